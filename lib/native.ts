@@ -1,0 +1,157 @@
+import { createRequire } from 'node:module';
+import { type Dtype, dtypes, type TensorData } from './dtype.js';
+import type { Fill } from './fill.js';
+
+/** What a random fill's values depend on besides the index: the seed and the number of the stream, both in [0, 2^64). */
+export interface Key {
+  readonly seed: bigint;
+  readonly stream: bigint;
+}
+
+interface Addon {
+  fill(
+    data: TensorData,
+    dtype: number,
+    kind: number,
+    params: Float64Array,
+    key: BigUint64Array,
+    begin: number,
+    threads: number,
+  ): void;
+  widen(data: Uint16Array, dtype: number, out: Float32Array): void;
+  set_num_threads(threads: number): void;
+  get_num_threads(): number;
+  target(): string;
+  targets(): string[];
+  force_target(name: string | null): void;
+}
+
+const kind_codes: Readonly<Record<Fill['kind'], number>> = {
+  constant: 0,
+  uniform: 1,
+  normal: 2,
+  trunc_normal: 3,
+  diagonal: 4,
+  orthogonal: 5,
+  sparse: 6,
+};
+
+function load(): Addon {
+  const require = createRequire(import.meta.url);
+  const path = '../build/Release/nninit.node';
+  try {
+    return require(path) as Addon;
+  } catch (cause) {
+    throw new Error(
+      `nninit: the native addon could not be loaded from ${path} (for ${process.platform}-${process.arch}, Node ` +
+        `${process.version}). Build it with \`npm run build:native\`, which needs CMake ≥ 3.18 and a C++17 compiler: see ` +
+        'the README, "Other systems".',
+      { cause },
+    );
+  }
+}
+
+const addon = load();
+const params = new Float64Array(6);
+const key_words = new BigUint64Array(2);
+const no_key: Key = { seed: 0n, stream: 0n };
+
+function write_params(fill: Fill): void {
+  switch (fill.kind) {
+    case 'constant':
+      params[0] = fill.value;
+      break;
+    case 'uniform':
+      params[0] = fill.a;
+      params[1] = fill.b;
+      break;
+    case 'normal':
+      params[0] = fill.mean;
+      params[1] = fill.std;
+      break;
+    case 'trunc_normal':
+      params[0] = fill.mean;
+      params[1] = fill.std;
+      params[2] = fill.a;
+      params[3] = fill.b;
+      break;
+    case 'diagonal':
+      params[0] = fill.value;
+      params[1] = fill.offset;
+      params[2] = fill.step;
+      params[3] = fill.count;
+      params[4] = fill.groups;
+      params[5] = fill.group_stride;
+      break;
+    case 'orthogonal':
+      params[0] = fill.rows;
+      params[1] = fill.cols;
+      params[2] = fill.gain;
+      params[3] = fill.stride;
+      params[4] = fill.offset;
+      break;
+    case 'sparse':
+      params[0] = fill.rows;
+      params[1] = fill.cols;
+      params[2] = fill.zeros;
+      params[3] = fill.std;
+      break;
+  }
+}
+
+/**
+ * Writes elements [begin, begin + data.length) of a fill into `data`.
+ *
+ * @param key ignored by fills that are not random
+ * @param begin index of data[0] within the fill; must be 0 for whole-matrix fills
+ * @param threads native threads to use; 0 for the number that set_num_threads set
+ */
+export function run_fill(
+  data: TensorData,
+  dtype: Dtype,
+  fill: Fill,
+  key: Key = no_key,
+  begin = 0,
+  threads = 0,
+): void {
+  write_params(fill);
+  key_words[0] = key.seed;
+  key_words[1] = key.stream;
+  addon.fill(data, dtypes[dtype].code, kind_codes[fill.kind], params, key_words, begin, threads);
+}
+
+/** Converts float16 or bfloat16 elements to float32, exactly. */
+export function widen(data: Uint16Array, dtype: 'float16' | 'bfloat16', out: Float32Array): void {
+  addon.widen(data, dtypes[dtype].code, out);
+}
+
+/**
+ * Sets how many native threads a fill may use, the calling one included. Starts as `NNINIT_THREADS`, or the number of
+ * cores this process may run on.
+ */
+export function set_num_threads(threads: number): void {
+  addon.set_num_threads(threads);
+}
+
+/** How many native threads a fill may use. */
+export function get_num_threads(): number {
+  return addon.get_num_threads();
+}
+
+/** The SIMD target in use, by Highway's name: AVX3_ZEN4, AVX3, AVX2, SSE4, NEON, … */
+export function simd_target(): string {
+  return addon.target();
+}
+
+/** The SIMD targets this machine can run, best first. */
+export function simd_targets(): string[] {
+  return addon.targets();
+}
+
+/**
+ * Forces one of simd_targets(), or with null returns to the best. For tests and benchmarks: it acts on the whole process,
+ * and no fill may be running.
+ */
+export function force_simd_target(name: string | null): void {
+  addon.force_target(name);
+}

@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: process.env.NNINIT_SLOW ? ['test/**/*.slow.test.ts'] : ['test/**/*.test.ts'],
+    exclude: process.env.NNINIT_SLOW ? [] : ['test/**/*.slow.test.ts', '**/node_modules/**'],
+    pool: 'forks',
+    testTimeout: process.env.NNINIT_SLOW ? 600_000 : 30_000,
+  },
+});
