@@ -39,7 +39,7 @@ Then install again.
 function cmake_js(command, ...args) {
   const cli = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
   const out = options.sanitize ? 'build-asan' : 'build';
-  const { status, error } = spawnSync(process.execPath, [cli, command, '--out', out, ...args], {
+  const { status, error } = spawnSync(process.execPath, [cli, command, '--log-level', 'warn', '--out', out, ...args], {
     cwd: root,
     stdio: 'inherit',
   });
