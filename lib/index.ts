@@ -1,0 +1,31 @@
+/**
+ * nninit: `torch.nn.init` for Node.js.
+ *
+ *     import { empty, init, manual_seed } from 'nninit';
+ *
+ *     manual_seed(0);
+ *     const w = init.kaiming_normal_(empty([64, 3, 7, 7]), { nonlinearity: 'relu' });
+ */
+
+export type { InitFunction, Keywords } from './bind.js';
+export type { Dtype, TensorData } from './dtype.js';
+export { calculate_fans, type FanOptions, type Fans } from './fan.js';
+export type { Fill } from './fill.js';
+export { calculate_gain, type Gain, gain_of, gains, type Nonlinearity } from './gain.js';
+export {
+  default_generator,
+  type Engine,
+  Generator,
+  get_rng_state,
+  initial_seed,
+  manual_seed,
+  seed,
+  set_rng_state,
+} from './generator.js';
+export * as init from './init.js';
+export { type Definition, type Initializer, initializers, type Name, type Options, resolve } from './initializers.js';
+export { get_num_threads, type Key, run_fill, set_num_threads, simd_target } from './native.js';
+export type { Parameter } from './parameter.js';
+export { empty, type Float16ArrayLike, type Tensor, type TensorLike, tensor } from './tensor.js';
+export { version } from './version.js';
+export { toFloat32Array } from './widen.js';
