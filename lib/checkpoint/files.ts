@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, mkdir, open, rename, rm, rmdir, statfs } from 'node:fs/promises';
+import { dirname, join, parse, resolve } from 'node:path';
+import { error_code, WriteError } from './errors.js';
+
+/** Runs a step of the work on files, and says which one failed on which path. */
+export async function step<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw cause instanceof WriteError ? cause : new WriteError(action, path, cause);
+  }
+}
+
+/**
+ * A file that appears under its name only when it is complete and on the disk: written under another name in the same folder,
+ * synced, closed, renamed. `discard` removes what is not renamed yet.
+ */
+export class PendingFile {
+  readonly path: string;
+  readonly #temporary: string;
+  #handle: FileHandle | undefined;
+
+  private constructor(path: string, temporary: string, handle: FileHandle) {
+    this.path = path;
+    this.#temporary = temporary;
+    this.#handle = handle;
+  }
+
+  static async create(path: string): Promise<PendingFile> {
+    const { dir, base } = parse(path);
+    const temporary = join(dir, `.${base}.${randomBytes(6).toString('hex')}.tmp`);
+    // 'wx' is O_CREAT | O_EXCL: never someone else's file, never through a link.
+    const handle = await step('create', temporary, () => open(temporary, 'wx', 0o666));
+    return new PendingFile(path, temporary, handle);
+  }
+
+  /** Writes all bytes at a position, however short the system's single writes are. */
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    const handle = this.#handle;
+    if (handle === undefined) throw new Error(`${this.path} is closed`);
+    await step('write', this.path, async () => {
+      for (let done = 0; done < bytes.length; ) {
+        // A single write takes less than 2^31 bytes.
+        const length = Math.min(bytes.length - done, 2 ** 30);
+        const { bytesWritten } = await handle.write(bytes, done, length, position + done);
+        if (bytesWritten === 0) throw new Error('the system takes no more bytes');
+        done += bytesWritten;
+      }
+    });
+  }
+
+  /** Syncs and closes. A failed sync is never tried again: the system may have dropped what it could not write. */
+  async finish(): Promise<void> {
+    await step('sync', this.path, async () => this.#handle?.sync());
+    await step('close', this.path, async () => this.#close());
+  }
+
+  /** Gives the finished file its name, in place of one that may be there. */
+  async publish(): Promise<void> {
+    await step('rename a file to', this.path, () => rename(this.#temporary, this.path));
+  }
+
+  async discard(): Promise<void> {
+    // Whatever brought us here is the error to report.
+    await this.#close().catch(() => {});
+    await rm(this.#temporary, { force: true }).catch(() => {});
+  }
+
+  async #close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
+  }
+}
+
+/** Makes a folder and those above it. Returns the ones that were not there, innermost first. */
+export async function make_folder(folder: string): Promise<string[]> {
+  const first = await step('create the folder', folder, () => mkdir(folder, { recursive: true }));
+  const made: string[] = [];
+  if (first === undefined) return made;
+  const top = resolve(first);
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    made.push(at);
+    if (at === top || at === dirname(at)) return made;
+  }
+}
+
+/** Removes folders that are empty, innermost first. */
+export async function remove_folders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    try {
+      await rmdir(folder);
+    } catch {
+      return; // something is in there by now
+    }
+  }
+}
+
+/** Makes the names in a folder durable. Systems and file systems that cannot sync folders do without. */
+export async function sync_folder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    if (!['EINVAL', 'EISDIR', 'EPERM', 'EACCES', 'ENOTSUP', 'ENOSYS'].includes(error_code(cause) ?? '')) {
+      throw new WriteError('sync the folder', folder, cause);
+    }
+  }
+}
+
+/** Refuses early what the disk has no room for. File systems that do not know their size are taken at their word later. */
+export async function check_space(folder: string, bytes: number): Promise<void> {
+  let free: number;
+  try {
+    const { blocks, bavail, bsize } = await statfs(folder);
+    if (blocks === 0) return;
+    free = bavail * bsize;
+  } catch {
+    return;
+  }
+  if (free >= bytes) return;
+  const cause = Object.assign(new Error(`${bytes} bytes are needed, ${free} are free (ENOSPC)`), { code: 'ENOSPC' });
+  throw new WriteError('write to', folder, cause);
+}

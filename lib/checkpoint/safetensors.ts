@@ -1,0 +1,83 @@
+import { type Dtype, dtypes } from '../dtype.js';
+import { InputError } from './errors.js';
+
+/** What a safetensors header says of a tensor. */
+export interface HeaderEntry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: Dtype;
+  /** elements × bytes an element. */
+  readonly bytes: number;
+}
+
+/** Where everything is in a safetensors file. */
+export interface Layout<T extends HeaderEntry> {
+  /** The file's beginning: the length of the JSON as a u64, little-endian, and the JSON, padded with spaces to 8 bytes. */
+  readonly head: Uint8Array;
+  /** The tensors in the order of the file; `offset` counts from the end of the head. */
+  readonly tensors: readonly (T & { readonly offset: number })[];
+  /** Bytes of all tensors. */
+  readonly data_bytes: number;
+  /** Bytes of the whole file. */
+  readonly file_bytes: number;
+}
+
+/** Readers refuse longer headers. */
+const longest_header = 100_000_000;
+
+/**
+ * The reference writer's order of dtypes: so every tensor is aligned to its element size. (bfloat16 and float16 are
+ * both of two bytes; the reference has bfloat16 first.)
+ */
+const dtype_order: readonly Dtype[] = ['float64', 'float32', 'bfloat16', 'float16'];
+
+/**
+ * Lays out a safetensors file as the reference implementation does: larger dtypes first, then by name (in bytes of UTF-8),
+ * without holes, `__metadata__` first. Deterministic to the byte: `metadata` keeps its order, which the reference does not.
+ *
+ * https://github.com/huggingface/safetensors#format
+ */
+export function layout<T extends HeaderEntry>(
+  tensors: readonly T[],
+  metadata: Readonly<Record<string, string>>,
+): Layout<T> {
+  const sortable = tensors.map((tensor) => ({
+    tensor,
+    name: Buffer.from(tensor.name),
+    rank: dtype_order.indexOf(tensor.dtype),
+  }));
+  sortable.sort((a, b) => a.rank - b.rank || Buffer.compare(a.name, b.name));
+  let offset = 0;
+  const placed = sortable.map(({ tensor }) => {
+    const at = offset;
+    offset += tensor.bytes;
+    return { ...tensor, offset: at };
+  });
+  if (!Number.isSafeInteger(offset))
+    throw new InputError(`expected at most 2^53 - 1 bytes, but the tensors take ${offset}`);
+  const head = header(placed, metadata);
+  return { head, tensors: placed, data_bytes: offset, file_bytes: head.length + offset };
+}
+
+function header(
+  tensors: readonly (HeaderEntry & { offset: number })[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  // Joined by hand: an object would move keys such as "0" to the front and lose "__proto__".
+  const entries = [`"__metadata__":${JSON.stringify(metadata)}`];
+  for (const { name, dtype, shape, offset, bytes } of tensors) {
+    const value = { dtype: dtypes[dtype].safetensors, shape, data_offsets: [offset, offset + bytes] };
+    entries.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
+  }
+  const json = Buffer.from(`{${entries.join(',')}}`);
+  const length = Math.ceil(json.length / 8) * 8;
+  if (length > longest_header) {
+    throw new InputError(
+      `expected a safetensors header of at most 100 MB, but ${tensors.length} tensors take ${length} bytes`,
+    );
+  }
+  const head = Buffer.alloc(8 + length, ' ');
+  head.writeBigUInt64LE(BigInt(length), 0);
+  json.copy(head, 8);
+  return head;
+}

@@ -1,0 +1,32 @@
+import { InputError, InterruptedError } from '../checkpoint/errors.js';
+
+/** What the process ends with. */
+export const exit_codes = {
+  ok: 0,
+  /** The work failed: the disk is full, the folder is read-only, the addon is missing, … */
+  failure: 1,
+  /** Bad usage or bad input: nothing was begun. */
+  usage: 2,
+  /** 128 + the number of the signal, as shells count. */
+  SIGHUP: 129,
+  SIGINT: 130,
+  SIGTERM: 143,
+} as const;
+
+export type Signal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
+
+/** The exit code that an error stands for. */
+export function exit_code_of(error: unknown): number {
+  if (error instanceof InputError) return exit_codes.usage;
+  if (error instanceof InterruptedError) return exit_codes[error.cause as Signal] ?? exit_codes.failure;
+  return exit_codes.failure;
+}
+
+/** An error for people: one line, or all of it where NNINIT_DEBUG is set. */
+export function describe_error(error: unknown, debug: boolean): string {
+  if (!(error instanceof Error)) return `nninit: ${String(error)}`;
+  if (debug && error.stack !== undefined)
+    return error.stack + (error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : '');
+  const line = error.message.replace(/\s*\n\s*/g, ' ');
+  return line.startsWith('nninit: ') ? line : `nninit: ${line}`;
+}

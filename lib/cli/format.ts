@@ -1,0 +1,22 @@
+/** 124,439,808 */
+export function count(n: number): string {
+  return n.toLocaleString('en-US');
+}
+
+/** '1 tensor', '148 tensors'. */
+export function counted(n: number, noun: string): string {
+  return `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
+
+/** Bytes in decimal units, three digits: '498 MB', '1.24 GB'. */
+export function size(bytes: number): string {
+  let unit = 0;
+  let value = bytes;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : Number(value.toPrecision(3))} ${units[unit]}`;
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+import { run } from './program.js';
+
+// `nninit gains | head -1` closes the pipe early: that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
+process.exitCode = await run(process.argv.slice(2), process);
