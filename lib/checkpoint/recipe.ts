@@ -75,7 +75,9 @@ const tensor_schemas = initializer_schema(tensor_keys);
 
 const plain_tensor_keys = [...Object.keys(tensor_keys), 'init'];
 
-const plain_tensor = z.strictObject(tensor_keys, { error: object_error(plain_tensor_keys) });
+const plain_tensor = z.strictObject(tensor_keys, {
+  error: object_error(plain_tensor_keys, 'a shape, or an object with a shape'),
+});
 
 const recipe_keys = ['tensors', 'initializers', 'dtype', '$schema'];
 
