@@ -102,8 +102,8 @@ function read_arguments(plan: Plan, args: readonly unknown[]): Arguments {
   for (let i = 0; i < count; i++) {
     const value = args[i];
     const parameter = plan.positional[i];
+    if (value === undefined && i <= plan.positional.length) continue; // the options' own place included
     if (parameter === undefined) throw too_many(plan, i, value);
-    if (value === undefined) continue;
     if (parameter === 'generator') result.generator = check_generator(plan.fn, value);
     else values[parameter.name] = check_parameter(plan.fn, parameter, value);
   }
@@ -229,10 +229,16 @@ type ByPosition<S extends readonly unknown[]> = S extends readonly [infer P, ...
     : [...Partial<Label<P>>, ...ByPosition<Rest>]
   : [];
 
+/** One object type for an intersection: TypeScript takes anything for an object of nothing but options otherwise. */
+type Flat<T> = { [K in keyof T]: T[K] };
+
 /** The keywords of an initializer: its parameters, `threads` (1 to 1024), and `generator` where it is random. */
-export type Keywords<N extends Name> = Options<N> & {
-  readonly threads?: number | undefined;
-} & (IsRandom<N> extends true ? { readonly generator?: Generator | undefined } : unknown);
+export type Keywords<N extends Name, Extra = unknown> = Flat<
+  Options<N> &
+    Extra & { readonly threads?: number | undefined } & (IsRandom<N> extends true
+      ? { readonly generator?: Generator | undefined }
+      : unknown)
+>;
 
 type OptionsArgument<O> = Record<never, never> extends O ? [options?: O | undefined] : [options: O];
 
@@ -262,4 +268,4 @@ export type InitFunction<N extends Name, R extends 'tensor' | 'promise' = 'tenso
   R,
   ByPosition<Slots<N>>
 > &
-  WithOptions<R, Slots<N>, [], Keywords<N> & Extra>;
+  WithOptions<R, Slots<N>, [], Keywords<N, Extra>>;

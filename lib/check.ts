@@ -201,7 +201,7 @@ export function check_shape(fn: string, shape: unknown): number {
   }
   if (elements === 0) return 0;
   if (product > Number.MAX_SAFE_INTEGER) {
-    throw range_error(fn, 'shape', 'a product of at most 2^53 - 1 elements', shape, `its product is ${product}`);
+    throw range_error(fn, 'shape', 'a product of at most 2^53 - 1 elements', shape);
   }
   return product;
 }

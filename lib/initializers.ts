@@ -371,7 +371,8 @@ export const initializers = {
     random: true,
     resolve(site, { gain }) {
       const { outputs, inputs, taps, centre } = convolution(site);
-      if (inputs > outputs) throw range_error(site.fn, 'shape', 'at most as many inputs as outputs', site.shape);
+      if (inputs > outputs && site.size > 0)
+        throw range_error(site.fn, 'shape', 'at most as many inputs as outputs', site.shape);
       return orthogonal(site, outputs, inputs, gain, taps, centre);
     },
   }),

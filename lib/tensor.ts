@@ -75,8 +75,8 @@ export function empty(
   options?: { readonly dtype?: Dtype | undefined; readonly shared?: boolean | undefined },
 ): Tensor {
   const fn = 'empty';
-  const { dtype: name = 'float32', shared = false } = check_options(fn, options, ['dtype', 'shared']);
   const elements = check_shape(fn, shape);
+  const { dtype: name = 'float32', shared = false } = check_options(fn, options, ['dtype', 'shared']);
   const dtype = check_dtype(fn, name);
   const bytes = elements * dtypes[dtype].bytes;
   const on_shared = check_boolean(fn, 'shared', shared);
