@@ -38,7 +38,8 @@ const kind_codes: Readonly<Record<Fill['kind'], number>> = {
 
 function load(): Addon {
   const require = createRequire(import.meta.url);
-  const path = '../build/Release/nninit.node';
+  // The same path from lib/ and from dist/; the variable is for builds with sanitizers.
+  const path = process.env.NNINIT_ADDON ?? '../build/Release/nninit.node';
   try {
     return require(path) as Addon;
   } catch (cause) {

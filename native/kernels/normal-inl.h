@@ -1,0 +1,73 @@
+// One tile of normal values. Per-target code.
+#if defined(NNINIT_KERNELS_NORMAL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NNINIT_KERNELS_NORMAL_INL_H_
+#undef NNINIT_KERNELS_NORMAL_INL_H_
+#else
+#define NNINIT_KERNELS_NORMAL_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include "kernels/math-inl.h"
+#include "kernels/tiles-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nninit {
+namespace HWY_NAMESPACE {
+
+// Standard normals from two vectors of random words: 31 bits make the radius (up to 6.66), 32 the angle.
+template <class D, IfFloat<D>* = nullptr, class VU = hn::Vec<hn::RebindToUnsigned<D>>>
+HWY_INLINE void NormalPair(D d, VU w1, VU w2, hn::Vec<D>& x, hn::Vec<D>& y) {
+  const hn::RebindToSigned<D> di;
+  const hn::RebindToUnsigned<D> du;
+  const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<1>(w1)));
+  const auto r2 = Minus2Log(d, hn::Add(k, hn::Set(d, 0.5f)));
+  const auto v = hn::Mul(hn::ConvertTo(d, hn::BitCast(di, hn::ShiftLeft<1>(w2))), hn::Set(d, 0x1p-31f));
+  const auto sign = hn::BitCast(d, hn::And(w2, hn::Set(du, 0x80000000u)));
+  BoxMuller(d, r2, v, sign, x, y);
+}
+
+// 53 bits make the radius (up to 8.65), 54 the angle.
+template <class D, IfDouble<D>* = nullptr, class VU = hn::Vec<hn::RebindToUnsigned<D>>>
+HWY_INLINE void NormalPair(D d, VU w1, VU w2, hn::Vec<D>& x, hn::Vec<D>& y) {
+  const hn::RebindToSigned<D> di;
+  const hn::RebindToUnsigned<D> du;
+  const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<11>(w1)));
+  const auto r2 = Minus2Log(d, hn::Add(k, hn::Set(d, 0.5)));
+  const auto angle = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<11>(hn::ShiftLeft<1>(w2))));
+  const auto v = hn::Sub(hn::Mul(angle, hn::Set(d, 0x1p-52)), hn::Set(d, 1.0));
+  const auto sign = hn::BitCast(d, hn::And(w2, hn::Set(du, uint64_t{1} << 63)));
+  BoxMuller(d, r2, v, sign, x, y);
+}
+
+template <class T>
+struct NormalTile {
+  using Compute = std::conditional_t<sizeof(T) == 8, double, float>;
+  using Word = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+  static constexpr size_t kHalf = kTileElements<T> / 2;
+
+  NormalTile(double m, double s) : mean(static_cast<Compute>(m)), std(static_cast<Compute>(s)) {}
+
+  HWY_INLINE void operator()(const uint32_t* HWY_RESTRICT words, uint64_t /*index*/, T* HWY_RESTRICT out) const {
+    const hn::CappedTag<Compute, kHalf> d;
+    const hn::RebindToUnsigned<decltype(d)> du;
+    const Word* HWY_RESTRICT w = reinterpret_cast<const Word*>(words);
+    const auto vmean = hn::Set(d, mean);
+    const auto vstd = hn::Set(d, std);
+    for (size_t i = 0; i < kHalf; i += hn::Lanes(d)) {
+      auto x = hn::Zero(d);
+      auto y = hn::Zero(d);
+      NormalPair(d, hn::Load(du, w + i), hn::Load(du, w + kHalf + i), x, y);
+      StoreAs(d, hn::Add(hn::Mul(x, vstd), vmean), out + i);
+      StoreAs(d, hn::Add(hn::Mul(y, vstd), vmean), out + kHalf + i);
+    }
+  }
+
+  Compute mean, std;
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nninit
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,30 @@
+// What every kernel writes to: a run of elements of one fill.
+#ifndef NNINIT_KERNELS_RANGE_H_
+#define NNINIT_KERNELS_RANGE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nninit {
+
+enum class Dtype : int { kFloat32 = 0, kFloat64 = 1, kFloat16 = 2, kBFloat16 = 3 };
+constexpr int kDtypes = 4;
+
+inline size_t DtypeBytes(Dtype dtype) { return dtype == Dtype::kFloat32 ? 4 : dtype == Dtype::kFloat64 ? 8 : 2; }
+
+// Elements [begin, begin + count) of a fill, stored at `data`, which is aligned to the element size only.
+struct Range {
+  void* data;
+  Dtype dtype;
+  uint64_t begin;
+  size_t count;
+};
+
+// The part of `range` from its element `first` on, `count` elements long.
+inline Range Part(const Range& range, size_t first, size_t count) {
+  return {static_cast<char*>(range.data) + first * DtypeBytes(range.dtype), range.dtype, range.begin + first, count};
+}
+
+}  // namespace nninit
+
+#endif  // NNINIT_KERNELS_RANGE_H_

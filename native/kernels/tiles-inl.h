@@ -1,0 +1,75 @@
+// The loop that all random kernels share: whole tiles straight into the destination, the ends through a buffer.
+#if defined(NNINIT_KERNELS_TILES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NNINIT_KERNELS_TILES_INL_H_
+#undef NNINIT_KERNELS_TILES_INL_H_
+#else
+#define NNINIT_KERNELS_TILES_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/range.h"
+#include "kernels/store-inl.h"
+#include "random/philox-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nninit {
+namespace HWY_NAMESPACE {
+
+// Elements in a tile: a word each, or two for float64.
+template <class T>
+constexpr size_t kTileElements = sizeof(T) == 8 ? kTileWords / 2 : kTileWords;
+
+// Calls body(words, first element's index, out) for each tile that the range touches; body writes kTileElements<T>
+// elements to out.
+template <class T, class Body>
+HWY_INLINE void ForTiles(const Key& key, const Range& range, const Body& body) {
+  constexpr size_t kElements = kTileElements<T>;
+  HWY_ALIGN T partial[kElements];
+  if (range.count == 0) return;
+  T* out = static_cast<T*>(range.data);
+  const uint64_t first = range.begin / kElements;
+  const uint64_t last = (range.begin + range.count - 1) / kElements;
+  size_t skip = static_cast<size_t>(range.begin % kElements);
+  size_t left = range.count;
+  ForEachTile(key, first, last - first + 1, [&](const uint32_t* HWY_RESTRICT words, uint64_t tile) HWY_ATTR {
+    if (HWY_LIKELY(skip == 0 && left >= kElements)) {
+      body(words, tile * kElements, out);
+      out += kElements;
+      left -= kElements;
+    } else {
+      body(words, tile * kElements, partial);
+      const size_t count = std::min(left, kElements - skip);
+      std::memcpy(out, partial + skip, count * sizeof(T));
+      out += count;
+      left -= count;
+      skip = 0;
+    }
+  });
+}
+
+// Calls kernel.template operator()<T>(…) with the storage type of a dtype.
+#define NNINIT_FOR_DTYPE(dtype, call) \
+  switch (dtype) {                    \
+    case Dtype::kFloat32:             \
+      call(float);                    \
+      break;                          \
+    case Dtype::kFloat64:             \
+      call(double);                   \
+      break;                          \
+    case Dtype::kFloat16:             \
+      call(Float16);                  \
+      break;                          \
+    case Dtype::kBFloat16:            \
+      call(BFloat16);                 \
+      break;                          \
+  }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nninit
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,40 @@
+#ifndef NNINIT_KERNELS_TRUNC_NORMAL_H_
+#define NNINIT_KERNELS_TRUNC_NORMAL_H_
+
+#include "kernels/range.h"
+#include "random/philox.h"
+
+namespace nninit {
+
+// How an element of a truncated normal comes about; docs/streams.md says when which.
+enum class TruncMethod {
+  kQuantile,     // one word through the quantile function: bounds within ±2.2 standard deviations, not for float64
+  kNormal,       // a normal value, redrawn until inside: the bounds hold at least 0.3 of the distribution
+  kUniform,      // candidates from a uniform, accepted with the ratio of densities: narrow intervals
+  kExponential,  // candidates from an exponential, likewise (Robert 1995): far tails
+};
+
+struct TruncNormalParams {
+  double mean;
+  double std;
+  TruncMethod method;
+  // The bounds in standard deviations; mirrored if the interval lies in the lower tail, so that |alpha| ≤ |beta|.
+  double alpha;
+  double beta;
+  double sign;       // −1 if mirrored
+  double nearest2;   // the least z² in [alpha, beta]
+  double mass;       // 1 − exp(−alpha·(beta − alpha)), for kExponential
+  uint32_t first;    // Φ(alpha)·2^32, for kQuantile
+  uint32_t width;    // (Φ(beta) − Φ(alpha))·2^32, for kQuantile
+  double low, high;  // the dtype's own bounds: least value ≥ a, largest ≤ b
+  double low_compute, high_compute;  // the same for the type computed in
+};
+
+// Needs std > 0 and a ≤ b, all finite. If the dtype has no value in [a, b], low > high.
+TruncNormalParams PrepareTruncNormal(double mean, double std, double a, double b, Dtype dtype);
+
+void TruncNormalRange(const TruncNormalParams& params, const Key& key, const Range& range);
+
+}  // namespace nninit
+
+#endif  // NNINIT_KERNELS_TRUNC_NORMAL_H_

@@ -1,0 +1,81 @@
+#include "kernels/uniform.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/uniform.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/storage.h"
+#include "kernels/tiles-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nninit {
+namespace HWY_NAMESPACE {
+
+template <class T>
+struct UniformTile {
+  explicit UniformTile(const UniformParams& p)
+      : a(static_cast<float>(p.a)),
+        scale(static_cast<float>(p.scale)),
+        low(static_cast<float>(p.low)),
+        high(static_cast<float>(p.high)) {}
+
+  HWY_INLINE void operator()(const uint32_t* HWY_RESTRICT words, uint64_t /*index*/, T* HWY_RESTRICT out) const {
+    const hn::CappedTag<float, kTileWords> d;
+    const hn::RebindToSigned<decltype(d)> di;
+    const hn::RebindToUnsigned<decltype(d)> du;
+    for (size_t i = 0; i < kTileWords; i += hn::Lanes(d)) {
+      const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<8>(hn::Load(du, words + i))));
+      const auto x = hn::Add(hn::Mul(k, hn::Set(d, scale)), hn::Set(d, a));
+      StoreAs(d, hn::Min(hn::Max(x, hn::Set(d, low)), hn::Set(d, high)), out + i);
+    }
+  }
+
+  float a, scale, low, high;
+};
+
+template <>
+struct UniformTile<double> {
+  explicit UniformTile(const UniformParams& params) : p(params) {}
+
+  HWY_INLINE void operator()(const uint32_t* HWY_RESTRICT words, uint64_t /*index*/, double* HWY_RESTRICT out) const {
+    const hn::CappedTag<double, kTileWords / 2> d;
+    const hn::RebindToSigned<decltype(d)> di;
+    const hn::RebindToUnsigned<decltype(d)> du;
+    const uint64_t* HWY_RESTRICT words64 = reinterpret_cast<const uint64_t*>(words);
+    for (size_t i = 0; i < kTileWords / 2; i += hn::Lanes(d)) {
+      const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<11>(hn::Load(du, words64 + i))));
+      const auto x = hn::Add(hn::Mul(k, hn::Set(d, p.scale)), hn::Set(d, p.a));
+      hn::StoreU(hn::Min(hn::Max(x, hn::Set(d, p.low)), hn::Set(d, p.high)), d, out + i);
+    }
+  }
+
+  UniformParams p;
+};
+
+void Uniform(const UniformParams& params, const Key& key, const Range& range) {
+#define NNINIT_CALL(T) ForTiles<T>(key, range, UniformTile<T>(params))
+  NNINIT_FOR_DTYPE(range.dtype, NNINIT_CALL)
+#undef NNINIT_CALL
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nninit
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace nninit {
+
+HWY_EXPORT(Uniform);
+
+UniformParams PrepareUniform(double a, double b, Dtype dtype) {
+  const double unit = dtype == Dtype::kFloat64 ? 0x1p-53 : 0x1p-24;
+  return {a, (b - a) * unit, RoundUp(a, dtype), Below(b, dtype)};
+}
+
+void UniformRange(const UniformParams& params, const Key& key, const Range& range) {
+  HWY_DYNAMIC_DISPATCH(Uniform)(params, key, range);
+}
+
+}  // namespace nninit
+#endif

@@ -1,0 +1,25 @@
+#ifndef NNINIT_KERNELS_UNIFORM_H_
+#define NNINIT_KERNELS_UNIFORM_H_
+
+#include "kernels/range.h"
+#include "random/philox.h"
+
+namespace nninit {
+
+// x = min(max(k·scale + a, low), high), where k has 24 random bits (53 for float64) and low and high are the dtype's own
+// least value ≥ a and largest value < b.
+struct UniformParams {
+  double a;
+  double scale;
+  double low;
+  double high;
+};
+
+// Needs a < b. If the dtype has no value in [a, b), low > high.
+UniformParams PrepareUniform(double a, double b, Dtype dtype);
+
+void UniformRange(const UniformParams& params, const Key& key, const Range& range);
+
+}  // namespace nninit
+
+#endif  // NNINIT_KERNELS_UNIFORM_H_

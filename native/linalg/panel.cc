@@ -1,0 +1,179 @@
+#include "linalg/panel.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "linalg/panel.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernels/store-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nninit {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+enum class Into { kSet, kAdd, kSubtract };
+
+// Registers for a tile of kTileRows × kTileVectors sums.
+#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
+constexpr size_t kTileRows = 6;
+constexpr size_t kTileVectors = 2;
+#else
+constexpr size_t kTileRows = 6;
+constexpr size_t kTileVectors = 4;
+#endif
+
+// c[r][j] (=, +=, −=) Σ_k a[r·row_a + k·step_a]·b[k][j] for kRows rows and kTileVectors vectors of columns. Each sum runs
+// over k in order, in one lane: the same bits whatever the shape of the tile.
+template <size_t kRows, Into kInto, class D, class T = hn::TFromD<D>>
+HWY_INLINE void MultiplyTile(D d, const T* HWY_RESTRICT a, size_t row_a, size_t step_a, const T* HWY_RESTRICT b,
+                             size_t depth, T* HWY_RESTRICT c) {
+  using V = hn::Vec<D>;
+  const size_t lanes = hn::Lanes(d);
+  V sum[kRows][kTileVectors];
+  HWY_UNROLL(8)
+  for (size_t r = 0; r < kRows; ++r) {
+    HWY_UNROLL(4)
+    for (size_t v = 0; v < kTileVectors; ++v) sum[r][v] = hn::Zero(d);
+  }
+  for (size_t k = 0; k < depth; ++k) {
+    V row[kTileVectors];
+    HWY_UNROLL(4)
+    for (size_t v = 0; v < kTileVectors; ++v) row[v] = hn::Load(d, b + k * kPanel + v * lanes);
+    HWY_UNROLL(8)
+    for (size_t r = 0; r < kRows; ++r) {
+      const V factor = hn::Set(d, a[r * row_a + k * step_a]);
+      HWY_UNROLL(4)
+      for (size_t v = 0; v < kTileVectors; ++v) sum[r][v] = hn::Add(sum[r][v], hn::Mul(factor, row[v]));
+    }
+  }
+  HWY_UNROLL(8)
+  for (size_t r = 0; r < kRows; ++r) {
+    HWY_UNROLL(4)
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      T* HWY_RESTRICT to = c + r * kPanel + v * lanes;
+      const V old = hn::Load(d, to);
+      const V value = kInto == Into::kSet   ? sum[r][v]
+                      : kInto == Into::kAdd ? hn::Add(old, sum[r][v])
+                                            : hn::Sub(old, sum[r][v]);
+      hn::Store(value, d, to);
+    }
+  }
+}
+
+// The same for any number of rows and a whole panel's width.
+template <Into kInto, class T>
+HWY_INLINE void Multiply(size_t rows, const T* HWY_RESTRICT a, size_t row_a, size_t step_a, const T* HWY_RESTRICT b,
+                         size_t depth, T* HWY_RESTRICT c) {
+  const hn::CappedTag<T, kPanel / kTileVectors> d;
+  const size_t width = kTileVectors * hn::Lanes(d);
+  size_t r = 0;
+  for (; r + kTileRows <= rows; r += kTileRows) {
+    for (size_t j = 0; j < kPanel; j += width) {
+      MultiplyTile<kTileRows, kInto>(d, a + r * row_a, row_a, step_a, b + j, depth, c + r * kPanel + j);
+    }
+  }
+  for (; r < rows; ++r) {
+    for (size_t j = 0; j < kPanel; j += width) {
+      MultiplyTile<1, kInto>(d, a + r * row_a, row_a, step_a, b + j, depth, c + r * kPanel + j);
+    }
+  }
+}
+
+// panel ← (I − V·T·Vᵀ)·panel for a block of reflectors; `panel` begins at the block's first row.
+template <class T>
+HWY_INLINE void ApplyBlock(const ReflectorBlock<T>& block, T* HWY_RESTRICT panel, T* HWY_RESTRICT w,
+                           T* HWY_RESTRICT tw) {
+  // A stretch of V and of the panel that stays in the second-level cache while all reflectors pass over it.
+  constexpr size_t kStretch = 256;
+  for (size_t i = 0; i < block.length; i += kStretch) {
+    const size_t depth = std::min(kStretch, block.length - i);
+    const T* HWY_RESTRICT v = block.v + i * kBlock;
+    if (i == 0) {
+      Multiply<Into::kSet>(kBlock, v, 1, kBlock, panel, depth, w);
+    } else {
+      Multiply<Into::kAdd>(kBlock, v, 1, kBlock, panel + i * kPanel, depth, w);
+    }
+  }
+  Multiply<Into::kSet>(kBlock, block.t, kBlock, 1, w, kBlock, tw);
+  Multiply<Into::kSubtract>(block.length, block.v, kBlock, 1, tw, kBlock, panel);
+}
+
+template <class S, class T>
+HWY_INLINE void StorePanel(const PanelOutput<T>& out, const T* HWY_RESTRICT panel, size_t first, size_t width) {
+  const OrthogonalParams& p = *out.params;
+  S* HWY_RESTRICT data = static_cast<S*>(out.data) + p.offset;
+  const hn::CappedTag<T, kPanel> d;
+  const size_t lanes = hn::Lanes(d);
+  HWY_ALIGN S row[kPanel];
+  for (size_t i = 0; i < out.long_side; ++i) {
+    for (size_t j = 0; j < kPanel; j += lanes) {
+      StoreAs(d, hn::Mul(hn::Load(d, panel + i * kPanel + j), hn::Load(d, out.scale + first + j)), row + j);
+    }
+    if (out.transposed) {
+      for (size_t j = 0; j < width; ++j) data[((first + j) * p.cols + i) * p.stride] = row[j];
+    } else if (p.stride == 1) {
+      std::memcpy(data + i * p.cols + first, row, width * sizeof(S));
+    } else {
+      for (size_t j = 0; j < width; ++j) data[(i * p.cols + first + j) * p.stride] = row[j];
+    }
+  }
+}
+
+template <class T>
+void PanelOf(const std::vector<ReflectorBlock<T>>& blocks, const PanelOutput<T>& out, size_t first, T* panel, T* work) {
+  const size_t width = std::min(kPanel, out.columns - first);
+  std::memset(panel, 0, out.long_side * kPanel * sizeof(T));
+  for (size_t j = 0; j < width; ++j) panel[(first + j) * kPanel + j] = T{1};
+  // A block that begins below the panel's ones sees zeros only.
+  for (size_t b = blocks.size(); b-- > 0;) {
+    if (blocks[b].first < first + width) {
+      ApplyBlock(blocks[b], panel + blocks[b].first * kPanel, work, work + kBlock * kPanel);
+    }
+  }
+  if constexpr (sizeof(T) == 8) {
+    StorePanel<double>(out, panel, first, width);
+  } else if (out.dtype == Dtype::kFloat32) {
+    StorePanel<float>(out, panel, first, width);
+  } else if (out.dtype == Dtype::kFloat16) {
+    StorePanel<Float16>(out, panel, first, width);
+  } else {
+    StorePanel<BFloat16>(out, panel, first, width);
+  }
+}
+
+void PanelFloat(const std::vector<ReflectorBlock<float>>& blocks, const PanelOutput<float>& out, size_t first,
+                float* panel, float* work) {
+  PanelOf(blocks, out, first, panel, work);
+}
+
+void PanelDouble(const std::vector<ReflectorBlock<double>>& blocks, const PanelOutput<double>& out, size_t first,
+                 double* panel, double* work) {
+  PanelOf(blocks, out, first, panel, work);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nninit
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace nninit {
+
+HWY_EXPORT(PanelFloat);
+HWY_EXPORT(PanelDouble);
+
+void WritePanel(const std::vector<ReflectorBlock<float>>& blocks, const PanelOutput<float>& out, size_t first,
+                float* panel, float* work) {
+  HWY_DYNAMIC_DISPATCH(PanelFloat)(blocks, out, first, panel, work);
+}
+
+void WritePanel(const std::vector<ReflectorBlock<double>>& blocks, const PanelOutput<double>& out, size_t first,
+                double* panel, double* work) {
+  HWY_DYNAMIC_DISPATCH(PanelDouble)(blocks, out, first, panel, work);
+}
+
+}  // namespace nninit
+#endif

@@ -1,0 +1,34 @@
+// A panel of columns of a product of reflections.
+#ifndef NNINIT_LINALG_PANEL_H_
+#define NNINIT_LINALG_PANEL_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "linalg/orthogonal.h"
+#include "linalg/reflectors.h"
+
+namespace nninit {
+
+// Where a panel of columns [first, first + kPanel) of Q goes.
+template <class T>
+struct PanelOutput {
+  const OrthogonalParams* params;
+  bool transposed;  // the columns of Q are rows of the result
+  size_t long_side;
+  size_t columns;
+  const T* scale;  // sign·gain of each column of Q
+  void* data;
+  Dtype dtype;
+};
+
+// Writes columns [first, first + kPanel) of Q = H_1·H_2·…·I, as far as there are, times out.scale. `panel` has room for
+// long_side × kPanel, `work` for 2·kBlock × kPanel elements, both aligned for vectors.
+void WritePanel(const std::vector<ReflectorBlock<float>>& blocks, const PanelOutput<float>& out, size_t first,
+                float* panel, float* work);
+void WritePanel(const std::vector<ReflectorBlock<double>>& blocks, const PanelOutput<double>& out, size_t first,
+                double* panel, double* work);
+
+}  // namespace nninit
+
+#endif  // NNINIT_LINALG_PANEL_H_

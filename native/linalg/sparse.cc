@@ -1,0 +1,69 @@
+#include "linalg/sparse.h"
+
+#include <hwy/aligned_allocator.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "kernels/normal.h"
+#include "random/words.h"
+#include "threads.h"
+
+namespace nninit {
+namespace {
+
+constexpr uint64_t kGroup = 64;  // columns whose zeros share one word a row
+
+// ⌊word·bound / 2^64⌋ : uniform below `bound`, with a bias of at most bound/2^64.
+uint64_t Below(uint64_t word, uint64_t bound) {
+  return static_cast<uint64_t>((static_cast<unsigned __int128>(word) * bound) >> 64);
+}
+
+// Marks a random subset of `zeros` rows in bit `column % kGroup` of mask, by Floyd's algorithm (Bentley and Floyd, 1987).
+// Draw d of a column is the d-th 64-bit word from the column's own blocks on.
+void ChooseRows(const SparseParams& p, const Key& key, uint64_t column, uint64_t* mask) {
+  constexpr uint64_t kDraws = kTileWords / 2;
+  alignas(64) uint64_t words[kDraws];
+  const uint64_t bit = uint64_t{1} << (column % kGroup);
+  const uint64_t first_tile = (kAuxiliaryBlocks + (column << 31)) / kTileBlocks;
+  for (uint64_t d = 0; d < p.zeros; ++d) {
+    if (d % kDraws == 0) PhiloxTiles(key, first_tile + d / kDraws, 1, reinterpret_cast<uint32_t*>(words));
+    const uint64_t last = p.rows - p.zeros + d;
+    const uint64_t row = Below(words[d % kDraws], last + 1);
+    mask[(mask[row] & bit) ? last : row] |= bit;
+  }
+}
+
+}  // namespace
+
+void SparseFill(const SparseParams& p, const Key& key, void* data, Dtype dtype, int threads) {
+  const size_t bytes = DtypeBytes(dtype);
+  const uint64_t groups = (p.cols + kGroup - 1) / kGroup;
+  std::vector<uint64_t> masks(groups * p.rows, 0);  // [group][row]
+  ParallelFor(groups, threads, [&](size_t group) {
+    const uint64_t end = std::min(p.cols, (group + 1) * kGroup);
+    for (uint64_t column = group * kGroup; column < end; ++column) {
+      ChooseRows(p, key, column, masks.data() + group * p.rows);
+    }
+  });
+
+  // Few enough rows at a time for them to be still in the cache when zeros are put in.
+  const uint64_t step = std::max<uint64_t>(1, (size_t{128} << 10) / (bytes * std::max<uint64_t>(p.cols, 1)));
+  ParallelFor((p.rows + step - 1) / step, threads, [&](size_t task) {
+    const uint64_t begin = task * step;
+    const uint64_t end = std::min(p.rows, begin + step);
+    char* out = static_cast<char*>(data) + begin * p.cols * bytes;
+    NormalRange(0, p.std, key, {out, dtype, begin * p.cols, (end - begin) * p.cols});
+    for (uint64_t row = begin; row < end; ++row, out += p.cols * bytes) {
+      for (uint64_t group = 0; group < groups; ++group) {
+        for (uint64_t bits = masks[group * p.rows + row]; bits != 0; bits &= bits - 1) {
+          const uint64_t column = group * kGroup + static_cast<uint64_t>(__builtin_ctzll(bits));
+          std::memset(out + column * bytes, 0, bytes);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace nninit

@@ -1,0 +1,157 @@
+#include "threads.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+namespace nninit {
+namespace {
+
+int Cores() {
+#if defined(__linux__)
+  // Honours taskset and cpusets, which hardware_concurrency need not.
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+int DefaultThreads() {
+  if (const char* text = std::getenv("NNINIT_THREADS")) {
+    char* end = nullptr;
+    const long threads = std::strtol(text, &end, 10);
+    if (end != text && *end == '\0' && threads >= 1 && threads <= kMaxThreads) return static_cast<int>(threads);
+  }
+  return std::min(Cores(), kMaxThreads);
+}
+
+std::atomic<int> num_threads{0};  // 0: not asked for yet
+
+struct Job {
+  const std::function<void(size_t)>* work;
+  size_t tasks;
+  std::atomic<size_t> next{0};
+
+  void Run() {
+    for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) (*work)(i);
+  }
+};
+
+class Pool {
+ public:
+  ~Pool() { Stop(); }
+
+  void Run(Job& job, size_t helpers) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      while (threads_.size() < helpers) {
+        try {
+          threads_.emplace_back([this, seen = generation_]() mutable { Work(seen); });
+        } catch (const std::system_error&) {
+          break;  // The system gives no more threads: the ones there are do the work.
+        }
+      }
+      job_ = &job;
+      wanted_ = std::min(helpers, threads_.size());
+      ++generation_;
+    }
+    wake_.notify_all();
+    job.Run();
+    std::unique_lock<std::mutex> lock(mutex_);
+    job_ = nullptr;  // Helpers that have not begun yet need not any more.
+    idle_.wait(lock, [this] { return running_ == 0; });
+  }
+
+  void Stop() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    stopping_ = false;
+  }
+
+  std::mutex busy;  // held by the caller whose job runs
+
+ private:
+  void Work(uint64_t seen) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
+      if (stopping_) return;
+      seen = generation_;
+      if (job_ == nullptr || wanted_ == 0) continue;
+      --wanted_;
+      ++running_;
+      Job* job = job_;
+      lock.unlock();
+      job->Run();
+      lock.lock();
+      if (--running_ == 0) idle_.notify_one();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable idle_;
+  std::vector<std::thread> threads_;
+  Job* job_ = nullptr;
+  size_t wanted_ = 0;
+  size_t running_ = 0;
+  uint64_t generation_ = 0;
+  bool stopping_ = false;
+};
+
+Pool& ThePool() {
+  static Pool pool;
+  return pool;
+}
+
+}  // namespace
+
+int GetNumThreads() {
+  int threads = num_threads.load(std::memory_order_relaxed);
+  if (threads == 0) {
+    threads = DefaultThreads();
+    num_threads.store(threads, std::memory_order_relaxed);
+  }
+  return threads;
+}
+
+void SetNumThreads(int threads) {
+  num_threads.store(std::clamp(threads, 1, kMaxThreads), std::memory_order_relaxed);
+}
+
+void ParallelFor(size_t tasks, int threads, const std::function<void(size_t)>& work) {
+  Job job;
+  job.work = &work;
+  job.tasks = tasks;
+  const size_t helpers = std::min(tasks, static_cast<size_t>(std::max(threads, 1))) - (tasks > 0 ? 1 : 0);
+  if (helpers > 0) {
+    Pool& pool = ThePool();
+    std::unique_lock<std::mutex> lock(pool.busy, std::try_to_lock);
+    if (lock.owns_lock()) {
+      pool.Run(job, helpers);
+      return;
+    }
+  }
+  job.Run();
+}
+
+void StopThreads() {
+  Pool& pool = ThePool();
+  std::lock_guard<std::mutex> lock(pool.busy);
+  pool.Stop();
+}
+
+}  // namespace nninit
