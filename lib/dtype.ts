@@ -12,13 +12,57 @@ export interface DtypeInfo {
   readonly code: number;
   /** Largest finite value. */
   readonly max: number;
+  /** Bits of precision, the hidden one included. */
+  readonly precision: number;
+  /** The exponent e of the least normal value, 2^(e - 1). */
+  readonly min_exponent: number;
   /** The name in a safetensors header. */
   readonly safetensors: string;
 }
 
 export const dtypes: Readonly<Record<Dtype, DtypeInfo>> = {
-  float32: { name: 'float32', bytes: 4, code: 0, max: 3.4028234663852886e38, safetensors: 'F32' },
-  float64: { name: 'float64', bytes: 8, code: 1, max: Number.MAX_VALUE, safetensors: 'F64' },
-  float16: { name: 'float16', bytes: 2, code: 2, max: 65504, safetensors: 'F16' },
-  bfloat16: { name: 'bfloat16', bytes: 2, code: 3, max: 3.3895313892515355e38, safetensors: 'BF16' },
+  float32: {
+    name: 'float32',
+    bytes: 4,
+    code: 0,
+    max: 3.4028234663852886e38,
+    precision: 24,
+    min_exponent: -125,
+    safetensors: 'F32',
+  },
+  float64: {
+    name: 'float64',
+    bytes: 8,
+    code: 1,
+    max: Number.MAX_VALUE,
+    precision: 53,
+    min_exponent: -1021,
+    safetensors: 'F64',
+  },
+  float16: { name: 'float16', bytes: 2, code: 2, max: 65504, precision: 11, min_exponent: -13, safetensors: 'F16' },
+  bfloat16: {
+    name: 'bfloat16',
+    bytes: 2,
+    code: 3,
+    max: 3.3895313892515355e38,
+    precision: 8,
+    min_exponent: -125,
+    safetensors: 'BF16',
+  },
 };
+
+const double = new Float64Array(1);
+const words = new Uint32Array(double.buffer);
+const high_word = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 1 : 0; // where the exponent is, by the byte order
+
+/** The least value of a dtype that is ≥ x, infinite if there is none; the native RoundUp's twin. */
+export function round_up(x: number, dtype: Dtype): number {
+  if (!Number.isFinite(x) || dtype === 'float64') return x;
+  const { precision, min_exponent, max } = dtypes[dtype];
+  double[0] = x;
+  const exponent = (((words[high_word] ?? 0) >>> 20) & 0x7ff) - 1022;
+  const spacing = 2 ** (Math.max(exponent, min_exponent) - precision);
+  const up = Math.ceil(x / spacing) * spacing;
+  if (up > max) return Number.POSITIVE_INFINITY;
+  return Math.max(up, -max);
+}

@@ -9,7 +9,7 @@ import {
   type_error,
   unknown_option,
 } from './check.js';
-import type { Dtype } from './dtype.js';
+import { type Dtype, round_up } from './dtype.js';
 import type { Fill } from './fill.js';
 import { nonlinearities } from './gain.js';
 import { check_parameter, type OptionsOf, type Parameter, type ValuesOf } from './parameter.js';
@@ -17,6 +17,7 @@ import {
   check_order,
   check_rank,
   convolution,
+  empty_interval,
   fits,
   kaiming_std,
   matrix,
@@ -164,7 +165,9 @@ export const initializers = {
       fits(site, 'std', std);
       fits(site, 'a', a);
       fits(site, 'b', b);
-      return a === b ? { kind: 'constant', value: a } : { kind: 'trunc_normal', mean, std, a, b };
+      if (a === b) return { kind: 'constant', value: a };
+      if (!(round_up(a, site.dtype) <= b)) throw empty_interval(site, a, `[${a}, ${b}]`);
+      return { kind: 'trunc_normal', mean, std, a, b };
     },
     warning: (_, { mean, std, a, b }) =>
       mean < a - 2 * std || mean > b + 2 * std

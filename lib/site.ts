@@ -1,5 +1,5 @@
 import { range_error } from './check.js';
-import { type Dtype, dtypes } from './dtype.js';
+import { type Dtype, dtypes, round_up } from './dtype.js';
 import { fans_of } from './fan.js';
 import type { ConstantFill, NormalFill, OrthogonalFill, TruncNormalFill, UniformFill } from './fill.js';
 import { gain_for, type Nonlinearity } from './gain.js';
@@ -67,9 +67,15 @@ function beyond(site: Site, argument: string, value: number): RangeError {
   return range_error(site.fn, argument, `at most ${site.dtype}'s largest number, ${max},`, value);
 }
 
+/** For an interval between two neighbouring values of the dtype. */
+export function empty_interval(site: Site, a: number, interval: string): RangeError {
+  return range_error(site.fn, 'a', `an interval that holds a value of ${site.dtype}`, a, `of ${interval}`);
+}
+
 export function uniform(site: Site, a: number, b: number, argument = 'b'): UniformFill | ConstantFill {
   if (a === b) return { kind: 'constant', value: a };
   if (!(b - a <= dtypes[site.dtype].max)) throw beyond(site, argument === 'b' ? 'b - a' : argument, b - a);
+  if (!(round_up(a, site.dtype) < b)) throw empty_interval(site, a, `[${a}, ${b})`);
   return { kind: 'uniform', a, b };
 }
 

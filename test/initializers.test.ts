@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dtypes } from '../lib/dtype.js';
+import { type Dtype, dtypes, round_up } from '../lib/dtype.js';
 import { calculate_fans } from '../lib/fan.js';
 import { calculate_gain } from '../lib/gain.js';
 import { definition_of, type Initializer, initializers, names, resolve } from '../lib/initializers.js';
@@ -210,6 +210,34 @@ describe('resolve', () => {
     expect(call).toThrow(type);
     expect(call).toThrow(text);
     expect(call).toThrow(/^\w+: expected .+ for .+, but received .+ of type .+$/);
+  });
+});
+
+describe('round_up', () => {
+  it.each<[number, Dtype, number]>([
+    [0.1, 'float64', 0.1],
+    [0.1, 'float32', 0.10000000149011612],
+    [-0.1, 'float32', -0.09999999403953552],
+    [1e-50, 'float32', 2 ** -149],
+    [-1e-50, 'float32', -0],
+    [5e-324, 'bfloat16', 2 ** -133],
+    [1, 'float16', 1],
+    [1 + 2 ** -20, 'float16', 1 + 2 ** -10],
+    [65503.9, 'float16', 65504],
+    [65505, 'float16', Number.POSITIVE_INFINITY],
+    [-65505, 'float16', -65504],
+    [1.0001, 'bfloat16', 1 + 2 ** -7],
+  ])('takes %d in %s to %d', (x, dtype, up) => expect(round_up(x, dtype)).toBe(up));
+
+  it('agrees with fround', () => {
+    for (let i = 1; i < 1000; i++) {
+      const x = (i % 2 === 0 ? 1 : -1) * Math.exp((i * 2.7) % 80) * 1e-20;
+      const up = round_up(x, 'float32');
+      expect(Math.fround(up)).toBe(up);
+      const nearest = Math.fround(x);
+      if (nearest >= x) expect(up).toBe(nearest);
+      else expect(up).toBeGreaterThan(x);
+    }
   });
 });
 
