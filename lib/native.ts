@@ -17,7 +17,8 @@ interface Addon {
     key: BigUint64Array,
     begin: number,
     threads: number,
-  ): void;
+    cancel?: Int32Array,
+  ): boolean;
   widen(data: Uint16Array, dtype: number, out: Float32Array): void;
   set_num_threads(threads: number): void;
   get_num_threads(): number;
@@ -106,6 +107,8 @@ function write_params(fill: Fill): void {
  * @param key ignored by fills that are not random
  * @param begin index of data[0] within the fill; must be 0 for whole-matrix fills
  * @param threads native threads to use; 0 for the number that set_num_threads set
+ * @param cancel one element in shared memory: when another thread makes it non-zero, the fill stops within a millisecond
+ * @returns true, or false if the fill was cancelled and `data` is partly written
  */
 export function run_fill(
   data: TensorData,
@@ -114,11 +117,12 @@ export function run_fill(
   key: Key = no_key,
   begin = 0,
   threads = 0,
-): void {
+  cancel?: Int32Array,
+): boolean {
   write_params(fill);
   key_words[0] = key.seed;
   key_words[1] = key.stream;
-  addon.fill(data, dtypes[dtype].code, kind_codes[fill.kind], params, key_words, begin, threads);
+  return addon.fill(data, dtypes[dtype].code, kind_codes[fill.kind], params, key_words, begin, threads, cancel);
 }
 
 /** Converts float16 or bfloat16 elements to float32, exactly. */

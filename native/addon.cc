@@ -1,5 +1,5 @@
-// The door: reads arguments, makes views, and nothing else. Every function checks what it is handed, since JavaScript can
-// hand over anything; TypeScript has the friendlier messages.
+// The door: reads arguments, makes views, and nothing else. Every function checks what it is handed, since JavaScript
+// can hand over anything; TypeScript has the friendlier messages.
 #include <napi.h>
 
 #include <atomic>
@@ -63,10 +63,10 @@ bool TypeHolds(napi_typedarray_type type, Dtype dtype) {
   }
 }
 
-// fill(data, dtype, kind, params, key, begin, threads)
+// fill(data, dtype, kind, params, key, begin, threads[, cancel]): true, or false if cancelled
 napi_value Fill(napi_env env, napi_callback_info info) {
-  napi_value arg[7];
-  size_t count = 7;
+  napi_value arg[8];
+  size_t count = 8;
   if (napi_get_cb_info(env, info, &count, arg, nullptr, nullptr) != napi_ok || count < 7) {
     return ThrowType(env, "native fill: expected 7 arguments");
   }
@@ -98,6 +98,17 @@ napi_value Fill(napi_env env, napi_callback_info info) {
   }
   if (data.length > 0 && data.data == nullptr) return ThrowType(env, "native fill: expected data not to be detached");
 
+  nninit::Cancel cancel;
+  napi_valuetype cancel_type = napi_undefined;
+  napi_typeof(env, arg[7], &cancel_type);
+  if (cancel_type != napi_undefined) {
+    View word;
+    if (!GetView(env, arg[7], &word) || word.type != napi_int32_array || word.length != 1) {
+      return ThrowType(env, "native fill: expected cancel to be an Int32Array of 1 element");
+    }
+    cancel = nninit::Cancel(static_cast<const int32_t*>(word.data));
+  }
+
   nninit::Fill fill;
   fill.kind = static_cast<nninit::Kind>(static_cast<int>(kind));
   const double* param = static_cast<const double*>(params.data);
@@ -108,7 +119,11 @@ napi_value Fill(napi_env env, napi_callback_info info) {
   const std::string refusal = nninit::CheckFill(fill, range);
   if (!refusal.empty()) return ThrowRange(env, "native fill: " + refusal);
   try {
-    nninit::RunFill(fill, stream_key, range, threads == 0 ? nninit::GetNumThreads() : static_cast<int>(threads));
+    const int count_threads = threads == 0 ? nninit::GetNumThreads() : static_cast<int>(threads);
+    const bool done = nninit::RunFill(fill, stream_key, range, count_threads, cancel);
+    napi_value result = nullptr;
+    napi_get_boolean(env, done, &result);
+    return result;
   } catch (const std::bad_alloc&) {
     napi_throw_error(env, "ERR_MEMORY_ALLOCATION_FAILED", "native fill: not enough memory to work in");
   } catch (const std::exception& error) {

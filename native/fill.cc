@@ -41,17 +41,20 @@ std::string CheckMatrix(double rows, double cols, double stride, double offset, 
   if (!IsCount(offset)) return Refuse("offset to be a whole number", offset);
   if (!(offset < stride)) return Refuse("offset to be less than stride", offset);
   if (range.begin != 0) return Refuse("begin to be 0 for a whole-matrix fill", static_cast<double>(range.begin));
-  if (rows * cols * stride != count) return Refuse("rows·cols·stride to be the number of elements", rows * cols * stride);
+  if (rows * cols * stride != count)
+    return Refuse("rows·cols·stride to be the number of elements", rows * cols * stride);
   return {};
 }
 
-void ForRanges(const Range& range, int threads, const std::function<void(const Range&)>& kernel) {
+template <class Kernel>
+void ForRanges(const Range& range, int threads, const Cancel& cancel, const Kernel& kernel) {
   const size_t step = kTaskBytes / DtypeBytes(range.dtype);
-  if (threads == 1 || range.count <= step) return kernel(range);
+  if (range.count <= step) return kernel(range);
   // Tasks begin at multiples of the step within the fill, so that no tile is computed twice.
   const size_t lead = static_cast<size_t>(range.begin % step);
   const size_t tasks = (lead + range.count + step - 1) / step;
   ParallelFor(tasks, threads, [&](size_t task) {
+    if (cancel.Requested()) return;
     const size_t begin = task == 0 ? 0 : task * step - lead;
     const size_t end = std::min(range.count, (task + 1) * step - lead);
     kernel(Part(range, begin, end - begin));
@@ -113,12 +116,13 @@ std::string CheckFill(const Fill& fill, const Range& range) {
   return "expected a known kind of fill";
 }
 
-void RunFill(const Fill& fill, const Key& key, const Range& range, int threads) {
+namespace {
+
+void Run(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel) {
   const double* p = fill.param;
-  if (range.count == 0) return;
   const auto constant = [&](double value) {
     const uint64_t bits = StorageBits(value, range.dtype);
-    ForRanges(range, threads, [bits](const Range& part) { ConstantRange(bits, part); });
+    ForRanges(range, threads, cancel, [bits](const Range& part) { ConstantRange(bits, part); });
   };
   switch (fill.kind) {
     case Kind::kConstant:
@@ -126,31 +130,38 @@ void RunFill(const Fill& fill, const Key& key, const Range& range, int threads) 
     case Kind::kUniform: {
       if (p[0] == p[1]) return constant(p[0]);
       const UniformParams params = PrepareUniform(p[0], p[1], range.dtype);
-      return ForRanges(range, threads, [&](const Range& part) { UniformRange(params, key, part); });
+      return ForRanges(range, threads, cancel, [&](const Range& part) { UniformRange(params, key, part); });
     }
     case Kind::kNormal:
-      return ForRanges(range, threads, [&](const Range& part) { NormalRange(p[0], p[1], key, part); });
+      return ForRanges(range, threads, cancel, [&](const Range& part) { NormalRange(p[0], p[1], key, part); });
     case Kind::kTruncNormal: {
       const TruncNormalParams params = PrepareTruncNormal(p[0], p[1], p[2], p[3], range.dtype);
-      return ForRanges(range, threads, [&](const Range& part) { TruncNormalRange(params, key, part); });
+      return ForRanges(range, threads, cancel, [&](const Range& part) { TruncNormalRange(params, key, part); });
     }
     case Kind::kDiagonal: {
       const auto whole = [p](int i) { return static_cast<uint64_t>(p[i]); };
       const Diagonals diagonals{whole(1), whole(2), whole(3), whole(4), whole(5)};
       const uint64_t bits = StorageBits(p[0], range.dtype);
-      return ForRanges(range, threads, [&](const Range& part) { DiagonalRange(diagonals, bits, part); });
+      return ForRanges(range, threads, cancel, [&](const Range& part) { DiagonalRange(diagonals, bits, part); });
     }
     case Kind::kOrthogonal: {
       const OrthogonalParams params{static_cast<uint64_t>(p[0]), static_cast<uint64_t>(p[1]), p[2],
                                     static_cast<uint64_t>(p[3]), static_cast<uint64_t>(p[4])};
-      return OrthogonalFill(params, key, range.data, range.count, range.dtype, threads);
+      return OrthogonalFill(params, key, range.data, range.count, range.dtype, threads, cancel);
     }
     case Kind::kSparse: {
       const SparseParams params{static_cast<uint64_t>(p[0]), static_cast<uint64_t>(p[1]), static_cast<uint64_t>(p[2]),
                                 p[3]};
-      return SparseFill(params, key, range.data, range.dtype, threads);
+      return SparseFill(params, key, range.data, range.dtype, threads, cancel);
     }
   }
+}
+
+}  // namespace
+
+bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel) {
+  if (range.count > 0) Run(fill, key, range, threads, cancel);
+  return !cancel.Requested();
 }
 
 }  // namespace nninit

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "cancel.h"
 #include "kernels/range.h"
 #include "random/philox.h"
 
@@ -18,17 +19,18 @@ constexpr int kMaxParams = 6;
 
 struct Fill {
   Kind kind;
-  // constant: value. uniform: a, b. normal: mean, std. trunc_normal: mean, std, a, b. diagonal: value, offset, step, count,
-  // groups, group_stride. orthogonal: rows, cols, gain, stride, offset. sparse: rows, cols, zeros, std.
+  // constant: value. uniform: a, b. normal: mean, std. trunc_normal: mean, std, a, b. diagonal: value, offset, step,
+  // count, groups, group_stride. orthogonal: rows, cols, gain, stride, offset. sparse: rows, cols, zeros, std.
   double param[kMaxParams];
 };
 
-// Why a fill of this range is refused, or an empty string if it is not. Nothing passes that could write outside the range.
+// Why a fill of this range is refused, or an empty string if it is not. Nothing passes that could write outside the
+// range.
 std::string CheckFill(const Fill& fill, const Range& range);
 
-// Runs a checked fill on up to `threads` threads. Throws std::bad_alloc (before anything is written) if a whole-matrix fill
-// finds no memory to work in.
-void RunFill(const Fill& fill, const Key& key, const Range& range, int threads);
+// Runs a checked fill on up to `threads` threads; false if it was cancelled, which leaves the range partly written.
+// Throws std::bad_alloc (before anything is written) if a whole-matrix fill finds no memory to work in.
+bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel = Cancel());
 
 }  // namespace nninit
 

@@ -13,8 +13,8 @@ std::vector<std::string> Targets();
 // The one in use.
 std::string Target();
 
-// Uses the named target from now on, or the best one again if the name is empty; false if it is not among Targets(). Acts
-// on the whole process: no fill may be running.
+// Uses the named target from now on, or the best one again if the name is empty; false if it is not among Targets().
+// Acts on the whole process: no fill may be running.
 bool ForceTarget(const std::string& name);
 
 }  // namespace nninit

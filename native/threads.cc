@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -81,7 +82,8 @@ class Pool {
     stopping_ = false;
   }
 
-  std::mutex busy;  // held by the caller whose job runs
+  // Set while a caller's job runs. Not a mutex, since a job may itself ask for a parallel loop on the same thread.
+  std::atomic<bool> busy{false};
 
  private:
   void Work(uint64_t seen) {
@@ -128,9 +130,7 @@ int GetNumThreads() {
   return threads;
 }
 
-void SetNumThreads(int threads) {
-  num_threads.store(std::clamp(threads, 1, kMaxThreads), std::memory_order_relaxed);
-}
+void SetNumThreads(int threads) { num_threads.store(std::clamp(threads, 1, kMaxThreads), std::memory_order_relaxed); }
 
 void ParallelFor(size_t tasks, int threads, const std::function<void(size_t)>& work) {
   Job job;
@@ -139,9 +139,9 @@ void ParallelFor(size_t tasks, int threads, const std::function<void(size_t)>& w
   const size_t helpers = std::min(tasks, static_cast<size_t>(std::max(threads, 1))) - (tasks > 0 ? 1 : 0);
   if (helpers > 0) {
     Pool& pool = ThePool();
-    std::unique_lock<std::mutex> lock(pool.busy, std::try_to_lock);
-    if (lock.owns_lock()) {
+    if (!pool.busy.exchange(true, std::memory_order_acquire)) {
       pool.Run(job, helpers);
+      pool.busy.store(false, std::memory_order_release);
       return;
     }
   }
@@ -150,8 +150,9 @@ void ParallelFor(size_t tasks, int threads, const std::function<void(size_t)>& w
 
 void StopThreads() {
   Pool& pool = ThePool();
-  std::lock_guard<std::mutex> lock(pool.busy);
+  while (pool.busy.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
   pool.Stop();
+  pool.busy.store(false, std::memory_order_release);
 }
 
 }  // namespace nninit

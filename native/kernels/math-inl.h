@@ -1,7 +1,7 @@
 // Logarithm, sine, cosine and quantile for the kernels, and rounding to the storage types.
 //
-// Only +, -, ×, ÷, √ of IEEE 754 and integer operations, each rounded on its own, in a fixed order: every target gives the
-// same bits, with or without a fused multiply-add. Errors are maxima over the stated domain, relative unless said
+// Only +, -, ×, ÷, √ of IEEE 754 and integer operations, each rounded on its own, in a fixed order: every target gives
+// the same bits, with or without a fused multiply-add. Errors are maxima over the stated domain, relative unless said
 // otherwise, and are measured by native/test/math_test.cc.
 #if defined(NNINIT_KERNELS_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NNINIT_KERNELS_MATH_INL_H_
@@ -59,7 +59,7 @@ HWY_INLINE hn::Vec<D> Minus2Log(D d, hn::Vec<D> x) {
   const auto m = hn::BitCast(d, hn::Add(hn::And(bits, hn::Set(di, 0x7FFFFF)), hn::Set(di, kSqrtHalf)));
   const auto f = hn::Sub(m, hn::Set(d, 1.0f));
   // Minimax for −2·ln(1+f)/f on [√½ − 1, √2 − 1], error 1.7e-7.
-  constexpr float kP[] = {-0x1.fffffep+0f, 0x1.00007ap+0f,  -0x1.5559dep-1f, 0x1.ff61eap-2f,
+  constexpr float kP[] = {-0x1.fffffep+0f, 0x1.00007ap+0f, -0x1.5559dep-1f, 0x1.ff61eap-2f,
                           -0x1.978d9cp-2f, 0x1.614f3ap-2f, -0x1.4c422cp-2f, 0x1.9df392p-3f};
   const auto p = hn::Mul(Polynomial(d, f, kP), f);
   return hn::Add(hn::Mul(e, hn::Set(d, -0x1.62e430p+0f)), p);  // −2·ln 2
@@ -68,7 +68,7 @@ HWY_INLINE hn::Vec<D> Minus2Log(D d, hn::Vec<D> x) {
 // √2·sin(v·π/4) and √2·cos(v·π/4) for v in [−1, 1]. Error 2e-7.
 template <class D, IfFloat<D>* = nullptr>
 HWY_INLINE void HalfAngle(D d, hn::Vec<D> v, hn::Vec<D>& s, hn::Vec<D>& c) {
-  constexpr float kS[] = {0x1.1c5832p+0f, -0x1.d3ba3ep-4f, 0x1.cd8e5ap-9f, -0x1.aa7d8cp-15f};   // minimax, 3.3e-9
+  constexpr float kS[] = {0x1.1c5832p+0f, -0x1.d3ba3ep-4f, 0x1.cd8e5ap-9f, -0x1.aa7d8cp-15f};  // minimax, 3.3e-9
   constexpr float kC[] = {0x1.6a09e6p+0f, -0x1.bea55ap-2f, 0x1.6f3ea6p-6f, -0x1.d8a514p-12f};  // minimax, 3.3e-8
   const auto z = hn::Mul(v, v);
   s = hn::Mul(Polynomial(d, z, kS), v);
@@ -100,8 +100,7 @@ HWY_INLINE hn::Vec<D> Minus2Log(D d, hn::Vec<D> x) {
   // Small integers to double without a conversion: glue them under 2^52.
   const auto magic = hn::Set(du, 0x4330000000000000u);
   const auto e = hn::Sub(hn::BitCast(d, hn::Or(e_bits, magic)), hn::Set(d, 0x1p52 + static_cast<double>(kBias)));
-  const auto m =
-      hn::BitCast(d, hn::Add(hn::And(bits, hn::Set(di, 0xFFFFFFFFFFFFF)), hn::Set(di, kSqrtHalf)));
+  const auto m = hn::BitCast(d, hn::Add(hn::And(bits, hn::Set(di, 0xFFFFFFFFFFFFF)), hn::Set(di, kSqrtHalf)));
   const auto f = hn::Sub(m, hn::Set(d, 1.0));
   const auto s = hn::Div(f, hn::Add(f, hn::Set(d, 2.0)));
   // ln(1 + f) = 2·atanh(s); minimax for −4·atanh(s)/s in s², error 1.2e-18.
@@ -119,9 +118,9 @@ template <class D, IfDouble<D>* = nullptr>
 HWY_INLINE void HalfAngle(D d, hn::Vec<D> v, hn::Vec<D>& s, hn::Vec<D>& c) {
   constexpr double kS[] = {0x1.1c5831add62e4p+0,  -0x1.d3ba5c1c5f464p-4,  0x1.cda106381db5bp-9, -0x1.b1e9f347f0973p-15,
                            0x1.dbd6f6a24e4ffp-22, -0x1.55889d5129c9ap-29, 0x1.5631390ba7d9ap-37};  // minimax, 3.4e-18
-  constexpr double kC[] = {0x1.6a09e667f3bcdp+0,  -0x1.bea5b6072b262p-2,  0x1.6f5a49b297df9p-6,
-                           -0x1.e36ab0c134408p-12, 0x1.54cb8f4c2b42ap-18,  -0x1.2afa98fe220a0p-25,
-                           0x1.65a71323b8e8bp-33, -0x1.3320ea03a3b73p-41};  // minimax, 3.6e-20
+  constexpr double kC[] = {0x1.6a09e667f3bcdp+0,   -0x1.bea5b6072b262p-2, 0x1.6f5a49b297df9p-6,
+                           -0x1.e36ab0c134408p-12, 0x1.54cb8f4c2b42ap-18, -0x1.2afa98fe220a0p-25,
+                           0x1.65a71323b8e8bp-33,  -0x1.3320ea03a3b73p-41};  // minimax, 3.6e-20
   const auto z = hn::Mul(v, v);
   s = hn::Mul(Polynomial(d, z, kS), v);
   c = Polynomial(d, z, kC);

@@ -21,12 +21,12 @@ struct TruncNormalParams {
   // The bounds in standard deviations; mirrored if the interval lies in the lower tail, so that |alpha| ≤ |beta|.
   double alpha;
   double beta;
-  double sign;       // −1 if mirrored
-  double nearest2;   // the least z² in [alpha, beta]
-  double mass;       // 1 − exp(−alpha·(beta − alpha)), for kExponential
-  uint32_t first;    // Φ(alpha)·2^32, for kQuantile
-  uint32_t width;    // (Φ(beta) − Φ(alpha))·2^32, for kQuantile
-  double low, high;  // the dtype's own bounds: least value ≥ a, largest ≤ b
+  double sign;                       // −1 if mirrored
+  double nearest2;                   // the least z² in [alpha, beta]
+  double mass;                       // 1 − exp(−alpha·(beta − alpha)), for kExponential
+  uint32_t first;                    // Φ(alpha)·2^32, for kQuantile
+  uint32_t width;                    // (Φ(beta) − Φ(alpha))·2^32, for kQuantile
+  double low, high;                  // the dtype's own bounds: least value ≥ a, largest ≤ b
   double low_compute, high_compute;  // the same for the type computed in
 };
 

@@ -6,8 +6,8 @@
 
 namespace nninit {
 
-// x = min(max(k·scale + a, low), high), where k has 24 random bits (53 for float64) and low and high are the dtype's own
-// least value ≥ a and largest value < b.
+// x = min(max(k·scale + a, low), high), where k has 24 random bits (53 for float64) and low and high are the dtype's
+// own least value ≥ a and largest value < b.
 struct UniformParams {
   double a;
   double scale;

@@ -79,7 +79,8 @@ void MakeBlock(const ReflectorBlock<T>& block, size_t count, size_t long_side, c
 }
 
 template <class T>
-void Fill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads) {
+void Fill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads,
+          const Cancel& cancel) {
   const bool transposed = params.rows < params.cols;
   const size_t long_side = transposed ? params.cols : params.rows;
   const size_t columns = transposed ? params.rows : params.cols;
@@ -106,7 +107,7 @@ void Fill(const OrthogonalParams& params, const Key& key, void* data, size_t cou
 
   std::atomic<size_t> next_block{0};
   ParallelFor(workers, threads, [&](size_t worker) {
-    for (size_t b; (b = next_block.fetch_add(1)) < block_count;) {
+    for (size_t b; (b = next_block.fetch_add(1)) < block_count && !cancel.Requested();) {
       const size_t reflectors = std::min(kBlock, columns - b * kBlock);
       MakeBlock(blocks[b], reflectors, long_side, key, scale.get() + b * kBlock, scratch[worker].get());
     }
@@ -114,11 +115,11 @@ void Fill(const OrthogonalParams& params, const Key& key, void* data, size_t cou
   for (size_t c = 0; c < columns; ++c) scale[c] = static_cast<T>(static_cast<double>(scale[c]) * params.gain);
 
   if (params.stride != 1) std::memset(data, 0, count * DtypeBytes(dtype));
-  const PanelOutput<T> out{&params, transposed, long_side, columns, scale.get(), data, dtype};
+  const PanelOutput<T> out{&params, transposed, long_side, columns, scale.get(), data, dtype, &cancel};
   std::atomic<size_t> next_panel{panels};  // downwards: the last panels have most to do
   ParallelFor(workers, threads, [&](size_t worker) {
     T* panel = scratch[worker].get();
-    for (size_t p; (p = next_panel.fetch_sub(1)) - 1 < panels;) {
+    for (size_t p; (p = next_panel.fetch_sub(1)) - 1 < panels && !cancel.Requested();) {
       WritePanel(blocks, out, (p - 1) * kPanel, panel, panel + long_side * kPanel);
     }
   });
@@ -126,12 +127,13 @@ void Fill(const OrthogonalParams& params, const Key& key, void* data, size_t cou
 
 }  // namespace
 
-void OrthogonalFill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads) {
+void OrthogonalFill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads,
+                    const Cancel& cancel) {
   if (params.rows == 0 || params.cols == 0) return;
   if (dtype == Dtype::kFloat64) {
-    Fill<double>(params, key, data, count, dtype, threads);
+    Fill<double>(params, key, data, count, dtype, threads, cancel);
   } else {
-    Fill<float>(params, key, data, count, dtype, threads);
+    Fill<float>(params, key, data, count, dtype, threads, cancel);
   }
 }
 

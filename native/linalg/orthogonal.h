@@ -1,6 +1,7 @@
 #ifndef NNINIT_LINALG_ORTHOGONAL_H_
 #define NNINIT_LINALG_ORTHOGONAL_H_
 
+#include "cancel.h"
 #include "kernels/range.h"
 #include "random/philox.h"
 
@@ -17,13 +18,14 @@ struct OrthogonalParams {
 
 // A Haar-distributed matrix with orthonormal rows or columns, whichever are fewer, times gain.
 //
-// Householder vectors made of independent normals give the Q of a Gaussian matrix's QR without factorizing one (Stewart,
-// "The efficient generation of random orthogonal matrices", 1980). They are gathered into blocks I − V·T·Vᵀ (Schreiber and
-// Van Loan, 1989) and applied to one panel of identity columns after another. Panels do not depend on each other, and the
-// order of every sum is fixed, so threads and vector widths do not show in the result.
+// Householder vectors made of independent normals give the Q of a Gaussian matrix's QR without factorizing one
+// (Stewart, "The efficient generation of random orthogonal matrices", 1980). They are gathered into blocks I − V·T·Vᵀ
+// (Schreiber and Van Loan, 1989) and applied to one panel of identity columns after another. Panels do not depend on
+// each other, and the order of every sum is fixed, so threads and vector widths do not show in the result.
 //
 // float16 and bfloat16 are computed in float32. Throws std::bad_alloc without having written.
-void OrthogonalFill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads);
+void OrthogonalFill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads,
+                    const Cancel& cancel);
 
 }  // namespace nninit
 

@@ -26,8 +26,8 @@ constexpr size_t kTileRows = 6;
 constexpr size_t kTileVectors = 4;
 #endif
 
-// c[r][j] (=, +=, −=) Σ_k a[r·row_a + k·step_a]·b[k][j] for kRows rows and kTileVectors vectors of columns. Each sum runs
-// over k in order, in one lane: the same bits whatever the shape of the tile.
+// c[r][j] (=, +=, −=) Σ_k a[r·row_a + k·step_a]·b[k][j] for kRows rows and kTileVectors vectors of columns. Each sum
+// runs over k in order, in one lane: the same bits whatever the shape of the tile.
 template <size_t kRows, Into kInto, class D, class T = hn::TFromD<D>>
 HWY_INLINE void MultiplyTile(D d, const T* HWY_RESTRICT a, size_t row_a, size_t step_a, const T* HWY_RESTRICT b,
                              size_t depth, T* HWY_RESTRICT c) {
@@ -130,6 +130,7 @@ void PanelOf(const std::vector<ReflectorBlock<T>>& blocks, const PanelOutput<T>&
   for (size_t j = 0; j < width; ++j) panel[(first + j) * kPanel + j] = T{1};
   // A block that begins below the panel's ones sees zeros only.
   for (size_t b = blocks.size(); b-- > 0;) {
+    if (out.cancel->Requested()) return;
     if (blocks[b].first < first + width) {
       ApplyBlock(blocks[b], panel + blocks[b].first * kPanel, work, work + kBlock * kPanel);
     }

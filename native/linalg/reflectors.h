@@ -9,8 +9,8 @@ namespace nninit {
 constexpr size_t kBlock = 48;
 constexpr size_t kPanel = 64;
 
-// kBlock reflections of vectors that begin in consecutive rows, as one: H_first·H_(first+1)·… = I − V·T·Vᵀ. A block with
-// fewer reflectors has zero columns for the rest.
+// kBlock reflections of vectors that begin in consecutive rows, as one: H_first·H_(first+1)·… = I − V·T·Vᵀ. A block
+// with fewer reflectors has zero columns for the rest.
 template <class T>
 struct ReflectorBlock {
   size_t first;   // row and number of the first reflector

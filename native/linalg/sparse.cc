@@ -20,8 +20,8 @@ uint64_t Below(uint64_t word, uint64_t bound) {
   return static_cast<uint64_t>((static_cast<unsigned __int128>(word) * bound) >> 64);
 }
 
-// Marks a random subset of `zeros` rows in bit `column % kGroup` of mask, by Floyd's algorithm (Bentley and Floyd, 1987).
-// Draw d of a column is the d-th 64-bit word from the column's own blocks on.
+// Marks a random subset of `zeros` rows in bit `column % kGroup` of mask, by Floyd's algorithm (Bentley and Floyd,
+// 1987). Draw d of a column is the d-th 64-bit word from the column's own blocks on.
 void ChooseRows(const SparseParams& p, const Key& key, uint64_t column, uint64_t* mask) {
   constexpr uint64_t kDraws = kTileWords / 2;
   alignas(64) uint64_t words[kDraws];
@@ -37,13 +37,13 @@ void ChooseRows(const SparseParams& p, const Key& key, uint64_t column, uint64_t
 
 }  // namespace
 
-void SparseFill(const SparseParams& p, const Key& key, void* data, Dtype dtype, int threads) {
+void SparseFill(const SparseParams& p, const Key& key, void* data, Dtype dtype, int threads, const Cancel& cancel) {
   const size_t bytes = DtypeBytes(dtype);
   const uint64_t groups = (p.cols + kGroup - 1) / kGroup;
   std::vector<uint64_t> masks(groups * p.rows, 0);  // [group][row]
   ParallelFor(groups, threads, [&](size_t group) {
     const uint64_t end = std::min(p.cols, (group + 1) * kGroup);
-    for (uint64_t column = group * kGroup; column < end; ++column) {
+    for (uint64_t column = group * kGroup; column < end && !cancel.Requested(); ++column) {
       ChooseRows(p, key, column, masks.data() + group * p.rows);
     }
   });
@@ -51,6 +51,7 @@ void SparseFill(const SparseParams& p, const Key& key, void* data, Dtype dtype, 
   // Few enough rows at a time for them to be still in the cache when zeros are put in.
   const uint64_t step = std::max<uint64_t>(1, (size_t{128} << 10) / (bytes * std::max<uint64_t>(p.cols, 1)));
   ParallelFor((p.rows + step - 1) / step, threads, [&](size_t task) {
+    if (cancel.Requested()) return;
     const uint64_t begin = task * step;
     const uint64_t end = std::min(p.rows, begin + step);
     char* out = static_cast<char*>(data) + begin * p.cols * bytes;

@@ -1,6 +1,7 @@
 #ifndef NNINIT_LINALG_SPARSE_H_
 #define NNINIT_LINALG_SPARSE_H_
 
+#include "cancel.h"
 #include "kernels/range.h"
 #include "random/philox.h"
 
@@ -15,7 +16,7 @@ struct SparseParams {
 
 // N(0, std²) with `zeros` elements of each column, a uniformly random subset, set to zero. Martens, "Deep learning via
 // Hessian-free optimization", 2010. Writes rows·cols elements; throws std::bad_alloc without having written.
-void SparseFill(const SparseParams& params, const Key& key, void* data, Dtype dtype, int threads);
+void SparseFill(const SparseParams& params, const Key& key, void* data, Dtype dtype, int threads, const Cancel& cancel);
 
 }  // namespace nninit
 

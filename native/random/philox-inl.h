@@ -40,8 +40,8 @@ HWY_INLINE void ForEachTile(const Key& key, uint64_t first, uint64_t count, cons
 
 #else
 
-// Each 32-bit word of the state sits in the low half of a 64-bit lane, one block a lane, because the multiplication that
-// Philox needs reads exactly that half. High halves hold leftovers that nothing reads.
+// Each 32-bit word of the state sits in the low half of a 64-bit lane, one block a lane, because the multiplication
+// that Philox needs reads exactly that half. High halves hold leftovers that nothing reads.
 using PhiloxTag = hn::CappedTag<uint64_t, kTileBlocks>;
 using PhiloxV = hn::Vec<PhiloxTag>;
 
@@ -73,8 +73,8 @@ HWY_INLINE PhiloxV PhiloxMultiply(PhiloxV a, PhiloxV b) {
   return hn::MulEven(hn::BitCast(d32, a), hn::BitCast(d32, b));
 }
 
-// kN·Lanes blocks of a tile. The last four vectors are what the first two rounds make of the stream and the high half of
-// the block number alone: x3 ^ k1 of round 1, then x1 ^ k0, hi(p0) ^ k1 and x3 of round 2.
+// kN·Lanes blocks of a tile. The last four vectors are what the first two rounds make of the stream and the high half
+// of the block number alone: x3 ^ k1 of round 1, then x1 ^ k0, hi(p0) ^ k1 and x3 of round 2.
 template <size_t kN>
 HWY_INLINE void PhiloxBlocks(const RoundKeys& keys, PhiloxV counter, PhiloxV a2, PhiloxV a0, PhiloxV b2, PhiloxV x3_2,
                              uint64_t* HWY_RESTRICT out) {
