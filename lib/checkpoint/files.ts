@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm, rmdir, statfs } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, parse, resolve } from 'node:path';
 import { error_code, WriteError } from './errors.js';
 
@@ -76,13 +76,51 @@ export class PendingFile {
 
 /** Makes a folder and those above it. Returns the ones that were not there, innermost first. */
 export async function make_folder(folder: string): Promise<string[]> {
-  const first = await step('create the folder', folder, () => mkdir(folder, { recursive: true }));
-  const made: string[] = [];
-  if (first === undefined) return made;
-  const top = resolve(first);
+  // Not mkdir's `recursive`: where the system says ENOENT below a folder that exists (in /proc, say) it never returns.
+  const missing: string[] = [];
   for (let at = resolve(folder); ; at = dirname(at)) {
-    made.push(at);
-    if (at === top || at === dirname(at)) return made;
+    const there = await step('look at', at, () => if_there(stat(at)));
+    if (there?.isDirectory()) break;
+    if (there !== undefined) {
+      throw new WriteError(
+        'create the folder',
+        folder,
+        Object.assign(new Error(`${at} is no folder`), { code: 'ENOTDIR' }),
+      );
+    }
+    missing.push(at);
+    if (at === dirname(at)) break;
+  }
+  const made: string[] = [];
+  try {
+    for (const at of missing.toReversed()) {
+      if (await step('create the folder', at, () => made_here(at))) made.unshift(at);
+    }
+  } catch (cause) {
+    await remove_folders(made);
+    throw cause;
+  }
+  return made;
+}
+
+/** False if someone else was quicker. */
+async function made_here(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (cause) {
+    if (error_code(cause) === 'EEXIST') return false;
+    throw cause;
+  }
+}
+
+/** Undefined in place of the error that there is no such file. */
+export async function if_there<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (error_code(cause) === 'ENOENT' || error_code(cause) === 'ENOTDIR') return undefined;
+    throw cause;
   }
 }
 

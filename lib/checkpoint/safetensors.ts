@@ -40,6 +40,7 @@ const dtype_order: readonly Dtype[] = ['float64', 'float32', 'bfloat16', 'float1
 export function layout<T extends HeaderEntry>(
   tensors: readonly T[],
   metadata: Readonly<Record<string, string>>,
+  limit = header_limit,
 ): Layout<T> {
   const sortable = tensors.map((tensor) => ({
     tensor,
@@ -53,9 +54,14 @@ export function layout<T extends HeaderEntry>(
     offset += tensor.bytes;
     return { ...tensor, offset: at };
   });
-  if (!Number.isSafeInteger(offset))
+  if (!Number.isSafeInteger(offset)) {
     throw new InputError(`expected at most 2^53 - 1 bytes, but the tensors take ${offset}`);
+  }
   const head = header(placed, metadata);
+  if (head.length - 8 > limit) {
+    const size = `${tensors.length} tensors take ${head.length - 8}`;
+    throw new InputError(`expected a safetensors header of at most ${limit} bytes, but ${size}`);
+  }
   return { head, tensors: placed, data_bytes: offset, file_bytes: head.length + offset };
 }
 
@@ -71,11 +77,6 @@ function header(
   }
   const json = Buffer.from(`{${entries.join(',')}}`);
   const length = Math.ceil(json.length / 8) * 8;
-  if (length > longest_header) {
-    throw new InputError(
-      `expected a safetensors header of at most 100 MB, but ${tensors.length} tensors take ${length} bytes`,
-    );
-  }
   const head = Buffer.alloc(8 + length, ' ');
   head.writeBigUInt64LE(BigInt(length), 0);
   json.copy(head, 8);

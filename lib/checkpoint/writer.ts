@@ -2,8 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { version } from '../version.js';
 import { type Chunk, cut, fill_chunk, type PlacedTensor } from './chunks.js';
-import { error_code, InputError, InterruptedError } from './errors.js';
-import { check_space, make_folder, PendingFile, remove_folders, step, sync_folder } from './files.js';
+import { InputError, InterruptedError } from './errors.js';
+import { check_space, if_there, make_folder, PendingFile, remove_folders, step, sync_folder } from './files.js';
 import type { ResolvedTensor } from './plan.js';
 import { type Layout, layout } from './safetensors.js';
 
@@ -103,16 +103,6 @@ async function check_folder(folder: string, { config, force }: WriteOptions): Pr
     throw refuse(config_path, `${config_path} exists already and differs; --force replaces it`);
   }
   return config;
-}
-
-/** Undefined in place of the error that there is no such file. */
-async function if_there<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (cause) {
-    if (error_code(cause) === 'ENOENT' || error_code(cause) === 'ENOTDIR') return undefined;
-    throw cause;
-  }
 }
 
 async function write_files(

@@ -1,0 +1,55 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Chunk, cut } from '../../lib/checkpoint/chunks.js';
+import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
+import { layout } from '../../lib/checkpoint/safetensors.js';
+import { dtypes } from '../../lib/dtype.js';
+import { is_whole } from '../../lib/fill.js';
+
+const shapes = fc.oneof(fc.tuple(fc.nat(40)), fc.tuple(fc.nat(12), fc.nat(12)));
+const tensor = fc.record({
+  shape: shapes,
+  dtype: fc.constantFrom('float32', 'float64', 'float16', 'bfloat16'),
+  initializer: fc.constantFrom('normal', 'zeros', 'orthogonal'),
+});
+
+function placed(given: readonly { shape: number[]; dtype: string; initializer: string }[]) {
+  const tensors = given.map(({ shape, dtype, initializer }, i) => {
+    const whole = initializer === 'orthogonal' && shape.length < 2;
+    return { name: `t${i}`, shape, dtype, initializer: whole ? 'normal' : initializer } as PlannedTensor;
+  });
+  return layout(resolve_plan({ tensors }), {}).tensors;
+}
+
+test('chunks cover every byte once, in order, aligned; only what cannot be cut exceeds the size', () => {
+  fc.assert(
+    fc.property(fc.array(tensor, { maxLength: 12 }), fc.integer({ min: 1, max: 40 }), (given, words) => {
+      const tensors = placed(given);
+      const size = words * 8;
+      const chunks: Chunk[] = [...cut(tensors, size)];
+      let position = 0;
+      const elements = new Map<string, number>();
+      for (const chunk of chunks) {
+        expect(chunk.position).toBe(position);
+        let at = 0;
+        for (const { tensor, begin, end, at: start } of chunk.segments) {
+          const bytes = dtypes[tensor.dtype].bytes;
+          expect(start).toBe(at);
+          expect(start % bytes).toBe(0);
+          expect(chunk.position + start).toBe(tensor.offset + begin * bytes);
+          expect(begin).toBe(elements.get(tensor.name) ?? 0);
+          if (is_whole(tensor.fill)) expect([begin, end]).toEqual([0, tensor.elements]);
+          expect(end).toBeGreaterThan(begin);
+          elements.set(tensor.name, end);
+          at = start + (end - begin) * bytes;
+        }
+        expect(chunk.bytes).toBe(at);
+        if (chunk.bytes > size) expect(chunk.segments).toHaveLength(1);
+        if (chunk.bytes > size) expect(chunk.segments[0] && is_whole(chunk.segments[0].tensor.fill)).toBe(true);
+        position += chunk.bytes;
+      }
+      for (const { name, elements: count } of tensors) expect(elements.get(name) ?? 0).toBe(count);
+    }),
+    { numRuns: 300 },
+  );
+});

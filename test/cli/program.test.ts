@@ -1,0 +1,189 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Output, run } from '../../lib/cli/program.js';
+import { gains } from '../../lib/gain.js';
+import { version } from '../../lib/version.js';
+import { read_safetensors } from '../checkpoint/reader.js';
+
+let root = '';
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'nninit-cli-'));
+});
+afterEach(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function nninit(args: readonly string[], { isTTY = false } = {}): Promise<Ran> {
+  const text = { stdout: '', stderr: '' };
+  const output = (name: 'stdout' | 'stderr'): Output => ({
+    isTTY,
+    write: (piece: string) => {
+      text[name] += piece;
+    },
+  });
+  const code = await run(args, { stdout: output('stdout'), stderr: output('stderr') });
+  return { code, ...text };
+}
+
+const tiny = { model_type: 'gpt2', n_layer: 2, n_embd: 64, n_head: 4, vocab_size: 1000, n_positions: 128 };
+
+function file(name: string, content: unknown): string {
+  const path = join(root, name);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+const generate = (...more: string[]) => nninit(['generate', file('in.json', tiny), '-o', join(root, 'out'), ...more]);
+const weights = () => readFileSync(join(root, 'out/model.safetensors'));
+const seed_in_file = () => read_safetensors(join(root, 'out/model.safetensors')).metadata['nninit.seed'];
+
+test('generate writes a model and ends with a summary', async () => {
+  const { code, stdout, stderr } = await generate();
+  expect(code).toBe(0);
+  const bytes = weights().length;
+  expect(stdout).toMatch(
+    new RegExp(
+      `^.*/out/model\\.safetensors: 28 tensors, 172,288 parameters, ${bytes.toLocaleString('en-US')} bytes \\(69\\d kB\\) in \\d\\.\\d\\d s, \\d+\\.\\d\\d GB/s\n$`,
+    ),
+  );
+  expect(stderr).toMatch(/^nninit: writing 28 tensors, 689 kB, to .*model\.safetensors\n$/);
+  expect(readdirSync(join(root, 'out')).sort()).toEqual(['config.json', 'model.safetensors']);
+});
+
+test('--json prints one object for machines', async () => {
+  const { code, stdout, stderr } = await generate('--json', '--seed', '0xff');
+  expect([code, stderr]).toEqual([0, '']);
+  expect(JSON.parse(stdout)).toEqual({
+    path: join(root, 'out/model.safetensors'),
+    tensors: 28,
+    parameters: 172288,
+    bytes: weights().length,
+    seconds: expect.any(Number),
+    gb_per_s: expect.any(Number),
+    seed: '255',
+    engine: 'philox',
+    stream_version: 1,
+  });
+});
+
+test('--quiet prints nothing', async () => {
+  expect(await generate('--quiet')).toEqual({ code: 0, stdout: '', stderr: '' });
+});
+
+test('a terminal gets a bar', async () => {
+  const { code, stderr } = await nninit(['generate', file('in.json', tiny), '-o', join(root, 'out')], { isTTY: true });
+  expect(code).toBe(0);
+  expect(stderr).not.toContain('nninit: writing');
+});
+
+test.each([
+  ['0', '0'],
+  ['-1', '18446744073709551615'],
+  ['-9223372036854775808', '9223372036854775808'],
+  ['18446744073709551615', '18446744073709551615'],
+  ['0xFFFFFFFFFFFFFFFF', '18446744073709551615'],
+])('the seed %s is the seed %s', async (given, meant) => {
+  expect((await generate('-q', '--seed', given)).code).toBe(0);
+  expect(seed_in_file()).toBe(meant);
+});
+
+test('the default seed is 0, and threads change nothing', async () => {
+  await generate('-q');
+  const expected = weights();
+  for (const more of [
+    ['--seed', '0'],
+    ['--threads', '1'],
+    ['--threads', '2'],
+  ]) {
+    await generate('-q', '-f', ...more);
+    expect(weights().equals(expected), more.join(' ')).toBe(true);
+  }
+  await generate('-q', '-f', '--seed', '1');
+  expect(weights().equals(expected)).toBe(false);
+});
+
+test('--dtype is that of all tensors, and is told in config.json', async () => {
+  await generate('-q', '--dtype', 'bfloat16');
+  const { tensors } = read_safetensors(join(root, 'out/model.safetensors'));
+  expect([...tensors.values()].every(({ dtype }) => dtype === 'BF16')).toBe(true);
+  expect(JSON.parse(readFileSync(join(root, 'out/config.json'), 'utf8'))).toMatchObject({ torch_dtype: 'bfloat16' });
+});
+
+test('a checkpoint that is there stays unless --force says so', async () => {
+  await generate('-q');
+  const { code, stdout, stderr } = await generate();
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(/^nninit: .*model\.safetensors exists already; --force replaces it\n$/);
+  expect((await generate('-q', '--force')).code).toBe(0);
+});
+
+test('a recipe is written without a config.json, and its idle rules are told', async () => {
+  const recipe = file('r.json', { tensors: { w: [3, 4] }, initializers: { '*': 'ones', nobody: 'zeros' } });
+  const { code, stderr } = await nninit(['generate', recipe, '-o', join(root, 'out'), '--quiet']);
+  expect([code, stderr]).toEqual([0, `nninit: warning: ${recipe}: initializers["nobody"] matches no tensor\n`]);
+  expect(readdirSync(join(root, 'out'))).toEqual(['model.safetensors']);
+});
+
+test('a shape that the initializer cannot take is said with its place', async () => {
+  const recipe = file('r.json', { tensors: { 'a.w': { shape: [3], init: 'xavier_normal' } } });
+  const { code, stderr } = await nninit(['generate', recipe, '-o', join(root, 'out')]);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(
+    /^nninit: .*r\.json: tensors\["a\.w"\]: xavier_normal: expected 2 or more dimensions for shape.*\n$/,
+  );
+  expect(readdirSync(root)).toEqual(['r.json']);
+});
+
+test.each<[string[], RegExp]>([
+  [['generate', 'none.json', '-o', 'x'], /^nninit: could not read none\.json: no such file or directory \(ENOENT\)\n$/],
+  [['generate', 'package.json', '-o', 'x'], /package\.json: expected a Hugging Face config\.json, .* or a recipe/],
+  [['generate', 'package.json'], /required option '-o, --output <dir>' not specified/],
+  [['generate', '-o', 'x'], /missing required argument 'input'/],
+  [['generate', 'a', 'b', '-o', 'x'], /too many arguments for 'generate'/],
+  [['generate', 'a', '-o', 'x', '--sed', '1'], /unknown option '--sed'\n\(Did you mean --seed\?\)/],
+  [['generate', 'a', '-o', 'x', '--seed', '1.5'], /'1\.5' is invalid\. Expected an integer from -2\^63 to 2\^64 - 1/],
+  [['generate', 'a', '-o', 'x', '--seed', '18446744073709551616'], /Expected an integer from -2\^63 to 2\^64 - 1/],
+  [['generate', 'a', '-o', 'x', '--seed', '-9223372036854775809'], /Expected an integer from -2\^63 to 2\^64 - 1/],
+  [['generate', 'a', '-o', 'x', '--seed', ''], /Expected an integer/],
+  [['generate', 'a', '-o', 'x', '--threads', '0'], /Expected an integer from 1 to 1024/],
+  [['generate', 'a', '-o', 'x', '--threads', '1025'], /Expected an integer from 1 to 1024/],
+  [
+    ['generate', 'a', '-o', 'x', '--dtype', 'float'],
+    /'float' is invalid\. Allowed choices are float32, float64, float16, bfloat16/,
+  ],
+  [['generat'], /unknown command 'generat'\n\(Did you mean generate\?\)/],
+  [[], /Usage: nninit/],
+])('%j is bad usage', async (args, message) => {
+  const { code, stdout, stderr } = await nninit(args);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(message);
+  expect(stderr).not.toMatch(/^\s+at /m);
+});
+
+test('--version, --help and help are no mistakes', async () => {
+  expect(await nninit(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  const help = await nninit(['--help']);
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  expect(help.stdout).toMatch(/Usage: nninit .*generate .*gains .*Exit codes:/s);
+  const on_generate = await nninit(['generate', '--help']);
+  expect(on_generate.stdout).toMatch(/--seed <n> .*\(default: 0\).*Examples:/s);
+  expect(await nninit(['help', 'generate'])).toEqual(on_generate);
+});
+
+test('gains prints the table', async () => {
+  const { code, stdout } = await nninit(['gains']);
+  expect(code).toBe(0);
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines).toHaveLength(gains.length + 2);
+  expect(lines[0]).toMatch(/^nonlinearity +gain +formula +source$/);
+  expect(stdout).toMatch(/^relu +1\.4142135623730951 +sqrt\(2\) +He et al\. 2015/m);
+  expect(JSON.parse((await nninit(['gains', '--json'])).stdout)).toEqual(gains);
+});
