@@ -23,7 +23,7 @@ export interface Layout<T extends HeaderEntry> {
 }
 
 /** Readers refuse longer headers. */
-const longest_header = 100_000_000;
+const header_limit = 100_000_000;
 
 /**
  * The reference writer's order of dtypes: so every tensor is aligned to its element size. (bfloat16 and float16 are
