@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto';
+import type { Dtype, TensorData } from '../lib/dtype.js';
+import type { Fill } from '../lib/fill.js';
+import { type Key, run_fill, widen } from '../lib/native.js';
+import { empty } from '../lib/tensor.js';
+
+/** Elements [begin, begin + count) of a fill, as numbers. */
+export function values_of(fill: Fill, dtype: Dtype, count: number, key: Key, begin = 0): Float32Array | Float64Array {
+  const { data } = empty([count], { dtype });
+  run_fill(data, dtype, fill, key, begin);
+  return as_numbers(data, dtype);
+}
+
+export function as_numbers(data: TensorData, dtype: Dtype): Float32Array | Float64Array {
+  if (!(data instanceof Uint16Array)) return data;
+  const out = new Float32Array(data.length);
+  widen(data, dtype as 'float16' | 'bfloat16', out);
+  return out;
+}
+
+export function sha256(data: TensorData): string {
+  return createHash('sha256')
+    .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    .digest('hex');
+}
