@@ -19,7 +19,7 @@ function have(...programs) {
 
 function check_tools() {
   const missing = [];
-  if (!have('cmake')) missing.push('CMake (3.18 or newer)');
+  if (!have('cmake')) missing.push('CMake (3.19 or newer)');
   // On Windows CMake finds Visual Studio by itself.
   if (process.platform !== 'win32') {
     if (!have('g++', 'clang++')) missing.push('a C++17 compiler');
