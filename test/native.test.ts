@@ -1,0 +1,234 @@
+import { createRequire } from 'node:module';
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { dtypes } from '../lib/dtype.js';
+import type { Fill } from '../lib/fill.js';
+import {
+  force_simd_target,
+  get_num_threads,
+  run_fill,
+  set_num_threads,
+  simd_target,
+  simd_targets,
+} from '../lib/native.js';
+import { empty } from '../lib/tensor.js';
+import { sha256 } from './support.js';
+
+const path = process.env.NNINIT_ADDON ?? '../build/Release/nninit.node';
+const addon = createRequire(import.meta.url)(path) as Record<string, (...args: unknown[]) => unknown>;
+const fill = addon.fill as (...args: unknown[]) => unknown;
+const params = (...values: number[]) => Float64Array.from({ length: 6 }, (_, i) => values[i] ?? 0);
+const key = () => new BigUint64Array([1n, 2n]);
+
+describe('the native side checks for itself', () => {
+  const good = () => [new Float32Array(12), 0, 2, params(0, 1), key(), 0, 1] as unknown[];
+  const with_argument = (index: number, value: unknown) => good().map((old, i) => (i === index ? value : old));
+
+  test('takes what is right', () => {
+    expect(fill(...good())).toBe(true);
+  });
+
+  test.each<[string, number, unknown]>([
+    ['data: a plain array', 0, [1, 2, 3]],
+    ['data: null', 0, null],
+    ['data: a DataView', 0, new DataView(new ArrayBuffer(8))],
+    ['data: the wrong typed array', 0, new Float64Array(3)],
+    ['data: a Uint8Array', 0, new Uint8Array(3)],
+    ['dtype: unknown', 1, 4],
+    ['dtype: negative', 1, -1],
+    ['dtype: a fraction', 1, 0.5],
+    ['dtype: NaN', 1, Number.NaN],
+    ['dtype: a string', 1, '0'],
+    ['kind: unknown', 2, 7],
+    ['kind: 2^32 + 1', 2, 2 ** 32 + 1],
+    ['params: too short', 3, new Float64Array(2)],
+    ['params: other numbers', 3, new Float32Array(6)],
+    ['params: NaN', 3, params(Number.NaN, 1)],
+    ['params: a negative std', 3, params(0, -1)],
+    ['key: too short', 4, new BigUint64Array(1)],
+    ['key: signed', 4, new BigInt64Array(2)],
+    ['begin: negative', 5, -1],
+    ['begin: 2^53', 5, 2 ** 53],
+    ['begin: at the end of the index space', 5, 2 ** 53 - 1],
+    ['begin: a bigint', 5, 1n],
+    ['threads: negative', 6, -1],
+    ['threads: too many', 6, 1e9],
+    ['cancel: not an Int32Array', 7, new Uint8Array(1)],
+  ])('refuses %s, and writes nothing', (_, index, value) => {
+    const args = index === 7 ? [...good(), value] : with_argument(index, value);
+    expect(() => fill(...args)).toThrow(/^native fill: expected/);
+    if (index !== 0) expect([...(args[0] as Float32Array)]).toEqual(Array(12).fill(0));
+  });
+
+  test('refuses too few arguments', () => {
+    for (let count = 0; count < 7; count++) expect(() => fill(...good().slice(0, count))).toThrow(TypeError);
+  });
+
+  test('a detached buffer is empty', () => {
+    const data = new Float32Array(12);
+    structuredClone(data.buffer, { transfer: [data.buffer] });
+    expect(fill(...with_argument(0, data))).toBe(true);
+    const words = key();
+    structuredClone(words.buffer, { transfer: [words.buffer] });
+    expect(() => fill(...with_argument(4, words))).toThrow(TypeError);
+  });
+
+  test('a resizable buffer that shrank is empty, and a shorter one is shorter', () => {
+    const Resizable = ArrayBuffer as unknown as new (
+      bytes: number,
+      options: { maxByteLength: number },
+    ) => ArrayBuffer & { resize(bytes: number): void };
+    const buffer = new Resizable(48, { maxByteLength: 96 });
+    const fixed = new Float32Array(buffer, 0, 12);
+    const tracking = new Float32Array(buffer);
+    buffer.resize(16);
+    expect(fill(...with_argument(0, fixed))).toBe(true);
+    expect([...new Float32Array(buffer)]).toEqual([0, 0, 0, 0]);
+    expect(fill(...with_argument(0, tracking))).toBe(true);
+    expect(tracking.every((x) => x !== 0)).toBe(true);
+  });
+
+  test('survives anything', () => {
+    const anything = fc.oneof(
+      fc.anything(),
+      fc.double(),
+      fc.integer(),
+      fc.constantFrom<unknown>(
+        new Float32Array(3),
+        new Uint16Array(5),
+        params(),
+        key(),
+        new Float64Array(4),
+        0,
+        1,
+        5,
+        6,
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(anything, { maxLength: 9 }), (args) => {
+        try {
+          fill(...args);
+        } catch (error) {
+          expect(error).toBeInstanceOf(Error);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+    // And anything as numbers of a fill that is otherwise right.
+    const number = fc.oneof(fc.double(), fc.integer({ min: -3, max: 70 }), fc.constantFrom(2 ** 31, 2 ** 53, 1e300));
+    fc.assert(
+      fc.property(
+        fc.nat({ max: 6 }),
+        fc.nat({ max: 3 }),
+        fc.array(number, { minLength: 6, maxLength: 6 }),
+        fc.nat({ max: 70 }),
+        fc.nat({ max: 2 ** 40 }),
+        (kind, dtype, numbers, count, begin) => {
+          const type = [Float32Array, Float64Array, Uint16Array, Uint16Array][dtype] as Float32ArrayConstructor;
+          const guarded = new type(count + 2).fill(7);
+          try {
+            fill(guarded.subarray(1, count + 1), dtype, kind, params(...numbers), key(), kind > 4 ? 0 : begin, 1);
+          } catch (error) {
+            expect(error).toBeInstanceOf(Error);
+          }
+          expect([guarded[0], guarded[count + 1]]).toEqual([7, 7]);
+        },
+      ),
+      { numRuns: 5000 },
+    );
+  });
+});
+
+describe('run_fill', () => {
+  const normal: Fill = { kind: 'normal', mean: 0, std: 1 };
+
+  test('any byteOffset, SharedArrayBuffer and ArrayBuffer alike', () => {
+    const expected = sha256(filled(new Float32Array(1000)));
+    for (const buffer of [new ArrayBuffer(5000), new SharedArrayBuffer(5000)]) {
+      for (const offset of [0, 4, 8, 60, 64, 100]) {
+        expect(sha256(filled(new Float32Array(buffer, offset, 1000)))).toBe(expected);
+      }
+    }
+    function filled(data: Float32Array): Float32Array {
+      run_fill(data, 'float32', normal, { seed: 1n, stream: 1n });
+      return data;
+    }
+  });
+
+  test('a cancelled fill returns false', () => {
+    const word = new Int32Array(new SharedArrayBuffer(4));
+    const { data } = empty([1 << 18]);
+    expect(run_fill(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(true);
+    word[0] = 1;
+    expect(run_fill(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(false);
+  });
+
+  test('the number of threads is set and read, and bad ones are refused', () => {
+    const before = get_num_threads();
+    set_num_threads(3);
+    expect(get_num_threads()).toBe(3);
+    for (const bad of [0, -1, 1.5, Number.NaN, 1e6, '2' as unknown as number]) {
+      expect(() => set_num_threads(bad)).toThrow(RangeError);
+    }
+    expect(get_num_threads()).toBe(3);
+    set_num_threads(before);
+  });
+
+  test('several threads of Node use the addon at once, and end without disturbing each other', async () => {
+    const source = `
+      const { parentPort, workerData } = require('node:worker_threads');
+      const addon = require(workerData.path);
+      const data = new Float32Array(workerData.shared);
+      for (let round = 0; round < 20; round++) {
+        addon.fill(data, 0, 2, new Float64Array([0, 1, 0, 0, 0, 0]), new BigUint64Array([5n, 6n]), 0, 2);
+      }
+      parentPort.postMessage('done');`;
+    const absolute = createRequire(import.meta.url).resolve(path);
+    const count = 300_000;
+    const shared = Array.from({ length: 3 }, () => new SharedArrayBuffer(4 * count));
+    const ends = shared.map(
+      (memory) =>
+        new Promise<number>((resolve, reject) => {
+          const worker = new Worker(source, { eval: true, workerData: { path: absolute, shared: memory } });
+          worker.on('error', reject).on('exit', resolve);
+        }),
+    );
+    const own = new Float32Array(count);
+    for (let round = 0; round < 20; round++) run_fill(own, 'float32', normal, { seed: 5n, stream: 6n }, 0, 2);
+    expect(await Promise.all(ends)).toEqual([0, 0, 0]);
+    for (const memory of shared) expect(sha256(new Float32Array(memory))).toBe(sha256(own));
+  });
+});
+
+describe('SIMD targets', () => {
+  afterAll(() => force_simd_target(null));
+
+  test('every target this machine has writes the same bytes', () => {
+    const names = simd_targets();
+    expect(names.length).toBeGreaterThan(0);
+    const fills: Fill[] = [
+      { kind: 'uniform', a: -1, b: 2 },
+      { kind: 'normal', mean: 0, std: 1 },
+      { kind: 'trunc_normal', mean: 0, std: 1, a: -2, b: 2 },
+      { kind: 'orthogonal', rows: 100, cols: 100, gain: 1, stride: 1, offset: 0 },
+    ];
+    for (const dtype of Object.keys(dtypes) as (keyof typeof dtypes)[]) {
+      for (const each of fills) {
+        const hashes = names.map((name) => {
+          force_simd_target(name);
+          expect(simd_target()).toBe(name);
+          const { data } = empty([10_000], { dtype });
+          run_fill(data, dtype, each, { seed: 3n, stream: 4n });
+          return sha256(data);
+        });
+        expect(new Set(hashes).size).toBe(1);
+      }
+    }
+  });
+
+  test('an unknown target is refused', () => {
+    expect(() => force_simd_target('AVX9')).toThrow(/expected one of simd_targets\(\)/);
+  });
+});
