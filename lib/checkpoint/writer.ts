@@ -42,9 +42,9 @@ const index_name = 'model.safetensors.index.json';
 export const engine = 'philox';
 export const stream_version = 1;
 
-/** One chunk is filled while the other is being written. */
+/** One chunk is filled while the other is being written. From 1 to 32 MiB each no difference was measured. */
 const chunks_in_flight = 2;
-const default_chunk_bytes = 8 * 2 ** 20;
+const default_chunk_bytes = 4 * 2 ** 20;
 
 /**
  * Writes a model as `model.safetensors`, with its `config.json`, into a folder, which is made if need be.
