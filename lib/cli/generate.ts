@@ -1,4 +1,5 @@
 import { load_source } from '../checkpoint/source.js';
+import type { Written } from '../checkpoint/writer.js';
 import type { Dtype } from '../dtype.js';
 import type { Signal } from './failure.js';
 import { count, counted, size } from './format.js';
@@ -37,8 +38,9 @@ export async function run_generate(
   const abort = new AbortController();
   const on_signal = (signal: Signal) => abort.abort(signal);
   for (const signal of signals) process.on(signal, on_signal);
+  let written: Written;
   try {
-    const written = await write_checkpoint(output, source.tensors, {
+    written = await write_checkpoint(output, source.tensors, {
       seed,
       config: source.config,
       threads,
@@ -49,20 +51,19 @@ export async function run_generate(
       },
       on_progress: (done) => progress?.update(done, total),
     });
-    progress?.stop();
-    const seconds = (performance.now() - start) / 1000;
-    const rate = written.bytes / seconds / 1e9;
-    if (json) {
-      const facts = { ...written, seconds, gb_per_s: rate, seed: String(seed), engine, stream_version };
-      stdout.write(`${JSON.stringify(facts)}\n`);
-    } else if (!quiet) {
-      stdout.write(
-        `${written.path}: ${counted(written.tensors, 'tensor')}, ${counted(written.parameters, 'parameter')}, ` +
-          `${count(written.bytes)} bytes (${size(written.bytes)}) in ${seconds.toFixed(2)} s, ${rate.toFixed(2)} GB/s\n`,
-      );
-    }
   } finally {
     progress?.stop();
     for (const signal of signals) process.off(signal, on_signal);
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const rate = written.bytes / seconds / 1e9;
+  if (json) {
+    const facts = { ...written, seconds, gb_per_s: rate, seed: String(seed), engine, stream_version };
+    stdout.write(`${JSON.stringify(facts)}\n`);
+  } else if (!quiet) {
+    stdout.write(
+      `${written.path}: ${counted(written.tensors, 'tensor')}, ${counted(written.parameters, 'parameter')}, ` +
+        `${count(written.bytes)} bytes (${size(written.bytes)}) in ${seconds.toFixed(2)} s, ${rate.toFixed(2)} GB/s\n`,
+    );
   }
 }

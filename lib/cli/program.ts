@@ -19,10 +19,14 @@ export interface Streams {
 }
 
 const general_help = `
+Examples:
+  nninit generate gpt2/config.json -o out --seed 42
+  nninit help generate
+
 Exit codes:
   0  done
   1  the work failed (disk full, folder read-only, …); what was begun is removed
-  2  bad usage or bad input; nothing was begun
+  2  bad usage or bad input, or a checkpoint is there already; nothing was begun
   129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM; what was begun is removed
 
 Environment:
@@ -83,7 +87,7 @@ function program(streams: Streams): Command {
     .summary('write a checkpoint from a config.json or a recipe')
     .description('Writes a checkpoint from a Hugging Face config.json or a recipe (docs/recipes.md).')
     .argument('<input>', 'a config.json (GPT-2 so far), or a recipe in JSON')
-    .requiredOption('-o, --output <dir>', 'the folder to write to; made if need be')
+    .requiredOption('-o, --output <dir>', 'the folder to write to; made if need be', parse_folder)
     .addOption(
       new Option('--seed <n>', 'from -2^63 to 2^64 - 1, decimal or 0x…').default(0n, '0').argParser(parse_seed),
     )
@@ -96,7 +100,7 @@ function program(streams: Streams): Command {
     .option('--threads <n>', 'native threads, from 1 to 1024', parse_threads)
     .option('-f, --force', 'replace a checkpoint that is there already')
     .option('--json', 'print the summary as JSON, and no progress')
-    .option('-q, --quiet', 'print nothing but errors')
+    .option('-q, --quiet', 'print nothing but warnings and errors')
     .addHelpText('after', generate_help)
     .action(async (input: string, options: GenerateOptions & { dtype?: Dtype }) => {
       const { run_generate } = await import('./generate.js');
@@ -125,6 +129,12 @@ function parse_seed(text: string): bigint {
   } catch {
     throw new InvalidArgumentError(expected);
   }
+}
+
+/** An empty name is a shell variable that is not set, not the working directory. */
+function parse_folder(text: string): string {
+  if (text === '') throw new InvalidArgumentError("Expected a folder's name.");
+  return text;
 }
 
 function parse_threads(text: string): number {

@@ -75,7 +75,7 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     ['SIGHUP', 129],
   ] as const)('%s in the middle leaves no file, and the exit code is %i', async (signal, expected) => {
     const out = join(root, 'a/out');
-    const { child, ended } = start(process.execPath, [main, 'generate', recipe([2 ** 28], 'trunc_normal'), '-o', out]);
+    const { child, ended } = start(process.execPath, [main, 'generate', recipe([2 ** 27], 'trunc_normal'), '-o', out]);
     await begun(out, child);
     child.kill(signal);
     const { code, stdout, stderr } = await ended;

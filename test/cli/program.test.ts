@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,6 +111,15 @@ test('the default seed is 0, and threads change nothing', async () => {
   expect(weights().equals(expected)).toBe(false);
 });
 
+test("seed 42's bytes never change", async () => {
+  await generate('-q', '--seed', '42');
+  const file = weights();
+  const data = file.subarray(8 + Number(file.readBigUInt64LE(0)));
+  expect(createHash('sha256').update(data).digest('hex')).toBe(
+    '2d527cb64c144a1890c62e64394183370449eb24df83772213d85ca7597ddc5a',
+  );
+});
+
 test('--dtype is that of all tensors, and is told in config.json', async () => {
   await generate('-q', '--dtype', 'bfloat16');
   const { tensors } = read_safetensors(join(root, 'out/model.safetensors'));
@@ -148,6 +158,7 @@ test.each<[string[], RegExp]>([
   [['generate', 'package.json'], /required option '-o, --output <dir>' not specified/],
   [['generate', '-o', 'x'], /missing required argument 'input'/],
   [['generate', 'a', 'b', '-o', 'x'], /too many arguments for 'generate'/],
+  [['generate', 'a', '-o', ''], /Expected a folder's name/],
   [['generate', 'a', '-o', 'x', '--sed', '1'], /unknown option '--sed'\n\(Did you mean --seed\?\)/],
   [['generate', 'a', '-o', 'x', '--seed', '1.5'], /'1\.5' is invalid\. Expected an integer from -2\^63 to 2\^64 - 1/],
   [['generate', 'a', '-o', 'x', '--seed', '18446744073709551616'], /Expected an integer from -2\^63 to 2\^64 - 1/],
