@@ -3,6 +3,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/constant.cc"
 #include <hwy/foreach_target.h>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -14,11 +15,18 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
-void ConstantOf(T value, T* HWY_RESTRICT out, size_t count) {
+void ConstantOf(T value, const Range& range) {
   const hn::ScalableTag<T> d;
   const size_t lanes = hn::Lanes(d);
   const auto v = hn::Set(d, value);
+  T* HWY_RESTRICT out = static_cast<T*>(range.data);
+  const size_t count = range.count;
   size_t i = 0;
+  if (range.stream) {
+    for (; i < count && reinterpret_cast<uintptr_t>(out + i) % (lanes * sizeof(T)) != 0; ++i) out[i] = value;
+    for (; i + lanes <= count; i += lanes) hn::Stream(v, d, out + i);
+    hwy::FlushStream();
+  }
   for (; i + 4 * lanes <= count; i += 4 * lanes) {
     hn::StoreU(v, d, out + i);
     hn::StoreU(v, d, out + i + lanes);
@@ -31,11 +39,11 @@ void ConstantOf(T value, T* HWY_RESTRICT out, size_t count) {
 void Constant(uint64_t bits, const Range& range) {
   switch (DtypeBytes(range.dtype)) {
     case 2:
-      return ConstantOf(static_cast<uint16_t>(bits), static_cast<uint16_t*>(range.data), range.count);
+      return ConstantOf(static_cast<uint16_t>(bits), range);
     case 4:
-      return ConstantOf(static_cast<uint32_t>(bits), static_cast<uint32_t*>(range.data), range.count);
+      return ConstantOf(static_cast<uint32_t>(bits), range);
     default:
-      return ConstantOf(bits, static_cast<uint64_t*>(range.data), range.count);
+      return ConstantOf(bits, range);
   }
 }
 
@@ -49,8 +57,7 @@ namespace nninit {
 HWY_EXPORT(Constant);
 
 void ConstantRange(uint64_t bits, const Range& range) {
-  // The C library's memset knows this machine's best way to write; it can do any value that repeats one byte.
-  if (bits == 0) {
+  if (bits == 0 && !range.stream) {
     std::memset(range.data, 0, range.count * DtypeBytes(range.dtype));
   } else {
     HWY_DYNAMIC_DISPATCH(Constant)(bits, range);

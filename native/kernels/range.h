@@ -18,11 +18,14 @@ struct Range {
   Dtype dtype;
   uint64_t begin;
   size_t count;
+  // A large constant: write around the caches.
+  bool stream = false;
 };
 
 // The part of `range` from its element `first` on, `count` elements long.
 inline Range Part(const Range& range, size_t first, size_t count) {
-  return {static_cast<char*>(range.data) + first * DtypeBytes(range.dtype), range.dtype, range.begin + first, count};
+  return {static_cast<char*>(range.data) + first * DtypeBytes(range.dtype), range.dtype, range.begin + first, count,
+          range.stream};
 }
 
 }  // namespace nninit
