@@ -1,0 +1,82 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import type { Message, Report } from './messages.js';
+
+/** Workers that may die one after another without any work done before the pool gives up. */
+const most_failures = 4;
+
+function worker_file(): string {
+  // Node's threads run JavaScript: from the sources they take the worker that was compiled.
+  const from_source = import.meta.url.endsWith('.ts');
+  const url = from_source
+    ? new URL('../../dist/pool/worker.js', import.meta.url)
+    : new URL('./worker.js', import.meta.url);
+  const file = fileURLToPath(url);
+  if (existsSync(file)) return file;
+  const fix = from_source
+    ? 'compile it with `npm run build`'
+    : 'a bundler must leave nninit out of its bundle: mark it as external';
+  throw new Error(`createPool: the worker's file ${file} is missing (${fix})`);
+}
+
+/** The threads: Piscina, and the care that whoever waits for them never waits in vain. */
+export class Host {
+  readonly piscina: Piscina<Message, Report>;
+  readonly #threads: number;
+  readonly #on_broken: (error: Error) => void;
+  #tasks = 0;
+  #failures = 0;
+  #last_error: unknown;
+  #closed = false;
+
+  /**
+   * @param on_broken called once if threads cannot be had: then no task will ever come back
+   * @param filename what the threads run
+   */
+  constructor(threads: number, on_broken: (error: Error) => void, filename = worker_file()) {
+    this.#threads = threads;
+    this.#on_broken = on_broken;
+    this.piscina = new Piscina<Message, Report>({
+      filename,
+      name: 'work',
+      minThreads: threads,
+      maxThreads: threads,
+    });
+    this.piscina.on('error', (error: unknown) => {
+      this.#last_error = error;
+    });
+    this.piscina.on('workerDestroy', () => setImmediate(() => this.#revive()));
+  }
+
+  /** Runs a task. Rejects if its worker died, and for nothing else. */
+  async run(message: Message): Promise<Report> {
+    this.#tasks++;
+    try {
+      const report = await this.piscina.run(message);
+      this.#failures = 0;
+      return report;
+    } finally {
+      this.#tasks--;
+    }
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.piscina.destroy();
+  }
+
+  /** Piscina replaces a worker that dies at work, but not one that dies while it starts: its tasks would wait forever. */
+  #revive(): void {
+    if (this.#closed || this.#tasks === 0 || this.piscina.threads.length >= this.#threads) return;
+    if (++this.#failures > most_failures) {
+      if (this.piscina.threads.length > 0) return; // the others do the work
+      this.#closed = true;
+      const why = this.#last_error instanceof Error ? `: ${this.#last_error.message}` : '';
+      this.#on_broken(new Error(`the pool's worker threads do not start${why}`, { cause: this.#last_error }));
+      return;
+    }
+    this.piscina.run({ kind: 'ping' }).catch(() => undefined); // makes Piscina start a thread
+  }
+}

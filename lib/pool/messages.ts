@@ -1,0 +1,149 @@
+import type { Dtype, TensorData } from '../dtype.js';
+import type { Fill } from '../fill.js';
+import type { Key } from '../native.js';
+
+/**
+ * All that passes between the pool and its workers. Small pieces travel as records in shared memory, for a structured clone
+ * of each would cost more than its fill; large tensors travel as one message for each turn of a worker.
+ */
+export type Message = BatchMessage | TurnMessage | { readonly kind: 'ping' };
+
+/** Fill the pieces that are written down in a slot's memory. */
+export interface BatchMessage {
+  readonly kind: 'batch';
+  readonly slot: SharedArrayBuffer;
+  readonly count: number;
+}
+
+/** Work on a tensor in shared memory: claim ranges and fill them, until none is left or others wait. */
+export interface TurnMessage {
+  readonly kind: 'turn';
+  readonly buffer: SharedArrayBuffer;
+  readonly byte_offset: number;
+  readonly length: number;
+  readonly dtype: Dtype;
+  readonly fill: Fill;
+  readonly key: Key;
+  /** Elements of the first range, which ends at a cache line, and of the others. */
+  readonly first: number;
+  readonly step: number;
+  readonly threads: number;
+  /** Words by which the pool and the workers on this tensor speak, then a byte for each range: 1 when it is filled. */
+  readonly control: SharedArrayBuffer;
+  /** One word, the pool's: not 0 while work waits for a worker. */
+  readonly waiting: Int32Array;
+}
+
+/** What a worker answers: nothing, or what went wrong. A worker that dies does not answer. */
+export type Report = undefined | { readonly failures: readonly Failure[] };
+
+/** `piece` counts within a batch; 0 for a turn. */
+export interface Failure {
+  readonly piece: number;
+  readonly error: unknown;
+}
+
+/** The words of a control block, as indices of an Int32Array; each has a cache line of its own. */
+export const control_words = {
+  /** Not 0: stop. The native loop polls it too. */
+  cancel: 0,
+  /** The next range that nobody has claimed. */
+  claim: 16,
+  /** How many ranges are filled. */
+  done: 32,
+  /** How many workers are in a turn. A worker enters before it looks at cancel, so: cancelled and 0 here means none will write. */
+  active: 48,
+} as const;
+
+/** Where the bytes of the ranges begin. */
+export const control_bytes = 256;
+
+/** A slot holds records of pieces, and behind them the memory that the pieces fill. */
+export const max_pieces = 512;
+const record_words = 16;
+/** Where a slot's data begins. */
+export const slot_head_bytes = max_pieces * record_words * 8;
+/** Bytes of a slot's data: what is copied on the event loop at a time. */
+export const slot_data_bytes = 2 << 20;
+
+const dtype_list: readonly Dtype[] = ['float32', 'float64', 'float16', 'bfloat16'];
+const dtype_index: Readonly<Record<Dtype, number>> = { float32: 0, float64: 1, float16: 2, bfloat16: 3 };
+
+type FieldsOf<F> = F extends Fill ? readonly Exclude<keyof F, 'kind'>[] : never;
+
+const fields: { readonly [K in Fill['kind']]: FieldsOf<Extract<Fill, { kind: K }>> } = {
+  constant: ['value'],
+  uniform: ['a', 'b'],
+  normal: ['mean', 'std'],
+  trunc_normal: ['mean', 'std', 'a', 'b'],
+  diagonal: ['value', 'offset', 'step', 'count', 'groups', 'group_stride'],
+  orthogonal: ['rows', 'cols', 'gain', 'stride', 'offset'],
+  sparse: ['rows', 'cols', 'zeros', 'std'],
+};
+const kinds = Object.keys(fields) as Fill['kind'][];
+const kind_index = Object.fromEntries(kinds.map((kind, i) => [kind, i])) as Record<Fill['kind'], number>;
+
+/** One range of one fill, to stand `at` bytes into a slot's data. */
+export interface Piece {
+  readonly fill: Fill;
+  readonly dtype: Dtype;
+  readonly key: Key;
+  readonly begin: number;
+  readonly count: number;
+  readonly at: number;
+}
+
+/** Reads and writes a slot's records. */
+export class Records {
+  readonly #numbers: Float64Array;
+  readonly #words: BigUint64Array;
+
+  constructor(slot: SharedArrayBuffer) {
+    this.#numbers = new Float64Array(slot, 0, max_pieces * record_words);
+    this.#words = new BigUint64Array(slot, 0, max_pieces * record_words);
+  }
+
+  write(index: number, fill: Fill, dtype: Dtype, key: Key, begin: number, count: number, at: number): void {
+    const base = index * record_words;
+    const numbers = this.#numbers;
+    numbers[base] = kind_index[fill.kind];
+    numbers[base + 1] = dtype_index[dtype];
+    numbers[base + 2] = begin;
+    numbers[base + 3] = count;
+    numbers[base + 4] = at;
+    this.#words[base + 5] = key.seed;
+    this.#words[base + 6] = key.stream;
+    const names: readonly string[] = fields[fill.kind];
+    const values = fill as unknown as Readonly<Record<string, number>>;
+    for (let i = 0; i < names.length; i++) numbers[base + 7 + i] = values[names[i] as string] as number;
+  }
+
+  read(index: number): Piece {
+    const base = index * record_words;
+    const number = (i: number): number => this.#numbers[base + i] as number;
+    const kind = kinds[number(0)] as Fill['kind'];
+    const fill: Record<string, unknown> = { kind };
+    const names: readonly string[] = fields[kind];
+    for (let i = 0; i < names.length; i++) fill[names[i] as string] = number(7 + i);
+    return {
+      fill: fill as unknown as Fill,
+      dtype: dtype_list[number(1)] as Dtype,
+      key: { seed: this.#words[base + 5] as bigint, stream: this.#words[base + 6] as bigint },
+      begin: number(2),
+      count: number(3),
+      at: number(4),
+    };
+  }
+}
+
+/** Elements of a dtype on given memory. */
+export function view_of(dtype: Dtype, memory: ArrayBufferLike, byte_offset: number, length: number): TensorData {
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(memory, byte_offset, length);
+    case 'float64':
+      return new Float64Array(memory, byte_offset, length);
+    default:
+      return new Uint16Array(memory, byte_offset, length);
+  }
+}

@@ -1,0 +1,180 @@
+import { type_error } from '../check.js';
+import type { Job } from './job.js';
+
+/** How far a fill has come. */
+export interface Progress {
+  /** Elements and bytes that are filled. */
+  readonly elements: number;
+  readonly bytes: number;
+  /** All there are to fill; undefined for an iterable, whose end is not known. */
+  readonly total_elements: number | undefined;
+  readonly total_bytes: number | undefined;
+}
+
+/** What every function of the pool takes. */
+export interface RunOptions {
+  /** Stops the fill: the promise rejects with the signal's reason once nothing writes to the tensors any more. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called at most every 50 ms, and once more when all is filled. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export const run_options = ['signal', 'onProgress'] as const;
+
+const progress_milliseconds = 50;
+
+interface CheckedRunOptions {
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
+
+/**
+ * Checks `signal` and `onProgress`.
+ *
+ * @throws the signal's reason if it is aborted already
+ */
+export function check_run_options(fn: string, options: Readonly<Record<string, unknown>>): CheckedRunOptions {
+  const { signal, onProgress } = options;
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw type_error(fn, 'onProgress', 'a function', onProgress);
+  }
+  if (signal !== undefined && !is_signal(signal)) throw type_error(fn, 'signal', 'an AbortSignal', signal);
+  if (signal?.aborted) throw signal.reason;
+  return { signal, onProgress: onProgress as CheckedRunOptions['onProgress'] };
+}
+
+function is_signal(value: unknown): value is AbortSignal {
+  if (value instanceof AbortSignal) return true;
+  const like = value as { aborted?: unknown; addEventListener?: unknown } | null; // of another realm, or a polyfill
+  return typeof like === 'object' && typeof like?.aborted === 'boolean' && typeof like.addEventListener === 'function';
+}
+
+interface Listener {
+  readonly operations: Set<Operation>;
+  readonly abort: () => void;
+}
+
+/** One listener for each signal, however many fills it may stop: Node warns of more than ten. */
+const listeners = new WeakMap<AbortSignal, Listener>();
+
+function listen(signal: AbortSignal, operation: Operation): void {
+  const known = listeners.get(signal);
+  if (known !== undefined) {
+    known.operations.add(operation);
+    return;
+  }
+  const operations = new Set([operation]);
+  const abort = (): void => {
+    for (const each of [...operations]) each.stop(signal.reason);
+  };
+  listeners.set(signal, { operations, abort });
+  signal.addEventListener('abort', abort, { once: true });
+}
+
+function leave(signal: AbortSignal, operation: Operation): void {
+  const known = listeners.get(signal);
+  if (known === undefined) return;
+  known.operations.delete(operation);
+  if (known.operations.size > 0) return;
+  listeners.delete(signal);
+  signal.removeEventListener('abort', known.abort);
+}
+
+/** One call of the pool: the jobs it made, how far they are, and what stops them. */
+export class Operation {
+  readonly #options: CheckedRunOptions;
+  readonly #jobs = new Set<Job>();
+  readonly #on_stop: (reason: unknown) => void;
+  #total: { elements: number; bytes: number } | undefined;
+  #elements = 0;
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #reported = 0;
+  #stopped: { readonly reason: unknown } | undefined;
+
+  /** @param on_stop called when it is stopped, after its jobs were asked to stop */
+  constructor(
+    options: CheckedRunOptions,
+    total: { elements: number; bytes: number } | undefined,
+    on_stop: (reason: unknown) => void = () => undefined,
+  ) {
+    this.#options = options;
+    this.#total = total;
+    this.#on_stop = on_stop;
+    if (options.signal !== undefined) listen(options.signal, this);
+    if (options.onProgress === undefined) return;
+    this.#reported = performance.now();
+    this.#timer = setInterval(() => this.#tick(), progress_milliseconds).unref();
+  }
+
+  get stopped(): { readonly reason: unknown } | undefined {
+    return this.#stopped;
+  }
+
+  /** Jobs under way, and their bytes. */
+  get jobs(): number {
+    return this.#jobs.size;
+  }
+
+  get done(): { readonly elements: number; readonly bytes: number } {
+    let elements = this.#elements;
+    let bytes = this.#bytes;
+    for (const job of this.#jobs) {
+      const more = job.progress();
+      elements += more;
+      bytes += more * job.bytes_each;
+    }
+    return { elements, bytes };
+  }
+
+  add(job: Job): void {
+    this.#jobs.add(job);
+  }
+
+  /** A job settled. */
+  remove(job: Job, filled: boolean): void {
+    this.#jobs.delete(job);
+    if (filled) this.count(job.size, job.size * job.bytes_each);
+  }
+
+  /** So much more is filled. */
+  count(elements: number, bytes: number): void {
+    this.#elements += elements;
+    this.#bytes += bytes;
+  }
+
+  /** Cancels all jobs; they settle with the reason. */
+  stop(reason: unknown): void {
+    if (this.#stopped !== undefined) return;
+    this.#stopped = { reason };
+    for (const job of [...this.#jobs]) job.cancel(reason);
+    this.#on_stop(reason);
+  }
+
+  /** The end: reports once more if all is filled. */
+  end(filled: boolean): void {
+    clearInterval(this.#timer);
+    if (this.#options.signal !== undefined) leave(this.#options.signal, this);
+    if (filled) this.#report();
+  }
+
+  #tick(): void {
+    if (performance.now() - this.#reported < progress_milliseconds || this.#stopped !== undefined) return;
+    try {
+      this.#report();
+    } catch (error) {
+      this.stop(error); // the callback's own error is the caller's to see
+    }
+  }
+
+  #report(): void {
+    this.#reported = performance.now();
+    const { elements, bytes } = this.done;
+    this.#options.onProgress?.({
+      elements,
+      bytes,
+      total_elements: this.#total?.elements,
+      total_bytes: this.#total?.bytes,
+    });
+  }
+}

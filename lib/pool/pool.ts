@@ -1,0 +1,235 @@
+import { type Call, type InitFunction, type Plan, plan_for, prepare } from '../bind.js';
+import { check_boolean, check_integer, check_options, type_error } from '../check.js';
+import type { Dtype } from '../dtype.js';
+import { default_generator, Generator } from '../generator.js';
+import { type Name, names } from '../initializers.js';
+import { get_num_threads } from '../native.js';
+import { type DataOf, empty, type Tensor } from '../tensor.js';
+import { type FillItem, type FillResult, iterator_of, List, no_key, take_keys, total_of } from './list.js';
+import { weigh } from './memory.js';
+import { check_run_options, Operation, type RunOptions, run_options } from './operation.js';
+import { Scheduler } from './scheduler.js';
+
+const most_threads = 128;
+
+/** `init.*_` on the pool: the same names and arguments, `signal` and `onProgress` besides, and a promise of the tensor. */
+export type PoolInit = { readonly [N in Name as `${N}_`]: InitFunction<N, 'promise', RunOptions> };
+
+/** What a pool is doing. */
+export interface PoolStatistics {
+  /** Worker threads. */
+  readonly threads: number;
+  /** Tensors that were asked for and are not filled yet. */
+  readonly pending: number;
+  /** Tasks that wait for a worker, in Piscina's queue. */
+  readonly queue: number;
+  /** Tasks done so far. */
+  readonly completed: number;
+  /** The share of all workers' time that was spent in tasks, 0 to 1. */
+  readonly utilization: number;
+  /** Milliseconds that tasks waited for a worker, and ran. */
+  readonly wait_time: { readonly average: number; readonly p99: number };
+  readonly run_time: { readonly average: number; readonly p99: number };
+}
+
+/**
+ * Worker threads that fill tensors, while this thread goes on. Made by createPool.
+ *
+ *     await using pool = createPool();
+ *     const w = pool.empty([4096, 4096]);
+ *     await pool.init.kaiming_normal_(w, { nonlinearity: 'relu', signal });
+ *
+ * Everything is checked, and its stream taken, when a function is called; so the bytes are those of the same calls of `init`, in
+ * the same order, whenever the workers come to them. Do not touch a tensor before its promise settles.
+ */
+export class Pool {
+  /** `init.*_`, each returning a promise of its tensor. */
+  readonly init: PoolInit;
+  readonly #scheduler: Scheduler;
+  #closing: Promise<void> | undefined;
+
+  /** Use createPool. */
+  constructor(threads: number) {
+    this.#scheduler = new Scheduler(threads);
+    const functions = names.map((name) => {
+      const plan = plan_for(name, run_options);
+      const bound = (tensor: unknown, ...args: readonly unknown[]): Promise<unknown> => this.#run(plan, tensor, args);
+      Object.defineProperty(bound, 'name', { value: plan.fn });
+      return [plan.fn, bound] as const;
+    });
+    this.init = Object.freeze(Object.fromEntries(functions)) as unknown as PoolInit;
+  }
+
+  /**
+   * A new tensor of zeros in shared memory, which workers fill in place. Other memory costs a copy on this thread.
+   *
+   * @param shape integers ≥ 0
+   * @param options.dtype 'float32' by default
+   */
+  empty<D extends Dtype = 'float32'>(
+    shape: readonly number[],
+    options?: { readonly dtype?: D | undefined },
+  ): Tensor<DataOf<D>> {
+    const { dtype } = check_options('empty', options, ['dtype']);
+    const made = empty<D>(shape, { dtype: dtype as D | undefined, shared: true });
+    weigh(made.data.buffer as SharedArrayBuffer, 1);
+    return made;
+  }
+
+  /**
+   * Fills many tensors, many at once.
+   *
+   *     await pool.fill([{ tensor: w, initializer: { init: 'normal', std: 0.02 }, name: 'wte' }, { tensor: b, initializer: 'zeros' }])
+   *
+   * Of an iterable, endless ones included, it takes no more than 1024 items ahead of the workers, nor more than 64 MiB (but two
+   * items). The items of an array take their streams when fill is called, in their order; those of an iterable when they are taken.
+   *
+   * @param items an array, or an iterable or async iterable
+   * @param options.generator where all draw from; default_generator by default
+   * @returns how much was filled
+   * @throws AggregateError when the others are filled, if items were refused or failed: its `errors` name them; the signal's
+   *   reason; what the iterable throws
+   */
+  async fill(
+    items: Iterable<FillItem> | AsyncIterable<FillItem>,
+    options?: RunOptions & { readonly generator?: Generator | undefined },
+  ): Promise<FillResult> {
+    const fn = 'fill';
+    this.#check_open(fn);
+    const { generator, ...rest } = check_options(fn, options, ['generator', ...run_options]);
+    if (generator !== undefined && !(generator instanceof Generator)) {
+      throw type_error(fn, 'generator', 'a Generator', generator);
+    }
+    const checked = check_run_options(fn, rest);
+    const list = Array.isArray(items) ? [...(items as unknown[])] : undefined;
+    const iterator = iterator_of(list ?? items);
+    const keys = list === undefined ? [] : take_keys(list, generator ?? default_generator);
+    const operation = new Operation(checked, list && total_of(list), () => feeder.stop());
+    const feeder = new List(this.#scheduler, operation, iterator, keys, generator);
+    const ended = this.#track(operation);
+    try {
+      const result = await feeder.run();
+      operation.end(true);
+      return result;
+    } finally {
+      operation.end(false);
+      ended();
+    }
+  }
+
+  /** How busy the pool is, and has been. */
+  statistics(): PoolStatistics {
+    const { piscina } = this.#scheduler.host;
+    const { waitTime, runTime } = piscina.histogram;
+    return {
+      threads: piscina.threads.length,
+      pending: this.#scheduler.jobs,
+      queue: piscina.queueSize,
+      completed: piscina.completed,
+      utilization: piscina.utilization,
+      wait_time: { average: waitTime.average, p99: waitTime.p99 },
+      run_time: { average: runTime.average, p99: runTime.p99 },
+    };
+  }
+
+  /**
+   * Ends the threads, after the work that was asked for. Calls from now on are refused.
+   *
+   * @param options.force drop that work: its promises reject
+   */
+  close(options?: { readonly force?: boolean | undefined }): Promise<void> {
+    try {
+      const { force = false } = check_options('close', options, ['force']);
+      if (check_boolean('close', 'force', force)) {
+        const reason = new Error('the pool was closed by force');
+        for (const operation of this.#operations) operation.stop(reason);
+        this.#scheduler.cancel_all(reason);
+      }
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  readonly #operations = new Set<Operation>();
+  #drained: (() => void)[] = [];
+
+  #track(operation: Operation): () => void {
+    this.#operations.add(operation);
+    return () => {
+      this.#operations.delete(operation);
+      if (this.#operations.size > 0) return;
+      for (const tell of this.#drained) tell();
+      this.#drained = [];
+    };
+  }
+
+  async #close(): Promise<void> {
+    // Lists still feed, and matter to nobody else: an operation ends after its jobs.
+    if (this.#operations.size > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
+    await this.#scheduler.idle();
+    await this.#scheduler.host.close();
+  }
+
+  #check_open(fn: string): void {
+    if (this.#closing !== undefined) throw new Error(`${fn}: the pool is closed`);
+  }
+
+  #run(plan: Plan, tensor: unknown, args: readonly unknown[]): Promise<unknown> {
+    try {
+      this.#check_open(plan.fn);
+      return this.#start(prepare(plan, tensor, args), tensor);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #start(call: Call, result: unknown): Promise<unknown> {
+    const { fn, tensor, fill, random, generator, threads, extra } = call;
+    const options = check_run_options(fn, extra);
+    if (tensor.size === 0) return Promise.resolve(result);
+    const key = random ? (generator ?? default_generator).next_key() : no_key;
+    const total = { elements: tensor.size, bytes: tensor.data.byteLength };
+    const plain = options.signal === undefined && options.onProgress === undefined;
+    const operation = plain ? undefined : new Operation(options, total);
+    return new Promise((resolve, reject) => {
+      const job = this.#scheduler.submit({ fn, tensor, fill, key, threads }, (error) => {
+        operation?.remove(job, error === undefined);
+        try {
+          operation?.end(error === undefined);
+        } catch (thrown) {
+          reject(thrown); // by onProgress
+          return;
+        }
+        if (error === undefined) resolve(result);
+        else reject(error);
+      });
+      operation?.add(job);
+    });
+  }
+}
+
+/**
+ * Starts worker threads that fill tensors without holding the event loop.
+ *
+ *     await using pool = createPool({ threads: 8 });
+ *
+ * One pool for a whole program, for long: each thread takes some tens of milliseconds to start. An idle pool does not keep the
+ * process from ending.
+ *
+ * @param options.threads worker threads, 1 to 128; the number of set_num_threads by default, which is that of the cores at first
+ */
+export function createPool(options?: { readonly threads?: number | undefined }): Pool {
+  const fn = 'createPool';
+  const { threads } = check_options(fn, options, ['threads']);
+  const count =
+    threads === undefined
+      ? Math.min(get_num_threads(), most_threads)
+      : check_integer(fn, 'threads', threads, 1, most_threads);
+  return new Pool(count);
+}

@@ -1,0 +1,238 @@
+import { types } from 'node:util';
+import { is_whole } from '../fill.js';
+import { Copier } from './copier.js';
+import { Host } from './host.js';
+import { type Job, type Order, SharedJob, StagedJob } from './job.js';
+import { type Report, slot_data_bytes, view_of } from './messages.js';
+import { Slot } from './slot.js';
+import { batch_nanoseconds, cost_of } from './split.js';
+
+/** Smaller tensors cost less to copy than to share: sending a worker the handle of a buffer takes some microseconds. */
+const least_in_place_bytes = 128 << 10;
+/** A fill whose workers die so often is at fault itself. */
+const most_deaths = 3;
+const most_slots = 32;
+/** Jobs made within one tick go to the workers together, unless there are this many. */
+const most_gathered = 128;
+
+/**
+ * Who works on what: it cuts, batches and hands out jobs, and gives no worker more than about a millisecond's worth to do
+ * while others wait. (A whole matrix, which cannot be cut, may take longer.)
+ */
+export class Scheduler {
+  readonly host: Host;
+  readonly #threads: number;
+  readonly #copier = new Copier();
+  /** Jobs with something to hand out, the next one first. */
+  readonly #staged = new Set<StagedJob>();
+  readonly #shared = new Set<SharedJob>();
+  /** All jobs that have not settled. */
+  readonly #jobs = new Set<Job>();
+  /** Told to workers: not 0 while work waits for one of them. */
+  readonly #waiting = new Int32Array(new SharedArrayBuffer(4));
+  readonly #free: Slot[] = [];
+  #slots = 0;
+  /** Tasks at Piscina. */
+  #tasks = 0;
+  /** Native threads in use by them. */
+  #load = 0;
+  /** Jobs that came since the last pump. */
+  #gathered = 0;
+  #staged_last = false;
+  #idle: (() => void)[] = [];
+  #broken: Error | undefined;
+
+  constructor(threads: number) {
+    this.#threads = threads;
+    this.host = new Host(threads, (error) => this.#break(error));
+  }
+
+  /** Tensors that are not filled yet. */
+  get jobs(): number {
+    return this.#jobs.size;
+  }
+
+  /** Starts a job. `on_settled` is called later, never from here, with undefined when the tensor is filled. */
+  submit(order: Order, on_settled: (error: unknown) => void): Job {
+    const settled = (error: unknown): void => {
+      this.#jobs.delete(job);
+      if (job instanceof StagedJob) this.#staged.delete(job);
+      else if (job instanceof SharedJob) this.#shared.delete(job);
+      on_settled(error);
+      if (this.#jobs.size === 0) this.#tell_idle();
+    };
+    const job = make_job(order, settled);
+    this.#jobs.add(job);
+    if (this.#broken !== undefined) {
+      const error = this.#broken;
+      queueMicrotask(() => job.settle(error));
+      return job;
+    }
+    if (job instanceof StagedJob) this.#staged.add(job);
+    else if (job instanceof SharedJob) this.#shared.add(job);
+    if (++this.#gathered === 1) queueMicrotask(() => this.#pump());
+    else if (this.#gathered > most_gathered) this.#pump();
+    return job;
+  }
+
+  /** Resolves when all jobs have settled. */
+  async idle(): Promise<void> {
+    if (this.#jobs.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  cancel_all(reason: unknown): void {
+    for (const job of [...this.#jobs]) job.cancel(reason);
+  }
+
+  #tell_idle(): void {
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const tell of waiting) tell();
+  }
+
+  #break(error: Error): void {
+    this.#broken = error;
+    for (const job of [...this.#jobs]) job.settle(error);
+  }
+
+  /** Hands out as much work as the workers can take. Both kinds of job get their turn. */
+  #pump(): void {
+    this.#gathered = 0;
+    if (this.#broken !== undefined) return;
+    while (true) {
+      const turn = this.#load < this.#threads && this.#shared.size > 0;
+      const batch = this.#staged.size > 0 && this.#can_batch();
+      if (turn && !(batch && !this.#staged_last)) this.#post_turn();
+      else if (batch) this.#post_batch();
+      else break;
+    }
+    Atomics.store(this.#waiting, 0, this.#staged.size + this.#shared.size > 0 ? 1 : 0);
+  }
+
+  #can_batch(): boolean {
+    if (this.#free.length === 0 && this.#slots >= Math.min(most_slots, 3 * this.#threads)) return false;
+    // A batch ahead for each worker saves it from waiting for this thread; but it must not keep others from their turn.
+    return this.#tasks < (this.#shared.size > 0 ? this.#threads : 2 * this.#threads);
+  }
+
+  #post_batch(): void {
+    this.#staged_last = true;
+    let slot = this.#free.pop();
+    if (slot === undefined) {
+      slot = new Slot();
+      this.#slots++;
+    }
+    for (const job of this.#staged) {
+      const all = slot.take(job);
+      if (job.next > 0) this.#staged.delete(job);
+      if (all) continue;
+      this.#staged.add(job); // at the end: the others come first
+      break;
+    }
+    this.#run_batch(slot);
+  }
+
+  async #run_batch(slot: Slot): Promise<void> {
+    this.#tasks++;
+    this.#load++;
+    const message = { kind: 'batch', slot: slot.memory, count: slot.parts.length } as const;
+    const outcome = await this.#outcome(this.host.run(message));
+    this.#tasks--;
+    this.#load--;
+    if ('death' in outcome) {
+      const alive = slot.parts.some(({ job }) => !job.settled);
+      if (alive && ++slot.deaths <= most_deaths) {
+        this.#run_batch(slot);
+        return;
+      }
+      for (const { job } of slot.parts) job.settle(died(job, outcome.death));
+    } else {
+      for (const { piece, error } of outcome.report?.failures ?? []) slot.parts[piece]?.job.settle(error);
+    }
+    this.#copier.push(() => {
+      slot.copy_out();
+      slot.clear();
+      this.#free.push(slot);
+      this.#pump();
+    });
+    this.#pump();
+  }
+
+  #post_turn(): void {
+    this.#staged_last = false;
+    const job = this.#shared.values().next().value;
+    if (job === undefined) return;
+    this.#shared.delete(job);
+    if (!job.wants_turn) return;
+    job.turns++;
+    if (job.wants_turn) this.#shared.add(job);
+    // One native thread for each worker; a whole matrix, which a single worker makes, gets those of the idle ones.
+    const idle = this.#threads - this.#load;
+    this.#run_turn(job, job.whole ? Math.min(idle, job.order.threads || idle) : 1);
+  }
+
+  async #run_turn(job: SharedJob, threads: number): Promise<void> {
+    this.#tasks++;
+    this.#load += threads;
+    const outcome = await this.#outcome(this.host.run(job.message(threads, this.#waiting)));
+    this.#tasks--;
+    this.#load -= threads;
+    job.turns--;
+    if ('death' in outcome) {
+      if (++job.deaths > most_deaths) job.fail(died(job, outcome.death));
+    } else if (outcome.report !== undefined) {
+      job.fail(outcome.report.failures[0]?.error);
+    }
+    if (!job.settled) {
+      job.turn_ended();
+      if (job.complete) this.#finish(job);
+      else if (job.wants_turn) this.#shared.add(job);
+    }
+    this.#pump();
+  }
+
+  async #outcome(run: Promise<Report>): Promise<{ readonly report: Report } | { readonly death: unknown }> {
+    try {
+      return { report: await run };
+    } catch (death) {
+      return { death };
+    }
+  }
+
+  #finish(job: SharedJob): void {
+    if (job.in_place) job.settle();
+    else this.#copy_slice(job, 0);
+  }
+
+  #copy_slice(job: SharedJob, begin: number): void {
+    this.#copier.push(() => {
+      if (job.settled || !job.has_memory()) return;
+      const { data, dtype, size } = job.order.tensor;
+      const count = Math.min(size - begin, slot_data_bytes / job.bytes_each);
+      const { buffer, byte_offset } = job.memory;
+      data.set(view_of(dtype, buffer, byte_offset + begin * job.bytes_each, count), begin);
+      if (begin + count === size) job.settle();
+      else this.#copy_slice(job, begin + count);
+    });
+  }
+}
+
+function make_job(order: Order, on_settled: (error: unknown) => void): Job {
+  const { tensor, fill } = order;
+  const { buffer, byteOffset: byte_offset, byteLength: bytes } = tensor.data;
+  if (types.isSharedArrayBuffer(buffer) && bytes >= least_in_place_bytes) {
+    return new SharedJob(order, { buffer, byte_offset }, true, on_settled);
+  }
+  const cost = cost_of(fill, tensor.dtype, tensor.size);
+  if (is_whole(fill) && (bytes > slot_data_bytes || cost > batch_nanoseconds)) {
+    if (types.isSharedArrayBuffer(buffer)) return new SharedJob(order, { buffer, byte_offset }, true, on_settled);
+    const own = new SharedArrayBuffer(bytes);
+    return new SharedJob(order, { buffer: own, byte_offset: 0 }, false, on_settled);
+  }
+  return new StagedJob(order, on_settled);
+}
+
+function died(job: Job, cause: unknown): Error {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new Error(`${job.order.fn}: the worker threads died while filling (${why})`, { cause });
+}

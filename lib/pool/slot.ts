@@ -1,0 +1,70 @@
+import type { StagedJob } from './job.js';
+import { max_pieces, Records, slot_data_bytes, slot_head_bytes, view_of } from './messages.js';
+import { batch_nanoseconds } from './split.js';
+
+interface Part {
+  readonly job: StagedJob;
+  readonly begin: number;
+  readonly count: number;
+  readonly at: number;
+}
+
+/** Smaller tensors are not cut to make use of the rest of a slot. */
+const least_cut_bytes = 256 << 10;
+const cache_line = 64;
+
+/** Memory of the pool's own in which a worker fills a batch of pieces, before they are copied to where they belong. */
+export class Slot {
+  readonly memory = new SharedArrayBuffer(slot_head_bytes + slot_data_bytes);
+  readonly parts: Part[] = [];
+  deaths = 0;
+  readonly #records = new Records(this.memory);
+  #bytes = 0;
+  #cost = 0;
+
+  clear(): void {
+    this.parts.length = 0;
+    this.deaths = 0;
+    this.#bytes = 0;
+    this.#cost = 0;
+  }
+
+  /** Takes as much of a job as there is room for. Returns whether that was all of it: if not, the slot is full. */
+  take(job: StagedJob): boolean {
+    if (this.parts.length === max_pieces) return false;
+    const rest = job.size - job.next;
+    const room = Math.floor((slot_data_bytes - this.#bytes) / job.bytes_each);
+    const time = Math.ceil((batch_nanoseconds - this.#cost) / job.cost);
+    let count = Math.min(rest, room, Math.max(time, 1));
+    if (count < rest) {
+      const cut = !job.whole && rest * job.bytes_each > least_cut_bytes;
+      if (!cut && this.parts.length > 0) return false;
+      if (job.whole) count = rest;
+      else count -= count % cache_line; // into whole cache lines
+      if (count <= 0) return false;
+    }
+    this.#add(job, count);
+    return job.next === job.size;
+  }
+
+  #add(job: StagedJob, count: number): void {
+    const { fill, key, tensor } = job.order;
+    const at = this.#bytes;
+    this.#records.write(this.parts.length, fill, tensor.dtype, key, job.next, count, at);
+    this.parts.push({ job, begin: job.next, count, at });
+    job.next += count;
+    this.#bytes += Math.ceil((count * job.bytes_each) / cache_line) * cache_line;
+    this.#cost += count * job.cost;
+  }
+
+  /** Copies the pieces to their tensors, and settles those that are complete. */
+  copy_out(): void {
+    for (const { job, begin, count, at } of this.parts) {
+      if (job.settled || !job.has_memory()) continue;
+      const { data, dtype } = job.order.tensor;
+      data.set(view_of(dtype, this.memory, slot_head_bytes + at, count), begin);
+      job.copied += count;
+      if (job.copied === job.size) job.settle();
+    }
+  }
+}

@@ -1,0 +1,195 @@
+import { getEventListeners } from 'node:events';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createPool, empty, init, type Progress } from '../../lib/index.js';
+import { bytes, generator, sleep } from './cases.js';
+
+const pool = createPool({ threads: 2 });
+afterAll(() => pool.close());
+
+/** Numbers in [0, 1), the same in each run. */
+function* numbers(seed: number): Generator<number, never> {
+  for (let x = seed; ; ) {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    yield x / 2 ** 32;
+  }
+}
+
+describe('abort', () => {
+  test('200 times at random points: nothing is written after the rejection, and the pool goes on', async () => {
+    const random = numbers(42);
+    const next = () => random.next().value;
+    const kinds = [
+      { shape: [2_000_000], shared: true, fill: 'trunc_normal_' },
+      { shape: [2_000_000], shared: false, fill: 'trunc_normal_' },
+      { shape: [700, 600], shared: true, fill: 'orthogonal_' },
+      { shape: [600, 700], shared: false, fill: 'orthogonal_' },
+      { shape: [1500, 500], shared: true, fill: 'sparse_' },
+    ] as const;
+    const tensors = kinds.map(({ shape, shared }) => empty(shape, { shared, dtype: 'float64' }));
+    let aborted = 0;
+    for (let i = 0; i < 200; i++) {
+      const kind = kinds[i % kinds.length] as (typeof kinds)[number];
+      const w = tensors[i % kinds.length] as (typeof tensors)[number];
+      const controller = new AbortController();
+      const { signal } = controller;
+      const reason = new Error(`stop ${i}`);
+      const options = { signal };
+      const running =
+        kind.fill === 'sparse_'
+          ? pool.init.sparse_(w, 0.5, options)
+          : kind.fill === 'orthogonal_'
+            ? pool.init.orthogonal_(w, options)
+            : pool.init.trunc_normal_(w, options);
+      const settled = running.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      const wait = next();
+      if (wait > 0.9) controller.abort(reason);
+      setTimeout(() => controller.abort(reason), wait * 12);
+      const outcome = await settled;
+      if (outcome === undefined) continue;
+      expect(outcome).toBe(reason);
+      aborted++;
+      const before = bytes(w);
+      if (i % 20 === 0) await sleep(5);
+      expect(bytes(w).equals(before)).toBe(true);
+    }
+    expect(aborted).toBeGreaterThan(50);
+    const clean = await pool.init.normal_(pool.empty([1_000_003]), { generator: generator() });
+    expect(bytes(clean).equals(bytes(init.normal_(empty([1_000_003]), { generator: generator() })))).toBe(true);
+  });
+
+  test('comes back within milliseconds, from within a long native loop', async () => {
+    const delays: number[] = [];
+    for (const w of [pool.empty([1500, 1500]), empty([1500, 1500]), pool.empty([30_000_000])]) {
+      for (let i = 0; i < 5; i++) {
+        const controller = new AbortController();
+        const running =
+          w.shape.length === 2
+            ? pool.init.orthogonal_(w, { signal: controller.signal })
+            : pool.init.trunc_normal_(w, { signal: controller.signal });
+        const outcome = running.catch((error: unknown) => error);
+        await sleep(5);
+        const start = performance.now();
+        controller.abort();
+        const error = (await outcome) as Error;
+        delays.push(performance.now() - start);
+        expect(error.name).toBe('AbortError');
+      }
+    }
+    delays.sort((a, b) => a - b);
+    expect(delays[7]).toBeLessThan(20); // a bound for loaded machines; the benchmark has the numbers
+  });
+
+  test('leaves others alone', async () => {
+    const controller = new AbortController();
+    const mine = Array.from({ length: 50 }, (_, i) => empty([1000 * (i + 1)], { shared: i % 2 === 0 }));
+    const from = generator();
+    const fills = mine.map((w, i) =>
+      pool.init.normal_(w, { generator: from, ...(i % 3 === 0 ? { signal: controller.signal } : {}) }),
+    );
+    controller.abort(new Error('enough'));
+    const outcomes = await Promise.allSettled(fills);
+    const again = generator();
+    for (const [i, w] of mine.entries()) {
+      const expected = init.normal_(empty(w.shape), { generator: again });
+      expect(outcomes[i]?.status).toBe(i % 3 === 0 ? 'rejected' : 'fulfilled');
+      if (i % 3 !== 0) expect(bytes(w).equals(bytes(expected))).toBe(true);
+    }
+  });
+
+  test('a signal that was aborted before writes nothing', async () => {
+    const w = empty([100]);
+    await expect(pool.init.ones_(w, { signal: AbortSignal.abort('why not') })).rejects.toBe('why not');
+    expect(w.data.every((x) => x === 0)).toBe(true);
+  });
+
+  test('a signal does not keep listeners', async () => {
+    const { signal } = new AbortController();
+    await pool.init.ones_(empty([10]), { signal });
+    await pool.fill([{ tensor: empty([10]), initializer: 'ones' }], { signal });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+});
+
+describe('progress', () => {
+  test.each([true, false])('grows to the total, at most every 50 ms (shared %s)', async (shared) => {
+    const reports: (Progress & { at: number })[] = [];
+    const w = empty([8, 2_000_000], { dtype: 'float64', shared });
+    await pool.init.trunc_normal_(w, 0, 1, 3, 9, { onProgress: (p) => reports.push({ ...p, at: performance.now() }) });
+    const last = reports[reports.length - 1];
+    expect(last).toMatchObject({ elements: 16e6, bytes: 128e6, total_elements: 16e6, total_bytes: 128e6 });
+    for (let i = 1; i < reports.length; i++) {
+      const [before, now] = [reports[i - 1], reports[i]] as [Progress & { at: number }, Progress & { at: number }];
+      expect(now.elements).toBeGreaterThanOrEqual(before.elements);
+      if (i < reports.length - 1) expect(now.at - before.at).toBeGreaterThanOrEqual(49);
+    }
+  });
+
+  test('of a list and of an iterable', async () => {
+    const items = Array.from({ length: 5 }, () => ({ tensor: pool.empty([1000]), initializer: 'normal' as const }));
+    const reports: Progress[] = [];
+    await pool.fill(items, { onProgress: (p) => reports.push(p) });
+    expect(reports.at(-1)).toEqual({ elements: 5000, bytes: 20000, total_elements: 5000, total_bytes: 20000 });
+    await pool.fill(items.values(), { onProgress: (p) => reports.push(p) });
+    expect(reports.at(-1)).toMatchObject({ elements: 5000, bytes: 20000, total_elements: undefined });
+  });
+
+  test('a callback that throws stops the fill', async () => {
+    const onProgress = () => {
+      throw new Error('mine');
+    };
+    await expect(pool.init.normal_(pool.empty([1000]), { onProgress })).rejects.toThrow('mine');
+    await expect(pool.fill([], { onProgress })).rejects.toThrow('mine');
+  });
+});
+
+describe('close', () => {
+  test('waits for running work', async () => {
+    const own = createPool({ threads: 1 });
+    const w = own.empty([3_000_000]);
+    const running = own.init.normal_(w, { generator: generator() });
+    const list = own.fill([{ tensor: empty([200_000]), initializer: 'ones' }]);
+    await own.close();
+    await running;
+    expect(await list).toEqual({ tensors: 1, elements: 200_000, bytes: 800_000 });
+    expect(bytes(w).equals(bytes(init.normal_(empty([3_000_000]), { generator: generator() })))).toBe(true);
+    await own.close();
+  });
+
+  test('drops it by force, and nothing writes afterwards', async () => {
+    const own = createPool({ threads: 2 });
+    const w = own.empty([1200, 1200]);
+    const running = [
+      own.init.orthogonal_(w),
+      own.init.normal_(empty([9_000_000])),
+      own.fill([{ tensor: own.empty([40_000_000]), initializer: 'normal' }]),
+    ].map((each) => each.catch((error: Error) => error.message));
+    await sleep(3);
+    await own.close({ force: true });
+    expect(await Promise.all(running)).toEqual(Array(3).fill('the pool was closed by force'));
+    const before = bytes(w);
+    await sleep(20);
+    expect(bytes(w).equals(before)).toBe(true);
+  });
+
+  test('await using closes', async () => {
+    let kept: ReturnType<typeof createPool>;
+    {
+      await using own = createPool({ threads: 1 });
+      kept = own;
+      await own.init.ones_(empty([3]));
+    }
+    await expect(kept.init.ones_(empty([3]))).rejects.toThrow('ones_: the pool is closed');
+  });
+});
+
+test('statistics come from Piscina', async () => {
+  await pool.init.ones_(empty([10]));
+  const statistics = pool.statistics();
+  expect(statistics).toMatchObject({ threads: 2, pending: 0, queue: 0 });
+  expect(statistics.completed).toBeGreaterThan(0);
+  expect(statistics.utilization).toBeGreaterThan(0);
+  expect(statistics.run_time.average).toBeGreaterThan(0);
+});

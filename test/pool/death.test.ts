@@ -1,0 +1,109 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { empty, init } from '../../lib/index.js';
+import { Host } from '../../lib/pool/host.js';
+import { Scheduler } from '../../lib/pool/scheduler.js';
+import { bytes, generator, sleep } from './cases.js';
+
+const exit_file = fileURLToPath(new URL('./exit.mjs', import.meta.url));
+
+async function with_scheduler(threads: number, body: (scheduler: Scheduler) => Promise<void>): Promise<void> {
+  const scheduler = new Scheduler(threads);
+  try {
+    await body(scheduler);
+  } finally {
+    await scheduler.host.close();
+  }
+}
+
+/** Submits what pool.init would. */
+function fill(scheduler: Scheduler, tensor: ReturnType<typeof empty>, kind: 'normal' | 'orthogonal'): Promise<void> {
+  const { data, shape, dtype } = tensor;
+  const [rows = 1, cols = 1] = shape;
+  return new Promise((resolve, reject) => {
+    scheduler.submit(
+      {
+        fn: kind,
+        tensor: { data, shape, dtype, size: data.length },
+        fill: kind === 'normal' ? { kind, mean: 0, std: 1 } : { kind, rows, cols, gain: 1, stride: 1, offset: 0 },
+        key: generator().next_key(),
+        threads: 0,
+      },
+      (error) => (error === undefined ? resolve() : reject(error)),
+    );
+  });
+}
+
+describe.each([1, 2])('with %i worker threads', (threads) => {
+  test.each([true, false])('a killed thread: its work is done again (shared %s)', async (shared) => {
+    await with_scheduler(threads, async (scheduler) => {
+      const shape = [12_000_001];
+      const expected = bytes(init.normal_(empty(shape), { generator: generator() }));
+      for (let round = 0; round < 5; round++) {
+        const tensors = Array.from({ length: 3 }, () => empty(shape, { shared }));
+        const running = tensors.map((each) => fill(scheduler, each, 'normal'));
+        await sleep(round * 3);
+        void scheduler.host.piscina.threads[round % threads]?.terminate();
+        await Promise.all(running);
+        for (const each of tensors) expect(bytes(each).equals(expected)).toBe(true);
+      }
+      await sleep(200);
+      expect(scheduler.host.piscina.threads.length).toBe(threads);
+    });
+  });
+
+  test('process.exit in a thread, small tensors waiting', async () => {
+    await with_scheduler(threads, async (scheduler) => {
+      const tensors = Array.from({ length: 100 }, () => empty([10_000]));
+      const expected = bytes(init.normal_(empty([10_000]), { generator: generator() }));
+      const exits = Array.from({ length: threads }, () =>
+        scheduler.host.piscina.run({ kind: 'ping' }, { filename: exit_file }).catch((error: Error) => error.message),
+      );
+      await Promise.all(tensors.map((each) => fill(scheduler, each, 'normal')));
+      expect(await Promise.all(exits)).toEqual(Array(threads).fill('worker exited with code: 3'));
+      for (const each of tensors) expect(bytes(each).equals(expected)).toBe(true);
+    });
+  });
+
+  test('a whole matrix', async () => {
+    await with_scheduler(threads, async (scheduler) => {
+      for (const shared of [true, false]) {
+        const w = empty([700, 700], { shared });
+        const running = fill(scheduler, w, 'orthogonal');
+        await sleep(5);
+        for (const thread of scheduler.host.piscina.threads) void thread.terminate();
+        await running;
+        expect(bytes(w).equals(bytes(init.orthogonal_(empty([700, 700]), { generator: generator() })))).toBe(true);
+      }
+    });
+  });
+
+  test('threads that die again and again: rejected, not hung', async () => {
+    await with_scheduler(threads, async (scheduler) => {
+      const killed = new WeakSet();
+      const killer = setInterval(() => {
+        for (const thread of scheduler.host.piscina.threads) {
+          if (killed.has(thread)) continue;
+          killed.add(thread);
+          void thread.terminate();
+        }
+      }, 1);
+      const running = [empty([9_000_001], { shared: true }), empty([9_000_001]), empty([10])].map((each) =>
+        fill(scheduler, each, 'normal').catch((error: Error) => error.message),
+      );
+      const outcomes = await Promise.all(running);
+      clearInterval(killer);
+      for (const outcome of outcomes) if (outcome !== undefined) expect(outcome).toMatch(/worker threads d/);
+    });
+  });
+});
+
+test('threads that cannot start: rejected, not hung', async () => {
+  const reasons: Error[] = [];
+  const host = new Host(2, (error) => reasons.push(error), fileURLToPath(new URL('./broken.mjs', import.meta.url)));
+  const again = (): void => void host.run({ kind: 'ping' }).catch(again); // a task that was given to a dying thread
+  again();
+  for (let i = 0; i < 100 && reasons.length === 0; i++) await sleep(50);
+  expect(reasons[0]?.message).toMatch(/^the pool's worker threads do not start: broken on purpose/);
+  await host.close();
+});
