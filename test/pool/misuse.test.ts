@@ -1,0 +1,100 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { createPool, empty, tensor } from '../../lib/index.js';
+
+const pool = createPool({ threads: 1 });
+afterAll(() => pool.close());
+
+/** What JavaScript could call. */
+const untyped = pool as unknown as {
+  init: Record<string, (...args: unknown[]) => Promise<unknown>>;
+  fill(...args: unknown[]): Promise<unknown>;
+  close(...args: unknown[]): Promise<unknown>;
+  empty(...args: unknown[]): unknown;
+};
+const w = () => empty([4, 4]);
+
+describe('refusals are rejections, in the name of the function', () => {
+  test.each([
+    ['normal_', [], 'normal_: expected an object with data, shape (or dims)'],
+    ['normal_', [new Float32Array(3)], 'tensor(data, shape) makes one'],
+    ['normal_', [{ data: new Int32Array(3), shape: [3], dtype: 'int32' }], 'normal_: expected one of'],
+    ['normal_', [{ data: new Float32Array(3), shape: [4] }], 'normal_: expected 4 elements'],
+    ['normal_', [w(), 0, -1], 'normal_: expected a finite number ≥ 0 for std'],
+    ['normal_', [w(), { sdt: 1 }], "did you mean 'std'?"],
+    ['normal_', [w(), { signla: 1 }], "did you mean 'signal'?"],
+    ['normal_', [w(), { signal: {} }], 'normal_: expected an AbortSignal for signal'],
+    ['normal_', [w(), { signal: null }], 'normal_: expected an AbortSignal for signal'],
+    ['normal_', [w(), { onProgress: 3 }], 'normal_: expected a function for onProgress'],
+    ['normal_', [w(), { threads: 0 }], 'normal_: expected an integer from 1 to 1024 for threads'],
+    ['normal_', [w(), { generator: {} }], 'normal_: expected a Generator'],
+    ['constant_', [w()], 'constant_: expected'],
+    ['eye_', [empty([3])], 'Only tensors with 2 dimensions are supported'],
+  ])('%s', async (name, args, message) => {
+    const running = untyped.init[name]?.(...args);
+    expect(running).toBeInstanceOf(Promise);
+    await expect(running).rejects.toThrow(message);
+  });
+
+  test.each([
+    [[undefined], 'fill: expected an array or an (async) iterable of items'],
+    [[{ tensor: w(), initializer: 'ones' }], 'fill: expected an array or an (async) iterable of items'],
+    [['ones'], 'fill: expected an array or an (async) iterable of items'],
+    [[[], { sginal: 1 }], "did you mean 'signal'?"],
+    [[[], { signal: 1 }], 'fill: expected an AbortSignal'],
+    [[[], { generator: 1 }], 'fill: expected a Generator'],
+    [[[{ tensor: w(), initializer: 'normla' }]], "did you mean 'normal'?"],
+    [[[{ tensor: w() }]], 'fill: item 0: resolve: expected'],
+  ])('fill %#', async (args, message) => {
+    await expect(untyped.fill(...args)).rejects.toThrow(message);
+  });
+
+  test('createPool, empty, close', async () => {
+    const create = createPool as (options: unknown) => unknown;
+    expect(() => create({ threads: 0 })).toThrow('createPool: expected an integer from 1 to 128 for threads');
+    expect(() => create({ threads: 2.5 })).toThrow(RangeError);
+    expect(() => create({ thread: 2 })).toThrow("did you mean 'threads'?");
+    expect(() => untyped.empty([3], { shared: false })).toThrow("'dtype'");
+    await expect(untyped.close({ force: 'yes' })).rejects.toThrow('close: expected a boolean for force');
+    await pool.init.ones_(w()); // it is open still
+  });
+});
+
+describe('memory that goes away', () => {
+  test('before the call', async () => {
+    const gone = empty([10]);
+    structuredClone(gone.data.buffer, { transfer: [gone.data.buffer as ArrayBuffer] });
+    await expect(pool.init.ones_(gone)).rejects.toThrow(RangeError);
+  });
+
+  test.each([10, 3_000_000])('during the fill, of %i elements', async (elements) => {
+    const gone = empty([elements]);
+    const running = pool.init.normal_(gone).catch((error: unknown) => error);
+    structuredClone(gone.data.buffer, { transfer: [gone.data.buffer as ArrayBuffer] });
+    const error = await running;
+    expect(error).toBeInstanceOf(RangeError);
+    expect((error as Error).message).toMatch(/^normal_: expected memory that is still there for data/);
+    await pool.init.ones_(w());
+  });
+
+  test('a whole matrix', async () => {
+    const gone = empty([900, 900]);
+    const running = pool.init.orthogonal_(gone).catch((error: unknown) => error);
+    structuredClone(gone.data.buffer, { transfer: [gone.data.buffer as ArrayBuffer] });
+    expect(await running).toBeInstanceOf(RangeError);
+  });
+});
+
+test("the caller's memory is neither detached nor moved", async () => {
+  const { buffer } = new Float32Array(1_000_000);
+  const mine = tensor(new Float32Array(buffer));
+  const returned = await pool.init.ones_(mine);
+  expect(returned).toBe(mine);
+  expect(mine.data.buffer).toBe(buffer);
+  expect(buffer.byteLength).toBe(4_000_000);
+  expect(mine.data.every((x) => x === 1)).toBe(true);
+});
+
+test('without elements there is nothing to do', async () => {
+  const nothing = empty([0, 5]);
+  expect(await pool.init.normal_(nothing)).toBe(nothing);
+});
