@@ -8,6 +8,7 @@
  */
 
 export type { InitFunction, Keywords } from './bind.js';
+export { layout as safetensors_layout } from './checkpoint/safetensors.js';
 export type { Dtype, TensorData } from './dtype.js';
 export { calculate_fans, type FanOptions, type Fans } from './fan.js';
 export type { Fill } from './fill.js';

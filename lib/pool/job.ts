@@ -13,6 +13,8 @@ export interface Order {
   readonly tensor: CheckedTensor;
   readonly fill: Fill;
   readonly key: Key;
+  /** Index of the tensor's first element within the fill. */
+  readonly begin: number;
   /** How many of the pool's threads it may use at most; 0 for all. */
   readonly threads: number;
 }
@@ -137,7 +139,7 @@ export class SharedJob extends Job {
 
   /** @param threads native threads, for a whole matrix only */
   message(threads: number, waiting: Int32Array): TurnMessage {
-    const { fill, key, tensor } = this.order;
+    const { fill, key, begin, tensor } = this.order;
     return {
       kind: 'turn',
       buffer: this.memory.buffer,
@@ -146,6 +148,7 @@ export class SharedJob extends Job {
       dtype: tensor.dtype,
       fill,
       key,
+      begin,
       first: this.#split.first,
       step: this.#split.step,
       threads,

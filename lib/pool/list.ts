@@ -87,7 +87,7 @@ function order_of(item: unknown, key: Key | undefined, generator: Generator | un
   if (tensor.size === 0) return undefined;
   const name: Name = typeof initializer === 'string' ? initializer : initializer.init;
   const stream = definition_of(name).random ? (key ?? (generator ?? default_generator).next_key()) : no_key;
-  return { fn, tensor, fill, key: stream, threads: 0 };
+  return { fn, tensor, fill, key: stream, begin: 0, threads: 0 };
 }
 
 /** Whether sending a tensor to a worker, and copying it back, takes as long as filling it here. */

@@ -24,6 +24,8 @@ export interface TurnMessage {
   readonly dtype: Dtype;
   readonly fill: Fill;
   readonly key: Key;
+  /** Index of the first element within the fill. */
+  readonly begin: number;
   /** Elements of the first range, which ends at a cache line, and of the others. */
   readonly first: number;
   readonly step: number;
@@ -71,7 +73,8 @@ const dtype_index: Readonly<Record<Dtype, number>> = { float32: 0, float64: 1, f
 
 type FieldsOf<F> = F extends Fill ? readonly Exclude<keyof F, 'kind'>[] : never;
 
-const fields: { readonly [K in Fill['kind']]: FieldsOf<Extract<Fill, { kind: K }>> } = {
+/** The numbers of each kind of fill. */
+export const fields: { readonly [K in Fill['kind']]: FieldsOf<Extract<Fill, { kind: K }>> } = {
   constant: ['value'],
   uniform: ['a', 'b'],
   normal: ['mean', 'std'],

@@ -23,7 +23,7 @@ export const run_options = ['signal', 'onProgress'] as const;
 
 const progress_milliseconds = 50;
 
-interface CheckedRunOptions {
+export interface CheckedRunOptions {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }

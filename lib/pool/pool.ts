@@ -1,13 +1,16 @@
 import { type Call, type InitFunction, type Plan, plan_for, prepare } from '../bind.js';
 import { check_boolean, check_integer, check_options, type_error } from '../check.js';
-import type { Dtype } from '../dtype.js';
+import type { Dtype, TensorData } from '../dtype.js';
+import type { Fill } from '../fill.js';
 import { default_generator, Generator } from '../generator.js';
 import { type Name, names } from '../initializers.js';
-import { get_num_threads } from '../native.js';
+import { get_num_threads, type Key } from '../native.js';
 import { type DataOf, empty, type Tensor } from '../tensor.js';
+import type { Order } from './job.js';
 import { type FillItem, type FillResult, iterator_of, List, no_key, take_keys, total_of } from './list.js';
 import { weigh } from './memory.js';
-import { check_run_options, Operation, type RunOptions, run_options } from './operation.js';
+import { type CheckedRunOptions, check_run_options, Operation, type RunOptions, run_options } from './operation.js';
+import { order_of_range } from './range.js';
 import { Scheduler } from './scheduler.js';
 
 const most_threads = 128;
@@ -117,6 +120,28 @@ export class Pool {
     }
   }
 
+  /**
+   * run_fill on the pool: writes elements [begin, begin + data.length) of a fill, such as a chunk of a tensor that never is in
+   * memory as a whole.
+   *
+   * @param fill what resolve gave
+   * @param key the generator's, from `next_key()`; the same for all chunks of a tensor
+   * @param begin index of data[0] within the fill; 0 for orthogonal and sparse ones, which cannot be cut
+   */
+  async run_fill(
+    data: TensorData,
+    dtype: Dtype,
+    fill: Fill,
+    key: Key = no_key,
+    begin = 0,
+    options?: RunOptions & { readonly threads?: number | undefined },
+  ): Promise<void> {
+    const fn = 'run_fill';
+    this.#check_open(fn);
+    const { threads, ...rest } = check_options(fn, options, ['threads', ...run_options]);
+    await this.#submit(order_of_range(data, dtype, fill, key, begin, threads), check_run_options(fn, rest));
+  }
+
   /** How busy the pool is, and has been. */
   statistics(): PoolStatistics {
     const { piscina } = this.#scheduler.host;
@@ -127,8 +152,8 @@ export class Pool {
       queue: piscina.queueSize,
       completed: piscina.completed,
       utilization: piscina.utilization,
-      wait_time: { average: waitTime.average, p99: waitTime.p99 },
-      run_time: { average: runTime.average, p99: runTime.p99 },
+      wait_time: { average: waitTime.average || 0, p99: waitTime.p99 }, // NaN before the first task
+      run_time: { average: runTime.average || 0, p99: runTime.p99 },
     };
   }
 
@@ -192,13 +217,17 @@ export class Pool {
   #start(call: Call, result: unknown): Promise<unknown> {
     const { fn, tensor, fill, random, generator, threads, extra } = call;
     const options = check_run_options(fn, extra);
-    if (tensor.size === 0) return Promise.resolve(result);
     const key = random ? (generator ?? default_generator).next_key() : no_key;
-    const total = { elements: tensor.size, bytes: tensor.data.byteLength };
+    return this.#submit({ fn, tensor, fill, key, begin: 0, threads }, options).then(() => result);
+  }
+
+  #submit(order: Order, options: CheckedRunOptions): Promise<void> {
+    const { size, data } = order.tensor;
+    if (size === 0) return Promise.resolve();
     const plain = options.signal === undefined && options.onProgress === undefined;
-    const operation = plain ? undefined : new Operation(options, total);
+    const operation = plain ? undefined : new Operation(options, { elements: size, bytes: data.byteLength });
     return new Promise((resolve, reject) => {
-      const job = this.#scheduler.submit({ fn, tensor, fill, key, threads }, (error) => {
+      const job = this.#scheduler.submit(order, (error) => {
         operation?.remove(job, error === undefined);
         try {
           operation?.end(error === undefined);
@@ -206,7 +235,7 @@ export class Pool {
           reject(thrown); // by onProgress
           return;
         }
-        if (error === undefined) resolve(result);
+        if (error === undefined) resolve();
         else reject(error);
       });
       operation?.add(job);

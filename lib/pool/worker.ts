@@ -64,7 +64,7 @@ function take_turn(turn: TurnMessage): Report {
       if (Atomics.load(done, index) === 1) continue; // filled before another worker died
       const [begin, end] = range_of(turn, index, length);
       const view = view_of(dtype, buffer, byte_offset + begin * bytes, end - begin);
-      if (!run_fill(view, dtype, fill, key, begin, threads, cancel)) break;
+      if (!run_fill(view, dtype, fill, key, turn.begin + begin, threads, cancel)) break;
       Atomics.store(done, index, 1);
       Atomics.add(words, control_words.done, 1);
       if (Atomics.load(waiting, 0) !== 0 && performance.now() - start >= turn_milliseconds) break;

@@ -1,5 +1,15 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { createPool, empty, Generator, init, initializers, manual_seed, type Name, tensor } from '../../lib/index.js';
+import {
+  createPool,
+  empty,
+  Generator,
+  init,
+  initializers,
+  manual_seed,
+  type Name,
+  resolve,
+  tensor,
+} from '../../lib/index.js';
 import { bytes, cases, functions_of, generator } from './cases.js';
 
 const pools = [1, 2, 3].map((threads) => createPool({ threads }));
@@ -56,6 +66,22 @@ describe('the same bytes as the synchronous functions', () => {
         const got = await pool.init.orthogonal_(pool.empty([300, 200]), { generator: generator(), threads });
         expect(bytes(got).equals(expected)).toBe(true);
       }
+    }
+  });
+
+  test('in chunks of one fill', async () => {
+    const [, pool] = pools;
+    const expected = init.normal_(empty([700_001], { dtype: 'bfloat16' }), { generator: generator() });
+    const fill = resolve('normal', [700_001], { dtype: 'bfloat16' });
+    const key = generator().next_key();
+    for (const shared of [false, true]) {
+      const chunks: Buffer[] = [];
+      for (let begin = 0; begin < 700_001; begin += 99_991) {
+        const { data } = empty([Math.min(99_991, 700_001 - begin)], { dtype: 'bfloat16', shared });
+        await pool?.run_fill(data, 'bfloat16', fill, key, begin);
+        chunks.push(bytes({ data, shape: [data.length], dtype: 'bfloat16' }));
+      }
+      expect(Buffer.concat(chunks).equals(bytes(expected))).toBe(true);
     }
   });
 

@@ -27,6 +27,7 @@ function fill(scheduler: Scheduler, tensor: ReturnType<typeof empty>, kind: 'nor
         tensor: { data, shape, dtype, size: data.length },
         fill: kind === 'normal' ? { kind, mean: 0, std: 1 } : { kind, rows, cols, gain: 1, stride: 1, offset: 0 },
         key: generator().next_key(),
+        begin: 0,
         threads: 0,
       },
       (error) => (error === undefined ? resolve() : reject(error)),
