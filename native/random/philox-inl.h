@@ -42,15 +42,11 @@ HWY_INLINE void ForEachTile(const Key& key, uint64_t first, uint64_t count, cons
 
 // Each 32-bit word of the state sits in the low half of a 64-bit lane, one block a lane, because the multiplication
 // that Philox needs reads exactly that half. High halves hold leftovers that nothing reads.
-using PhiloxTag = hn::CappedTag<uint64_t, kTileBlocks>;
-using PhiloxV = hn::Vec<PhiloxTag>;
-
-// Independent chains that hide the latency of the multiplications, as far as registers reach.
-#if (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_ARCH_ARM_A64
+// Four independent chains hide the latency of the multiplications; on targets with 16 registers that is worth the
+// spills.
 constexpr size_t kPhiloxChains = 4;
-#else
-constexpr size_t kPhiloxChains = 2;
-#endif
+using PhiloxTag = hn::CappedTag<uint64_t, kTileBlocks / kPhiloxChains>;
+using PhiloxV = hn::Vec<PhiloxTag>;
 
 struct RoundKeys {
   explicit RoundKeys(uint64_t seed) {
@@ -73,18 +69,17 @@ HWY_INLINE PhiloxV PhiloxMultiply(PhiloxV a, PhiloxV b) {
   return hn::MulEven(hn::BitCast(d32, a), hn::BitCast(d32, b));
 }
 
-// kN·Lanes blocks of a tile. The last four vectors are what the first two rounds make of the stream and the high half
-// of the block number alone: x3 ^ k1 of round 1, then x1 ^ k0, hi(p0) ^ k1 and x3 of round 2.
-template <size_t kN>
+// kPhiloxChains·Lanes blocks of a tile. The last four vectors are what the first two rounds make of the stream and the
+// high half of the block number alone: x3 ^ k1 of round 1, then x1 ^ k0, hi(p0) ^ k1 and x3 of round 2.
 HWY_INLINE void PhiloxBlocks(const RoundKeys& keys, PhiloxV counter, PhiloxV a2, PhiloxV a0, PhiloxV b2, PhiloxV x3_2,
                              uint64_t* HWY_RESTRICT out) {
   const PhiloxTag d;
   const size_t lanes = hn::Lanes(d);
   const PhiloxV m0 = hn::Set(d, kPhiloxMultiplier0);
   const PhiloxV m1 = hn::Set(d, kPhiloxMultiplier1);
-  PhiloxV x0[kN], x1[kN], x2[kN], x3[kN];
+  PhiloxV x0[kPhiloxChains], x1[kPhiloxChains], x2[kPhiloxChains], x3[kPhiloxChains];
   HWY_UNROLL(4)
-  for (size_t c = 0; c < kN; ++c) {
+  for (size_t c = 0; c < kPhiloxChains; ++c) {
     const PhiloxV p0_1 = PhiloxMultiply(hn::Add(counter, hn::Set(d, c * lanes)), m0);
     const PhiloxV p1_2 = PhiloxMultiply(hn::Xor(hn::ShiftRight<32>(p0_1), a2), m1);
     x0[c] = hn::Xor(hn::ShiftRight<32>(p1_2), a0);
@@ -97,7 +92,7 @@ HWY_INLINE void PhiloxBlocks(const RoundKeys& keys, PhiloxV counter, PhiloxV a2,
     const PhiloxV k0 = hn::Set(d, keys.k0[round]);
     const PhiloxV k1 = hn::Set(d, keys.k1[round]);
     HWY_UNROLL(4)
-    for (size_t c = 0; c < kN; ++c) {
+    for (size_t c = 0; c < kPhiloxChains; ++c) {
       const PhiloxV p0 = PhiloxMultiply(x0[c], m0);
       const PhiloxV p1 = PhiloxMultiply(x2[c], m1);
       x0[c] = hn::Xor3(hn::ShiftRight<32>(p1), x1[c], k0);
@@ -111,7 +106,7 @@ HWY_INLINE void PhiloxBlocks(const RoundKeys& keys, PhiloxV counter, PhiloxV a2,
   const PhiloxV k0 = hn::Set(d, keys.k0[kPhiloxRounds - 1]);
   const PhiloxV k1 = hn::Set(d, keys.k1[kPhiloxRounds - 1]);
   HWY_UNROLL(4)
-  for (size_t c = 0; c < kN; ++c) {
+  for (size_t c = 0; c < kPhiloxChains; ++c) {
     const PhiloxV p0 = PhiloxMultiply(x0[c], m0);
     const PhiloxV p1 = PhiloxMultiply(x2[c], m1);
     hn::Store(hn::Xor3(hn::RotateRight<32>(p1), hn::And(x1[c], low), k0), d, out + c * lanes);
@@ -144,16 +139,9 @@ HWY_INLINE void ForEachTile(const Key& key, uint64_t first, uint64_t count, cons
     const PhiloxV x3_2 = hn::Set(d, p0_2);
     PhiloxV counter = hn::Iota(d, block);
     for (; tile < stop; ++tile) {
-      if (kPhiloxChains * lanes <= kTileBlocks) {
-        for (size_t i = 0; i < kTileBlocks; i += kPhiloxChains * lanes) {
-          PhiloxBlocks<kPhiloxChains>(keys, counter, a2, a0, b2, x3_2, out + i);
-          counter = hn::Add(counter, hn::Set(d, kPhiloxChains * lanes));
-        }
-      } else {
-        for (size_t i = 0; i < kTileBlocks; i += lanes) {
-          PhiloxBlocks<1>(keys, counter, a2, a0, b2, x3_2, out + i);
-          counter = hn::Add(counter, hn::Set(d, lanes));
-        }
+      for (size_t i = 0; i < kTileBlocks; i += kPhiloxChains * lanes) {
+        PhiloxBlocks(keys, counter, a2, a0, b2, x3_2, out + i);
+        counter = hn::Add(counter, hn::Set(d, kPhiloxChains * lanes));
       }
       body(words.word, tile);
     }
