@@ -46,7 +46,7 @@ function load(): Addon {
   } catch (cause) {
     throw new Error(
       `nninit: the native addon could not be loaded from ${path} (for ${process.platform}-${process.arch}, Node ` +
-        `${process.version}). Build it with \`npm run build:native\`, which needs CMake ≥ 3.18 and a C++17 compiler: see ` +
+        `${process.version}). Build it with \`npm run build:native\`, which needs CMake ≥ 3.19 and a C++17 compiler: see ` +
         'the README, "Other systems".',
       { cause },
     );
