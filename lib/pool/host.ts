@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { worker_young_generation_mb } from './memory.js';
 import type { Message, Report } from './messages.js';
 
 /** Workers that may die one after another without any work done before the pool gives up. */
@@ -42,6 +43,7 @@ export class Host {
       name: 'work',
       minThreads: threads,
       maxThreads: threads,
+      resourceLimits: { maxYoungGenerationSizeMb: worker_young_generation_mb },
     });
     this.piscina.on('error', (error: unknown) => {
       this.#last_error = error;

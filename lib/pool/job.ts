@@ -15,7 +15,7 @@ export interface Order {
   readonly key: Key;
   /** Index of the tensor's first element within the fill. */
   readonly begin: number;
-  /** How many of the pool's threads it may use at most; 0 for all. */
+  /** How many of the pool's threads it may use at most; 0 for all, which the scheduler puts in its place. */
   readonly threads: number;
 }
 
@@ -123,7 +123,7 @@ export class SharedJob extends Job {
   get wants_turn(): boolean {
     const { count } = this.#split;
     if (this.settled || this.#failure !== undefined || this.#word('claim') >= count) return false;
-    return this.turns < Math.min(count, this.whole ? 1 : this.order.threads || count);
+    return this.turns < Math.min(count, this.whole ? 1 : this.order.threads);
   }
 
   /** All ranges are filled. Workers whose turn has not begun, which may take long on a busy machine, will find none to claim. */

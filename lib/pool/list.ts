@@ -1,22 +1,12 @@
 import { setImmediate as next_turn } from 'node:timers/promises';
-import { is_plain_object, type_error, unknown_option } from '../check.js';
+import { type_error } from '../check.js';
 import { dtypes } from '../dtype.js';
 import { default_generator, type Generator } from '../generator.js';
-import { definition_of, type Initializer, type Name, resolve } from '../initializers.js';
 import { type Key, run_fill } from '../native.js';
-import { as_tensor, type TensorLike } from '../tensor.js';
-import type { Order } from './job.js';
+import { check_item, named, Resolver } from './item.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';
-import { cost_of } from './split.js';
-
-/** One tensor of `pool.fill`. */
-export interface FillItem {
-  readonly tensor: TensorLike;
-  readonly initializer: Initializer;
-  /** For messages. */
-  readonly name?: string | undefined;
-}
+import { is_tiny } from './split.js';
 
 /** What `pool.fill` has done. */
 export interface FillResult {
@@ -30,82 +20,13 @@ const most_ahead = 1024;
 const most_bytes_ahead = 64 << 20;
 /** How long items may be prepared at a time before the event loop gets its turn. */
 const slice_milliseconds = 1;
-/** Of a list's items this thread fills those itself that are smaller, and take less time; a few thousand in a slice. */
-const most_tiny_bytes = 16 << 10;
-const most_tiny_nanoseconds = 2000;
+/** How often the time is looked at. */
+const clock_items = 16;
 /** Further errors are counted. */
 const most_errors = 100;
 
+/** For fills that are not random. */
 export const no_key: Key = { seed: 0n, stream: 0n };
-const item_fields = ['tensor', 'initializer', 'name'];
-
-/** Whether an item will take a stream; false for one that will be refused for what it is. */
-function takes_stream(item: unknown): boolean {
-  try {
-    const { tensor, initializer } = item as FillItem;
-    const name = typeof initializer === 'string' ? initializer : initializer.init;
-    return definition_of(name).random && (tensor.data as ArrayLike<number>).length > 0;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * The streams of a list's items, in order. An item that is refused later has taken its stream all the same: what is wrong
- * with one does not change the others' bytes.
- */
-export function take_keys(items: readonly unknown[], generator: Generator): (Key | undefined)[] {
-  return items.map((item) => (takes_stream(item) ? generator.next_key() : undefined));
-}
-
-/** The sizes of a list's tensors, as far as they can be told before each is checked. */
-export function total_of(items: readonly unknown[]): { elements: number; bytes: number } {
-  let elements = 0;
-  let bytes = 0;
-  for (const item of items) {
-    try {
-      const data = (item as FillItem).tensor.data as Uint16Array;
-      elements += data.length;
-      bytes += data.byteLength;
-    } catch {
-      // it will be refused
-    }
-  }
-  return { elements, bytes };
-}
-
-/** Checks an item; undefined for a tensor without elements. */
-function order_of(item: unknown, key: Key | undefined, generator: Generator | undefined): Order | undefined {
-  const fn = 'fill';
-  if (!is_plain_object(item)) throw type_error(fn, 'an item', 'an object with tensor and initializer', item);
-  for (const field of Object.keys(item)) {
-    if (!item_fields.includes(field)) throw unknown_option(fn, field, item_fields);
-  }
-  const tensor = as_tensor(fn, item.tensor);
-  const initializer = item.initializer as Initializer;
-  const fill = resolve(initializer, tensor.shape, { dtype: tensor.dtype });
-  if (tensor.size === 0) return undefined;
-  const name: Name = typeof initializer === 'string' ? initializer : initializer.init;
-  const stream = definition_of(name).random ? (key ?? (generator ?? default_generator).next_key()) : no_key;
-  return { fn, tensor, fill, key: stream, begin: 0, threads: 0 };
-}
-
-/** Whether sending a tensor to a worker, and copying it back, takes as long as filling it here. */
-function is_tiny({ fill, tensor }: Order, bytes: number): boolean {
-  return bytes <= most_tiny_bytes && cost_of(fill, tensor.dtype, tensor.size) <= most_tiny_nanoseconds;
-}
-
-function label(index: number, item: unknown): string {
-  const name = (item as Partial<FillItem> | null | undefined)?.name;
-  return typeof name === 'string' ? `item ${index} ('${name}')` : `item ${index}`;
-}
-
-/** The same error, in the name of its item. */
-function named(index: number, item: unknown, error: unknown): Error {
-  const message = `fill: ${label(index, item)}: ${error instanceof Error ? error.message : String(error)}`;
-  if (error instanceof TypeError) return new TypeError(message, { cause: error });
-  return error instanceof RangeError ? new RangeError(message, { cause: error }) : new Error(message, { cause: error });
-}
 
 type Step = IteratorResult<unknown, unknown>;
 type AnyIterator = Iterator<unknown> | AsyncIterator<unknown>;
@@ -128,6 +49,7 @@ export class List {
   readonly #iterator: AnyIterator;
   readonly #keys: readonly (Key | undefined)[];
   readonly #generator: Generator | undefined;
+  readonly #resolver = new Resolver();
   readonly #errors: Error[] = [];
   #failed = 0;
   #taken = 0;
@@ -191,7 +113,7 @@ export class List {
         await this.#change();
         start = performance.now();
       }
-      if (performance.now() - start < slice_milliseconds) continue;
+      if (this.#taken % clock_items !== 0 || performance.now() - start < slice_milliseconds) continue;
       await next_turn();
       start = performance.now();
     }
@@ -211,18 +133,21 @@ export class List {
   #take(item: unknown): void {
     const index = this.#taken++;
     try {
-      const order = order_of(item, this.#keys[index], this.#generator);
-      if (order === undefined) {
+      const { tensor, fill, random } = check_item(item, this.#resolver);
+      const { data, dtype, size } = tensor;
+      if (size === 0) {
         this.#filled++;
         return;
       }
-      const bytes = order.tensor.size * dtypes[order.tensor.dtype].bytes;
-      if (is_tiny(order, bytes)) {
-        run_fill(order.tensor.data, order.tensor.dtype, order.fill, order.key, 0, 1);
-        this.#operation.count(order.tensor.size, bytes);
+      const bytes = size * dtypes[dtype].bytes;
+      const key = random ? (this.#keys[index] ?? (this.#generator ?? default_generator).next_key()) : no_key;
+      if (is_tiny(fill, dtype, size)) {
+        run_fill(data, dtype, fill, key, 0, 1);
+        this.#operation.count(size, bytes);
         this.#filled++;
         return;
       }
+      const order = { fn: 'fill', tensor, fill, key, begin: 0, threads: 0 };
       this.#ahead++;
       this.#bytes_ahead += bytes;
       const job = this.#scheduler.submit(order, (error) => {

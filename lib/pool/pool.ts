@@ -4,14 +4,16 @@ import type { Dtype, TensorData } from '../dtype.js';
 import type { Fill } from '../fill.js';
 import { default_generator, Generator } from '../generator.js';
 import { type Name, names } from '../initializers.js';
-import { get_num_threads, type Key } from '../native.js';
+import { get_num_threads, type Key, run_fill } from '../native.js';
 import { type DataOf, empty, type Tensor } from '../tensor.js';
+import { type FillItem, take_keys, total_of } from './item.js';
 import type { Order } from './job.js';
-import { type FillItem, type FillResult, iterator_of, List, no_key, take_keys, total_of } from './list.js';
+import { type FillResult, iterator_of, List, no_key } from './list.js';
 import { weigh } from './memory.js';
 import { type CheckedRunOptions, check_run_options, Operation, type RunOptions, run_options } from './operation.js';
 import { order_of_range } from './range.js';
 import { Scheduler } from './scheduler.js';
+import { is_tiny } from './split.js';
 
 const most_threads = 128;
 
@@ -75,7 +77,7 @@ export class Pool {
   ): Tensor<DataOf<D>> {
     const { dtype } = check_options('empty', options, ['dtype']);
     const made = empty<D>(shape, { dtype: dtype as D | undefined, shared: true });
-    weigh(made.data.buffer as SharedArrayBuffer, 1);
+    weigh(made.data.buffer as SharedArrayBuffer);
     return made;
   }
 
@@ -107,7 +109,8 @@ export class Pool {
     const list = Array.isArray(items) ? [...(items as unknown[])] : undefined;
     const iterator = iterator_of(list ?? items);
     const keys = list === undefined ? [] : take_keys(list, generator ?? default_generator);
-    const operation = new Operation(checked, list && total_of(list), () => feeder.stop());
+    const total = list === undefined || checked.onProgress === undefined ? undefined : total_of(list);
+    const operation = new Operation(checked, total, () => feeder.stop());
     const feeder = new List(this.#scheduler, operation, iterator, keys, generator);
     const ended = this.#track(operation);
     try {
@@ -218,6 +221,10 @@ export class Pool {
     const { fn, tensor, fill, random, generator, threads, extra } = call;
     const options = check_run_options(fn, extra);
     const key = random ? (generator ?? default_generator).next_key() : no_key;
+    if (options.onProgress === undefined && is_tiny(fill, tensor.dtype, tensor.size)) {
+      if (tensor.size > 0) run_fill(tensor.data, tensor.dtype, fill, key, 0, 1);
+      return Promise.resolve(result);
+    }
     return this.#submit({ fn, tensor, fill, key, begin: 0, threads }, options).then(() => result);
   }
 

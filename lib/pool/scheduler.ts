@@ -61,7 +61,8 @@ export class Scheduler {
       on_settled(error);
       if (this.#jobs.size === 0) this.#tell_idle();
     };
-    const job = make_job(order, settled);
+    const threads = Math.min(this.#threads, order.threads || this.#threads);
+    const job = make_job({ ...order, threads }, settled);
     this.#jobs.add(job);
     if (this.#broken !== undefined) {
       const error = this.#broken;
@@ -168,7 +169,7 @@ export class Scheduler {
     if (job.wants_turn) this.#shared.add(job);
     // One native thread for each worker; a whole matrix, which a single worker makes, gets those of the idle ones.
     const idle = this.#threads - this.#load;
-    this.#run_turn(job, job.whole ? Math.min(idle, job.order.threads || idle) : 1);
+    this.#run_turn(job, job.whole ? Math.min(idle, job.order.threads) : 1);
   }
 
   async #run_turn(job: SharedJob, threads: number): Promise<void> {

@@ -35,6 +35,17 @@ const least_range_bytes = 64 << 10;
 const most_range_bytes = 1 << 20;
 const cache_line = 64;
 
+const most_tiny_bytes = 16 << 10;
+const most_tiny_nanoseconds = 2000;
+
+/**
+ * Whether the calling thread fills a tensor itself: handing it to a worker, and copying what comes back, would hold this thread
+ * for longer than the fill does.
+ */
+export function is_tiny(fill: Fill, dtype: Dtype, elements: number): boolean {
+  return elements * dtypes[dtype].bytes <= most_tiny_bytes && cost_of(fill, dtype, elements) <= most_tiny_nanoseconds;
+}
+
 /** How a tensor is cut: `count` ranges, the first of `first` elements, the others of `step`, the last of what is left. */
 export interface Split {
   readonly first: number;

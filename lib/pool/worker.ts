@@ -2,7 +2,7 @@
 
 import { dtypes } from '../dtype.js';
 import { run_fill } from '../native.js';
-import { weigh } from './memory.js';
+import { let_go } from './memory.js';
 import {
   type BatchMessage,
   control_bytes,
@@ -19,8 +19,6 @@ import { range_of } from './split.js';
 
 /** How long a worker stays with one tensor while other work waits. */
 const turn_milliseconds = 1;
-/** A worker's garbage is collected after about 256 MiB of shared tensors. */
-const weight_share = 1 / 4;
 
 export function work(message: Message): Report {
   switch (message.kind) {
@@ -54,7 +52,7 @@ function take_turn(turn: TurnMessage): Report {
   const done = new Uint8Array(turn.control, control_bytes);
   const cancel = words.subarray(control_words.cancel, control_words.cancel + 1);
   const { bytes } = dtypes[dtype];
-  weigh(buffer, weight_share);
+  let_go(length * bytes);
   Atomics.add(words, control_words.active, 1);
   try {
     const start = performance.now();

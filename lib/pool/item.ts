@@ -1,0 +1,119 @@
+import { is_plain_object, type_error, unknown_option } from '../check.js';
+import type { Dtype } from '../dtype.js';
+import type { Fill } from '../fill.js';
+import type { Generator } from '../generator.js';
+import { definition_of, type Initializer, resolve } from '../initializers.js';
+import type { Key } from '../native.js';
+import { as_tensor, type CheckedTensor, type TensorLike } from '../tensor.js';
+
+/** One tensor of `pool.fill`. */
+export interface FillItem {
+  readonly tensor: TensorLike;
+  readonly initializer: Initializer;
+  /** For messages. */
+  readonly name?: string | undefined;
+}
+
+const fn = 'fill';
+const item_fields = ['tensor', 'initializer', 'name'] as const;
+
+/** Whether an item will take a stream; false for one that will be refused for what it is. */
+function takes_stream(item: unknown): boolean {
+  try {
+    const { tensor, initializer } = item as FillItem;
+    const name = typeof initializer === 'string' ? initializer : initializer.init;
+    return definition_of(name).random && (tensor.data as ArrayLike<number>).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The streams of a list's items, in order. An item that is refused later has taken its stream all the same: what is wrong
+ * with one does not change the others' bytes.
+ */
+export function take_keys(items: readonly unknown[], generator: Generator): (Key | undefined)[] {
+  return items.map((item) => (takes_stream(item) ? generator.next_key() : undefined));
+}
+
+/** The sizes of a list's tensors, as far as they can be told before each is checked. */
+export function total_of(items: readonly unknown[]): { elements: number; bytes: number } {
+  let elements = 0;
+  let bytes = 0;
+  for (const item of items) {
+    try {
+      const data = (item as FillItem).tensor.data as Uint16Array;
+      elements += data.length;
+      bytes += data.byteLength;
+    } catch {
+      // it will be refused
+    }
+  }
+  return { elements, bytes };
+}
+
+interface Resolved {
+  readonly fill: Fill;
+  readonly random: boolean;
+}
+
+/** Resolves initializers, and remembers the last one: lists have many alike. */
+export class Resolver {
+  #initializer: Readonly<Record<string, unknown>> | string = '';
+  #shape: readonly number[] = [];
+  #dtype: Dtype | undefined;
+  #resolved: Resolved | undefined;
+
+  resolve(initializer: Initializer, { shape, dtype }: CheckedTensor): Resolved {
+    if (this.#resolved !== undefined && this.#is_last(initializer, shape, dtype)) return this.#resolved;
+    const fill = resolve(initializer, shape, { dtype });
+    const { random } = definition_of(typeof initializer === 'string' ? initializer : initializer.init);
+    this.#initializer = typeof initializer === 'string' ? initializer : { ...initializer };
+    this.#shape = [...shape];
+    this.#dtype = dtype;
+    this.#resolved = { fill, random };
+    return this.#resolved;
+  }
+
+  #is_last(initializer: unknown, shape: readonly number[], dtype: Dtype): boolean {
+    const last = this.#shape;
+    if (dtype !== this.#dtype || shape.length !== last.length) return false;
+    for (let i = 0; i < last.length; i++) if (shape[i] !== last[i]) return false;
+    return initializer === this.#initializer || same_entries(initializer, this.#initializer);
+  }
+}
+
+function same_entries(a: unknown, b: Readonly<Record<string, unknown>> | string): boolean {
+  if (!is_plain_object(a) || typeof b === 'string') return false;
+  for (const name in a) if (!Object.is(a[name], b[name])) return false;
+  for (const name in b) if (!(name in a)) return false;
+  return true;
+}
+
+/** An item that is ready to be filled. */
+export interface CheckedItem extends Resolved {
+  readonly tensor: CheckedTensor;
+}
+
+/** Checks an item, and resolves it. */
+export function check_item(item: unknown, resolver: Resolver): CheckedItem {
+  if (!is_plain_object(item)) throw type_error(fn, 'an item', 'an object with tensor and initializer', item);
+  for (const field in item) {
+    if (field !== 'tensor' && field !== 'initializer' && field !== 'name') throw unknown_option(fn, field, item_fields);
+  }
+  const tensor = as_tensor(fn, item.tensor);
+  const { fill, random } = resolver.resolve(item.initializer as Initializer, tensor);
+  return { tensor, fill, random };
+}
+
+function label(index: number, item: unknown): string {
+  const name = (item as Partial<FillItem> | null | undefined)?.name;
+  return typeof name === 'string' ? `item ${index} ('${name}')` : `item ${index}`;
+}
+
+/** The same error, in the name of its item. */
+export function named(index: number, item: unknown, error: unknown): Error {
+  const message = `fill: ${label(index, item)}: ${error instanceof Error ? error.message : String(error)}`;
+  if (error instanceof TypeError) return new TypeError(message, { cause: error });
+  return error instanceof RangeError ? new RangeError(message, { cause: error }) : new Error(message, { cause: error });
+}
