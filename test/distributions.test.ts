@@ -31,6 +31,15 @@ function spread(samples: ArrayLike<number>, dtype: Dtype): Float64Array {
   return out;
 }
 
+/** A sample that is not in [a, b), if there is one. */
+function outside(samples: ArrayLike<number>, a: number, b: number): number | undefined {
+  for (let i = 0; i < samples.length; i++) {
+    const x = samples[i] as number;
+    if (!(x >= a && x < b)) return x;
+  }
+  return undefined;
+}
+
 describe.each(every_dtype)('%s', (dtype) => {
   test('uniform: moments, shape, and never b', () => {
     for (const [a, b] of [
@@ -39,11 +48,9 @@ describe.each(every_dtype)('%s', (dtype) => {
       [-2, -1],
     ] as const) {
       const x = values_of({ kind: 'uniform', a, b }, dtype, n, key);
+      expect(outside(x, a, b)).toBeUndefined();
       let mean = 0;
-      for (const v of x) {
-        mean += v;
-        if (!(v >= a && v < b)) expect.fail(`${v} is outside [${a}, ${b})`);
-      }
+      for (const v of x) mean += v;
       // Rounding to nearest does not move the mean; clamping below b does, by less than a quarter of a squared step.
       const bias = grain[dtype] ** 2 * Math.max(Math.abs(a), Math.abs(b), 1);
       expect(Math.abs(mean / n - (a + b) / 2)).toBeLessThan(limit * ((b - a) / Math.sqrt(12 * n)) + bias);
@@ -167,6 +174,14 @@ describe('the tests can fail', () => {
     let top = 0;
     for (const v of x) mean += v === 1 - 2 ** -8 && top++ % 3 === 0 ? 0 : v;
     expect(Math.abs(mean / x.length - 0.5)).toBeGreaterThan(limit / Math.sqrt(12 * x.length) + 2e-5);
+  });
+
+  test('b included is caught', () => {
+    const x = values_of({ kind: 'uniform', a: 0, b: 1 }, 'bfloat16', n, key);
+    const top = x.indexOf(1 - 2 ** -8);
+    expect(top).toBeGreaterThan(0);
+    x[top] = 1;
+    expect(outside(x, 0, 1)).toBe(1);
   });
 
   test('a wrong fan is caught', () => {
