@@ -60,6 +60,7 @@ interface Resolved {
 /** Resolves initializers, and remembers the last one: lists have many alike. */
 export class Resolver {
   #initializer: Readonly<Record<string, unknown>> | string = '';
+  #entries = 0;
   #shape: readonly number[] = [];
   #dtype: Dtype | undefined;
   #resolved: Resolved | undefined;
@@ -69,6 +70,7 @@ export class Resolver {
     const fill = resolve(initializer, shape, { dtype });
     const { random } = definition_of(typeof initializer === 'string' ? initializer : initializer.init);
     this.#initializer = typeof initializer === 'string' ? initializer : { ...initializer };
+    this.#entries = Object.keys(this.#initializer).length;
     this.#shape = [...shape];
     this.#dtype = dtype;
     this.#resolved = { fill, random };
@@ -79,15 +81,19 @@ export class Resolver {
     const last = this.#shape;
     if (dtype !== this.#dtype || shape.length !== last.length) return false;
     for (let i = 0; i < last.length; i++) if (shape[i] !== last[i]) return false;
-    return initializer === this.#initializer || same_entries(initializer, this.#initializer);
+    return initializer === this.#initializer || this.#has_entries_of(initializer);
   }
-}
 
-function same_entries(a: unknown, b: Readonly<Record<string, unknown>> | string): boolean {
-  if (!is_plain_object(a) || typeof b === 'string') return false;
-  for (const name in a) if (!Object.is(a[name], b[name])) return false;
-  for (const name in b) if (!(name in a)) return false;
-  return true;
+  #has_entries_of(initializer: unknown): boolean {
+    const last = this.#initializer;
+    if (typeof last === 'string' || !is_plain_object(initializer)) return false;
+    let count = 0;
+    for (const name in initializer) {
+      if (!Object.is(initializer[name], last[name])) return false;
+      count++;
+    }
+    return count === this.#entries;
+  }
 }
 
 /** An item that is ready to be filled. */

@@ -46,7 +46,8 @@ export function iterator_of(items: unknown): AnyIterator {
 export class List {
   readonly #scheduler: Scheduler;
   readonly #operation: Operation;
-  readonly #iterator: AnyIterator;
+  readonly #array: readonly unknown[] | undefined;
+  readonly #iterator: AnyIterator | undefined;
   readonly #keys: readonly (Key | undefined)[];
   readonly #generator: Generator | undefined;
   readonly #resolver = new Resolver();
@@ -63,13 +64,14 @@ export class List {
   constructor(
     scheduler: Scheduler,
     operation: Operation,
-    iterator: AnyIterator,
+    items: readonly unknown[] | AnyIterator,
     keys: readonly (Key | undefined)[],
     generator: Generator | undefined,
   ) {
     this.#scheduler = scheduler;
     this.#operation = operation;
-    this.#iterator = iterator;
+    if (Array.isArray(items)) this.#array = items;
+    else this.#iterator = items as AnyIterator;
     this.#keys = keys;
     this.#generator = generator;
   }
@@ -95,7 +97,7 @@ export class List {
     this.#on_stop?.();
     try {
       // Not awaited: a generator that waits for something else returns only after that.
-      const returned = this.#iterator.return?.();
+      const returned = this.#iterator?.return?.();
       if (returned instanceof Promise) returned.catch(() => undefined);
     } catch {
       // The reason to stop is what the caller gets to see.
@@ -105,10 +107,15 @@ export class List {
   async #feed(): Promise<void> {
     let start = performance.now();
     while (this.#operation.stopped === undefined) {
-      const next = this.#iterator.next() as Step | PromiseLike<Step>;
-      const step = 'then' in next ? await this.#unless_stopped(next) : next;
-      if (step === undefined || step.done === true) return;
-      this.#take(step.value);
+      if (this.#array !== undefined) {
+        if (this.#taken === this.#array.length) return;
+        this.#take(this.#array[this.#taken]);
+      } else {
+        const next = this.#iterator?.next() as Step | PromiseLike<Step>;
+        const step = 'then' in next ? await this.#unless_stopped(next) : next;
+        if (step === undefined || step.done === true) return;
+        this.#take(step.value);
+      }
       while (this.#full && this.#operation.stopped === undefined) {
         await this.#change();
         start = performance.now();

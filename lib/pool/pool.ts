@@ -107,11 +107,11 @@ export class Pool {
     }
     const checked = check_run_options(fn, rest);
     const list = Array.isArray(items) ? [...(items as unknown[])] : undefined;
-    const iterator = iterator_of(list ?? items);
+    const source = list ?? iterator_of(items);
     const keys = list === undefined ? [] : take_keys(list, generator ?? default_generator);
     const total = list === undefined || checked.onProgress === undefined ? undefined : total_of(list);
     const operation = new Operation(checked, total, () => feeder.stop());
-    const feeder = new List(this.#scheduler, operation, iterator, keys, generator);
+    const feeder = new List(this.#scheduler, operation, source, keys, generator);
     const ended = this.#track(operation);
     try {
       const result = await feeder.run();

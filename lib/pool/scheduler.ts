@@ -42,9 +42,10 @@ export class Scheduler {
   #idle: (() => void)[] = [];
   #broken: Error | undefined;
 
-  constructor(threads: number) {
+  /** @param worker what the threads run */
+  constructor(threads: number, worker?: string) {
     this.#threads = threads;
-    this.host = new Host(threads, (error) => this.#break(error));
+    this.host = new Host(threads, (error) => this.#break(error), worker);
   }
 
   /** Tensors that are not filled yet. */

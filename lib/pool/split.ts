@@ -35,8 +35,8 @@ const least_range_bytes = 64 << 10;
 const most_range_bytes = 1 << 20;
 const cache_line = 64;
 
-const most_tiny_bytes = 16 << 10;
-const most_tiny_nanoseconds = 2000;
+const most_tiny_bytes = 32 << 10;
+const most_tiny_nanoseconds = 4000;
 
 /**
  * Whether the calling thread fills a tensor itself: handing it to a worker, and copying what comes back, would hold this thread

@@ -84,7 +84,7 @@ describe('abort', () => {
 
   test('leaves others alone', async () => {
     const controller = new AbortController();
-    const mine = Array.from({ length: 50 }, (_, i) => empty([1000 * (i + 5)], { shared: i % 2 === 0 }));
+    const mine = Array.from({ length: 50 }, (_, i) => empty([1000 * (i + 10)], { shared: i % 2 === 0 }));
     const from = generator();
     const fills = mine.map((w, i) =>
       pool.init.normal_(w, { generator: from, ...(i % 3 === 0 ? { signal: controller.signal } : {}) }),

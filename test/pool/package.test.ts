@@ -98,6 +98,17 @@ describe('a process', () => {
     expect(await node(at, source)).toBe('filled');
   });
 
+  test('may close a pool whose threads are about to start', async () => {
+    const source = `import { createPool } from 'nninit';
+      for (let i = 0; i < 20; i++) {
+        const pool = createPool({ threads: 2 });
+        await new Promise((resolve) => setTimeout(resolve, i * 3));
+        await pool.close({ force: i % 2 === 1 });
+      }
+      console.log('closed');`;
+    expect(await node(at, source)).toBe('closed');
+  });
+
   test('gets past close', async () => {
     const source = `import { createPool } from 'nninit'; const pool = createPool();
       void pool.init.ones_(pool.empty([500, 500])); await pool.close(); console.log('closed');`;
