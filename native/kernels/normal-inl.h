@@ -49,17 +49,21 @@ struct NormalTile {
   NormalTile(double m, double s) : mean(static_cast<Compute>(m)), std(static_cast<Compute>(s)) {}
 
   HWY_INLINE void operator()(const uint32_t* HWY_RESTRICT words, uint64_t /*index*/, T* HWY_RESTRICT out) const {
-    const hn::CappedTag<Compute, kHalf> d;
+    const hn::CappedTag<Compute, kHalf / 2> d;
     const hn::RebindToUnsigned<decltype(d)> du;
     const Word* HWY_RESTRICT w = reinterpret_cast<const Word*>(words);
     const auto vmean = hn::Set(d, mean);
     const auto vstd = hn::Set(d, std);
-    for (size_t i = 0; i < kHalf; i += hn::Lanes(d)) {
-      auto x = hn::Zero(d);
-      auto y = hn::Zero(d);
-      NormalPair(d, hn::Load(du, w + i), hn::Load(du, w + kHalf + i), x, y);
-      StoreAs(d, hn::Add(hn::Mul(x, vstd), vmean), out + i);
-      StoreAs(d, hn::Add(hn::Mul(y, vstd), vmean), out + kHalf + i);
+    const size_t lanes = hn::Lanes(d);
+    for (size_t i = 0; i < kHalf; i += 2 * lanes) {
+      auto x0 = hn::Zero(d);
+      auto y0 = hn::Zero(d);
+      auto x1 = hn::Zero(d);
+      auto y1 = hn::Zero(d);
+      NormalPair(d, hn::Load(du, w + i), hn::Load(du, w + kHalf + i), x0, y0);
+      NormalPair(d, hn::Load(du, w + i + lanes), hn::Load(du, w + kHalf + i + lanes), x1, y1);
+      StorePair(d, hn::Add(hn::Mul(x0, vstd), vmean), hn::Add(hn::Mul(x1, vstd), vmean), out + i);
+      StorePair(d, hn::Add(hn::Mul(y0, vstd), vmean), hn::Add(hn::Mul(y1, vstd), vmean), out + kHalf + i);
     }
   }
 

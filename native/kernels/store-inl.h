@@ -31,14 +31,18 @@ HWY_INLINE void StoreLow16(D /*d*/, hn::Vec<hn::RebindToUnsigned<D>> bits, uint1
   hn::StoreU(hn::TruncateTo(d16, bits), d16, to);
 }
 
-// Finite values only.
+// A bfloat16 in the upper halves of the lanes. Finite values only.
 template <class D>
-HWY_INLINE void StoreAs(D d, hn::Vec<D> v, BFloat16* HWY_RESTRICT to) {
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> RoundToBFloat16(D /*d*/, hn::Vec<D> v) {
   const hn::RebindToUnsigned<D> du;
   const auto bits = hn::BitCast(du, v);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
-  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFFu)));
-  StoreLow16(d, hn::ShiftRight<16>(rounded), reinterpret_cast<uint16_t*>(to));
+  return hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFFu)));
+}
+
+template <class D>
+HWY_INLINE void StoreAs(D d, hn::Vec<D> v, BFloat16* HWY_RESTRICT to) {
+  StoreLow16(d, hn::ShiftRight<16>(RoundToBFloat16(d, v)), reinterpret_cast<uint16_t*>(to));
 }
 
 // Finite values only; what rounds beyond 65504 becomes infinite.
@@ -63,6 +67,23 @@ HWY_INLINE void StoreAs(HWY_MAYBE_UNUSED D d, hn::Vec<D> v, Float16* HWY_RESTRIC
   StoreLow16(d, hn::Or(result, sign), reinterpret_cast<uint16_t*>(to));
 #endif
 }
+
+// Two vectors, one after the other.
+template <class D, class T>
+HWY_INLINE void StorePair(D d, hn::Vec<D> v0, hn::Vec<D> v1, T* HWY_RESTRICT to) {
+  StoreAs(d, v0, to);
+  StoreAs(d, v1, to + hn::Lanes(d));
+}
+
+#if HWY_TARGET != HWY_SCALAR
+template <class D>
+HWY_INLINE void StorePair(D d, hn::Vec<D> v0, hn::Vec<D> v1, BFloat16* HWY_RESTRICT to) {
+  const hn::Repartition<uint16_t, D> d16;
+  const auto low = hn::BitCast(d16, RoundToBFloat16(d, v0));
+  const auto high = hn::BitCast(d16, RoundToBFloat16(d, v1));
+  hn::StoreU(hn::ConcatOdd(d16, high, low), d16, reinterpret_cast<uint16_t*>(to));
+}
+#endif
 
 }  // namespace HWY_NAMESPACE
 }  // namespace nninit

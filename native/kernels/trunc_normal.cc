@@ -73,16 +73,20 @@ struct QuantileTile {
         high(static_cast<float>(p.high)) {}
 
   HWY_INLINE void operator()(const uint32_t* HWY_RESTRICT words, uint64_t /*index*/, T* HWY_RESTRICT out) const {
-    const hn::CappedTag<float, kTileWords> d;
+    const hn::CappedTag<float, kTileWords / 2> d;
     const hn::RebindToSigned<decltype(d)> di;
     const hn::RebindToUnsigned<decltype(d)> du;
     // Probabilities in units of 2^−32, offset so that the median is 0.
     const auto start = hn::Set(du, first - 0x80000000u);
-    for (size_t i = 0; i < kTileWords; i += hn::Lanes(d)) {
-      const auto p = hn::Add(MultiplyHigh(du, hn::Load(du, words + i), hn::Set(du, width)), start);
+    const auto quantile = [&](const uint32_t* HWY_RESTRICT word) HWY_ATTR {
+      const auto p = hn::Add(MultiplyHigh(du, hn::Load(du, word), hn::Set(du, width)), start);
       const auto x = hn::Mul(hn::ConvertTo(d, hn::BitCast(di, p)), hn::Set(d, 0x1p-31f));
       const auto v = hn::Add(hn::Mul(CentralQuantile(d, x), hn::Set(d, std)), hn::Set(d, mean));
-      StoreAs(d, hn::Min(hn::Max(v, hn::Set(d, low)), hn::Set(d, high)), out + i);
+      return hn::Min(hn::Max(v, hn::Set(d, low)), hn::Set(d, high));
+    };
+    const size_t lanes = hn::Lanes(d);
+    for (size_t i = 0; i < kTileWords; i += 2 * lanes) {
+      StorePair(d, quantile(words + i), quantile(words + i + lanes), out + i);
     }
   }
 

@@ -21,13 +21,17 @@ struct UniformTile {
         high(static_cast<float>(p.high)) {}
 
   HWY_INLINE void operator()(const uint32_t* HWY_RESTRICT words, uint64_t /*index*/, T* HWY_RESTRICT out) const {
-    const hn::CappedTag<float, kTileWords> d;
+    const hn::CappedTag<float, kTileWords / 2> d;
     const hn::RebindToSigned<decltype(d)> di;
     const hn::RebindToUnsigned<decltype(d)> du;
-    for (size_t i = 0; i < kTileWords; i += hn::Lanes(d)) {
-      const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<8>(hn::Load(du, words + i))));
+    const auto uniform = [&](const uint32_t* HWY_RESTRICT word) HWY_ATTR {
+      const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<8>(hn::Load(du, word))));
       const auto x = hn::Add(hn::Mul(k, hn::Set(d, scale)), hn::Set(d, a));
-      StoreAs(d, hn::Min(hn::Max(x, hn::Set(d, low)), hn::Set(d, high)), out + i);
+      return hn::Min(hn::Max(x, hn::Set(d, low)), hn::Set(d, high));
+    };
+    const size_t lanes = hn::Lanes(d);
+    for (size_t i = 0; i < kTileWords; i += 2 * lanes) {
+      StorePair(d, uniform(words + i), uniform(words + i + lanes), out + i);
     }
   }
 
