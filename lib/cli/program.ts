@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { type Dtype, dtypes } from '../dtype.js';
 import { Generator } from '../generator.js';
 import { version } from '../version.js';
+import { add_bench } from './bench.js';
 import { describe_error, exit_code_of, exit_codes } from './failure.js';
 import type { GainsOptions } from './gains.js';
 import type { GenerateOptions } from './generate.js';
@@ -117,6 +118,8 @@ function program(streams: Streams): Command {
       const { run_gains } = await import('./gains.js');
       run_gains(options, streams);
     });
+
+  add_bench(nninit, streams);
 
   return nninit;
 }

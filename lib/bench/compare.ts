@@ -1,0 +1,79 @@
+import type { Result, Run } from './schema.js';
+import { spread_of } from './stats.js';
+import { digits, type Table } from './table.js';
+
+/** Below this, a difference is never called one: even quiet machines differ by it from one process to the next. */
+export const least_noise = 0.03;
+
+export interface Comparison {
+  readonly id: string;
+  readonly a: Result;
+  readonly b: Result;
+  /** Time of b over time of a: above 1, b is slower. */
+  readonly ratio: number;
+  /** What the ratio may differ from 1 by without meaning anything. */
+  readonly noise: number;
+  /** memset's ratio: what the machine itself did. */
+  readonly memset: number | undefined;
+  readonly verdict: 'slower' | 'faster' | 'same';
+}
+
+export interface CompareOptions {
+  /** Judge times in units of memset's in the same trial, for runs on different machines. */
+  readonly relative?: boolean;
+  /** The least noise, in place of least_noise. */
+  readonly tolerance?: number;
+}
+
+/**
+ * Compares what two runs have in common.
+ *
+ * The noise of a ratio is √(sa² + sb² + da² + db²): s is the spread of a trial (the distance of its quartiles over its median),
+ * d how far memset wandered between the trials of a run.
+ */
+export function compare(
+  a: Run,
+  b: Run,
+  { relative = false, tolerance = least_noise }: CompareOptions = {},
+): Comparison[] {
+  const before = new Map(a.results.map((result) => [result.id, result]));
+  return b.results.flatMap((now) => {
+    const was = before.get(now.id);
+    if (was === undefined) return [];
+    const memset = was.memset === null || now.memset === null ? undefined : now.memset.median / was.memset.median;
+    const ratio = now.ns.median / was.ns.median / (relative ? (memset ?? 1) : 1);
+    const spreads = [was, now].flatMap((result) => {
+      const limit = relative && result.memset !== null ? [spread_of(result.memset)] : [];
+      return [spread_of(result.ns), ...limit];
+    });
+    const noise = Math.max(tolerance, Math.hypot(...spreads, a.noise.between, b.noise.between));
+    const verdict = ratio > 1 + noise ? 'slower' : ratio < 1 / (1 + noise) ? 'faster' : 'same';
+    return [{ id: now.id, a: was, b: now, ratio, noise, memset, verdict } as const];
+  });
+}
+
+/** The comparisons, as a table. */
+export function compare_table(comparisons: readonly Comparison[]): Table {
+  return {
+    head: ['trial', 'a, ns', 'b, ns', 'b / a', 'noise', 'memset b / a', ''],
+    align: ['left', 'right', 'right', 'right', 'right', 'right', 'left'],
+    rows: comparisons.map(({ id, a, b, ratio, noise, memset, verdict }) => [
+      id,
+      digits(a.ns.median),
+      digits(b.ns.median),
+      ratio.toFixed(3),
+      `± ${noise.toFixed(3)}`,
+      memset === undefined ? '–' : memset.toFixed(3),
+      verdict === 'same' ? '' : verdict,
+    ]),
+  };
+}
+
+/** What makes two runs hard to compare. */
+export function differences(a: Run, b: Run): string[] {
+  const facts = ['cpu', 'cores', 'simd_target', 'huge_pages', 'node', 'compiler'] as const;
+  return facts.flatMap((fact) => {
+    const [x, y] = [a.machine[fact], b.machine[fact]];
+    return x === y ? [] : [`${fact} differs: ${x} and ${y}`];
+  });
+}

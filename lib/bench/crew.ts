@@ -1,0 +1,75 @@
+import { Worker } from 'node:worker_threads';
+import { crew_slots, type Operation, operations, Part } from './crew_work.js';
+
+/** At least so many bytes a thread: waking one up takes as long as writing these. */
+const least_part = 256 * 1024;
+const page = 4096;
+
+/** How many bytes each of several threads takes: whole pages, as equal as they can be. */
+export function parts_of(bytes: number, threads: number): number[] {
+  const count = Math.max(1, Math.min(threads, Math.floor(bytes / least_part)));
+  const cut = (i: number) => (i === count ? bytes : Math.floor((bytes * i) / count / page) * page);
+  return Array.from({ length: count }, (_, i) => cut(i + 1) - cut(i));
+}
+
+/** Where the compiled worker is, from lib/ and from dist/: threads run JavaScript. */
+const worker_file = new URL('../../dist/bench/crew_worker.js', import.meta.url);
+
+/**
+ * The C library's memset and memcpy on several threads: the limit that a fill on as many threads is held against. This thread
+ * takes the first part, workers the others; between calls they sleep.
+ */
+export class Crew {
+  readonly #control: Int32Array<SharedArrayBuffer>;
+  readonly #workers: readonly Worker[];
+  readonly #own: Part;
+
+  private constructor(control: Int32Array<SharedArrayBuffer>, workers: readonly Worker[], own: Part) {
+    this.#control = control;
+    this.#workers = workers;
+    this.#own = own;
+  }
+
+  /**
+   * Starts the threads.
+   *
+   * @param parts bytes of each, this thread's first
+   * @param memory whether they need memory for memset, and a source for memcpy besides
+   */
+  static async start(
+    parts: readonly number[],
+    memory: { readonly with_memory: boolean; readonly with_source: boolean },
+  ): Promise<Crew> {
+    const control = new Int32Array(new SharedArrayBuffer(4 * crew_slots.count));
+    const [first = 0, ...others] = parts;
+    const workers = others.map((bytes) => new Worker(worker_file, { workerData: { control, bytes, memory } }));
+    const ready = workers.map(
+      (worker) =>
+        new Promise<void>((resolve, reject) => {
+          worker.once('message', () => resolve());
+          worker.once('error', reject);
+        }),
+    );
+    await Promise.all(ready);
+    return new Crew(control, workers, new Part(first, memory));
+  }
+
+  /** Runs an operation on all parts. */
+  run(operation: Operation): void {
+    const control = this.#control;
+    Atomics.store(control, crew_slots.operation, operations[operation]);
+    Atomics.store(control, crew_slots.done, 0);
+    Atomics.add(control, crew_slots.turn, 1);
+    Atomics.notify(control, crew_slots.turn);
+    this.#own.run(operation);
+    for (;;) {
+      const done = Atomics.load(control, crew_slots.done);
+      if (done === this.#workers.length) return;
+      Atomics.wait(control, crew_slots.done, done);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+}

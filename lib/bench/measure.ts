@@ -1,0 +1,189 @@
+import { freemem } from 'node:os';
+import { Generator } from '../generator.js';
+import * as init from '../init.js';
+import { definition_of } from '../initializers.js';
+import { force_simd_target, set_num_threads } from '../native.js';
+import { createPool, type Pool } from '../pool/pool.js';
+import { empty, type Tensor } from '../tensor.js';
+import { bytes_of, shape_of, subjects, type Trial } from './catalog.js';
+import { checksum_of, seed } from './checksums.js';
+import { Crew, parts_of } from './crew.js';
+import { buffers_of, collect_garbage, memcpy, memset, touched } from './crew_work.js';
+import { memory_share } from './memory.js';
+import type { Job, Measured } from './schema.js';
+import { median_of } from './stats.js';
+
+/** A sample shorter than this is made of several calls, so that the clock's own cost does not show. */
+const least_sample_ns = 100_000;
+const most_calls = 100_000;
+const most_rounds = 200;
+/** What is there before the fill that is checked. */
+const junk = 0xa5;
+
+/** Something that is timed, once a round. */
+interface Action {
+  /** Not timed. */
+  readonly before?: () => void;
+  readonly call: () => unknown;
+  /** Calls a sample. */
+  calls: number;
+  readonly samples: number[];
+}
+
+function action(call: () => unknown, before?: () => void): Action {
+  return { call, ...(before && { before }), calls: 1, samples: [] };
+}
+
+/** Nanoseconds a call. */
+async function sample({ call, before, calls }: Action): Promise<number> {
+  before?.();
+  const start = process.hrtime.bigint();
+  for (let i = 0; i < calls; i++) {
+    const result = call();
+    if (result instanceof Promise) await result;
+  }
+  return Number(process.hrtime.bigint() - start) / calls;
+}
+
+/** Warms an action up, and finds how many calls a sample takes. */
+async function warm_up(timed: Action): Promise<void> {
+  await sample(timed);
+  for (;;) {
+    const ns = await sample(timed);
+    if (ns * timed.calls >= least_sample_ns || timed.calls >= most_calls) return;
+    timed.calls = Math.min(most_calls, Math.ceil((1.2 * least_sample_ns) / Math.max(ns, 1)));
+  }
+}
+
+/** Of one thread and several, whichever is faster: several may take longer to wake than to work. Warms both up. */
+async function faster(alone: Action | undefined, together: Action | undefined): Promise<Action | undefined> {
+  if (alone !== undefined) await warm_up(alone);
+  if (together !== undefined) await warm_up(together);
+  if (alone === undefined || together === undefined) return alone ?? together;
+  const times: [number[], number[]] = [[], []];
+  for (let i = 0; i < 5; i++) {
+    times[0].push(await sample(alone));
+    times[1].push(await sample(together));
+  }
+  return median_of(times[0]) < median_of(times[1]) ? alone : together;
+}
+
+/** Rounds in which every action has a sample, in turn: a noisy moment hits all alike. */
+async function run_rounds(actions: readonly Action[], { rounds, seconds }: Job): Promise<void> {
+  const start = performance.now();
+  for (let round = 0; round < most_rounds; round++) {
+    const spent = (performance.now() - start) / 1000;
+    if (round >= rounds && spent >= seconds) return;
+    // However slow the machine is, a trial ends.
+    if (round >= 3 && spent >= 20 * Math.max(seconds, 0.5)) return;
+    for (const timed of actions) timed.samples.push(await sample(timed));
+  }
+}
+
+/** The call of init.*_ that a trial is about. */
+function filler({ fill }: Trial, pool: Pool | undefined, generator: Generator): (tensor: Tensor) => unknown {
+  const { initializer } = subjects[fill];
+  const { init: name, ...parameters } = typeof initializer === 'string' ? { init: initializer } : initializer;
+  const call = (pool?.init ?? init)[`${name}_`] as (tensor: Tensor, keywords: object) => unknown;
+  const keywords = { ...parameters, ...(definition_of(name).random && { generator }) };
+  return (tensor) => call(tensor, keywords);
+}
+
+/** Runs one trial in this process, beside memset and memcpy of the same bytes. */
+export async function measure(job: Job): Promise<Measured> {
+  const { trial, target } = job;
+  if (target !== undefined) force_simd_target(target);
+  set_num_threads(trial.threads);
+  const pool = trial.executor === 'pool' ? createPool({ threads: trial.threads }) : undefined;
+  const generator = new Generator({ seed });
+  const run = filler(trial, pool, generator);
+  const reset = () => {
+    generator.manual_seed(seed);
+  };
+  try {
+    return await (trial.memory === 'warm' ? measure_warm : measure_fresh)(job, run, reset);
+  } finally {
+    await pool?.close();
+  }
+}
+
+type Fill = (tensor: Tensor) => unknown;
+
+/** memset and memcpy of as many bytes on as many threads, warmed up. */
+interface Limits {
+  readonly set: Action;
+  readonly copy: Action | undefined;
+  readonly crew: Crew;
+}
+
+async function limits_of({ data }: Tensor, { threads }: Trial): Promise<Limits> {
+  const bytes = data.byteLength;
+  const fits = (more: number) => more <= memory_share * freemem();
+  // JavaScript's fill of shared memory is no memset: the pool's tensors have one on memory beside them.
+  const own = data.buffer instanceof ArrayBuffer ? buffers_of(data.buffer) : undefined;
+  const parts = parts_of(bytes, threads);
+  const with_memory = own === undefined || (parts.length > 1 && fits(bytes));
+  const with_source = with_memory && fits(2 * bytes);
+  const crew = await Crew.start(with_memory ? parts : [], { with_memory, with_source });
+  const source = own !== undefined && fits(bytes) ? buffers_of(touched(bytes)) : undefined;
+  const alone = {
+    set: own && action(() => memset(own)),
+    copy: own && source && action(() => memcpy(own, source)),
+  };
+  const together = {
+    set: with_memory ? action(() => crew.run('memset')) : undefined,
+    copy: with_source ? action(() => crew.run('memcpy')) : undefined,
+  };
+  const set = await faster(alone.set, together.set);
+  const copy = await faster(alone.copy, together.copy);
+  if (set === undefined) throw new Error('bench: there is not enough memory for memset beside the tensor');
+  return { set, copy, crew };
+}
+
+async function measure_warm(job: Job, run: Fill, reset: () => void): Promise<Measured> {
+  const { trial } = job;
+  const tensor: Tensor = empty(shape_of(trial), { dtype: trial.dtype, shared: trial.executor === 'pool' });
+  // The first touch is by as many threads as will fill: on machines with several memory nodes it decides where pages are.
+  await run(tensor);
+  const { set, copy, crew } = await limits_of(tensor, trial);
+  const fill = action(() => run(tensor), reset);
+  await warm_up(fill);
+  await run_rounds(copy === undefined ? [set, fill] : [copy, set, fill], job);
+  await crew.close();
+  // Once more over other bytes, on the stream that is recorded: that is what is checked.
+  new Uint8Array(tensor.data.buffer).fill(junk);
+  reset();
+  await run(tensor);
+  return per_element(trial, checksum_of(tensor.data), fill, set, copy);
+}
+
+async function measure_fresh(job: Job, run: Fill, reset: () => void): Promise<Measured> {
+  const { trial } = job;
+  const crew = await Crew.start(parts_of(bytes_of(trial), trial.threads), { with_memory: false, with_source: false });
+  let last: Tensor | undefined;
+  const release = () => {
+    last = undefined;
+    collect_garbage();
+  };
+  const set = action(() => crew.run('fresh'), release);
+  const fill = action(
+    () => {
+      last = empty(shape_of(trial), { dtype: trial.dtype, shared: trial.executor === 'pool' });
+      return run(last);
+    },
+    () => {
+      reset();
+      release();
+    },
+  );
+  for (const timed of [set, fill]) await sample(timed);
+  await run_rounds([set, fill], job);
+  await crew.close();
+  if (last === undefined) throw new Error('bench: no round was run');
+  return per_element(trial, checksum_of(last.data), fill, set, undefined);
+}
+
+function per_element(trial: Trial, checksum: string, fill: Action, set: Action, copy: Action | undefined): Measured {
+  const each = ({ samples }: Action) => samples.map((ns) => ns / 2 ** trial.log2);
+  return { fill: each(fill), memset: each(set), memcpy: copy === undefined ? null : each(copy), checksum };
+}

@@ -1,0 +1,88 @@
+import { type Trial, title_of } from './catalog.js';
+import { gb_per_s } from './run.js';
+import type { Result, Run } from './schema.js';
+import { digits, percent, type Table } from './table.js';
+
+/** From this share of memset's rate on, a fill is bound by memory. */
+export const memory_bound = 0.85;
+
+/** A fill on one thread count, held against one thread and against memory. */
+export interface Point {
+  readonly result: Result;
+  readonly threads: number;
+  /** Times as fast as one thread. */
+  readonly speedup: number | undefined;
+  /** speedup / threads. */
+  readonly efficiency: number | undefined;
+  /** Its rate over memset's on as many threads. */
+  readonly of_memset: number | undefined;
+}
+
+/** All thread counts of a fill, dtype and size. */
+export interface Scaling {
+  readonly trial: Trial;
+  readonly points: readonly Point[];
+  /** The fewest threads on which it is bound by memory; undefined if on none. */
+  readonly bound_from: number | undefined;
+}
+
+/** Groups results by all but the threads, and holds them against one thread. */
+export function scalings({ results }: Run): Scaling[] {
+  const groups = new Map<string, Result[]>();
+  for (const result of results) {
+    const { threads: _, ...rest } = result.trial;
+    const key = JSON.stringify(rest);
+    groups.set(key, [...(groups.get(key) ?? []), result]);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const sorted = [...group].sort((x, y) => x.trial.threads - y.trial.threads);
+    const [first] = sorted;
+    if (first === undefined) return [];
+    const one = first.trial.threads === 1 ? first : undefined;
+    const points = sorted.map((result): Point => {
+      const { threads } = result.trial;
+      const speedup = one && one.ns.median / result.ns.median;
+      return {
+        result,
+        threads,
+        speedup,
+        efficiency: speedup && speedup / threads,
+        of_memset: result.memset === null ? undefined : result.memset.median / result.ns.median,
+      };
+    });
+    const bound_from = points.find(({ of_memset = 0 }) => of_memset >= memory_bound)?.threads;
+    return [{ trial: first.trial, points, bound_from }];
+  });
+}
+
+/** Where a fill turns memory-bound, in words. */
+export function verdict({ trial, points, bound_from }: Scaling): string {
+  const last = points.at(-1);
+  const name = `${title_of(trial)} ${trial.dtype}`;
+  const share = last?.of_memset;
+  if (bound_from !== undefined)
+    return `${name}: bound by memory from ${bound_from} ${bound_from === 1 ? 'thread' : 'threads'} on`;
+  if (last === undefined || share === undefined) return `${name}: not held against memory`;
+  return `${name}: not bound by memory on ${last.threads} ${last.threads === 1 ? 'thread' : 'threads'} (${percent(share)} of memset)`;
+}
+
+/** The scalings as a table: a line for each size and thread count. */
+export function scaling_table(all: readonly Scaling[]): Table {
+  const or_dash = (x: number | undefined, show: (x: number) => string) => (x === undefined ? '–' : show(x));
+  return {
+    head: ['fill', 'dtype', 'threads', 'ns/element', 'GB/s', 'of memset', 'speedup', 'efficiency'],
+    align: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
+    rows: all.flatMap(({ trial, points }) =>
+      points.map(({ result, threads, speedup, efficiency, of_memset }) => [
+        title_of(trial),
+        trial.dtype,
+        String(threads),
+        digits(result.ns.median),
+        digits(gb_per_s(result.ns, result)),
+        or_dash(of_memset, percent),
+        or_dash(speedup, (x) => `${digits(x)} ×`),
+        or_dash(efficiency, percent),
+      ]),
+    ),
+  };
+}

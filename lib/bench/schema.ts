@@ -1,0 +1,157 @@
+import { z } from 'zod';
+import { dtype_names, executors, memories, subject_names } from './catalog.js';
+
+/** The version of the format of result files. */
+export const format_version = 1;
+
+const nanoseconds = z.number().min(0);
+
+const stats = z
+  .strictObject({
+    n: z.int().min(1).describe('rounds measured'),
+    min: nanoseconds,
+    q1: nanoseconds,
+    median: nanoseconds,
+    q3: nanoseconds,
+    max: nanoseconds,
+  })
+  .describe('nanoseconds an element');
+
+/** One thing to measure. */
+export const trial_schema = z.strictObject({
+  fill: z.enum(subject_names),
+  dtype: z.enum(dtype_names),
+  log2: z.int().min(0).max(32).describe('elements, as a power of two'),
+  threads: z.int().min(1).max(1024),
+  memory: z.enum(memories).describe('warm: the same memory each round; fresh: new memory, its allocation included'),
+  executor: z.enum(executors).describe('sync: native threads; pool: Piscina workers'),
+});
+
+const result = z.strictObject({
+  id: z.string().describe('the same trial has the same id in every run'),
+  trial: trial_schema,
+  shape: z.array(z.int().min(0)),
+  bytes: z.int().min(1).describe('of the tensor'),
+  ns: stats,
+  memset: stats
+    .nullable()
+    .describe("the C library's memset of the same bytes on as many threads, in turn with the fill"),
+  memcpy: stats.nullable().describe('the same for memcpy; null where memory does not suffice, and on fresh memory'),
+  checksum: z
+    .string()
+    .regex(/^[\da-f]{16}$/)
+    .describe('of the bytes; equal to the recorded one'),
+});
+
+const peer_result = z.strictObject({
+  peer: z.string(),
+  fill: z.enum(subject_names),
+  dtype: z.enum(dtype_names),
+  log2: z.int().min(0).max(32),
+  threads: z.int().min(1).describe('cores the peer may use'),
+  ns: stats,
+});
+
+const machine = z.strictObject({
+  cpu: z.string(),
+  cores: z.int().min(1).describe('that this process may use'),
+  numa_nodes: z.int().min(1),
+  caches: z.array(z.strictObject({ level: z.string(), bytes: z.int().min(1), shared_by: z.int().min(1) })),
+  virtual: z.boolean().nullable().describe('whether it is a virtual machine'),
+  memory_bytes: z.int().min(1),
+  huge_pages: z.string().describe("Linux's setting of transparent huge pages, or 'unknown'"),
+  governor: z.string().describe("of the first core's frequency, or 'unknown'"),
+  load: z.number().min(0).describe('average of the minute before the run'),
+  os: z.string(),
+  node: z.string(),
+  compiler: z.string().describe('of the addon, as it says itself'),
+  simd_target: z.string(),
+});
+
+const noise = z.strictObject({
+  within: z
+    .number()
+    .min(0)
+    .describe("memset's spread within a trial (quartile distance / median): the median of all trials"),
+  between: z
+    .number()
+    .min(0)
+    .describe(
+      "memset's medians of the same bytes and threads across trials: their relative spread, the median of all such groups",
+    ),
+});
+
+/** A result file. */
+export const run_schema = z.strictObject({
+  $schema: z.string().optional(),
+  format: z.literal('nninit-bench'),
+  version: z.literal(format_version),
+  suite: z.string(),
+  nninit: z.string().describe('its version'),
+  date: z.string().describe('ISO 8601'),
+  command: z.string(),
+  affinity: z.string(),
+  machine,
+  noise,
+  results: z.array(result),
+  peers: z.array(z.strictObject({ name: z.string(), label: z.string(), version: z.string() })),
+  peer_results: z.array(peer_result),
+  skipped: z.array(z.strictObject({ what: z.string(), why: z.string() })),
+});
+
+export type Run = z.infer<typeof run_schema>;
+export type Result = z.infer<typeof result>;
+export type PeerResult = z.infer<typeof peer_result>;
+export type Machine = z.infer<typeof machine>;
+export type Noise = z.infer<typeof noise>;
+
+/** What a trial's process is asked for. */
+export const job_schema = z.strictObject({
+  trial: trial_schema,
+  /** At least so long, and so many rounds. */
+  seconds: z.number().min(0),
+  rounds: z.int().min(1),
+  target: z.string().optional(),
+});
+
+export type Job = z.infer<typeof job_schema>;
+
+const samples = z.array(nanoseconds).min(1);
+
+/** What a trial's process answers. */
+export const measured_schema = z.strictObject({
+  fill: samples,
+  memset: samples.nullable(),
+  memcpy: samples.nullable(),
+  checksum: z.string(),
+});
+
+export type Measured = z.infer<typeof measured_schema>;
+
+/** What a peer's process is asked for: its best on so many cores, on memory that is warm as far as it can be. */
+export const peer_job_schema = z.strictObject({
+  peer: z.string(),
+  fill: z.enum(subject_names),
+  dtype: z.enum(dtype_names),
+  log2: z.int().min(0).max(32),
+  shape: z.array(z.int().min(1)),
+  threads: z.int().min(1),
+  seconds: z.number().min(0),
+  rounds: z.int().min(1),
+});
+
+export type PeerJob = z.infer<typeof peer_job_schema>;
+
+/** What a peer's process answers. */
+export const peer_measured_schema = z.union([
+  z.strictObject({ version: z.string() }),
+  z.strictObject({ samples }),
+  z.strictObject({ unsupported: z.string() }),
+]);
+
+export type PeerMeasured = z.infer<typeof peer_measured_schema>;
+
+/** The JSON Schema of result files. */
+export function json_schema(): unknown {
+  return { title: 'A result of `nninit bench`', ...z.toJSONSchema(run_schema) };
+}

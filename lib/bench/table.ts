@@ -1,0 +1,201 @@
+import { bytes_of, type Trial, title_of } from './catalog.js';
+import { gb_per_s } from './run.js';
+import type { PeerResult, Result, Run } from './schema.js';
+import { spread_of } from './stats.js';
+
+/** Beyond this, times are to be taken with caution. */
+export const much_noise = 0.1;
+
+export type Align = 'left' | 'right';
+
+export interface Table {
+  readonly head: readonly string[];
+  readonly align: readonly Align[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** A table for a terminal: columns of equal width. */
+export function text_table({ head, align, rows }: Table): string {
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => (align[i] === 'right' ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd();
+  return [head, widths.map((width) => '─'.repeat(width)), ...rows].map((row) => `${line(row)}\n`).join('');
+}
+
+/** The same as Markdown. */
+export function markdown_table({ head, align, rows }: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
+  return line(head) + line(align.map((side) => (side === 'right' ? '---:' : '---'))) + rows.map(line).join('');
+}
+
+/** Three digits: 0.0932, 1.25, 40.1, 1,230. */
+export function digits(x: number): string {
+  if (!Number.isFinite(x)) return '–';
+  return x >= 1000 ? Math.round(x).toLocaleString('en-US') : Number(x.toPrecision(3)).toString();
+}
+
+/** ± half the distance of the quartiles, in per cent. */
+function plus_minus(spread: number): string {
+  return `± ${(50 * spread).toFixed(spread < 0.02 ? 1 : 0)} %`;
+}
+
+export function percent(x: number): string {
+  return `${(100 * x).toFixed(0)} %`;
+}
+
+/** 'warm', 'fresh', 'pool': what is special about a trial. */
+function circumstances({ memory, executor }: Trial): string {
+  return executor === 'pool' ? `${memory}, pool` : memory;
+}
+
+/** Whether a call is so short that the time of the whole of it is what matters. */
+export function is_call({ log2 }: Pick<Trial, 'log2'>): boolean {
+  return log2 <= 10;
+}
+
+/** nninit's own results, beside memset. */
+export function results_table(results: readonly Result[]): Table {
+  return {
+    head: ['fill', 'dtype', 'threads', 'memory', 'ns/element', 'spread', 'GB/s', 'of memset', 'of memcpy'],
+    align: ['left', 'left', 'right', 'left', 'right', 'right', 'right', 'right', 'right'],
+    rows: results.map((result) => {
+      const { trial, ns, memset, memcpy } = result;
+      const ratio = (limit: Result['memset']) => (limit === null ? '–' : percent(limit.median / ns.median));
+      return [
+        title_of(trial),
+        trial.dtype,
+        String(trial.threads),
+        circumstances(trial),
+        digits(ns.median),
+        plus_minus(spread_of(ns)),
+        digits(gb_per_s(ns, result)),
+        is_call(trial) ? '–' : ratio(memset),
+        is_call(trial) ? '–' : ratio(memcpy),
+      ];
+    }),
+  };
+}
+
+/** A fill, its dtype and size, with all that was measured of it on warm memory. */
+export interface Row {
+  readonly trial: Trial;
+  readonly most: Result;
+  /** On one thread, where that is another trial. */
+  readonly one: Result | undefined;
+  readonly peers: ReadonlyMap<string, PeerResult>;
+}
+
+/** The fills for which peers were measured, each with its fastest and its one-thread result. */
+export function peer_rows({ results, peer_results }: Run): Row[] {
+  const rows = new Map<string, Result[]>();
+  for (const result of results) {
+    const { fill, dtype, log2, memory, executor } = result.trial;
+    if (memory !== 'warm' || executor !== 'sync') continue;
+    const key = `${fill} ${dtype} ${log2}`;
+    rows.set(key, [...(rows.get(key) ?? []), result]);
+  }
+  return [...rows.values()].flatMap((group) => {
+    const most = group.reduce((a, b) => (b.trial.threads > a.trial.threads ? b : a));
+    const { trial } = most;
+    const mine = peer_results.filter(
+      (peer) => peer.fill === trial.fill && peer.dtype === trial.dtype && peer.log2 === trial.log2,
+    );
+    if (mine.length === 0) return [];
+    const one = group.find((result) => result.trial.threads === 1 && result !== most);
+    return [{ trial, most, one, peers: new Map(mine.map((peer) => [peer.peer, peer])) }];
+  });
+}
+
+/** Peers beside nninit: their time, and how many times as long it is. */
+export function peers_table(run: Run): Table | undefined {
+  const rows = peer_rows(run);
+  if (rows.length === 0) return undefined;
+  const measured = run.peers.filter(({ name }) => rows.some((row) => row.peers.has(name)));
+  const threads = Math.max(...rows.map(({ most }) => most.trial.threads));
+  const cell = (row: Row, name: string) => {
+    const peer = row.peers.get(name);
+    if (peer === undefined) return '';
+    return `${time(peer.ns.median, row.trial)} (${digits(peer.ns.median / row.most.ns.median)} ×)`;
+  };
+  const one = threads > 1 ? ['nninit, 1 thread'] : [];
+  return {
+    head: [
+      'fill',
+      'dtype',
+      ...one,
+      `nninit, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+      ...measured.map(({ label }) => label),
+    ],
+    align: ['left', 'left', ...one.map((): Align => 'right'), 'right', ...measured.map((): Align => 'right')],
+    rows: rows.map((row) => [
+      title_of(row.trial),
+      row.trial.dtype,
+      ...one.map(() => time((row.one ?? row.most).ns.median, row.trial)),
+      row.most.trial.threads === threads ? time(row.most.ns.median, row.trial) : '',
+      ...measured.map(({ name }) => cell(row, name)),
+    ]),
+  };
+}
+
+/** Nanoseconds an element; of small calls and of whole matrices the time of the call. */
+function time(ns: number, trial: Trial): string {
+  const whole = ns * 2 ** trial.log2;
+  if (is_call(trial)) return `${digits(whole / 1e3)} µs`;
+  return trial.fill === 'orthogonal' || trial.fill === 'sparse' ? `${digits(whole / 1e6)} ms` : `${digits(ns)} ns`;
+}
+
+const binary = (bytes: number) => {
+  const unit = bytes >= 2 ** 30 ? 30 : bytes >= 2 ** 20 ? 20 : 10;
+  return `${digits(bytes / 2 ** unit)} ${{ 10: 'KiB', 20: 'MiB', 30: 'GiB' }[unit]}`;
+};
+
+/** The machine, in a few lines. */
+export function header({ machine, nninit, date, affinity, peers }: Run): string {
+  const { cpu, cores, caches, numa_nodes } = machine;
+  const shared = (n: number) => (n > 1 ? ` by ${n}` : '');
+  const lines = [
+    `nninit ${nninit}, ${date.slice(0, 10)}`,
+    `CPU       ${cpu}, ${cores} cores${numa_nodes > 1 ? ` on ${numa_nodes} memory nodes` : ''}${machine.virtual === true ? ' (virtual)' : ''}, SIMD target ${machine.simd_target}`,
+    `caches    ${caches.map(({ level, bytes, shared_by }) => `${level} ${binary(bytes)}${shared(shared_by)}`).join(', ') || 'unknown'}`,
+    `memory    ${binary(machine.memory_bytes)}, transparent huge pages: ${machine.huge_pages}`,
+    `system    ${machine.os}, Node ${machine.node}, frequency governor ${machine.governor}, affinity ${affinity}, load ${machine.load.toFixed(1)} at the start`,
+    `compiler  ${machine.compiler}`,
+    ...(peers.length === 0 ? [] : [`peers     ${peers.map(({ label, version }) => `${label} ${version}`).join(', ')}`]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** The noise seen; a warning where there is much. */
+export function noise_line({ noise }: Run): string {
+  const { within, between } = noise;
+  const line = `noise     memset varied by ${percent(within)} within trials and by ${percent(between)} between them\n`;
+  if (Math.max(within, between) <= much_noise) return line;
+  return `${line}WARNING   more than ${percent(much_noise)}: something else ran, or the frequency changed; these times are rough\n`;
+}
+
+/** What was not run, and why; alike reasons together. */
+export function skipped_lines({ skipped }: Run): string {
+  const by_why = new Map<string, string[]>();
+  for (const { what, why } of skipped) by_why.set(why, [...(by_why.get(why) ?? []), what]);
+  return [...by_why].map(([why, whats]) => `skipped   ${whats.join(', ')}: ${why}\n`).join('');
+}
+
+/** Bytes of the largest tensor of a run. */
+export function largest({ results }: Run): number {
+  return Math.max(0, ...results.map(({ trial }) => bytes_of(trial)));
+}
+
+/** Everything about a run, for a terminal or as Markdown. */
+export function report(run: Run, { markdown = false } = {}): string {
+  const table = markdown ? markdown_table : text_table;
+  const peers = peers_table(run);
+  const block = (text: string) => (markdown ? `\`\`\`\n${text}\`\`\`\n` : text);
+  return [
+    block(header(run) + noise_line(run) + skipped_lines(run)),
+    table(results_table(run.results)),
+    ...(peers === undefined ? [] : [table(peers)]),
+  ].join('\n');
+}

@@ -1,0 +1,133 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { CompareCommandOptions, PicturesOptions, ReportOptions, RunCommandOptions } from './bench_run.js';
+import type { Streams } from './program.js';
+
+const bench_help = `
+Every trial runs in a process of its own, beside memset and memcpy of the same bytes; what it wrote is checked against a
+recorded checksum. The main suite takes about two minutes, more with peers. Run nothing else meanwhile.
+
+Examples:
+  nninit bench                                     the main suite
+  nninit bench --fill normal --dtype float32 --log2 24 --threads 1,2,4
+  nninit bench --python ~/venv/bin/python -o results.json
+  nninit bench scaling -o scaling.json             1 to all threads, 1 Ki to 1 Gi elements
+  nninit bench compare before.json after.json
+  nninit bench pictures results.json scaling.json -o pictures
+
+Exit codes: 0 done, 1 wrong bytes, a trial that failed, or (compare) a regression; 2 bad usage or bad input`;
+
+/** A list of whole numbers in a range, such as 1,2,4. */
+function integers(min: number, max: number) {
+  return (text: string): number[] =>
+    text.split(',').map((part) => {
+      const value = Number(part);
+      if (/^\d+$/.test(part) && value >= min && value <= max) return value;
+      throw new InvalidArgumentError(`Expected integers from ${min} to ${max}, separated by commas.`);
+    });
+}
+
+function one_integer(min: number, max: number) {
+  return (text: string): number => {
+    const [value, ...more] = integers(min, max)(text);
+    if (value === undefined || more.length > 0) throw new InvalidArgumentError('Expected one integer.');
+    return value;
+  };
+}
+
+function non_negative(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError('Expected a number ≥ 0.');
+}
+
+const words = (text: string): string[] => text.split(',').map((word) => word.trim());
+
+/** The options that a run of trials has. */
+function with_run_options(command: Command): Command {
+  return command
+    .option('--fill <names>', 'only these fills, separated by commas', words)
+    .option('--dtype <names>', 'only these dtypes', words)
+    .option('--log2 <n>', 'elements, as powers of two', integers(4, 30))
+    .option('--threads <n>', 'thread counts, such as 1,2,4', integers(1, 1024))
+    .addOption(new Option('--memory <kind>', 'only warm or only fresh memory').choices(['warm', 'fresh']))
+    .addOption(new Option('--executor <kind>', 'only native threads, or only the pool').choices(['sync', 'pool']))
+    .option('--seconds <s>', 'of each trial, at least', non_negative, 1)
+    .option('--rounds <n>', 'of each trial, at least', one_integer(1, 200), 11)
+    .option('--target <name>', 'a SIMD target in place of the best, such as AVX2')
+    .addOption(
+      new Option('--affinity <kind>', 'put threads on cores (Linux): memory node after node, or on all in turn')
+        .choices(['none', 'compact', 'spread'])
+        .default('none'),
+    )
+    .option('-o, --output <file>', 'write the results as JSON')
+    .option('--json', 'print the results as JSON instead of tables')
+    .option('-q, --quiet', 'print no progress');
+}
+
+/** Adds `bench` and its commands. */
+export function add_bench(program: Command, streams: Streams): void {
+  const bench = program
+    .command('bench')
+    .summary("measure this machine's speed beside memset and other libraries")
+    .description('Measures fills beside memset, memcpy and other libraries, and checks every byte (docs/bench.md).')
+    .addHelpText('after', bench_help);
+  with_run_options(bench)
+    .option(
+      '--peers <names>',
+      'torch, numpy, jax, tensorflow, tfjs, loop; or none (default: all that are there)',
+      words,
+    )
+    .option('--python <path>', 'the Python that has PyTorch, NumPy, JAX or TensorFlow')
+    .action(async (options: RunCommandOptions) => {
+      const { run_main } = await import('./bench_run.js');
+      await run_main(options, streams);
+    });
+
+  const scaling = bench
+    .command('scaling')
+    .summary('measure on 1 to all threads, from 1 Ki to 1 Gi elements')
+    .description(
+      'Measures on 1 to all threads and from 1 Ki to 1 Gi elements, and says where memory becomes the limit.',
+    );
+  with_run_options(scaling).action(async (_: unknown, command: Command) => {
+    const { run_scaling } = await import('./bench_run.js');
+    await run_scaling(command.optsWithGlobals<RunCommandOptions>(), streams);
+  });
+
+  bench
+    .command('compare')
+    .summary('compare two results; exit 1 if the second is slower beyond the noise')
+    .description('Prints how much longer b took than a, trial by trial, and what of it may be noise.')
+    .argument('<a>', 'the earlier result, a JSON file')
+    .argument('<b>', 'the later one')
+    .option('--relative', "judge times in units of memset's: for different machines")
+    .option('--tolerance <share>', 'the least difference that counts (default: 0.03)', non_negative)
+    .action(async (a: string, b: string, options: CompareCommandOptions) => {
+      const { run_compare } = await import('./bench_run.js');
+      await run_compare(a, b, options, streams);
+    });
+
+  bench
+    .command('report')
+    .summary('print the tables of a result')
+    .description('Prints the tables of a result.')
+    .argument('<file>', 'a result, a JSON file')
+    .option('--markdown', 'as Markdown')
+    .action(async (file: string, options: ReportOptions) => {
+      const { run_report } = await import('./bench_run.js');
+      await run_report(file, options, streams);
+    });
+
+  bench
+    .command('pictures')
+    .summary('draw results as SVG (needs the npm package echarts)')
+    .description(
+      'Draws bars beside other libraries, a roofline, and curves of scaling, as SVG, as far as the results have them.',
+    )
+    .argument('<files...>', 'results, JSON files')
+    .requiredOption('-o, --output <dir>', 'the folder to write to; made if need be')
+    .action(async (files: string[], _: unknown, command: Command) => {
+      const { run_pictures } = await import('./bench_run.js');
+      await run_pictures(files, command.optsWithGlobals<PicturesOptions>(), streams);
+    });
+}
