@@ -26,6 +26,19 @@ for (const [mib, repeats] of [
   table(times);
 }
 
+for (const name of ['uniform_', 'trunc_normal_']) {
+  const [here, there] = [shared(64 << 20), shared(64 << 20)];
+  const times = await compare(
+    {
+      [`${name} 256 MiB`]: () => init[name](here, { generator: generator() }),
+      '  pool, shared memory': () => pool.init[name](there, { generator: generator() }),
+    },
+    20,
+  );
+  verify(here, there, name);
+  table(times);
+}
+
 {
   const make = () => Array.from({ length: 8 }, () => shared(16 << 20));
   const [here, there] = [make(), make()];
