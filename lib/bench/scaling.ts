@@ -55,15 +55,22 @@ export function scalings({ results }: Run): Scaling[] {
   });
 }
 
-/** Where a fill turns memory-bound, in words. */
-export function verdict({ trial, points, bound_from }: Scaling): string {
-  const last = points.at(-1);
-  const name = `${title_of(trial)} ${trial.dtype}`;
-  const share = last?.of_memset;
-  if (bound_from !== undefined)
-    return `${name}: bound by memory from ${bound_from} ${bound_from === 1 ? 'thread' : 'threads'} on`;
-  if (last === undefined || share === undefined) return `${name}: not held against memory`;
-  return `${name}: not bound by memory on ${last.threads} ${last.threads === 1 ? 'thread' : 'threads'} (${percent(share)} of memset)`;
+const counted = (threads: number) => `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+
+/** Where each fill turns memory-bound on its largest size, in words. */
+export function verdicts(all: readonly Scaling[]): string[] {
+  const largest = new Map<string, Scaling>();
+  for (const scaling of all) {
+    const key = JSON.stringify({ ...scaling.trial, log2: 0, threads: 0 });
+    if (scaling.trial.log2 >= (largest.get(key)?.trial.log2 ?? 0)) largest.set(key, scaling);
+  }
+  return [...largest.values()].map(({ trial, points, bound_from }) => {
+    const name = `${title_of(trial)} ${trial.dtype}`;
+    if (bound_from !== undefined) return `${name}: bound by memory from ${counted(bound_from)} on`;
+    const last = points.at(-1);
+    if (last?.of_memset === undefined) return `${name}: not held against memory`;
+    return `${name}: bound by arithmetic up to ${counted(last.threads)}, where it has ${percent(last.of_memset)} of memset's rate`;
+  });
 }
 
 /** The scalings as a table: a line for each size and thread count. */

@@ -70,7 +70,8 @@ export function add_bench(program: Command, streams: Streams): void {
     .command('bench')
     .summary("measure this machine's speed beside memset and other libraries")
     .description('Measures fills beside memset, memcpy and other libraries, and checks every byte (docs/bench.md).')
-    .addHelpText('after', bench_help);
+    .addHelpText('after', bench_help)
+    .enablePositionalOptions(); // `bench compare`'s options are not `bench`'s
   with_run_options(bench)
     .option(
       '--peers <names>',
@@ -89,9 +90,9 @@ export function add_bench(program: Command, streams: Streams): void {
     .description(
       'Measures on 1 to all threads and from 1 Ki to 1 Gi elements, and says where memory becomes the limit.',
     );
-  with_run_options(scaling).action(async (_: unknown, command: Command) => {
+  with_run_options(scaling).action(async (options: RunCommandOptions) => {
     const { run_scaling } = await import('./bench_run.js');
-    await run_scaling(command.optsWithGlobals<RunCommandOptions>(), streams);
+    await run_scaling(options, streams);
   });
 
   bench
@@ -126,8 +127,8 @@ export function add_bench(program: Command, streams: Streams): void {
     )
     .argument('<files...>', 'results, JSON files')
     .requiredOption('-o, --output <dir>', 'the folder to write to; made if need be')
-    .action(async (files: string[], _: unknown, command: Command) => {
+    .action(async (files: string[], options: PicturesOptions) => {
       const { run_pictures } = await import('./bench_run.js');
-      await run_pictures(files, command.optsWithGlobals<PicturesOptions>(), streams);
+      await run_pictures(files, options, streams);
     });
 }

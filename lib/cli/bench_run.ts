@@ -6,7 +6,7 @@ import { compare, compare_table, differences } from '../bench/compare.js';
 import type { Affinity } from '../bench/machine.js';
 import { parse_peers, peer_names } from '../bench/peers/index.js';
 import { run_bench } from '../bench/run.js';
-import { scaling_table, scalings, verdict } from '../bench/scaling.js';
+import { scaling_table, scalings, verdicts } from '../bench/scaling.js';
 import { type Run, run_schema } from '../bench/schema.js';
 import { main_suite, type Selection, scaling_suite } from '../bench/suites.js';
 import { header, noise_line, report, skipped_lines, text_table } from '../bench/table.js';
@@ -144,8 +144,10 @@ export async function run_scaling(options: RunCommandOptions, streams: Streams):
 
 function scaling_report(run: Run): string {
   const all = scalings(run);
-  const verdicts = all.map((scaling) => `${verdict(scaling)}\n`).join('');
-  return [header(run) + noise_line(run) + skipped_lines(run), text_table(scaling_table(all)), verdicts].join('\n');
+  const words = verdicts(all).map((line) => `${line}\n`);
+  return [header(run) + noise_line(run) + skipped_lines(run), text_table(scaling_table(all)), words.join('')].join(
+    '\n',
+  );
 }
 
 /** Reads and checks a result file. */

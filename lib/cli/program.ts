@@ -74,6 +74,7 @@ function program(streams: Streams): Command {
     .helpCommand('help [command]', 'print help on a command')
     .addHelpText('after', general_help)
     .showSuggestionAfterError()
+    .enablePositionalOptions() // an option belongs to the command that it follows
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),

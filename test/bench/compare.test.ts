@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compare } from '../../lib/bench/compare.js';
+import type { Run } from '../../lib/bench/schema.js';
+import { bench, result, run_with } from './support.js';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'nninit-compare-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(name: string, run: Run): string {
+  const path = join(folder, name);
+  writeFileSync(path, JSON.stringify(run));
+  return path;
+}
+
+const before = run_with([result({}, 0.3), result({ fill: 'uniform' }, 0.2)]);
+
+describe('compare', () => {
+  test('of a run with itself: exit 0', async () => {
+    const a = file('a.json', before);
+    const { code, stdout, stderr } = await bench('compare', a, a);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/normal float32 2\^20 1t warm sync +0\.3 +0\.3 +1\.000 +± 0\.032 +1\.000\n/);
+  });
+
+  test('finds a regression beyond the noise: exit 1', async () => {
+    const after = run_with([result({}, 0.33), result({ fill: 'uniform' }, 0.2)]);
+    const { code, stdout, stderr } = await bench('compare', file('a.json', before), file('b.json', after));
+    expect([code, stderr]).toEqual([1, 'nninit: 1 trial slower beyond the noise\n']);
+    expect(stdout).toMatch(/normal float32 .* 1\.100 .* slower\n/);
+    expect(stdout).toMatch(/uniform float32 .* 1\.000/);
+  });
+
+  test('tells a gain, and ends with 0', async () => {
+    const after = run_with([result({}, 0.2)]);
+    const { code, stdout, stderr } = await bench('compare', file('a.json', before), file('b.json', after));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/faster\n/);
+    expect(stderr).toBe('nninit: warning: 1 trial in one of the results only\n');
+  });
+
+  test('forgives what noise explains', () => {
+    const [noisy] = compare(before, run_with([result({}, 0.36, { spread: 0.3 })]));
+    expect(noisy).toMatchObject({ verdict: 'same' });
+    const [drifting] = compare(before, run_with([result({}, 0.36)], { noise: { within: 0.01, between: 0.25 } }));
+    expect(drifting).toMatchObject({ verdict: 'same' });
+  });
+
+  test('--relative divides by memset: a slower machine is no regression', () => {
+    const after = run_with([result({}, 0.6, { memset: 0.2 })]);
+    expect(compare(before, after)).toMatchObject([{ verdict: 'slower', ratio: 2 }]);
+    expect(compare(before, after, { relative: true })).toMatchObject([{ verdict: 'same', ratio: 1 }]);
+  });
+
+  test('warns of another machine, and refuses runs without a trial in common', async () => {
+    const other = { ...before, machine: { ...before.machine, cpu: 'Another' } };
+    const { stderr } = await bench('compare', file('a.json', before), file('b.json', other));
+    expect(stderr).toContain('cpu differs: A processor and Another');
+    const nothing = file('b.json', run_with([result({ log2: 21 }, 1)]));
+    expect((await bench('compare', file('a.json', before), nothing)).code).toBe(2);
+  });
+});

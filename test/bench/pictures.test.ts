@@ -1,0 +1,96 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Run } from '../../lib/bench/schema.js';
+import { bench, result, run_with, times } from './support.js';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'nninit-pictures-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function pictures(run: Run): Promise<Map<string, string>> {
+  const out = join(folder, run.suite);
+  const file = join(folder, `${run.suite}.json`);
+  writeFileSync(file, JSON.stringify(run));
+  expect(await bench('pictures', file, '-o', out)).toMatchObject({ code: 0, stderr: '' });
+  return new Map(readdirSync(out).map((name) => [name, readFileSync(join(out, name), 'utf8')]));
+}
+
+/** Tags close in the order in which they were opened, and attributes are quoted: what XML asks of ECharts' output. */
+function expect_well_formed(svg: string): void {
+  const open: string[] = [];
+  const tag = /<(\/?)([a-z]+)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>/gi;
+  for (const [, closing, name = '', , empty] of svg.matchAll(tag)) {
+    if (closing) expect(open.pop()).toBe(name);
+    else if (!empty) open.push(name);
+  }
+  expect(open).toEqual([]);
+  expect(svg.replaceAll(tag, '').replaceAll(/<!\[CDATA\[[\s\S]*?\]\]>/g, '')).not.toContain('<');
+  expect(svg).not.toMatch(/NaN|undefined/);
+}
+
+const trials = (fill: 'normal' | 'uniform') => [
+  result({ fill, log2: 26 }, 0.3),
+  result({ fill, log2: 26, threads: 8 }, 0.05, { memset: 0.02 }),
+  result({ fill, log2: 16 }, 0.25, { memset: 0.02 }),
+];
+
+test('of a main run: bars beside peers, and a roofline', async () => {
+  const peer = (name: string, ns: number) => ({
+    peer: name,
+    fill: 'normal' as const,
+    dtype: 'float32' as const,
+    log2: 26,
+    threads: 8,
+    ns: times(ns),
+  });
+  const drawn = await pictures(
+    run_with([...trials('normal'), ...trials('uniform'), result({ fill: 'orthogonal', log2: 22 }, 10)], {
+      peers: [
+        { name: 'torch', label: 'PyTorch', version: '2.13' },
+        { name: 'loop', label: 'plain <loop> & "more"', version: '20' },
+      ],
+      peer_results: [peer('torch', 2.3), peer('loop', 35)],
+    }),
+  );
+  expect([...drawn.keys()]).toEqual(['peers.svg', 'peers_all.svg', 'roofline.svg']);
+  for (const svg of drawn.values()) expect_well_formed(svg);
+  for (const text of [
+    'normal_ 2²⁶, float32',
+    'PyTorch',
+    '2.3 ns (46 ×)',
+    'nninit, 8 threads',
+    'nninit, 1 thread',
+    'memset',
+  ]) {
+    expect(drawn.get('peers.svg')).toContain(`>${text}<`);
+  }
+  for (const text of ['uniform_ float32', 'GB/s on 8 threads, logarithmic', 'limit of memory (memset)']) {
+    expect(drawn.get('roofline.svg')).toContain(`>${text}<`);
+  }
+});
+
+test('of a scaling run: curves', async () => {
+  const results = [12, 20, 26].flatMap((log2) =>
+    [1, 2, 4, 8].flatMap((threads) => [
+      result({ log2, threads }, 0.3 / threads),
+      result({ fill: 'uniform', log2, threads }, 0.2 / threads, { memset: 0.1 / threads }),
+    ]),
+  );
+  const drawn = await pictures(run_with(results, { suite: 'scaling' }));
+  expect([...drawn.keys()]).toEqual(['sizes.svg', 'threads.svg']);
+  for (const svg of drawn.values()) {
+    expect_well_formed(svg);
+    for (const text of ['normal_', 'uniform_', 'memset']) expect(svg).toContain(`>${text}<`);
+  }
+  expect(drawn.get('threads.svg')).toContain('>Times as fast as one thread, 2²⁶ elements<');
+  expect(drawn.get('sizes.svg')).toContain('>L2<');
+});
+
+test('a run without peers has no bars beside them', async () => {
+  const drawn = await pictures(run_with([result({}, 1)], { suite: 'small' }));
+  expect([...drawn.keys()]).toEqual([]);
+});

@@ -1,0 +1,155 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { subject_names, type Trial } from '../../lib/bench/catalog.js';
+import { recorded_checksum, verify } from '../../lib/bench/checksums.js';
+import { ask, child_command } from '../../lib/bench/process.js';
+import { measured_schema, run_schema } from '../../lib/bench/schema.js';
+import { bench } from './support.js';
+
+// Correctness, not time: each trial is a process of its own, on sizes that take no time.
+const quick = ['--seconds', '0', '--rounds', '3', '-q'];
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'nninit-bench-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('a short run', () => {
+  test('of every kind of fill has the recorded bytes, and is what the schema says', { timeout: 120_000 }, async () => {
+    const file = join(folder, 'run.json');
+    const { code, stdout, stderr } = await bench(
+      '--log2',
+      '12',
+      '--threads',
+      '1,2',
+      '--peers',
+      'loop',
+      '-o',
+      file,
+      ...quick,
+    );
+    expect([code, stderr]).toEqual([0, '']);
+    const run = run_schema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    expect(run.results.length).toBeGreaterThan(25);
+    for (const { trial, checksum, ns, memset } of run.results) {
+      expect(checksum).toBe(recorded_checksum(trial));
+      expect(ns.median).toBeGreaterThan(0);
+      expect(memset?.median).toBeGreaterThan(0);
+    }
+    const kinds = new Set(run.results.map(({ trial }) => `${trial.memory} ${trial.executor}`));
+    expect(kinds).toEqual(new Set(['warm sync', 'fresh sync', 'warm pool']));
+    expect(run.peer_results.map(({ peer, fill }) => `${peer} ${fill}`)).toContain('loop normal');
+    expect(stdout).toContain('normal_ 2^12');
+    expect(stdout).toMatch(/plain loop/);
+    expect(run.machine.cores).toBeGreaterThan(0);
+  });
+
+  test('beyond the least part of a thread has memset on threads of its own', { timeout: 60_000 }, async () => {
+    const args = [
+      '--log2',
+      '18',
+      '--threads',
+      '2',
+      '--fill',
+      'uniform',
+      '--dtype',
+      'float32',
+      '--peers',
+      'none',
+      '--json',
+    ];
+    const { code, stdout } = await bench(...args, ...quick);
+    expect(code).toBe(0);
+    const run = run_schema.parse(JSON.parse(stdout));
+    expect(run.results.map(({ trial }) => `${trial.memory} ${trial.executor}`)).toEqual(
+      expect.arrayContaining(['warm sync', 'fresh sync', 'warm pool']),
+    );
+    for (const { memset, memcpy, trial } of run.results) {
+      expect(memset).not.toBeNull();
+      expect(memcpy === null).toBe(trial.memory === 'fresh');
+    }
+  });
+
+  test('of scaling says where memory is the limit', { timeout: 60_000 }, async () => {
+    const { code, stdout } = await bench(
+      'scaling',
+      '--fill',
+      'normal_',
+      '--log2',
+      '10,12',
+      '--threads',
+      '1,2',
+      ...quick,
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/speedup +efficiency/);
+    expect(stdout).toMatch(/^normal_ 2\^12 float32: bound by /m);
+  });
+
+  test('without a peer says why', { timeout: 60_000 }, async () => {
+    const one = ['--log2', '10', '--threads', '1', '--fill', 'constant', '--memory', 'warm'];
+    const { code, stdout } = await bench(...one, '--peers', 'torch,numpy', ...quick);
+    expect(code).toBe(0);
+    expect(stdout).toContain('skipped   torch, numpy: no Python was named (--python PATH)');
+    const missing = await bench(...one, '--peers', 'torch', '--python', join(folder, 'no-python'), ...quick);
+    expect([missing.code, missing.stdout]).toEqual([0, expect.stringMatching(/skipped {3}torch: .*ENOENT/)]);
+  });
+
+  test('on a size without a record is skipped', async () => {
+    const { code, stdout } = await bench('scaling', '--fill', 'eye', '--log2', '5', '--threads', '1', ...quick);
+    expect(code).toBe(0);
+    expect(stdout).toContain('skipped   eye float32 2^5 1t warm sync: no checksum is recorded for this size');
+  });
+});
+
+test('every fill and dtype has recorded checksums', () => {
+  for (const fill of subject_names) {
+    for (const dtype of ['float32', 'float64', 'float16', 'bfloat16'] as const) {
+      expect(recorded_checksum({ fill, dtype, log2: 10 }), `${fill} ${dtype}`).toMatch(/^[\da-f]{16}$/);
+    }
+  }
+});
+
+test('wrong bytes fail the run', () => {
+  const trial: Trial = { fill: 'normal', dtype: 'float32', log2: 10, threads: 1, memory: 'warm', executor: 'sync' };
+  expect(() => verify(trial, recorded_checksum(trial) ?? '')).not.toThrow();
+  expect(() => verify(trial, '0000000000000000')).toThrow(
+    /^bench: normal float32 2\^10 1t warm sync wrote the wrong bytes/,
+  );
+});
+
+test('a trial that fails says what it wrote', async () => {
+  await expect(ask('a trial', child_command('trial', { trial: 'none' }), measured_schema)).rejects.toThrow(
+    /^bench: a trial ended with 1: /,
+  );
+});
+
+describe('refusals', () => {
+  test.each([
+    [['--fill', 'gaussian'], /for --fill, but received 'gaussian'/],
+    [['--dtype', 'int8'], /for --dtype, but received 'int8'/],
+    [['--peers', 'torch,caffe'], /peers among .*received 'caffe'/],
+    [['--target', 'AVX9'], /for --target, but received 'AVX9'/],
+    [['--threads', '0'], /Expected integers from 1 to 1024/],
+    [['--log2', '40'], /Expected integers from 4 to 30/],
+    [['--seconds', '-1'], /Expected a number ≥ 0/],
+    [['--fill', 'eye', '--executor', 'pool'], /the options leave no trial to run/],
+    [['compare', '/nowhere/a.json', '/nowhere/b.json'], /could not read \/nowhere\/a.json: .*ENOENT/],
+  ])('%j', async (args, message) => {
+    const { code, stderr } = await bench(...args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+
+  test('of what is no result', async () => {
+    const file = join(folder, 'other.json');
+    writeFileSync(file, '{"format": "other"}');
+    expect((await bench('report', file)).code).toBe(2);
+    writeFileSync(file, 'not JSON');
+    const { code, stderr } = await bench('report', file);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('but it is no JSON')]);
+  });
+});
