@@ -20,6 +20,7 @@ interface Addon {
     cancel?: Int32Array,
   ): boolean;
   widen(data: Uint16Array, dtype: number, out: Float32Array): void;
+  prepare(data: TensorData): void;
   set_num_threads(threads: number): void;
   get_num_threads(): number;
   target(): string;
@@ -128,6 +129,14 @@ export function run_fill(
 /** Converts float16 or bfloat16 elements to float32, exactly. */
 export function widen(data: Uint16Array, dtype: 'float16' | 'bfloat16', out: Float32Array): void {
   addon.widen(data, dtypes[dtype].code, out);
+}
+
+/**
+ * Asks for huge pages under large memory, where the system has them. run_fill does so itself; this is for memory that several
+ * threads will fill in small pieces, and acts on pages not yet written to.
+ */
+export function prepare_memory(data: TensorData): void {
+  addon.prepare(data);
 }
 
 /**

@@ -10,6 +10,7 @@
 
 #include "fill.h"
 #include "kernels/storage.h"
+#include "memory.h"
 #include "targets.h"
 #include "threads.h"
 #include "widen.h"
@@ -148,6 +149,21 @@ napi_value Widen(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// prepare(data): huge pages for memory that several threads will fill in pieces
+napi_value Prepare(napi_env env, napi_callback_info info) {
+  napi_value arg[1];
+  size_t count = 1;
+  View data;
+  if (napi_get_cb_info(env, info, &count, arg, nullptr, nullptr) != napi_ok || count < 1 ||
+      !GetView(env, arg[0], &data) ||
+      (data.type != napi_float32_array && data.type != napi_float64_array && data.type != napi_uint16_array)) {
+    return ThrowType(env, "native prepare: expected data to be a tensor's typed array");
+  }
+  const size_t bytes = data.type == napi_float64_array ? 8 : data.type == napi_float32_array ? 4 : 2;
+  nninit::AskForHugePages(data.data, data.length * bytes);
+  return nullptr;
+}
+
 Napi::Value SetNumThreads(const Napi::CallbackInfo& info) {
   double threads;
   if (info.Length() < 1 || !GetWhole(info.Env(), info[0], 1, nninit::kMaxThreads, &threads)) {
@@ -197,9 +213,10 @@ void Export(napi_env env, Napi::Object exports, const char* name, napi_callback 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   environments.fetch_add(1);
   napi_add_env_cleanup_hook(env, Leave, nullptr);
-  // The two that run often go past the wrapper's allocations.
+  // Those that run often go past the wrapper's allocations.
   Export(env, exports, "fill", Fill);
   Export(env, exports, "widen", Widen);
+  Export(env, exports, "prepare", Prepare);
   exports.Set("set_num_threads", Napi::Function::New(env, SetNumThreads, "set_num_threads"));
   exports.Set("get_num_threads", Napi::Function::New(env, GetNumThreads, "get_num_threads"));
   exports.Set("target", Napi::Function::New(env, Target, "target"));

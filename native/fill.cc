@@ -12,11 +12,8 @@
 #include "kernels/uniform.h"
 #include "linalg/orthogonal.h"
 #include "linalg/sparse.h"
+#include "memory.h"
 #include "threads.h"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace nninit {
 namespace {
@@ -26,9 +23,6 @@ constexpr double kMaxCount = 0x1p53;
 // Constants of this many bytes and more are written around the caches: reading each line before overwriting it would
 // cost as much as writing it. Random fills are bound by arithmetic and were measured to lose by it.
 constexpr size_t kStreamBytes = size_t{16} << 20;
-
-// Fills of this many bytes and more ask for huge pages.
-constexpr size_t kHugeBytes = size_t{4} << 20;
 
 // Bytes a task writes: enough to outweigh handing it out, few enough to balance and to stay in the cache.
 constexpr size_t kTaskBytes = size_t{256} << 10;
@@ -129,21 +123,6 @@ std::string CheckFill(const Fill& fill, const Range& range) {
 
 namespace {
 
-// The first write to a fresh page costs more than filling it. With huge pages there are 512 times fewer of them; on
-// memory that has its pages already, or cannot have huge ones, asking changes nothing.
-void AskForHugePages(const Range& range) {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  constexpr uintptr_t kHugePage = uintptr_t{2} << 20;
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(range.data);
-  const uintptr_t end = begin + range.count * DtypeBytes(range.dtype);
-  const uintptr_t first = (begin + kHugePage - 1) / kHugePage * kHugePage;
-  const uintptr_t last = end / kHugePage * kHugePage;
-  if (last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#else
-  static_cast<void>(range);
-#endif
-}
-
 void Run(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel) {
   const double* p = fill.param;
   const auto constant = [&](double value) {
@@ -188,7 +167,7 @@ void Run(const Fill& fill, const Key& key, const Range& range, int threads, cons
 bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel) {
   Range whole = range;
   whole.stream = range.count >= kStreamBytes / DtypeBytes(range.dtype);
-  if (range.count >= kHugeBytes / DtypeBytes(range.dtype)) AskForHugePages(range);
+  AskForHugePages(range.data, range.count * DtypeBytes(range.dtype));
   if (range.count > 0) Run(fill, key, whole, threads, cancel);
   return !cancel.Requested();
 }

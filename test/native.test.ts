@@ -7,6 +7,7 @@ import type { Fill } from '../lib/fill.js';
 import {
   force_simd_target,
   get_num_threads,
+  prepare_memory,
   run_fill,
   set_num_threads,
   simd_target,
@@ -163,6 +164,14 @@ describe('run_fill', () => {
     expect(run_fill(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(true);
     word[0] = 1;
     expect(run_fill(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(false);
+  });
+
+  test('memory can be prepared, of any size, and keeps its values', () => {
+    for (const data of [new Float32Array(0), new Float32Array(3).fill(7), new Uint16Array(1 << 22).fill(7)]) {
+      prepare_memory(data);
+      expect(data.every((x) => x === 7)).toBe(true);
+    }
+    expect(() => prepare_memory(new Uint8Array(8) as unknown as Uint16Array)).toThrow(TypeError);
   });
 
   test('the number of threads is set and read, and bad ones are refused', () => {

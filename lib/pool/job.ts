@@ -1,9 +1,9 @@
 import { range_error } from '../check.js';
 import { dtypes } from '../dtype.js';
 import { type Fill, is_whole } from '../fill.js';
-import type { Key } from '../native.js';
+import { type Key, prepare_memory } from '../native.js';
 import type { CheckedTensor } from '../tensor.js';
-import { control_bytes, control_words, type TurnMessage } from './messages.js';
+import { control_bytes, control_words, type TurnMessage, view_of } from './messages.js';
 import { cost_of, type Split, split } from './split.js';
 
 /** One tensor to be filled, all of it checked and its stream taken. */
@@ -113,6 +113,7 @@ export class SharedJob extends Job {
     this.memory = memory;
     this.in_place = in_place;
     this.whole = is_whole(fill);
+    prepare_memory(view_of(tensor.dtype, memory.buffer, memory.byte_offset, tensor.size));
     this.#split = split(fill, tensor.dtype, memory.byte_offset, tensor.size);
     this.#control = new SharedArrayBuffer(control_bytes + this.#split.count);
     this.#words = new Int32Array(this.#control, 0, control_bytes / 4);

@@ -1,0 +1,15 @@
+#ifndef NNINIT_MEMORY_H_
+#define NNINIT_MEMORY_H_
+
+#include <cstddef>
+
+namespace nninit {
+
+// Asks for huge pages under memory of 4 MiB and more, before it is first written to. The first write to a fresh page
+// costs more than filling it, and with huge pages there are 512 times fewer; on memory that has its pages already, or
+// cannot have huge ones, asking changes nothing.
+void AskForHugePages(void* data, size_t bytes);
+
+}  // namespace nninit
+
+#endif  // NNINIT_MEMORY_H_
