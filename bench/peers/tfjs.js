@@ -1,4 +1,4 @@
-// One measurement of TensorFlow.js (`npm install` in bench/ first), as python.py's. Its random operations are JavaScript on
+// One measurement of TensorFlow.js (`npm install` in bench/ first), as libraries.py's. Its random operations are JavaScript on
 // every backend.
 const [, , text] = process.argv;
 const tf = await import('@tensorflow/tfjs');

@@ -14,9 +14,11 @@ import type { Job, Measured } from './schema.js';
 import { median_of } from './stats.js';
 
 /** A sample shorter than this is made of several calls, so that the clock's own cost does not show. */
-const least_sample_ns = 100_000;
+const least_sample_ns = 500_000;
 const most_calls = 100_000;
 const most_rounds = 200;
+/** Of a trial's time, how long short calls are repeated before they are measured. */
+const warm_up_share = 0.1;
 /** What is there before the fill that is checked. */
 const junk = 0xa5;
 
@@ -45,20 +47,30 @@ async function sample({ call, before, calls }: Action): Promise<number> {
   return Number(process.hrtime.bigint() - start) / calls;
 }
 
-/** Warms an action up, and finds how many calls a sample takes. */
-async function warm_up(timed: Action): Promise<void> {
+/**
+ * Warms an action up, and finds how many calls a sample takes.
+ *
+ * @param seconds at least, where calls are short: until then V8 may still be compiling
+ */
+async function warm_up(timed: Action, seconds: number): Promise<void> {
   await sample(timed);
+  const start = performance.now();
   for (;;) {
     const ns = await sample(timed);
-    if (ns * timed.calls >= least_sample_ns || timed.calls >= most_calls) return;
-    timed.calls = Math.min(most_calls, Math.ceil((1.2 * least_sample_ns) / Math.max(ns, 1)));
+    const long_enough = ns * timed.calls >= least_sample_ns || timed.calls >= most_calls;
+    if (!long_enough) timed.calls = Math.min(most_calls, Math.ceil((1.2 * least_sample_ns) / Math.max(ns, 1)));
+    else if (timed.calls === 1 || performance.now() - start >= 1000 * seconds) return;
   }
 }
 
 /** Of one thread and several, whichever is faster: several may take longer to wake than to work. Warms both up. */
-async function faster(alone: Action | undefined, together: Action | undefined): Promise<Action | undefined> {
-  if (alone !== undefined) await warm_up(alone);
-  if (together !== undefined) await warm_up(together);
+async function faster(
+  alone: Action | undefined,
+  together: Action | undefined,
+  seconds: number,
+): Promise<Action | undefined> {
+  if (alone !== undefined) await warm_up(alone, seconds);
+  if (together !== undefined) await warm_up(together, seconds);
   if (alone === undefined || together === undefined) return alone ?? together;
   const times: [number[], number[]] = [[], []];
   for (let i = 0; i < 5; i++) {
@@ -116,7 +128,7 @@ interface Limits {
   readonly crew: Crew;
 }
 
-async function limits_of({ data }: Tensor, { threads }: Trial): Promise<Limits> {
+async function limits_of({ data }: Tensor, { trial: { threads }, seconds }: Job): Promise<Limits> {
   const bytes = data.byteLength;
   const fits = (more: number) => more <= memory_share * freemem();
   // JavaScript's fill of shared memory is no memset: the pool's tensors have one on memory beside them.
@@ -134,8 +146,8 @@ async function limits_of({ data }: Tensor, { threads }: Trial): Promise<Limits> 
     set: with_memory ? action(() => crew.run('memset')) : undefined,
     copy: with_source ? action(() => crew.run('memcpy')) : undefined,
   };
-  const set = await faster(alone.set, together.set);
-  const copy = await faster(alone.copy, together.copy);
+  const set = await faster(alone.set, together.set, warm_up_share * seconds);
+  const copy = await faster(alone.copy, together.copy, warm_up_share * seconds);
   if (set === undefined) throw new Error('bench: there is not enough memory for memset beside the tensor');
   return { set, copy, crew };
 }
@@ -145,9 +157,9 @@ async function measure_warm(job: Job, run: Fill, reset: () => void): Promise<Mea
   const tensor: Tensor = empty(shape_of(trial), { dtype: trial.dtype, shared: trial.executor === 'pool' });
   // The first touch is by as many threads as will fill: on machines with several memory nodes it decides where pages are.
   await run(tensor);
-  const { set, copy, crew } = await limits_of(tensor, trial);
+  const { set, copy, crew } = await limits_of(tensor, job);
   const fill = action(() => run(tensor), reset);
-  await warm_up(fill);
+  await warm_up(fill, warm_up_share * job.seconds);
   await run_rounds(copy === undefined ? [set, fill] : [copy, set, fill], job);
   await crew.close();
   // Once more over other bytes, on the stream that is recorded: that is what is checked.

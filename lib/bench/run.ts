@@ -55,8 +55,13 @@ async function run_trial(trial: Trial, options: RunOptions): Promise<Result> {
   };
 }
 
-/** Peers slower than a few seconds a fill are measured on fewer elements; per element that changes little. */
-const most_peer_log2 = 26;
+/** Of larger fills, peers are measured on 2^26 elements: they are slow, and time an element no longer changes. */
+export function peer_log2({ log2 }: Pick<Trial, 'log2'>): number {
+  return Math.min(log2, 26);
+}
+
+/** The reason of what a peer has no function for. */
+export const not_offered = 'not offered';
 
 async function run_peer(
   peer: FoundPeer,
@@ -65,14 +70,14 @@ async function run_peer(
   options: RunOptions,
 ): Promise<PeerResult | string> {
   const { fill, dtype } = trial;
-  const log2 = Math.min(trial.log2, most_peer_log2);
+  const log2 = peer_log2(trial);
   const { rounds, seconds, python } = options;
   const shape = shape_of({ fill, log2 });
   try {
     const job = { peer: peer.name, fill, dtype, log2, shape, threads, rounds, seconds };
     const answer = await ask_peer(peer.name, python, job);
     if ('samples' in answer) return { peer: peer.name, fill, dtype, log2, threads, ns: stats_of(answer.samples) };
-    return 'not offered';
+    return not_offered;
   } catch (error) {
     return (error instanceof Error ? error.message : String(error)).split('\n').at(-1) ?? '';
   }

@@ -1,5 +1,5 @@
 import { bytes_of, type Trial, title_of } from './catalog.js';
-import { gb_per_s } from './run.js';
+import { gb_per_s, not_offered, peer_log2 } from './run.js';
 import type { PeerResult, Result, Run } from './schema.js';
 import { spread_of } from './stats.js';
 
@@ -101,7 +101,7 @@ export function peer_rows({ results, peer_results }: Run): Row[] {
     const most = group.reduce((a, b) => (b.trial.threads > a.trial.threads ? b : a));
     const { trial } = most;
     const mine = peer_results.filter(
-      (peer) => peer.fill === trial.fill && peer.dtype === trial.dtype && peer.log2 === trial.log2,
+      (peer) => peer.fill === trial.fill && peer.dtype === trial.dtype && peer.log2 === peer_log2(trial),
     );
     if (mine.length === 0) return [];
     const one = group.find((result) => result.trial.threads === 1 && result !== most);
@@ -176,10 +176,13 @@ export function noise_line({ noise }: Run): string {
   return `${line}WARNING   more than ${percent(much_noise)}: something else ran, or the frequency changed; these times are rough\n`;
 }
 
-/** What was not run, and why; alike reasons together. */
+/** What was not run, and why; alike reasons together. What a peer does not offer is an empty cell, and not listed. */
 export function skipped_lines({ skipped }: Run): string {
   const by_why = new Map<string, string[]>();
-  for (const { what, why } of skipped) by_why.set(why, [...(by_why.get(why) ?? []), what]);
+  for (const { what, why } of skipped) {
+    if (why === not_offered) continue;
+    by_why.set(why, [...(by_why.get(why) ?? []), what]);
+  }
   return [...by_why].map(([why, whats]) => `skipped   ${whats.join(', ')}: ${why}\n`).join('');
 }
 

@@ -43,7 +43,7 @@ function command(name: PeerName, python: string | undefined, job?: PeerJob): Com
   const text = job === undefined ? [] : [JSON.stringify(job)];
   switch (peers[name].kind) {
     case 'python':
-      return { program: python ?? 'python3', args: [script('python.py'), name, ...text] };
+      return { program: python ?? 'python3', args: [script('libraries.py'), name, ...text] };
     case 'tfjs':
       return { program: process.execPath, args: [script('tfjs.js'), ...text] };
     case 'loop':

@@ -1,7 +1,7 @@
 """One measurement of a Python library, in a process of its own: `nninit bench --python PATH` runs it.
 
-    python.py torch            writes {"version": …}, or ends with what is missing
-    python.py torch '{…}'      runs the job, writes {"samples": [nanoseconds an element, …]} or {"unsupported": why}
+    libraries.py torch            writes {"version": …}, or ends with what is missing
+    libraries.py torch '{…}'      runs the job, writes {"samples": [nanoseconds an element, …]} or {"unsupported": why}
 
 Each library runs its own best: in place where it can, compiled where it can be, on as many cores as the job grants.
 """
@@ -138,8 +138,8 @@ def tensorflow_call(fill, dtype, shape):
         },
         fill,
     )
-    # Keras' initializers draw their seed in Python: compiled, they would draw it once.
-    compiled = make if fill in ("xavier_uniform", "orthogonal") else tf.function(make)
+    # Compiled, constants would be folded into the program, and Keras' initializers would draw their seed once.
+    compiled = tf.function(make) if fill in ("uniform", "normal", "trunc_normal") else make
     last = [None]
 
     def call():
