@@ -20,10 +20,6 @@ namespace {
 
 constexpr double kMaxCount = 0x1p53;
 
-// Constants of this many bytes and more are written around the caches: reading each line before overwriting it would
-// cost as much as writing it. Random fills are bound by arithmetic and were measured to lose by it.
-constexpr size_t kStreamBytes = size_t{16} << 20;
-
 // Bytes a task writes: enough to outweigh handing it out, few enough to balance and to stay in the cache.
 constexpr size_t kTaskBytes = size_t{256} << 10;
 
@@ -166,7 +162,7 @@ void Run(const Fill& fill, const Key& key, const Range& range, int threads, cons
 
 bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel) {
   Range whole = range;
-  whole.stream = range.count >= kStreamBytes / DtypeBytes(range.dtype);
+  whole.stream = range.count > CacheBytes() / DtypeBytes(range.dtype);
   AskForHugePages(range.data, range.count * DtypeBytes(range.dtype));
   if (range.count > 0) Run(fill, key, whole, threads, cancel);
   return !cancel.Requested();

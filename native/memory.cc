@@ -4,6 +4,7 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace nninit {
@@ -19,6 +20,17 @@ void AskForHugePages([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes)
   // Only advice: a kernel that refuses it leaves everything as it was.
   madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
 #endif
+}
+
+size_t CacheBytes() {
+  static const size_t bytes = [] {
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+    const long size = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    if (size > 0) return static_cast<size_t>(size);
+#endif
+    return size_t{32} << 20;  // where the system does not say: what servers have
+  }();
+  return bytes;
 }
 
 }  // namespace nninit

@@ -10,6 +10,11 @@ namespace nninit {
 // cannot have huge ones, asking changes nothing.
 void AskForHugePages(void* data, size_t bytes);
 
+// Constants larger than this are written around the caches: reading each line before overwriting it would cost as much
+// as writing it, and by the end the beginning would be gone from the caches anyway. It is the size of the last-level
+// cache.
+size_t CacheBytes();
+
 }  // namespace nninit
 
 #endif  // NNINIT_MEMORY_H_
