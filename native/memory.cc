@@ -1,5 +1,6 @@
 #include "memory.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #if defined(__linux__)
@@ -23,12 +24,14 @@ void AskForHugePages([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes)
 }
 
 size_t CacheBytes() {
+  // Virtual machines may be told of the whole socket's cache; 32 MiB is what a group of cores shares on common servers.
+  static constexpr size_t kMost = size_t{32} << 20;
   static const size_t bytes = [] {
 #if defined(_SC_LEVEL3_CACHE_SIZE)
     const long size = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    if (size > 0) return static_cast<size_t>(size);
+    if (size > 0) return std::min(static_cast<size_t>(size), kMost);
 #endif
-    return size_t{32} << 20;  // where the system does not say: what servers have
+    return kMost;
   }();
   return bytes;
 }
