@@ -3,7 +3,6 @@ import type { Fill } from './fill.js';
 import { Generator } from './generator.js';
 import {
   type Definition,
-  default_of,
   definition_of,
   type initializers,
   type Name,
@@ -11,6 +10,7 @@ import {
   type ParametersOf,
 } from './initializers.js';
 import { check_parameter, type Parameter, type ValueOf } from './parameter.js';
+import { default_of } from './resolve.js';
 import { as_tensor, type CheckedTensor, type TensorLike } from './tensor.js';
 
 /** The most threads that one fill may ask for. */

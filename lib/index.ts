@@ -24,13 +24,14 @@ export {
   set_rng_state,
 } from './generator.js';
 export * as init from './init.js';
-export { type Definition, type Initializer, initializers, type Name, type Options, resolve } from './initializers.js';
+export { type Definition, type Initializer, initializers, type Name, type Options } from './initializers.js';
 export { get_num_threads, type Key, run_fill, set_num_threads, simd_target } from './native.js';
 export type { Parameter } from './parameter.js';
 export type { FillItem } from './pool/item.js';
 export type { FillResult } from './pool/list.js';
 export type { Progress, RunOptions } from './pool/operation.js';
 export { createPool, type Pool, type PoolInit, type PoolStatistics } from './pool/pool.js';
+export { resolve } from './resolve.js';
 export { empty, type Float16ArrayLike, type Tensor, type TensorLike, tensor } from './tensor.js';
 export { version } from './version.js';
 export { toFloat32Array } from './widen.js';

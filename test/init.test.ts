@@ -5,8 +5,9 @@ import { calculate_gain } from '../lib/gain.js';
 import { default_generator, Generator, manual_seed } from '../lib/generator.js';
 import * as index from '../lib/index.js';
 import * as init from '../lib/init.js';
-import { type Initializer, names, resolve } from '../lib/initializers.js';
+import { type Initializer, names } from '../lib/initializers.js';
 import { run_fill } from '../lib/native.js';
+import { resolve } from '../lib/resolve.js';
 import { empty, type Tensor, tensor } from '../lib/tensor.js';
 import { toFloat32Array } from '../lib/widen.js';
 

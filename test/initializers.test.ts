@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { type Dtype, dtypes, round_up } from '../lib/dtype.js';
 import { calculate_fans } from '../lib/fan.js';
 import { calculate_gain } from '../lib/gain.js';
-import { definition_of, type Initializer, initializers, names, resolve } from '../lib/initializers.js';
+import { definition_of, type Initializer, initializers, names } from '../lib/initializers.js';
+import { resolve } from '../lib/resolve.js';
 import resolved from './fixtures/torch/resolved.json' with { type: 'json' };
 
 const two_sigma = 0.87962566103423978;

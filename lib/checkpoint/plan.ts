@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { check_shape } from '../check.js';
 import { type Dtype, dtypes } from '../dtype.js';
 import type { Fill } from '../fill.js';
-import { type Initializer, resolve } from '../initializers.js';
+import type { Initializer } from '../initializers.js';
+import { resolve } from '../resolve.js';
 import { InputError } from './errors.js';
 
 /** A tensor to be written. */

@@ -2,8 +2,9 @@ import { is_plain_object, type_error, unknown_option } from '../check.js';
 import type { Dtype } from '../dtype.js';
 import type { Fill } from '../fill.js';
 import type { Generator } from '../generator.js';
-import { definition_of, type Initializer, resolve } from '../initializers.js';
+import { definition_of, type Initializer } from '../initializers.js';
 import type { Key } from '../native.js';
+import { resolve } from '../resolve.js';
 import { as_tensor, type CheckedTensor, type TensorLike } from '../tensor.js';
 
 /** One tensor of `pool.fill`. */
