@@ -66,3 +66,15 @@ export function round_up(x: number, dtype: Dtype): number {
   if (up > max) return Number.POSITIVE_INFINITY;
   return Math.max(up, -max);
 }
+
+/** The typed array of a dtype over `length` elements of given memory. */
+export function view_of(dtype: Dtype, memory: ArrayBufferLike, byte_offset: number, length: number): TensorData {
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(memory, byte_offset, length);
+    case 'float64':
+      return new Float64Array(memory, byte_offset, length);
+    default:
+      return new Uint16Array(memory, byte_offset, length);
+  }
+}

@@ -7,7 +7,7 @@ import {
   type_error,
   typed_array_name,
 } from './check.js';
-import { type Dtype, dtypes, type TensorData } from './dtype.js';
+import { type Dtype, dtypes, type TensorData, view_of } from './dtype.js';
 
 /** Numbers with a shape, in C order, over memory that someone else may own. */
 export interface Tensor<Data extends TensorData = TensorData> {
@@ -207,15 +207,4 @@ function why_shorter(data: TensorData, buffer: Buffer): string | undefined {
   if (buffer.resizable === true) return 'its resizable buffer may have shrunk';
   // Node 20 has no `detached`.
   return data.length === 0 && buffer.byteLength === 0 ? 'its buffer may have been detached' : undefined;
-}
-
-function view_of(dtype: Dtype, buffer: ArrayBufferLike, offset: number, length: number): TensorData {
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(buffer, offset, length);
-    case 'float64':
-      return new Float64Array(buffer, offset, length);
-    default:
-      return new Uint16Array(buffer, offset, length);
-  }
 }

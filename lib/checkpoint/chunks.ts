@@ -1,4 +1,4 @@
-import { type Dtype, dtypes, type TensorData } from '../dtype.js';
+import { dtypes, view_of } from '../dtype.js';
 import { is_whole } from '../fill.js';
 import { run_fill } from '../native.js';
 import type { ResolvedTensor } from './plan.js';
@@ -65,17 +65,5 @@ export function fill_chunk(chunk: Chunk, memory: ArrayBuffer, seed: bigint, thre
   for (const { tensor, begin, end, at } of chunk.segments) {
     const view = view_of(tensor.dtype, memory, at, end - begin);
     run_fill(view, tensor.dtype, tensor.fill, { seed, stream: tensor.stream }, begin, threads);
-  }
-}
-
-function view_of(dtype: Dtype, memory: ArrayBuffer, at: number, length: number): TensorData {
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(memory, at, length);
-    case 'float64':
-      return new Float64Array(memory, at, length);
-    case 'float16':
-    case 'bfloat16':
-      return new Uint16Array(memory, at, length);
   }
 }

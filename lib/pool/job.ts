@@ -1,9 +1,9 @@
 import { range_error } from '../check.js';
-import { dtypes } from '../dtype.js';
+import { dtypes, view_of } from '../dtype.js';
 import { type Fill, is_whole } from '../fill.js';
 import { type Key, prepare_memory } from '../native.js';
 import type { CheckedTensor } from '../tensor.js';
-import { control_bytes, control_words, type TurnMessage, view_of } from './messages.js';
+import { control_bytes, control_words, type TurnMessage } from './messages.js';
 import { cost_of, type Split, split } from './split.js';
 
 /** One tensor to be filled, all of it checked and its stream taken. */

@@ -1,4 +1,4 @@
-import type { Dtype, TensorData } from '../dtype.js';
+import type { Dtype } from '../dtype.js';
 import type { Fill } from '../fill.js';
 import type { Key } from '../native.js';
 
@@ -136,17 +136,5 @@ export class Records {
       count: number(3),
       at: number(4),
     };
-  }
-}
-
-/** Elements of a dtype on given memory. */
-export function view_of(dtype: Dtype, memory: ArrayBufferLike, byte_offset: number, length: number): TensorData {
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(memory, byte_offset, length);
-    case 'float64':
-      return new Float64Array(memory, byte_offset, length);
-    default:
-      return new Uint16Array(memory, byte_offset, length);
   }
 }

@@ -1,9 +1,10 @@
 import { types } from 'node:util';
+import { view_of } from '../dtype.js';
 import { is_whole } from '../fill.js';
 import { Copier } from './copier.js';
 import { Host } from './host.js';
 import { type Job, type Order, SharedJob, StagedJob } from './job.js';
-import { type Report, slot_data_bytes, view_of } from './messages.js';
+import { type Report, slot_data_bytes } from './messages.js';
 import { Slot } from './slot.js';
 import { batch_nanoseconds, cost_of } from './split.js';
 

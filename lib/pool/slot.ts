@@ -1,5 +1,6 @@
+import { view_of } from '../dtype.js';
 import type { StagedJob } from './job.js';
-import { max_pieces, Records, slot_data_bytes, slot_head_bytes, view_of } from './messages.js';
+import { max_pieces, Records, slot_data_bytes, slot_head_bytes } from './messages.js';
 import { batch_nanoseconds } from './split.js';
 
 interface Part {

@@ -1,6 +1,6 @@
 /** What runs in the pool's threads. Piscina calls `work`. */
 
-import { dtypes } from '../dtype.js';
+import { dtypes, view_of } from '../dtype.js';
 import { run_fill } from '../native.js';
 import { let_go } from './memory.js';
 import {
@@ -13,7 +13,6 @@ import {
   type Report,
   slot_head_bytes,
   type TurnMessage,
-  view_of,
 } from './messages.js';
 import { range_of } from './split.js';
 

@@ -65,7 +65,7 @@ HWY_INLINE void ForTiles(const Key& key, const Range& range, const Body& body) {
   });
 }
 
-// Calls kernel.template operator()<T>(…) with the storage type of a dtype.
+// Calls the macro `call` with the storage type of a dtype.
 #define NNINIT_FOR_DTYPE(dtype, call) \
   switch (dtype) {                    \
     case Dtype::kFloat32:             \

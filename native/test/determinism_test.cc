@@ -1,6 +1,7 @@
 // Identical bytes on every target, for every thread count and every way to cut a fill.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -116,6 +117,20 @@ TEST_CASE("memory need not be aligned to vectors") {
   for (size_t offset = 0; offset < 32; ++offset) {
     RunFill(fill, {3, 3}, {memory.data() + offset, Dtype::kFloat32, 0, 1000}, 1);
     REQUIRE(std::memcmp(memory.data() + offset, expected.data(), expected.size()) == 0);
+  }
+}
+
+TEST_CASE("constants larger than the caches reach every element and no other, aligned or not") {
+  const size_t count = (size_t{40} << 20) / sizeof(float) + 5;
+  std::vector<float> memory(count + 40);
+  for (const size_t offset : {1u, 16u, 29u}) {
+    std::fill(memory.begin(), memory.end(), 7.0f);
+    RunFill({Kind::kConstant, {0.5}}, {}, {memory.data() + offset, Dtype::kFloat32, 0, count}, 2);
+    const auto begin = memory.begin() + static_cast<ptrdiff_t>(offset);
+    const auto end = begin + static_cast<ptrdiff_t>(count);
+    CHECK(std::count(memory.begin(), begin, 7.0f) == static_cast<ptrdiff_t>(offset));
+    CHECK(std::count(begin, end, 0.5f) == static_cast<ptrdiff_t>(count));
+    CHECK(std::count(end, memory.end(), 7.0f) == memory.end() - end);
   }
 }
 
