@@ -1,12 +1,24 @@
+import type { Command } from 'commander';
 import { gains } from '../gain.js';
 import type { Streams } from './program.js';
 
-export interface GainsOptions {
+interface GainsOptions {
   readonly json?: true;
 }
 
+/** Adds `gains`. */
+export function add_gains(program: Command, streams: Streams): void {
+  program
+    .command('gains')
+    .summary('print the gains of the nonlinearities')
+    .description('Prints what calculate_gain returns for each nonlinearity, and where the value comes from.')
+    .option('--json', 'print the table as JSON')
+    .addHelpText('after', '\nThe value of leaky_relu is that of its default slope, 0.01.')
+    .action((options: GainsOptions) => run_gains(options, streams));
+}
+
 /** Prints the table of gains. */
-export function run_gains({ json }: GainsOptions, { stdout }: Streams): void {
+function run_gains({ json }: GainsOptions, { stdout }: Streams): void {
   if (json) {
     stdout.write(`${JSON.stringify(gains, null, 2)}\n`);
     return;

@@ -1,69 +1,36 @@
-import { load_source } from '../checkpoint/source.js';
-import type { Written } from '../checkpoint/writer.js';
-import type { Dtype } from '../dtype.js';
-import type { Signal } from './failure.js';
-import { count, counted, size } from './format.js';
+import type { Command } from 'commander';
+import type { GenerateOptions } from './generate_run.js';
+import { dtype_option, parse_folder, seed_option, threads_option } from './options.js';
 import type { Streams } from './program.js';
-import { type Progress, show_progress } from './progress.js';
 
-/** The options of `nninit generate`, parsed. */
-export interface GenerateOptions {
-  readonly output: string;
-  /** In [0, 2^64). */
-  readonly seed: bigint;
-  readonly dtype?: Dtype;
-  readonly threads?: number;
-  readonly force?: true;
-  readonly json?: true;
-  readonly quiet?: true;
-}
+const generate_help = `
+Writes DIR/model.safetensors, and for a config.json also DIR/config.json, which transformers'
+from_pretrained(DIR) loads. The bytes depend on the input, the seed and the dtype alone. The files
+appear under their names only when they are complete.
 
-const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
+Examples:
+  nninit generate gpt2/config.json -o out --seed 42
+  nninit generate recipe.json -o out --dtype bfloat16 --threads 2 --json
 
-/** Writes the checkpoint that a config.json or a recipe describes, and says what was written. */
-export async function run_generate(
-  input: string,
-  options: GenerateOptions,
-  { stdout, stderr }: Streams,
-): Promise<void> {
-  const start = performance.now();
-  const { output, seed, dtype, threads, force, json, quiet } = options;
-  const source = await load_source(input, dtype);
-  for (const warning of source.warnings) stderr.write(`nninit: warning: ${warning}\n`);
+Exit codes: 0 done, 1 the work failed, 2 bad usage or bad input, 128 + n ended by signal n`;
 
-  // Only now: what is wrong with the input is said without the addon too.
-  const { engine, stream_version, write_checkpoint } = await import('../checkpoint/writer.js');
-  const total = source.tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-  let progress: Progress | undefined;
-  const abort = new AbortController();
-  const on_signal = (signal: Signal) => abort.abort(signal);
-  for (const signal of signals) process.on(signal, on_signal);
-  let written: Written;
-  try {
-    written = await write_checkpoint(output, source.tensors, {
-      seed,
-      config: source.config,
-      threads,
-      force,
-      signal: abort.signal,
-      on_begin: async (path) => {
-        if (!json && !quiet) progress = await show_progress(stderr, total, source.tensors.length, path);
-      },
-      on_progress: (done) => progress?.update(done, total),
+/** Adds `generate`. */
+export function add_generate(program: Command, streams: Streams): void {
+  program
+    .command('generate')
+    .summary('write a checkpoint from a config.json or a recipe')
+    .description('Writes a checkpoint from a Hugging Face config.json or a recipe (docs/recipes.md).')
+    .argument('<input>', 'a config.json (GPT-2 so far), or a recipe in JSON')
+    .requiredOption('-o, --output <dir>', 'the folder to write to; made if need be', parse_folder)
+    .addOption(seed_option())
+    .addOption(dtype_option("of all tensors; of a recipe's that name none (default: as the input says, or float32)"))
+    .addOption(threads_option())
+    .option('-f, --force', 'replace a checkpoint that is there already')
+    .option('--json', 'print the summary as JSON, and no progress')
+    .option('-q, --quiet', 'print nothing but warnings and errors')
+    .addHelpText('after', generate_help)
+    .action(async (input: string, options: GenerateOptions) => {
+      const { run_generate } = await import('./generate_run.js');
+      await run_generate(input, options, streams);
     });
-  } finally {
-    progress?.stop();
-    for (const signal of signals) process.off(signal, on_signal);
-  }
-  const seconds = (performance.now() - start) / 1000;
-  const rate = written.bytes / seconds / 1e9;
-  if (json) {
-    const facts = { ...written, seconds, gb_per_s: rate, seed: String(seed), engine, stream_version };
-    stdout.write(`${JSON.stringify(facts)}\n`);
-  } else if (!quiet) {
-    stdout.write(
-      `${written.path}: ${counted(written.tensors, 'tensor')}, ${counted(written.parameters, 'parameter')}, ` +
-        `${count(written.bytes)} bytes (${size(written.bytes)}) in ${seconds.toFixed(2)} s, ${rate.toFixed(2)} GB/s\n`,
-    );
-  }
 }

@@ -1,0 +1,76 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { type Dtype, dtypes } from '../dtype.js';
+import { Generator } from '../generator.js';
+
+/** A seed in [0, 2^64), from an integer in [-2^63, 2^64), decimal or 0x…. A negative one means itself + 2^64. */
+export function parse_seed(text: string): bigint {
+  const expected = 'Expected an integer from -2^63 to 2^64 - 1, decimal or 0x….';
+  if (!/^(-?\d+|0x[\da-f]+)$/i.test(text)) throw new InvalidArgumentError(expected);
+  try {
+    return new Generator({ seed: BigInt(text) }).initial_seed();
+  } catch {
+    throw new InvalidArgumentError(expected);
+  }
+}
+
+/** The name of a folder. An empty one is a shell variable that is not set, not the working directory. */
+export function parse_folder(text: string): string {
+  if (text === '') throw new InvalidArgumentError("Expected a folder's name.");
+  return text;
+}
+
+/** The name of a file or folder to read. */
+export function parse_path(text: string): string {
+  if (text === '') throw new InvalidArgumentError("Expected a file's or folder's name.");
+  return text;
+}
+
+/** A whole number in [min, max]. */
+export function parse_integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Expected an integer from ${min} to ${max}.`);
+  };
+}
+
+/** Native threads. */
+export const parse_threads = parse_integer(1, 1024);
+
+const size_units: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/**
+ * Bytes, from '5GB' (5·10^9, as the Hub's libraries count), '500MB', '1.5GiB' (of 2^30), '1048576'. Case does not matter.
+ */
+export function parse_size(text: string): number {
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?i?b)?$/i.exec(text.trim()) ?? [];
+  const bytes = number === '' ? 0 : Math.floor(Number(number) * (size_units[unit.toLowerCase()] ?? 0));
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new InvalidArgumentError('Expected a size such as 5GB, 500MB or 1GiB.');
+}
+
+/** `--seed`, in [0, 2^64); 0 by default. */
+export function seed_option(): Option {
+  return new Option('--seed <n>', 'from -2^63 to 2^64 - 1, decimal or 0x…').default(0n, '0').argParser(parse_seed);
+}
+
+/** `--threads`. */
+export function threads_option(): Option {
+  return new Option('--threads <n>', 'native threads, from 1 to 1024').argParser(parse_threads);
+}
+
+/** `--dtype`, one of the four that can be filled. */
+export function dtype_option(description: string): Option {
+  return new Option('--dtype <name>', description).choices(Object.keys(dtypes) as Dtype[]);
+}
