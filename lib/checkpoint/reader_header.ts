@@ -1,0 +1,169 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { InputError } from './errors.js';
+import { HeaderError, parse_header, type RawTensor } from './reader_json.js';
+import { type StoredDtype, stored_dtypes, stored_of_tag } from './stored.js';
+import { strerror } from './strerror.js';
+
+/** A tensor in a safetensors file. */
+export interface FileTensor {
+  readonly name: string;
+  /** The dtype as the file names it: F32, BF16, I64, F8_E4M3, … */
+  readonly tag: string;
+  /** The same by PyTorch's name; undefined for elements of less than a byte (F4, F6_E2M3, F6_E3M2). */
+  readonly dtype: StoredDtype | undefined;
+  readonly shape: readonly number[];
+  readonly elements: number;
+  /** Its first byte and the one after its last, counted from data_offset. */
+  readonly offsets: readonly [begin: number, end: number];
+}
+
+/** All that the header of a safetensors file says, checked against the file's length. */
+export interface FileHeader {
+  readonly path: string;
+  /** In the order of their data. */
+  readonly tensors: readonly FileTensor[];
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Where the data begins in the file. */
+  readonly data_offset: number;
+  readonly file_bytes: number;
+}
+
+/** Bits an element takes, by the names in headers: the reference's, those of less than a byte included. */
+const tag_bits: ReadonlyMap<string, number> = new Map([
+  ['F4', 4],
+  ['F6_E2M3', 6],
+  ['F6_E3M2', 6],
+  ...Object.values(stored_dtypes).map(({ tag, bytes }) => [tag, 8 * bytes] as const),
+]);
+
+/** The longest header, without its own length: the reference's limit. */
+const header_limit = 100_000_000;
+
+/** A product of sizes that the reference computes must stay below. */
+const word_limit = 2n ** 64n;
+
+/**
+ * Reads the header of a safetensors file, and nothing else of it, as strictly as the reference reader and in some points more so:
+ *
+ * - the length of the header is at most 100 MB and within the file, which is looked at before any memory is taken
+ * - the header is UTF-8 and JSON that begins with `{`, no key twice, `__metadata__` from strings to strings
+ * - each tensor has a known dtype, a shape of whole numbers, and as many bytes as they say
+ * - the tensors' bytes follow one another without holes or overlaps, up to the very end of the file
+ *
+ * Empty tensors and tensors without dimensions are allowed, and so are unknown keys of tensors.
+ *
+ * https://github.com/huggingface/safetensors#format
+ *
+ * @throws InputError with the path: code ERR_NNINIT_READ if the system refuses, ERR_NNINIT_HEADER for a file that is not so
+ */
+export async function read_header(path: string): Promise<FileHeader> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+  try {
+    const info = await file.stat();
+    if (!info.isFile()) throw refusal(path, `expected a file, but it is ${info.isDirectory() ? 'a folder' : 'none'}`);
+    return check_header(path, info.size, await header_text(file, path, info.size));
+  } catch (cause) {
+    if (cause instanceof HeaderError) throw refusal(path, cause.message);
+    throw cause instanceof InputError ? cause : unreadable(path, cause);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The error for a file that the system does not let us read. */
+export function unreadable(path: string, cause: unknown): InputError {
+  return new InputError(`could not read ${path}: ${strerror(cause)}`, { path, cause, code: 'ERR_NNINIT_READ' });
+}
+
+function refusal(path: string, what: string): InputError {
+  return new InputError(`${path}: ${what}`, { path, code: 'ERR_NNINIT_HEADER' });
+}
+
+interface HeaderText {
+  readonly text: string;
+  readonly data_offset: number;
+}
+
+async function header_text(file: FileHandle, path: string, file_bytes: number): Promise<HeaderText> {
+  if (file_bytes < 8)
+    throw refusal(path, `expected at least the 8 bytes of a header's length, but there are ${file_bytes}`);
+  const length = (await read_exactly(file, path, 0, 8)).readBigUInt64LE(0);
+  if (length > header_limit) {
+    throw refusal(path, `expected a header of at most ${header_limit} bytes, but its length is given as ${length}`);
+  }
+  const bytes = Number(length);
+  if (8 + bytes > file_bytes) {
+    throw refusal(path, `expected a header of ${bytes} bytes, but only ${file_bytes - 8} follow: the file is cut off`);
+  }
+  const header = await read_exactly(file, path, 8, bytes);
+  try {
+    // ignoreBOM keeps a byte order mark in the text, where it is refused as what does not begin with '{'.
+    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header), data_offset: 8 + bytes };
+  } catch {
+    throw refusal(path, 'expected a header in UTF-8, but it is no valid UTF-8');
+  }
+}
+
+/** Reads bytes that were there when the file was opened. */
+async function read_exactly(file: FileHandle, path: string, position: number, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await file.read(bytes, done, length - done, position + done);
+    if (bytesRead === 0) throw refusal(path, 'the file became shorter while it was being read');
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+function check_header(path: string, file_bytes: number, { text, data_offset }: HeaderText): FileHeader {
+  const { metadata, tensors: raw } = parse_header(text);
+  // Stable: empty tensors at one place stay in the header's order.
+  const ordered = raw.toSorted((a, b) => a.begin - b.begin || a.end - b.end);
+  let expected = 0;
+  const tensors = ordered.map((tensor) => {
+    const { name, begin, end } = tensor;
+    if (begin !== expected || end < begin) {
+      const which = begin < expected ? 'overlaps the one before it' : 'leaves a hole before it';
+      const why = end < begin ? 'ends before it begins' : `${which}, for that ends at ${expected}`;
+      const where = `${JSON.stringify(name)} [${begin}, ${end})`;
+      throw new HeaderError(`expected tensors one after the other, but ${where} ${why}`);
+    }
+    expected = end;
+    return check_tensor(tensor);
+  });
+  if (data_offset + expected !== file_bytes) {
+    const found = file_bytes - data_offset;
+    const why = found < expected ? 'the file is cut off' : 'something follows';
+    throw new HeaderError(`expected ${expected} bytes of data, but there are ${found}: ${why}`);
+  }
+  return { path, tensors, metadata, data_offset, file_bytes };
+}
+
+function check_tensor({ name, dtype, shape, begin, end }: RawTensor): FileTensor {
+  const place = `tensor ${JSON.stringify(name)}`;
+  const bits = tag_bits.get(dtype);
+  if (bits === undefined) {
+    const known = [...tag_bits.keys()].join(', ');
+    throw new HeaderError(`expected a dtype for ${place}, one of ${known}, but it is ${JSON.stringify(dtype)}`);
+  }
+  let product = 1n;
+  for (const size of shape) {
+    product *= BigInt(size);
+    if (product >= word_limit) throw new HeaderError(`expected less than 2^64 elements, but ${place} has [${shape}]`);
+  }
+  const needed = product * BigInt(bits);
+  if (needed % 8n !== 0n) {
+    throw new HeaderError(`expected whole bytes, but ${place} has ${product} elements of ${bits} bits`);
+  }
+  if (needed / 8n !== BigInt(end - begin)) {
+    throw new HeaderError(
+      `expected ${needed / 8n} bytes for ${place} (${dtype} [${shape}]), but its data_offsets hold ${end - begin}`,
+    );
+  }
+  return { name, tag: dtype, dtype: stored_of_tag(dtype), shape, elements: Number(product), offsets: [begin, end] };
+}
