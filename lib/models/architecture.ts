@@ -1,37 +1,43 @@
 import { z } from 'zod';
-import type { Initializer } from '../initializers.js';
+import type { Module } from './modules.js';
+import type { Saved } from './saved.js';
 
-/** A tensor of a model: its name, its shape, and the initializer that the reference code gives it. */
-export type ModelTensor = readonly [name: string, shape: readonly number[], initializer: Initializer];
-
-/** How a family of models turns its Hugging Face `config.json` into tensors. One small file each. */
+/** How a family of models turns its Hugging Face `config.json` into modules. One small file each. */
 export interface Architecture<Config> {
   /** `model_type` in config.json. */
   readonly model_type: string;
-  /** The class whose checkpoint is written, for `architectures` in config.json. */
-  readonly model_class: string;
   /** What is read of config.json, with the defaults of the reference; other keys are left alone. */
   readonly config: z.ZodType<Config>;
-  /** Names, shapes and order as `save_pretrained` has them; tied weights once. */
-  tensors(config: Config): Iterable<ModelTensor>;
+  /** The classes in `architectures` of config.json; the first one is meant where the config names none. */
+  readonly classes: Readonly<Record<string, (config: Config) => Module>>;
+  /** Where the file's names differ from the modules'. */
+  readonly saved?: Saved | undefined;
 }
 
-/** An architecture behind its config's type: from the contents of a config.json to tensors. */
-export interface KnownArchitecture {
-  readonly model_type: string;
-  readonly model_class: string;
-  readonly config: z.ZodType;
-  tensors(config: unknown): Iterable<ModelTensor>;
-}
+/** An architecture behind its config's type: from the contents of a config.json to modules. */
+export type KnownArchitecture = Architecture<unknown>;
 
 export function define_architecture<Config>(architecture: Architecture<Config>): KnownArchitecture {
-  return { ...architecture, tensors: (config) => architecture.tensors(config as Config) };
+  const classes = Object.entries(architecture.classes).map(([name, build]) => {
+    return [name, (config: unknown) => build(config as Config)] as const;
+  });
+  return { ...architecture, classes: Object.fromEntries(classes) };
 }
 
 /** A size in a config. The limit keeps a slip of the keyboard from becoming a plan of millions of tensors. */
 export function size(what = 'a whole number ≥ 1', max = Number.MAX_SAFE_INTEGER): z.ZodNumber {
   const error = max === Number.MAX_SAFE_INTEGER ? what : `${what} and ≤ ${max}`;
   return z.int({ error }).min(1, { error }).max(max, { error });
+}
+
+/** A number of layers, of which each makes a dozen tensors. */
+export function layers(): z.ZodNumber {
+  return size(undefined, 100_000);
+}
+
+/** A size that may be missing, and null too. */
+export function optional_size() {
+  return size('a whole number ≥ 1, or null').nullish();
 }
 
 /** A standard deviation in a config. */
@@ -42,4 +48,64 @@ export function std(): z.ZodNumber {
 
 export function flag(): z.ZodBoolean {
   return z.boolean({ error: 'true or false' });
+}
+
+/** `pad_token_id`: a row of the embedding, from its end where it is negative; null for none. */
+export function padding(initial: number | null) {
+  return z.int({ error: 'a whole number, or null' }).nullable().default(initial);
+}
+
+type Refinement<Config> = [fits: (config: Config) => boolean, { path: string[]; error: string }];
+
+/** For refine: that the padding's row exists, as nn.Embedding demands. */
+export const padding_fits: Refinement<{ pad_token_id: number | null; vocab_size: number }> = [
+  ({ pad_token_id: id, vocab_size: rows }) => id === null || (id >= -rows && id < rows),
+  { path: ['pad_token_id'], error: 'a row of the vocabulary, from -vocab_size to vocab_size - 1' },
+];
+
+/** For refine: that heads divide the width. */
+export const heads_divide: Refinement<{ hidden_size: number; num_attention_heads: number }> = [
+  ({ hidden_size, num_attention_heads }) => hidden_size % num_attention_heads === 0,
+  { path: ['hidden_size'], error: 'a multiple of num_attention_heads' },
+];
+
+const max_labels = 1_000_000_000;
+
+/** The keys that say how many classes a classifier has. */
+export const labels = {
+  num_labels: z
+    .int({ error: `a whole number from 0 to ${max_labels}` })
+    .min(0)
+    .max(max_labels)
+    .optional(),
+  id2label: z.record(z.string(), z.unknown(), { error: 'an object from numbers to names' }).nullish(),
+};
+
+/** How many classes a classifier has: `num_labels`, or as many as `id2label` names, or two. */
+export function label_count({
+  num_labels,
+  id2label,
+}: {
+  readonly num_labels?: number | undefined;
+  readonly id2label?: Readonly<Record<string, unknown>> | null | undefined;
+}): number {
+  return num_labels ?? (id2label == null ? 2 : Object.keys(id2label).length);
+}
+
+/**
+ * The names that transformers takes for a config's own (`attribute_map`). It sets them after the own ones, so they win where both
+ * are there.
+ */
+export function with_aliases<S extends z.ZodType>(
+  aliases: Readonly<Record<string, string>>,
+  schema: S,
+): z.ZodType<z.output<S>> {
+  return z.preprocess((config) => {
+    if (typeof config !== 'object' || config === null) return config;
+    const given = new Map(Object.entries(config));
+    for (const [alias, name] of Object.entries(aliases)) {
+      if (given.has(alias)) given.set(name, given.get(alias));
+    }
+    return Object.fromEntries(given);
+  }, schema) as z.ZodType<z.output<S>>;
 }

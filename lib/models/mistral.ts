@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { define_architecture, padding_fits, size } from './architecture.js';
+import { attention, decoder_classes, decoder_keys, gated_mlp } from './decoder.js';
+import { rms_norm } from './modules.js';
+
+const config = z
+  .looseObject({
+    ...decoder_keys({
+      vocab_size: 32000,
+      hidden_size: 4096,
+      intermediate_size: 14336,
+      num_hidden_layers: 32,
+      num_attention_heads: 32,
+      pad_token_id: null,
+      tie_word_embeddings: false,
+    }),
+    num_key_value_heads: size().default(8),
+  })
+  .refine(...padding_fits);
+
+const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
+  layer: (config) => ({
+    self_attn: attention(config),
+    mlp: gated_mlp(config),
+    input_layernorm: rms_norm(config.hidden_size),
+    post_attention_layernorm: rms_norm(config.hidden_size),
+  }),
+  norm: rms_norm,
+});
+
+/** Mistral (Jiang et al. 2023), initialized as Llama is. */
+export const mistral = define_architecture({
+  model_type: 'mistral',
+  config,
+  classes: {
+    MistralForCausalLM: causal_lm,
+    MistralModel: body,
+    MistralForSequenceClassification: sequences,
+    MistralForTokenClassification: tokens,
+    MistralForQuestionAnswering: answers('model'),
+  },
+});

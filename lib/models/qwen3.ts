@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { define_architecture, flag, optional_size, padding_fits, size } from './architecture.js';
+import { attention, decoder_classes, decoder_keys, gated_mlp, head_dim } from './decoder.js';
+import { rms_norm } from './modules.js';
+
+const config = z
+  .looseObject({
+    ...decoder_keys({
+      vocab_size: 151936,
+      hidden_size: 4096,
+      intermediate_size: 22016,
+      num_hidden_layers: 32,
+      num_attention_heads: 32,
+      pad_token_id: null,
+      tie_word_embeddings: false,
+    }),
+    num_key_value_heads: optional_size().default(32),
+    head_dim: size().default(128),
+    attention_bias: flag().default(false),
+  })
+  .refine(...padding_fits);
+
+const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
+  layer: (config) => ({
+    self_attn: attention(config, { bias: config.attention_bias, norms: () => rms_norm(head_dim(config)) }),
+    mlp: gated_mlp(config),
+    input_layernorm: rms_norm(config.hidden_size),
+    post_attention_layernorm: rms_norm(config.hidden_size),
+  }),
+  norm: rms_norm,
+});
+
+/** Qwen3 (Yang et al. 2025), initialized as Llama is; queries and keys have norms of their own, one head wide. */
+export const qwen3 = define_architecture({
+  model_type: 'qwen3',
+  config,
+  classes: {
+    Qwen3ForCausalLM: causal_lm,
+    Qwen3Model: body,
+    Qwen3ForSequenceClassification: sequences,
+    Qwen3ForTokenClassification: tokens,
+    Qwen3ForQuestionAnswering: answers('transformer'),
+  },
+});
