@@ -38,7 +38,7 @@ export const model_types: readonly string[] = [...architectures.keys()];
 /** The models that need no config: torchvision's, by their names there. */
 export const model_names: readonly string[] = [...named_models.keys()];
 
-/** A tensor of a model: what engines need to know that draw in sequence, besides what every plan has. */
+/** A tensor of a model: also the row that stays zero, and what engines need to know that draw in sequence. */
 export type ModelPlanTensor = PlannedTensor & Pick<ModelTensor, 'zero_row' | 'part_of'>;
 
 /** A model's plan, the config.json that belongs beside its weights, and how the reference draws them. */
@@ -60,6 +60,12 @@ export function plan_of_config(document: JsonDocument, dtype?: Dtype): ModelPlan
   const config = document.value as Readonly<Record<string, unknown>>;
   const architecture = architecture_of(config, source);
   const [model_class, build] = class_of(config, architecture, source);
+  if (config.quantization_config != null) {
+    throw new InputError(
+      `${source}: quantization_config: expected none, since quantized checkpoints have other tensors; write one with --like`,
+      { path: source },
+    );
+  }
   const flat = flatten(build(parse_with(architecture.config, config, source)));
   const saved = architecture.saved === undefined ? flat : as_saved(flat, architecture.saved);
   return {

@@ -144,6 +144,7 @@ test.each<[object, string]>([
     { dtype: 'int8' },
     "dtype: expected one of 'float32', 'float64', 'float16', 'bfloat16', but received 'int8'; --dtype overrides it",
   ],
+  [{ quantization_config: { bits: 4 } }, 'quantization_config: expected none'],
   [{ model_type: 'llama', hidden_size: 100 }, 'hidden_size: expected a multiple of num_attention_heads'],
   [{ model_type: 'llama', pad_token_id: 32000 }, 'pad_token_id: expected a row of the vocabulary'],
   [{ model_type: 'llama', pad_token_id: 0.5 }, 'pad_token_id: expected a whole number, or null, but received 0.5'],
