@@ -6,7 +6,7 @@ import { type Key, run_fill } from '../native.js';
 import { resolve } from '../resolve.js';
 import { empty, type Tensor } from '../tensor.js';
 import { build, unknown_argument } from './describe.js';
-import { is_drawn, type Layer } from './layer.js';
+import { is_drawn, kept_draws, type Layer } from './layer.js';
 import type { Counter, LayerFunction } from './signature.js';
 import { type LayerKind, layer_definition } from './table.js';
 
@@ -103,14 +103,15 @@ function construct(layer: Layer, { dtype, generator, threads = 0 }: Settings): R
     const fill = fills.get(name);
     if (data !== undefined && fill !== undefined && data.length > 0) run_fill(data, dtype, fill, key, 0, threads);
   };
-  for (const { tensor } of layer.draws) {
-    // A draw that is thrown away moves nothing but engines that draw in sequence.
-    if (tensor !== undefined && tensors.get(tensor)?.data.length !== 0) write(tensor, generator.next_key());
+  const kept = kept_draws(layer);
+  for (const draw of layer.draws) {
+    // What is overwritten moves nothing but engines that draw in sequence.
+    if (kept.has(draw) && tensors.get(draw.tensor)?.data.length !== 0) write(draw.tensor, generator.next_key());
   }
-  for (const { name, initializer, padding_idx, copy_of, shape } of layer.tensors) {
+  for (const { name, initializer, zero_row: row, copy_of, shape } of layer.tensors) {
     if (!is_drawn(initializer)) write(name);
     else if (copy_of !== undefined) copy(tensors.get(copy_of), tensors.get(name));
-    else if (padding_idx !== undefined) zero_row(tensors.get(name), padding_idx, shape[1] ?? 0);
+    else if (row !== undefined) zero_row(tensors.get(name), row, shape[1] ?? 0);
   }
   return state;
 }

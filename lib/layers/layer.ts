@@ -4,31 +4,34 @@ import { definition_of, type Initializer, type Name } from '../initializers.js';
 export interface LayerTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** What it holds when the layer is new, `padding_idx` and `copy_of` aside. */
+  /** What it holds when the layer is new, `zero_row` and `copy_of` aside. */
   readonly initializer: Initializer;
   /** Set for counters, which are no floating-point numbers whatever the layer's dtype; they begin as zeros. */
   readonly dtype?: 'int64';
   /** True for what training does not update by gradients: running statistics. */
   readonly buffer?: true;
-  /** The row (index along the first dimension) that is set to zero after the draw. */
-  readonly padding_idx?: number;
+  /** The row (index along the first dimension) that is set to zero after the draw: an embedding's `padding_idx`. */
+  readonly zero_row?: number;
   /** The name of the tensor whose values it has, bit for bit. Never a tensor that is a copy itself. */
   readonly copy_of?: string;
 }
 
-/** One random fill while PyTorch constructs a layer. */
+/**
+ * One random fill while PyTorch constructs a layer. A tensor's values are those of the last draw with its name, unless its
+ * initializer is a constant; other draws are overwritten, or of what the layer does not keep, and only move engines on that
+ * draw in sequence.
+ */
 export interface Draw {
+  readonly tensor: string;
   readonly shape: readonly number[];
   readonly initializer: Initializer;
-  /** The tensor that keeps the values. Without it they are drawn and thrown away: something overwrites them. */
-  readonly tensor?: string;
 }
 
 /**
  * A layer as plain data: its tensors in the order of `state_dict`, and the random fills of its construction in PyTorch's
  * order. Engines whose values do not depend on order need the tensors alone; one that draws in sequence makes the draws.
  *
- * Each random tensor that is no copy is kept by exactly one draw, of its own shape and initializer.
+ * Of each random tensor that is no copy, the last draw has the shape and the initializer.
  */
 export interface Layer {
   readonly tensors: readonly LayerTensor[];
@@ -41,8 +44,15 @@ export function is_drawn(initializer: Initializer): boolean {
   return definition_of(name).random;
 }
 
+/** The draws whose values stay: the last one of each tensor that is random in the end. */
+export function kept_draws({ tensors, draws }: Layer): ReadonlySet<Draw> {
+  const last = new Map(draws.map((draw) => [draw.tensor, draw]));
+  const kept = tensors.filter(({ initializer }) => is_drawn(initializer)).map(({ name }) => last.get(name));
+  return new Set(kept.filter((draw) => draw !== undefined));
+}
+
 function draw_of({ name, shape, initializer }: LayerTensor): Draw {
-  return { shape, initializer, tensor: name };
+  return { tensor: name, shape, initializer };
 }
 
 /** A layer whose tensors are drawn in the order of `state_dict`; `false` stands for one that is left out. */
@@ -65,7 +75,7 @@ export function named(prefix: string, layer: Layer): Layer {
       name: rename(tensor.name),
       ...(tensor.copy_of !== undefined && { copy_of: rename(tensor.copy_of) }),
     })),
-    draws: layer.draws.map((draw) => (draw.tensor === undefined ? draw : { ...draw, tensor: rename(draw.tensor) })),
+    draws: layer.draws.map((draw) => ({ ...draw, tensor: rename(draw.tensor) })),
   };
 }
 
@@ -75,7 +85,7 @@ export function named(prefix: string, layer: Layer): Layer {
  */
 export function copies(layer: Layer, count: number): Layer {
   const first = named('0', layer);
-  if (count === 0) return { tensors: [], draws: first.draws.map(thrown_away) };
+  if (count === 0) return { tensors: [], draws: first.draws };
   const others = Array.from({ length: count - 1 }, (_, i) =>
     layer.tensors.map((tensor): LayerTensor => {
       const renamed = { ...tensor, name: `${i + 1}.${tensor.name}` };
@@ -83,10 +93,6 @@ export function copies(layer: Layer, count: number): Layer {
     }),
   );
   return { tensors: [...first.tensors, ...others.flat()], draws: first.draws };
-}
-
-function thrown_away({ shape, initializer }: Draw): Draw {
-  return { shape, initializer };
 }
 
 /**
@@ -99,14 +105,11 @@ export function redrawn(layer: Layer, again: (tensor: LayerTensor) => Initialize
   for (const tensor of layer.tensors) {
     const initializer = again(tensor);
     if (initializer === undefined) continue;
-    const { copy_of: _, padding_idx: __, ...rest } = tensor;
+    const { copy_of: _, zero_row: __, ...rest } = tensor;
     changed.set(tensor.name, { ...rest, initializer });
   }
   return {
     tensors: layer.tensors.map((tensor) => changed.get(tensor.name) ?? tensor),
-    draws: [
-      ...layer.draws.map((draw) => (draw.tensor !== undefined && changed.has(draw.tensor) ? thrown_away(draw) : draw)),
-      ...in_order(...changed.values()).draws,
-    ],
+    draws: [...layer.draws, ...in_order(...changed.values()).draws],
   };
 }
