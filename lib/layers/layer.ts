@@ -17,9 +17,9 @@ export interface LayerTensor {
 }
 
 /**
- * One random fill while PyTorch constructs a layer. A tensor's values are those of the last draw with its name, unless its
- * initializer is a constant; other draws are overwritten, or of what the layer does not keep, and only move engines on that
- * draw in sequence.
+ * One random fill while PyTorch constructs a layer. A tensor's values are those of the last draw with its name, unless
+ * its initializer is a constant; other draws are overwritten, or of what the layer does not keep, and only move engines
+ * on that draw in sequence.
  */
 export interface Draw {
   readonly tensor: string;
