@@ -1,0 +1,29 @@
+import type { Slice } from '../slice.js';
+
+/** A tensor of which one row is zero whatever its initializer says: an embedding's padding. */
+export interface Padded {
+  /** The shape of what is written: the slice's, where there is one. */
+  readonly shape: readonly number[];
+  /** An index of the whole tensor's first dimension. */
+  readonly zero_row?: number | undefined;
+  readonly slice?: Slice | undefined;
+}
+
+/**
+ * Zeroes what lies in a tensor's zero row, if it has one, of the elements from `begin` on that `bytes` holds.
+ *
+ * @param bytes whole elements of what is written of the tensor
+ * @param begin index of the first one
+ * @param element_bytes the size of one
+ */
+export function clear_zero_row(tensor: Padded, bytes: Uint8Array, begin: number, element_bytes: number): void {
+  const { shape, zero_row, slice } = tensor;
+  if (zero_row === undefined) return;
+  const [rows = 0, ...others] = shape;
+  const row = zero_row - (slice?.ranges.find(({ dim }) => dim === 0)?.start ?? 0);
+  if (row < 0 || row >= rows) return;
+  const width = others.reduce((product, size) => product * size, 1);
+  const from = Math.max(0, row * width - begin);
+  const to = Math.max(0, (row + 1) * width - begin);
+  bytes.fill(0, from * element_bytes, to * element_bytes); // fill itself stops at the end
+}
