@@ -54,6 +54,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   environments.fetch_add(1);
   napi_add_env_cleanup_hook(env, Leave, nullptr);
   nninit::ExportFill(env, exports);
+  nninit::ExportRuns(env, exports);
+  nninit::ExportTorch(env, exports);
   exports.Set("set_num_threads", Napi::Function::New(env, SetNumThreads, "set_num_threads"));
   exports.Set("get_num_threads", Napi::Function::New(env, GetNumThreads, "get_num_threads"));
   exports.Set("target", Napi::Function::New(env, Target, "target"));

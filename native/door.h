@@ -49,6 +49,8 @@ void Export(napi_env env, napi_value exports, const char* name, napi_callback ca
 
 // The doors, one for each file.
 void ExportFill(napi_env env, napi_value exports);
+void ExportRuns(napi_env env, napi_value exports);
+void ExportTorch(napi_env env, napi_value exports);
 
 // Calls work() and turns what it throws into an exception of JavaScript's; false if it threw.
 template <class Work>
