@@ -8,6 +8,8 @@ export interface Architecture<Config> {
   readonly model_type: string;
   /** What is read of config.json, with the defaults of the reference; other keys are left alone. */
   readonly config: z.ZodType<Config>;
+  /** What happens to the keys before that, such as aliases. */
+  readonly prepare?: ((config: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>) | undefined;
   /** The classes in `architectures` of config.json; the first one is meant where the config names none. */
   readonly classes: Readonly<Record<string, (config: Config) => Module>>;
   /** Where the file's names differ from the modules'. */
@@ -92,20 +94,18 @@ export function label_count({
   return num_labels ?? (id2label == null ? 2 : Object.keys(id2label).length);
 }
 
+type Keys = Readonly<Record<string, unknown>>;
+
 /**
  * The names that transformers takes for a config's own (`attribute_map`). It sets them after the own ones, so they win where both
  * are there.
  */
-export function with_aliases<S extends z.ZodType>(
-  aliases: Readonly<Record<string, string>>,
-  schema: S,
-): z.ZodType<z.output<S>> {
-  return z.preprocess((config) => {
-    if (typeof config !== 'object' || config === null) return config;
+export function aliases(table: Readonly<Record<string, string>>): (config: Keys) => Keys {
+  return (config) => {
     const given = new Map(Object.entries(config));
-    for (const [alias, name] of Object.entries(aliases)) {
+    for (const [alias, name] of Object.entries(table)) {
       if (given.has(alias)) given.set(name, given.get(alias));
     }
     return Object.fromEntries(given);
-  }, schema) as z.ZodType<z.output<S>>;
+  };
 }

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { flag, label_count, labels, layers, optional_size, padding, size, std } from './architecture.js';
 import { container, embedding, linear, type Module, type Rule, repeat } from './modules.js';
 import { headed, transformers_init } from './transformers.js';
@@ -31,20 +32,7 @@ export function decoder_keys(defaults: Defaults) {
 }
 
 /** What decoder_keys read. */
-export interface DecoderConfig {
-  readonly vocab_size: number;
-  readonly hidden_size: number;
-  readonly intermediate_size: number;
-  readonly num_hidden_layers: number;
-  readonly num_attention_heads: number;
-  readonly num_key_value_heads?: number | null | undefined;
-  readonly head_dim?: number | null | undefined;
-  readonly initializer_range: number;
-  readonly pad_token_id: number | null;
-  readonly tie_word_embeddings: boolean;
-  readonly num_labels?: number | undefined;
-  readonly id2label?: Readonly<Record<string, unknown>> | null | undefined;
-}
+export type DecoderConfig = z.output<z.ZodObject<ReturnType<typeof decoder_keys>>>;
 
 /** The width of one head. */
 export function head_dim({ head_dim, hidden_size, num_attention_heads }: DecoderConfig): number {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { define_architecture, flag, label_count, labels, layers, size, std, with_aliases } from './architecture.js';
+import { aliases, define_architecture, flag, label_count, labels, layers, size, std } from './architecture.js';
 import { container, conv1d_gpt2, embedding, layer_norm, linear, type Module, repeat } from './modules.js';
 import { headed, transformers_init } from './transformers.js';
 
@@ -74,15 +74,13 @@ const with_head = (head: (config: Config) => Record<string, Module>) => (config:
  */
 export const gpt2 = define_architecture({
   model_type: 'gpt2',
-  config: with_aliases(
-    {
-      hidden_size: 'n_embd',
-      max_position_embeddings: 'n_positions',
-      num_attention_heads: 'n_head',
-      num_hidden_layers: 'n_layer',
-    },
-    config,
-  ),
+  config,
+  prepare: aliases({
+    hidden_size: 'n_embd',
+    max_position_embeddings: 'n_positions',
+    num_attention_heads: 'n_head',
+    num_hidden_layers: 'n_layer',
+  }),
   classes: {
     GPT2LMHeadModel: (config) => {
       const lm_head = linear(config.n_embd, config.vocab_size, false);

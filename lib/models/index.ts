@@ -66,7 +66,7 @@ export function plan_of_config(document: JsonDocument, dtype?: Dtype): ModelPlan
       { path: source },
     );
   }
-  const flat = flatten(build(parse_with(architecture.config, config, source)));
+  const flat = flatten(build(parse_with(architecture.config, architecture.prepare?.(config) ?? config, source)));
   const saved = architecture.saved === undefined ? flat : as_saved(flat, architecture.saved);
   return {
     ...plan_of(saved, dtype ?? dtype_of(config, source)),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { define_architecture, padding_fits, size, with_aliases } from './architecture.js';
+import { aliases, define_architecture, padding_fits, size } from './architecture.js';
 import { attention, decoder_classes, decoder_keys } from './decoder.js';
 import { container, parameter, rms_norm } from './modules.js';
 import { split_experts } from './saved.js';
@@ -55,7 +55,8 @@ const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output
  */
 export const mixtral = define_architecture({
   model_type: 'mixtral',
-  config: with_aliases({ num_experts: 'num_local_experts' }, config),
+  config,
+  prepare: aliases({ num_experts: 'num_local_experts' }),
   classes: {
     MixtralForCausalLM: causal_lm,
     MixtralModel: body,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Initializer } from '../initializers.js';
-import { define_architecture, label_count, labels, layers, size, std, with_aliases } from './architecture.js';
+import { aliases, define_architecture, label_count, labels, layers, size, std } from './architecture.js';
 import { inverse_sqrt } from './inverse_sqrt.js';
 import { container, embedding, linear, type Module, type Rule, repeat, rms_norm } from './modules.js';
 import { headed, transformers_init } from './transformers.js';
@@ -14,7 +14,7 @@ const config = z.looseObject({
   d_kv: size().default(64),
   d_ff: size().default(2048),
   num_layers: layers().default(6),
-  num_decoder_layers: layers().nullish(),
+  num_decoder_layers: layers(),
   num_heads: size().default(8),
   relative_attention_num_buckets: size().default(32),
   initializer_factor: std().default(1),
@@ -26,23 +26,12 @@ const config = z.looseObject({
 
 type Config = z.output<typeof config>;
 
-/** Missing decoder layers are as many as `num_layers` says, whatever its other name says: that one is read later. */
-const with_decoder_layers = z.preprocess(
-  (config) => {
-    if (
-      typeof config !== 'object' ||
-      config === null ||
-      ('num_decoder_layers' in config && config.num_decoder_layers !== null)
-    ) {
-      return config;
-    }
-    return { ...config, num_decoder_layers: 'num_layers' in config ? config.num_layers : 6 };
-  },
-  with_aliases(
-    { hidden_size: 'd_model', num_attention_heads: 'num_heads', num_hidden_layers: 'num_layers', head_dim: 'd_kv' },
-    config,
-  ),
-);
+const general_names = aliases({
+  hidden_size: 'd_model',
+  num_attention_heads: 'num_heads',
+  num_hidden_layers: 'num_layers',
+  head_dim: 'd_kv',
+});
 
 /** Mesh TensorFlow's scales: each projection by its own inputs, queries by the width of a head besides. */
 function rule({ initializer_factor: factor, d_model, d_kv, d_ff, num_heads }: Config): Rule {
@@ -122,7 +111,7 @@ function model(config: Config, kind: string, decoder: boolean, head: Readonly<Re
   const children = {
     shared: embedding(vocab_size, d_model),
     encoder: stack(config, num_layers, false),
-    ...(decoder && { decoder: stack(config, num_decoder_layers ?? num_layers, true) }),
+    ...(decoder && { decoder: stack(config, num_decoder_layers, true) }),
     ...head,
   };
   const tied = [
@@ -142,7 +131,11 @@ function model(config: Config, kind: string, decoder: boolean, head: Readonly<Re
  */
 export const t5 = define_architecture({
   model_type: 't5',
-  config: with_decoder_layers as z.ZodType<Config>,
+  config,
+  // Missing decoder layers are as many as `num_layers` says, whatever its general name says: transformers reads that one later.
+  prepare: (config) => {
+    return general_names({ ...config, num_decoder_layers: config.num_decoder_layers ?? config.num_layers ?? 6 });
+  },
   classes: {
     T5ForConditionalGeneration: (config) => {
       return model(config, 'T5Model', true, { lm_head: linear(config.d_model, config.vocab_size, false) });

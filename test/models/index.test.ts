@@ -134,6 +134,7 @@ test.each<[object, string]>([
   [{ n_layer: 0 }, 'n_layer: expected a whole number ≥ 1 and ≤ 100000, but received 0'],
   [{ n_layer: 1e6 }, 'n_layer: expected a whole number ≥ 1 and ≤ 100000, but received 1000000'],
   [{ n_embd: '768' }, "n_embd: expected a whole number ≥ 1, but received '768'"],
+  [{ hidden_size: '768' }, "n_embd: expected a whole number ≥ 1, but received '768'"],
   [{ n_inner: 0.5 }, 'n_inner: expected a whole number ≥ 1, or null, but received 0.5'],
   [{ n_embd: 100 }, 'n_embd: expected a multiple of n_head, but received 100'],
   [{ initializer_range: -1 }, 'initializer_range: expected a finite number ≥ 0, but received -1'],
