@@ -27,7 +27,7 @@ export function multihead_attention(
   const keys = kdim ?? embed_dim;
   const values = vdim ?? embed_dim;
   const same = keys === embed_dim && values === embed_dim;
-  const inputs = in_order(
+  const inputs = in_order([
     same && { name: 'in_proj_weight', shape: [3 * embed_dim, embed_dim], initializer: 'xavier_uniform' },
     !same && { name: 'q_proj_weight', shape: [embed_dim, embed_dim], initializer: 'xavier_uniform' },
     !same && { name: 'k_proj_weight', shape: [embed_dim, keys], initializer: 'xavier_uniform' },
@@ -35,7 +35,7 @@ export function multihead_attention(
     bias && { name: 'in_proj_bias', shape: [3 * embed_dim], initializer: 'zeros' },
     add_bias_kv === true && { name: 'bias_k', shape: [1, 1, embed_dim], initializer: 'xavier_normal' },
     add_bias_kv === true && { name: 'bias_v', shape: [1, 1, embed_dim], initializer: 'xavier_normal' },
-  );
+  ]);
   const output = named(
     'out_proj',
     redrawn(linear(embed_dim, embed_dim, bias), ({ name }) => (name === 'bias' ? 'zeros' : undefined)),

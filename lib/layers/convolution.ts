@@ -59,10 +59,10 @@ function weighted(fn: string, transposed: boolean, values: Channels): Layer {
   }
   const [first, second] = transposed ? [in_channels, out_channels / groups] : [out_channels, in_channels / groups];
   const fan_in = kernel_size.reduce((product, each) => product * each, second);
-  return in_order(
+  return in_order([
     { name: 'weight', shape: [first, second, ...kernel_size], initializer: default_weight },
     values.bias && { name: 'bias', shape: [out_channels], initializer: default_bias(fan_in) },
-  );
+  ]);
 }
 
 function dimensions(rank: Rank): string {

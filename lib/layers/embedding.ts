@@ -40,9 +40,9 @@ interface Values {
 
 function table(fn: string, { num_embeddings, embedding_dim, padding_idx }: Values): Layer {
   const weight = { name: 'weight', shape: [num_embeddings, embedding_dim], initializer: 'normal' } as const;
-  if (padding_idx === null) return in_order(weight);
+  if (padding_idx === null) return in_order([weight]);
   const row = check_integer(fn, 'padding_idx', padding_idx, -num_embeddings, num_embeddings - 1);
-  return in_order({ ...weight, zero_row: row < 0 ? row + num_embeddings : row });
+  return in_order([{ ...weight, zero_row: row < 0 ? row + num_embeddings : row }]);
 }
 
 export const embedding_layers = {

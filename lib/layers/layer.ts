@@ -56,7 +56,7 @@ function draw_of({ name, shape, initializer }: LayerTensor): Draw {
 }
 
 /** A layer whose tensors are drawn in the order of `state_dict`; `false` stands for one that is left out. */
-export function in_order(...tensors: readonly (LayerTensor | false)[]): Layer {
+export function in_order(tensors: readonly (LayerTensor | false)[]): Layer {
   const present = tensors.filter((tensor) => tensor !== false);
   return { tensors: present, draws: present.filter((tensor) => is_drawn(tensor.initializer)).map(draw_of) };
 }
@@ -110,6 +110,6 @@ export function redrawn(layer: Layer, again: (tensor: LayerTensor) => Initialize
   }
   return {
     tensors: layer.tensors.map((tensor) => changed.get(tensor.name) ?? tensor),
-    draws: [...layer.draws, ...in_order(...changed.values()).draws],
+    draws: [...layer.draws, ...in_order([...changed.values()]).draws],
   };
 }

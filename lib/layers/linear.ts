@@ -17,10 +17,10 @@ export function default_bias(fan_in: number): Initializer {
 
 /** `torch.nn.Linear`. */
 export function linear(in_features: number, out_features: number, has_bias: boolean): Layer {
-  return in_order(
+  return in_order([
     { name: 'weight', shape: [out_features, in_features], initializer: default_weight },
     has_bias && { name: 'bias', shape: [out_features], initializer: default_bias(in_features) },
-  );
+  ]);
 }
 
 export const linear_layers = {
@@ -41,10 +41,10 @@ export const linear_layers = {
     ],
     build({ in1_features, in2_features, out_features, bias }) {
       const initializer = uniform_within(1 / Math.sqrt(in1_features));
-      return in_order(
+      return in_order([
         { name: 'weight', shape: [out_features, in1_features, in2_features], initializer },
         bias && { name: 'bias', shape: [out_features], initializer },
-      );
+      ]);
     },
   }),
   PReLU: define({
@@ -62,6 +62,6 @@ export const linear_layers = {
       { name: 'init', kind: 'number', default: 0.25, positional: true, doc: 'the slope to begin with' },
     ],
     build: ({ num_parameters, init }) =>
-      in_order({ name: 'weight', shape: [num_parameters], initializer: { init: 'constant', val: init } }),
+      in_order([{ name: 'weight', shape: [num_parameters], initializer: { init: 'constant', val: init } }]),
   }),
 } as const;

@@ -4,10 +4,10 @@ import { in_order, type Layer } from './layer.js';
 
 /** A scale of ones and a shift of zeros. */
 export function affine(shape: readonly number[], has_scale: boolean, has_shift: boolean): Layer {
-  return in_order(
+  return in_order([
     has_scale && { name: 'weight', shape, initializer: 'ones' },
     has_scale && has_shift && { name: 'bias', shape, initializer: 'zeros' },
-  );
+  ]);
 }
 
 const normalized_shape = {
@@ -31,12 +31,12 @@ interface Statistics {
 function with_statistics({ num_features, affine: has_scale, track_running_stats: tracks, bias }: Statistics): Layer {
   const shape = [num_features];
   const { tensors } = affine(shape, has_scale, bias);
-  return in_order(
+  return in_order([
     ...tensors,
     tracks && { name: 'running_mean', shape, initializer: 'zeros', buffer: true },
     tracks && { name: 'running_var', shape, initializer: 'ones', buffer: true },
     tracks && { name: 'num_batches_tracked', shape: [], initializer: 'zeros', dtype: 'int64', buffer: true },
-  );
+  ]);
 }
 
 const momentum = {

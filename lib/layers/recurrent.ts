@@ -59,7 +59,7 @@ function recurrent(
       if (proj_size > 0) add('weight_hr', [proj_size, hidden_size]);
     }
   }
-  return in_order(...tensors);
+  return in_order(tensors);
 }
 
 interface Cell {
@@ -71,12 +71,12 @@ interface Cell {
 function cell(gates: number, { input_size, hidden_size, bias }: Cell): Layer {
   const rows = gates * hidden_size;
   const initializer = uniform_within(hidden_size > 0 ? 1 / Math.sqrt(hidden_size) : 0);
-  return in_order(
+  return in_order([
     { name: 'weight_ih', shape: [rows, input_size], initializer },
     { name: 'weight_hh', shape: [rows, hidden_size], initializer },
     bias && { name: 'bias_ih', shape: [rows], initializer },
     bias && { name: 'bias_hh', shape: [rows], initializer },
-  );
+  ]);
 }
 
 const initialization = 'everything U(±1/√hidden_size), biases too';

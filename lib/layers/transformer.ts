@@ -1,8 +1,12 @@
+import { range_error } from '../check.js';
 import { multihead_attention } from './attention.js';
 import { batch_first, bias, define, dropout, size, unused_flag, unused_number } from './definition.js';
 import { copies, join, type Layer, type LayerTensor, named, redrawn } from './layer.js';
 import { linear } from './linear.js';
 import { affine } from './normalization.js';
+
+/** Copies of copies of copies multiply: this many fit in memory. */
+const most_tensors = 5_000_000;
 
 interface Block {
   readonly d_model: number;
@@ -31,7 +35,9 @@ function decoder_layer(fn: string, values: Block): Layer {
 }
 
 /** Deep copies of one layer, and a norm behind them. Both were constructed before: their draws come first. */
-function stack(layer: Layer, num_layers: number, norm: Layer | null): Layer {
+function stack(fn: string, layer: Layer, num_layers: number, norm: Layer | null): Layer {
+  const tensors = num_layers * layer.tensors.length;
+  if (tensors > most_tensors) throw range_error(fn, 'num_layers', `at most ${most_tensors} tensors`, num_layers);
   const layers = named('layers', copies(layer, num_layers));
   return norm === null ? layers : join(layers, named('norm', norm));
 }
@@ -125,13 +131,13 @@ export const transformer_layers = {
       unused_flag('enable_nested_tensor', true, 'whether padding may be skipped'),
       unused_flag('mask_check', true, 'whether masks are checked'),
     ],
-    build: ({ encoder_layer, num_layers, norm }) => stack(encoder_layer, num_layers, norm),
+    build: ({ encoder_layer, num_layers, norm }, fn) => stack(fn, encoder_layer, num_layers, norm),
   }),
   TransformerDecoder: define({
     summary: 'Deep copies of one decoder layer: they begin with the same values.',
     initialization: "the layer's, the same in every copy",
     arguments: [layer_argument('decoder_layer', 'the layer that is copied'), num_layers, final_norm],
-    build: ({ decoder_layer, num_layers, norm }) => stack(decoder_layer, num_layers, norm),
+    build: ({ decoder_layer, num_layers, norm }, fn) => stack(fn, decoder_layer, num_layers, norm),
   }),
   Transformer: define({
     summary: 'An encoder and a decoder, each with a norm behind its last layer.',
@@ -155,8 +161,14 @@ export const transformer_layers = {
     build(values, fn) {
       const { custom_encoder, custom_decoder, num_encoder_layers, num_decoder_layers } = values;
       const norm = affine([values.d_model], true, values.bias);
-      const encoder = named('encoder', custom_encoder ?? stack(encoder_layer(fn, values), num_encoder_layers, norm));
-      const decoder = named('decoder', custom_decoder ?? stack(decoder_layer(fn, values), num_decoder_layers, norm));
+      const encoder = named(
+        'encoder',
+        custom_encoder ?? stack(fn, encoder_layer(fn, values), num_encoder_layers, norm),
+      );
+      const decoder = named(
+        'decoder',
+        custom_decoder ?? stack(fn, decoder_layer(fn, values), num_decoder_layers, norm),
+      );
       // A custom decoder is an argument, and so is drawn before the encoder that the constructor makes.
       const decoder_first = custom_encoder === null && custom_decoder !== null;
       const { tensors } = join(encoder, decoder);

@@ -225,6 +225,12 @@ describe('arguments', () => {
       ['TransformerEncoder', [linear], TypeError, 'for num_layers, but received undefined'],
       ['TransformerEncoder', [linear, -1], RangeError, 'for num_layers'],
       ['TransformerEncoder', [linear, 1e9], RangeError, 'an integer from 0 to 100000 for num_layers'],
+      [
+        'TransformerEncoder',
+        [{ layer: 'TransformerEncoder', encoder_layer: linear, num_layers: 9e4 }, 99],
+        RangeError,
+        'at most 5000000 tensors for num_layers',
+      ],
       ['TransformerEncoder', [{ layer: 'Linaer' }, 1], RangeError, "did you mean 'Linear'?"],
       ['TransformerEncoder', [{ layer: 'Linear' }, 1], TypeError, 'Linear: expected an integer ≥ 0 for in_features'],
       ['TransformerEncoder', [{ ...linear, dtype: 'float16' }, 1], TypeError, 'Linear: expected one of'],
