@@ -2,10 +2,23 @@ import { createRequire } from 'node:module';
 import { type Dtype, dtypes, type TensorData } from './dtype.js';
 import type { Fill } from './fill.js';
 
-/** What a random fill's values depend on besides the index: the seed and the number of the stream, both in [0, 2^64). */
-export interface Key {
+/** What a random fill's values depend on besides the index, in the engine philox: seed and number of the stream, both in [0, 2^64). */
+export interface PhiloxKey {
   readonly seed: bigint;
   readonly stream: bigint;
+}
+
+/** The same in the engine torch: PyTorch's generator at the fill's beginning (5,056 bytes), and the whole fill's elements. */
+export interface TorchKey {
+  readonly state: Uint8Array;
+  readonly total: number;
+}
+
+/** What a random fill's values depend on besides the index. Whoever passes it on need not know the engine. */
+export type Key = PhiloxKey | TorchKey;
+
+export function is_torch_key(key: Key): key is TorchKey {
+  return 'state' in key;
 }
 
 interface Addon {
@@ -19,6 +32,39 @@ interface Addon {
     threads: number,
     cancel?: Int32Array,
   ): boolean;
+  fill_runs(
+    data: TensorData,
+    dtype: number,
+    kind: number,
+    params: Float64Array,
+    key: BigUint64Array,
+    runs: Float64Array,
+    begin: number,
+    threads: number,
+    cancel?: Int32Array,
+  ): boolean;
+  torch_fill(
+    data: TensorData,
+    dtype: number,
+    kind: number,
+    params: Float64Array,
+    state: Uint8Array,
+    total: number,
+    begin: number,
+    threads: number,
+    advance: boolean,
+    cancel?: Int32Array,
+  ): number;
+  torch_skip(
+    state: Uint8Array,
+    dtype: number,
+    kind: number,
+    params: Float64Array,
+    total: number,
+    rounds: number,
+  ): void;
+  torch_seed(state: Uint8Array, seed: bigint): void;
+  torch_check(state: Uint8Array): string;
   widen(data: Uint16Array, dtype: number, out: Float32Array): void;
   prepare(data: TensorData): void;
   set_num_threads(threads: number): void;
@@ -124,6 +170,39 @@ export function run_fill(
   key_words[0] = key.seed;
   key_words[1] = key.stream;
   return addon.fill(data, dtypes[dtype].code, kind_codes[fill.kind], params, key_words, begin, threads, cancel);
+}
+
+/**
+ * Writes elements [begin, begin + data.length) of a rectangular part of a fill into `data`: of runs of `length` consecutive
+ * elements, nested loops over which say where they begin. Not for whole-matrix fills.
+ *
+ * @param runs offset and length, then the count and stride of each loop, outermost first; at most 8 loops
+ * @param begin index of data[0] within the part
+ */
+export function run_fill_of_runs(
+  data: TensorData,
+  dtype: Dtype,
+  fill: Fill,
+  key: Key,
+  runs: Float64Array,
+  begin: number,
+  threads = 0,
+  cancel?: Int32Array,
+): boolean {
+  write_params(fill);
+  key_words[0] = key.seed;
+  key_words[1] = key.stream;
+  return addon.fill_runs(
+    data,
+    dtypes[dtype].code,
+    kind_codes[fill.kind],
+    params,
+    key_words,
+    runs,
+    begin,
+    threads,
+    cancel,
+  );
 }
 
 /** Converts float16 or bfloat16 elements to float32, exactly. */
