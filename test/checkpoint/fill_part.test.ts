@@ -1,27 +1,27 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fill_part, type PartialTensor } from '../../lib/checkpoint/fill_part.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
+import { fill_part } from '../../lib/checkpoint/fill_part.js';
+import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { type SliceRange, shape_of_slice } from '../../lib/checkpoint/slice.js';
 import { type Dtype, dtypes } from '../../lib/dtype.js';
 import type { Key } from '../../lib/native.js';
 
 const key: Key = { seed: 7n, stream: 3n };
 
-function resolved(tensor: Omit<PlannedTensor, 'name'>): PartialTensor {
+function resolved(tensor: Omit<PlannedTensor, 'name'>): ResolvedTensor {
   const [found] = resolve_plan({ tensors: [{ name: 'w', ...tensor }] });
   if (found === undefined) throw new Error('nothing was resolved');
   return found;
 }
 
-function sliced(tensor: PartialTensor, ranges: readonly SliceRange[]): PartialTensor {
+function sliced(tensor: ResolvedTensor, ranges: readonly SliceRange[]): ResolvedTensor {
   const slice = { shape: tensor.shape, ranges };
   const shape = shape_of_slice(slice);
   const elements = shape.reduce((product, n) => product * n, 1);
   return { ...tensor, shape, elements, bytes: elements * dtypes[tensor.dtype as Dtype].bytes, slice };
 }
 
-function filled(tensor: PartialTensor, begin = 0, end = tensor.elements): Uint8Array {
+function filled(tensor: ResolvedTensor, begin = 0, end = tensor.elements): Uint8Array {
   const size = tensor.bytes / tensor.elements;
   const bytes = new Uint8Array((end - begin) * size).fill(0xaa);
   fill_part(tensor, bytes, begin, key, 1);
@@ -80,7 +80,7 @@ test('any part of any slice has the bytes of the whole, for every kind of fill a
 
 test('what no kernel fills is zeros', () => {
   const tensor = resolved({ shape: [6], dtype: 'float32', initializer: 'zeros' });
-  const counter = { ...tensor, dtype: 'int64', bytes: 48 } as unknown as PartialTensor;
+  const counter = { ...tensor, dtype: 'int64', bytes: 48 } as unknown as ResolvedTensor;
   expect(filled(counter)).toEqual(new Uint8Array(48));
 });
 
