@@ -20,9 +20,9 @@ constexpr uint64_t kMaxCount = uint64_t{1} << 53;
 // Bytes of the part that a task writes.
 constexpr size_t kTaskBytes = size_t{256} << 10;
 
-// A kernel writes tiles of 128 elements (64 of float64) whole, and keeps what is asked for. Runs nearer to each other
-// than this are cheaper made with what lies between them.
-constexpr uint64_t kNear = 128;
+// A kernel makes tiles of 128 elements (64 of float64) whole, and keeps what is asked for. Runs with less than this
+// between them are cheaper made with what lies there.
+constexpr uint64_t kTile = 128;
 
 // Memory for such a stretch; it stays in the first-level cache.
 constexpr size_t kStretchBytes = size_t{16} << 10;
@@ -40,9 +40,8 @@ Kernel KernelOf(const Fill& fill, const Key& key, Dtype dtype) {
       return constant(p[0]);
     case Kind::kUniform:
       if (p[0] == p[1]) return constant(p[0]);
-      return [params = PrepareUniform(p[0], p[1], dtype), key](const Range& range) {
-        UniformRange(params, key, range);
-      };
+      return
+          [params = PrepareUniform(p[0], p[1], dtype), key](const Range& range) { UniformRange(params, key, range); };
     case Kind::kNormal:
       return [mean = p[0], std = p[1], key](const Range& range) { NormalRange(mean, std, key, range); };
     case Kind::kTruncNormal:
@@ -174,10 +173,13 @@ bool FillRuns(const Fill& fill, const Key& key, const Runs& runs, const Range& p
   AskForHugePages(part.data, part.count * size);
   const Kernel kernel = KernelOf(fill, key, part.dtype);
   const uint64_t stride = runs.loops == 0 ? 0 : runs.stride[runs.loops - 1];
-  const bool near = runs.loops > 0 && stride - runs.length < kNear && 4 * stride <= kStretchBytes / size;
-  // Tasks end where runs end, if runs are shorter.
+  const bool near = runs.loops > 0 && stride - runs.length < kTile && 4 * stride <= kStretchBytes / size;
+  // Tasks end where runs end, if runs are shorter; runs of less than a tile cost as much as a tile.
   size_t step = kTaskBytes / size;
-  if (runs.length < step) step -= step % static_cast<size_t>(runs.length);
+  if (runs.length < step) {
+    const size_t length = static_cast<size_t>(runs.length);
+    step = length * (step / std::max(length, near ? 1 : static_cast<size_t>(kTile)));
+  }
   const size_t tasks = (part.count + step - 1) / step;
   ParallelFor(tasks, threads, [&](size_t task) {
     if (cancel.Requested()) return;
