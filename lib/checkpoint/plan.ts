@@ -1,30 +1,69 @@
 import { createHash } from 'node:crypto';
 import { check_shape } from '../check.js';
-import { type Dtype, dtypes } from '../dtype.js';
 import type { Fill } from '../fill.js';
 import type { Initializer } from '../initializers.js';
+import type { Key } from '../native.js';
 import { resolve } from '../resolve.js';
 import { InputError } from './errors.js';
+import type { Slice } from './slice.js';
+import { is_fillable, type StoredDtype, stored_dtypes } from './stored.js';
+
+export type { StoredDtype } from './stored.js';
 
 /** A tensor to be written. */
 export interface PlannedTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly dtype: Dtype;
+  /** Types that nninit does not fill (integers, booleans, 8-bit floats, complex numbers) go with 'zeros' only. */
+  readonly dtype: StoredDtype;
+  readonly initializer: Initializer;
+  /**
+   * What the reference code draws when it constructs the module, and overwrites later: it moves an engine that draws in sequence
+   * (torch) on. Absent where `initializer` is itself the draw of construction.
+   */
+  readonly constructed?: Initializer | undefined;
+  /** Other names that the model has for the same tensor; they are not written. */
+  readonly tied?: readonly string[] | undefined;
+  /** The row that is zero whatever the initializer says: an embedding's padding. */
+  readonly zero_row?: number | undefined;
+  /** Where the tensor is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
+  readonly part_of?: { readonly tensor: string; readonly begin: number } | undefined;
+}
+
+/**
+ * A random draw of the reference's constructor. For engines that draw in sequence (torch): the values of a tensor are those of
+ * the last draw with its name, and draws of what is not saved (tied heads) only move the engine on.
+ */
+export interface PlannedDraw {
+  readonly tensor: string;
+  readonly shape: readonly number[];
   readonly initializer: Initializer;
 }
 
 /** A model to be written: plain data. The order of the tensors is the model's own, and changes no tensor's values. */
 export interface Plan {
   readonly tensors: readonly PlannedTensor[];
+  /** The text of the config.json that belongs beside the weights, where there is one. */
+  readonly config?: string | undefined;
+  /** What is odd about the input without being an error. */
+  readonly warnings?: readonly string[] | undefined;
+  /** All random draws in order, where they are not simply those of the tensors in theirs. */
+  readonly draws?: readonly PlannedDraw[] | undefined;
 }
 
 /** A planned tensor with all that a writer needs. */
 export interface ResolvedTensor extends PlannedTensor {
+  /** Of what is written: the slice's, where there is one. */
+  readonly shape: readonly number[];
+  /** Resolved on the whole tensor's shape, `slice.shape` where there is a slice. */
   readonly fill: Fill;
+  /** Of what is written. */
   readonly elements: number;
+  /** Of what is written. */
   readonly bytes: number;
   readonly stream: bigint;
+  /** The part that is written, where that is not all of the tensor. */
+  readonly slice?: Slice | undefined;
 }
 
 /**
@@ -36,6 +75,11 @@ export interface ResolvedTensor extends PlannedTensor {
 export function stream_of_name(name: string): bigint {
   const digest = createHash('sha256').update(name, 'utf8').digest();
   return (1n << 63n) | digest.readBigUInt64LE(0);
+}
+
+/** What a tensor's values depend on besides its fill: the one place where a seed and a tensor become a key. */
+export function key_of({ stream }: Pick<ResolvedTensor, 'stream'>, seed: bigint): Key {
+  return { seed, stream };
 }
 
 /**
@@ -53,20 +97,26 @@ export function resolve_plan(
 ): ResolvedTensor[] {
   const names = new Set<string>();
   return plan.tensors.map((tensor) => {
-    const { name, shape, dtype, initializer } = tensor;
+    const { name, shape, dtype } = tensor;
     try {
       check_name(name, names);
       const elements = check_shape('shape', shape);
-      const bytes = elements * dtypes[dtype].bytes;
+      const bytes = elements * stored_dtypes[dtype].bytes;
       if (!Number.isSafeInteger(bytes))
         throw new RangeError(`expected at most 2^53 - 1 bytes, but [${shape}] takes ${bytes}`);
-      const fill = resolve(initializer, shape, { dtype });
-      return { name, shape, dtype, initializer, fill, elements, bytes, stream: stream_of_name(name) };
+      return { ...tensor, fill: fill_of(tensor), elements, bytes, stream: stream_of_name(name) };
     } catch (cause) {
       if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
       throw new InputError(`${source}: ${place(name)}: ${cause.message}`, { path: source, cause });
     }
   });
+}
+
+function fill_of({ initializer, shape, dtype }: PlannedTensor): Fill {
+  if (is_fillable(dtype)) return resolve(initializer, shape, { dtype });
+  const fill = resolve(initializer, shape);
+  if (fill.kind === 'constant' && fill.value === 0) return fill;
+  throw new RangeError(`expected 'zeros', which is all that nninit writes in ${dtype}`);
 }
 
 function check_name(name: string, names: Set<string>): void {
