@@ -1,15 +1,21 @@
 import { check_integer, check_options, check_shape, range_error, type_error } from './check.js';
 import { type Dtype, dtypes, type TensorData, view_of } from './dtype.js';
-import { type Fill, is_whole } from './fill.js';
+import { type Fill, is_random, is_whole } from './fill.js';
 import { default_generator, Generator } from './generator.js';
 import { definition_of, type Initializer } from './initializers.js';
-import { type Key, run_fill, run_fill_of_runs } from './native.js';
+import { is_torch_key, type Key, run_fill, run_fill_of_runs } from './native.js';
 import { resolve } from './resolve.js';
-import { check_slice, grid_of, runs_of, type Slice, type SliceRange, shape_of_slice } from './slice.js';
+import { check_slice, grid_of, type Run, runs_of, type Slice, type SliceRange, shape_of_slice } from './slice.js';
 import { as_tensor, type TensorLike } from './tensor.js';
 
 /** Loops over runs that the native side takes; shapes of ten and more dimensions can have more. */
 const most_loops = 8;
+
+/** For what is not random: nobody looks at it. */
+const no_key: Key = { seed: 0n, stream: 0n };
+
+/** Elements: 4 to 32 MB. */
+const longest_stretch = 2 ** 22;
 
 /**
  * Writes elements [begin, begin + data.length) of a slice of a fill into `data`: the bytes that the whole fill has there. Only what
@@ -34,14 +40,49 @@ export function run_fill_of_slice(
     copy_from_whole(data, dtype, fill, key, slice, begin, threads);
   } else if (loops.length === 0) {
     run_fill(data, dtype, fill, key, offset + begin, threads);
-  } else if (loops.length <= most_loops) {
+  } else if (loops.length <= most_loops && !(is_torch_key(key) && is_random(fill))) {
     const runs = Float64Array.from([offset, length, ...loops.flatMap(({ count, stride }) => [count, stride])]);
     run_fill_of_runs(data, dtype, fill, key, runs, begin, threads);
   } else {
-    for (const run of runs_of(slice, begin, begin + data.length)) {
-      run_fill(data.subarray(run.at, run.at + run.length), dtype, fill, key, run.begin, threads);
-    }
+    copy_from_stretches(data, dtype, fill, key, slice, begin, threads);
   }
+}
+
+/**
+ * Makes near runs together with what lies between them: for engines that draw in sequence, where to jump a million elements costs
+ * as much as to draw them.
+ */
+function copy_from_stretches(
+  data: TensorData,
+  dtype: Dtype,
+  fill: Fill,
+  key: Key,
+  slice: Slice,
+  begin: number,
+  threads: number,
+): void {
+  let near: Run[] = [];
+  const flush = (): void => {
+    const [first, last] = [near[0], near[near.length - 1]];
+    if (first === undefined || last === undefined) return;
+    if (first === last) {
+      run_fill(data.subarray(first.at, first.at + first.length), dtype, fill, key, first.begin, threads);
+    } else {
+      const length = last.begin + last.length - first.begin;
+      const stretch = view_of(dtype, new ArrayBuffer(length * dtypes[dtype].bytes), 0, length);
+      run_fill(stretch, dtype, fill, key, first.begin, threads);
+      for (const run of near) {
+        const from = run.begin - first.begin;
+        data.set(stretch.subarray(from, from + run.length), run.at);
+      }
+    }
+    near = [];
+  };
+  for (const run of runs_of(slice, begin, begin + data.length)) {
+    if (run.begin + run.length - (near[0]?.begin ?? run.begin) > longest_stretch) flush();
+    near.push(run);
+  }
+  flush();
 }
 
 function copy_from_whole(
@@ -104,9 +145,9 @@ export function fill_slice<T extends TensorLike>(tensor: T, initializer: Initial
   if (!(generator instanceof Generator)) throw type_error(fn, 'generator', 'a Generator', generator);
   const fill = resolve(initializer, slice.shape, { dtype: target.dtype });
   const name = typeof initializer === 'string' ? initializer : initializer.init;
-  const random = definition_of(name).random && check_shape(fn, slice.shape) > 0;
-  // Not random: the key is not looked at.
-  const key = random ? generator.next_key() : { seed: 0n, stream: 0n };
+  const elements = check_shape(fn, slice.shape);
+  const random = definition_of(name).random && elements > 0;
+  const key = random ? generator.next_key(fill, target.dtype, elements) : no_key;
   run_fill_of_slice(target.data, target.dtype, fill, key, slice, 0, threads);
   return tensor;
 }
