@@ -1,8 +1,8 @@
 import { max_threads } from '../bind.js';
 import { check_dtype, check_integer, is_plain_object, type_error } from '../check.js';
-import type { Dtype } from '../dtype.js';
+import type { Dtype, TensorData } from '../dtype.js';
 import { default_generator, Generator } from '../generator.js';
-import { type Key, run_fill } from '../native.js';
+import { run_fill } from '../native.js';
 import { resolve } from '../resolve.js';
 import { empty, type Tensor } from '../tensor.js';
 import { build, unknown_argument } from './describe.js';
@@ -15,7 +15,8 @@ const options = ['dtype', 'generator', 'threads'] as const;
 interface Settings {
   readonly dtype: Dtype;
   readonly generator: Generator;
-  readonly threads: number | undefined;
+  /** 0 for the number of set_num_threads. */
+  readonly threads: number;
 }
 
 /**
@@ -79,47 +80,59 @@ function read_settings(kind: LayerKind, given: ReadonlyMap<string, unknown>): Se
   return {
     dtype: check_dtype(kind, given.get('dtype') ?? 'float32'),
     generator,
-    threads: threads === undefined ? undefined : check_integer(kind, 'threads', threads, 1, max_threads),
+    threads: threads === undefined ? 0 : check_integer(kind, 'threads', threads, 1, max_threads),
   };
 }
 
-function construct(layer: Layer, { dtype, generator, threads = 0 }: Settings): Record<string, Tensor | Counter> {
-  const fills = new Map(
-    layer.tensors.map((tensor) => [tensor.name, resolve(tensor.initializer, tensor.shape, { dtype })]),
+function construct(layer: Layer, settings: Settings): Record<string, Tensor | Counter> {
+  const { dtype, threads } = settings;
+  const constants = layer.tensors.filter((tensor) => tensor.dtype === undefined && !is_drawn(tensor.initializer));
+  const fills = constants.map(
+    ({ name, shape, initializer }) => [name, resolve(initializer, shape, { dtype })] as const,
   );
   const state: Record<string, Tensor | Counter> = {};
   const tensors = new Map<string, Tensor>();
   for (const { name, shape, dtype: own } of layer.tensors) {
     if (own === 'int64') {
-      state[name] = { data: new BigInt64Array(shape.reduce((product, size) => product * size, 1)), shape, dtype: own };
+      state[name] = { data: new BigInt64Array(elements_of(shape)), shape, dtype: own };
     } else {
       const tensor = empty(shape, { dtype }) as Tensor;
       state[name] = tensor;
       tensors.set(name, tensor);
     }
   }
-  const write = (name: string, key?: Key) => {
-    const data = tensors.get(name)?.data;
-    const fill = fills.get(name);
-    if (data !== undefined && fill !== undefined && data.length > 0) run_fill(data, dtype, fill, key, 0, threads);
-  };
-  const kept = kept_draws(layer);
-  for (const draw of layer.draws) {
-    // What is overwritten moves nothing but engines that draw in sequence.
-    if (kept.has(draw) && tensors.get(draw.tensor)?.data.length !== 0) write(draw.tensor, generator.next_key());
+  const data_of = (name: string) => tensors.get(name)?.data;
+  for (const [name, fill] of fills) {
+    const data = data_of(name);
+    if (data !== undefined && data.length > 0) run_fill(data, dtype, fill, undefined, 0, threads);
   }
-  for (const { name, initializer, zero_row: row, copy_of, shape } of layer.tensors) {
-    if (!is_drawn(initializer)) write(name);
-    else if (copy_of !== undefined) copy(tensors.get(copy_of), tensors.get(name));
-    else if (row !== undefined) zero_row(tensors.get(name), row, shape[1] ?? 0);
+  draw_all(layer, data_of, settings);
+  for (const { name, zero_row: row, copy_of, shape } of layer.tensors) {
+    const data = data_of(name);
+    const source = copy_of === undefined ? undefined : data_of(copy_of);
+    if (source !== undefined) data?.set(source);
+    else if (row !== undefined) data?.fill(0, row * (shape[1] ?? 0), (row + 1) * (shape[1] ?? 0));
   }
   return state;
 }
 
-function copy(from: Tensor | undefined, to: Tensor | undefined): void {
-  if (from !== undefined) to?.data.set(from.data);
+function draw_all(
+  layer: Layer,
+  data_of: (name: string) => TensorData | undefined,
+  { dtype, generator, threads }: Settings,
+): void {
+  const kept = kept_draws(layer);
+  const wastes = generator.engine === 'torch'; // draws what is overwritten, too, as PyTorch does
+  for (const draw of layer.draws) {
+    const size = elements_of(draw.shape);
+    if (size === 0 || !(wastes || kept.has(draw))) continue;
+    const fill = resolve(draw.initializer, draw.shape, { dtype });
+    const data = kept.has(draw) ? data_of(draw.tensor) : undefined;
+    if (data !== undefined) generator.fill(data, dtype, fill, threads);
+    else generator.next_key(fill, dtype, size);
+  }
 }
 
-function zero_row(tensor: Tensor | undefined, row: number, length: number): void {
-  tensor?.data.fill(0, row * length, (row + 1) * length);
+function elements_of(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
 }
