@@ -1,105 +1,173 @@
 import { randomFillSync } from 'node:crypto';
 import { check_one_of, check_options, range_error, type_error, typed_array_name } from './check.js';
+import type { Dtype, TensorData } from './dtype.js';
+import type { Engine as AnyEngine } from './engines/engine.js';
+import { PhiloxEngine } from './engines/philox.js';
+import { TorchEngine } from './engines/torch.js';
+import type { Fill } from './fill.js';
 import type { Key } from './native.js';
 
-/** The engines of random bits: 'philox' is Philox4x32-10, the stream of `docs/streams.md`. */
-export type Engine = 'philox';
+/**
+ * The engines of random bits: 'philox' is Philox4x32-10, the stream of `docs/streams.md`; 'torch' is PyTorch's CPU generator, MT19937,
+ * whose values are those of the same calls in PyTorch (`docs/torch-engine.md`).
+ */
+export type Engine = AnyEngine['name'];
 
-const engines: readonly Engine[] = ['philox'];
+const engines = { philox: PhiloxEngine, torch: TorchEngine } as const;
+const engine_names = Object.keys(engines) as Engine[];
 const default_seed = 67280421310721n; // PyTorch's
 const limit = 2n ** 64n;
-const last_stream = 2n ** 63n; // the upper half belongs to named tensors
-
-const state_bytes = 32;
-const magic = [0x6e, 0x6e, 0x69, 0x6e, 0x69, 0x74]; // 'nninit'
-const state_format = 1;
 
 /**
- * A source of randomness: an engine, a 64-bit seed, and the number of the stream that the next fill takes.
+ * A source of randomness: an engine, a 64-bit seed, and a position.
  *
- * Each random fill of at least one element takes one stream: the first after seeding gets stream 0, the next 1, and so on. Its
- * values are a function of (seed, stream, index) alone, so neither threads nor sizes of earlier fills matter.
+ * In the engine philox each random fill of at least one element takes one stream: the first after seeding gets stream 0, the
+ * next 1, and so on. Its values are a function of (seed, stream, index) alone, so neither threads nor sizes of earlier fills matter. In
+ * the engine torch a fill takes the next words of one sequence, as in PyTorch, and its values depend on all that was drawn before.
  *
  *     const generator = new Generator({ seed: 7 });
  *     init.normal_(w, { std: 0.02, generator });
+ *
+ *     const like_torch = new Generator({ engine: 'torch', seed: 0 });   // torch.manual_seed(0)
  */
 export class Generator {
   readonly engine: Engine;
-  #seed: bigint = default_seed;
-  #stream = 0n;
+  readonly #engine: AnyEngine;
+  /** What of a pool still draws, in order. */
+  #turns: Promise<unknown> | undefined;
 
   /**
    * @param options.seed an integer in [-2^63, 2^64), as a number or, beyond 2^53, a bigint; a negative n means n + 2^64.
    *   PyTorch's default, 67280421310721, when left out
-   * @param options.engine 'philox'
+   * @param options.engine 'philox' (the default) or 'torch'
    */
   constructor(options?: { readonly seed?: number | bigint | undefined; readonly engine?: Engine | undefined }) {
     const { seed, engine = 'philox' } = check_options('Generator', options, ['seed', 'engine']);
-    this.engine = check_one_of('Generator', 'engine', engine, engines, `known engines: ${engines.join(', ')}`);
-    if (seed !== undefined) this.#seed = check_seed('Generator', seed);
+    const known = `known engines: ${engine_names.join(', ')}`;
+    this.engine = check_one_of('Generator', 'engine', engine, engine_names, known);
+    this.#engine = new engines[this.engine](seed === undefined ? default_seed : check_seed('Generator', seed));
   }
 
-  /** Sets the seed, in the constructor's range, and starts again at stream 0. Returns this generator. */
+  /** Sets the seed, in the constructor's range, and starts again from it. Returns this generator. */
   manual_seed(seed: number | bigint): this {
-    return this.#restart(check_seed('Generator.manual_seed', seed));
+    const checked = check_seed('Generator.manual_seed', seed);
+    this.#check_free('Generator.manual_seed');
+    this.#engine.manual_seed(checked);
+    return this;
   }
 
-  /** Sets a seed from the system's entropy, starts again at stream 0, and returns that seed, in [0, 2^64). */
+  /** Sets a seed from the system's entropy, starts again from it, and returns that seed, in [0, 2^64). */
   seed(): bigint {
+    this.#check_free('Generator.seed');
     const fresh = new BigUint64Array(1);
     randomFillSync(fresh);
-    this.#restart(fresh[0] ?? 0n);
-    return this.#seed;
+    this.#engine.manual_seed(fresh[0] ?? 0n);
+    return this.#engine.seed;
   }
 
   /** The seed, in [0, 2^64): -1 was made 2^64 - 1. */
   initial_seed(): bigint {
-    return this.#seed;
+    return this.#engine.seed;
   }
 
   /**
-   * The whole state in 32 bytes: 'nninit', format (1), engine (0 for philox), the seed and the next stream as 64-bit
-   * little-endian numbers, and 8 zero bytes.
+   * The whole state: in the engine philox 32 bytes ('nninit', format 1, engine 0, the seed and the next stream as 64-bit
+   * little-endian numbers, and 8 zero bytes); in the engine torch the 5,056 bytes that `torch.get_rng_state()` gives.
    */
   get_state(): Uint8Array<ArrayBuffer> {
-    const state = new Uint8Array(state_bytes);
-    state.set([...magic, state_format, 0]);
-    const view = new DataView(state.buffer);
-    view.setBigUint64(8, this.#seed, true);
-    view.setBigUint64(16, this.#stream, true);
-    return state;
+    this.#check_free('Generator.get_state');
+    return this.#engine.get_state();
   }
 
   /**
-   * Takes over the state that get_state gave, of this generator or another one. Returns this generator.
+   * Takes over the state that get_state gave, of this generator or another one of its engine; in the engine torch also
+   * what `torch.get_rng_state()` gave in Python. Returns this generator.
    *
    * @throws TypeError for anything but a Uint8Array, RangeError for bytes that are no such state: nothing changes then
    */
   set_state(state: Uint8Array): this {
-    const { seed, stream } = parse_state('Generator.set_state', state);
-    this.#seed = seed;
-    this.#stream = stream;
+    const checked = this.#check_state('Generator.set_state', state);
+    this.#check_free('Generator.set_state');
+    this.#engine.set_state(checked);
     return this;
   }
 
   /**
-   * Takes the next stream: what executors of fills call, once for each random fill, when nothing can be refused any more.
+   * The key of the next random fill, and a step past it: what executors of fills call, once for each random fill of at
+   * least one element, when nothing can be refused any more.
    *
-   * @throws RangeError after 2^63 fills
+   * In the engine torch a truncated normal is drawn once to learn how far the step goes.
+   *
+   * @param total elements of the whole fill
+   * @throws RangeError after 2^63 fills of the engine philox
    */
-  next_key(): Key {
-    const stream = this.#stream;
-    if (stream >= last_stream) {
-      throw range_error('Generator', 'the next stream', 'a number below 2^63', stream, 'seed again');
-    }
-    this.#stream = stream + 1n;
-    return { seed: this.#seed, stream };
+  next_key(fill: Fill, dtype: Dtype, total: number): Key {
+    this.#check_free('Generator');
+    return this.#engine.next_key(fill, dtype, total);
   }
 
-  #restart(seed: bigint): this {
-    this.#seed = seed;
-    this.#stream = 0n;
-    return this;
+  /** Writes a whole random fill on this thread and its native ones, and steps past it. */
+  fill(data: TensorData, dtype: Dtype, fill: Fill, threads: number): void {
+    this.#check_free('Generator');
+    this.#engine.fill(data, dtype, fill, threads);
+  }
+
+  /** Whether a pool draws from it at the moment, in a way that only its end tells where the next fill begins. */
+  get busy(): boolean {
+    return this.#turns !== undefined;
+  }
+
+  /** Whether the place after a fill is known only when it is drawn. */
+  is_open_ended(fill: Fill): boolean {
+    return this.#engine instanceof TorchEngine && fill.kind === 'trunc_normal';
+  }
+
+  /**
+   * Waits for what drew before, then runs `draw` with the key of a fill; it returns how often values were drawn. For
+   * fills that are open-ended, and those that come after one.
+   */
+  async in_turn(fill: Fill, dtype: Dtype, total: number, draw: (key: Key) => Promise<number>): Promise<void> {
+    const before = this.#turns;
+    const turn = (async () => {
+      await before?.catch(() => undefined);
+      const engine = this.#engine;
+      if (!(engine instanceof TorchEngine) || !this.is_open_ended(fill)) {
+        await draw(engine.next_key(fill, dtype, total));
+        return;
+      }
+      const rounds = await draw({ state: engine.get_state(), total });
+      engine.skip(fill, dtype, total, rounds);
+    })();
+    this.#turns = turn;
+    try {
+      await turn;
+    } finally {
+      if (this.#turns === turn) this.#turns = undefined;
+    }
+  }
+
+  #check_free(fn: string): void {
+    if (this.#turns === undefined) return;
+    throw new Error(
+      `${fn}: a pool is drawing a truncated normal from this generator, and only its end tells where the next fill ` +
+        'begins: await its promise first',
+    );
+  }
+
+  #check_state(fn: string, state: unknown): Uint8Array {
+    const size = this.engine === 'torch' ? '5,056' : '32';
+    if (typed_array_name(state) !== 'Uint8Array') {
+      throw type_error(fn, 'state', `a Uint8Array of ${size} bytes from get_state`, state);
+    }
+    const bytes = Uint8Array.from(state as Uint8Array); // a copy: shared memory may change meanwhile
+    const why = this.#engine.check_state(bytes);
+    if (why === undefined) return bytes;
+    throw range_error(fn, 'state', `the ${size} bytes that get_state gave`, state, why);
+  }
+
+  /** For set_rng_state, in whose name errors are made. */
+  static set_state_of(generator: Generator, fn: string, state: Uint8Array): void {
+    generator.set_state(generator.#check_state(fn, state));
   }
 }
 
@@ -113,23 +181,6 @@ function check_seed(fn: string, seed: unknown): bigint {
   if (typeof seed !== 'bigint') throw type_error(fn, 'seed', what, seed);
   if (seed < -(2n ** 63n) || seed >= limit) throw range_error(fn, 'seed', what, seed);
   return BigInt.asUintN(64, seed);
-}
-
-function parse_state(fn: string, state: unknown): Key {
-  if (typed_array_name(state) !== 'Uint8Array') {
-    throw type_error(fn, 'state', 'a Uint8Array of 32 bytes from get_state', state);
-  }
-  const bytes = Uint8Array.from(state as Uint8Array); // a copy: shared memory may change meanwhile
-  const refuse = (why: string) => range_error(fn, 'state', 'the 32 bytes that get_state gave', state, why);
-  if (bytes.length !== state_bytes) throw refuse(`${bytes.length} bytes`);
-  if (magic.some((byte, i) => bytes[i] !== byte)) throw refuse("it does not begin with 'nninit'");
-  if (bytes[6] !== state_format) throw refuse(`format ${bytes[6]} is unknown`);
-  if (bytes[7] !== 0) throw refuse(`engine ${bytes[7]} is unknown`);
-  if (bytes.subarray(24).some((byte) => byte !== 0)) throw refuse('its reserved bytes are not zero');
-  const view = new DataView(bytes.buffer);
-  const stream = view.getBigUint64(16, true);
-  if (stream > last_stream) throw refuse(`stream ${stream} is beyond 2^63`);
-  return { seed: view.getBigUint64(8, true), stream };
 }
 
 /** The generator of all fills that name no other: `torch.default_generator`. */
@@ -157,6 +208,5 @@ export function get_rng_state(): Uint8Array<ArrayBuffer> {
 
 /** Sets the default generator's state, as torch.set_rng_state does. */
 export function set_rng_state(state: Uint8Array): void {
-  parse_state('set_rng_state', state);
-  default_generator.set_state(state);
+  Generator.set_state_of(default_generator, 'set_rng_state', state);
 }

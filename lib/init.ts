@@ -18,8 +18,9 @@ import { run_fill } from './native.js';
 
 function run({ tensor, fill, random, generator, threads }: Call): void {
   if (tensor.size === 0) return;
-  const key = random ? (generator ?? default_generator).next_key() : undefined;
-  run_fill(tensor.data, tensor.dtype, fill, key, 0, threads);
+  const { data, dtype } = tensor;
+  if (random) (generator ?? default_generator).fill(data, dtype, fill, threads);
+  else run_fill(data, dtype, fill, undefined, 0, threads);
 }
 
 function here<N extends Name>(name: N): InitFunction<N> {

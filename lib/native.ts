@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { type Dtype, dtypes, type TensorData } from './dtype.js';
-import type { Fill } from './fill.js';
+import { type Fill, is_random } from './fill.js';
 
 /** What a random fill's values depend on besides the index, in the engine philox: seed and number of the stream, both in [0, 2^64). */
 export interface PhiloxKey {
@@ -55,14 +55,7 @@ interface Addon {
     advance: boolean,
     cancel?: Int32Array,
   ): number;
-  torch_skip(
-    state: Uint8Array,
-    dtype: number,
-    kind: number,
-    params: Float64Array,
-    total: number,
-    rounds: number,
-  ): void;
+  torch_skip(state: Uint8Array, dtype: number, kind: number, params: Float64Array, total: number, rounds: number): void;
   torch_seed(state: Uint8Array, seed: bigint): void;
   torch_check(state: Uint8Array): string;
   widen(data: Uint16Array, dtype: number, out: Float32Array): void;
@@ -100,10 +93,18 @@ function load(): Addon {
   }
 }
 
-const addon = load();
+let loaded: Addon | undefined;
+
+/** Loaded when it is first needed: a generator that only keeps a seed, and a plan that is only printed, need none. */
+function addon(): Addon {
+  loaded ??= load();
+  return loaded;
+}
+
 const params = new Float64Array(6);
 const key_words = new BigUint64Array(2);
-const no_key: Key = { seed: 0n, stream: 0n };
+/** For fills that are not random. */
+export const no_key: PhiloxKey = { seed: 0n, stream: 0n };
 
 function write_params(fill: Fill): void {
   switch (fill.kind) {
@@ -167,9 +168,20 @@ export function run_fill(
   cancel?: Int32Array,
 ): boolean {
   write_params(fill);
-  key_words[0] = key.seed;
-  key_words[1] = key.stream;
-  return addon.fill(data, dtypes[dtype].code, kind_codes[fill.kind], params, key_words, begin, threads, cancel);
+  const { code } = dtypes[dtype];
+  const kind = kind_codes[fill.kind];
+  if (is_torch_key(key) && is_random(fill)) {
+    const { state, total } = key;
+    return addon().torch_fill(data, code, kind, params, state, total, begin, threads, false, cancel) > 0;
+  }
+  write_key(key);
+  return addon().fill(data, code, kind, params, key_words, begin, threads, cancel);
+}
+
+function write_key(key: Key): void {
+  const { seed, stream } = is_torch_key(key) ? no_key : key;
+  key_words[0] = seed;
+  key_words[1] = stream;
 }
 
 /**
@@ -190,24 +202,69 @@ export function run_fill_of_runs(
   cancel?: Int32Array,
 ): boolean {
   write_params(fill);
-  key_words[0] = key.seed;
-  key_words[1] = key.stream;
-  return addon.fill_runs(
-    data,
-    dtypes[dtype].code,
-    kind_codes[fill.kind],
-    params,
-    key_words,
-    runs,
-    begin,
-    threads,
-    cancel,
-  );
+  write_key(key);
+  const { code } = dtypes[dtype];
+  return addon().fill_runs(data, code, kind_codes[fill.kind], params, key_words, runs, begin, threads, cancel);
+}
+
+/**
+ * Writes a whole fill of the engine torch and moves the state to its end.
+ *
+ * @returns how often values were drawn: a truncated normal is drawn again while any value lies outside its bounds; 0 if
+ *   cancelled, which leaves the state as it was
+ */
+export function run_torch_fill(
+  data: TensorData,
+  dtype: Dtype,
+  fill: Fill,
+  state: Uint8Array,
+  threads = 0,
+  cancel?: Int32Array,
+): number {
+  write_params(fill);
+  const { code } = dtypes[dtype];
+  return addon().torch_fill(data, code, kind_codes[fill.kind], params, state, data.length, 0, threads, true, cancel);
+}
+
+/**
+ * Like run_fill in the engine torch, for a range, which leaves the state as it is.
+ *
+ * @returns how often the range's values were drawn; the whole fill takes the most over its ranges
+ */
+export function run_torch_range(
+  data: TensorData,
+  dtype: Dtype,
+  fill: Fill,
+  key: TorchKey,
+  begin: number,
+  threads = 0,
+  cancel?: Int32Array,
+): number {
+  write_params(fill);
+  const { code } = dtypes[dtype];
+  const kind = kind_codes[fill.kind];
+  return addon().torch_fill(data, code, kind, params, key.state, key.total, begin, threads, false, cancel);
+}
+
+/** Moves a state of the engine torch past a fill of `total` elements that takes `rounds` draws. */
+export function skip_torch_fill(state: Uint8Array, dtype: Dtype, fill: Fill, total: number, rounds: number): void {
+  write_params(fill);
+  addon().torch_skip(state, dtypes[dtype].code, kind_codes[fill.kind], params, total, rounds);
+}
+
+/** Makes a state what torch.manual_seed(seed) makes it. */
+export function seed_torch(state: Uint8Array, seed: bigint): void {
+  addon().torch_seed(state, seed);
+}
+
+/** Why 5,056 bytes are no state of PyTorch's generator, or an empty string. */
+export function check_torch_state(state: Uint8Array): string {
+  return addon().torch_check(state);
 }
 
 /** Converts float16 or bfloat16 elements to float32, exactly. */
 export function widen(data: Uint16Array, dtype: 'float16' | 'bfloat16', out: Float32Array): void {
-  addon.widen(data, dtypes[dtype].code, out);
+  addon().widen(data, dtypes[dtype].code, out);
 }
 
 /**
@@ -215,7 +272,7 @@ export function widen(data: Uint16Array, dtype: 'float16' | 'bfloat16', out: Flo
  * threads will fill in small pieces, and acts on pages not yet written to.
  */
 export function prepare_memory(data: TensorData): void {
-  addon.prepare(data);
+  addon().prepare(data);
 }
 
 /**
@@ -223,22 +280,22 @@ export function prepare_memory(data: TensorData): void {
  * cores this process may run on.
  */
 export function set_num_threads(threads: number): void {
-  addon.set_num_threads(threads);
+  addon().set_num_threads(threads);
 }
 
 /** How many native threads a fill may use. */
 export function get_num_threads(): number {
-  return addon.get_num_threads();
+  return addon().get_num_threads();
 }
 
 /** The SIMD target in use, by Highway's name: AVX3_ZEN4, AVX3, AVX2, SSE4, NEON, … */
 export function simd_target(): string {
-  return addon.target();
+  return addon().target();
 }
 
 /** The SIMD targets this machine can run, best first. */
 export function simd_targets(): string[] {
-  return addon.targets();
+  return addon().targets();
 }
 
 /**
@@ -246,5 +303,5 @@ export function simd_targets(): string[] {
  * and no fill may be running.
  */
 export function force_simd_target(name: string | null): void {
-  addon.force_target(name);
+  addon().force_target(name);
 }

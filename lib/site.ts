@@ -72,8 +72,8 @@ export function empty_interval(site: Site, a: number, interval: string): RangeEr
   return range_error(site.fn, 'a', `an interval that holds a value of ${site.dtype}`, a, `of ${interval}`);
 }
 
-export function uniform(site: Site, a: number, b: number, argument = 'b'): UniformFill | ConstantFill {
-  if (a === b) return { kind: 'constant', value: a };
+export function uniform(site: Site, a: number, b: number, argument = 'b'): UniformFill {
+  if (a === b) return { kind: 'uniform', a, b }; // all a, but engines that draw in sequence draw
   if (!(b - a <= dtypes[site.dtype].max)) throw beyond(site, argument === 'b' ? 'b - a' : argument, b - a);
   if (!(round_up(a, site.dtype) < b)) throw empty_interval(site, a, `[${a}, ${b})`);
   return { kind: 'uniform', a, b };

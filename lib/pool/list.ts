@@ -2,11 +2,12 @@ import { setImmediate as next_turn } from 'node:timers/promises';
 import { type_error } from '../check.js';
 import { dtypes } from '../dtype.js';
 import { default_generator, type Generator } from '../generator.js';
-import { type Key, run_fill } from '../native.js';
+import { type Key, no_key, run_fill } from '../native.js';
 import { check_item, named, Resolver } from './item.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';
 import { is_tiny } from './split.js';
+import { in_turn, key_at_once } from './turn.js';
 
 /** What `pool.fill` has done. */
 export interface FillResult {
@@ -24,9 +25,6 @@ const slice_milliseconds = 1;
 const clock_items = 16;
 /** Further errors are counted. */
 const most_errors = 100;
-
-/** For fills that are not random. */
-export const no_key: Key = { seed: 0n, stream: 0n };
 
 type Step = IteratorResult<unknown, unknown>;
 type AnyIterator = Iterator<unknown> | AsyncIterator<unknown>;
@@ -147,25 +145,33 @@ export class List {
         return;
       }
       const bytes = size * dtypes[dtype].bytes;
-      const key = random ? (this.#keys[index] ?? (this.#generator ?? default_generator).next_key()) : no_key;
-      if (is_tiny(fill, dtype, size)) {
+      const generator = this.#generator ?? default_generator;
+      const key = random ? (this.#keys[index] ?? key_at_once(generator, fill, dtype, size)) : no_key;
+      if (key !== undefined && is_tiny(fill, dtype, size)) {
         run_fill(data, dtype, fill, key, 0, 1);
         this.#operation.count(size, bytes);
         this.#filled++;
         return;
       }
-      const order = { fn: 'fill', tensor, fill, key, begin: 0, threads: 0 };
       this.#ahead++;
       this.#bytes_ahead += bytes;
-      const job = this.#scheduler.submit(order, (error) => {
+      const ended = (error?: unknown): void => {
         this.#ahead--;
         this.#bytes_ahead -= bytes;
-        this.#operation.remove(job, error === undefined);
         if (error === undefined) this.#filled++;
         else this.#fail(index, item, error);
         this.#on_change?.();
-      });
-      this.#operation.add(job);
+      };
+      const submit = (of: Key, settled: (error: unknown, rounds: number) => void): void => {
+        const order = { fn: 'fill', tensor, fill, key: of, begin: 0, threads: 0 };
+        const job = this.#scheduler.submit(order, (error) => {
+          this.#operation.remove(job, error === undefined);
+          settled(error, job.rounds);
+        });
+        this.#operation.add(job);
+      };
+      if (key !== undefined) submit(key, ended);
+      else in_turn(generator, fill, dtype, size, submit).then(() => ended(), ended);
     } catch (error) {
       this.#fail(index, item, error);
     }

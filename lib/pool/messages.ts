@@ -1,6 +1,6 @@
 import type { Dtype } from '../dtype.js';
 import type { Fill } from '../fill.js';
-import type { Key } from '../native.js';
+import type { Key, PhiloxKey } from '../native.js';
 
 /**
  * All that passes between the pool and its workers. Small pieces travel as records in shared memory, for a structured clone
@@ -55,10 +55,12 @@ export const control_words = {
   done: 32,
   /** How many workers are in a turn. A worker enters before it looks at cancel, so: cancelled and 0 here means none will write. */
   active: 48,
+  /** In the engine torch: how often values were drawn, the most over the ranges. */
+  rounds: 64,
 } as const;
 
 /** Where the bytes of the ranges begin. */
-export const control_bytes = 256;
+export const control_bytes = 320;
 
 /** A slot holds records of pieces, and behind them the memory that the pieces fill. */
 export const max_pieces = 512;
@@ -90,7 +92,7 @@ const kind_index = Object.fromEntries(kinds.map((kind, i) => [kind, i])) as Reco
 export interface Piece {
   readonly fill: Fill;
   readonly dtype: Dtype;
-  readonly key: Key;
+  readonly key: PhiloxKey;
   readonly begin: number;
   readonly count: number;
   readonly at: number;
@@ -106,7 +108,7 @@ export class Records {
     this.#words = new BigUint64Array(slot, 0, max_pieces * record_words);
   }
 
-  write(index: number, fill: Fill, dtype: Dtype, key: Key, begin: number, count: number, at: number): void {
+  write(index: number, fill: Fill, dtype: Dtype, key: PhiloxKey, begin: number, count: number, at: number): void {
     const base = index * record_words;
     const numbers = this.#numbers;
     numbers[base] = kind_index[fill.kind];

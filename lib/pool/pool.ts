@@ -4,16 +4,17 @@ import type { Dtype, TensorData } from '../dtype.js';
 import type { Fill } from '../fill.js';
 import { default_generator, Generator } from '../generator.js';
 import { type Name, names } from '../initializers.js';
-import { get_num_threads, type Key, run_fill } from '../native.js';
+import { get_num_threads, type Key, no_key, run_fill } from '../native.js';
 import { type DataOf, empty, type Tensor } from '../tensor.js';
 import { type FillItem, take_keys, total_of } from './item.js';
 import type { Order } from './job.js';
-import { type FillResult, iterator_of, List, no_key } from './list.js';
+import { type FillResult, iterator_of, List } from './list.js';
 import { weigh } from './memory.js';
 import { type CheckedRunOptions, check_run_options, Operation, type RunOptions, run_options } from './operation.js';
 import { order_of_range } from './range.js';
 import { Scheduler } from './scheduler.js';
 import { is_tiny } from './split.js';
+import { in_turn, key_at_once } from './turn.js';
 
 const most_threads = 128;
 
@@ -220,7 +221,19 @@ export class Pool {
   #start(call: Call, result: unknown): Promise<unknown> {
     const { fn, tensor, fill, random, generator, threads, extra } = call;
     const options = check_run_options(fn, extra);
-    const key = random ? (generator ?? default_generator).next_key() : no_key;
+    const source = generator ?? default_generator;
+    const { dtype, size } = tensor;
+    const key = random ? key_at_once(source, fill, dtype, size) : no_key;
+    if (key === undefined) {
+      const order = { fn, tensor, fill, begin: 0, threads };
+      const submit = (of: Key, settled: (error: unknown, rounds: number) => void): void => {
+        this.#submit({ ...order, key: of }, options).then(
+          (rounds) => settled(undefined, rounds),
+          (error: unknown) => settled(error, 0),
+        );
+      };
+      return in_turn(source, fill, dtype, size, submit).then(() => result);
+    }
     if (options.onProgress === undefined && is_tiny(fill, tensor.dtype, tensor.size)) {
       if (tensor.size > 0) run_fill(tensor.data, tensor.dtype, fill, key, 0, 1);
       return Promise.resolve(result);
@@ -228,9 +241,10 @@ export class Pool {
     return this.#submit({ fn, tensor, fill, key, begin: 0, threads }, options).then(() => result);
   }
 
-  #submit(order: Order, options: CheckedRunOptions): Promise<void> {
+  /** Resolves with how often values were drawn. */
+  #submit(order: Order, options: CheckedRunOptions): Promise<number> {
     const { size, data } = order.tensor;
-    if (size === 0) return Promise.resolve();
+    if (size === 0) return Promise.resolve(1);
     const plain = options.signal === undefined && options.onProgress === undefined;
     const operation = plain ? undefined : new Operation(options, { elements: size, bytes: data.byteLength });
     return new Promise((resolve, reject) => {
@@ -242,7 +256,7 @@ export class Pool {
           reject(thrown); // by onProgress
           return;
         }
-        if (error === undefined) resolve();
+        if (error === undefined) resolve(job.rounds);
         else reject(error);
       });
       operation?.add(job);

@@ -1,7 +1,7 @@
 import { max_threads } from '../bind.js';
 import { check_integer, check_one_of, is_plain_object, range_error, type_error } from '../check.js';
 import { type Fill, is_whole } from '../fill.js';
-import type { Key } from '../native.js';
+import { is_torch_key, type Key, type PhiloxKey, type TorchKey } from '../native.js';
 import { as_tensor } from '../tensor.js';
 import type { Order } from './job.js';
 import { fields } from './messages.js';
@@ -48,8 +48,14 @@ function check_fill(fill: unknown): Fill {
 
 function check_key(key: unknown): Key {
   if (typeof key !== 'object' || key === null) throw type_error(fn, 'key', 'an object with seed and stream', key);
-  const { seed, stream } = key as Partial<Record<keyof Key, unknown>>;
+  if (is_torch_key(key as Key)) return check_torch_key(key as Record<keyof TorchKey, unknown>);
+  const { seed, stream } = key as Partial<Record<keyof PhiloxKey, unknown>>;
   return { seed: check_word('key.seed', seed), stream: check_word('key.stream', stream) };
+}
+
+function check_torch_key({ state, total }: Record<keyof TorchKey, unknown>): TorchKey {
+  if (!(state instanceof Uint8Array)) throw type_error(fn, 'key.state', 'a Uint8Array of 5,056 bytes', state);
+  return { state: state.slice(), total: check_integer(fn, 'key.total', total, 0, Number.MAX_SAFE_INTEGER) };
 }
 
 function check_word(argument: string, value: unknown): bigint {

@@ -1,12 +1,13 @@
 import { types } from 'node:util';
 import { view_of } from '../dtype.js';
 import { is_whole } from '../fill.js';
+import { is_torch_key, no_key } from '../native.js';
 import { Copier } from './copier.js';
 import { Host } from './host.js';
 import { type Job, type Order, SharedJob, StagedJob } from './job.js';
 import { type Report, slot_data_bytes } from './messages.js';
 import { Slot } from './slot.js';
-import { batch_nanoseconds, cost_of } from './split.js';
+import { batch_nanoseconds, cost_of, is_sequential } from './split.js';
 
 /** Smaller tensors cost less to copy than to share: sending a worker the handle of a buffer takes some microseconds. */
 const least_in_place_bytes = 128 << 10;
@@ -221,18 +222,19 @@ export class Scheduler {
 }
 
 function make_job(order: Order, on_settled: (error: unknown) => void): Job {
-  const { tensor, fill } = order;
+  const { tensor, fill, key } = order;
   const { buffer, byteOffset: byte_offset, byteLength: bytes } = tensor.data;
-  if (types.isSharedArrayBuffer(buffer) && bytes >= least_in_place_bytes) {
+  const sequential = is_sequential(fill, key);
+  if (types.isSharedArrayBuffer(buffer) && (bytes >= least_in_place_bytes || sequential)) {
     return new SharedJob(order, { buffer, byte_offset }, true, on_settled);
   }
   const cost = cost_of(fill, tensor.dtype, tensor.size);
-  if (is_whole(fill) && (bytes > slot_data_bytes || cost > batch_nanoseconds)) {
+  if (sequential || (is_whole(fill) && (bytes > slot_data_bytes || cost > batch_nanoseconds))) {
     if (types.isSharedArrayBuffer(buffer)) return new SharedJob(order, { buffer, byte_offset }, true, on_settled);
     const own = new SharedArrayBuffer(bytes);
     return new SharedJob(order, { buffer: own, byte_offset: 0 }, false, on_settled);
   }
-  return new StagedJob(order, on_settled);
+  return new StagedJob(is_torch_key(key) ? { ...order, key: no_key } : order, on_settled);
 }
 
 function died(job: Job, cause: unknown): Error {

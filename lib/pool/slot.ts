@@ -49,9 +49,9 @@ export class Slot {
   }
 
   #add(job: StagedJob, count: number): void {
-    const { fill, key, tensor, begin } = job.order;
+    const { fill, tensor, begin } = job.order;
     const at = this.#bytes;
-    this.#records.write(this.parts.length, fill, tensor.dtype, key, begin + job.next, count, at);
+    this.#records.write(this.parts.length, fill, tensor.dtype, job.key, begin + job.next, count, at);
     this.parts.push({ job, begin: job.next, count, at });
     job.next += count;
     this.#bytes += Math.ceil((count * job.bytes_each) / cache_line) * cache_line;

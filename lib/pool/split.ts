@@ -1,5 +1,6 @@
 import { type Dtype, dtypes } from '../dtype.js';
-import { type Fill, is_whole } from '../fill.js';
+import { type Fill, is_random, is_whole } from '../fill.js';
+import { is_torch_key, type Key } from '../native.js';
 
 /**
  * Nanoseconds an element takes on one core, roughly: enough to cut work into pieces of about the same time, and nothing
@@ -51,6 +52,23 @@ export interface Split {
   readonly first: number;
   readonly step: number;
   readonly count: number;
+}
+
+/** Whether a fill is cut from one sequence of words, in which each range has to jump to its place. */
+export function is_sequential(fill: Fill, key: Key): boolean {
+  return is_torch_key(key) && is_random(fill);
+}
+
+/** Ranges of such a fill: long enough for the jump not to matter, one for each thread but for the largest. */
+const least_sequential = 2 ** 17;
+const most_sequential = 2 ** 24;
+
+/** Cuts a fill of the engine torch for `threads` threads. */
+export function split_sequence(fill: Fill, length: number, threads: number): Split {
+  if (is_whole(fill)) return { first: length, step: length, count: 1 };
+  const ideal = Math.ceil(length / Math.max(threads, Math.ceil(length / most_sequential)));
+  const step = Math.ceil(Math.max(ideal, least_sequential) / cache_line) * cache_line;
+  return { first: Math.min(step, length), step, count: Math.ceil(length / step) };
 }
 
 /**

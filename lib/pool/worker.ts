@@ -1,7 +1,8 @@
 /** What runs in the pool's threads. Piscina calls `work`. */
 
 import { dtypes, view_of } from '../dtype.js';
-import { run_fill } from '../native.js';
+import { is_random } from '../fill.js';
+import { is_torch_key, run_fill, run_torch_range } from '../native.js';
 import { let_go } from './memory.js';
 import {
   type BatchMessage,
@@ -61,7 +62,13 @@ function take_turn(turn: TurnMessage): Report {
       if (Atomics.load(done, index) === 1) continue; // filled before another worker died
       const [begin, end] = range_of(turn, index, length);
       const view = view_of(dtype, buffer, byte_offset + begin * bytes, end - begin);
-      if (!run_fill(view, dtype, fill, key, turn.begin + begin, threads, cancel)) break;
+      if (is_torch_key(key) && is_random(fill)) {
+        const rounds = run_torch_range(view, dtype, fill, key, turn.begin + begin, threads, cancel);
+        if (rounds === 0) break;
+        raise(words, control_words.rounds, rounds);
+      } else if (!run_fill(view, dtype, fill, key, turn.begin + begin, threads, cancel)) {
+        break;
+      }
       Atomics.store(done, index, 1);
       Atomics.add(words, control_words.done, 1);
       if (Atomics.load(waiting, 0) !== 0 && performance.now() - start >= turn_milliseconds) break;
@@ -71,5 +78,15 @@ function take_turn(turn: TurnMessage): Report {
     return { failures: [{ piece: 0, error }] };
   } finally {
     Atomics.sub(words, control_words.active, 1);
+  }
+}
+
+/** Makes a word that other threads write to as well at least `value`. */
+function raise(words: Int32Array, index: number, value: number): void {
+  let seen = Atomics.load(words, index);
+  while (seen < value) {
+    const before = Atomics.compareExchange(words, index, seen, value);
+    if (before === seen) return;
+    seen = before;
   }
 }

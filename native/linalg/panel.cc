@@ -156,6 +156,14 @@ void PanelDouble(const std::vector<ReflectorBlock<double>>& blocks, const PanelO
   PanelOf(blocks, out, first, panel, work);
 }
 
+void ApplyFloat(const ReflectorBlock<float>& block, float* panel, float* work) {
+  ApplyBlock(block, panel, work, work + kBlock * kPanel);
+}
+
+void ApplyDouble(const ReflectorBlock<double>& block, double* panel, double* work) {
+  ApplyBlock(block, panel, work, work + kBlock * kPanel);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace nninit
 HWY_AFTER_NAMESPACE();
@@ -165,6 +173,8 @@ namespace nninit {
 
 HWY_EXPORT(PanelFloat);
 HWY_EXPORT(PanelDouble);
+HWY_EXPORT(ApplyFloat);
+HWY_EXPORT(ApplyDouble);
 
 void WritePanel(const std::vector<ReflectorBlock<float>>& blocks, const PanelOutput<float>& out, size_t first,
                 float* panel, float* work) {
@@ -174,6 +184,14 @@ void WritePanel(const std::vector<ReflectorBlock<float>>& blocks, const PanelOut
 void WritePanel(const std::vector<ReflectorBlock<double>>& blocks, const PanelOutput<double>& out, size_t first,
                 double* panel, double* work) {
   HWY_DYNAMIC_DISPATCH(PanelDouble)(blocks, out, first, panel, work);
+}
+
+void ApplyReflectors(const ReflectorBlock<float>& block, float* panel, float* work) {
+  HWY_DYNAMIC_DISPATCH(ApplyFloat)(block, panel, work);
+}
+
+void ApplyReflectors(const ReflectorBlock<double>& block, double* panel, double* work) {
+  HWY_DYNAMIC_DISPATCH(ApplyDouble)(block, panel, work);
 }
 
 }  // namespace nninit

@@ -30,6 +30,10 @@ void WritePanel(const std::vector<ReflectorBlock<float>>& blocks, const PanelOut
 void WritePanel(const std::vector<ReflectorBlock<double>>& blocks, const PanelOutput<double>& out, size_t first,
                 double* panel, double* work);
 
+// Applies one block, I − V·T·Vᵀ, to a panel whose first row is the block's. `work` as above.
+void ApplyReflectors(const ReflectorBlock<float>& block, float* panel, float* work);
+void ApplyReflectors(const ReflectorBlock<double>& block, double* panel, double* work);
+
 }  // namespace nninit
 
 #endif  // NNINIT_LINALG_PANEL_H_

@@ -10,6 +10,7 @@ import {
   resolve,
   tensor,
 } from '../../lib/index.js';
+import { next_key } from '../support.js';
 import { bytes, cases, functions_of, generator } from './cases.js';
 
 const pools = [1, 2, 3].map((threads) => createPool({ threads }));
@@ -73,7 +74,7 @@ describe('the same bytes as the synchronous functions', () => {
     const [, pool] = pools;
     const expected = init.normal_(empty([700_001], { dtype: 'bfloat16' }), { generator: generator() });
     const fill = resolve('normal', [700_001], { dtype: 'bfloat16' });
-    const key = generator().next_key();
+    const key = next_key(generator());
     for (const shared of [false, true]) {
       const chunks: Buffer[] = [];
       for (let begin = 0; begin < 700_001; begin += 99_991) {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { empty, init } from '../../lib/index.js';
 import { Host } from '../../lib/pool/host.js';
 import { Scheduler } from '../../lib/pool/scheduler.js';
+import { next_key } from '../support.js';
 import { bytes, generator, sleep } from './cases.js';
 
 const exit_file = fileURLToPath(new URL('./exit.mjs', import.meta.url));
@@ -37,7 +38,7 @@ function fill(scheduler: Scheduler, tensor: ReturnType<typeof empty>, kind: 'nor
         fn: kind,
         tensor: { data, shape, dtype, size: data.length },
         fill: kind === 'normal' ? { kind, mean: 0, std: 1 } : { kind, rows, cols, gain: 1, stride: 1, offset: 0 },
-        key: generator().next_key(),
+        key: next_key(generator()),
         begin: 0,
         threads: 0,
       },

@@ -1,0 +1,112 @@
+#include "linalg/qr.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <vector>
+
+#include "linalg/product.h"
+
+namespace nninit {
+namespace {
+
+// The matrix in panels of kPanel columns, each long_side × kPanel, row-major.
+template <class T>
+class Panels {
+ public:
+  explicit Panels(const ReflectorProduct<T>& product)
+      : rows_(product.long_side), memory_(AllocateVectors<T>(product.Panels() * product.long_side * kPanel)) {
+    std::memset(memory_.get(), 0, product.Panels() * product.long_side * kPanel * sizeof(T));
+  }
+
+  T& At(size_t row, size_t column) { return Panel(column / kPanel)[row * kPanel + column % kPanel]; }
+  T* Panel(size_t panel) { return memory_.get() + panel * rows_ * kPanel; }
+
+ private:
+  size_t rows_;
+  hwy::AlignedFreeUniquePtr<T[]> memory_;
+};
+
+// Factorizes the columns of one block, one after the other: each is reflected by those before it first.
+template <class T>
+void Factorize(const ReflectorBlock<T>& block, size_t count, Panels<T>* matrix, T* signs) {
+  Clear(block);
+  std::vector<T> columns(count * block.length);
+  for (size_t c = 0; c < count; ++c) {
+    for (size_t i = 0; i < block.length; ++i) {
+      columns[c * block.length + i] = matrix->At(block.first + i, block.first + c);
+    }
+  }
+  std::vector<T> reflector(block.length);
+  for (size_t c = 0; c < count; ++c) {
+    const size_t length = block.length - c;
+    const auto reflection = AddReflector(block, c, columns.data() + c * block.length + c);
+    signs[c] = reflection.sign;
+    for (size_t i = 0; i < length; ++i) reflector[i] = block.v[(c + i) * kBlock + c];
+    for (size_t other = c + 1; other < count; ++other) {
+      T* x = columns.data() + other * block.length + c;
+      double sums[16] = {};
+      size_t i = 0;
+      for (; i + 16 <= length; i += 16) {
+        for (size_t j = 0; j < 16; ++j) {
+          sums[j] += static_cast<double>(reflector[i + j]) * static_cast<double>(x[i + j]);
+        }
+      }
+      double dot = 0;
+      for (; i < length; ++i) dot += static_cast<double>(reflector[i]) * static_cast<double>(x[i]);
+      for (const double sum : sums) dot += sum;
+      const double factor = reflection.tau * dot;
+      for (i = 0; i < length; ++i) {
+        x[i] = static_cast<T>(static_cast<double>(x[i]) - factor * static_cast<double>(reflector[i]));
+      }
+    }
+  }
+}
+
+template <class T>
+bool Fill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype, int threads, const Cancel& cancel,
+          const std::function<bool(void*)>& make) {
+  ReflectorProduct<T> product(params, threads);
+  Panels<T> matrix(product);
+  {
+    const auto given = AllocateVectors<T>(params.rows * params.cols);
+    if (!make(given.get())) return false;
+    for (size_t r = 0; r < params.rows; ++r) {
+      for (size_t c = 0; c < params.cols; ++c) {
+        (product.transposed ? matrix.At(c, r) : matrix.At(r, c)) = given[r * params.cols + c];
+      }
+    }
+  }
+  for (size_t b = 0; b < product.blocks.size(); ++b) {
+    if (cancel.Requested()) return false;
+    const ReflectorBlock<T>& block = product.blocks[b];
+    Factorize(block, product.Reflectors(b), &matrix, product.signs() + b * kBlock);
+    // The columns to the right get the block's transposed: (I − V·T·Vᵀ)ᵀ has Tᵀ in the middle. A panel that begins
+    // within the block is reflected as a whole, since nobody looks at its columns on the left any more.
+    T transposed[kBlock * kBlock];
+    for (size_t r = 0; r < kBlock; ++r) {
+      for (size_t c = 0; c < kBlock; ++c) transposed[r * kBlock + c] = block.t[c * kBlock + r];
+    }
+    const ReflectorBlock<T> backwards{block.first, block.length, block.v, transposed};
+    const size_t first = (block.first + product.Reflectors(b)) / kPanel;
+    std::atomic<size_t> next{first};
+    ParallelFor(product.workers(), threads, [&](size_t worker) {
+      for (size_t p; (p = next.fetch_add(1)) < product.Panels() && !cancel.Requested();) {
+        ApplyReflectors(backwards, matrix.Panel(p) + block.first * kPanel, product.scratch(worker));
+      }
+    });
+  }
+  product.Write(data, count, dtype, threads, cancel);
+  return !cancel.Requested();
+}
+
+}  // namespace
+
+bool QrFill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype, int threads, const Cancel& cancel,
+            const std::function<bool(void*)>& make) {
+  if (params.rows == 0 || params.cols == 0) return true;
+  if (dtype == Dtype::kFloat64) return Fill<double>(params, data, count, dtype, threads, cancel, make);
+  return Fill<float>(params, data, count, dtype, threads, cancel, make);
+}
+
+}  // namespace nninit

@@ -1,0 +1,316 @@
+#include "torch/kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "torch/kernels.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include "kernels/storage.h"
+#include "kernels/store-inl.h"
+#include "random/mt19937.h"
+#include "torch/words-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nninit {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class D>
+HWY_INLINE hn::Vec<D> Scaled(D d, const TorchUniform& p, hn::Vec<D> u) {
+  using T = hn::TFromD<D>;
+  const auto a = hn::Set(d, static_cast<T>(p.a));
+  const auto x = FusedMulAdd(d, u, hn::Set(d, static_cast<T>(p.scale)), a);
+  const auto is_b =
+      hn::And(hn::Ge(x, hn::Set(d, static_cast<T>(p.wrap_low))), hn::Le(x, hn::Set(d, static_cast<T>(p.wrap_high))));
+  return hn::IfThenElse(is_b, a, x);
+}
+
+template <class D>
+HWY_INLINE void UniformVector(D d, const TorchUniform& p, const uint32_t* HWY_RESTRICT words,
+                              double* HWY_RESTRICT out) {
+  hn::StoreU(Scaled(d, p, Uniform53(d, words)), d, out);
+}
+
+template <class D, class T>
+HWY_INLINE void UniformVector(D d, const TorchUniform& p, const uint32_t* HWY_RESTRICT words, T* HWY_RESTRICT out) {
+  StoreAs(d, Scaled(d, p, Uniform24(d, words)), out);
+}
+
+template <class T>
+HWY_INLINE void Uniforms(const TorchUniform& p, const uint32_t* HWY_RESTRICT words, size_t count, T* HWY_RESTRICT out) {
+  constexpr bool kWide = sizeof(T) == 8;
+  constexpr size_t kPer = kWide ? 2 : 1;
+  constexpr size_t kAhead = 2048 / sizeof(T);
+  const hn::CappedTag<std::conditional_t<kWide, double, float>, 16 / kPer> d;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    UniformVector(d, p, words + i * kPer, out + i);
+    hwy::Prefetch(out + i + kAhead);
+  }
+  if (i == count) return;
+  uint32_t last_words[16] = {};
+  T last[16 / kPer];
+  std::memcpy(last_words, words + i * kPer, (count - i) * kPer * sizeof(uint32_t));
+  UniformVector(d, p, last_words, last);
+  std::memcpy(out + i, last, (count - i) * sizeof(T));
+}
+
+#define NNINIT_FOR_FLOATS(dtype, call) \
+  switch (dtype) {                     \
+    case Dtype::kFloat32:              \
+      call(float);                     \
+      break;                           \
+    case Dtype::kFloat16:              \
+      call(Float16);                   \
+      break;                           \
+    case Dtype::kBFloat16:             \
+      call(BFloat16);                  \
+      break;                           \
+    case Dtype::kFloat64:              \
+      break;                           \
+  }
+
+void UniformWords(const TorchUniform& p, Dtype dtype, const uint32_t* words, size_t count, void* out) {
+  if (dtype == Dtype::kFloat64) return Uniforms(p, words, count, static_cast<double*>(out));
+#define NNINIT_CALL(T) Uniforms(p, words, count, static_cast<T*>(out))
+  NNINIT_FOR_FLOATS(dtype, NNINIT_CALL)
+#undef NNINIT_CALL
+}
+
+// One block, in the float32 that all but float64 compute in.
+HWY_INLINE void NormalBlock(float mean, float std, const uint32_t* HWY_RESTRICT words, float* HWY_RESTRICT out) {
+  const hn::CappedTag<float, 8> d;
+  for (size_t i = 0; i < 8; i += hn::Lanes(d)) {
+    auto x = hn::Zero(d);
+    auto y = hn::Zero(d);
+    NormalPairs(d, Uniform24(d, words + i), Uniform24(d, words + 8 + i), hn::Set(d, mean), hn::Set(d, std), x, y);
+    hn::StoreU(x, d, out + i);
+    hn::StoreU(y, d, out + 8 + i);
+  }
+}
+
+template <class T>
+HWY_INLINE void StoreBlock(const float* HWY_RESTRICT block, T* HWY_RESTRICT out) {
+  const hn::CappedTag<float, 16> d;
+  for (size_t i = 0; i < kTorchBlock; i += hn::Lanes(d)) StoreAs(d, hn::LoadU(d, block + i), out + i);
+}
+
+template <class T>
+HWY_INLINE void Normals(const TorchNormal& p, const uint32_t* HWY_RESTRICT words, size_t blocks, T* HWY_RESTRICT out) {
+  const auto mean = static_cast<float>(p.mean);
+  const auto std = static_cast<float>(p.std);
+  constexpr size_t kAhead = 2048 / sizeof(T);
+  size_t block = 0;
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  // Vectors of 16: the first halves of two blocks beside each other, then the second ones.
+  const hn::CappedTag<float, 16> d;
+  for (; block + 2 <= blocks; block += 2) {
+    const size_t i = block * kTorchBlock;
+    const auto u = Uniform24(d, words + i);
+    const auto v = Uniform24(d, words + i + 16);
+    auto x = hn::Zero(d);
+    auto y = hn::Zero(d);
+    NormalPairs(d, hn::ConcatLowerLower(d, v, u), hn::ConcatUpperUpper(d, v, u), hn::Set(d, mean), hn::Set(d, std), x,
+                y);
+    StoreAs(d, hn::ConcatLowerLower(d, y, x), out + i);
+    StoreAs(d, hn::ConcatUpperUpper(d, y, x), out + i + 16);
+    hwy::Prefetch(out + i + kAhead);
+    hwy::Prefetch(out + i + kAhead + 16);
+  }
+#endif
+  for (; block < blocks; ++block) {
+    HWY_ALIGN float values[kTorchBlock];
+    NormalBlock(mean, std, words + block * kTorchBlock, values);
+    StoreBlock(values, out + block * kTorchBlock);
+    hwy::Prefetch(out + block * kTorchBlock + kAhead);
+  }
+}
+
+void NormalWords(const TorchNormal& p, Dtype dtype, const uint32_t* words, size_t blocks, void* out){
+#define NNINIT_CALL(T) Normals(p, words, blocks, static_cast<T*>(out))
+    NNINIT_FOR_FLOATS(dtype, NNINIT_CALL)
+#undef NNINIT_CALL
+}
+
+HWY_INLINE float ToFloat(float x) {
+  return x;
+}
+HWY_INLINE float ToFloat(BFloat16 x) {
+  const uint32_t bits = uint32_t{x.bits} << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+HWY_INLINE float ToFloat(Float16 x) {
+  const uint32_t bits = x.bits;
+  const uint32_t magnitude = bits & 0x7FFF;
+  uint32_t wide = (magnitude << 13) + (112u << 23);
+  if (magnitude >= 0x7C00) wide += 112u << 23;
+  float value;
+  std::memcpy(&value, &wide, sizeof value);
+  if (magnitude < 0x400) value = static_cast<float>(magnitude) * 0x1p-24f;
+  return (bits & 0x8000) != 0 ? -value : value;
+}
+
+template <class T>
+HWY_INLINE bool Outside(T x, float low, float high) {
+  const float value = ToFloat(x);
+  return (value < low) | (value > high);
+}
+
+template <class T>
+HWY_INLINE bool AnyOutside(const T* HWY_RESTRICT out, float low, float high) {
+  bool any = false;
+  for (size_t i = 0; i < kTorchBlock; ++i) any |= Outside(out[i], low, high);
+  return any;
+}
+
+HWY_INLINE bool AnyOutside(const float* HWY_RESTRICT out, float low, float high) {
+  const hn::CappedTag<float, 16> d;
+  auto any = hn::MaskFromVec(hn::Zero(d));
+  for (size_t i = 0; i < kTorchBlock; i += hn::Lanes(d)) {
+    const auto x = hn::LoadU(d, out + i);
+    any = hn::Or(any, hn::Or(hn::Lt(x, hn::Set(d, low)), hn::Gt(x, hn::Set(d, high))));
+  }
+  return !hn::AllFalse(d, any);
+}
+
+template <class T>
+HWY_INLINE size_t Redraws(const TorchNormal& p, const uint32_t* HWY_RESTRICT words, size_t blocks, T* HWY_RESTRICT out,
+                          uint32_t first, uint32_t* HWY_RESTRICT pending, bool* before) {
+  const auto mean = static_cast<float>(p.mean);
+  const auto std = static_cast<float>(p.std);
+  const auto low = static_cast<float>(p.low);
+  const auto high = static_cast<float>(p.high);
+  size_t left = 0;
+  for (size_t block = 0; block < blocks; ++block) {
+    T* HWY_RESTRICT at = out + block * kTorchBlock;
+    if (!AnyOutside(at, low, high)) continue;
+    *before = true;
+    HWY_ALIGN float values[kTorchBlock];
+    T rounded[kTorchBlock];
+    NormalBlock(mean, std, words + block * kTorchBlock, values);
+    StoreBlock(values, rounded);
+    bool again = false;
+    for (size_t i = 0; i < kTorchBlock; ++i) {
+      if (!Outside(at[i], low, high)) continue;
+      at[i] = rounded[i];
+      again |= Outside(rounded[i], low, high);
+    }
+    if (again) pending[left++] = first + static_cast<uint32_t>(block);
+  }
+  return left;
+}
+
+size_t RedrawWords(const TorchNormal& p, Dtype dtype, const uint32_t* words, size_t blocks, void* out, uint32_t first,
+                   uint32_t* pending, bool* before) {
+#define NNINIT_CALL(T) return Redraws(p, words, blocks, static_cast<T*>(out), first, pending, before)
+  NNINIT_FOR_FLOATS(dtype, NNINIT_CALL)
+#undef NNINIT_CALL
+  return 0;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nninit
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace nninit {
+
+HWY_EXPORT(UniformWords);
+HWY_EXPORT(NormalWords);
+HWY_EXPORT(RedrawWords);
+
+namespace {
+
+uint64_t Word64(const uint32_t* words) { return (uint64_t{Temper(words[0])} << 32) | Temper(words[1]); }
+
+double Unit53(uint64_t word) { return static_cast<double>(word & ((uint64_t{1} << 53) - 1)) * 0x1p-53; }
+
+constexpr double kTwoPi = 6.283185307179586476925;
+
+// float64 goes through the C library's functions, as PyTorch does.
+void NormalBlock64(const TorchNormal& p, const uint32_t* words, double* out) {
+  for (size_t i = 0; i < 8; ++i) {
+    const double u1 = 1 - Unit53(Word64(words + 2 * i));
+    const double theta = kTwoPi * Unit53(Word64(words + 2 * (i + 8)));
+    const double radius = std::sqrt(-2 * std::log(u1));
+    out[i] = std::fma(radius * std::cos(theta), p.std, p.mean);
+    out[i + 8] = std::fma(radius * std::sin(theta), p.std, p.mean);
+  }
+}
+
+size_t RedrawWords64(const TorchNormal& p, const uint32_t* words, size_t blocks, double* out, uint32_t first,
+                     uint32_t* pending, bool* before) {
+  size_t left = 0;
+  const auto outside = [&](double x) { return x < p.low || x > p.high; };
+  for (size_t block = 0; block < blocks; ++block) {
+    double* at = out + block * kTorchBlock;
+    double values[kTorchBlock];
+    bool drawn = false;
+    bool again = false;
+    for (size_t i = 0; i < kTorchBlock; ++i) {
+      if (!outside(at[i])) continue;
+      if (!drawn) NormalBlock64(p, words + 2 * block * kTorchBlock, values);
+      drawn = true;
+      at[i] = values[i];
+      again = again || outside(at[i]);
+    }
+    *before = *before || drawn;
+    if (again) pending[left++] = first + static_cast<uint32_t>(block);
+  }
+  return left;
+}
+
+}  // namespace
+
+TorchUniform PrepareTorchUniform(double a, double b, Dtype dtype) {
+  if (dtype == Dtype::kFloat64) return {a, b - a, b, b};
+  // Bounds are float32 for 16-bit dtypes too.
+  const float from = static_cast<float>(a);
+  const float scale = static_cast<float>(b) - from;
+  const double to = RoundNearest(static_cast<double>(static_cast<float>(b)), dtype);
+  if (dtype == Dtype::kFloat32) return {from, scale, to, to};
+  // The float32 values that are stored as b: halves go to the even one.
+  const double half = Spacing(to, dtype) / 2;
+  float low = static_cast<float>(to - half);
+  float high = static_cast<float>(to + half);
+  while (RoundNearest(low, dtype) != to) low = std::nextafterf(low, static_cast<float>(to));
+  while (RoundNearest(high, dtype) != to) high = std::nextafterf(high, static_cast<float>(to));
+  return {from, scale, low, high};
+}
+
+void TorchUniformWords(const TorchUniform& params, Dtype dtype, const uint32_t* words, size_t count, void* out) {
+  HWY_DYNAMIC_DISPATCH(UniformWords)(params, dtype, words, count, out);
+}
+
+void TorchNormalWords(const TorchNormal& params, Dtype dtype, const uint32_t* words, size_t blocks, void* out) {
+  if (dtype != Dtype::kFloat64) return HWY_DYNAMIC_DISPATCH(NormalWords)(params, dtype, words, blocks, out);
+  for (size_t i = 0; i < blocks * kTorchBlock; i += kTorchBlock) {
+    NormalBlock64(params, words + 2 * i, static_cast<double*>(out) + i);
+  }
+}
+
+size_t TorchRedrawWords(const TorchNormal& params, Dtype dtype, const uint32_t* words, size_t blocks, void* out,
+                        uint32_t first, uint32_t* pending, bool* before) {
+  if (dtype == Dtype::kFloat64) {
+    return RedrawWords64(params, words, blocks, static_cast<double*>(out), first, pending, before);
+  }
+  return HWY_DYNAMIC_DISPATCH(RedrawWords)(params, dtype, words, blocks, out, first, pending, before);
+}
+
+void TorchNormalPair(uint64_t word1, uint64_t word2, double* first, double* second) {
+  const double radius = std::sqrt(-2 * std::log1p(-Unit53(word2)));
+  const double theta = kTwoPi * Unit53(word1);
+  *first = radius * std::cos(theta);
+  *second = radius * std::sin(theta);
+}
+
+}  // namespace nninit
+#endif

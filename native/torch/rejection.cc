@@ -1,0 +1,113 @@
+#include "torch/rejection.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels/storage.h"
+#include "torch/kernels.h"
+#include "widen.h"
+
+namespace nninit {
+namespace {
+
+// An element as a number.
+double Value(const char* data, Dtype dtype) {
+  if (dtype == Dtype::kFloat64) {
+    double x;
+    std::memcpy(&x, data, sizeof x);
+    return x;
+  }
+  float x;
+  if (dtype == Dtype::kFloat32) {
+    std::memcpy(&x, data, sizeof x);
+  } else {
+    uint16_t bits;
+    std::memcpy(&bits, data, sizeof bits);
+    Widen(&bits, 1, dtype, &x);
+  }
+  return static_cast<double>(x);
+}
+
+// The steps of PyTorch's code, each of which stores its result in the dtype.
+class Density {
+ public:
+  explicit Density(const TorchRejection& r) : dtype_(r.dtype), mean_(r.mean), std_(r.std) {
+    const double mode = std::max(r.a, std::min(r.mean, r.b));
+    const double z = (mode - r.mean) / r.std;
+    peak_ = -0.5 * (z * z);
+  }
+
+  bool Accepts(double candidate, double uniform) const {
+    if (dtype_ == Dtype::kFloat64) {
+      const double z = (candidate - mean_) / std_;
+      return !(std::log(uniform) > z * z * -0.5 - peak_);
+    }
+    float x = static_cast<float>(candidate);
+    x = Stored(x - static_cast<float>(mean_));
+    x = Stored(x / static_cast<float>(std_));
+    x = Stored(x * x);
+    x = Stored(x * -0.5f);
+    x = Stored(x - static_cast<float>(peak_));
+    return !(Stored(static_cast<float>(std::log(uniform))) > x);
+  }
+
+ private:
+  float Stored(float x) const {
+    if (dtype_ == Dtype::kFloat32 || !std::isfinite(x)) return x;
+    return static_cast<float>(RoundNearest(static_cast<double>(x), dtype_));
+  }
+
+  Dtype dtype_;
+  double mean_, std_, peak_;
+};
+
+}  // namespace
+
+uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const Cancel& cancel,
+                          const MtState& start) {
+  const Dtype dtype = rejection.dtype;
+  const uint64_t per = TorchWords(dtype);
+  const size_t bytes = DtypeBytes(dtype);
+  const uint64_t draw = rejection.total * per;
+  const TorchUniform from_a_to_b = PrepareTorchUniform(rejection.a, rejection.b, dtype);
+  const TorchUniform from_0_to_1 = PrepareTorchUniform(0, 1, dtype);
+  const Density density(rejection);
+  TorchSeeker candidate_words(start, range.begin * per);
+  TorchSeeker uniform_words(start, draw + range.begin * per);
+  constexpr size_t kStep = 1024;
+  char candidates[kStep * sizeof(double)];
+  char uniforms[kStep * sizeof(double)];
+  char* data = static_cast<char*>(range.data);
+  std::vector<uint32_t> pending;
+
+  // Draws elements [i, i + count) of the range.
+  const auto try_range = [&](uint64_t round, size_t i, size_t count, auto&& refused) {
+    const uint64_t word = 2 * round * draw + (range.begin + i) * per;
+    TorchUniformWords(from_a_to_b, dtype, candidate_words.At(word, count * per), count, candidates);
+    TorchUniformWords(from_0_to_1, dtype, uniform_words.At(word + draw, count * per), count, uniforms);
+    std::memcpy(data + i * bytes, candidates, count * bytes);
+    for (size_t k = 0; k < count; ++k) {
+      if (!density.Accepts(Value(candidates + k * bytes, dtype), Value(uniforms + k * bytes, dtype))) {
+        refused(static_cast<uint32_t>(i + k));
+      }
+    }
+  };
+
+  for (size_t i = 0; i < range.count && !cancel.Requested(); i += kStep) {
+    try_range(0, i, std::min(kStep, range.count - i), [&](uint32_t k) { pending.push_back(k); });
+  }
+  uint64_t rounds = 1;
+  while (!pending.empty() && !cancel.Requested() && rounds < kMostTorchRounds) {
+    size_t left = 0;
+    for (const uint32_t i : pending) {
+      try_range(rounds, i, 1, [&](uint32_t k) { pending[left++] = k; });
+    }
+    pending.resize(left);
+    ++rounds;
+  }
+  return cancel.Requested() || !pending.empty() ? 0 : rounds;
+}
+
+}  // namespace nninit

@@ -1,0 +1,27 @@
+// trunc_normal_ of the torch engine where little of the normal distribution lies within the bounds.
+#ifndef NNINIT_TORCH_REJECTION_H_
+#define NNINIT_TORCH_REJECTION_H_
+
+#include "cancel.h"
+#include "kernels/range.h"
+#include "torch/seek.h"
+
+namespace nninit {
+
+// Candidates from U(a, b), accepted where the logarithm of another uniform is at most the density's relative to its
+// largest. Each round draws `total` candidates and then `total` uniforms.
+struct TorchRejection {
+  double mean, std, a, b;
+  Dtype dtype;
+  uint64_t total;
+};
+
+// Returns the number of rounds; 0 if cancelled, or if values are still refused after kMostRounds.
+uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const Cancel& cancel,
+                          const MtState& start);
+
+constexpr uint64_t kMostTorchRounds = 100000;
+
+}  // namespace nninit
+
+#endif  // NNINIT_TORCH_REJECTION_H_

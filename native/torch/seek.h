@@ -1,0 +1,35 @@
+// The words of a fill by their number.
+#ifndef NNINIT_TORCH_SEEK_H_
+#define NNINIT_TORCH_SEEK_H_
+
+#include "random/mt19937.h"
+
+namespace nninit {
+
+class TorchSeeker {
+ public:
+  TorchSeeker(const MtState& start, uint64_t word) : start_(start), cursor_(start, word), at_(word) {}
+
+  // Words [word, word + count), count ≤ MtCursor::kMost. Going back costs a jump from the start.
+  const uint32_t* At(uint64_t word, size_t count) {
+    if (word < at_) {
+      cursor_ = MtCursor(start_, word);
+    } else {
+      cursor_.Skip(word - at_);
+    }
+    at_ = word + count;
+    return cursor_.Next(count);
+  }
+
+  uint64_t at() const { return at_; }
+  void Save(MtState* state) const { cursor_.Save(state); }
+
+ private:
+  const MtState& start_;
+  MtCursor cursor_;
+  uint64_t at_;
+};
+
+}  // namespace nninit
+
+#endif  // NNINIT_TORCH_SEEK_H_
