@@ -1,35 +1,36 @@
-import { dtypes, view_of } from '../dtype.js';
 import { is_whole } from '../fill.js';
-import { run_fill } from '../native.js';
+import type { Key } from '../native.js';
+import { fill_part } from './fill_part.js';
 import type { ResolvedTensor } from './plan.js';
+import { stored_dtypes } from './stored.js';
 
 /** A tensor with its place in the data of a file. */
 export type PlacedTensor = ResolvedTensor & { readonly offset: number };
 
 /** Elements [begin, end) of a tensor, to stand `at` bytes into a chunk. */
-export interface Segment {
-  readonly tensor: PlacedTensor;
+export interface Segment<T extends PlacedTensor = PlacedTensor> {
+  readonly tensor: T;
   readonly begin: number;
   readonly end: number;
   readonly at: number;
 }
 
 /** A run of consecutive bytes of a file's data: what is filled and written in one piece. */
-export interface Chunk {
+export interface Chunk<T extends PlacedTensor = PlacedTensor> {
   readonly position: number;
   readonly bytes: number;
-  readonly segments: readonly Segment[];
+  readonly segments: readonly Segment<T>[];
 }
 
 /**
  * Cuts the data of a file into chunks of at most `chunk_bytes` (a multiple of 8). Small tensors share a chunk, large ones are cut
  * where a chunk ends. Only a tensor that cannot be cut (orthogonal, sparse) and is larger gets a larger chunk, of its own.
  */
-export function* cut(tensors: readonly PlacedTensor[], chunk_bytes: number): Generator<Chunk> {
-  let segments: Segment[] = [];
+export function* cut<T extends PlacedTensor>(tensors: readonly T[], chunk_bytes: number): Generator<Chunk<T>> {
+  let segments: Segment<T>[] = [];
   let position = 0;
   let bytes = 0;
-  const take = (): Chunk => {
+  const take = (): Chunk<T> => {
     const chunk = { position, bytes, segments };
     position += bytes;
     bytes = 0;
@@ -38,7 +39,7 @@ export function* cut(tensors: readonly PlacedTensor[], chunk_bytes: number): Gen
   };
   for (const tensor of tensors) {
     if (tensor.elements === 0) continue;
-    const size = dtypes[tensor.dtype].bytes;
+    const size = stored_dtypes[tensor.dtype].bytes;
     if (is_whole(tensor.fill) && tensor.bytes > chunk_bytes - bytes) {
       if (bytes > 0) yield take();
       if (tensor.bytes > chunk_bytes) {
@@ -60,10 +61,13 @@ export function* cut(tensors: readonly PlacedTensor[], chunk_bytes: number): Gen
   if (bytes > 0) yield take();
 }
 
+/** A tensor with its place, and with what its values depend on besides its fill. */
+export type KeyedTensor = PlacedTensor & { readonly key: Key };
+
 /** Fills the memory of a chunk. */
-export function fill_chunk(chunk: Chunk, memory: ArrayBuffer, seed: bigint, threads: number): void {
+export function fill_chunk(chunk: Chunk<KeyedTensor>, memory: ArrayBuffer, threads: number): void {
   for (const { tensor, begin, end, at } of chunk.segments) {
-    const view = view_of(tensor.dtype, memory, at, end - begin);
-    run_fill(view, tensor.dtype, tensor.fill, { seed, stream: tensor.stream }, begin, threads);
+    const bytes = new Uint8Array(memory, at, (end - begin) * stored_dtypes[tensor.dtype].bytes);
+    fill_part(tensor, bytes, begin, tensor.key, threads);
   }
 }

@@ -24,12 +24,14 @@ export interface InputErrorOptions {
   readonly cause?: unknown;
 }
 
-/** The system refused while a checkpoint was being written: a full disk, a read-only folder, … What was begun is removed. */
+/** The system refused while a checkpoint was being written: a full disk, a read-only folder, … */
 export class WriteError extends Error {
   override readonly name = 'WriteError';
   /** The system's own code: ENOSPC, EACCES, EFBIG, … */
   readonly code: string;
   readonly path: string;
+  /** Whether what was complete is kept, for a run that goes on; else what was begun is removed. */
+  resumable = false;
 
   constructor(action: string, path: string, cause: unknown) {
     super(`could not ${action} ${path}: ${strerror(cause)}`, { cause });
@@ -38,14 +40,19 @@ export class WriteError extends Error {
   }
 }
 
-/** A signal or an AbortSignal ended the work. What was begun is removed. */
+/** What messages call the stream. */
+export const stdout_name = 'standard output';
+
+/** A signal or an AbortSignal ended the work. */
 export class InterruptedError extends Error {
   override readonly name = 'InterruptedError';
   readonly code = 'ERR_NNINIT_INTERRUPTED';
   readonly path: string;
+  /** Whether what was complete is kept, for a run that goes on; else what was begun is removed. */
+  resumable = false;
 
   constructor(path: string, cause: unknown) {
-    super(`interrupted before ${path} was complete; the unfinished file is removed`, { cause });
+    super(`interrupted before ${path} was complete`, { cause });
     this.path = path;
   }
 }

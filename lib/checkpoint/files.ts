@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
-import { dirname, join, parse, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { error_code, WriteError } from './errors.js';
 
 /** Runs a step of the work on files, and says which one failed on which path. */
@@ -13,8 +12,8 @@ export async function step<T>(action: string, path: string, work: () => Promise<
 }
 
 /**
- * A file that appears under its name only when it is complete and on the disk: written under another name in the same folder,
- * synced, closed, renamed. `discard` removes what is not renamed yet.
+ * A file that gets its name only when it is complete and on the disk: written under a temporary one in the same folder, synced,
+ * closed, renamed. `discard` removes what is not renamed yet.
  */
 export class PendingFile {
   readonly path: string;
@@ -27,50 +26,72 @@ export class PendingFile {
     this.#handle = handle;
   }
 
-  static async create(path: string): Promise<PendingFile> {
-    const { dir, base } = parse(path);
-    const temporary = join(dir, `.${base}.${randomBytes(6).toString('hex')}.tmp`);
+  /**
+   * @param path the name it is to have
+   * @param temporary the name it has until then
+   * @param options.replace whether a file that has the temporary name may be overwritten; else it is an error
+   */
+  static async create(path: string, temporary: string, { replace = false } = {}): Promise<PendingFile> {
     // 'wx' is O_CREAT | O_EXCL: never someone else's file, never through a link.
+    if (replace) await step('remove', temporary, () => rm(temporary, { force: true }));
     const handle = await step('create', temporary, () => open(temporary, 'wx', 0o666));
     return new PendingFile(path, temporary, handle);
   }
 
+  /** Goes on with a temporary file that is there. */
+  static async reopen(path: string, temporary: string): Promise<PendingFile> {
+    return new PendingFile(path, temporary, await step('open', temporary, () => open(temporary, 'r+')));
+  }
+
+  /** The descriptor, for writes by other threads; none may be under way when the file is finished or discarded. */
+  get fd(): number {
+    return this.#opened().fd;
+  }
+
   /** Writes all bytes at a position, however short the system's single writes are. */
   async write(bytes: Uint8Array, position: number): Promise<void> {
-    const handle = this.#handle;
-    if (handle === undefined) throw new Error(`${this.path} is closed`);
+    const handle = this.#opened();
     await step('write', this.path, async () => {
       for (let done = 0; done < bytes.length; ) {
-        // A single write takes less than 2^31 bytes.
-        const length = Math.min(bytes.length - done, 2 ** 30);
-        const { bytesWritten } = await handle.write(bytes, done, length, position + done);
+        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
         if (bytesWritten === 0) throw new Error('the system takes no more bytes');
         done += bytesWritten;
       }
     });
   }
 
+  /** Waits until all that is written so far is on the disk. */
+  async sync_data(): Promise<void> {
+    await step('sync', this.path, () => this.#opened().datasync());
+  }
+
   /** Syncs and closes. A failed sync is never tried again: the system may have dropped what it could not write. */
   async finish(): Promise<void> {
-    await step('sync', this.path, async () => this.#handle?.sync());
-    await step('close', this.path, async () => this.#close());
+    await step('sync', this.path, () => this.#opened().sync());
+    await step('close', this.path, () => this.close());
   }
 
   /** Gives the finished file its name, in place of one that may be there. */
-  async publish(): Promise<void> {
-    await step('rename a file to', this.path, () => rename(this.#temporary, this.path));
+  async publish(path = this.path): Promise<void> {
+    await rename_step(this.#temporary, path);
   }
 
   async discard(): Promise<void> {
     // Whatever brought us here is the error to report.
-    await this.#close().catch(() => {});
+    await this.close().catch(() => {});
     await rm(this.#temporary, { force: true }).catch(() => {});
   }
 
-  async #close(): Promise<void> {
+  /** Closes the file and leaves it under its temporary name. */
+  async close(): Promise<void> {
     const handle = this.#handle;
     this.#handle = undefined;
     await handle?.close();
+  }
+
+  #opened(): FileHandle {
+    if (this.#handle === undefined) throw new Error(`${this.path} is closed`);
+    return this.#handle;
   }
 }
 
@@ -133,6 +154,19 @@ export async function remove_folders(folders: readonly string[]): Promise<void> 
       return; // something is in there by now
     }
   }
+}
+
+/** Removes files by name, as far as they are there. */
+export async function remove_names(folder: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const path = join(folder, name);
+    await step('remove', path, () => rm(path, { force: true }));
+  }
+}
+
+/** Gives a file another name, in place of one that may have it. */
+export async function rename_step(from: string, to: string): Promise<void> {
+  await step('rename a file to', to, () => rename(from, to));
 }
 
 /** Makes the names in a folder durable. Systems and file systems that cannot sync folders do without. */

@@ -1,11 +1,11 @@
-import { type Dtype, dtypes } from '../dtype.js';
 import { InputError } from './errors.js';
+import { type StoredDtype, stored_dtypes, stored_order } from './stored.js';
 
 /** What a safetensors header says of a tensor. */
 export interface HeaderEntry {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly dtype: Dtype;
+  readonly dtype: StoredDtype;
   /** elements × bytes an element. */
   readonly bytes: number;
 }
@@ -26,12 +26,6 @@ export interface Layout<T extends HeaderEntry> {
 const header_limit = 100_000_000;
 
 /**
- * The reference writer's order of dtypes: so every tensor is aligned to its element size. (bfloat16 and float16 are
- * both of two bytes; the reference has bfloat16 first.)
- */
-const dtype_order: readonly Dtype[] = ['float64', 'float32', 'bfloat16', 'float16'];
-
-/**
  * Lays out a safetensors file as the reference implementation does: larger dtypes first, then by name (in bytes of UTF-8),
  * without holes, `__metadata__` first. Deterministic to the byte: `metadata` keeps its order, which the reference does not.
  *
@@ -45,7 +39,7 @@ export function layout<T extends HeaderEntry>(
   const sortable = tensors.map((tensor) => ({
     tensor,
     name: Buffer.from(tensor.name),
-    rank: dtype_order.indexOf(tensor.dtype),
+    rank: -(stored_order.get(tensor.dtype) ?? 0),
   }));
   sortable.sort((a, b) => a.rank - b.rank || Buffer.compare(a.name, b.name));
   let offset = 0;
@@ -72,7 +66,7 @@ function header(
   // Joined by hand: an object would move keys such as "0" to the front and lose "__proto__".
   const entries = [`"__metadata__":${JSON.stringify(metadata)}`];
   for (const { name, dtype, shape, offset, bytes } of tensors) {
-    const value = { dtype: dtypes[dtype].safetensors, shape, data_offsets: [offset, offset + bytes] };
+    const value = { dtype: stored_dtypes[dtype].tag, shape, data_offsets: [offset, offset + bytes] };
     entries.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
   }
   const json = Buffer.from(`{${entries.join(',')}}`);

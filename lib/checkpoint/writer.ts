@@ -1,181 +1,212 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { version } from '../version.js';
-import { type Chunk, cut, fill_chunk, type PlacedTensor } from './chunks.js';
-import { InputError, InterruptedError } from './errors.js';
-import { check_space, if_there, make_folder, PendingFile, remove_folders, step, sync_folder } from './files.js';
+import { InterruptedError, WriteError } from './errors.js';
+import { check_space, make_folder, remove_folders, remove_names, step, sync_folder } from './files.js';
 import type { ResolvedTensor } from './plan.js';
-import { type Layout, layout } from './safetensors.js';
+import { tensor_files } from './raw.js';
+import { type Survey, survey } from './resume.js';
+import { create_journal, is_leftover, type Journal, journal_name, update_journal } from './resume_journal.js';
+import { this_process } from './resume_process.js';
+import { safetensors_files } from './shards.js';
+import { commit } from './writer_commit.js';
+import type { FileSet, Format } from './writer_files.js';
+import { type RunOptions, write_files } from './writer_run.js';
 
-export interface WriteOptions {
+export interface WriteOptions extends RunOptions {
   /** In [0, 2^64). */
   readonly seed: bigint;
+  /** safetensors by default; npy and raw make a file for each tensor. */
+  readonly format?: Format | undefined;
+  /** Bytes of tensors a shard of safetensors; 5·10^9 by default. A tensor that is larger gets a shard of its own. */
+  readonly max_shard_size?: number | undefined;
   /** The text of config.json, where the model has one. */
   readonly config?: string | undefined;
-  /** Native threads for the fills; by default the number of set_num_threads. */
-  readonly threads?: number | undefined;
   /** Replaces a checkpoint that is there already. */
   readonly force?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the path when all checks are passed and the work begins. */
-  readonly on_begin?: ((path: string) => Promise<void>) | undefined;
-  /** Called with the bytes of tensors that have reached the file. */
-  readonly on_progress?: ((written: number) => void) | undefined;
-  /** Memory for one chunk, of which there are `chunks_in_flight`; rounded up to a multiple of 8. Changes no byte of the file. */
-  readonly chunk_bytes?: number | undefined;
+  /** Goes on with a checkpoint that a run with the same arguments left unfinished, if there is one. */
+  readonly resume?: boolean | undefined;
+  /** Called when all checks are passed and the work begins. */
+  readonly on_begin?: ((work: Work) => Promise<void>) | undefined;
+}
+
+/** What is to be done. */
+export interface Work {
+  /** What is written last, as in Written. */
+  readonly path: string;
+  readonly tensors: number;
+  readonly files: number;
+  /** Bytes of tensors that are to be written, and those that are there already. */
+  readonly bytes: number;
+  readonly done_bytes: number;
 }
 
 /** What was written. */
 export interface Written {
+  /** The file that tells that all is there: model.safetensors, or the index or manifest of several files. */
   readonly path: string;
+  readonly format: Format;
+  /** Files of tensors. */
+  readonly files: number;
   readonly tensors: number;
   readonly parameters: number;
-  /** Of the whole file. */
+  /** Of all files of tensors, those that were there already included. */
   readonly bytes: number;
+  /** Bytes of tensors that were there already, from a run before. */
+  readonly resumed_bytes: number;
 }
 
-export const weights_name = 'model.safetensors';
-export const config_name = 'config.json';
-const index_name = 'model.safetensors.index.json';
-
-/** The engine and the version of its stream: part of what makes the bytes (docs/streams.md). */
-export const engine = 'philox';
-export const stream_version = 1;
-
-/** One chunk is filled while the other is being written. From 1 to 32 MiB each no difference was measured. */
-const chunks_in_flight = 2;
-const default_chunk_bytes = 4 * 2 ** 20;
-
 /**
- * Writes a model as `model.safetensors`, with its `config.json`, into a folder, which is made if need be.
+ * Writes a model into a folder, which is made if need be: `model.safetensors`, or shards and an index, or a file for each tensor and a
+ * manifest; and its `config.json`.
  *
- * The file's bytes are a function of the tensors, the seed and nninit's version. Memory stays at a few chunks, or one tensor where that cannot
- * be cut (orthogonal, sparse). The files appear under their names only when all of them are complete and synced, the
- * weights last; after an error or an abort nothing is left of them.
+ * The bytes are a function of the tensors, the seed, the sizes of shards and nninit's version. Memory stays at a few chunks for each
+ * thread, or one tensor where that cannot be cut (orthogonal, sparse). Files appear under their names only when they are complete
+ * and synced, the index (or the only file) last. After an error or an abort nothing is left, or, once something is worth keeping, what
+ * `resume` can go on with; the error says which by `resumable`.
  *
- * @throws InputError if the folder holds a checkpoint (unless `force`); WriteError with the system's `code`;
- *   InterruptedError after `signal`
+ * @throws InputError if the folder holds a checkpoint (unless `force`), or an unfinished one (unless `force` or `resume`);
+ *   WriteError with the system's `code`; InterruptedError after `signal`
  */
 export async function write_checkpoint(
   folder: string,
   tensors: readonly ResolvedTensor[],
   options: WriteOptions,
 ): Promise<Written> {
-  const plan = layout(tensors, {
-    format: 'pt',
-    'nninit.engine': engine,
-    'nninit.seed': String(options.seed),
-    'nninit.stream_version': String(stream_version),
-    'nninit.version': version,
-  });
-  const config = await check_folder(folder, options);
+  const { force = false, resume = false } = options;
+  if (force && resume) throw new TypeError('write_checkpoint: expected at most one of force and resume');
+  const set = files_of(tensors, options);
+  const seen = await survey(folder, set, force ? 'force' : resume ? 'resume' : 'new');
+  const to_write = set.files.filter(({ name }) => !seen.complete.has(name) && !seen.held.has(name));
+  const bytes = sum(set.files.map((file) => file.data_bytes));
+  const resumed_bytes = bytes - sum(to_write.map((file) => file.data_bytes - (seen.partial.get(file.name) ?? 0)));
+  const path = join(folder, set.index?.name ?? set.files[0]?.name ?? '');
+  const written: Written = {
+    path,
+    format: set.format,
+    files: set.files.length,
+    tensors: tensors.length,
+    parameters: sum(tensors.map(({ elements }) => elements)),
+    bytes: sum(set.files.map((file) => file.file_bytes)),
+    resumed_bytes,
+  };
+  if (is_finished(set, seen)) return written;
+
   const made = await make_folder(folder);
+  const journal = new Recorder(folder, set, seen);
   try {
-    await write_files(folder, plan, config, options);
-    for (const each of new Set([resolve(folder), ...made.map(dirname)])) await sync_folder(each);
+    await check_space(folder, bytes - resumed_bytes);
+    await journal.begin();
+    await remove_names(folder, seen.leftovers);
+    await options.on_begin?.({
+      path,
+      tensors: tensors.length,
+      files: set.files.length,
+      bytes,
+      done_bytes: resumed_bytes,
+    });
+    await write_files(folder, set, seen, options, (name, progress) => journal.record(name, progress));
+    await commit(folder, set, seen, { signal: options.signal, before_renames: () => journal.commit() });
+    for (const each of made.map(dirname)) await sync_folder(each);
+    await journal.end();
   } catch (cause) {
-    await remove_folders(made);
+    await give_up(folder, journal, made, cause);
     throw cause;
   }
-  const parameters = tensors.reduce((sum, { elements }) => sum + elements, 0);
-  return { path: join(folder, weights_name), tensors: tensors.length, parameters, bytes: plan.file_bytes };
+  return written;
 }
 
-/** Looks for what must not be replaced. Returns the text of the config that is still to be written. */
-async function check_folder(folder: string, { config, force }: WriteOptions): Promise<string | undefined> {
-  const weights = join(folder, weights_name);
-  const index = join(folder, index_name);
-  const config_path = join(folder, config_name);
-  const refuse = (path: string, text: string) => new InputError(text, { path, code: 'EEXIST' });
-  if ((await step('look at', index, () => if_there(stat(index)))) !== undefined) {
-    throw refuse(
-      index,
-      `${folder} holds a checkpoint in several files (${index_name}): remove it first, or choose another folder`,
-    );
-  }
-  const there = await step('look at', weights, () => if_there(stat(weights)));
-  if (there !== undefined && !there.isFile()) throw refuse(weights, `${weights} is no file: remove it first`);
-  if (there !== undefined && !force) throw refuse(weights, `${weights} exists already; --force replaces it`);
-  if (config === undefined) return undefined;
-  const present = await step('read', config_path, () => if_there(readFile(config_path, 'utf8')));
-  if (present === config) return undefined;
-  if (!force && present !== undefined) {
-    throw refuse(config_path, `${config_path} exists already and differs; --force replaces it`);
-  }
-  return config;
+/** The files that a model makes. */
+function files_of(tensors: readonly ResolvedTensor[], options: WriteOptions): FileSet {
+  const { format = 'safetensors' } = options;
+  return format === 'safetensors' ? safetensors_files(tensors, options) : tensor_files(tensors, format, options);
 }
 
-async function write_files(
-  folder: string,
-  plan: Layout<ResolvedTensor>,
-  config: string | undefined,
-  options: WriteOptions,
-): Promise<void> {
-  const weights_path = join(folder, weights_name);
-  await check_space(folder, plan.file_bytes);
-  const files: PendingFile[] = [];
-  const create = async (path: string): Promise<PendingFile> => {
-    const file = await PendingFile.create(path);
-    files.push(file);
-    return file;
-  };
-  try {
-    const weights = await create(weights_path);
-    await options.on_begin?.(weights_path);
-    await weights.write(plan.head, 0);
-    await write_data(weights, plan, options);
-    await weights.finish();
-    if (config !== undefined) {
-      const file = await create(join(folder, config_name));
-      await file.write(Buffer.from(config), 0);
-      await file.finish();
-    }
-    refuse_if_aborted(options.signal, weights_path);
-    await check_folder(folder, options); // someone else may have been quicker
-    // The weights last: when they are there, so is everything.
-    for (const file of files.toReversed()) await file.publish();
-  } catch (cause) {
-    for (const file of files) await file.discard();
-    throw cause;
-  }
+function is_finished(set: FileSet, seen: Survey): boolean {
+  return (
+    seen.complete.size === set.files.length &&
+    (set.index === undefined || seen.index) &&
+    (set.config === undefined || seen.config) &&
+    seen.journal === undefined &&
+    seen.leftovers.length + seen.stale.length === 0
+  );
 }
 
-/** Fills chunk after chunk into a few buffers, each while those before it are on their way to the file. */
-async function write_data(file: PendingFile, plan: Layout<ResolvedTensor>, options: WriteOptions): Promise<void> {
-  const { seed, threads = 0, signal, on_progress, chunk_bytes = default_chunk_bytes } = options;
-  const size = Math.max(8, Math.ceil(Math.min(chunk_bytes, plan.data_bytes) / 8) * 8);
-  const buffers: (ArrayBuffer | undefined)[] = new Array(chunks_in_flight).fill(undefined);
-  const writes: Promise<void>[] = new Array(chunks_in_flight).fill(Promise.resolve());
-  let written = 0;
-  const write = async (chunk: Chunk, memory: ArrayBuffer): Promise<void> => {
-    await file.write(new Uint8Array(memory, 0, chunk.bytes), plan.head.length + chunk.position);
-    written += chunk.bytes;
-    on_progress?.(written);
-  };
-  try {
-    let slot = 0;
-    for (const chunk of cut(plan.tensors as readonly PlacedTensor[], size)) {
-      refuse_if_aborted(signal, file.path);
-      let memory: ArrayBuffer;
-      if (chunk.bytes > size) {
-        await Promise.all(writes); // so that a large tensor is alone in memory
-        memory = new ArrayBuffer(chunk.bytes);
-      } else {
-        await writes[slot];
-        memory = buffers[slot] ??= new ArrayBuffer(size);
-      }
-      fill_chunk(chunk, memory, seed, threads);
-      const writing = write(chunk, memory);
-      writing.catch(() => {}); // it is looked at when its slot is needed again, or below
-      writes[slot] = writing;
-      slot = (slot + 1) % chunks_in_flight;
-    }
-    await Promise.all(writes);
-  } finally {
-    await Promise.allSettled(writes); // nothing may still be writing when the file is closed
+/** Keeps the journal: in its own order, since two things may be written down at once. */
+class Recorder {
+  readonly folder: string;
+  /** Whether something is there that a later run need not make again. */
+  worth_keeping: boolean;
+  begun = false;
+  #journal: Journal;
+  readonly #existed: boolean;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(folder: string, set: FileSet, seen: Survey) {
+    this.folder = folder;
+    this.worth_keeping = seen.complete.size + seen.held.size + seen.partial.size > 0;
+    this.#existed = seen.journal !== undefined || seen.broken_journal;
+    this.#journal = {
+      digest: set.digest,
+      replaces: seen.replaces,
+      committing: seen.journal?.committing ?? false,
+      process: null,
+      progress: Object.fromEntries(seen.partial),
+    };
+  }
+
+  async begin(): Promise<void> {
+    this.#journal = { ...this.#journal, process: await this_process() };
+    await (this.#existed ? update_journal : create_journal)(this.folder, this.#journal);
+    this.begun = true;
+  }
+
+  /** A file has so many bytes of its tensors on the disk, or is complete. */
+  async record(name: string, progress: number | 'complete'): Promise<void> {
+    this.worth_keeping = true;
+    const { [name]: _, ...others } = this.#journal.progress;
+    // A complete file speaks for itself: no need to write that down at once.
+    const now = progress === 'complete' ? others : { ...others, [name]: progress };
+    this.#journal = { ...this.#journal, progress: now };
+    if (progress !== 'complete') await this.#write();
+  }
+
+  async commit(): Promise<void> {
+    this.worth_keeping = true;
+    this.#journal = { ...this.#journal, committing: true };
+    await this.#write();
+  }
+
+  async release(): Promise<void> {
+    this.#journal = { ...this.#journal, process: null };
+    await this.#write();
+  }
+
+  async end(): Promise<void> {
+    await remove_names(this.folder, [journal_name]);
+    await sync_folder(resolve(this.folder));
+  }
+
+  async #write(): Promise<void> {
+    const journal = this.#journal;
+    this.#last = this.#last.catch(() => {}).then(() => update_journal(this.folder, journal));
+    await this.#last;
   }
 }
 
-function refuse_if_aborted(signal: AbortSignal | undefined, path: string): void {
-  if (signal?.aborted) throw new InterruptedError(path, signal.reason);
+/** After an error: keeps what another run can go on with, or else removes everything that was begun. */
+async function give_up(folder: string, journal: Recorder, made: readonly string[], cause: unknown): Promise<void> {
+  const names = await readdir(folder).catch((): string[] => []);
+  if (journal.begun && journal.worth_keeping && names.includes(journal_name)) {
+    // If even this fails (the disk is full), a later run sees that the process is gone.
+    await journal.release().catch(() => {});
+    if (cause instanceof WriteError || cause instanceof InterruptedError) cause.resumable = true;
+    return;
+  }
+  const ours = journal.begun ? names.filter((name) => is_leftover(name) || name === journal_name) : [];
+  await step('remove', folder, () => remove_names(folder, ours)).catch(() => {});
+  await remove_folders(made);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, n) => total + n, 0);
 }

@@ -1,4 +1,4 @@
-import { InputError, InterruptedError } from '../checkpoint/errors.js';
+import { InputError, InterruptedError, stdout_name, WriteError } from '../checkpoint/errors.js';
 
 /** What the process ends with. */
 export const exit_codes = {
@@ -27,6 +27,12 @@ export function describe_error(error: unknown, debug: boolean): string {
   if (!(error instanceof Error)) return `nninit: ${String(error)}`;
   if (debug && error.stack !== undefined)
     return error.stack + (error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : '');
-  const line = error.message.replace(/\s*\n\s*/g, ' ');
+  const line = error.message.replace(/\s*\n\s*/g, ' ') + what_is_left(error);
   return line.startsWith('nninit: ') ? line : `nninit: ${line}`;
+}
+
+function what_is_left(error: Error): string {
+  if (!(error instanceof InterruptedError || error instanceof WriteError)) return '';
+  if (error.resumable) return '; what is complete stays, and --resume goes on';
+  return error instanceof InterruptedError && error.path !== stdout_name ? '; what was begun is removed' : '';
 }

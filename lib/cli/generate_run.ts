@@ -1,18 +1,24 @@
-import { load_source } from '../checkpoint/source.js';
+import { Writable } from 'node:stream';
+import { InputError, stdout_name } from '../checkpoint/errors.js';
+import { load_source, type Source } from '../checkpoint/source.js';
 import type { Written } from '../checkpoint/writer.js';
-import type { Dtype } from '../dtype.js';
+import { engine, type Format, stream_version } from '../checkpoint/writer_files.js';
 import type { Signal } from './failure.js';
 import { count, counted, size } from './format.js';
+import { type InputOptions, source_request } from './input_options.js';
 import type { Streams } from './program.js';
 import { type Progress, show_progress } from './progress.js';
 
 /** The options of `nninit generate`, parsed. */
-export interface GenerateOptions {
+export interface GenerateOptions extends InputOptions {
+  /** A folder, or `-` for standard output. */
   readonly output: string;
   /** In [0, 2^64). */
   readonly seed: bigint;
-  readonly dtype?: Dtype;
+  readonly format: Format;
+  readonly maxShardSize?: number;
   readonly threads?: number;
+  readonly resume?: true;
   readonly force?: true;
   readonly json?: true;
   readonly quiet?: true;
@@ -22,48 +28,114 @@ const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
 
 /** Writes the checkpoint that a config.json or a recipe describes, and says what was written. */
 export async function run_generate(
-  input: string,
+  input: string | undefined,
   options: GenerateOptions,
-  { stdout, stderr }: Streams,
+  streams: Streams,
 ): Promise<void> {
   const start = performance.now();
-  const { output, seed, dtype, threads, force, json, quiet } = options;
-  const source = await load_source(input, dtype);
-  for (const warning of source.warnings) stderr.write(`nninit: warning: ${warning}\n`);
+  const to_stdout = options.output === '-';
+  if (to_stdout) refuse_with_stdout(options);
+  const source = await load_source(source_request(input, options));
+  for (const warning of source.warnings) streams.stderr.write(`nninit: warning: ${warning}\n`);
+  const written = await with_signals((signal) =>
+    to_stdout ? to_stream(source, options, streams, signal) : to_folder(source, options, streams, signal),
+  );
+  summarize(written, options, (performance.now() - start) / 1000, to_stdout ? streams.stderr : streams.stdout);
+}
 
-  // Only now: what is wrong with the input is said without the addon too.
-  const { engine, stream_version, write_checkpoint } = await import('../checkpoint/writer.js');
-  const total = source.tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-  let progress: Progress | undefined;
+function refuse_with_stdout({ format, maxShardSize, resume, force }: GenerateOptions): void {
+  const given = Object.entries({ '--max-shard-size': maxShardSize, '--resume': resume, '--force': force });
+  const [option] = given.find(([, value]) => value !== undefined) ?? [];
+  if (option !== undefined) throw new InputError(`-o - writes one file from beginning to end, without ${option}`);
+  if (format !== 'safetensors') throw new InputError(`-o - writes safetensors, not ${format}`);
+}
+
+/** Runs work that the first signal asks to stop. */
+async function with_signals<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const abort = new AbortController();
   const on_signal = (signal: Signal) => abort.abort(signal);
   for (const signal of signals) process.on(signal, on_signal);
-  let written: Written;
   try {
-    written = await write_checkpoint(output, source.tensors, {
+    return await work(abort.signal);
+  } finally {
+    for (const signal of signals) process.off(signal, on_signal);
+  }
+}
+
+async function to_folder(
+  source: Source,
+  options: GenerateOptions,
+  { stderr }: Streams,
+  signal: AbortSignal,
+): Promise<Written> {
+  // Only now: what is wrong with the input is said without the addon too.
+  const { write_checkpoint } = await import('../checkpoint/writer.js');
+  const { output, seed, format, maxShardSize, threads, resume, force, json, quiet } = options;
+  let progress: Progress | undefined;
+  try {
+    return await write_checkpoint(output, source.tensors, {
       seed,
+      format,
+      max_shard_size: maxShardSize,
       config: source.config,
       threads,
+      resume,
       force,
-      signal: abort.signal,
-      on_begin: async (path) => {
-        if (!json && !quiet) progress = await show_progress(stderr, total, source.tensors.length, path);
+      signal,
+      on_begin: async (work) => {
+        if (!json && !quiet) progress = await show_progress(stderr, work);
       },
-      on_progress: (done) => progress?.update(done, total),
+      on_progress: (written) => progress?.update(written),
     });
   } finally {
     progress?.stop();
-    for (const signal of signals) process.off(signal, on_signal);
   }
-  const seconds = (performance.now() - start) / 1000;
-  const rate = written.bytes / seconds / 1e9;
+}
+
+async function to_stream(
+  source: Source,
+  { seed, threads, json, quiet }: GenerateOptions,
+  { stdout, stderr }: Streams,
+  signal: AbortSignal,
+): Promise<Written> {
+  const { sink_of, stream_checkpoint } = await import('../checkpoint/stdout.js');
+  if (!(stdout instanceof Writable)) throw new InputError('there is no standard output to write to');
+  const sink = sink_of(stdout);
+  const bytes = source.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+  const work = { path: stdout_name, tensors: source.tensors.length, files: 1, bytes, done_bytes: 0 };
+  const progress = json || quiet ? undefined : await show_progress(stderr, work);
+  try {
+    return await stream_checkpoint(sink, source.tensors, {
+      seed,
+      threads,
+      signal,
+      on_progress: (written) => progress?.update(written),
+    });
+  } finally {
+    progress?.stop();
+  }
+}
+
+function summarize(
+  written: Written,
+  { seed, json, quiet }: GenerateOptions,
+  seconds: number,
+  output: Streams['stdout'],
+): void {
+  const { path, files, tensors, parameters, bytes, resumed_bytes } = written;
+  const rate = (bytes - resumed_bytes) / seconds / 1e9;
   if (json) {
     const facts = { ...written, seconds, gb_per_s: rate, seed: String(seed), engine, stream_version };
-    stdout.write(`${JSON.stringify(facts)}\n`);
-  } else if (!quiet) {
-    stdout.write(
-      `${written.path}: ${counted(written.tensors, 'tensor')}, ${counted(written.parameters, 'parameter')}, ` +
-        `${count(written.bytes)} bytes (${size(written.bytes)}) in ${seconds.toFixed(2)} s, ${rate.toFixed(2)} GB/s\n`,
-    );
+    output.write(`${JSON.stringify(facts)}\n`);
+    return;
   }
+  if (quiet) return;
+  const parts = [
+    ...(files > 1 ? [counted(files, 'file')] : []),
+    counted(tensors, 'tensor'),
+    counted(parameters, 'parameter'),
+    `${count(bytes)} bytes (${size(bytes)})`,
+  ];
+  const there = resumed_bytes > 0 ? ` (${size(resumed_bytes)} were there already)` : '';
+  output.write(`${path}: ${parts.join(', ')} in ${seconds.toFixed(2)} s${there}, ${rate.toFixed(2)} GB/s\n`);
 }

@@ -1,57 +1,86 @@
-import { counted, size } from './format.js';
+import { counted, duration, size } from './format.js';
 import type { Output } from './program.js';
 
 /** Tells how far the work is. */
 export interface Progress {
-  update(written: number, total: number): void;
+  /** @param written bytes that this run has written, or read */
+  update(written: number): void;
   stop(): void;
+}
+
+/** What is to be done: `done_bytes` of `bytes` are there already, from a run before. */
+export interface Task {
+  readonly path: string;
+  readonly tensors: number;
+  readonly files: number;
+  readonly bytes: number;
+  readonly done_bytes: number;
+  /** 'writing … to' if left out. */
+  readonly verb?: 'writing … to' | 'checking … of' | undefined;
 }
 
 /** Plain lines come at most this often. */
 const seconds_between_lines = 5;
 
 /** A bar on a terminal, a few plain lines elsewhere. */
-export async function show_progress(output: Output, total: number, tensors: number, path: string): Promise<Progress> {
-  return output.isTTY === true ? bar(output, total) : lines(output, total, tensors, path);
+export async function show_progress(output: Output, task: Task): Promise<Progress> {
+  return output.isTTY === true ? bar(output, task) : lines(output, task);
 }
 
-async function bar(output: Output, total: number): Promise<Progress> {
+async function bar(output: Output, { bytes, done_bytes }: Task): Promise<Progress> {
   const { default: cli_progress } = await import('cli-progress');
   const bar = new cli_progress.SingleBar({
     stream: output as NodeJS.WriteStream,
-    format: '{bar} {percentage}% | {done} of {all} | {rate}/s | {eta_formatted} left',
+    format: '{bar} {percentage}% | {done} of {all} | {rate}/s | {left} left',
     barCompleteChar: '█',
     barIncompleteChar: '░',
     hideCursor: true,
     clearOnComplete: true,
-    etaBuffer: 20,
     gracefulExit: false, // signals are dealt with by the command
   });
-  const start = performance.now();
-  const state = (written: number) => ({
-    done: size(written),
-    all: size(total),
-    rate: size(written / Math.max(1e-3, (performance.now() - start) / 1000)),
-  });
-  bar.start(total, 0, state(0));
+  const clock = watch(bytes - done_bytes);
+  const state = (written: number) => {
+    const { rate, left } = clock(written);
+    return { done: size(done_bytes + written), all: size(bytes), rate: size(rate), left: duration(left) };
+  };
+  bar.start(bytes, done_bytes, state(0));
   return {
-    update: (written) => bar.update(written, state(written)),
+    update: (written) => bar.update(done_bytes + written, state(written)),
     stop: () => bar.stop(),
   };
 }
 
-function lines(output: Output, total: number, tensors: number, path: string): Progress {
-  const start = performance.now();
-  let last = start;
-  output.write(`nninit: writing ${counted(tensors, 'tensor')}, ${size(total)}, to ${path}\n`);
+function lines(output: Output, { path, tensors, files, bytes, done_bytes, verb = 'writing … to' }: Task): Progress {
+  const clock = watch(bytes - done_bytes);
+  let last = performance.now();
+  const in_files = files > 1 ? ` in ${counted(files, 'file')}` : '';
+  const there = done_bytes > 0 ? `, of which ${size(done_bytes)} are there,` : ',';
+  const what = `${counted(tensors, 'tensor')}${in_files}, ${size(bytes)}${there}`;
+  output.write(`nninit: ${verb.replace('…', what)} ${path}\n`);
   return {
     update(written) {
       const now = performance.now();
-      if (now - last < seconds_between_lines * 1000 || written === total) return;
+      if (now - last < seconds_between_lines * 1000 || done_bytes + written === bytes) return;
       last = now;
-      const rate = written / ((now - start) / 1000);
-      output.write(`nninit: ${Math.floor((100 * written) / total)} %, ${size(written)}, ${size(rate)}/s\n`);
+      const { rate, left } = clock(written);
+      const percent = Math.floor((100 * (done_bytes + written)) / bytes);
+      const done = `${size(done_bytes + written)} of ${size(bytes)}`;
+      output.write(`nninit: ${percent} %, ${done}, ${size(rate)}/s, ${duration(left)} left\n`);
     },
     stop() {},
+  };
+}
+
+/** Bytes a second, and the seconds that the rest takes, by the rate of the last few seconds. */
+function watch(total: number): (written: number) => { rate: number; left: number } {
+  const window = 10_000;
+  const seen = [{ at: performance.now(), written: 0 }];
+  return (written) => {
+    const at = performance.now();
+    seen.push({ at, written });
+    while (seen.length > 2 && at - (seen[1]?.at ?? at) > window) seen.shift();
+    const first = seen[0] ?? { at, written };
+    const rate = (written - first.written) / Math.max(1e-3, (at - first.at) / 1000);
+    return { rate, left: rate > 0 ? (total - written) / rate : Number.POSITIVE_INFINITY };
   };
 }

@@ -3,20 +3,21 @@ import { expect, test } from 'vitest';
 import { type Chunk, cut } from '../../lib/checkpoint/chunks.js';
 import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { layout } from '../../lib/checkpoint/safetensors.js';
-import { dtypes } from '../../lib/dtype.js';
+import { is_fillable, type StoredDtype, stored_dtypes } from '../../lib/checkpoint/stored.js';
 import { is_whole } from '../../lib/fill.js';
 
 const shapes = fc.oneof(fc.tuple(fc.nat(40)), fc.tuple(fc.nat(12), fc.nat(12)));
 const tensor = fc.record({
   shape: shapes,
-  dtype: fc.constantFrom('float32', 'float64', 'float16', 'bfloat16'),
+  dtype: fc.constantFrom('float32', 'float64', 'float16', 'bfloat16', 'int64', 'uint8'),
   initializer: fc.constantFrom('normal', 'zeros', 'orthogonal'),
 });
 
 function placed(given: readonly { shape: number[]; dtype: string; initializer: string }[]) {
   const tensors = given.map(({ shape, dtype, initializer }, i) => {
-    const whole = initializer === 'orthogonal' && shape.length < 2;
-    return { name: `t${i}`, shape, dtype, initializer: whole ? 'normal' : initializer } as PlannedTensor;
+    const plain = initializer === 'orthogonal' && shape.length < 2 ? 'normal' : initializer;
+    const suits = is_fillable(dtype as StoredDtype) ? plain : 'zeros';
+    return { name: `t${i}`, shape, dtype, initializer: suits } as PlannedTensor;
   });
   return layout(resolve_plan({ tensors }), {}).tensors;
 }
@@ -33,7 +34,7 @@ test('chunks cover every byte once, in order, aligned; only what cannot be cut e
         expect(chunk.position).toBe(position);
         let at = 0;
         for (const { tensor, begin, end, at: start } of chunk.segments) {
-          const bytes = dtypes[tensor.dtype].bytes;
+          const { bytes } = stored_dtypes[tensor.dtype];
           expect(start).toBe(at);
           expect(start % bytes).toBe(0);
           expect(chunk.position + start).toBe(tensor.offset + begin * bytes);

@@ -16,6 +16,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { InputError, InterruptedError, WriteError } from '../../lib/checkpoint/errors.js';
 import { type PlannedTensor, resolve_plan, stream_of_name } from '../../lib/checkpoint/plan.js';
 import { type WriteOptions, write_checkpoint } from '../../lib/checkpoint/writer.js';
+import type { Dtype } from '../../lib/dtype.js';
 import { run_fill } from '../../lib/native.js';
 import { version } from '../../lib/version.js';
 import { read_safetensors } from './reader.js';
@@ -51,17 +52,26 @@ async function digest_of(name: string, tensors = planned, options: Partial<Write
 
 test('a file has all tensors, with the bytes that a fill of the whole tensor gives', async () => {
   const { path, ...facts } = await write(join(root, 'new/folder'));
-  expect(facts).toEqual({ tensors: 9, parameters: 8693, bytes: statSync(path).size });
+  expect(facts).toEqual({
+    format: 'safetensors',
+    files: 1,
+    tensors: 9,
+    parameters: 8693,
+    bytes: statSync(path).size,
+    resumed_bytes: 0,
+  });
   const { metadata, tensors } = read_safetensors(path);
   expect(Object.entries(metadata)).toEqual([
     ['format', 'pt'],
     ['nninit.engine', 'philox'],
+    ['nninit.plan', expect.stringMatching(/^[0-9a-f]{32}$/)],
     ['nninit.seed', '42'],
     ['nninit.stream_version', '1'],
     ['nninit.version', version],
   ]);
   expect(tensors.size).toBe(planned.length);
-  for (const { name, shape, dtype, fill, elements } of resolve_plan({ tensors: planned })) {
+  for (const { name, shape, fill, elements, ...tensor } of resolve_plan({ tensors: planned })) {
+    const dtype = tensor.dtype as Dtype;
     const data = { float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array };
     const expected = new data[dtype](elements);
     if (elements > 0) run_fill(expected, dtype, fill, { seed: 42n, stream: stream_of_name(name) });
@@ -118,6 +128,15 @@ test('threads and the size of the buffers change no byte', async () => {
   expect(await digest_of('other seed', planned, { seed: 43n })).not.toBe(expected);
 });
 
+test('worker threads and a crew of one write the same bytes', async () => {
+  const expected = await digest_of('1', planned, { workers: 0 });
+  for (const workers of [1, 3]) {
+    for (const chunk_bytes of [8, 1000, 2 ** 20]) {
+      expect(await digest_of(`${workers} of ${chunk_bytes}`, planned, { workers, chunk_bytes })).toBe(expected);
+    }
+  }
+});
+
 test('adding, dropping and reordering tensors changes no other tensor', async () => {
   const { tensors: all } = read_safetensors((await write(join(root, 'all'))).path);
   const other = planned.filter(({ name }) => name !== 'a' && name !== 'e').toReversed();
@@ -155,12 +174,6 @@ test('a config.json that differs stays, the same one is left alone', async () =>
   expect(statSync(config).ino).toBe(before);
   await write(root, planned, { config: '{"a": 2}', force: true });
   expect(readFileSync(config, 'utf8')).toBe('{"a": 2}');
-});
-
-test('a checkpoint in shards is never mixed with a new one', async () => {
-  writeFileSync(join(root, 'model.safetensors.index.json'), '{}');
-  await expect(write(root, planned, { force: true })).rejects.toThrow(/holds a checkpoint in several files/);
-  expect(readdirSync(root)).toEqual(['model.safetensors.index.json']);
 });
 
 test('a folder in the place of the file is no file', async () => {

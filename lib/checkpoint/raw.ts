@@ -1,0 +1,64 @@
+import { npy_head } from './npy.js';
+import type { ResolvedTensor } from './plan.js';
+import { file_names } from './raw_names.js';
+import {
+  config_name,
+  type Document,
+  digest_of,
+  type FileSet,
+  type Format,
+  metadata_of,
+  type OutputFile,
+} from './writer_files.js';
+
+export const manifest_name = 'manifest.json';
+
+const extensions = { npy: '.npy', raw: '.bin' } as const;
+
+/**
+ * The files of a model with a file for each tensor, `.npy` or bare little-endian elements in C order (`.bin`), and a manifest that
+ * says which file holds which tensor.
+ *
+ * @throws InputError for names that cannot be files'
+ */
+export function tensor_files(
+  tensors: readonly ResolvedTensor[],
+  format: Exclude<Format, 'safetensors'>,
+  { seed, config }: { readonly seed: bigint; readonly config?: string | undefined },
+): FileSet {
+  const names = file_names(
+    tensors.map(({ name }) => name),
+    extensions[format],
+  );
+  const files = tensors.map((tensor, i): OutputFile => {
+    const head = format === 'npy' ? npy_head(tensor.dtype, tensor.shape) : new Uint8Array(0);
+    const { bytes } = tensor;
+    const name = names[i] ?? '';
+    return { name, head, tensors: [{ ...tensor, offset: 0 }], data_bytes: bytes, file_bytes: head.length + bytes };
+  });
+  const metadata = metadata_of(tensors, seed);
+  const set = {
+    format,
+    files,
+    config: config === undefined ? undefined : { name: config_name, text: config },
+    index: manifest_of(files, format, metadata),
+    self_describing: false,
+  };
+  return { ...set, digest: digest_of(set, metadata) };
+}
+
+function manifest_of(
+  files: readonly OutputFile[],
+  format: Format,
+  { format: _, ...metadata }: Record<string, string>,
+): Document {
+  const lines = files.flatMap(({ name: file, tensors }) =>
+    tensors.map(
+      ({ name, dtype, shape, bytes }) =>
+        `    ${JSON.stringify(name)}: ${JSON.stringify({ file, dtype, shape, bytes })}`,
+    ),
+  );
+  const head = `  "format": ${JSON.stringify(format)},\n  "metadata": ${JSON.stringify(metadata)},\n`;
+  // Joined by hand: an object would move keys such as "0" to the front.
+  return { name: manifest_name, text: `{\n${head}  "tensors": {\n${lines.join(',\n')}\n  }\n}\n` };
+}

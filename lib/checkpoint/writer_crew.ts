@@ -1,0 +1,99 @@
+import { setImmediate } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { ask_to_stop, type Job, work_on } from './writer_work.js';
+import type { Answer, SentError } from './writer_worker.js';
+
+/** Those who write a job's chunks. */
+export interface Crew {
+  /** How many share a job: `shared` has a place for each. */
+  readonly threads: number;
+  /** Settles when nobody works on the job any more; several jobs may be given at once, and are worked on in order. */
+  run(job: Job): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** This thread alone, a chunk at a time: for little work, since threads take some 40 ms to start. */
+export function crew_of_one(chunk_bytes: number, on_chunk: () => void): Crew {
+  const buffer = new ArrayBuffer(chunk_bytes);
+  let last: Promise<void> = Promise.resolve();
+  const run_one = async (job: Job): Promise<void> => {
+    for (const _ of work_on(job, 0, buffer)) {
+      on_chunk();
+      await setImmediate(); // signals and timers have their turn
+    }
+  };
+  return {
+    threads: 1,
+    run: (job) => {
+      const running = last.then(() => run_one(job));
+      last = running.catch(() => {});
+      return running;
+    },
+    close: () => last,
+  };
+}
+
+/** Where the compiled worker is, from lib/ and from dist/: threads run JavaScript. */
+const worker_file = new URL('../../dist/checkpoint/writer_worker.js', import.meta.url);
+
+interface Running {
+  readonly job: Job;
+  waiting: number;
+  error: unknown;
+  readonly settle: (error: unknown) => void;
+}
+
+/** Worker threads that fill and write by themselves; between them there is only the counter of chunks. */
+export function crew_of_workers(threads: number, chunk_bytes: number): Crew {
+  const running = new Map<number, Running>();
+  let broken: unknown;
+  const answered = (id: number, error: unknown): void => {
+    const one = running.get(id);
+    if (one === undefined) return;
+    one.error ??= error;
+    one.waiting -= 1;
+    if (one.waiting > 0) return;
+    running.delete(id);
+    one.settle(one.error);
+  };
+  const workers = Array.from({ length: threads }, (_, thread) => {
+    const worker = new Worker(worker_file, { workerData: { thread, chunk_bytes } });
+    const owed = new Set<number>();
+    worker.on('message', ({ id, error }: Answer) => {
+      owed.delete(id);
+      answered(id, error === undefined ? undefined : received(error));
+    });
+    // A thread that ends answers nothing more: what it still owed has failed.
+    const lost = (why: unknown): void => {
+      broken ??= why;
+      for (const { job } of running.values()) ask_to_stop(job.shared);
+      for (const id of owed) answered(id, why);
+      owed.clear();
+    };
+    worker.on('error', lost);
+    worker.on('exit', (code) => lost(new Error(`a thread of the writer ended with code ${code}`)));
+    return { worker, owed };
+  });
+  return {
+    threads,
+    run: (job) =>
+      new Promise((resolve, reject) => {
+        if (broken !== undefined) return reject(broken);
+        const settle = (error: unknown) => (error === undefined ? resolve() : reject(error));
+        running.set(job.id, { job, waiting: threads, error: undefined, settle });
+        for (const { worker, owed } of workers) {
+          owed.add(job.id);
+          worker.postMessage(job);
+        }
+      }),
+    close: async () => {
+      await Promise.all(workers.map(({ worker }) => worker.terminate()));
+    },
+  };
+}
+
+function received({ message, stack, code, errno }: SentError): Error {
+  const error = new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return Object.assign(error, code === undefined ? {} : { code }, errno === undefined ? {} : { errno });
+}
