@@ -74,8 +74,9 @@ HWY_EXPORT(SumWindows);
 
 namespace {
 
-// From here on a jump is faster than making the blocks between, at 30 to 50 ns each.
-constexpr uint64_t kJumpBlocks = 4096;
+// From here on a jump, at 0.1 ms and 0.3 for a distance not known yet, is faster than making the blocks between, at 30 to
+// 50 ns each.
+constexpr uint64_t kJumpBlocks = 8192;
 
 uint32_t* Aligned(uint32_t* memory) {
   return reinterpret_cast<uint32_t*>((reinterpret_cast<uintptr_t>(memory) + 63) & ~uintptr_t{63});

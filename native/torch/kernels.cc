@@ -14,6 +14,7 @@
 #include "kernels/store-inl.h"
 #include "random/mt19937.h"
 #include "torch/words-inl.h"
+#include "widen.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
@@ -101,109 +102,132 @@ HWY_INLINE void StoreBlock(const float* HWY_RESTRICT block, T* HWY_RESTRICT out)
   for (size_t i = 0; i < kTorchBlock; i += hn::Lanes(d)) StoreAs(d, hn::LoadU(d, block + i), out + i);
 }
 
+// Two blocks, from words and to elements that need not be neighbours.
+template <class T>
+HWY_INLINE void BlockPair(float mean, float std, const uint32_t* HWY_RESTRICT words0,
+                          const uint32_t* HWY_RESTRICT words1, T* HWY_RESTRICT out0, T* HWY_RESTRICT out1) {
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  // Vectors of 16: the first halves of the blocks beside each other, then the second ones.
+  const hn::CappedTag<float, 16> d;
+  const auto u = Uniform24(d, words0);
+  const auto v = Uniform24(d, words1);
+  auto x = hn::Zero(d);
+  auto y = hn::Zero(d);
+  NormalPairs(d, hn::ConcatLowerLower(d, v, u), hn::ConcatUpperUpper(d, v, u), hn::Set(d, mean), hn::Set(d, std), x, y);
+  StoreAs(d, hn::ConcatLowerLower(d, y, x), out0);
+  StoreAs(d, hn::ConcatUpperUpper(d, y, x), out1);
+#else
+  HWY_ALIGN float values[kTorchBlock];
+  NormalBlock(mean, std, words0, values);
+  StoreBlock(values, out0);
+  NormalBlock(mean, std, words1, values);
+  StoreBlock(values, out1);
+#endif
+}
+
 template <class T>
 HWY_INLINE void Normals(const TorchNormal& p, const uint32_t* HWY_RESTRICT words, size_t blocks, T* HWY_RESTRICT out) {
   const auto mean = static_cast<float>(p.mean);
   const auto std = static_cast<float>(p.std);
   constexpr size_t kAhead = 2048 / sizeof(T);
   size_t block = 0;
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  // Vectors of 16: the first halves of two blocks beside each other, then the second ones.
-  const hn::CappedTag<float, 16> d;
   for (; block + 2 <= blocks; block += 2) {
     const size_t i = block * kTorchBlock;
-    const auto u = Uniform24(d, words + i);
-    const auto v = Uniform24(d, words + i + 16);
-    auto x = hn::Zero(d);
-    auto y = hn::Zero(d);
-    NormalPairs(d, hn::ConcatLowerLower(d, v, u), hn::ConcatUpperUpper(d, v, u), hn::Set(d, mean), hn::Set(d, std), x,
-                y);
-    StoreAs(d, hn::ConcatLowerLower(d, y, x), out + i);
-    StoreAs(d, hn::ConcatUpperUpper(d, y, x), out + i + 16);
+    BlockPair(mean, std, words + i, words + i + kTorchBlock, out + i, out + i + kTorchBlock);
     hwy::Prefetch(out + i + kAhead);
-    hwy::Prefetch(out + i + kAhead + 16);
+    hwy::Prefetch(out + i + kAhead + kTorchBlock);
   }
-#endif
-  for (; block < blocks; ++block) {
-    HWY_ALIGN float values[kTorchBlock];
-    NormalBlock(mean, std, words + block * kTorchBlock, values);
-    StoreBlock(values, out + block * kTorchBlock);
-    hwy::Prefetch(out + block * kTorchBlock + kAhead);
-  }
+  if (block == blocks) return;
+  HWY_ALIGN float values[kTorchBlock];
+  NormalBlock(mean, std, words + block * kTorchBlock, values);
+  StoreBlock(values, out + block * kTorchBlock);
 }
 
-void NormalWords(const TorchNormal& p, Dtype dtype, const uint32_t* words, size_t blocks, void* out){
+void NormalWords(const TorchNormal& p, Dtype dtype, const uint32_t* words, size_t blocks, void* out) {
 #define NNINIT_CALL(T) Normals(p, words, blocks, static_cast<T*>(out))
-    NNINIT_FOR_FLOATS(dtype, NNINIT_CALL)
+  NNINIT_FOR_FLOATS(dtype, NNINIT_CALL)
 #undef NNINIT_CALL
 }
 
-HWY_INLINE float ToFloat(float x) {
-  return x;
-}
-HWY_INLINE float ToFloat(BFloat16 x) {
-  const uint32_t bits = uint32_t{x.bits} << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-HWY_INLINE float ToFloat(Float16 x) {
-  const uint32_t bits = x.bits;
-  const uint32_t magnitude = bits & 0x7FFF;
-  uint32_t wide = (magnitude << 13) + (112u << 23);
-  if (magnitude >= 0x7C00) wide += 112u << 23;
-  float value;
-  std::memcpy(&value, &wide, sizeof value);
-  if (magnitude < 0x400) value = static_cast<float>(magnitude) * 0x1p-24f;
-  return (bits & 0x8000) != 0 ? -value : value;
+// Elements as the float32 they stand for.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFloat(D d, const float* HWY_RESTRICT from) {
+  return hn::LoadU(d, from);
 }
 
-template <class T>
-HWY_INLINE bool Outside(T x, float low, float high) {
-  const float value = ToFloat(x);
-  return (value < low) | (value > high);
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFloat(D d, const BFloat16* HWY_RESTRICT from) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::Rebind<uint16_t, D> d16;
+  const auto bits = hn::PromoteTo(du, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(from)));
+  return hn::BitCast(d, hn::ShiftLeft<16>(bits));
 }
 
-template <class T>
-HWY_INLINE bool AnyOutside(const T* HWY_RESTRICT out, float low, float high) {
-  bool any = false;
-  for (size_t i = 0; i < kTorchBlock; ++i) any |= Outside(out[i], low, high);
-  return any;
+template <class D>
+HWY_INLINE hn::Vec<D> LoadFloat(D d, const Float16* HWY_RESTRICT from) {
+  HWY_ALIGN float values[16];
+  Widen(reinterpret_cast<const uint16_t*>(from), hn::Lanes(d), Dtype::kFloat16, values);
+  return hn::Load(d, values);
 }
 
-HWY_INLINE bool AnyOutside(const float* HWY_RESTRICT out, float low, float high) {
-  const hn::CappedTag<float, 16> d;
-  auto any = hn::MaskFromVec(hn::Zero(d));
-  for (size_t i = 0; i < kTorchBlock; i += hn::Lanes(d)) {
-    const auto x = hn::LoadU(d, out + i);
-    any = hn::Or(any, hn::Or(hn::Lt(x, hn::Set(d, low)), hn::Gt(x, hn::Set(d, high))));
+// What one pass of redraws needs to know of the bounds.
+struct Bounds {
+  template <class D>
+  HWY_INLINE hn::Mask<D> Outside(D d, hn::Vec<D> x) const {
+    return hn::Or(hn::Lt(x, hn::Set(d, low)), hn::Gt(x, hn::Set(d, high)));
   }
-  return !hn::AllFalse(d, any);
-}
+
+  template <class T>
+  HWY_INLINE bool AnyOutside(const T* HWY_RESTRICT out) const {
+    const hn::CappedTag<float, 16> d;
+    auto any = Outside(d, LoadFloat(d, out));
+    for (size_t i = hn::Lanes(d); i < kTorchBlock; i += hn::Lanes(d)) {
+      any = hn::Or(any, Outside(d, LoadFloat(d, out + i)));
+    }
+    return !hn::AllFalse(d, any);
+  }
+
+  // Takes what is drawn where the old value is outside; returns whether such a value is outside again.
+  template <class T>
+  HWY_INLINE bool Replace(const T* HWY_RESTRICT drawn, T* HWY_RESTRICT out) const {
+    const hn::CappedTag<float, 16> d;
+    bool again = false;
+    for (size_t i = 0; i < kTorchBlock; i += hn::Lanes(d)) {
+      const auto old = LoadFloat(d, out + i);
+      const auto fresh = LoadFloat(d, drawn + i);
+      const auto outside = Outside(d, old);
+      StoreAs(d, hn::IfThenElse(outside, fresh, old), out + i);
+      again |= !hn::AllFalse(d, hn::And(outside, Outside(d, fresh)));
+    }
+    return again;
+  }
+
+  float low, high;
+};
 
 template <class T>
 HWY_INLINE size_t Redraws(const TorchNormal& p, const uint32_t* HWY_RESTRICT words, size_t blocks, T* HWY_RESTRICT out,
                           uint32_t first, uint32_t* HWY_RESTRICT pending, bool* before) {
   const auto mean = static_cast<float>(p.mean);
   const auto std = static_cast<float>(p.std);
-  const auto low = static_cast<float>(p.low);
-  const auto high = static_cast<float>(p.high);
-  size_t left = 0;
+  const Bounds bounds{static_cast<float>(p.low), static_cast<float>(p.high)};
+  size_t open = 0;
   for (size_t block = 0; block < blocks; ++block) {
-    T* HWY_RESTRICT at = out + block * kTorchBlock;
-    if (!AnyOutside(at, low, high)) continue;
-    *before = true;
-    HWY_ALIGN float values[kTorchBlock];
-    T rounded[kTorchBlock];
-    NormalBlock(mean, std, words + block * kTorchBlock, values);
-    StoreBlock(values, rounded);
-    bool again = false;
-    for (size_t i = 0; i < kTorchBlock; ++i) {
-      if (!Outside(at[i], low, high)) continue;
-      at[i] = rounded[i];
-      again |= Outside(rounded[i], low, high);
+    pending[open] = static_cast<uint32_t>(block);
+    open += bounds.AnyOutside(out + block * kTorchBlock) ? 1 : 0;
+  }
+  if (open > 0) *before = true;
+  size_t left = 0;
+  // Two at a time fill the widest vectors.
+  for (size_t i = 0; i < open; i += 2) {
+    const size_t pair[2] = {pending[i], pending[i + 1 < open ? i + 1 : i]};
+    T drawn[2 * kTorchBlock];
+    BlockPair(mean, std, words + pair[0] * kTorchBlock, words + pair[1] * kTorchBlock, drawn, drawn + kTorchBlock);
+    for (size_t k = 0; k < 2 && i + k < open; ++k) {
+      const bool again = bounds.Replace(drawn + k * kTorchBlock, out + pair[k] * kTorchBlock);
+      pending[left] = first + static_cast<uint32_t>(pair[k]);
+      left += again ? 1 : 0;
     }
-    if (again) pending[left++] = first + static_cast<uint32_t>(block);
   }
   return left;
 }
