@@ -12,10 +12,10 @@ export interface JsonDocument {
   /** As JSON.parse gives it, so `__proto__` is an ordinary own key. */
   readonly value: unknown;
   /**
-   * The keys of the object under a top-level key, as the text has them: JavaScript objects move keys such as "0" to the
-   * front.
+   * The keys of the object under a top-level key, or of the whole without one, as the text has them: JavaScript objects move keys
+   * such as "0" to the front.
    */
-  keys_of(key: string): string[];
+  keys_of(key?: string): string[];
 }
 
 /**
@@ -45,7 +45,8 @@ export function read_json(bytes: Uint8Array, source: string): JsonDocument {
     value,
     keys_of(key) {
       const property = tree?.children?.findLast((child) => child.children?.[0]?.value === key);
-      return (property?.children?.[1]?.children ?? []).map((child) => String(child.children?.[0]?.value));
+      const object = key === undefined ? tree : property?.children?.[1];
+      return (object?.children ?? []).map((child) => String(child.children?.[0]?.value));
     },
   };
 }
@@ -101,7 +102,7 @@ function refuse_duplicates(node: Node, path: JsonPath, text: string, source: str
 }
 
 /** The objects of a recipe whose keys are names, not words of the format. */
-const maps: JsonPath = ['tensors', 'initializers'];
+const maps: JsonPath = ['tensors', 'layers', 'initializers', 'overrides'];
 
 /** `tensors["h.0.weight"].shape[1]`: names in brackets, words of the format after a dot. */
 export function show_path(path: JsonPath): string {

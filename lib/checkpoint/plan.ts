@@ -26,6 +26,8 @@ export interface PlannedTensor {
   readonly tied?: readonly string[] | undefined;
   /** The row that is zero whatever the initializer says: an embedding's padding. */
   readonly zero_row?: number | undefined;
+  /** The name of the tensor whose values it has, bit for bit: shape, dtype and initializer are the same. */
+  readonly copy_of?: string | undefined;
   /** Where the tensor is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
   readonly part_of?: { readonly tensor: string; readonly begin: number } | undefined;
 }
@@ -97,14 +99,14 @@ export function resolve_plan(
 ): ResolvedTensor[] {
   const names = new Set<string>();
   return plan.tensors.map((tensor) => {
-    const { name, shape, dtype } = tensor;
+    const { name, shape, dtype, copy_of } = tensor;
     try {
       check_name(name, names);
       const elements = check_shape('shape', shape);
       const bytes = elements * stored_dtypes[dtype].bytes;
       if (!Number.isSafeInteger(bytes))
         throw new RangeError(`expected at most 2^53 - 1 bytes, but [${shape}] takes ${bytes}`);
-      return { ...tensor, fill: fill_of(tensor), elements, bytes, stream: stream_of_name(name) };
+      return { ...tensor, fill: fill_of(tensor), elements, bytes, stream: stream_of_name(copy_of ?? name) };
     } catch (cause) {
       if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
       throw new InputError(`${source}: ${place(name)}: ${cause.message}`, { path: source, cause });

@@ -1,11 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { is_plain_object } from '../check.js';
 import type { Dtype } from '../dtype.js';
 import { InputError } from './errors.js';
-import { type JsonDocument, read_json, show_path } from './json.js';
-import { type Plan, type ResolvedTensor, resolve_plan } from './plan.js';
-import { strerror } from './strerror.js';
+import type { JsonDocument } from './json.js';
+import { type Plan, type PlannedDraw, type ResolvedTensor, resolve_plan } from './plan.js';
+import type { Rule } from './rules.js';
 
 /** What is to be written: tensors ready to be filled, and the text of config.json where the model has one. */
 export interface Source {
@@ -13,6 +11,8 @@ export interface Source {
   readonly config: string | undefined;
   /** What is odd but no error. */
   readonly warnings: readonly string[];
+  /** For engines that draw in sequence: all draws in order, where they are not simply those of the tensors. */
+  readonly draws?: readonly PlannedDraw[] | undefined;
 }
 
 /** Where a plan comes from, and what changes it: `input` or `like`, and options. */
@@ -22,8 +22,8 @@ export interface SourceRequest {
   /** A .safetensors file, an index of several, or a folder that holds either: names, shapes and dtypes are its own. */
   readonly like?: string | undefined;
   /**
-   * Of all tensors of a model, of a recipe's that name none, of those of `like` in one of the four types that are filled; by default what
-   * the input says, or float32.
+   * Of all tensors of a model, of a recipe's that name none, of those of `like` in one of the four dtypes that are filled; by default
+   * what the input says, or float32.
    */
   readonly dtype?: Dtype | undefined;
   /** A JSON file of rules from globs to initializers, which come after the input's own. */
@@ -35,57 +35,82 @@ export interface SourceRequest {
   readonly rank?: number | undefined;
 }
 
+/** A plan, the file that it is from, and where in it a tensor stands. */
+interface Loaded {
+  readonly plan: Plan;
+  readonly source: string;
+  readonly place?: ((name: string) => string) | undefined;
+}
+
 /**
- * Reads a config.json or a recipe, whichever the file is: a recipe has `tensors`, a config has `model_type`.
+ * Loads what is to be written, and resolves it: the name of a known model (which wins over a file of that name: write `./resnet18`), a
+ * config.json (it has `model_type`), a recipe, or an existing checkpoint to be like.
  *
  * @throws InputError for what cannot be read or makes no sense
  */
-export async function load_source({ input, dtype }: SourceRequest): Promise<Source> {
-  if (input === undefined) throw new InputError('expected a config.json or a recipe');
-  const path = (await is_folder(input)) ? join(input, 'config.json') : input;
-  const document = read_json(await read(path), path);
-  const plan = await plan_of_document(document, dtype);
-  const tensors = resolve_plan(plan, path, is_recipe(document.value) ? place_in_recipe : undefined);
-  return { tensors, config: plan.config, warnings: plan.warnings ?? [] };
+export async function load_source(request: SourceRequest): Promise<Source> {
+  const { tp, rank = 0 } = request;
+  const rules = await load_rules(request);
+  const { plan: given, source, place } = await load_plan(request, rules);
+  const plan = rules.length === 0 ? given : (await import('./rules.js')).apply_rules(given, rules);
+  const whole = resolve_plan(plan, source, place);
+  const tensors = tp === undefined ? whole : await tensors_of_rank(whole, tp, rank, plan.config, source);
+  return { tensors, config: plan.config, warnings: plan.warnings ?? [], draws: plan.draws };
 }
 
-async function plan_of_document(document: JsonDocument, dtype: Dtype | undefined): Promise<Plan> {
-  const { source, value } = document;
-  if (is_recipe(value)) {
-    const { plan_of_recipe } = await import('./recipe.js');
-    return plan_of_recipe(document, dtype);
+async function load_rules({ rules, init = [] }: SourceRequest): Promise<Rule[]> {
+  if (rules === undefined && init.length === 0) return [];
+  const { rule_of_text, rules_of } = await import('./rules.js');
+  const { read_document } = await import('./source_base.js');
+  const from_file = rules === undefined ? [] : rules_of(await read_document(rules));
+  return [...from_file, ...init.map(rule_of_text)];
+}
+
+async function load_plan({ input, like, dtype }: SourceRequest, rules: readonly Rule[]): Promise<Loaded> {
+  if ((input === undefined) === (like === undefined)) {
+    throw new InputError('expected either an input, or a checkpoint to be like');
   }
-  if (is_plain_object(value) && Object.hasOwn(value, 'model_type')) {
+  if (like !== undefined) {
+    const { plan_of_likeness, read_likeness } = await import('./like.js');
+    return { plan: plan_of_likeness(await read_likeness(like), dtype, rules), source: like };
+  }
+  const { named_model, read_input } = await import('./source_base.js');
+  const named = await named_model(input ?? '', dtype);
+  if (named !== undefined) return { plan: named, source: input ?? '' };
+  return plan_of_document(await read_input(input ?? ''), dtype);
+}
+
+/** What a recipe has at least one of. */
+const recipe_parts = ['tensors', 'layers', 'model', 'like'];
+
+async function plan_of_document(document: JsonDocument, dtype: Dtype | undefined): Promise<Loaded> {
+  const { source, value } = document;
+  const has = (key: string) => is_plain_object(value) && Object.hasOwn(value, key);
+  if (has('model_type')) {
     const { plan_of_config } = await import('../models/index.js');
-    return plan_of_config(document, dtype);
+    return { plan: plan_of_config(document, dtype), source };
+  }
+  if (recipe_parts.some(has)) {
+    const { parse_recipe, plan_of_recipe } = await import('./recipe.js');
+    const { base_of } = await import('./source_base.js');
+    const recipe = parse_recipe(document);
+    const { place, ...plan } = plan_of_recipe(document, dtype, await base_of(document, recipe, dtype ?? recipe.dtype));
+    return { plan, source, place };
   }
   throw new InputError(
-    `${source}: expected a Hugging Face config.json, which has a "model_type", or a recipe, which has "tensors" ` +
-      '(see docs/recipes.md)',
+    `${source}: expected a Hugging Face config.json, which has a "model_type", or a recipe, which has "tensors", "layers", ` +
+      '"model" or "like" (see docs/recipes.md)',
     { path: source },
   );
 }
 
-function is_recipe(value: unknown): boolean {
-  return is_plain_object(value) && Object.hasOwn(value, 'tensors');
-}
-
-function place_in_recipe(name: string): string {
-  return show_path(['tensors', name]);
-}
-
-async function is_folder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch {
-    return false; // reading it says why
-  }
-}
-
-async function read(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw new InputError(`could not read ${path}: ${strerror(cause)}`, { path, cause, code: 'ERR_NNINIT_READ' });
-  }
+async function tensors_of_rank(
+  tensors: readonly ResolvedTensor[],
+  tp: number,
+  rank: number,
+  config: string | undefined,
+  source: string,
+): Promise<ResolvedTensor[]> {
+  const { for_rank } = await import('./tensor_parallel.js');
+  return for_rank(tensors, { tp, rank, source, config: config === undefined ? undefined : JSON.parse(config) });
 }

@@ -127,7 +127,7 @@ test.each<[unknown, string]>([
   [with_tensor({}), 'tensors["h.0.weight"].shape: expected a shape: an array of whole numbers ≥ 0, but it is missing'],
   [
     with_tensor({ shape: [1], dtype: 'float8' }),
-    `tensors["h.0.weight"].dtype: expected one of 'float32', 'float64', 'float16', 'bfloat16', but received 'float8'`,
+    `tensors["h.0.weight"].dtype: expected one of 'float16', 'bfloat16', 'float32', 'float64', 'bool', 'uint8', 'int8', `,
   ],
   [
     with_tensor({ shape: [1], dtyp: 'x' }),
@@ -165,11 +165,11 @@ test.each<[unknown, string]>([
   ],
   [
     { ...ok, seed: 1 },
-    "seed: unknown key, expected one of 'tensors', 'initializers', 'dtype', '$schema'; the seed is no part of a recipe: give it with --seed",
+    "seed: unknown key, expected one of 'dtype', 'model', 'like', 'layers', 'tensors', 'initializers', 'preset', 'overrides', '$schema'; the seed is no part of a recipe: give it with --seed",
   ],
   [
     { ...ok, dtypes: 'x' },
-    "dtypes: unknown key, expected one of 'tensors', 'initializers', 'dtype', '$schema' (did you mean 'dtype'?)",
+    "dtypes: unknown key, expected one of 'dtype', 'model', 'like', 'layers', 'tensors', 'initializers', 'preset', 'overrides', '$schema' (did you mean 'dtype'?)",
   ],
   [{ ...ok, tensors: [] }, 'tensors: expected an object from names to shapes, but received []'],
   [

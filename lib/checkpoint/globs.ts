@@ -1,0 +1,101 @@
+import picomatch from 'picomatch';
+
+/** Names that one pattern may stand for. */
+const most_names = 1_000_000;
+
+/**
+ * A glob over whole names, case-sensitive: `*` also crosses dots and slashes; `?`, `[0-9]`, `{q,k,v}` and `{0..11}` as in shells; a
+ * leading `!` is a character. A glob that is a name to the letter matches it.
+ *
+ * @throws SyntaxError for what is no glob
+ */
+export function matcher(glob: string): (name: string) => boolean {
+  if (glob === '*') return () => true;
+  const matches = picomatch(glob, {
+    bash: true, // * crosses slashes
+    dot: true, // and leading dots
+    flags: 's', // and line breaks
+    nonegate: true, // a leading ! is a character
+    strictSlashes: true, // a trailing slash counts
+    windows: false,
+  });
+  return (name) => name === glob || matches(name);
+}
+
+/** True for a name that any of the globs matches. */
+export function matcher_of_all(globs: readonly string[]): (name: string) => boolean {
+  const matchers = globs.map(matcher);
+  return (name) => matchers.some((matches) => matches(name));
+}
+
+/**
+ * The names that braces in a name stand for: `h.{0..11}.{q,k}` is h.0.q, h.0.k, h.1.q, … The last pair of braces changes fastest. A
+ * backslash before `{`, `}`, `,` or `\` makes that a character of the name. Zeros in front of a number in a range are kept.
+ *
+ * @throws RangeError for braces that are neither a list nor a range, and for more than a million names
+ */
+export function expand_braces(name: string): string[] {
+  const parts = parse(name);
+  const total = parts.reduce((product, { length }) => product * length, 1);
+  if (total > most_names) throw new RangeError(`expected at most ${most_names} names, but these braces make ${total}`);
+  return parts.reduce<string[]>(
+    (names, choices) => {
+      const [only] = choices;
+      if (choices.length === 1 && only !== undefined) return names.map((begun) => begun + only);
+      return names.flatMap((begun) => choices.map((choice) => begun + choice));
+    },
+    [''],
+  );
+}
+
+/** A name as a sequence of choices; literal text is a choice of one. */
+function parse(name: string): string[][] {
+  const parts: string[][] = [];
+  let text = '';
+  for (let at = 0; at < name.length; at++) {
+    const character = name[at] ?? '';
+    if (character === '\\' && '{},\\'.includes(name[at + 1] ?? ' ')) {
+      text += name[++at];
+    } else if (character === '{') {
+      const end = closing(name, at);
+      parts.push([text], choices_of(name.slice(at, end + 1)));
+      text = '';
+      at = end;
+    } else if (character === '}') {
+      throw new RangeError(`expected { before } in '${name}'; \\} is the character`);
+    } else {
+      text += character;
+    }
+  }
+  return [...parts, [text]];
+}
+
+function closing(name: string, open: number): number {
+  for (let at = open + 1; at < name.length; at++) {
+    if (name[at] === '\\') at += 1;
+    else if (name[at] === '}') return at;
+    else if (name[at] === '{') throw new RangeError(`expected no braces within braces in '${name}'`);
+  }
+  throw new RangeError(`expected } after { in '${name}'; \\{ is the character`);
+}
+
+function choices_of(braces: string): string[] {
+  const inside = braces.slice(1, -1);
+  const [, from = '', to = ''] = /^(\d+)\.\.(\d+)$/.exec(inside) ?? [];
+  if (from !== '') return range(from, to, braces);
+  const choices = inside.split(/(?<!\\),/).map((choice) => choice.replace(/\\([{},\\])/g, '$1'));
+  if (choices.length > 1) return choices;
+  throw new RangeError(`expected a list such as {q,k,v} or a range such as {0..11}, but received '${braces}'`);
+}
+
+function range(from: string, to: string, braces: string): string[] {
+  const first = Number(from);
+  const count = Number(to) - first + 1;
+  if (!(count >= 1))
+    throw new RangeError(`expected a range from a smaller number to a larger one, but received '${braces}'`);
+  if (count > most_names) throw new RangeError(`expected at most ${most_names} names, but '${braces}' makes ${count}`);
+  const width = [from, to].some((number) => number.length > 1 && number.startsWith('0'))
+    ? Math.max(from.length, to.length)
+    : 0;
+  return Array.from({ length: count }, (_, i) => String(first + i).padStart(width, '0'));
+}

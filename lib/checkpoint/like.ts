@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { is_plain_object } from '../check.js';
+import type { Dtype } from '../dtype.js';
+import { error_code, InputError } from './errors.js';
+import { type JsonDocument, read_json, set_key } from './json.js';
+import { default_of_name, has_centred_norms, is_counter } from './like_defaults.js';
+import type { Plan, PlannedTensor } from './plan.js';
+import { type CheckpointTensor, open_checkpoint } from './reader.js';
+import type { Rule } from './rules.js';
+import { is_fillable, type StoredDtype } from './stored.js';
+import { strerror } from './strerror.js';
+
+/** An existing checkpoint, of which names, shapes and dtypes count. */
+export interface Likeness {
+  readonly path: string;
+  readonly tensors: readonly (CheckpointTensor & { readonly dtype: StoredDtype })[];
+  /** The config.json beside it, where there is one. */
+  readonly config: JsonDocument | undefined;
+}
+
+/**
+ * Reads the headers of a checkpoint, and the config.json beside it.
+ *
+ * @param path a .safetensors file, an index, or a folder with either
+ * @throws InputError for what the strict reader refuses, for dtypes of less than a byte, and for a config.json that is no JSON
+ */
+export async function read_likeness(path: string): Promise<Likeness> {
+  const checkpoint = await open_checkpoint(path);
+  const tensors = [...checkpoint.tensors.values()].map((tensor) => {
+    const { dtype } = tensor;
+    if (dtype !== undefined) return { ...tensor, dtype };
+    throw new InputError(`${path}: tensor ${JSON.stringify(tensor.name)}: nninit cannot write ${tensor.tag}`, { path });
+  });
+  return { path: checkpoint.path, tensors, config: await read_config(join(checkpoint.folder, 'config.json')) };
+}
+
+async function read_config(path: string): Promise<JsonDocument | undefined> {
+  try {
+    return read_json(await readFile(path), path);
+  } catch (cause) {
+    if (error_code(cause) === 'ENOENT') return undefined;
+    if (cause instanceof InputError) throw cause;
+    throw new InputError(`could not read ${path}: ${strerror(cause)}`, { path, cause, code: 'ERR_NNINIT_READ' });
+  }
+}
+
+/**
+ * The plan of a checkpoint with the same names, shapes and dtypes. Each tensor has the initializer of the last rule that matches its name,
+ * or the default of its kind (like_defaults.ts); what can only be zeros is zeros.
+ *
+ * @param dtype in place of those of the four dtypes that are filled
+ */
+export function plan_of_likeness(likeness: Likeness, dtype?: Dtype, rules: readonly Rule[] = []): Plan {
+  const { path, config } = likeness;
+  const names = new Set(likeness.tensors.map(({ name }) => name));
+  const settings = is_plain_object(config?.value) ? config.value : {};
+  const centred = has_centred_norms(settings.model_type);
+  const odd = new Map<string, string[]>();
+  const note = (what: string, name: string) => {
+    const which = odd.get(what);
+    if (which === undefined) odd.set(what, [name]);
+    else which.push(name);
+  };
+  const tensors = likeness.tensors.map(({ name, shape, dtype: own }): PlannedTensor => {
+    if (!is_fillable(own)) {
+      if (!is_counter(name)) note(`of ${own} can only be zeros`, name);
+      return { name, shape, dtype: own, initializer: 'zeros' };
+    }
+    const used = dtype ?? own;
+    const given = rules.findLast((rule) => rule.initializer !== undefined && rule.matches(name))?.initializer;
+    if (given !== undefined) return { name, shape, dtype: used, initializer: given };
+    const found = default_of_name(name, shape, (other) => names.has(other), centred);
+    if (found.odd !== undefined) note(found.odd, name);
+    return { name, shape, dtype: used, initializer: found.initializer };
+  });
+  const warnings = Array.from(odd, ([what, which]) => {
+    const tensors = which.length === 1 ? '1 tensor' : `${which.length} tensors`;
+    const text = which.length === 1 ? what.replace(/^are /, 'is ').replace(/^look /, 'looks ') : what;
+    const first = `${JSON.stringify(which[0])}${which.length === 1 ? '' : ', …'}`;
+    return `${path}: ${tensors} ${text} (${first})`;
+  });
+  return { tensors, warnings, ...(config !== undefined && { config: config_text(config, dtype) }) };
+}
+
+/** The config's text, in which a dtype that is there is the one used. */
+function config_text({ text, value }: JsonDocument, dtype: Dtype | undefined): string {
+  if (dtype === undefined || !is_plain_object(value)) return text;
+  const keys = ['dtype', 'torch_dtype'].filter((key) => Object.hasOwn(value, key) && value[key] !== dtype);
+  return keys.reduce((edited, key) => set_key(edited, key, dtype), text);
+}

@@ -1,0 +1,138 @@
+import { z } from 'zod';
+import { is_plain_object } from '../check.js';
+import { definition_of, type Initializer } from '../initializers.js';
+import { InputError } from './errors.js';
+import { matcher } from './globs.js';
+import { initializer_schemas, parse_initializer, schema_of, stored_dtype } from './initializer_schema.js';
+import { type JsonDocument, type JsonPath, read_json, show_path } from './json.js';
+import type { Plan, PlannedDraw, PlannedTensor } from './plan.js';
+import { object_error, parse_with } from './problems.js';
+import { is_fillable, type StoredDtype } from './stored.js';
+
+/** A rule from names to an initializer, a dtype or both. */
+export interface Rule {
+  readonly glob: string;
+  readonly matches: (name: string) => boolean;
+  readonly initializer?: Initializer | undefined;
+  readonly dtype?: StoredDtype | undefined;
+  /** Where it stands, for messages: `recipe.json: overrides["*.weight"]`. */
+  readonly place: string;
+}
+
+function rule_matcher(glob: string, place: string, source?: string): (name: string) => boolean {
+  try {
+    return matcher(glob);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`${place}: expected a glob: ${message}`, { path: source, cause });
+  }
+}
+
+const with_dtype = initializer_schemas({ dtype: stored_dtype.optional() });
+const only_dtype = z.strictObject({ dtype: stored_dtype }, { error: object_error(['init', 'dtype']) });
+
+/** A rule's right side: an initializer, which may have a `dtype` beside its parameters, or a `dtype` alone. */
+export function parse_change(value: unknown, source: string, path: JsonPath): Pick<Rule, 'initializer' | 'dtype'> {
+  if (!is_plain_object(value)) return { initializer: parse_initializer(value, source, path) };
+  if (!Object.hasOwn(value, 'init') && Object.hasOwn(value, 'dtype'))
+    return parse_with(only_dtype, value, source, path);
+  const { dtype, ...initializer } = parse_with(schema_of(with_dtype, value, source, path), value, source, path);
+  return { initializer: initializer as unknown as Initializer, dtype: dtype as StoredDtype | undefined };
+}
+
+/**
+ * The rules of an object from globs to changes, in the order of the text.
+ *
+ * @param key the object's key in the document; the document itself without it
+ * @param right 'initializer' where no dtypes are allowed
+ */
+export function rules_of(document: JsonDocument, key?: string, right: 'change' | 'initializer' = 'change'): Rule[] {
+  const { source, value } = document;
+  const object = key === undefined ? value : (value as Readonly<Record<string, unknown>>)[key];
+  if (object === undefined) return [];
+  const prefix = key === undefined ? [] : [key];
+  const parsed = parse_with(
+    z.custom<Readonly<Record<string, unknown>>>(is_plain_object, { error: 'an object from globs to initializers' }),
+    object,
+    source,
+    prefix,
+  );
+  return document.keys_of(key).map((glob): Rule => {
+    const path = [...prefix, glob];
+    const place = `${source}: ${show_path(path)}`;
+    const matches = rule_matcher(glob, place, source);
+    if (right === 'change') return { glob, matches, ...parse_change(parsed[glob], source, path), place };
+    return { glob, matches, initializer: parse_initializer(parsed[glob], source, path), place };
+  });
+}
+
+/**
+ * The rule of `--init GLOB=INITIALIZER`: an initializer's name, or JSON as in a file of rules.
+ *
+ * @param text cut at its first `=`
+ */
+export function rule_of_text(text: string): Rule {
+  const at = text.indexOf('=');
+  const [glob, right] = [text.slice(0, at), text.slice(at + 1)];
+  const place = `--init ${text}`;
+  const refuse = (what: string) => new InputError(`${place}: ${what}`);
+  if (at < 1) throw refuse("expected GLOB=INITIALIZER, such as '*.bias=zeros'");
+  const value = right.trimStart().startsWith('{') ? read_json(Buffer.from(right), place).value : right;
+  return { glob, matches: rule_matcher(glob, place), ...parse_change(value, place, []), place };
+}
+
+/**
+ * Applies rules to a plan: the last initializer and the last dtype of those that match a tensor replace its own. A random initializer by
+ * a true glob leaves tensors alone that can only be zeros.
+ *
+ * @returns the plan, with a warning for each rule that matches nothing
+ */
+export function apply_rules(plan: Plan, rules: readonly Rule[]): Plan {
+  if (rules.length === 0) return plan;
+  const used = new Set<Rule>();
+  const tensors = plan.tensors.map((tensor) => {
+    const matching = rules.filter((rule) => rule.matches(tensor.name));
+    for (const rule of matching) used.add(rule);
+    const dtype = matching.findLast((rule) => rule.dtype !== undefined)?.dtype ?? tensor.dtype;
+    const fits = (rule: Rule) => is_fillable(dtype) || rule.glob === tensor.name || is_zeros(rule.initializer);
+    const initializer = matching.findLast((rule) => rule.initializer !== undefined && fits(rule))?.initializer;
+    return with_initializer({ ...tensor, dtype }, initializer);
+  });
+  const idle = rules.filter((rule) => !used.has(rule)).map(({ place }) => `${place} matches no tensor`);
+  return with_tensors(plan, tensors, idle);
+}
+
+/** A tensor with another initializer, as if it were initialized once more: what made it special before is gone. */
+export function with_initializer(tensor: PlannedTensor, initializer: Initializer | undefined): PlannedTensor {
+  if (initializer === undefined || initializer === tensor.initializer) return tensor;
+  const { zero_row: _, copy_of: __, part_of: ___, constructed, initializer: before, ...rest } = tensor;
+  const drawn = constructed ?? (is_random(before) ? before : undefined);
+  return { ...rest, initializer, ...(drawn !== undefined && { constructed: drawn }) };
+}
+
+/** A plan whose tensors have been changed: the draws of those come again at the end, in the order of the tensors. */
+export function with_tensors(plan: Plan, tensors: readonly PlannedTensor[], warnings: readonly string[] = []): Plan {
+  const before = new Map(plan.tensors.map((tensor) => [tensor.name, tensor.initializer]));
+  const changed = tensors.filter(({ name, initializer }) => before.get(name) !== initializer);
+  return {
+    ...plan,
+    tensors,
+    warnings: [...(plan.warnings ?? []), ...warnings],
+    ...(changed.length > 0 && { draws: [...(plan.draws ?? draws_of(plan.tensors)), ...draws_of(changed)] }),
+  };
+}
+
+/** The draws of tensors that are initialized one after the other. */
+export function draws_of(tensors: readonly PlannedTensor[]): PlannedDraw[] {
+  return tensors
+    .filter(({ initializer, copy_of }) => copy_of === undefined && is_random(initializer))
+    .map(({ name, shape, initializer }) => ({ tensor: name, shape, initializer }));
+}
+
+function is_random(initializer: Initializer): boolean {
+  return definition_of(typeof initializer === 'string' ? initializer : initializer.init).random;
+}
+
+function is_zeros(initializer: Initializer | undefined): boolean {
+  return initializer === 'zeros' || (typeof initializer === 'object' && initializer.init === 'zeros');
+}
