@@ -4,6 +4,7 @@ import { add_bench } from './bench.js';
 import { describe_error, exit_code_of, exit_codes } from './failure.js';
 import { add_gains } from './gains.js';
 import { add_generate } from './generate.js';
+import { add_plan } from './plan.js';
 
 /** What text is written to: a terminal, a pipe, or a test's list. */
 export interface Output {
@@ -72,6 +73,7 @@ function program(streams: Streams): Command {
     .exitOverride();
 
   add_generate(nninit, streams);
+  add_plan(nninit, streams);
   add_gains(nninit, streams);
   add_bench(nninit, streams);
 
