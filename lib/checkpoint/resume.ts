@@ -171,10 +171,12 @@ async function progress_of(folder: string, set: FileSet, names: readonly string[
     const { name } = file;
     const pending = pending_name(set.digest, name);
     const hold = held_name(set.digest, name);
-    const named = own_names && there.has(name);
-    if (named && (await begins_like(join(folder, name), file, file.data_bytes))) complete.add(name);
-    else if (there.has(hold) && (await begins_like(join(folder, hold), file, file.data_bytes))) held.add(name);
-    else {
+    // What is held has not been renamed yet: a file under the name itself is an older one.
+    if (there.has(hold) && (await begins_like(join(folder, hold), file, file.data_bytes))) {
+      held.add(name);
+    } else if (own_names && there.has(name) && (await begins_like(join(folder, name), file, file.data_bytes))) {
+      complete.add(name);
+    } else {
       const bytes = journal?.progress[name] ?? 0;
       const usable = bytes > 0 && bytes <= file.data_bytes && there.has(pending);
       if (usable && (await begins_like(join(folder, pending), file, bytes))) partial.set(name, bytes);

@@ -115,7 +115,10 @@ class Run {
     const under_way = new Set<Promise<void>>();
     for (const file of files) {
       if (this.#stopping) break;
-      const writing = this.#write(file)
+      // One after another, so that the crew gets them in order.
+      const active = await this.#open(file).catch((cause) => this.#fail(cause));
+      if (active === undefined) break;
+      const writing = this.#write(active)
         .catch((cause) => this.#fail(cause))
         .finally(() => under_way.delete(writing));
       under_way.add(writing);
@@ -134,26 +137,35 @@ class Run {
     await this.#crew.close();
   }
 
-  async #write(file: OutputFile): Promise<void> {
+  async #open(file: OutputFile): Promise<Active> {
     const { name } = file;
     const from = this.#seen.partial.get(name) ?? 0;
     const path = join(this.#folder, name);
     const temporary = join(this.#folder, pending_name(this.#set.digest, name));
-    const pending =
-      from > 0
-        ? await PendingFile.reopen(path, temporary)
-        : await PendingFile.create(path, temporary, { replace: true });
-    const shared = share(this.#crew.threads, from, this.#whole);
-    const active: Active = { file, pending, shared, synced: from, syncing: Promise.resolve() };
-    this.#active.add(active);
+    const pending = await (from > 0
+      ? PendingFile.reopen(path, temporary)
+      : PendingFile.create(path, temporary, { replace: true }));
     try {
       await pending.write(file.head, 0);
-      await this.#write_data(active, from);
+    } catch (cause) {
+      await pending.close().catch(() => {});
+      throw cause;
+    }
+    const shared = share(this.#crew.threads, from, this.#whole);
+    const active = { file, pending, shared, synced: from, syncing: Promise.resolve() };
+    this.#active.add(active);
+    return active;
+  }
+
+  async #write(active: Active): Promise<void> {
+    const { file, pending, shared } = active;
+    try {
+      await this.#write_data(active);
       await active.syncing;
-      if (!is_complete(shared)) throw new Error(`${path} was given up`); // whoever asked for that knows why
+      if (!is_complete(shared)) throw new Error(`${pending.path} was given up`); // whoever asked for that knows why
       await pending.finish();
-      await this.#publish(pending, name);
-      await this.#record(name, 'complete');
+      await this.#publish(pending, file.name);
+      await this.#record(file.name, 'complete');
       this.#finished_bytes += bytes_written(shared);
     } finally {
       this.#active.delete(active);
@@ -162,7 +174,7 @@ class Run {
     }
   }
 
-  async #write_data({ file, pending, shared }: Active, from: number): Promise<void> {
+  async #write_data({ file, pending, shared, synced: from }: Active): Promise<void> {
     if (this.#stopping) ask_to_stop(shared);
     const { seed } = this.#options;
     const tensors = file.tensors.map((tensor): KeyedTensor => ({ ...tensor, key: key_of(tensor, seed) }));
