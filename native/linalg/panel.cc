@@ -39,10 +39,10 @@ HWY_INLINE void MultiplyTile(D d, const T* HWY_RESTRICT a, size_t row_a, size_t 
     HWY_UNROLL(4)
     for (size_t v = 0; v < kTileVectors; ++v) sum[r][v] = hn::Zero(d);
   }
-  for (size_t k = 0; k < depth; ++k) {
+  for (size_t k = 0; k < depth; ++k, b += kPanel) {
     V row[kTileVectors];
     HWY_UNROLL(4)
-    for (size_t v = 0; v < kTileVectors; ++v) row[v] = hn::Load(d, b + k * kPanel + v * lanes);
+    for (size_t v = 0; v < kTileVectors; ++v) row[v] = hn::Load(d, b + v * lanes);
     HWY_UNROLL(8)
     for (size_t r = 0; r < kRows; ++r) {
       const V factor = hn::Set(d, a[r * row_a + k * step_a]);
