@@ -102,20 +102,34 @@ HWY_INLINE void StoreBlock(const float* HWY_RESTRICT block, T* HWY_RESTRICT out)
   for (size_t i = 0; i < kTorchBlock; i += hn::Lanes(d)) StoreAs(d, hn::LoadU(d, block + i), out + i);
 }
 
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+// Vectors of 16: the first halves of two blocks beside each other, then the second ones.
+struct PairOfBlocks {
+  const hn::CappedTag<float, 16> d;
+  hn::Vec<hn::CappedTag<float, 16>> x, y;
+
+  HWY_INLINE PairOfBlocks(float mean, float std, const uint32_t* HWY_RESTRICT words0,
+                          const uint32_t* HWY_RESTRICT words1) {
+    const auto u = Uniform24(d, words0);
+    const auto v = Uniform24(d, words1);
+    NormalPairs(d, hn::ConcatLowerLower(d, v, u), hn::ConcatUpperUpper(d, v, u), hn::Set(d, mean), hn::Set(d, std), x,
+                y);
+  }
+
+  template <class T>
+  HWY_INLINE void Store(T* HWY_RESTRICT out0, T* HWY_RESTRICT out1) const {
+    StoreAs(d, hn::ConcatLowerLower(d, y, x), out0);
+    StoreAs(d, hn::ConcatUpperUpper(d, y, x), out1);
+  }
+};
+#endif
+
 // Two blocks, from words and to elements that need not be neighbours.
 template <class T>
 HWY_INLINE void BlockPair(float mean, float std, const uint32_t* HWY_RESTRICT words0,
                           const uint32_t* HWY_RESTRICT words1, T* HWY_RESTRICT out0, T* HWY_RESTRICT out1) {
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  // Vectors of 16: the first halves of the blocks beside each other, then the second ones.
-  const hn::CappedTag<float, 16> d;
-  const auto u = Uniform24(d, words0);
-  const auto v = Uniform24(d, words1);
-  auto x = hn::Zero(d);
-  auto y = hn::Zero(d);
-  NormalPairs(d, hn::ConcatLowerLower(d, v, u), hn::ConcatUpperUpper(d, v, u), hn::Set(d, mean), hn::Set(d, std), x, y);
-  StoreAs(d, hn::ConcatLowerLower(d, y, x), out0);
-  StoreAs(d, hn::ConcatUpperUpper(d, y, x), out1);
+  PairOfBlocks(mean, std, words0, words1).Store(out0, out1);
 #else
   HWY_ALIGN float values[kTorchBlock];
   NormalBlock(mean, std, words0, values);
@@ -131,6 +145,18 @@ HWY_INLINE void Normals(const TorchNormal& p, const uint32_t* HWY_RESTRICT words
   const auto std = static_cast<float>(p.std);
   constexpr size_t kAhead = 2048 / sizeof(T);
   size_t block = 0;
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  // Two chains at once hide the latency of the polynomials.
+  for (; block + 4 <= blocks; block += 4) {
+    const uint32_t* HWY_RESTRICT w = words + block * kTorchBlock;
+    T* HWY_RESTRICT to = out + block * kTorchBlock;
+    const PairOfBlocks first(mean, std, w, w + 16);
+    const PairOfBlocks second(mean, std, w + 32, w + 48);
+    first.Store(to, to + 16);
+    second.Store(to + 32, to + 48);
+    for (size_t ahead = 0; ahead < 4 * kTorchBlock; ahead += 64 / sizeof(T)) hwy::Prefetch(to + kAhead + ahead);
+  }
+#endif
   for (; block + 2 <= blocks; block += 2) {
     const size_t i = block * kTorchBlock;
     BlockPair(mean, std, words + i, words + i + kTorchBlock, out + i, out + i + kTorchBlock);
