@@ -14,12 +14,19 @@ export function matcher(glob: string): (name: string) => boolean {
   const matches = picomatch(glob, {
     bash: true, // * crosses slashes
     dot: true, // and leading dots
+    expandRange, // {0..11} is numbers; by itself picomatch makes it the characters of [0-11]
     flags: 's', // and line breaks
     nonegate: true, // a leading ! is a character
     strictSlashes: true, // a trailing slash counts
     windows: false,
   });
   return (name) => name === glob || matches(name);
+}
+
+/** The regular expression of `{from..to}`: numbers, or characters. */
+function expandRange(from: string, to: string): string {
+  if (!/^\d+$/.test(from + to)) return `[${[from, to].sort().join('-')}]`;
+  return `(?:${range(from, to, `{${from}..${to}}`).join('|')})`;
 }
 
 /** True for a name that any of the globs matches. */
@@ -54,7 +61,7 @@ function parse(name: string): string[][] {
   let text = '';
   for (let at = 0; at < name.length; at++) {
     const character = name[at] ?? '';
-    if (character === '\\' && '{},\\'.includes(name[at + 1] ?? ' ')) {
+    if (is_escape(name, at)) {
       text += name[++at];
     } else if (character === '{') {
       const end = closing(name, at);
@@ -70,9 +77,14 @@ function parse(name: string): string[][] {
   return [...parts, [text]];
 }
 
+/** Whether a backslash at a place takes the meaning from the character after it. */
+function is_escape(text: string, at: number): boolean {
+  return text[at] === '\\' && '{},\\'.includes(text[at + 1] ?? ' ');
+}
+
 function closing(name: string, open: number): number {
   for (let at = open + 1; at < name.length; at++) {
-    if (name[at] === '\\') at += 1;
+    if (is_escape(name, at)) at += 1;
     else if (name[at] === '}') return at;
     else if (name[at] === '{') throw new RangeError(`expected no braces within braces in '${name}'`);
   }
@@ -83,7 +95,13 @@ function choices_of(braces: string): string[] {
   const inside = braces.slice(1, -1);
   const [, from = '', to = ''] = /^(\d+)\.\.(\d+)$/.exec(inside) ?? [];
   if (from !== '') return range(from, to, braces);
-  const choices = inside.split(/(?<!\\),/).map((choice) => choice.replace(/\\([{},\\])/g, '$1'));
+  const choices = [''];
+  for (let at = 0; at < inside.length; at++) {
+    const character = inside[at] ?? '';
+    if (character === ',') choices.push('');
+    else if (is_escape(inside, at)) choices.push(`${choices.pop()}${inside[++at]}`);
+    else choices.push(`${choices.pop()}${character}`);
+  }
   if (choices.length > 1) return choices;
   throw new RangeError(`expected a list such as {q,k,v} or a range such as {0..11}, but received '${braces}'`);
 }

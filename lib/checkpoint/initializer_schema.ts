@@ -9,10 +9,12 @@ import { object_error, parse_with } from './problems.js';
 import { is_fillable, stored_names } from './stored.js';
 
 /** A dtype that can be filled. */
-export const filled_dtype = one_of(Object.keys(dtypes) as (keyof typeof dtypes)[]);
+export const filled_dtype = one_of(Object.keys(dtypes) as (keyof typeof dtypes)[]).meta({ id: 'dtype' });
 
 /** A dtype that a file can hold. */
-export const stored_dtype = one_of([...stored_names].sort((a, b) => Number(is_fillable(b)) - Number(is_fillable(a))));
+export const stored_dtype = one_of(
+  [...stored_names].sort((a, b) => Number(is_fillable(b)) - Number(is_fillable(a))),
+).meta({ id: 'stored_dtype' });
 
 function one_of<const T extends string>(values: readonly T[]) {
   return z.enum(values, { error: `one of ${quoted(values)}` });

@@ -64,7 +64,7 @@ export function plan_of_likeness(likeness: Likeness, dtype?: Dtype, rules: reado
   };
   const tensors = likeness.tensors.map(({ name, shape, dtype: own }): PlannedTensor => {
     if (!is_fillable(own)) {
-      if (!is_counter(name)) note(`of ${own} can only be zeros`, name);
+      if (!is_counter(name)) note(`zeros, which is all that nninit writes in ${own}`, name);
       return { name, shape, dtype: own, initializer: 'zeros' };
     }
     const used = dtype ?? own;
@@ -74,11 +74,8 @@ export function plan_of_likeness(likeness: Likeness, dtype?: Dtype, rules: reado
     if (found.odd !== undefined) note(found.odd, name);
     return { name, shape, dtype: used, initializer: found.initializer };
   });
-  const warnings = Array.from(odd, ([what, which]) => {
-    const tensors = which.length === 1 ? '1 tensor' : `${which.length} tensors`;
-    const text = which.length === 1 ? what.replace(/^are /, 'is ').replace(/^look /, 'looks ') : what;
-    const first = `${JSON.stringify(which[0])}${which.length === 1 ? '' : ', …'}`;
-    return `${path}: ${tensors} ${text} (${first})`;
+  const warnings = Array.from(odd, ([what, [first, ...more]]) => {
+    return `${path}: ${JSON.stringify(first)}${more.length === 0 ? '' : ` and ${more.length} more`}: ${what}`;
   });
   return { tensors, warnings, ...(config !== undefined && { config: config_text(config, dtype) }) };
 }

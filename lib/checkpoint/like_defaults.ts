@@ -17,13 +17,8 @@ const is_mean = matcher_of_all(['running_mean', '*.running_mean']);
 const is_variance = matcher_of_all(['running_var', '*.running_var']);
 const is_weight = matcher_of_all(['weight', '*.weight', '*.gamma']);
 const is_quantized = matcher_of_all([
-  '*scale_inv',
-  '*_scale',
-  '*.scales',
-  '*.qzeros',
-  '*zero_point',
-  '*.qweight',
-  '*.g_idx',
+  ...['*scale_inv', '*weight_scale', '*weight_scale_2', '*input_scale', '*output_scale', '*_proj_scale', '*.scales'],
+  ...['*zero_point', '*.qzeros', '*.qweight', '*.g_idx', '*.absmax', '*.SCB'],
 ]);
 
 /** Model types whose norms multiply by 1 + weight, so that their weights begin as zeros. */
@@ -49,7 +44,7 @@ export function default_of_name(
 ): Default {
   const rank = shape.length;
   if (is_quantized(name)) {
-    const odd = 'look like parts of quantized weights, which random values do not suit';
+    const odd = 'by its name of quantized weights, which random values do not suit';
     return { initializer: rank >= 2 ? normal : 'ones', odd };
   }
   if (is_mean(name)) return { initializer: 'zeros' };
@@ -60,8 +55,8 @@ export function default_of_name(
   if (is_batch_norm) return { initializer: 'ones' };
   if (is_bias(name)) return { initializer: 'zeros' };
   if (is_weight(name))
-    return { initializer: 'ones', odd: 'are weights of one dimension, and taken for those of norms: ones' };
-  return { initializer: 'zeros', odd: 'are of no kind that names tell: zeros' };
+    return { initializer: 'ones', odd: 'taken for the weight of a norm, since it has one dimension, and so ones' };
+  return { initializer: 'zeros', odd: 'of no kind that its name tells, and so zeros' };
 }
 
 /** Counters of batches are integers that begin as zero; any other tensor that can only be zeros deserves a warning. */

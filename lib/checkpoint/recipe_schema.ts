@@ -12,9 +12,9 @@ const dimension = z.int({
 });
 
 /** A tensor's shape. */
-export const shape_schema = z.array(dimension.min(0, { error: 'a whole number ≥ 0' }), {
-  error: 'a shape: an array of whole numbers ≥ 0',
-});
+export const shape_schema = z
+  .array(dimension.min(0, { error: 'a whole number ≥ 0' }), { error: 'a shape: an array of whole numbers ≥ 0' })
+  .meta({ id: 'shape' });
 
 const tensor_keys = { shape: shape_schema, dtype: stored_dtype.optional() };
 
@@ -46,12 +46,13 @@ function plain_argument(argument: Argument, nested: z.ZodType): z.ZodType {
       return nested;
     case 'sizes': {
       const { min, dimensions, words = [] } = argument;
-      const one = z.int().min(min);
-      const all = dimensions === undefined ? z.array(one) : z.array(one).length(dimensions);
       const list = dimensions === undefined ? 'an array of them' : `an array of ${dimensions}`;
       const instead = words.map((word) => `, '${word}'`).join('');
       const error = `a whole number ≥ ${min}${instead} or ${list}${or_null}`;
-      return z.union([one, all, ...(words.length > 0 ? [z.enum(words)] : [])], { error });
+      const one = z.int({ error }).min(min, { error });
+      const all = z.array(one, { error });
+      const list_of = dimensions === undefined ? all : all.length(dimensions, { error });
+      return z.union([one, list_of, ...(words.length > 0 ? [z.enum(words)] : [])], { error });
     }
     default: {
       const { min, max } = argument;
@@ -165,8 +166,10 @@ export const recipe_schema = z.strictObject(
 /** The schema that editors get: the same in one piece. */
 export function published_schema(): z.ZodType {
   const initializer = any_initializer();
+  // A lazy one in between, since describing a lazy schema copies it, and copies of copies would have no end.
+  const nested: z.ZodType = z.lazy(() => layer);
   const layer: z.ZodType = z
-    .lazy(() => z.union(layer_kinds.map((kind) => layer_schema(kind, layer))))
+    .lazy(() => z.union(layer_kinds.map((kind) => layer_schema(kind, nested))))
     .meta({ id: 'layer', description: "a layer of torch.nn by its class's name, with PyTorch's arguments" });
   const preset = z
     .union([
@@ -217,9 +220,10 @@ export function published_schema(): z.ZodType {
         'from globs to initializers or dtypes that replace what a tensor has; the last one that matches counts',
       ),
   };
-  return z
-    .strictObject(shape)
-    .meta({ title: 'nninit recipe', description: 'https://json-schema.org; see docs/recipes.md' });
+  return z.strictObject(shape).meta({
+    title: 'nninit recipe',
+    description: 'Tensors of a model and how they are initialized: docs/recipes.md of nninit',
+  });
 }
 
 function bare(name: string): boolean {
@@ -229,5 +233,14 @@ function bare(name: string): boolean {
 
 /** docs/recipe.schema.json. */
 export function recipe_json_schema(): unknown {
-  return z.toJSONSchema(published_schema(), { io: 'input', target: 'draft-2020-12' });
+  return z.toJSONSchema(published_schema(), {
+    io: 'input',
+    target: 'draft-2020-12',
+    override({ jsonSchema: schema }) {
+      // What zod adds to each integer and each record says nothing here.
+      if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+      if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+      delete schema.propertyNames;
+    },
+  });
 }

@@ -33,6 +33,9 @@ const optional_roles: ReadonlySet<RoleName> = new Set([
   ] as const),
 ]);
 
+/** Roles that one fused tensor has at once. */
+const fused_roles: ReadonlySet<RoleName> = new Set(['query', 'key', 'value'] as const);
+
 /** Whether a tensor has a role, its globs given. */
 export function role_matcher(name: RoleName, globs?: readonly string[]): (tensor: PlannedTensor) => boolean {
   const role: Role = roles[name];
@@ -97,7 +100,8 @@ function missing_roles(
   { name, place, roles: given }: ChosenPreset,
 ): string[] {
   const missing = [...new Set(rules.map(({ role }) => role))].filter((role) => {
-    return !found.has(role) && (given[role] !== undefined || !optional_roles.has(role));
+    const fused = found.has('fused') && fused_roles.has(role);
+    return !found.has(role) && (given[role] !== undefined || !(fused || optional_roles.has(role)));
   });
   return missing.map((role) => {
     const hint = given[role] === undefined ? `; give its globs in "roles": { "${role}": … }` : '';
