@@ -4,7 +4,7 @@ import { type Key, run_fill } from '../native.js';
 import { run_fill_of_slice } from '../slice_fill.js';
 import type { ResolvedTensor } from './plan.js';
 import { is_fillable } from './stored.js';
-import { clear_zero_row, type Padded } from './zero_row.js';
+import { clear_zero_row } from './zero_row.js';
 
 /**
  * Fills elements [begin, begin + bytes.length / element size) of what is to be written of a tensor: of its slice, if it has one.
@@ -15,13 +15,7 @@ import { clear_zero_row, type Padded } from './zero_row.js';
  * @param key what key_of gave for the tensor and the seed
  * @param threads native threads; 0 for the number that set_num_threads set
  */
-export function fill_part(
-  tensor: ResolvedTensor & Pick<Padded, 'zero_row'>,
-  bytes: Uint8Array,
-  begin: number,
-  key: Key,
-  threads: number,
-): void {
+export function fill_part(tensor: ResolvedTensor, bytes: Uint8Array, begin: number, key: Key, threads: number): void {
   if (bytes.length === 0) return;
   const { dtype, fill, slice, shape, elements } = tensor;
   if (!is_fillable(dtype)) {

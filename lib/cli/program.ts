@@ -5,6 +5,7 @@ import { describe_error, exit_code_of, exit_codes } from './failure.js';
 import { add_gains } from './gains.js';
 import { add_generate } from './generate.js';
 import { add_plan } from './plan.js';
+import { add_verify } from './verify.js';
 
 /** What text is written to: a terminal, a pipe, or a test's list. */
 export interface Output {
@@ -25,9 +26,11 @@ Examples:
 
 Exit codes:
   0  done
-  1  the work failed (disk full, folder read-only, …); what was begun is removed
+  1  the work failed (disk full, folder read-only, …), or verify found a difference
   2  bad usage or bad input, or a checkpoint is there already; nothing was begun
-  129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM; what was begun is removed
+  129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM
+
+What was begun is removed, or kept for --resume if something of it is complete; the error says which.
 
 Environment:
   NNINIT_THREADS  native threads, where --threads is not given (default: the cores)
@@ -51,7 +54,8 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
   }
 }
 
-function program(streams: Streams): Command {
+/** All commands and their options; `run` reads arguments by it. */
+export function program(streams: Streams): Command {
   const { stdout, stderr } = streams;
   const nninit = new Command('nninit')
     .description(
@@ -74,6 +78,7 @@ function program(streams: Streams): Command {
 
   add_generate(nninit, streams);
   add_plan(nninit, streams);
+  add_verify(nninit, streams);
   add_gains(nninit, streams);
   add_bench(nninit, streams);
 

@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import { add_input_options, input_description, input_help } from './input_options.js';
+import { parse_path, parse_seed, threads_option } from './options.js';
+import type { Streams } from './program.js';
+import type { VerifyCommandOptions } from './verify_run.js';
+
+const verify_help = `
+The plan is that of config.json in the same folder, or of an input as 'nninit generate' takes it. A checkpoint that
+nninit wrote tells its seed: all values are made anew and compared, byte for byte. Of others, and with --statistics,
+every tensor's mean, standard deviation, shape and extremes are compared with what its initializer gives.
+
+Examples:
+  nninit verify out
+  nninit verify out recipe.json
+  nninit verify model.safetensors llama/config.json --statistics
+  nninit verify out --tp 8 --rank 3
+
+Exit codes: 0 as planned, 1 differences, 2 bad usage or a checkpoint that cannot be read (docs/verify.md)`;
+
+/** Adds `verify`. */
+export function add_verify(program: Command, streams: Streams): void {
+  const command = program
+    .command('verify')
+    .summary('check a checkpoint against its plan: every byte, or the distribution of each tensor')
+    .description('Checks a checkpoint in safetensors against its plan, tensor for tensor.')
+    .argument('<checkpoint>', 'a folder, a .safetensors, or an index', parse_path)
+    .argument('[input]', `${input_description} (default: the checkpoint's own config.json)`, parse_path)
+    .option('--seed <n>', 'in place of the one that the files tell', parse_seed)
+    .option('--statistics', 'compare distributions, whoever wrote the files');
+  add_input_options(command)
+    .addOption(threads_option())
+    .option('--json', 'print the result as JSON, and no progress')
+    .option('-q, --quiet', 'print nothing but warnings and errors')
+    .addHelpText('after', input_help)
+    .addHelpText('after', verify_help)
+    .action(async (checkpoint: string, input: string | undefined, options: VerifyCommandOptions) => {
+      const { run_verify } = await import('./verify_run.js');
+      await run_verify(checkpoint, input, options, streams);
+    });
+}
