@@ -41,7 +41,7 @@ const files_at_once = 4;
 const milliseconds_between_looks = 100;
 
 /** Called with the bytes of a file's tensors that are on the disk without a gap, or 'complete'. */
-export type Record = (name: string, progress: number | 'complete') => Promise<void>;
+export type Progressed = (name: string, progress: number | 'complete') => Promise<void>;
 
 /** Writes all files that are not complete yet. Nobody writes to them any more when it settles. */
 export async function write_files(
@@ -49,7 +49,7 @@ export async function write_files(
   set: FileSet,
   seen: Survey,
   options: RunOptions,
-  record: Record,
+  record: Progressed,
 ): Promise<void> {
   const files = set.files.filter(({ name }) => !seen.complete.has(name) && !seen.held.has(name));
   if (files.length === 0) return;
@@ -74,7 +74,7 @@ class Run {
   readonly #set: FileSet;
   readonly #seen: Survey;
   readonly #options: RunOptions;
-  readonly #record: Record;
+  readonly #record: Progressed;
   readonly #crew: Crew;
   readonly #chunk_bytes: number;
   readonly #threads: number;
@@ -92,7 +92,7 @@ class Run {
     set: FileSet,
     seen: Survey,
     options: RunOptions,
-    record: Record,
+    record: Progressed,
     files: readonly OutputFile[],
   ) {
     this.#folder = folder;
@@ -108,6 +108,7 @@ class Run {
     this.#crew =
       workers === 0 ? crew_of_one(this.#chunk_bytes, () => this.#look()) : crew_of_workers(workers, this.#chunk_bytes);
     options.signal?.addEventListener('abort', this.#stop);
+    if (options.signal?.aborted) this.#stop_all(); // an abort that was is not told
     this.#timer = setInterval(() => this.#look(), milliseconds_between_looks);
   }
 

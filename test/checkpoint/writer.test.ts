@@ -193,6 +193,19 @@ test('an abort leaves nothing, not even the folders that were made', async () =>
   expect(readdirSync(root)).toEqual([]);
 });
 
+test('an abort before the first byte is heard', async () => {
+  const abort = new AbortController();
+  const written: number[] = [];
+  const writing = write(join(root, 'a'), planned, {
+    signal: abort.signal,
+    on_begin: async () => abort.abort('SIGINT'),
+    on_progress: (bytes) => written.push(bytes),
+  });
+  await expect(writing).rejects.toThrow(InterruptedError);
+  expect(Math.max(0, ...written)).toBe(0);
+  expect(readdirSync(root)).toEqual([]);
+});
+
 test('an error on the way leaves nothing', async () => {
   const broken = resolve_plan({ tensors: planned });
   const failing = write_checkpoint(join(root, 'a'), broken, {

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { program } from '../../lib/cli/program.js';
 import { definition_of, names } from '../../lib/initializers.js';
 import { model_types } from '../../lib/models/index.js';
 
@@ -20,6 +22,24 @@ test.each(names)('docs/recipes.md has %s, its parameters and their defaults', (n
   }
 });
 
-test('docs/cli.md has all models', () => {
-  for (const model of model_types) expect(read('cli.md')).toContain(`| \`${model}\` |`);
+test('docs/models.md has all models', () => {
+  for (const model of model_types) expect(read('models.md')).toContain(`| \`${model}\` |`);
+});
+
+test('docs/cli.md has every command and every option', () => {
+  const commands: Command[] = [];
+  const collect = (command: Command) => {
+    for (const each of command.commands) {
+      commands.push(each);
+      collect(each);
+    }
+  };
+  collect(program({ stdout: { write: () => {} }, stderr: { write: () => {} } }));
+  expect(commands.length).toBeGreaterThan(5);
+  for (const command of commands) {
+    const { options, parent } = command;
+    expect(read('cli.md')).toContain(parent?.name() === 'bench' ? '[bench.md]' : `## nninit ${command.name()}`);
+    if (command.name() === 'bench' || parent?.name() === 'bench') continue; // docs/bench.md has them
+    for (const { long } of options) expect(read('cli.md'), `${command.name()} ${long}`).toContain(`\`${long}`);
+  }
 });

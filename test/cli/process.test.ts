@@ -75,13 +75,13 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     ['SIGHUP', 129],
   ] as const)('%s in the middle leaves no file, and the exit code is %i', async (signal, expected) => {
     const out = join(root, 'a/out');
-    const { child, ended } = start(process.execPath, [main, 'generate', recipe([2 ** 27], 'trunc_normal'), '-o', out]);
+    const { child, ended } = start(process.execPath, [main, 'generate', recipe([2 ** 29], 'trunc_normal'), '-o', out]);
     await begun(out, child);
     child.kill(signal);
     const { code, stdout, stderr } = await ended;
     expect([code, stdout]).toEqual([expected, '']);
     expect(stderr).toMatch(
-      /\nnninit: interrupted before .*model\.safetensors was complete; the unfinished file is removed\n$/,
+      /\nnninit: interrupted before .*model\.safetensors was complete; what was begun is removed\n$/,
     );
     expect(readdirSync(root)).toEqual(['recipe.json']);
   });
@@ -98,6 +98,100 @@ test.skipIf(process.platform === 'win32')(
     expect(readdirSync(root)).toEqual(['recipe.json']);
   },
 );
+
+describe.skipIf(process.platform === 'win32')('what is complete stays, and --resume goes on', () => {
+  const args_of = (out: string) => [main, 'generate', recipes(), '-o', out, '--format', 'npy', '--quiet'];
+
+  /** A small tensor, which is complete soon, and a large one. */
+  function recipes(): string {
+    const path = join(root, 'recipe.json');
+    const large = { shape: [2 ** 24], dtype: 'float64', init: 'trunc_normal' };
+    writeFileSync(path, JSON.stringify({ tensors: { small: { shape: [100], init: 'normal' }, large } }));
+    return path;
+  }
+
+  async function resume(out: string): Promise<void> {
+    const { code, stderr } = await start(process.execPath, [...args_of(out), '--resume']).ended;
+    expect([code, stderr]).toEqual([0, '']);
+    expect(readdirSync(out)).toEqual(['large.npy', 'manifest.json', 'small.npy']);
+  }
+
+  test('after a limit on the size of files', async () => {
+    const out = join(root, 'out');
+    const limited = ['-c', 'ulimit -f 2000; exec "$@"', 'sh', process.execPath, ...args_of(out)];
+    const { code, stderr } = await start('sh', limited).ended;
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `nninit: could not write ${join(out, 'large.npy')}: file too large (EFBIG); what is complete stays, and --resume goes on\n`,
+    );
+    expect(readdirSync(out)).toContain('small.npy');
+    expect(readdirSync(out)).not.toContain('large.npy');
+    await resume(out);
+  });
+
+  test('after SIGTERM', async () => {
+    const out = join(root, 'out');
+    const { child, ended } = start(process.execPath, args_of(out));
+    while (child.exitCode === null && !existsSync(join(out, 'small.npy'))) await setTimeout(1);
+    child.kill('SIGTERM');
+    const { code, stderr } = await ended;
+    expect(code).toBe(143);
+    expect(stderr).toMatch(/manifest\.json was complete; what is complete stays, and --resume goes on\n$/);
+    expect(readdirSync(out)).not.toContain('manifest.json');
+    await resume(out);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('-o - streams to standard output', () => {
+  const shell = (line: string, args: readonly string[]) =>
+    start('sh', ['-c', `"$@" ${line}`, 'sh', process.execPath, main, 'generate', ...args, '-o', '-']).ended;
+
+  test('the bytes of model.safetensors, through a pipe and to a file; the summary goes to stderr', async () => {
+    const path = recipe([300, 1000], 'normal');
+    expect((await nninit(['generate', path, '-o', join(root, 'out'), '--seed', '5'])).code).toBe(0);
+    const expected = readFileSync(join(root, 'out/model.safetensors'));
+    for (const line of ['| cat >', '>']) {
+      const out = join(root, 'stream');
+      const { code, stdout, stderr } = await shell(`${line} ${out}`, [path, '--seed', '5', '--json']);
+      expect([code, stdout]).toEqual([0, '']);
+      expect(JSON.parse(stderr)).toMatchObject({ path: 'standard output', bytes: expected.length, seed: '5' });
+      expect(readFileSync(out).equals(expected)).toBe(true);
+    }
+  });
+
+  test('a reader that is slow gets everything, one that stops is an error', async () => {
+    const path = recipe([2 ** 21], 'normal');
+    const slow = await shell('| (sleep 0.3; wc -c)', [path, '--quiet']);
+    expect([slow.code, slow.stderr]).toEqual([0, '']);
+    expect(Number(slow.stdout)).toBeGreaterThan(2 ** 24);
+    const code_of_first = `{ sh -c '"$@"; echo $? >&2' sh "$@"; }`;
+    const { stderr } = await start('sh', [
+      '-c',
+      `${code_of_first} | head -c 1000 > ${join(root, 'head')}`,
+      'sh',
+      process.execPath,
+      ...[main, 'generate', path, '-o', '-', '--quiet'],
+    ]).ended;
+    expect(stderr).toBe('nninit: could not write to standard output: broken pipe (EPIPE)\n1\n');
+    expect(readFileSync(join(root, 'head'))).toHaveLength(1000);
+  });
+
+  test('a file that grows beyond what is allowed is an error', async () => {
+    const out = join(root, 'stream');
+    const args = [process.execPath, main, 'generate', recipe([2 ** 20], 'normal'), '-o', '-', '--quiet'];
+    const { code, stderr } = await start('sh', ['-c', `ulimit -f 1000; exec "$@" > ${out}`, 'sh', ...args]).ended;
+    expect([code, stderr]).toEqual([1, 'nninit: could not write to standard output: file too large (EFBIG)\n']);
+  });
+
+  test.each([['--resume'], ['--force'], ['--max-shard-size', '1GB'], ['--format', 'npy']])(
+    'it is refused with %s',
+    async (...more) => {
+      const { code, stdout, stderr } = await nninit(['generate', recipe([2], 'normal'), '-o', '-', ...more]);
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).toMatch(/^nninit: -o - writes /);
+    },
+  );
+});
 
 test('a reader that stops listening is no error', async () => {
   const { child, ended } = start(process.execPath, [main, 'gains']);

@@ -64,15 +64,30 @@ test('--json prints one object for machines', async () => {
   expect([code, stderr]).toEqual([0, '']);
   expect(JSON.parse(stdout)).toEqual({
     path: join(root, 'out/model.safetensors'),
+    format: 'safetensors',
+    files: 1,
     tensors: 28,
     parameters: 172288,
     bytes: weights().length,
+    resumed_bytes: 0,
     seconds: expect.any(Number),
     gb_per_s: expect.any(Number),
     seed: '255',
     engine: 'philox',
     stream_version: 1,
   });
+});
+
+test('shards, and files of tensors', async () => {
+  const { code, stdout, stderr } = await generate('--max-shard-size', '0.3MB');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/out\/model\.safetensors\.index\.json: 3 files, 28 tensors, 172,288 parameters, /);
+  expect(stderr).toMatch(/^nninit: writing 28 tensors in 3 files, 689 kB, to .*\.index\.json\n$/);
+  const shards = [1, 2, 3].map((n) => `model-0000${n}-of-00003.safetensors`);
+  expect(readdirSync(join(root, 'out')).sort()).toEqual(['config.json', ...shards, 'model.safetensors.index.json']);
+  const npy = await generate('--format', 'npy', '--quiet', '--resume'); // formats do not meet
+  expect(npy).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(readdirSync(join(root, 'out'))).toContain('transformer.h.0.attn.c_attn.weight.npy');
 });
 
 test('--quiet prints nothing', async () => {
@@ -156,7 +171,10 @@ test.each<[string[], RegExp]>([
   [['generate', 'none.json', '-o', 'x'], /^nninit: could not read none\.json: no such file or directory \(ENOENT\)\n$/],
   [['generate', 'package.json', '-o', 'x'], /package\.json: expected a Hugging Face config\.json, .* or a recipe/],
   [['generate', 'package.json'], /required option '-o, --output <dir>' not specified/],
-  [['generate', '-o', 'x'], /missing required argument 'input'/],
+  [['generate', '-o', 'x'], /expected an input \(.*\), or --like with a checkpoint\n$/],
+  [['generate', 'a', '-o', 'x', '--max-shard-size', '5XB'], /Expected a size such as 5GB, 500MB or 1GiB/],
+  [['generate', 'a', '-o', 'x', '--format', 'pt'], /Allowed choices are safetensors, npy, raw/],
+  [['generate', 'a', '-o', 'x', '--resume', '--force'], /option '--resume' cannot be used with option '-f, --force'/],
   [['generate', 'a', 'b', '-o', 'x'], /too many arguments for 'generate'/],
   [['generate', 'a', '-o', ''], /Expected a folder's name/],
   [['generate', 'a', '-o', 'x', '--sed', '1'], /unknown option '--sed'\n\(Did you mean --seed\?\)/],

@@ -1,0 +1,98 @@
+/** Runs of the command that are killed, and go on. */
+import { spawn } from 'node:child_process';
+import { cpSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { journal_name } from '../../lib/checkpoint/resume_journal.js';
+import { index_name } from '../../lib/checkpoint/shards.js';
+import { content_of } from '../checkpoint/temporary.js';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+/** A model of some 100 MB in 11 shards, with a tensor that is made whole. */
+function write_recipe(path: string): void {
+  const tensors = Object.fromEntries(
+    Array.from({ length: 10 }, (_, i) => [`w${i}`, { shape: [2 ** 20 + i], dtype: 'float64', init: 'trunc_normal' }]),
+  );
+  writeFileSync(
+    path,
+    JSON.stringify({ tensors: { ...tensors, q: { shape: [512, 512], dtype: 'float32', init: 'orthogonal' } } }),
+  );
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly stderr: string;
+}
+
+/** Runs the command, and kills it after some milliseconds unless it ends before. */
+async function run(args: readonly string[], kill_after?: number): Promise<Ended> {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.on('data', (piece: Buffer) => {
+    stderr += piece;
+  });
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stderr }));
+  });
+  if (kill_after !== undefined) {
+    await Promise.race([ended, setTimeout(kill_after, undefined, { ref: false })]);
+    child.kill('SIGKILL');
+  }
+  return ended;
+}
+
+/** What a killed run left: the visible files with their digests, and whether it had begun and not ended. */
+function left_in(folder: string): { readonly visible: Record<string, string>; readonly unfinished: boolean } {
+  if (!existsSync(folder)) return { visible: {}, unfinished: false };
+  const visible = Object.fromEntries(Object.entries(content_of(folder)).filter(([name]) => !name.startsWith('.')));
+  return { visible, unfinished: readdirSync(folder).includes(journal_name) };
+}
+
+/**
+ * Kills runs at random moments, and has others go on, until so many are killed; by turns in an empty folder and, with --force, over an
+ * older checkpoint. In the end all is as if nobody had been killed. At every moment in between the files that can be seen are
+ * complete, and there is no index unless all of them belong together.
+ *
+ * @param longest milliseconds before a run is killed, at most; those that end earlier are not
+ * @returns how many were killed with something under way
+ */
+export async function kill_and_resume(root: string, kills: number, longest: number): Promise<number> {
+  const recipe = join(root, 'recipe.json');
+  write_recipe(recipe);
+  const arguments_of = (folder: string) => ['generate', recipe, '-o', folder, '--quiet', '--max-shard-size', '9MB'];
+  const complete = async (folder: string, ...more: string[]) => {
+    expect(await run([...arguments_of(folder), ...more])).toEqual({ code: 0, stderr: '' });
+    return content_of(folder);
+  };
+  const expected = await complete(join(root, 'expected'));
+  const older = await complete(join(root, 'older'), '--seed', '1');
+  const folder = join(root, 'out');
+  let killed = 0;
+  let in_the_midst = 0;
+  for (let turn = 0; killed < kills; turn++) {
+    rmSync(folder, { recursive: true, force: true });
+    const over_older = turn % 2 === 1;
+    if (over_older) cpSync(join(root, 'older'), folder, { recursive: true });
+    let how = over_older ? '--force' : '--resume';
+    for (;;) {
+      const { code, stderr } = await run([...arguments_of(folder), how], Math.random() * longest);
+      if (code !== null) {
+        expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+        break;
+      }
+      killed += 1;
+      const { visible, unfinished } = left_in(folder);
+      if (index_name in visible) expect([expected, older]).toContainEqual(visible);
+      for (const [name, digest] of Object.entries(visible)) expect([expected[name], older[name]]).toContain(digest);
+      if (!unfinished) continue;
+      in_the_midst += 1;
+      how = '--resume';
+    }
+    expect(content_of(folder)).toEqual(expected);
+  }
+  return in_the_midst;
+}

@@ -1,0 +1,62 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { duration, size } from '../../lib/cli/format.js';
+import { show_progress } from '../../lib/cli/progress.js';
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const task = { path: 'out/x', tensors: 7, files: 4, bytes: 20e9, done_bytes: 4e9 };
+
+test('lines come every five seconds, with rate and time left', async () => {
+  const text: string[] = [];
+  const progress = await show_progress({ write: (line) => text.push(line) }, task);
+  for (let second = 1; second <= 8; second++) {
+    vi.advanceTimersByTime(1000);
+    progress.update(second * 1e9);
+  }
+  vi.advanceTimersByTime(10000);
+  progress.update(16e9);
+  expect(text).toEqual([
+    'nninit: writing 7 tensors in 4 files, 20 GB, of which 4 GB are there, to out/x\n',
+    'nninit: 45 %, 9 GB of 20 GB, 1 GB/s, 11 s left\n',
+  ]);
+});
+
+test('the rate is that of the last ten seconds', async () => {
+  const text: string[] = [];
+  const progress = await show_progress({ write: (line) => text.push(line) }, { ...task, done_bytes: 0 });
+  for (let second = 1; second <= 30; second++) {
+    vi.advanceTimersByTime(1000);
+    progress.update(second <= 10 ? second * 1e9 : 10e9 + (second - 10) * 1e8);
+  }
+  expect(text.at(-1)).toBe('nninit: 60 %, 12 GB of 20 GB, 100 MB/s, 1 min 20 s left\n');
+});
+
+test('nothing to write is no reason for numbers that are none', async () => {
+  const text: string[] = [];
+  const progress = await show_progress({ write: (line) => text.push(line) }, { ...task, bytes: 0, done_bytes: 0 });
+  vi.advanceTimersByTime(6000);
+  progress.update(0);
+  expect(text).toEqual(['nninit: writing 7 tensors in 4 files, 0 B, to out/x\n']);
+});
+
+test.each([
+  [0, '0 s'],
+  [0.2, '1 s'],
+  [59, '59 s'],
+  [60, '1 min 0 s'],
+  [3599.5, '1 h 0 min'],
+  [7500, '2 h 5 min'],
+  [Number.POSITIVE_INFINITY, '?'],
+  [Number.NaN, '?'],
+])('%d seconds are %s', (seconds, text) => {
+  expect(duration(seconds)).toBe(text);
+});
+
+test('sizes', () => {
+  expect([0, 999, 1000, 999_500, 16.06e9].map(size)).toEqual(['0 B', '999 B', '1 kB', '1 MB', '16.1 GB']);
+});
