@@ -1,0 +1,162 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { open_checkpoint } from '../../lib/checkpoint/reader.js';
+import { run } from '../../lib/cli/program.js';
+
+let root = '';
+const out = () => join(root, 'out');
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), 'nninit-cli-verify-'));
+  writeFileSync(join(root, 'config.json'), JSON.stringify(llama));
+  const { code } = await nninit('generate', join(root, 'config.json'), '-o', out(), '--seed', '9', '-q');
+  expect(code).toBe(0);
+});
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+const llama = {
+  model_type: 'llama',
+  hidden_size: 64,
+  intermediate_size: 128,
+  num_hidden_layers: 2,
+  num_attention_heads: 8,
+  num_key_value_heads: 4,
+  vocab_size: 512,
+  tie_word_embeddings: false,
+};
+
+async function nninit(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const text = { stdout: '', stderr: '' };
+  const output = (name: 'stdout' | 'stderr') => ({
+    write: (piece: string) => {
+      text[name] += piece;
+    },
+  });
+  const code = await run(args, { stdout: output('stdout'), stderr: output('stderr') });
+  return { code, ...text };
+}
+
+/** A copy of the checkpoint's file with a change, by itself. */
+async function changed(change: (bytes: Buffer, at: (tensor: string) => number) => void): Promise<string> {
+  const { files, tensors } = await open_checkpoint(out());
+  const bytes = readFileSync(join(out(), 'model.safetensors'));
+  change(bytes, (name) => (files[0]?.data_offset ?? 0) + (tensors.get(name)?.offsets[0] ?? 0));
+  const path = join(root, 'changed.safetensors');
+  writeFileSync(path, bytes);
+  return path;
+}
+
+test('what generate wrote is as planned, by its own config and seed', async () => {
+  const { code, stdout, stderr } = await nninit('verify', out());
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/out: 21 tensors, \d+ kB, against seed 9: equal to the plan, [\d.]+ s, [\d.]+ GB\/s\n$/);
+  expect(stderr).toMatch(/^nninit: checking 21 tensors, \d+ kB, of .*out\n$/);
+  const quiet = await nninit('verify', out(), '-q');
+  expect(quiet).toEqual({ code: 0, stdout: '', stderr: '' });
+  const statistics = await nninit('verify', out(), '--statistics');
+  expect(statistics.code).toBe(0);
+  expect(statistics.stdout).toMatch(/model.norm.weight +float32 +\[64\] +all 1\n/);
+  expect(statistics.stdout).toMatch(/consistent with the plan \(limit \d\.\d\d σ\)/);
+});
+
+test('a changed number is named, and the exit code is 1', async () => {
+  const name = 'model.layers.1.mlp.up_proj.weight';
+  const path = await changed((bytes, at) => bytes.writeFloatLE(0.5, at(name) + 4 * (64 * 3 + 5)));
+  const { code, stdout, stderr } = await nninit('verify', path, out());
+  expect(code).toBe(1);
+  const line = `${name}: 1 of 8,192 elements differs; the first, [3, 5] (element 197): expected `;
+  expect(stdout).toContain(line);
+  expect(stdout).toMatch(/, found 0.5\n.*: 1 not as planned, /);
+  expect(stderr).toContain(`nninit: ${path}: 1 tensor not as planned; the first: ${line}`);
+  const json = await nninit('verify', path, out(), '--json');
+  expect(json.code).toBe(1);
+  expect(JSON.parse(json.stdout)).toMatchObject({
+    mode: 'bytes',
+    ok: false,
+    seed: '9',
+    engine: 'philox',
+    differences: [{ tensor: name, problem: 'values', element: 197, index: [3, 5], found: '0.5', differing: 1 }],
+  });
+});
+
+test('another seed, another plan: differences', async () => {
+  expect((await nninit('verify', out(), '--seed', '10', '-q')).code).toBe(1);
+  writeFileSync(join(root, 'other.json'), JSON.stringify({ ...llama, initializer_range: 0.03, vocab_size: 500 }));
+  const other = await nninit('verify', out(), join(root, 'other.json'), '--statistics', '--json');
+  expect(other.code).toBe(1);
+  const { measured, differences } = JSON.parse(other.stdout) as {
+    measured: { tensor: string; consistent: boolean; worst?: { test: string } }[];
+    differences: { tensor: string; problem: string }[];
+  };
+  expect(differences.map(({ problem }) => problem)).toEqual(['shape', 'shape']);
+  const off = measured.filter(({ consistent }) => !consistent);
+  expect(off).toHaveLength(14); // all matrices
+  expect(off[0]?.worst?.test).toBe('std');
+});
+
+test('files of others are compared with distributions', async () => {
+  const { tensors, files } = await open_checkpoint(out());
+  const data = readFileSync(join(out(), 'model.safetensors')).subarray(files[0]?.data_offset);
+  const entries = [...tensors.values()].map(({ name, tag, shape, offsets }) => {
+    return `${JSON.stringify(name)}:${JSON.stringify({ dtype: tag, shape, data_offsets: offsets })}`;
+  });
+  const header = Buffer.from(`{${entries.join(',')}}`);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const path = join(root, 'foreign.safetensors');
+  writeFileSync(path, Buffer.concat([length, header, data]));
+  const config = join(root, 'config.json');
+  const { code, stdout } = await nninit('verify', path, config, '--json');
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ mode: 'statistics', ok: true, tensors: 21, differences: [] });
+  // With a seed it can be compared all the same.
+  const with_seed = await nninit('verify', path, config, '--json', '--seed', '9');
+  expect(JSON.parse(with_seed.stdout)).toMatchObject({ mode: 'bytes', ok: true });
+});
+
+test("a rank's checkpoint is verified as that rank's", async () => {
+  const folder = join(root, 'rank');
+  const ranks = ['--tp', '4', '--rank', '3'];
+  const made = await nninit('generate', join(root, 'config.json'), '-o', folder, '--seed', '9', '-q', ...ranks);
+  expect(made.code).toBe(0);
+  expect((await nninit('verify', folder, '-q', ...ranks)).code).toBe(0);
+  expect((await nninit('verify', folder, '-q', '--statistics', ...ranks)).code).toBe(0);
+  expect((await nninit('verify', folder, '-q', '--tp', '4', '--rank', '2')).code).toBe(1);
+  const whole = await nninit('verify', folder, '-q');
+  expect(whole.code).toBe(1);
+  expect(whole.stderr).toMatch(/expected shape \[512, 64\], but it is \[128, 64\]/);
+});
+
+test('what cannot be checked is bad input', async () => {
+  const refuse = async (...args: string[]) => {
+    const { code, stdout, stderr } = await nninit('verify', ...args);
+    expect([code, stdout]).toEqual([2, '']);
+    return stderr;
+  };
+  expect(await refuse(join(root, 'missing'))).toMatch(/no such file or directory \(ENOENT\)/);
+  expect(await refuse(root)).toMatch(/expected (one checkpoint|a checkpoint)/);
+  const alone = await changed(() => {});
+  expect(await refuse(alone, join(root, 'none.json'))).toMatch(/none\.json/);
+  const cut = join(root, 'cut.safetensors');
+  writeFileSync(cut, readFileSync(alone).subarray(0, -1));
+  expect(await refuse(cut, out())).toMatch(/the file is cut off/);
+  const version = await changed((bytes) => {
+    const at = bytes.indexOf('"nninit.stream_version":"1"');
+    bytes.write('"nninit.stream_version":"2"', at);
+  });
+  expect(await refuse(version, out())).toMatch(
+    /written with engine philox, stream version 2; .* makes philox, stream version 1/,
+  );
+});
+
+test('without a config.json beside it, an input is asked for', async () => {
+  const folder = mkdtempSync(join(root, 'bare-'));
+  writeFileSync(join(folder, 'model.safetensors'), readFileSync(join(out(), 'model.safetensors')));
+  const { code, stderr } = await nninit('verify', folder);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/expected a plan to check against, but there is no .*config.json: give an input, or --like/);
+  expect((await nninit('verify', folder, out(), '-q')).code).toBe(0);
+});
