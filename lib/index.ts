@@ -25,6 +25,7 @@ export {
 } from './generator.js';
 export * as init from './init.js';
 export { type Definition, type Initializer, initializers, type Name, type Options } from './initializers.js';
+export * as layers from './layers/index.js';
 export { get_num_threads, type Key, run_fill, set_num_threads, simd_target } from './native.js';
 export type { Parameter } from './parameter.js';
 export type { FillItem } from './pool/item.js';
@@ -32,6 +33,8 @@ export type { FillResult } from './pool/list.js';
 export type { Progress, RunOptions } from './pool/operation.js';
 export { createPool, type Pool, type PoolInit, type PoolStatistics } from './pool/pool.js';
 export { resolve } from './resolve.js';
+export type { Slice, SliceRange } from './slice.js';
+export { type FillSliceOptions, fill_slice, shard_range } from './slice_fill.js';
 export { empty, type Float16ArrayLike, type Tensor, type TensorLike, tensor } from './tensor.js';
 export { version } from './version.js';
 export { toFloat32Array } from './widen.js';
