@@ -62,6 +62,7 @@ function copy_from_stretches(
   threads: number,
 ): void {
   let near: Run[] = [];
+  let memory = new ArrayBuffer(0);
   const flush = (): void => {
     const [first, last] = [near[0], near[near.length - 1]];
     if (first === undefined || last === undefined) return;
@@ -69,7 +70,9 @@ function copy_from_stretches(
       run_fill(data.subarray(first.at, first.at + first.length), dtype, fill, key, first.begin, threads);
     } else {
       const length = last.begin + last.length - first.begin;
-      const stretch = view_of(dtype, new ArrayBuffer(length * dtypes[dtype].bytes), 0, length);
+      const size = dtypes[dtype].bytes;
+      if (memory.byteLength < length * size) memory = new ArrayBuffer(length * size);
+      const stretch = view_of(dtype, memory, 0, length);
       run_fill(stretch, dtype, fill, key, first.begin, threads);
       for (const run of near) {
         const from = run.begin - first.begin;
