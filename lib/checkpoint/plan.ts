@@ -4,8 +4,8 @@ import type { Fill } from '../fill.js';
 import type { Initializer } from '../initializers.js';
 import type { Key } from '../native.js';
 import { resolve } from '../resolve.js';
+import type { Slice } from '../slice.js';
 import { InputError } from './errors.js';
-import type { Slice } from './slice.js';
 import { is_fillable, type StoredDtype, stored_dtypes } from './stored.js';
 
 export type { StoredDtype } from './stored.js';

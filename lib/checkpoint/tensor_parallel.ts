@@ -1,7 +1,7 @@
 import { did_you_mean, is_plain_object, quoted, show } from '../check.js';
+import { type Slice, shape_of_slice } from '../slice.js';
 import { InputError } from './errors.js';
 import type { ResolvedTensor } from './plan.js';
-import { type Slice, shape_of_slice } from './slice.js';
 
 /**
  * How a tensor is shared among ranks: whole on each, or its first or second dimension cut into equal parts.

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { open_checkpoint } from '../../lib/checkpoint/reader.js';
-import { shape_of_slice } from '../../lib/checkpoint/slice.js';
 import { measure_checkpoint } from '../../lib/checkpoint/verify_statistics.js';
 import { write_checkpoint } from '../../lib/checkpoint/writer.js';
+import { shape_of_slice } from '../../lib/slice.js';
 
 const planned: readonly PlannedTensor[] = [
   { name: 'normal', shape: [300, 400], dtype: 'float32', initializer: { init: 'normal', std: 0.02 } },
