@@ -1,0 +1,164 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Output, run } from '../../lib/cli/program.js';
+
+let root = '';
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'nninit-plan-'));
+});
+afterEach(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function plan(...args: readonly string[]) {
+  const text = { stdout: '', stderr: '' };
+  const output = (name: 'stdout' | 'stderr'): Output => ({
+    write: (piece: string) => {
+      text[name] += piece;
+    },
+  });
+  const code = await run(['plan', ...args], { stdout: output('stdout'), stderr: output('stderr') });
+  return { code, ...text };
+}
+
+function file(name: string, content: unknown): string {
+  const path = join(root, name);
+  writeFileSync(path, JSON.stringify(content));
+  return path;
+}
+
+const recipe = {
+  tensors: {
+    'fc.weight': { shape: [4, 4], init: 'xavier_uniform' },
+    'fc.bias': [4],
+    step: { shape: [], dtype: 'int64' },
+  },
+  initializers: { '*.bias': { init: 'trunc_normal', std: 0.02 }, 'x.*': 'ones' },
+};
+
+test('plan prints a table, totals and warnings, and writes nothing', async () => {
+  const { code, stdout, stderr } = await plan(file('r.json', recipe));
+  expect(code).toBe(0);
+  expect(stdout).toBe(
+    [
+      'tensor     shape   dtype    initializer             values              bytes',
+      '─────────  ──────  ───────  ──────────────────────  ──────────────────  ─────',
+      'fc.weight  [4, 4]  float32  xavier_uniform          bound 0.866025         64',
+      'fc.bias    [4]     float32  trunc_normal(std=0.02)  std 0.02 within ±2     16',
+      'step       []      int64    zeros                   value 0                 8',
+      '',
+      '3 tensors, 21 parameters, 88 bytes (88 B)',
+      '  float32: 2 tensors, 20 parameters, 80 bytes (80 B)',
+      '  int64: 1 tensor, 1 parameter, 8 bytes (8 B)',
+      '',
+    ].join('\n'),
+  );
+  expect(stderr).toBe(`nninit: warning: ${root}/r.json: initializers["x.*"] matches no tensor\n`);
+  expect(readdirSync(root)).toEqual(['r.json']);
+});
+
+test('--json is all of it for machines, warnings too', async () => {
+  const { code, stdout, stderr } = await plan(file('r.json', recipe), '--json', '--dtype', 'bfloat16');
+  expect([code, stderr]).toEqual([0, '']);
+  const { tensors, totals, warnings } = JSON.parse(stdout);
+  expect(tensors[0]).toEqual({
+    ...{ name: 'fc.weight', shape: [4, 4], dtype: 'bfloat16', initializer: { init: 'xavier_uniform' } },
+    fill: { kind: 'uniform', a: -Math.sqrt(0.75), b: Math.sqrt(0.75) },
+    ...{ std: expect.closeTo(0.5, 12), bound: Math.sqrt(0.75), elements: 16, bytes: 32 },
+    stream: expect.stringMatching(/^\d{19,20}$/),
+  });
+  expect(totals).toEqual({
+    ...{ tensors: 3, parameters: 21, bytes: 48 },
+    dtypes: { bfloat16: { tensors: 2, parameters: 20, bytes: 40 }, int64: { tensors: 1, parameters: 1, bytes: 8 } },
+  });
+  expect(warnings).toHaveLength(1);
+});
+
+test('--totals leaves out the tensors', async () => {
+  const { stdout } = await plan('resnet18', '--totals');
+  expect(stdout).toBe(
+    '122 tensors, 11,699,132 parameters, 46,796,608 bytes (46.8 MB)\n' +
+      '  float32: 102 tensors, 11,699,112 parameters, 46,796,448 bytes (46.8 MB)\n' +
+      '  int64: 20 tensors, 20 parameters, 160 bytes (160 B)\n',
+  );
+  expect(Object.keys(JSON.parse((await plan('resnet18', '--totals', '--json')).stdout))).toEqual([
+    'totals',
+    'warnings',
+  ]);
+});
+
+const llama = {
+  model_type: 'llama',
+  ...{
+    hidden_size: 16,
+    intermediate_size: 32,
+    num_hidden_layers: 1,
+    num_attention_heads: 4,
+    vocab_size: 8,
+    pad_token_id: 0,
+  },
+};
+
+test('what stays zero and what a rank writes of a tensor is shown', async () => {
+  const { stdout } = await plan(file('config.json', llama), '--tp', '2', '--rank', '1');
+  expect(stdout).toMatch(/^model\.embed_tokens\.weight +\[4, 16\] .* std 0\.02, row 0 zero, dim 0 from 4 to 7 +256$/m);
+  expect(stdout).toMatch(/^model\.norm\.weight +\[16\] .* value 1 +64$/m);
+});
+
+test('rules from a file and the command line apply', async () => {
+  const rules = file('rules.json', { '*': 'ones' });
+  const { stdout } = await plan(
+    file('r.json', recipe),
+    '--rules',
+    rules,
+    '--init',
+    '*.weight=eye',
+    '--init',
+    '*.bias={"init":"zeros"}',
+  );
+  expect(stdout).toMatch(/^fc\.weight .* eye +diagonal 1 /m);
+  expect(stdout).toMatch(/^fc\.bias .* zeros +value 0 /m);
+});
+
+test('names cannot move the cursor', async () => {
+  const { stdout } = await plan(file('r.json', { tensors: { 'a\u001b[2Jb': { shape: [], init: 'ones' } } }));
+  expect(stdout).not.toContain('\u001b');
+});
+
+test.each<[string[], RegExp]>([
+  [[], /^nninit: expected an input \(a config\.json .*\), or --like with a checkpoint\n$/],
+  [['resnet18', '--like', 'x'], /expected an input or --like, but received both: resnet18 and --like x/],
+  [['resnet18', '--tp', '2'], /expected --rank beside --tp/],
+  [['resnet18', '--rank', '0'], /expected --tp beside --rank/],
+  [['resnet18', '--tp', '2', '--rank', '2'], /expected a --rank from 0 to 1, but received 2/],
+  [['resnet18', '--init', 'zeros'], /Expected GLOB=INITIALIZER/],
+  [['resnet18', '--init', '*=zeroes'], /--init \*=zeroes: expected one of .* \(did you mean 'zeros'\?\)/],
+  [['resnet18', '--dtype', 'int8'], /Allowed choices are float32/],
+])('%j is bad usage', async (args, message) => {
+  const { code, stdout, stderr } = await plan(...args);
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(message);
+});
+
+test("Llama-3-405B's plan needs no addon and takes no time", () => {
+  const config = {
+    model_type: 'llama',
+    ...{ hidden_size: 16384, intermediate_size: 53248, num_hidden_layers: 126, vocab_size: 128256 },
+    ...{ num_attention_heads: 128, num_key_value_heads: 8, torch_dtype: 'bfloat16' },
+  };
+  const path = file('config.json', config);
+  const start = performance.now();
+  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const env = { ...process.env, NNINIT_ADDON: '/nowhere' };
+  const out = execFileSync(process.execPath, [main, 'plan', path, '--json'], {
+    encoding: 'utf8',
+    env,
+    maxBuffer: 2 ** 26,
+  });
+  expect(performance.now() - start).toBeLessThan(3000); // 0.2 s where nothing else runs
+  expect(JSON.parse(out).totals).toMatchObject({ tensors: 1137, parameters: 405_853_388_800, bytes: 811_706_777_600 });
+});
