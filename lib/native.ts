@@ -12,6 +12,8 @@ export interface PhiloxKey {
 export interface TorchKey {
   readonly state: Uint8Array;
   readonly total: number;
+  /** Where in the fill index 0 is: for a tensor that is a part of what was drawn. */
+  readonly offset?: number;
 }
 
 /** What a random fill's values depend on besides the index. Whoever passes it on need not know the engine. */
@@ -171,8 +173,7 @@ export function run_fill(
   const { code } = dtypes[dtype];
   const kind = kind_codes[fill.kind];
   if (is_torch_key(key) && is_random(fill)) {
-    const { state, total } = key;
-    return addon().torch_fill(data, code, kind, params, state, total, begin, threads, false, cancel) > 0;
+    return run_torch_range(data, dtype, fill, key, begin, threads, cancel) > 0;
   }
   write_key(key);
   return addon().fill(data, code, kind, params, key_words, begin, threads, cancel);
@@ -243,7 +244,8 @@ export function run_torch_range(
   write_params(fill);
   const { code } = dtypes[dtype];
   const kind = kind_codes[fill.kind];
-  return addon().torch_fill(data, code, kind, params, key.state, key.total, begin, threads, false, cancel);
+  const { state, total, offset = 0 } = key;
+  return addon().torch_fill(data, code, kind, params, state, total, offset + begin, threads, false, cancel);
 }
 
 /** Moves a state of the engine torch past a fill of `total` elements that takes `rounds` draws. */
