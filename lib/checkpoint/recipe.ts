@@ -103,7 +103,8 @@ function idle_rules(
   own: readonly PlannedTensor[],
   built: readonly PlannedTensor[],
 ): string[] {
-  const idle = rules.filter(({ matches }) => ![...base, ...own].some(({ name }) => matches(name)));
+  const asked = [...base, ...own];
+  const idle = rules.filter(({ matches }) => !asked.some(({ name }) => matches(name)));
   return idle.map(({ matches, place }) => {
     const elsewhere = built.some(({ name }) => matches(name));
     return elsewhere
