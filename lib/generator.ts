@@ -14,7 +14,7 @@ import type { Key } from './native.js';
 export type Engine = AnyEngine['name'];
 
 const engines = { philox: PhiloxEngine, torch: TorchEngine } as const;
-const engine_names = Object.keys(engines) as Engine[];
+export const engine_names: readonly Engine[] = Object.keys(engines) as Engine[];
 const default_seed = 67280421310721n; // PyTorch's
 const limit = 2n ** 64n;
 

@@ -12,7 +12,7 @@ import { clear_zero_row } from './zero_row.js';
  * Orthogonal and sparse tensors are made whole beside it if anything less than the whole is asked for.
  *
  * @param bytes whole elements; must begin at a multiple of the element size in its buffer (8 always is one)
- * @param key what key_of gave for the tensor and the seed
+ * @param key the tensor's, from Keys
  * @param threads native threads; 0 for the number that set_num_threads set
  */
 export function fill_part(tensor: ResolvedTensor, bytes: Uint8Array, begin: number, key: Key, threads: number): void {

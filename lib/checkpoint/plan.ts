@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { check_shape } from '../check.js';
 import type { Fill } from '../fill.js';
 import type { Initializer } from '../initializers.js';
-import type { Key } from '../native.js';
 import { resolve } from '../resolve.js';
 import type { Slice } from '../slice.js';
 import { InputError } from './errors.js';
@@ -77,11 +76,6 @@ export interface ResolvedTensor extends PlannedTensor {
 export function stream_of_name(name: string): bigint {
   const digest = createHash('sha256').update(name, 'utf8').digest();
   return (1n << 63n) | digest.readBigUInt64LE(0);
-}
-
-/** What a tensor's values depend on besides its fill: the one place where a seed and a tensor become a key. */
-export function key_of({ stream }: Pick<ResolvedTensor, 'stream'>, seed: bigint): Key {
-  return { seed, stream };
 }
 
 /**

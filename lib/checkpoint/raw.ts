@@ -1,3 +1,4 @@
+import type { Keys } from './keys.js';
 import { npy_head } from './npy.js';
 import type { ResolvedTensor } from './plan.js';
 import { file_names } from './raw_names.js';
@@ -24,7 +25,7 @@ const extensions = { npy: '.npy', raw: '.bin' } as const;
 export function tensor_files(
   tensors: readonly ResolvedTensor[],
   format: Exclude<Format, 'safetensors'>,
-  { seed, config }: { readonly seed: bigint; readonly config?: string | undefined },
+  { keys, config }: { readonly keys: Keys; readonly config?: string | undefined },
 ): FileSet {
   const names = file_names(
     tensors.map(({ name }) => name),
@@ -36,7 +37,7 @@ export function tensor_files(
     const name = names[i] ?? '';
     return { name, head, tensors: [{ ...tensor, offset: 0 }], data_bytes: bytes, file_bytes: head.length + bytes };
   });
-  const metadata = metadata_of(tensors, seed);
+  const metadata = metadata_of(tensors, keys);
   const set = {
     format,
     files,

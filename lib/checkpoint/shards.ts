@@ -1,4 +1,5 @@
 import { InputError } from './errors.js';
+import type { Keys } from './keys.js';
 import type { ResolvedTensor } from './plan.js';
 import { layout } from './safetensors.js';
 import { is_fillable } from './stored.js';
@@ -56,7 +57,7 @@ export function shard_name(shard: number, count: number): string {
  */
 export function safetensors_files(
   tensors: readonly ResolvedTensor[],
-  { seed, max_shard_size = default_shard_size, config }: SafetensorsOptions,
+  { keys, max_shard_size = default_shard_size, config }: SafetensorsOptions,
 ): FileSet {
   const shards = split_shards(tensors, max_shard_size);
   if (shards.length > most_shards) {
@@ -64,7 +65,7 @@ export function safetensors_files(
     throw new InputError(`expected at most ${most_shards} shards, but ${given}: choose a larger --max-shard-size`);
   }
   const files = shards.map((shard, i): OutputFile => {
-    const { head, tensors: placed, data_bytes, file_bytes } = safetensors_layout(shard, seed);
+    const { head, tensors: placed, data_bytes, file_bytes } = safetensors_layout(shard, keys);
     return { name: shard_name(i, shards.length), head, tensors: placed, data_bytes, file_bytes };
   });
   const set = {
@@ -78,16 +79,16 @@ export function safetensors_files(
 }
 
 export interface SafetensorsOptions {
-  readonly seed: bigint;
+  readonly keys: Keys;
   /** Bytes of tensors a shard; 5·10^9 by default. */
   readonly max_shard_size?: number | undefined;
   readonly config?: string | undefined;
 }
 
 /** One file's layout with nninit's metadata; the digest in it does not depend on the order of the plan. */
-export function safetensors_layout(tensors: readonly ResolvedTensor[], seed: bigint) {
+export function safetensors_layout(tensors: readonly ResolvedTensor[], keys: Keys) {
   const in_order = layout(tensors, {}).tensors;
-  return layout(in_order, metadata_of(in_order, seed));
+  return layout(in_order, metadata_of(in_order, keys));
 }
 
 /**

@@ -3,15 +3,15 @@ import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { cut, fill_chunk, type KeyedTensor } from './chunks.js';
 import { InputError, InterruptedError, stdout_name, WriteError } from './errors.js';
-import { key_of, type ResolvedTensor } from './plan.js';
+import type { Keys } from './keys.js';
+import type { ResolvedTensor } from './plan.js';
 import { safetensors_layout } from './shards.js';
 
 /** Takes bytes, in order, and resolves when their memory may be used again. */
 export type Sink = (bytes: Uint8Array) => Promise<void>;
 
 export interface StreamOptions {
-  /** In [0, 2^64). */
-  readonly seed: bigint;
+  readonly keys: Keys;
   /** Native threads for the fills; by default the number of set_num_threads. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -43,9 +43,9 @@ export async function stream_checkpoint(
   tensors: readonly ResolvedTensor[],
   options: StreamOptions,
 ): Promise<Streamed> {
-  const { seed, threads = 0, signal, on_progress, chunk_bytes = 4 * 2 ** 20 } = options;
-  const { head, tensors: placed, file_bytes, data_bytes } = safetensors_layout(tensors, seed);
-  const keyed = placed.map((tensor): KeyedTensor => ({ ...tensor, key: key_of(tensor, seed) }));
+  const { keys, threads = 0, signal, on_progress, chunk_bytes = 4 * 2 ** 20 } = options;
+  const { head, tensors: placed, file_bytes, data_bytes } = safetensors_layout(tensors, keys);
+  const keyed = placed.map((tensor): KeyedTensor => ({ ...tensor, key: keys.of(tensor) }));
   const size = Math.max(8, Math.ceil(Math.min(chunk_bytes, data_bytes) / 8) * 8);
   let [filling, writing] = [new ArrayBuffer(size), new ArrayBuffer(size)];
   let written = 0;

@@ -1,6 +1,7 @@
 import { is_whole } from '../fill.js';
 import { fill_part } from './fill_part.js';
-import { key_of, type ResolvedTensor } from './plan.js';
+import type { Keys } from './keys.js';
+import type { ResolvedTensor } from './plan.js';
 import type { Checkpoint } from './reader.js';
 import { stored_dtypes } from './stored.js';
 import { type Difference, match, type Pair } from './verify_match.js';
@@ -10,8 +11,7 @@ import { element_text } from './verify_value.js';
 export type { Difference } from './verify_match.js';
 
 export interface VerifyOptions extends ReadOptions {
-  /** In [0, 2^64). */
-  readonly seed: bigint;
+  readonly keys: Keys;
   /** Native threads for the fills; by default the number of set_num_threads. */
   readonly threads?: number | undefined;
   /** Called with the bytes of tensors that have been compared. */
@@ -44,7 +44,7 @@ export async function verify_checkpoint(
   options: VerifyOptions,
 ): Promise<Verified> {
   const { pairs, differences } = match(checkpoint, tensors);
-  const comparison = new Comparison(options.seed, options.threads ?? 0);
+  const comparison = new Comparison(options.keys, options.threads ?? 0);
   let bytes = 0;
   for await (const piece of pieces(pairs, options)) {
     comparison.compare(piece.pair, piece.begin, piece.bytes);
@@ -63,15 +63,15 @@ interface Found {
 
 /** Compares pieces of tensors with what is planned, and keeps the first difference of each. */
 export class Comparison {
-  readonly #seed: bigint;
+  readonly #keys: Keys;
   readonly #threads: number;
   readonly #found = new Map<ResolvedTensor, Found>();
   #memory = new Uint8Array(0);
   /** A tensor that cannot be made in pieces. */
   #whole: { readonly tensor: ResolvedTensor; readonly bytes: Uint8Array } | undefined;
 
-  constructor(seed: bigint, threads: number) {
-    this.#seed = seed;
+  constructor(keys: Keys, threads: number) {
+    this.#keys = keys;
     this.#threads = threads;
   }
 
@@ -97,7 +97,7 @@ export class Comparison {
   }
 
   #expected(tensor: ResolvedTensor, begin: number, length: number): Uint8Array {
-    const key = key_of(tensor, this.#seed);
+    const key = this.#keys.of(tensor);
     if (is_whole(tensor.fill) && length < tensor.bytes) {
       if (this.#whole?.tensor !== tensor) {
         this.#whole = undefined; // before the next one takes its memory

@@ -1,6 +1,7 @@
 import { type Dtype, dtypes, view_of } from '../dtype.js';
 import type { OrthogonalFill } from '../fill.js';
 import { widen } from '../native.js';
+import { philox_keys } from './keys.js';
 import type { ResolvedTensor } from './plan.js';
 import type { Checkpoint } from './reader.js';
 import { Accumulator, type Score, type Statistics } from './statistics.js';
@@ -129,7 +130,7 @@ function gauge_for(pair: Pair, threads: number): Gauge {
 
 /** What has no randomness is compared element for element. */
 function exact_gauge(pair: Pair, threads: number): Gauge {
-  const comparison = new Comparison(0n, threads);
+  const comparison = new Comparison(philox_keys(0n), threads);
   const { fill } = pair.planned;
   return {
     add: ({ begin, bytes }) => comparison.compare(pair, begin, bytes),

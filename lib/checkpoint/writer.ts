@@ -13,8 +13,6 @@ import type { FileSet, Format } from './writer_files.js';
 import { type RunOptions, write_files } from './writer_run.js';
 
 export interface WriteOptions extends RunOptions {
-  /** In [0, 2^64). */
-  readonly seed: bigint;
   /** safetensors by default; npy and raw make a file for each tensor. */
   readonly format?: Format | undefined;
   /** Bytes of tensors a shard of safetensors; 5·10^9 by default. A tensor that is larger gets a shard of its own. */

@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
+import { is_torch_key, type Key } from '../native.js';
 import { version } from '../version.js';
 import type { PlacedTensor } from './chunks.js';
+import { type Keys, stream_versions } from './keys.js';
 import type { ResolvedTensor } from './plan.js';
-
-/** The engine and the version of its stream: part of what makes the bytes (docs/streams.md). */
-export const engine = 'philox';
-export const stream_version = 1;
 
 export const config_name = 'config.json';
 
@@ -45,13 +43,13 @@ export interface FileSet {
 }
 
 /** What every file or manifest says of its making, keys sorted. */
-export function metadata_of(tensors: readonly ResolvedTensor[], seed: bigint): Record<string, string> {
+export function metadata_of(tensors: readonly ResolvedTensor[], keys: Keys): Record<string, string> {
   return {
     format: 'pt',
-    'nninit.engine': engine,
-    'nninit.plan': plan_digest(tensors),
-    'nninit.seed': String(seed),
-    'nninit.stream_version': String(stream_version),
+    'nninit.engine': keys.engine,
+    'nninit.plan': plan_digest(tensors, keys),
+    'nninit.seed': String(keys.seed),
+    'nninit.stream_version': String(stream_versions[keys.engine]),
     'nninit.version': version,
   };
 }
@@ -60,13 +58,21 @@ export function metadata_of(tensors: readonly ResolvedTensor[], seed: bigint): R
  * 128 bits of SHA-256, in hex, over what the tensors are filled with: names, dtypes, shapes, resolved fills, streams, slices, … So
  * two files with the same names and shapes but other initializers are told apart by their heads.
  */
-export function plan_digest(tensors: readonly ResolvedTensor[]): string {
+export function plan_digest(tensors: readonly ResolvedTensor[], keys: Keys): string {
   const hash = createHash('sha256');
-  for (const { name, dtype, shape, fill, stream, slice, zero_row, part_of } of tensors) {
+  for (const tensor of tensors) {
+    const { name, dtype, shape, fill, stream, slice, zero_row, part_of } = tensor;
     const facts = [name, dtype, shape, fill, stream, slice ?? null, zero_row ?? null, part_of ?? null];
     hash.update(JSON.stringify(facts, plain_bigint)).update('\n');
+    update_with_key(hash, keys.of(tensor));
   }
   return hash.digest('hex').slice(0, 32);
+}
+
+/** In the engine torch a tensor's values depend on the draws before it, and its key is what became of them. */
+function update_with_key(hash: Hash, key: Key): void {
+  if (!is_torch_key(key)) return;
+  hash.update(key.state).update(`${key.total} ${key.offset ?? 0}\n`);
 }
 
 function plain_bigint(_key: string, value: unknown): unknown {

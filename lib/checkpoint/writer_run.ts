@@ -3,7 +3,7 @@ import { get_num_threads } from '../native.js';
 import type { KeyedTensor } from './chunks.js';
 import { error_code, InterruptedError, WriteError } from './errors.js';
 import { PendingFile } from './files.js';
-import { key_of } from './plan.js';
+import type { Keys } from './keys.js';
 import type { Survey } from './resume.js';
 import { held_name, pending_name } from './resume_journal.js';
 import { holds_back, refuse_there } from './writer_commit.js';
@@ -13,7 +13,8 @@ import { ask_to_stop, bytes_written, is_complete, type Shared, share, written_up
 
 /** How files are written; none of it changes a byte of them. */
 export interface RunOptions {
-  readonly seed: bigint;
+  /** What the tensors are drawn from. */
+  readonly keys: Keys;
   /** Threads that fill and write; by default the number of set_num_threads. Of these at most 8 are workers. */
   readonly threads?: number | undefined;
   /** Worker threads; 0 for none. By default as many as the work is worth. */
@@ -177,8 +178,8 @@ class Run {
 
   async #write_data({ file, pending, shared, synced: from }: Active): Promise<void> {
     if (this.#stopping) ask_to_stop(shared);
-    const { seed } = this.#options;
-    const tensors = file.tensors.map((tensor): KeyedTensor => ({ ...tensor, key: key_of(tensor, seed) }));
+    const { keys } = this.#options;
+    const tensors = file.tensors.map((tensor): KeyedTensor => ({ ...tensor, key: keys.of(tensor) }));
     try {
       await this.#crew.run({
         id: this.#jobs++,

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { type Format, formats } from '../checkpoint/writer_files.js';
 import type { GenerateOptions } from './generate_run.js';
 import { add_input_options, input_description, input_help } from './input_options.js';
-import { parse_folder, parse_size, seed_option, threads_option } from './options.js';
+import { engine_option, parse_folder, parse_size, seed_option, threads_option } from './options.js';
 import type { Streams } from './program.js';
 
 const generate_help = `
@@ -35,7 +35,12 @@ export function add_generate(program: Command, streams: Streams): void {
       'the folder to write to, made if need be; - streams one file to standard output',
       parse_folder,
     )
-    .addOption(seed_option());
+    .addOption(seed_option())
+    .addOption(
+      engine_option("philox: nninit's own numbers; torch: PyTorch's, of the model as its code constructs it").default(
+        'philox',
+      ),
+    );
   add_input_options(command)
     .addOption(
       new Option('--max-shard-size <size>', 'of tensors a file: 5GB, 500MB, 2GiB (default: 5GB)').argParser(parse_size),

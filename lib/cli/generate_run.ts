@@ -1,8 +1,10 @@
 import { Writable } from 'node:stream';
 import { InputError, stdout_name } from '../checkpoint/errors.js';
+import type { Keys } from '../checkpoint/keys.js';
 import { load_source, type Source } from '../checkpoint/source.js';
 import type { Written } from '../checkpoint/writer.js';
-import { engine, type Format, stream_version } from '../checkpoint/writer_files.js';
+import type { Format } from '../checkpoint/writer_files.js';
+import type { Engine } from '../generator.js';
 import type { Signal } from './failure.js';
 import { count, counted, size } from './format.js';
 import { type InputOptions, source_request } from './input_options.js';
@@ -15,6 +17,7 @@ export interface GenerateOptions extends InputOptions {
   readonly output: string;
   /** In [0, 2^64). */
   readonly seed: bigint;
+  readonly engine: Engine;
   readonly format: Format;
   readonly maxShardSize?: number;
   readonly threads?: number;
@@ -37,10 +40,20 @@ export async function run_generate(
   if (to_stdout) refuse_with_stdout(options);
   const source = await load_source(source_request(input, options));
   for (const warning of source.warnings) streams.stderr.write(`nninit: warning: ${warning}\n`);
+  // Only now: what is wrong with the input is said without the addon too.
+  const { keys_for, stream_versions } = await import('../checkpoint/keys.js');
+  const { engine, seed } = options;
+  const keys = keys_for(engine, seed, source);
   const written = await with_signals((signal) =>
-    to_stdout ? to_stream(source, options, streams, signal) : to_folder(source, options, streams, signal),
+    to_stdout ? to_stream(source, keys, options, streams, signal) : to_folder(source, keys, options, streams, signal),
   );
-  summarize(written, options, (performance.now() - start) / 1000, to_stdout ? streams.stderr : streams.stdout);
+  summarize(
+    written,
+    options,
+    stream_versions[engine],
+    (performance.now() - start) / 1000,
+    to_stdout ? streams.stderr : streams.stdout,
+  );
 }
 
 function refuse_with_stdout({ format, maxShardSize, resume, force }: GenerateOptions): void {
@@ -64,17 +77,17 @@ async function with_signals<T>(work: (signal: AbortSignal) => Promise<T>): Promi
 
 async function to_folder(
   source: Source,
+  keys: Keys,
   options: GenerateOptions,
   { stderr }: Streams,
   signal: AbortSignal,
 ): Promise<Written> {
-  // Only now: what is wrong with the input is said without the addon too.
   const { write_checkpoint } = await import('../checkpoint/writer.js');
-  const { output, seed, format, maxShardSize, threads, resume, force, json, quiet } = options;
+  const { output, format, maxShardSize, threads, resume, force, json, quiet } = options;
   let progress: Progress | undefined;
   try {
     return await write_checkpoint(output, source.tensors, {
-      seed,
+      keys,
       format,
       max_shard_size: maxShardSize,
       config: source.config,
@@ -94,7 +107,8 @@ async function to_folder(
 
 async function to_stream(
   source: Source,
-  { seed, threads, json, quiet }: GenerateOptions,
+  keys: Keys,
+  { threads, json, quiet }: GenerateOptions,
   { stdout, stderr }: Streams,
   signal: AbortSignal,
 ): Promise<Written> {
@@ -106,7 +120,7 @@ async function to_stream(
   const progress = json || quiet ? undefined : await show_progress(stderr, work);
   try {
     return await stream_checkpoint(sink, source.tensors, {
-      seed,
+      keys,
       threads,
       signal,
       on_progress: (written) => progress?.update(written),
@@ -118,7 +132,8 @@ async function to_stream(
 
 function summarize(
   written: Written,
-  { seed, json, quiet }: GenerateOptions,
+  { seed, engine, json, quiet }: GenerateOptions,
+  stream_version: number,
   seconds: number,
   output: Streams['stdout'],
 ): void {

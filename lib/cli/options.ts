@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { type Dtype, dtypes } from '../dtype.js';
-import { Generator } from '../generator.js';
+import { engine_names, Generator } from '../generator.js';
 
 /** A seed in [0, 2^64), from an integer in [-2^63, 2^64), decimal or 0x…. A negative one means itself + 2^64. */
 export function parse_seed(text: string): bigint {
@@ -32,6 +32,11 @@ export function parse_integer(min: number, max: number): (text: string) => numbe
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`Expected an integer from ${min} to ${max}.`);
   };
+}
+
+/** Where the random numbers come from. */
+export function engine_option(description: string): Option {
+  return new Option('--engine <name>', description).choices(engine_names);
 }
 
 /** Native threads. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { add_input_options, input_description, input_help } from './input_options.js';
-import { parse_path, parse_seed, threads_option } from './options.js';
+import { engine_option, parse_path, parse_seed, threads_option } from './options.js';
 import type { Streams } from './program.js';
 import type { VerifyCommandOptions } from './verify_run.js';
 
@@ -14,6 +14,7 @@ Examples:
   nninit verify out recipe.json
   nninit verify model.safetensors llama/config.json --statistics
   nninit verify out --tp 8 --rank 3
+  nninit verify made_in_python --engine torch --seed 0      after torch.manual_seed(0)
 
 Exit codes: 0 as planned, 1 differences, 2 bad usage or a checkpoint that cannot be read (docs/verify.md)`;
 
@@ -26,6 +27,7 @@ export function add_verify(program: Command, streams: Streams): void {
     .argument('<checkpoint>', 'a folder, a .safetensors, or an index', parse_path)
     .argument('[input]', `${input_description} (default: the checkpoint's own config.json)`, parse_path)
     .option('--seed <n>', 'in place of the one that the files tell', parse_seed)
+    .addOption(engine_option('in place of the one that the files tell: torch with a seed for what PyTorch has made'))
     .option('--statistics', 'compare distributions, whoever wrote the files');
   add_input_options(command)
     .addOption(threads_option())

@@ -3,7 +3,7 @@ import type { Score, Statistics } from '../checkpoint/statistics.js';
 import type { Verified } from '../checkpoint/verify.js';
 import { type Difference, shape_text } from '../checkpoint/verify_match.js';
 import type { Measured, Measurement } from '../checkpoint/verify_statistics.js';
-import { engine } from '../checkpoint/writer_files.js';
+import type { Engine } from '../generator.js';
 import { count, counted, size } from './format.js';
 
 /** The outcome of `nninit verify`. */
@@ -27,13 +27,16 @@ interface Common {
 const most_lines = 20;
 
 /** The report of a comparison byte for byte. */
-export function verified_report(result: Verified, { path, seconds, seed }: Common & { readonly seed: bigint }): Report {
+export function verified_report(
+  result: Verified,
+  { path, seconds, seed, engine }: Common & { readonly seed: bigint; readonly engine: Engine },
+): Report {
   const { tensors, bytes, differences } = result;
   const took = rate(bytes, seconds());
   const lines = differences.slice(0, most_lines).map((difference) => `${line_of(difference)}\n`);
   const more = differences.length - lines.length;
   if (more > 0) lines.push(`… and ${counted(more, 'tensor')} more\n`);
-  const checked = `${counted(tensors, 'tensor')}, ${size(bytes)}, against seed ${seed}`;
+  const checked = `${counted(tensors, 'tensor')}, ${size(bytes)}, against seed ${seed}${engine === 'torch' ? ' of the engine torch' : ''}`;
   const outcome = differences.length === 0 ? 'equal to the plan' : `${count(differences.length)} not as planned`;
   return {
     text: `${lines.join('')}${path}: ${checked}: ${outcome}, ${took.text}\n`,

@@ -1,11 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../checkpoint/errors.js';
+import { keys_for, stream_versions } from '../checkpoint/keys.js';
 import { type Checkpoint, open_checkpoint } from '../checkpoint/reader.js';
 import { load_source, type Source } from '../checkpoint/source.js';
 import { comparable_bytes, verify_checkpoint } from '../checkpoint/verify.js';
 import { measure_checkpoint } from '../checkpoint/verify_statistics.js';
-import { engine, stream_version } from '../checkpoint/writer_files.js';
+import { type Engine, engine_names } from '../generator.js';
 import { counted } from './format.js';
 import { type InputOptions, source_request } from './input_options.js';
 import type { Streams } from './program.js';
@@ -16,6 +17,7 @@ import { measured_report, type Report, verified_report } from './verify_report.j
 export interface VerifyCommandOptions extends InputOptions {
   /** In [0, 2^64). */
   readonly seed?: bigint;
+  readonly engine?: Engine;
   readonly statistics?: true;
   readonly threads?: number;
   readonly json?: true;
@@ -38,7 +40,7 @@ export async function run_verify(
   const checkpoint = await open_checkpoint(path);
   const source = await plan_for(checkpoint, input, options);
   for (const warning of source.warnings) warn(warning);
-  const seed = options.statistics ? undefined : seed_for(checkpoint, options, warn);
+  const origin = options.statistics ? undefined : origin_of(checkpoint, options, warn);
   let progress: Progress | undefined;
   if (!options.json && !options.quiet) {
     const bytes = comparable_bytes(checkpoint, source.tensors);
@@ -51,12 +53,16 @@ export async function run_verify(
     const { threads } = options;
     const common = { path, seconds: () => (performance.now() - start) / 1000 };
     report =
-      seed === undefined
+      origin === undefined
         ? measured_report(await measure_checkpoint(checkpoint, source.tensors, { threads, on_progress }), common)
-        : verified_report(await verify_checkpoint(checkpoint, source.tensors, { seed, threads, on_progress }), {
-            ...common,
-            seed,
-          });
+        : verified_report(
+            await verify_checkpoint(checkpoint, source.tensors, {
+              keys: keys_for(origin.engine, origin.seed, source),
+              threads,
+              on_progress,
+            }),
+            { ...common, ...origin },
+          );
   } finally {
     progress?.stop();
   }
@@ -89,40 +95,47 @@ async function plan_for(
   return await load_source(source_request(own, options));
 }
 
-/** The seed to make the values from; undefined for files that nninit did not write. */
-function seed_for(
+/** What a checkpoint's values are made from. */
+interface Origin {
+  readonly engine: Engine;
+  readonly seed: bigint;
+}
+
+/** What to make the values from; undefined for files that nninit did not write, unless the options say. */
+function origin_of(
   { files }: Checkpoint,
   options: VerifyCommandOptions,
   warn: (text: string) => void,
-): bigint | undefined {
-  const told = files.map(({ path, metadata }) => {
-    const seed = metadata.get('nninit.seed');
-    if (seed === undefined) return undefined;
-    const made = `${metadata.get('nninit.engine')}, stream version ${metadata.get('nninit.stream_version')}`;
-    const known = `${engine}, stream version ${stream_version}`;
-    if (made !== known) {
-      throw new InputError(
-        `${path}: it was written with engine ${made}; this version of nninit makes ${known}. --statistics works`,
-        { path, code: 'ERR_NNINIT_ENGINE' },
-      );
-    }
-    if (!/^\d{1,20}$/.test(seed) || BigInt(seed) >= 2n ** 64n) {
-      throw new InputError(
-        `${path}: expected a seed in [0, 2^64) in its metadata, but it has ${JSON.stringify(seed)}`,
-        {
-          path,
-          code: 'ERR_NNINIT_HEADER',
-        },
-      );
-    }
-    return BigInt(seed);
-  });
-  if (options.seed !== undefined) return options.seed;
+): Origin | undefined {
+  const told = files.map(({ path, metadata }) => told_by(path, metadata));
   const [first] = told;
-  const other = told.findIndex((seed) => seed !== first);
-  if (other > 0) {
-    const words = (seed: bigint | undefined) => (seed === undefined ? 'no seed of nninit' : `seed ${seed}`);
+  const words = (origin: Origin | undefined) =>
+    origin === undefined ? 'no seed of nninit' : `seed ${origin.seed} (${origin.engine})`;
+  const other = told.findIndex((origin) => words(origin) !== words(first));
+  if (other > 0 && options.seed === undefined) {
     warn(`${files[0]?.path} has ${words(first)}, ${files[other]?.path} ${words(told[other])}: they are not of one run`);
   }
-  return told.find((seed) => seed !== undefined);
+  const found = told.find((origin) => origin !== undefined);
+  const seed = options.seed ?? found?.seed;
+  return seed === undefined ? undefined : { seed, engine: options.engine ?? found?.engine ?? 'philox' };
+}
+
+function told_by(path: string, metadata: ReadonlyMap<string, string>): Origin | undefined {
+  const seed = metadata.get('nninit.seed');
+  if (seed === undefined) return undefined;
+  const [engine, version] = [metadata.get('nninit.engine'), metadata.get('nninit.stream_version')];
+  const known = engine_names.find((name) => name === engine);
+  if (known === undefined || version !== String(stream_versions[known])) {
+    const all = engine_names.map((name) => `${name}, stream version ${stream_versions[name]}`).join(', and ');
+    throw new InputError(
+      `${path}: it was written with engine ${engine}, stream version ${version}; this version of nninit makes ${all}. ` +
+        '--statistics works',
+      { path, code: 'ERR_NNINIT_ENGINE' },
+    );
+  }
+  if (!/^\d{1,20}$/.test(seed) || BigInt(seed) >= 2n ** 64n) {
+    const text = `${path}: expected a seed in [0, 2^64) in its metadata, but it has ${JSON.stringify(seed)}`;
+    throw new InputError(text, { path, code: 'ERR_NNINIT_HEADER' });
+  }
+  return { engine: known, seed: BigInt(seed) };
 }

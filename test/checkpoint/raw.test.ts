@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InputError } from '../../lib/checkpoint/errors.js';
+import { philox_keys } from '../../lib/checkpoint/keys.js';
 import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { encode_name, file_names } from '../../lib/checkpoint/raw_names.js';
 import { type WriteOptions, write_checkpoint } from '../../lib/checkpoint/writer.js';
@@ -20,7 +21,7 @@ const planned: readonly PlannedTensor[] = [
 ];
 
 async function write(folder: string, options: Partial<WriteOptions> = {}, tensors = planned) {
-  return write_checkpoint(folder, resolve_plan({ tensors }), { seed: 7n, ...options });
+  return write_checkpoint(folder, resolve_plan({ tensors }), { keys: philox_keys(7n), ...options });
 }
 
 test.each([
@@ -75,7 +76,9 @@ test('files without a head are only trusted where a journal or the manifest says
   const before = content_of(folder);
   await write(folder, { format: 'raw', resume: true }); // all is there
   expect(content_of(folder)).toEqual(before);
-  await expect(write(folder, { format: 'raw', resume: true, seed: 8n })).rejects.toMatchObject({ code: 'EEXIST' });
+  await expect(write(folder, { format: 'raw', resume: true, keys: philox_keys(8n) })).rejects.toMatchObject({
+    code: 'EEXIST',
+  });
   rmSync(join(folder, 'manifest.json'));
   await expect(write(folder, { format: 'raw', resume: true })).rejects.toThrow(/from another plan, seed or version/);
 });

@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { InterruptedError } from '../../lib/checkpoint/errors.js';
+import { philox_keys } from '../../lib/checkpoint/keys.js';
 import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { held_name, is_leftover, journal_name, pending_name } from '../../lib/checkpoint/resume_journal.js';
 import { is_running, this_process } from '../../lib/checkpoint/resume_process.js';
@@ -29,7 +30,12 @@ const planned: readonly PlannedTensor[] = [
 const max_shard_size = 17000;
 
 const write = (folder: string, options: Partial<WriteOptions> = {}, tensors = planned) =>
-  write_checkpoint(folder, resolve_plan({ tensors }), { seed: 7n, max_shard_size, config: '{}', ...options });
+  write_checkpoint(folder, resolve_plan({ tensors }), {
+    keys: philox_keys(7n),
+    max_shard_size,
+    config: '{}',
+    ...options,
+  });
 
 /** Writes until so many bytes are written, and stops. */
 async function stop_after(bytes: number, folder: string, options: Partial<WriteOptions> = {}): Promise<unknown> {
@@ -139,7 +145,7 @@ test('resume makes again a shard that was removed, and the index', async () => {
 });
 
 test.each([
-  ['seed', { seed: 8n }],
+  ['seed', { keys: philox_keys(8n) }],
   ['layout', { max_shard_size: 30000 }],
   ['config', { config: '{"a": 1}' }],
 ] as const)('resume refuses what was begun with another %s, and touches nothing', async (_, options) => {
@@ -156,7 +162,9 @@ test('resume without a journal trusts only heads that are exactly the plan, and 
   const folder = join(root.path, 'out');
   await write(folder);
   const shard = join(folder, 'model-00002-of-00004.safetensors');
-  await expect(write(folder, { resume: true, seed: 8n })).rejects.toThrow(/from another plan, seed or version/);
+  await expect(write(folder, { resume: true, keys: philox_keys(8n) })).rejects.toThrow(
+    /from another plan, seed or version/,
+  );
   const other = planned.map((tensor) =>
     tensor.name === 'a' ? { ...tensor, initializer: 'uniform' as const } : tensor,
   );
@@ -168,7 +176,7 @@ test('resume without a journal trusts only heads that are exactly the plan, and 
 
 test('force that was stopped goes on with force, and the old checkpoint stays until all is complete', async () => {
   const folder = join(root.path, 'out');
-  await write(folder, { seed: 1n, config: '{"a": 1}' });
+  await write(folder, { keys: philox_keys(1n), config: '{"a": 1}' });
   const old = content_of(folder);
   const ended = await stop_after(30000, folder, { force: true });
   expect(ended).toMatchObject({ resumable: true });
@@ -182,7 +190,7 @@ test('force that was stopped goes on with force, and the old checkpoint stays un
 test.each(['safetensors', 'raw'] as const)('%s: force that was killed between the renames goes on', async (format) => {
   const folder = join(root.path, 'out');
   const content = await expected({ format });
-  await write(folder, { format, seed: 1n });
+  await write(folder, { format, keys: philox_keys(1n) });
   let digest = '';
   // What such a run leaves: some files renamed, some held, the journal saying so.
   const ended = await stop_after(53000, folder, { format, force: true });
@@ -204,7 +212,7 @@ test.each(['safetensors', 'raw'] as const)('%s: force that was killed between th
 
 test('raw files of an older checkpoint are not taken for those of a forced run', async () => {
   const folder = join(root.path, 'out');
-  await write(folder, { format: 'raw', seed: 1n });
+  await write(folder, { format: 'raw', keys: philox_keys(1n) });
   await stop_after(15000, folder, { format: 'raw', force: true });
   await write(folder, { format: 'raw', resume: true });
   expect(content_of(folder)).toEqual(await expected({ format: 'raw' }));
@@ -291,11 +299,15 @@ test('a folder that vanishes is an error, and nothing is left', async () => {
 
 test('the digest is of all that the files hold', () => {
   const of = (options: Partial<WriteOptions>) =>
-    safetensors_files(resolve_plan({ tensors: planned }), { seed: 7n, max_shard_size, config: '{}', ...options })
-      .digest;
+    safetensors_files(resolve_plan({ tensors: planned }), {
+      keys: philox_keys(7n),
+      max_shard_size,
+      config: '{}',
+      ...options,
+    }).digest;
   const digests = [
     of({}),
-    of({ seed: 8n }),
+    of({ keys: philox_keys(8n) }),
     of({ max_shard_size: 1e9 }),
     of({ config: '{ }' }),
     of({ config: undefined }),

@@ -4,6 +4,7 @@ import { parseSafetensorsMetadata } from '@huggingface/hub';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { InputError } from '../../lib/checkpoint/errors.js';
+import { philox_keys } from '../../lib/checkpoint/keys.js';
 import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { safetensors_files, shard_name, split_shards } from '../../lib/checkpoint/shards.js';
 import { type WriteOptions, write_checkpoint } from '../../lib/checkpoint/writer.js';
@@ -23,7 +24,7 @@ const planned: readonly PlannedTensor[] = [
 ];
 
 async function write(folder: string, options: Partial<WriteOptions> = {}, tensors = planned) {
-  return write_checkpoint(folder, resolve_plan({ tensors }), { seed: 7n, ...options });
+  return write_checkpoint(folder, resolve_plan({ tensors }), { keys: philox_keys(7n), ...options });
 }
 
 const sizes = (shards: { bytes: number }[][]) => shards.map((shard) => shard.map(({ bytes }) => bytes));
@@ -94,7 +95,7 @@ test('shards hold the tensors that one file does, and the index says where', asy
 
 test("the index is, to the byte, what Python's json.dumps(…, indent=2, sort_keys=True) makes of it", () => {
   const tensors = resolve_plan({ tensors: planned });
-  const { index } = safetensors_files(tensors, { seed: 7n, max_shard_size: 15000 });
+  const { index } = safetensors_files(tensors, { keys: philox_keys(7n), max_shard_size: 15000 });
   expect(index?.text).toBe(`{
   "metadata": {
     "total_parameters": 14722,
@@ -168,7 +169,7 @@ test('force leaves what is there until the new checkpoint is complete', async ()
   const abort = new AbortController();
   const writing = write(folder, {
     force: true,
-    seed: 8n,
+    keys: philox_keys(8n),
     chunk_bytes: 256,
     signal: abort.signal,
     on_progress: (written) => written > 2000 && abort.abort('SIGINT'),
@@ -180,7 +181,7 @@ test('force leaves what is there until the new checkpoint is complete', async ()
 test('too many shards are refused', () => {
   const one: PlannedTensor = { name: '', shape: [1], dtype: 'float32', initializer: 'zeros' };
   const tensors = Array.from({ length: 100_000 }, (_, i) => ({ ...one, name: `t${i}` }));
-  const options = { seed: 0n, max_shard_size: 4 };
+  const options = { keys: philox_keys(0n), max_shard_size: 4 };
   expect(() => safetensors_files(resolve_plan({ tensors }), options)).toThrow(InputError);
   expect(() => safetensors_files(resolve_plan({ tensors }), options)).toThrow(
     /at most 99999 shards, but 4 bytes a shard/,
@@ -191,7 +192,7 @@ test('an initializer that changes no name or shape still changes the head', () =
   const of = (std: number) =>
     safetensors_files(
       resolve_plan({ tensors: [{ name: 'w', shape: [4], dtype: 'float32', initializer: { init: 'normal', std } }] }),
-      { seed: 0n },
+      { keys: philox_keys(0n) },
     );
   expect(of(0.02).digest).toBe(of(0.02).digest);
   expect(of(0.02).digest).not.toBe(of(0.01).digest);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test } from 'vitest';
+import { philox_keys } from '../../lib/checkpoint/keys.js';
 import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { sink_of, stream_checkpoint } from '../../lib/checkpoint/stdout.js';
 import { write_checkpoint } from '../../lib/checkpoint/writer.js';
@@ -18,7 +19,7 @@ const tensors = resolve_plan({
 });
 
 test.each([1, 24, 1000, 2 ** 20])('a stream in pieces of %i bytes has the bytes of the file', async (chunk_bytes) => {
-  const { path } = await write_checkpoint(root.path, tensors, { seed: 3n });
+  const { path } = await write_checkpoint(root.path, tensors, { keys: philox_keys(3n) });
   const pieces: Buffer[] = [];
   let under_way = 0;
   const sink = async (bytes: Uint8Array) => {
@@ -32,7 +33,7 @@ test.each([1, 24, 1000, 2 ** 20])('a stream in pieces of %i bytes has the bytes 
   const on_progress = (written: number) => {
     told = written;
   };
-  const streamed = await stream_checkpoint(sink, tensors, { seed: 3n, chunk_bytes, on_progress });
+  const streamed = await stream_checkpoint(sink, tensors, { keys: philox_keys(3n), chunk_bytes, on_progress });
   expect(Buffer.concat(pieces).equals(readFileSync(path))).toBe(true);
   expect(streamed).toMatchObject({ bytes: Buffer.concat(pieces).length, tensors: 4, parameters: 5901 });
   expect(told).toBe(100 * 33 * 4 + 1600 * 4 + 1001 * 2);
@@ -44,10 +45,10 @@ test('what a sink throws ends the stream, and so does an abort', async () => {
     calls += 1;
     if (calls === 3) throw new Error('no');
   };
-  await expect(stream_checkpoint(sink, tensors, { seed: 0n, chunk_bytes: 64 })).rejects.toThrow('no');
+  await expect(stream_checkpoint(sink, tensors, { keys: philox_keys(0n), chunk_bytes: 64 })).rejects.toThrow('no');
   expect(calls).toBe(3);
   const signal = AbortSignal.abort('SIGINT');
-  const stopped = stream_checkpoint(async () => {}, tensors, { seed: 0n, signal });
+  const stopped = stream_checkpoint(async () => {}, tensors, { keys: philox_keys(0n), signal });
   await expect(stopped).rejects.toThrow('interrupted before standard output was complete');
 });
 

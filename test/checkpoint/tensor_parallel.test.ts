@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { InputError } from '../../lib/checkpoint/errors.js';
 import { fill_part } from '../../lib/checkpoint/fill_part.js';
-import { key_of, type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
+import { philox_keys } from '../../lib/checkpoint/keys.js';
+import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { for_rank } from '../../lib/checkpoint/tensor_parallel.js';
 
 const normal = { init: 'normal', std: 0.02 } as const;
@@ -50,7 +51,7 @@ const config = (heads = 8) => ({ model_type: 'llama', num_attention_heads: heads
 
 function bytes_of(tensor: ResolvedTensor): Uint8Array {
   const bytes = new Uint8Array(tensor.bytes);
-  fill_part(tensor, bytes, 0, key_of(tensor, 42n), 1);
+  fill_part(tensor, bytes, 0, philox_keys(42n).of(tensor), 1);
   return bytes;
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { InterruptedError } from '../../lib/checkpoint/errors.js';
+import { philox_keys } from '../../lib/checkpoint/keys.js';
 import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { open_checkpoint } from '../../lib/checkpoint/reader.js';
 import { type Difference, index_of, type VerifyOptions, verify_checkpoint } from '../../lib/checkpoint/verify.js';
@@ -28,7 +29,7 @@ let path = '';
 let bytes = Buffer.alloc(0);
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'nninit-verify-'));
-  await write_checkpoint(join(root, 'made'), tensors, { seed: 42n });
+  await write_checkpoint(join(root, 'made'), tensors, { keys: philox_keys(42n) });
   bytes = readFileSync(join(root, 'made', 'model.safetensors'));
   path = join(root, 'x.safetensors');
 });
@@ -38,7 +39,7 @@ afterAll(() => {
 
 async function verify(file: Uint8Array, options: Partial<VerifyOptions> = {}, plan = tensors) {
   writeFileSync(path, file);
-  return await verify_checkpoint(await open_checkpoint(path), plan, { seed: 42n, ...options });
+  return await verify_checkpoint(await open_checkpoint(path), plan, { keys: philox_keys(42n), ...options });
 }
 
 test.each([8, 1000, 4096, undefined])(
@@ -55,10 +56,10 @@ test.each([8, 1000, 4096, undefined])(
 
 test('shards are read one after the other', async () => {
   const folder = join(root, 'shards');
-  await write_checkpoint(folder, tensors, { seed: 42n, max_shard_size: 9000 });
+  await write_checkpoint(folder, tensors, { keys: philox_keys(42n), max_shard_size: 9000 });
   const checkpoint = await open_checkpoint(folder);
   expect(checkpoint.files.length).toBeGreaterThan(2);
-  const { differences } = await verify_checkpoint(checkpoint, tensors, { seed: 42n });
+  const { differences } = await verify_checkpoint(checkpoint, tensors, { keys: philox_keys(42n) });
   expect(differences).toEqual([]);
 });
 
@@ -111,8 +112,8 @@ test('values are shown as what they are', async () => {
   expect(differences).toHaveLength(5);
 });
 
-test('another seed: every random tensor differs, in almost all elements', async () => {
-  const { differences } = await verify(bytes, { seed: 43n });
+test('another keys: philox_keys(every random tensor differs), in almost all elements', async () => {
+  const { differences } = await verify(bytes, { keys: philox_keys(43n) });
   expect(differences.map(({ tensor }) => tensor).sort()).toEqual(['a', 'b', 'd', 'e', 'g']);
   const first = differences.find(({ tensor }) => tensor === 'a');
   expect(first).toMatchObject({ elements: 3300, differing: 3300, element: 0, index: [0, 0] });
@@ -165,7 +166,7 @@ test('a signal ends it, and a file that becomes shorter is refused', async () =>
   writeFileSync(path, bytes);
   const checkpoint = await open_checkpoint(path);
   truncateSync(path, bytes.length - 8);
-  await expect(verify_checkpoint(checkpoint, tensors, { seed: 42n })).rejects.toMatchObject({
+  await expect(verify_checkpoint(checkpoint, tensors, { keys: philox_keys(42n) })).rejects.toMatchObject({
     code: 'ERR_NNINIT_READ',
     message: `${path} became shorter while it was being read`,
   });

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { philox_keys } from '../../lib/checkpoint/keys.js';
 import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { open_checkpoint } from '../../lib/checkpoint/reader.js';
 import { measure_checkpoint } from '../../lib/checkpoint/verify_statistics.js';
@@ -28,7 +29,7 @@ let root = '';
 let bytes = Buffer.alloc(0);
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'nninit-measure-'));
-  await write_checkpoint(join(root, 'made'), tensors, { seed: 1n });
+  await write_checkpoint(join(root, 'made'), tensors, { keys: philox_keys(1n) });
   bytes = readFileSync(join(root, 'made', 'model.safetensors'));
 });
 afterAll(() => {
@@ -117,7 +118,7 @@ test('a part of each tensor is consistent as well', async () => {
         slice,
       };
     });
-  await write_checkpoint(join(root, 'parts'), parts, { seed: 1n });
+  await write_checkpoint(join(root, 'parts'), parts, { keys: philox_keys(1n) });
   const result = await off(parts, readFileSync(join(root, 'parts', 'model.safetensors')));
   expect(result.off).toEqual({});
   expect(result.all).toHaveLength(9);

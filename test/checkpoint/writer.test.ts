@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { parseSafetensorsMetadata } from '@huggingface/hub';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { InputError, InterruptedError, WriteError } from '../../lib/checkpoint/errors.js';
+import { philox_keys } from '../../lib/checkpoint/keys.js';
 import { type PlannedTensor, resolve_plan, stream_of_name } from '../../lib/checkpoint/plan.js';
 import { type WriteOptions, write_checkpoint } from '../../lib/checkpoint/writer.js';
 import type { Dtype } from '../../lib/dtype.js';
@@ -42,7 +43,7 @@ const planned: readonly PlannedTensor[] = [
 ];
 
 async function write(folder: string, tensors = planned, options: Partial<WriteOptions> = {}) {
-  return write_checkpoint(folder, resolve_plan({ tensors }), { seed: 42n, ...options });
+  return write_checkpoint(folder, resolve_plan({ tensors }), { keys: philox_keys(42n), ...options });
 }
 
 async function digest_of(name: string, tensors = planned, options: Partial<WriteOptions> = {}): Promise<string> {
@@ -125,7 +126,7 @@ test('threads and the size of the buffers change no byte', async () => {
   for (const chunk_bytes of [1, 8, 24, 1000, 4096, 2 ** 16]) {
     expect(await digest_of(`chunks of ${chunk_bytes}`, planned, { chunk_bytes, threads: 2 })).toBe(expected);
   }
-  expect(await digest_of('other seed', planned, { seed: 43n })).not.toBe(expected);
+  expect(await digest_of('other seed', planned, { keys: philox_keys(43n) })).not.toBe(expected);
 });
 
 test('worker threads and a crew of one write the same bytes', async () => {
@@ -209,7 +210,7 @@ test('an abort before the first byte is heard', async () => {
 test('an error on the way leaves nothing', async () => {
   const broken = resolve_plan({ tensors: planned });
   const failing = write_checkpoint(join(root, 'a'), broken, {
-    seed: 0n,
+    keys: philox_keys(0n),
     chunk_bytes: 512,
     on_progress: () => {
       throw new Error('no');
