@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly threads?: number | undefined;
   /** Worker threads; 0 for none. By default as many as the work is worth. */
   readonly workers?: number | undefined;
-  /** What a thread fills and writes in one piece; rounded up to a multiple of 8. 1 MiB by default. */
+  /** What a thread fills and writes in one piece; rounded up to a multiple of 8. 1 MiB by default, 4 MiB for the engine torch. */
   readonly chunk_bytes?: number | undefined;
   /** So many bytes of a file are synced and written down at a time, for a run that goes on after this one was killed. */
   readonly journal_bytes?: number | undefined;
@@ -28,8 +28,11 @@ export interface RunOptions {
   readonly on_progress?: ((written: number) => void) | undefined;
 }
 
-/** Written by one system call, and still in the second-level cache then. */
-const default_chunk_bytes = 2 ** 20;
+/**
+ * Written by one system call, and still in the processor's cache then. The engine torch takes up to a millisecond to find its place,
+ * which pieces of 1 MiB feel: 2.3 GB/s on a thread, against 7.8 of 4 MiB.
+ */
+const default_chunk_bytes = { philox: 2 ** 20, torch: 2 ** 22 } as const;
 const default_journal_bytes = 2 ** 30;
 
 /** More threads write no faster to any disk, and each takes some 10 MB. */
@@ -104,7 +107,7 @@ class Run {
     this.#threads = options.threads ?? get_num_threads();
     const bytes = files.reduce((sum, { data_bytes }) => sum + data_bytes, 0);
     const { workers = bytes < least_for_workers ? 0 : Math.min(this.#threads, most_workers) } = options;
-    const wanted = Math.min(options.chunk_bytes ?? default_chunk_bytes, bytes);
+    const wanted = Math.min(options.chunk_bytes ?? default_chunk_bytes[options.keys.engine], bytes);
     this.#chunk_bytes = Math.max(8, Math.ceil(wanted / 8) * 8);
     this.#crew =
       workers === 0 ? crew_of_one(this.#chunk_bytes, () => this.#look()) : crew_of_workers(workers, this.#chunk_bytes);
