@@ -183,6 +183,12 @@ describe.skipIf(process.platform === 'win32')('-o - streams to standard output',
     expect([code, stderr]).toEqual([1, 'nninit: could not write to standard output: file too large (EFBIG)\n']);
   });
 
+  test.skipIf(!existsSync('/dev/full'))('a disk that is full is an error', async () => {
+    const { code, stderr } = await shell('> /dev/full', [recipe([2 ** 20], 'normal'), '--quiet']);
+    const said = 'nninit: could not write to standard output: no space left on device (ENOSPC)\n';
+    expect([code, stderr]).toEqual([1, said]);
+  });
+
   test.each([['--resume'], ['--force'], ['--max-shard-size', '1GB'], ['--format', 'npy']])(
     'it is refused with %s',
     async (...more) => {
