@@ -89,7 +89,10 @@ napi_value TorchSkip(napi_env env, napi_callback_info info) {
   std::string refusal = CheckFill(torch.fill, range);
   if (refusal.empty()) refusal = CheckTorch(torch, range);
   if (!refusal.empty()) return ThrowRange(env, std::string(fn) + ": " + refusal);
-  if (Guard(env, fn, [&] { SkipTorch(torch, rounds, &stream); })) WriteTorchState(stream, state);
+  bool skipped = false;
+  if (!Guard(env, fn, [&] { skipped = SkipTorch(torch, rounds, &stream); })) return nullptr;
+  if (!skipped) return ThrowRange(env, std::string(fn) + ": expected as many rounds as a fill can take");
+  WriteTorchState(stream, state);
   return nullptr;
 }
 

@@ -4,8 +4,8 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -40,9 +40,24 @@ struct Job {
   const std::function<void(size_t)>* work;
   size_t tasks;
   std::atomic<size_t> next{0};
+  // What the first task to fail threw: a helper must not, and the caller only when no helper uses the job any more.
+  std::exception_ptr failure;
+  std::atomic<bool> failed{false};
 
   void Run() {
-    for (size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) (*work)(i);
+    try {
+      while (!failed.load(std::memory_order_relaxed)) {
+        const size_t i = next.fetch_add(1, std::memory_order_relaxed);
+        if (i >= tasks) return;
+        (*work)(i);
+      }
+    } catch (...) {
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
+  }
+
+  void Rethrow() const {
+    if (failure != nullptr) std::rethrow_exception(failure);
   }
 };
 
@@ -56,8 +71,8 @@ class Pool {
       while (threads_.size() < helpers) {
         try {
           threads_.emplace_back([this, seen = generation_]() mutable { Work(seen); });
-        } catch (const std::system_error&) {
-          break;  // The system gives no more threads: the ones there are do the work.
+        } catch (const std::exception&) {
+          break;  // The system gives no more threads or memory: the ones there are do the work.
         }
       }
       job_ = &job;
@@ -142,10 +157,11 @@ void ParallelFor(size_t tasks, int threads, const std::function<void(size_t)>& w
     if (!pool.busy.exchange(true, std::memory_order_acquire)) {
       pool.Run(job, helpers);
       pool.busy.store(false, std::memory_order_release);
-      return;
+      return job.Rethrow();
     }
   }
   job.Run();
+  job.Rethrow();
 }
 
 void StopThreads() {

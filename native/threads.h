@@ -15,8 +15,9 @@ int GetNumThreads();
 void SetNumThreads(int threads);
 
 // Runs work(0) … work(tasks − 1), each once, in any order, on up to `threads` threads with the calling one among them,
-// and returns when all are done; work must not throw. If the pool is busy with another caller's fill, everything runs
-// on the calling thread.
+// and returns when all are done. If the pool is busy with another caller's fill, everything runs on the calling thread.
+// What work throws, such as std::bad_alloc, is thrown here when nothing runs any more; tasks not begun are left out
+// then.
 void ParallelFor(size_t tasks, int threads, const std::function<void(size_t)>& work);
 
 // Joins the pool's threads; the next ParallelFor starts new ones. No fill may be running.

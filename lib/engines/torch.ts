@@ -1,7 +1,8 @@
 import { type Dtype, dtypes, type TensorData, view_of } from '../dtype.js';
-import type { Fill } from '../fill.js';
+import { type Fill, is_random } from '../fill.js';
 import {
   check_torch_state,
+  run_fill,
   run_torch_fill,
   run_torch_range,
   seed_torch,
@@ -13,6 +14,7 @@ import type { Engine } from './engine.js';
 const state_bytes = 5056;
 /** Elements that are drawn at a time only to learn how often a fill draws. */
 const counted_at_once = 2 ** 22;
+const unit_uniform: Fill = { kind: 'uniform', a: 0, b: 1 };
 
 /** PyTorch's CPU generator, MT19937: one sequence of words, of which each fill takes the next ones (docs/torch-engine.md). */
 export class TorchEngine implements Engine {
@@ -54,12 +56,24 @@ export class TorchEngine implements Engine {
     return key;
   }
 
-  /** Moves past a fill that takes `rounds` draws. */
+  /**
+   * Moves past a fill that takes `rounds` draws. What a random initializer made a constant is a truncated normal whose bounds are
+   * equal: PyTorch draws candidates, all the same, and uniforms to accept them.
+   */
   skip(fill: Fill, dtype: Dtype, total: number, rounds: number): void {
+    if (!is_random(fill)) {
+      for (let draw = 0; draw < 2; draw++) skip_torch_fill(this.#current(), dtype, unit_uniform, total, 1);
+      return;
+    }
     skip_torch_fill(this.#current(), dtype, fill, total, rounds);
   }
 
   fill(data: TensorData, dtype: Dtype, fill: Fill, threads: number): void {
+    if (!is_random(fill)) {
+      run_fill(data, dtype, fill, undefined, 0, threads);
+      this.skip(fill, dtype, data.length, 1);
+      return;
+    }
     if (run_torch_fill(data, dtype, fill, this.#current(), threads) === 0) throw too_many_rounds();
   }
 

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <new>
+#include <thread>
 
 #include "support.h"
 #include "threads.h"
@@ -75,6 +77,28 @@ TEST_CASE("parallel loops run every task once, also inside one another and after
     StopThreads();
   }
   ParallelFor(0, 4, [](size_t) { FAIL("no task was asked for"); });
+}
+
+TEST_CASE("what a task throws on any thread reaches the caller, and the threads go on") {
+  for (int round = 0; round < 50; ++round) {
+    for (const int threads : {1, 2, 5}) {
+      std::atomic<int> running{0};
+      const auto throwing = [&](size_t i) {
+        ++running;
+        if (i % 3 == 0) {
+          --running;
+          throw std::bad_alloc();
+        }
+        std::this_thread::yield();
+        --running;
+      };
+      REQUIRE_THROWS_AS(ParallelFor(20, threads, throwing), std::bad_alloc);
+      REQUIRE(running == 0);
+      std::atomic<int> done{0};
+      ParallelFor(20, threads, [&](size_t) { ++done; });
+      REQUIRE(done == 20);
+    }
+  }
 }
 
 TEST_CASE("a cancelled fill says so and stops") {

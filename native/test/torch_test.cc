@@ -86,7 +86,7 @@ TEST_CASE("ranges are parts of the whole, and their draws lead to its end") {
           begin += count;
         }
         TorchStream end = Seeded();
-        SkipTorch(torch, rounds, &end);
+        REQUIRE(SkipTorch(torch, rounds, &end));
         std::vector<uint8_t> state(kTorchStateBytes);
         WriteTorchState(end, state.data());
         REQUIRE((state == expected.state));
@@ -110,7 +110,7 @@ TEST_CASE("matrices have one result, and lead on") {
         for (const int threads : {1, 3}) REQUIRE((RunWhole(torch, threads).bytes == expected.bytes));
       });
       TorchStream end = Seeded();
-      SkipTorch(torch, 1, &end);
+      REQUIRE(SkipTorch(torch, 1, &end));
       std::vector<uint8_t> state(kTorchStateBytes);
       WriteTorchState(end, state.data());
       CHECK((state == expected.state));
@@ -128,7 +128,44 @@ TEST_CASE("a state goes through its bytes") {
     std::vector<uint8_t> again(kTorchStateBytes);
     WriteTorchState(read, again.data());
     CHECK((again == bytes));
-    if (total > 0) SkipTorch({{Kind::kNormal, {0, 1}}, Dtype::kFloat32, total}, 1, &stream);
+    if (total > 0) REQUIRE(SkipTorch({{Kind::kNormal, {0, 1}}, Dtype::kFloat32, total}, 1, &stream));
+  }
+}
+
+TEST_CASE("draws that would never end do") {
+  // The bounds lie between a float32 that all normals are rounded to, and one that the lower bound is.
+  const Fill between = {Kind::kTruncNormal, {16777216.999, 0.005, 16777217.001, 16777219}};
+  // Ten million standard deviations away.
+  const Fill far = {Kind::kTruncNormal, {0, 1e-7, 1, 2}};
+  for (const Fill& fill : {between, far}) {
+    for (const uint64_t total : {uint64_t{16}, uint64_t{21}}) {
+      const TorchFill torch{fill, Dtype::kFloat32, total};
+      std::vector<float> data(total);
+      const Range range{data.data(), torch.dtype, 0, total};
+      REQUIRE(CheckFill(fill, range) == "");
+      TorchStream end;
+      CHECK(RunTorch(torch, Seeded(), range, 2, Cancel(), &end) == 0);
+    }
+  }
+}
+
+TEST_CASE("the longest fills") {
+  const uint64_t total = (uint64_t{1} << 53) - 1;
+  for (const Dtype dtype : kAllDtypes) {
+    for (const Fill& fill : kFills) {
+      const TorchFill torch{fill, dtype, total};
+      std::vector<uint8_t> whole(40 * DtypeBytes(dtype));
+      const uint64_t begin = total - 40;
+      const uint64_t rounds = RunTorch(torch, Seeded(), {whole.data(), dtype, begin, 40}, 2, Cancel(), nullptr);
+      REQUIRE(rounds > 0);
+      std::vector<uint8_t> part(9 * DtypeBytes(dtype));
+      REQUIRE(RunTorch(torch, Seeded(), {part.data(), dtype, begin + 31, 9}, 1, Cancel(), nullptr) > 0);
+      CHECK(std::equal(part.begin(), part.end(), whole.end() - static_cast<std::ptrdiff_t>(part.size())));
+      TorchStream end = Seeded();
+      CHECK(SkipTorch(torch, rounds, &end));
+      CHECK_FALSE(SkipTorch(torch, total, &end));
+      CHECK_FALSE(SkipTorch(torch, 1 << 16, &end));
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include "torch/normals.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -111,7 +112,8 @@ uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const Ca
   if (!normals.redraw) return cancel.Requested() ? 0 : 1;
   draw_all(1, &pending);
   uint64_t rounds = segment.any_before() ? 2 : 1;
-  while (!pending.empty() && !cancel.Requested()) {
+  const uint64_t most = MostTorchRounds(layout.words);
+  while (!pending.empty() && !cancel.Requested() && rounds < most) {
     const uint64_t start = rounds++ * layout.words;
     next.clear();
     for (const uint32_t id : pending) {
@@ -124,7 +126,7 @@ uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const Ca
     }
     pending.swap(next);
   }
-  return cancel.Requested() ? 0 : rounds;
+  return cancel.Requested() || !pending.empty() ? 0 : rounds;
 }
 
 uint64_t ShortNormals(const TorchNormals& normals, TorchStream* stream, double* out) {
@@ -155,9 +157,10 @@ uint64_t ShortNormals(const TorchNormals& normals, TorchStream* stream, double* 
   uint64_t rounds = 0;
   bool again = true;
   while (again) {
+    if (rounds == MostTorchRounds(2 * kTorchShort)) return 0;
     again = false;
     for (uint64_t i = 0; i < normals.total; ++i) {
-      const double x = rounded(standard() * p.std + p.mean);
+      const double x = rounded(std::fma(standard(), p.std, p.mean));
       if (rounds == 0 || outside(out[i])) out[i] = x;
       again = again || (normals.redraw && outside(out[i]));
     }

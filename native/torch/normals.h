@@ -31,10 +31,11 @@ struct TorchNormals {
   bool redraw;  // while a value lies outside the bounds
 };
 
-// Returns the number of draws, 0 if cancelled.
+// Returns the number of draws; 0 if cancelled, or if values still lie outside after MostTorchRounds.
 uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const Cancel& cancel, TorchSeeker* words);
 
-// A whole fill of fewer than 16 elements, rounded to the dtype. Advances the stream.
+// A whole fill of fewer than 16 elements, rounded to the dtype. Advances the stream. Returns the number of draws, or 0
+// as NormalSegment does.
 uint64_t ShortNormals(const TorchNormals& normals, TorchStream* stream, double* out);
 
 }  // namespace nninit

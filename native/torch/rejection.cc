@@ -33,11 +33,14 @@ double Value(const char* data, Dtype dtype) {
 // The steps of PyTorch's code, each of which stores its result in the dtype.
 class Density {
  public:
-  explicit Density(const TorchRejection& r) : dtype_(r.dtype), mean_(r.mean), std_(r.std) {
+  explicit Density(const TorchRejection& r) : dtype_(r.dtype), mean_(Subtrahend(r.mean)), std_(r.std) {
     const double mode = std::max(r.a, std::min(r.mean, r.b));
     const double z = (mode - r.mean) / r.std;
-    peak_ = -0.5 * (z * z);
+    peak_ = Subtrahend(-0.5 * (z * z));
   }
+
+  // False where PyTorch refuses, because the dtype cannot hold the density's logarithm.
+  bool Exists() const { return std::isfinite(peak_); }
 
   bool Accepts(double candidate, double uniform) const {
     if (dtype_ == Dtype::kFloat64) {
@@ -59,6 +62,11 @@ class Density {
     return static_cast<float>(RoundNearest(static_cast<double>(x), dtype_));
   }
 
+  // What is subtracted from a tensor is rounded to its dtype first; what it is divided by is not.
+  double Subtrahend(double x) const {
+    return dtype_ == Dtype::kFloat64 ? x : static_cast<double>(Stored(static_cast<float>(x)));
+  }
+
   Dtype dtype_;
   double mean_, std_, peak_;
 };
@@ -74,6 +82,7 @@ uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, c
   const TorchUniform from_a_to_b = PrepareTorchUniform(rejection.a, rejection.b, dtype);
   const TorchUniform from_0_to_1 = PrepareTorchUniform(0, 1, dtype);
   const Density density(rejection);
+  if (!density.Exists()) return 0;
   TorchSeeker candidate_words(start, range.begin * per);
   TorchSeeker uniform_words(start, draw + range.begin * per);
   constexpr size_t kStep = 1024;
@@ -98,8 +107,9 @@ uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, c
   for (size_t i = 0; i < range.count && !cancel.Requested(); i += kStep) {
     try_range(0, i, std::min(kStep, range.count - i), [&](uint32_t k) { pending.push_back(k); });
   }
+  const uint64_t most = MostTorchRounds(2 * draw);
   uint64_t rounds = 1;
-  while (!pending.empty() && !cancel.Requested() && rounds < kMostTorchRounds) {
+  while (!pending.empty() && !cancel.Requested() && rounds < most) {
     size_t left = 0;
     for (const uint32_t i : pending) {
       try_range(rounds, i, 1, [&](uint32_t k) { pending[left++] = k; });

@@ -16,11 +16,9 @@ struct TorchRejection {
   uint64_t total;
 };
 
-// Returns the number of rounds; 0 if cancelled, or if values are still refused after kMostRounds.
+// Returns the number of rounds; 0 if cancelled, or if values are still refused after MostTorchRounds.
 uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const Cancel& cancel,
                           const MtState& start);
-
-constexpr uint64_t kMostTorchRounds = 100000;
 
 }  // namespace nninit
 

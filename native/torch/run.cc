@@ -138,6 +138,7 @@ uint64_t RunSegments(const TorchFill& torch, const TorchStream& stream, const Ra
 uint64_t RunShort(const TorchFill& torch, const Range& range, TorchStream* stream) {
   double values[kTorchShort];
   const uint64_t rounds = ShortNormals(NormalsOf(torch), stream, values);
+  if (rounds == 0) return 0;
   const size_t bytes = DtypeBytes(range.dtype);
   for (size_t i = 0; i < range.count; ++i) {
     const uint64_t bits = StorageBits(values[range.begin + i], range.dtype);
@@ -177,6 +178,7 @@ uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range
     if (!fits) return 0;
   } else if (IsShort(torch)) {
     rounds = RunShort(torch, range, &after);
+    if (rounds == 0) return 0;
   } else {
     const bool goes_on = end != nullptr || torch.fill.kind == Kind::kSparse;
     rounds = RunSegments(torch, stream, range, threads, cancel, goes_on ? &after.mt : nullptr);
@@ -197,15 +199,17 @@ uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range
   return rounds;
 }
 
-void SkipTorch(const TorchFill& torch, uint64_t rounds, TorchStream* stream) {
+bool SkipTorch(const TorchFill& torch, uint64_t rounds, TorchStream* stream) {
   if (torch.fill.kind == Kind::kOrthogonal) return SkipTorch(GaussianOf(torch), 1, stream);
   if (IsShort(torch)) {
     double values[kTorchShort];
-    ShortNormals(NormalsOf(torch), stream, values);
+    if (ShortNormals(NormalsOf(torch), stream, values) == 0) return false;
   } else {
+    if (rounds > MostTorchRounds(WordsOf(torch))) return false;
     SkipWords(WordsOf(torch) * rounds, stream);
   }
   if (torch.fill.kind == Kind::kSparse) SkipWords(TorchSparseWords(SparseOf(torch.fill)), stream);
+  return true;
 }
 
 }  // namespace nninit

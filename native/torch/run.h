@@ -23,13 +23,15 @@ struct TorchFill {
 std::string CheckTorch(const TorchFill& torch, const Range& range);
 
 // Writes a range of a checked fill. Returns how many times values were drawn, at least 1: a truncated normal is drawn
-// again, wholly, while any value lies outside its bounds; or 0 if the fill was cancelled. With `end`, which needs the
-// whole fill as its range, the generator's state afterwards goes there.
+// again, wholly, while any value lies outside its bounds; or 0 if the fill was cancelled, or values still lie outside
+// after MostTorchRounds. With `end`, which needs the whole fill as its range, the generator's state afterwards goes
+// there.
 uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range& range, int threads,
                   const Cancel& cancel, TorchStream* end);
 
-// The state after a fill that took `rounds` draws: what RunTorch returned, at its most over the fill's ranges.
-void SkipTorch(const TorchFill& torch, uint64_t rounds, TorchStream* stream);
+// The state after a fill that took `rounds` draws: what RunTorch returned, at its most over the fill's ranges. False if
+// no fill takes so many, which leaves the stream anywhere.
+bool SkipTorch(const TorchFill& torch, uint64_t rounds, TorchStream* stream);
 
 }  // namespace nninit
 

@@ -2,9 +2,20 @@
 #ifndef NNINIT_TORCH_SEEK_H_
 #define NNINIT_TORCH_SEEK_H_
 
+#include <algorithm>
+#include <cstdint>
+
 #include "random/mt19937.h"
 
 namespace nninit {
+
+// More draws than this of one fill end in an error, as do those that 64 bits cannot count the words of: PyTorch would
+// draw on and on.
+inline uint64_t MostTorchRounds(uint64_t words_of_one) {
+  constexpr uint64_t kMost = 100000;
+  constexpr uint64_t kMostWords = uint64_t{1} << 62;
+  return words_of_one == 0 ? kMost : std::min(kMost, kMostWords / words_of_one);
+}
 
 class TorchSeeker {
  public:

@@ -51,7 +51,11 @@ HWY_INLINE hn::Vec<D> Uniform53(D d, const uint32_t* HWY_RESTRICT words) {
   return hn::Mul(hn::ConvertTo(d, hn::BitCast(di, k)), hn::Set(d, 0x1p-53));
 }
 
-#if !HWY_NATIVE_FMA
+// Targets of plain C++, where Highway's conversion from float64 to float32 makes the largest number of what is beyond
+// it.
+#define NNINIT_PLAIN_TARGET (HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128)
+
+#if !HWY_NATIVE_FMA && !NNINIT_PLAIN_TARGET
 // a·b + c with one rounding: the product of two float32 is exact in float64, and where the sum is not, its last bit is
 // made odd, so that rounding it once more to float32 is right (Boldo and Melquiond 2008).
 template <class D>
@@ -74,18 +78,26 @@ HWY_INLINE hn::Vec<D> FusedThroughDouble(D d, hn::Vec<D> a, hn::Vec<D> b, hn::Ve
 }
 #endif
 
+#if !HWY_NATIVE_FMA
+// The same through the C library, lane by lane.
+template <class D>
+HWY_INLINE hn::Vec<D> FusedThroughLibrary(D d, hn::Vec<D> a, hn::Vec<D> b, hn::Vec<D> c) {
+  HWY_ALIGN hn::TFromD<D> lanes[3][hn::MaxLanes(d)];
+  hn::Store(a, d, lanes[0]);
+  hn::Store(b, d, lanes[1]);
+  hn::Store(c, d, lanes[2]);
+  for (size_t i = 0; i < hn::Lanes(d); ++i) lanes[0][i] = std::fma(lanes[0][i], lanes[1][i], lanes[2][i]);
+  return hn::Load(d, lanes[0]);
+}
+#endif
+
 // a·b + c with one rounding, on every target.
 template <class D, hwy::EnableIf<sizeof(hn::TFromD<D>) == 8>* = nullptr>
 HWY_INLINE hn::Vec<D> FusedMulAdd(HWY_MAYBE_UNUSED D d, hn::Vec<D> a, hn::Vec<D> b, hn::Vec<D> c) {
 #if HWY_NATIVE_FMA
   return hn::MulAdd(a, b, c);
 #else
-  HWY_ALIGN double lanes[3][hn::MaxLanes(d)];
-  hn::Store(a, d, lanes[0]);
-  hn::Store(b, d, lanes[1]);
-  hn::Store(c, d, lanes[2]);
-  for (size_t i = 0; i < hn::Lanes(d); ++i) lanes[0][i] = std::fma(lanes[0][i], lanes[1][i], lanes[2][i]);
-  return hn::Load(d, lanes[0]);
+  return FusedThroughLibrary(d, a, b, c);
 #endif
 }
 
@@ -93,15 +105,13 @@ template <class D, hwy::EnableIf<sizeof(hn::TFromD<D>) == 4>* = nullptr>
 HWY_INLINE hn::Vec<D> FusedMulAdd(HWY_MAYBE_UNUSED D d, hn::Vec<D> a, hn::Vec<D> b, hn::Vec<D> c) {
 #if HWY_NATIVE_FMA
   return hn::MulAdd(a, b, c);
-#else
-#if HWY_TARGET == HWY_SCALAR
-  return FusedThroughDouble(d, a, b, c);
+#elif NNINIT_PLAIN_TARGET
+  return FusedThroughLibrary(d, a, b, c);
 #else
   const hn::Half<D> dh;
   const auto low = FusedThroughDouble(dh, hn::LowerHalf(dh, a), hn::LowerHalf(dh, b), hn::LowerHalf(dh, c));
   const auto high = FusedThroughDouble(dh, hn::UpperHalf(dh, a), hn::UpperHalf(dh, b), hn::UpperHalf(dh, c));
   return hn::Combine(d, high, low);
-#endif
 #endif
 }
 
@@ -177,6 +187,8 @@ HWY_INLINE void NormalPairs(D d, hn::Vec<D> u1, hn::Vec<D> u2, hn::Vec<D> mean, 
   x = FusedMulAdd(d, hn::Mul(radius, cosine), std, mean);
   y = FusedMulAdd(d, hn::Mul(radius, sine), std, mean);
 }
+
+#undef NNINIT_PLAIN_TARGET
 
 }  // namespace HWY_NAMESPACE
 }  // namespace nninit

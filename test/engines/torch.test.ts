@@ -39,7 +39,7 @@ function call(recorded: Recorded, generator: Generator, threads?: number): Tenso
   return fill(made, { ...args, ...(random ? { generator } : {}), ...(threads === undefined ? {} : { threads }) });
 }
 
-const { cases } = read<{ readonly cases: readonly Case[] }>('fills');
+const cases = ['fills', 'more_fills'].flatMap((name) => read<{ readonly cases: readonly Case[] }>(name).cases);
 const size_of = ({ calls }: Case): number => Math.max(...calls.map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
 const seed_of = ({ seed, seedText }: Case): bigint => BigInt(seedText ?? seed ?? 0);
 
