@@ -1,10 +1,11 @@
 import { check_shape } from '../check.js';
+import type { Draw } from '../draw.js';
 import type { Dtype } from '../dtype.js';
 import { is_random } from '../fill.js';
 import { type Engine, Generator } from '../generator.js';
 import { type Key, no_key } from '../native.js';
 import { resolve } from '../resolve.js';
-import type { PlannedDraw, ResolvedTensor } from './plan.js';
+import type { ResolvedTensor } from './plan.js';
 import { is_fillable } from './stored.js';
 
 /** What the tensors of a checkpoint are drawn from: the one place where an engine, a seed and a tensor become a key. */
@@ -22,7 +23,7 @@ export const stream_versions: Readonly<Record<Engine, number>> = { philox: 1, to
 /** A plan's tensors, and its draws where they are not simply those of the tensors. */
 interface Drawn {
   readonly tensors: readonly ResolvedTensor[];
-  readonly draws?: readonly PlannedDraw[] | undefined;
+  readonly draws?: readonly Draw[] | undefined;
 }
 
 /** The keys of a plan in an engine. With 'torch' this walks through all draws, a fraction of a millisecond each. */
@@ -63,7 +64,7 @@ export function torch_keys(seed: bigint, { tensors, draws }: Drawn): Keys {
   };
 }
 
-function own_draws(tensors: readonly ResolvedTensor[]): PlannedDraw[] {
+function own_draws(tensors: readonly ResolvedTensor[]): Draw[] {
   return tensors
     .filter(({ fill, copy_of }) => is_random(fill) && copy_of === undefined)
     .map(({ name, shape, slice, initializer }) => ({ tensor: name, shape: slice?.shape ?? shape, initializer }));

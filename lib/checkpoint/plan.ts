@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { check_shape } from '../check.js';
+import type { Draw } from '../draw.js';
 import type { Fill } from '../fill.js';
 import type { Initializer } from '../initializers.js';
 import { resolve } from '../resolve.js';
@@ -16,11 +17,6 @@ export interface PlannedTensor {
   /** Types that nninit does not fill (integers, booleans, 8-bit floats, complex numbers) go with 'zeros' only. */
   readonly dtype: StoredDtype;
   readonly initializer: Initializer;
-  /**
-   * What the reference code draws when it constructs the module, and overwrites later: it moves an engine that draws in sequence
-   * (torch) on. Absent where `initializer` is itself the draw of construction.
-   */
-  readonly constructed?: Initializer | undefined;
   /** Other names that the model has for the same tensor; they are not written. */
   readonly tied?: readonly string[] | undefined;
   /** The row that is zero whatever the initializer says: an embedding's padding. */
@@ -31,16 +27,6 @@ export interface PlannedTensor {
   readonly part_of?: { readonly tensor: string; readonly begin: number } | undefined;
 }
 
-/**
- * A random draw of the reference's constructor. For engines that draw in sequence (torch): the values of a tensor are those of
- * the last draw with its name, and draws of what is not saved (tied heads) only move the engine on.
- */
-export interface PlannedDraw {
-  readonly tensor: string;
-  readonly shape: readonly number[];
-  readonly initializer: Initializer;
-}
-
 /** A model to be written: plain data. The order of the tensors is the model's own, and changes no tensor's values. */
 export interface Plan {
   readonly tensors: readonly PlannedTensor[];
@@ -49,7 +35,7 @@ export interface Plan {
   /** What is odd about the input without being an error. */
   readonly warnings?: readonly string[] | undefined;
   /** All random draws in order, where they are not simply those of the tensors in theirs. */
-  readonly draws?: readonly PlannedDraw[] | undefined;
+  readonly draws?: readonly Draw[] | undefined;
 }
 
 /** A planned tensor with all that a writer needs. */

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { InputError } from './errors.js';
 import { HeaderError, parse_header, type RawTensor } from './reader_json.js';
 import { type StoredDtype, stored_dtypes, stored_of_tag } from './stored.js';
@@ -59,14 +59,16 @@ const word_limit = 2n ** 64n;
 export async function read_header(path: string): Promise<FileHeader> {
   let file: FileHandle;
   try {
+    // Before it is opened: to open a named pipe is to wait for a writer.
+    const info = await stat(path);
+    if (!info.isFile()) throw refusal(path, `expected a file, but it is ${info.isDirectory() ? 'a folder' : 'none'}`);
     file = await open(path, 'r');
   } catch (cause) {
-    throw unreadable(path, cause);
+    throw cause instanceof InputError ? cause : unreadable(path, cause);
   }
   try {
-    const info = await file.stat();
-    if (!info.isFile()) throw refusal(path, `expected a file, but it is ${info.isDirectory() ? 'a folder' : 'none'}`);
-    return check_header(path, info.size, await header_text(file, path, info.size));
+    const { size } = await file.stat();
+    return check_header(path, size, await header_text(file, path, size));
   } catch (cause) {
     if (cause instanceof HeaderError) throw refusal(path, cause.message);
     throw cause instanceof InputError ? cause : unreadable(path, cause);

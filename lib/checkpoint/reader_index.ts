@@ -29,7 +29,8 @@ export async function read_index(path: string): Promise<ReadonlyMap<string, stri
     throw cause instanceof InputError ? refuse(cause.message, cause) : cause;
   }
   if (!is_plain_object(map)) {
-    throw refuse(`${path}: expected an index with a "weight_map" from tensors to files, but it has ${show(map)} there`);
+    const found = map === undefined ? 'there is none' : `it is ${show(map)}`;
+    throw refuse(`${path}: expected an index with a "weight_map" from tensors to files, but ${found}`);
   }
   const files = new Map<string, string>();
   for (const [tensor, file] of Object.entries(map)) {

@@ -1,15 +1,15 @@
 import type { Dtype } from '../dtype.js';
-import type { Initializer } from '../initializers.js';
+import { draws_after, draws_of } from './changes.js';
 import { InputError } from './errors.js';
 import { type JsonDocument, show_path } from './json.js';
-import type { Plan, PlannedDraw, PlannedTensor } from './plan.js';
+import type { Plan, PlannedTensor } from './plan.js';
 import { apply_preset } from './presets/apply.js';
 import { parse_with } from './problems.js';
 import { recipe_layers } from './recipe_layers.js';
 import { recipe_presets } from './recipe_presets.js';
 import { recipe_schema } from './recipe_schema.js';
 import { recipe_tensors } from './recipe_tensors.js';
-import { apply_rules, draws_of, type Rule, rules_of } from './rules.js';
+import { apply_rules, type Rule, rules_of } from './rules.js';
 
 /** The plan of a recipe. */
 export interface RecipePlan extends Plan {
@@ -75,25 +75,15 @@ export function plan_of_recipe(document: JsonDocument, override?: Dtype, base?: 
     const what = 'expected an initializer: its own "init", or a rule in "initializers" that matches its name';
     throw new InputError(`${source}: ${place(missing.name)}: ${what}`, { path: source });
   }
-  const tensors = plan.tensors.map((tensor) => (own.names.has(tensor.name) ? without_construction(tensor) : tensor));
-  const before = new Map(built.map(({ name, initializer }) => [name, initializer]));
-  const draws = [...(begun.draws ?? draws_of(begun.tensors)), ...layers.draws, ...later_draws(tensors, before)];
+  // What presets and overrides change is drawn once, in the end: so all that was built is looked at together.
+  const constructed = { tensors: built, draws: [...(begun.draws ?? draws_of(begun.tensors)), ...layers.draws] };
   return {
-    tensors,
+    tensors: plan.tensors,
     warnings: plan.warnings ?? [],
     place,
     ...(begun.config !== undefined && { config: begun.config }),
-    ...(built.length > 0 && { draws }),
+    ...(built.length > 0 && { draws: draws_after(constructed, plan.tensors) }),
   };
-}
-
-/** What is drawn once the base and the layers are constructed: the recipe's own tensors, and what was changed of the others. */
-function later_draws(tensors: readonly PlannedTensor[], before: ReadonlyMap<string, Initializer>): PlannedDraw[] {
-  return draws_of(tensors.filter(({ name, initializer }) => before.get(name) !== initializer));
-}
-
-function without_construction({ constructed: _, ...tensor }: PlannedTensor): PlannedTensor {
-  return tensor;
 }
 
 /** A warning for each rule of `initializers` that gives no tensor its initializer because none of their names matches. */

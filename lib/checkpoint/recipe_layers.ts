@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { is_plain_object } from '../check.js';
+import type { Draw } from '../draw.js';
 import type { Dtype } from '../dtype.js';
 import { layer } from '../layers/describe.js';
 import type { Layer } from '../layers/layer.js';
@@ -7,7 +8,7 @@ import { is_layer_kind, type LayerKind, layer_definition, layer_kinds } from '..
 import { InputError } from './errors.js';
 import { unknown_name } from './initializer_schema.js';
 import { type JsonDocument, type JsonPath, show_path } from './json.js';
-import type { PlannedDraw, PlannedTensor } from './plan.js';
+import type { PlannedTensor } from './plan.js';
 import { parse_with } from './problems.js';
 import { layer_schema } from './recipe_schema.js';
 import { claim, names_of_key } from './recipe_tensors.js';
@@ -15,7 +16,7 @@ import { claim, names_of_key } from './recipe_tensors.js';
 /** The tensors that a recipe's layers have, and the draws of their construction. */
 export interface ListedLayers {
   readonly tensors: readonly PlannedTensor[];
-  readonly draws: readonly PlannedDraw[];
+  readonly draws: readonly Draw[];
 }
 
 /** `layers`: each one's tensors under its name, initialized as PyTorch's constructor does. */
@@ -27,7 +28,7 @@ export function recipe_layers(
 ): ListedLayers {
   const { source } = document;
   const tensors: PlannedTensor[] = [];
-  const draws: PlannedDraw[] = [];
+  const draws: Draw[] = [];
   for (const key of document.keys_of('layers')) {
     const path = ['layers', key];
     const [kind, { dtype = default_dtype, ...args }] = parse_layer(given?.[key], source, path);

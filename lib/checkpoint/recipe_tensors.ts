@@ -42,7 +42,6 @@ export function claim(name: string, path: JsonPath, source: string, places: Map<
 /** The tensors that a recipe lists. */
 export interface ListedTensors {
   readonly tensors: readonly PlannedTensor[];
-  readonly names: ReadonlySet<string>;
   /** Those with an initializer of their own, which presets leave alone. */
   readonly fixed: ReadonlySet<string>;
   /** The initializer, by identity, of those that have none yet. */
@@ -78,7 +77,7 @@ export function recipe_tensors(
       return { name, shape: tensor.shape, dtype: used, initializer: tensor.initializer ?? by_rule ?? fallback };
     });
   });
-  return { tensors, names: new Set(tensors.map(({ name }) => name)), fixed, missing };
+  return { tensors, fixed, missing };
 }
 
 function parse_tensor(value: unknown, source: string, path: JsonPath): GivenTensor {

@@ -206,8 +206,9 @@ function exists(folder: string, names: readonly string[], what = ''): InputError
   const [first = ''] = names;
   const path = join(folder, first);
   const more = names.length > 1 ? ` and ${names.length - 1} more` : '';
-  const is = what === '' ? 'exists already' : `is there, ${what}`;
-  return refusal(path, `${path}${more} ${is}; --force replaces ${names.length > 1 ? 'them' : 'it'}`);
+  const [exist, are, them] = names.length > 1 ? ['exist', 'are', 'them'] : ['exists', 'is', 'it'];
+  const state = what === '' ? `${exist} already` : `${are} there, ${what}`;
+  return refusal(path, `${path}${more} ${state}; --force replaces ${them}`);
 }
 
 function refusal(path: string, text: string): InputError {

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { is_plain_object } from '../check.js';
-import { definition_of, type Initializer } from '../initializers.js';
+import type { Initializer } from '../initializers.js';
+import { with_initializer, with_tensors } from './changes.js';
 import { InputError } from './errors.js';
 import { matcher } from './globs.js';
 import { initializer_schemas, parse_initializer, schema_of, stored_dtype } from './initializer_schema.js';
 import { type JsonDocument, type JsonPath, read_json, show_path } from './json.js';
-import type { Plan, PlannedDraw, PlannedTensor } from './plan.js';
+import type { Plan } from './plan.js';
 import { object_error, parse_with } from './problems.js';
 import { is_fillable, type StoredDtype } from './stored.js';
 
@@ -82,8 +83,8 @@ export function rule_of_text(text: string): Rule {
 }
 
 /**
- * Applies rules to a plan: the last initializer and the last dtype of those that match a tensor replace its own. A random initializer by
- * a true glob leaves tensors alone that can only be zeros.
+ * Applies rules to a plan: the last initializer and the last dtype of those that match a tensor replace its own. True globs leave tensors
+ * alone that can only be zeros: "*" does not mean counters.
  *
  * @returns the plan, with a warning for each rule that matches nothing
  */
@@ -93,44 +94,15 @@ export function apply_rules(plan: Plan, rules: readonly Rule[]): Plan {
   const tensors = plan.tensors.map((tensor) => {
     const matching = rules.filter((rule) => rule.matches(tensor.name));
     for (const rule of matching) used.add(rule);
-    const dtype = matching.findLast((rule) => rule.dtype !== undefined)?.dtype ?? tensor.dtype;
+    const is_meant = (rule: Rule) => is_fillable(tensor.dtype) || rule.glob === tensor.name;
+    const dtype = matching.findLast((rule) => rule.dtype !== undefined && is_meant(rule))?.dtype ?? tensor.dtype;
     const fits = (rule: Rule) => is_fillable(dtype) || rule.glob === tensor.name || is_zeros(rule.initializer);
     const initializer = matching.findLast((rule) => rule.initializer !== undefined && fits(rule))?.initializer;
-    return with_initializer({ ...tensor, dtype }, initializer);
+    const typed = dtype === tensor.dtype ? tensor : { ...tensor, dtype };
+    return initializer === undefined ? typed : with_initializer(typed, initializer);
   });
   const idle = rules.filter((rule) => !used.has(rule)).map(({ place }) => `${place} matches no tensor`);
   return with_tensors(plan, tensors, idle);
-}
-
-/** A tensor with another initializer, as if it were initialized once more: what made it special before is gone. */
-export function with_initializer(tensor: PlannedTensor, initializer: Initializer | undefined): PlannedTensor {
-  if (initializer === undefined || initializer === tensor.initializer) return tensor;
-  const { zero_row: _, copy_of: __, part_of: ___, constructed, initializer: before, ...rest } = tensor;
-  const drawn = constructed ?? (is_random(before) ? before : undefined);
-  return { ...rest, initializer, ...(drawn !== undefined && { constructed: drawn }) };
-}
-
-/** A plan whose tensors have been changed: the draws of those come again at the end, in the order of the tensors. */
-export function with_tensors(plan: Plan, tensors: readonly PlannedTensor[], warnings: readonly string[] = []): Plan {
-  const before = new Map(plan.tensors.map((tensor) => [tensor.name, tensor.initializer]));
-  const changed = tensors.filter(({ name, initializer }) => before.get(name) !== initializer);
-  return {
-    ...plan,
-    tensors,
-    warnings: [...(plan.warnings ?? []), ...warnings],
-    ...(changed.length > 0 && { draws: [...(plan.draws ?? draws_of(plan.tensors)), ...draws_of(changed)] }),
-  };
-}
-
-/** The draws of tensors that are initialized one after the other. */
-export function draws_of(tensors: readonly PlannedTensor[]): PlannedDraw[] {
-  return tensors
-    .filter(({ initializer, copy_of }) => copy_of === undefined && is_random(initializer))
-    .map(({ name, shape, initializer }) => ({ tensor: name, shape, initializer }));
-}
-
-function is_random(initializer: Initializer): boolean {
-  return definition_of(typeof initializer === 'string' ? initializer : initializer.init).random;
 }
 
 function is_zeros(initializer: Initializer | undefined): boolean {

@@ -1,8 +1,9 @@
 import { is_plain_object } from '../check.js';
+import type { Draw } from '../draw.js';
 import type { Dtype } from '../dtype.js';
 import { InputError } from './errors.js';
 import type { JsonDocument } from './json.js';
-import { type Plan, type PlannedDraw, type ResolvedTensor, resolve_plan } from './plan.js';
+import { type Plan, type ResolvedTensor, resolve_plan } from './plan.js';
 import type { Rule } from './rules.js';
 
 /** What is to be written: tensors ready to be filled, and the text of config.json where the model has one. */
@@ -12,7 +13,7 @@ export interface Source {
   /** What is odd but no error. */
   readonly warnings: readonly string[];
   /** For engines that draw in sequence: all draws in order, where they are not simply those of the tensors. */
-  readonly draws?: readonly PlannedDraw[] | undefined;
+  readonly draws?: readonly Draw[] | undefined;
 }
 
 /** Where a plan comes from, and what changes it: `input` or `like`, and options. */

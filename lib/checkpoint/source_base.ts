@@ -16,6 +16,10 @@ export async function read_document(path: string): Promise<JsonDocument> {
 /** Reads the JSON file that an input names: itself, or the config.json of a folder. */
 export async function read_input(input: string): Promise<JsonDocument> {
   const path = (await is_folder(input)) ? join(input, 'config.json') : input;
+  if (path.endsWith('.safetensors')) {
+    const expected = "a config.json, a recipe or a model's name";
+    throw new InputError(`${path}: expected ${expected}, but it is a checkpoint, which --like takes`, { path });
+  }
   try {
     return await read_document(path);
   } catch (cause) {

@@ -131,7 +131,8 @@ function head_size(tensors: readonly ResolvedTensor[], config: unknown, refuse: 
   if (known === undefined) {
     const hint = typeof model_type === 'string' ? did_you_mean(model_type, tensor_parallel_types) : undefined;
     throw refuse(
-      `tensor-parallel ranks: expected a model_type of ${quoted(tensor_parallel_types)}, but received ${show(model_type)}` +
+      `tensor-parallel ranks: expected a model_type of ${quoted(tensor_parallel_types)}, but ` +
+        (model_type === undefined ? 'there is no config with one' : `received ${show(model_type)}`) +
         (hint === undefined ? '' : ` (${hint})`),
     );
   }

@@ -1,11 +1,18 @@
 #!/usr/bin/env node
+import { stdout_name, WriteError } from '../checkpoint/errors.js';
+import { describe_error, exit_codes } from './failure.js';
 import { run } from './program.js';
 
-// `nninit gains | head -1` closes the pipe early: that is no error. Who streams a model listens too, and calls it one.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Who streams a model listens too, and says it in its own way.
   if (process.stdout.listenerCount('error') > 1) return;
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
+  // `nninit gains | head -1` closes the pipe early: that is no error.
+  if (error.code === 'EPIPE') process.exit();
+  process.stderr.write(`${describe_error(new WriteError('write to', stdout_name, error), false)}\n`);
+  process.exit(exit_codes.failure);
 });
+
+// Nobody reads the progress any more: no reason to leave a model unfinished.
+process.stderr.on('error', () => {});
 
 process.exitCode = await run(process.argv.slice(2), process);

@@ -1,12 +1,13 @@
 import { max_threads } from '../bind.js';
 import { check_dtype, check_integer, is_plain_object, type_error } from '../check.js';
+import { is_drawn } from '../draw.js';
 import type { Dtype, TensorData } from '../dtype.js';
 import { default_generator, Generator } from '../generator.js';
 import { run_fill } from '../native.js';
 import { resolve } from '../resolve.js';
 import { empty, type Tensor } from '../tensor.js';
 import { build, unknown_argument } from './describe.js';
-import { is_drawn, kept_draws, type Layer } from './layer.js';
+import { kept_draws, type Layer } from './layer.js';
 import type { Counter, LayerFunction } from './signature.js';
 import { type LayerKind, layer_definition } from './table.js';
 

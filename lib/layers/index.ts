@@ -20,10 +20,11 @@
 
 import { constructor_of } from './construct.js';
 
+export type { Draw } from '../draw.js';
 export type { Argument } from './argument.js';
 export type { LayerDefinition } from './definition.js';
 export { layer, layer_tensors } from './describe.js';
-export type { Draw, Layer, LayerTensor } from './layer.js';
+export type { Layer, LayerTensor } from './layer.js';
 export type { Counter, LayerArguments, LayerDescription, LayerFunction, LayerOptions, StateDict } from './signature.js';
 export { definitions, is_layer_kind, type LayerKind, layer_definition, layer_kinds } from './table.js';
 

@@ -1,4 +1,5 @@
-import { definition_of, type Initializer, type Name } from '../initializers.js';
+import { type Draw, is_drawn } from '../draw.js';
+import type { Initializer } from '../initializers.js';
 
 /** A parameter or a buffer of a layer, by its name in `state_dict`. */
 export interface LayerTensor {
@@ -17,17 +18,6 @@ export interface LayerTensor {
 }
 
 /**
- * One random fill while PyTorch constructs a layer. A tensor's values are those of the last draw with its name, unless
- * its initializer is a constant; other draws are overwritten, or of what the layer does not keep, and only move engines
- * on that draw in sequence.
- */
-export interface Draw {
-  readonly tensor: string;
-  readonly shape: readonly number[];
-  readonly initializer: Initializer;
-}
-
-/**
  * A layer as plain data: its tensors in the order of `state_dict`, and the random fills of its construction in PyTorch's
  * order. Engines whose values do not depend on order need the tensors alone; one that draws in sequence makes the draws.
  *
@@ -36,12 +26,6 @@ export interface Draw {
 export interface Layer {
   readonly tensors: readonly LayerTensor[];
   readonly draws: readonly Draw[];
-}
-
-/** Whether an initializer draws from a generator. */
-export function is_drawn(initializer: Initializer): boolean {
-  const name: Name = typeof initializer === 'string' ? initializer : initializer.init;
-  return definition_of(name).random;
 }
 
 /** The draws whose values stay: the last one of each tensor that is random in the end. */

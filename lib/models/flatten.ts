@@ -1,32 +1,10 @@
-import { definition_of, type Initializer } from '../initializers.js';
+import type { PlannedTensor } from '../checkpoint/plan.js';
+import { type Draw, is_drawn } from '../draw.js';
+import type { Initializer } from '../initializers.js';
 import type { Module, Parameter, Rule } from './modules.js';
 
-/** A tensor of a model as it is saved. */
-export interface ModelTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly initializer: Initializer;
-  /** What torch.nn draws at construction, where the model overwrites it later. */
-  readonly constructed?: Initializer | undefined;
-  /** Where it is not the model's own. */
-  readonly dtype?: 'int64' | undefined;
-  /** The row that is zero whatever the initializer says: an embedding's padding. */
-  readonly zero_row?: number | undefined;
-  /** Other names of the same tensor, which are not saved. */
-  readonly tied?: readonly string[] | undefined;
-  /** Where the tensor is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
-  readonly part_of?: { readonly tensor: string; readonly begin: number } | undefined;
-}
-
-/**
- * A random draw of the reference's constructor. For engines that draw in sequence (torch): the values of a tensor are those of
- * the last draw with its name, and draws of what is not saved (tied heads) only move the engine on.
- */
-export interface Draw {
-  readonly tensor: string;
-  readonly shape: readonly number[];
-  readonly initializer: Initializer;
-}
+/** A tensor of a model as it is saved; its dtype only where that is not the model's own. */
+export type ModelTensor = Omit<PlannedTensor, 'dtype' | 'copy_of'> & Pick<Parameter, 'dtype'>;
 
 /** A model's tensors in the order of its state_dict, tied ones once, and its random draws in order. */
 export interface Flat {
@@ -36,7 +14,6 @@ export interface Flat {
 
 interface Slot extends Parameter {
   initializer?: Initializer | undefined;
-  constructed?: Initializer | undefined;
   tied?: string[] | undefined;
 }
 
@@ -45,12 +22,10 @@ export function flatten(root: Module): Flat {
   const slots = new Map<string, Slot>();
   const draws: Draw[] = [];
   collect(root, '', slots);
-  const write = (name: string, initializer: Initializer, at_construction: boolean) => {
+  const write = (name: string, initializer: Initializer) => {
     const slot = slots.get(name);
     if (slot === undefined) throw new Error(`no tensor ${name} in this model, but a rule for it`);
-    const random = is_random(initializer);
-    if (random) draws.push({ tensor: name, shape: slot.shape, initializer });
-    if (random && at_construction) slot.constructed = initializer;
+    if (is_drawn(initializer)) draws.push({ tensor: name, shape: slot.shape, initializer });
     slot.initializer = initializer;
   };
   construct(root, '', write);
@@ -58,14 +33,9 @@ export function flatten(root: Module): Flat {
   return { tensors: Array.from(slots, ([name, slot]) => finished(name, slot)), draws };
 }
 
-function finished(name: string, { shape, dtype, zero_row, initializer, constructed, tied }: Slot): ModelTensor {
+function finished(name: string, { shape, dtype, zero_row, initializer, tied }: Slot): ModelTensor {
   if (initializer === undefined) throw new Error(`nothing initializes ${name}`);
-  const overwritten = constructed === initializer ? undefined : constructed;
-  return { name, shape, initializer, constructed: overwritten, dtype, zero_row, tied };
-}
-
-function is_random(initializer: Initializer): boolean {
-  return definition_of(typeof initializer === 'string' ? initializer : initializer.init).random;
+  return { name, shape, initializer, dtype, zero_row, tied };
 }
 
 function collect(module: Module, prefix: string, slots: Map<string, Slot>): void {
@@ -73,7 +43,7 @@ function collect(module: Module, prefix: string, slots: Map<string, Slot>): void
   for (const [name, child] of Object.entries(module.children ?? {})) collect(child, `${prefix}${name}.`, slots);
 }
 
-type Write = (name: string, initializer: Initializer, at_construction: boolean) => void;
+type Write = (name: string, initializer: Initializer) => void;
 
 function construct(module: Module, prefix: string, write: Write): void {
   const { own = {}, children = {} } = module;
@@ -82,7 +52,7 @@ function construct(module: Module, prefix: string, write: Write): void {
     const child = child_of.get(name);
     const initial = own[name]?.initial;
     if (child !== undefined) construct(child, `${prefix}${name}.`, write);
-    else if (initial !== undefined) write(prefix + name, initial, true);
+    else if (initial !== undefined) write(prefix + name, initial);
   }
   if (module.initialize !== undefined) initialize(module, prefix, module.initialize, write);
 }
@@ -92,7 +62,7 @@ function initialize(module: Module, prefix: string, rule: Rule, write: Write): v
   for (const [name, child] of Object.entries(module.children ?? {})) {
     if (child.initialize === undefined) initialize(child, `${prefix}${name}.`, rule, write);
   }
-  for (const [name, initializer] of Object.entries(rule(module) ?? {})) write(prefix + name, initializer, false);
+  for (const [name, initializer] of Object.entries(rule(module) ?? {})) write(prefix + name, initializer);
 }
 
 function tie(module: Module, prefix: string, slots: Map<string, Slot>): void {

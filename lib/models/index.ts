@@ -1,12 +1,13 @@
 import { did_you_mean, quoted, show } from '../check.js';
 import { InputError } from '../checkpoint/errors.js';
 import { type JsonDocument, set_key } from '../checkpoint/json.js';
-import type { Plan, PlannedTensor } from '../checkpoint/plan.js';
+import type { Plan } from '../checkpoint/plan.js';
 import { parse_with } from '../checkpoint/problems.js';
+import type { Draw } from '../draw.js';
 import { type Dtype, dtypes } from '../dtype.js';
 import type { KnownArchitecture } from './architecture.js';
 import { bert } from './bert.js';
-import { type Draw, type Flat, flatten, type ModelTensor } from './flatten.js';
+import { type Flat, flatten } from './flatten.js';
 import { gemma, gemma2, gemma3_text } from './gemma.js';
 import { gpt2 } from './gpt2.js';
 import { llama } from './llama.js';
@@ -20,8 +21,6 @@ import { as_saved } from './saved.js';
 import { t5 } from './t5.js';
 import { vision_transformers } from './vision_transformer.js';
 import { vit } from './vit.js';
-
-export type { Draw, ModelTensor } from './flatten.js';
 
 /** The architectures that nninit knows, by `model_type`. */
 const architectures: ReadonlyMap<string, KnownArchitecture> = new Map(
@@ -38,12 +37,8 @@ export const model_types: readonly string[] = [...architectures.keys()];
 /** The models that need no config: torchvision's, by their names there. */
 export const model_names: readonly string[] = [...named_models.keys()];
 
-/** A tensor of a model: also the row that stays zero, and what engines need to know that draw in sequence. */
-export type ModelPlanTensor = PlannedTensor & Pick<ModelTensor, 'zero_row' | 'part_of'>;
-
 /** A model's plan, the config.json that belongs beside its weights, and how the reference draws them. */
 export interface ModelPlan extends Plan {
-  readonly tensors: readonly ModelPlanTensor[];
   /** The random draws of the reference's constructor in order, some of which no tensor keeps. */
   readonly draws: readonly Draw[];
 }

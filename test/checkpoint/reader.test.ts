@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -255,6 +256,12 @@ test('what is no file is refused, and the system is quoted', async () => {
   await expect(open_checkpoint(missing)).rejects.toMatchObject(quote);
 });
 
+test.skipIf(process.platform === 'win32')('a named pipe is refused without waiting for who writes to it', async () => {
+  const pipe = join(root, 'pipe.safetensors');
+  execFileSync('mkfifo', [pipe]);
+  await expect(read_header(pipe)).rejects.toThrow(/expected a file/);
+});
+
 test('a hundred thousand tensors take no second', async () => {
   const many = Array.from({ length: 100_000 }, (_, i) => {
     return { name: `model.layers.${i}.mlp.experts.weight`, shape: [1], dtype: 'float32' as const, bytes: 4 };
@@ -345,7 +352,12 @@ test.each([
 test.each([
   ['no JSON', '{', 'ERR_NNINIT_INDEX', /expected JSON/],
   ['a key twice', '{"weight_map":{"a":"1.safetensors","a":"2.safetensors"}}', 'ERR_NNINIT_INDEX', /each key once/],
-  ['no map', '{"metadata":{}}', 'ERR_NNINIT_INDEX', /expected an index with a "weight_map"/],
+  [
+    'no map',
+    '{"metadata":{}}',
+    'ERR_NNINIT_INDEX',
+    /expected an index with a "weight_map" from tensors to files, but there is none$/,
+  ],
   ['an empty map', index({}), 'ERR_NNINIT_INDEX', /but it is empty/],
   ['a missing file', index({ a: '3.safetensors' }), 'ERR_NNINIT_READ', /3.safetensors: no such file/],
   [

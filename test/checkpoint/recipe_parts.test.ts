@@ -92,12 +92,69 @@ test('an override makes a copy and a padded embedding tensors of their own', () 
     overrides: { 'emb.*': { init: 'normal', std: 0.1, dtype: 'float64' } },
   });
   expect(plan.tensors).toEqual([
-    {
-      ...{ name: 'emb.weight', shape: [5, 2], dtype: 'float64', initializer: { init: 'normal', std: 0.1 } },
-      constructed: 'normal',
-    },
+    { name: 'emb.weight', shape: [5, 2], dtype: 'float64', initializer: { init: 'normal', std: 0.1 } },
   ]);
   expect(plan.draws?.map(({ initializer }) => initializer)).toEqual(['normal', { init: 'normal', std: 0.1 }]);
+});
+
+// As in PyTorch: torch.nn.init on one layer leaves the others as they were copied.
+test('what is left of copies stays as it was drawn when their original is initialized once more', () => {
+  const [first, second, third] = [0, 1, 2].map((layer) => `e.layers.${layer}.linear1.weight`) as [
+    string,
+    string,
+    string,
+  ];
+  const encoder_layer = { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 };
+  const layers = { e: { kind: 'TransformerEncoder', num_layers: 3, encoder_layer } };
+  const before = plan_of({ layers });
+  const plan = plan_of({ layers, overrides: { [first]: { init: 'normal', std: 3 } } });
+  expect(tensor(plan, second)?.copy_of).toBeUndefined();
+  expect(tensor(plan, third)?.copy_of).toBe(second);
+  expect(tensor(plan, 'e.layers.2.linear1.bias')?.copy_of).toBe('e.layers.0.linear1.bias');
+  const draws = before.draws?.map((draw) => (draw.tensor === first ? { ...draw, tensor: second } : draw));
+  expect(plan.draws).toEqual([
+    ...(draws ?? []),
+    { tensor: first, shape: [8, 4], initializer: { init: 'normal', std: 3 } },
+  ]);
+});
+
+test('a copy in another dtype is none', () => {
+  const [first, second, third] = [0, 1, 2].map((layer) => `e.layers.${layer}.linear1.weight`) as [
+    string,
+    string,
+    string,
+  ];
+  const encoder_layer = { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 };
+  const layers = { e: { kind: 'TransformerEncoder', num_layers: 3, encoder_layer } };
+  const with_float64 = (glob: string) => plan_of({ layers, overrides: { [glob]: { dtype: 'float64' } } });
+  const [copy, original, all] = [with_float64(second), with_float64(first), with_float64('*.linear1.weight')] as const;
+  const copies = (plan: Plan) => [first, second, third].map((name) => tensor(plan, name)?.copy_of);
+  expect(copies(copy)).toEqual([undefined, undefined, first]);
+  expect(copy.draws?.at(-1)?.tensor).toBe(second);
+  expect(copies(original)).toEqual([undefined, undefined, second]);
+  expect(original.draws?.at(-1)?.tensor).toBe(second);
+  expect(copies(all)).toEqual([undefined, first, first]);
+  for (const plan of [copy, original, all]) {
+    const drawn = new Set(plan.draws?.map((draw) => draw.tensor));
+    for (const name of [first, second]) expect(drawn.has(tensor(plan, name)?.copy_of ?? name)).toBe(true);
+  }
+});
+
+test('a rule initializes once more, also where it says what was there', () => {
+  const layers = { emb: { kind: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 0 } };
+  for (const right of ['normal', { init: 'normal' }]) {
+    const plan = plan_of({ layers, overrides: { 'emb.weight': right } });
+    expect(tensor(plan, 'emb.weight')?.zero_row).toBeUndefined();
+    expect(plan.draws).toHaveLength(2);
+  }
+});
+
+test('a glob leaves counters what they are, a name in full does not', () => {
+  const layers = { bn: { kind: 'BatchNorm1d', num_features: 3 } };
+  const dtype_with = (glob: string) =>
+    tensor(plan_of({ layers, overrides: { [glob]: { dtype: 'float64' } } }), 'bn.num_batches_tracked')?.dtype;
+  expect(dtype_with('*')).toBe('int64');
+  expect(dtype_with('bn.num_batches_tracked')).toBe('float64');
 });
 
 const linear = { kind: 'Linear', in_features: 2, out_features: 2 };

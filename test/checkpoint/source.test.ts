@@ -46,6 +46,10 @@ test('a known name is the model of that name, even where there is a file; its pa
   expect(again).toEqual(tensors);
 });
 
+test('a checkpoint in place of an input is told --like', async () => {
+  await expect(load_source({ input: join(root, 'model.safetensors') })).rejects.toThrow(/which --like takes/);
+});
+
 test('rules come after what any input says, those of --init last', async () => {
   const rules = file('rules.json', { '*.bias': 'ones', '*.ln_f.*': { init: 'normal', dtype: 'float64' } });
   const input = file('r.json', { model: gpt2, overrides: { '*.bias': 'uniform' } });

@@ -142,6 +142,25 @@ describe.skipIf(process.platform === 'win32')('what is complete stays, and --res
   });
 });
 
+describe.skipIf(process.platform === 'win32')('nobody listens', () => {
+  test('a model is finished without its progress', async () => {
+    const out = join(root, 'out');
+    const { child, ended } = start(process.execPath, [main, 'generate', recipe([2 ** 22], 'normal'), '-o', out]);
+    child.stderr.destroy();
+    expect((await ended).code).toBe(0);
+    expect(readdirSync(out)).toEqual(['model.safetensors']);
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('output that cannot be written is one line and exit code 1', async () => {
+    const said = 'nninit: could not write to standard output: no space left on device (ENOSPC)\n';
+    for (const args of [['plan', recipe([2], 'normal')], ['gains'], ['--help']]) {
+      const { code, stderr } = await start('sh', ['-c', '"$@" > /dev/full', 'sh', process.execPath, main, ...args])
+        .ended;
+      expect([args[0], code, stderr]).toEqual([args[0], 1, said]);
+    }
+  });
+});
+
 describe.skipIf(process.platform === 'win32')('-o - streams to standard output', () => {
   const shell = (line: string, args: readonly string[]) =>
     start('sh', ['-c', `"$@" ${line}`, 'sh', process.execPath, main, 'generate', ...args, '-o', '-']).ended;

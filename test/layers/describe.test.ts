@@ -1,4 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
+import { is_drawn } from '../../lib/draw.js';
 import {
   type Draw,
   type LayerKind,
@@ -8,7 +9,6 @@ import {
   layer_kinds,
   layer_tensors,
 } from '../../lib/layers/index.js';
-import { is_drawn } from '../../lib/layers/layer.js';
 import { cases, signatures, title } from './support.js';
 
 const drawn = (draws: readonly Draw[]) => draws.map(({ tensor }) => tensor);

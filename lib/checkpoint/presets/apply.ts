@@ -1,7 +1,7 @@
 import type { Initializer } from '../../initializers.js';
+import { with_initializer, with_tensors } from '../changes.js';
 import { matcher_of_all } from '../globs.js';
 import type { Plan, PlannedTensor } from '../plan.js';
-import { with_initializer, with_tensors } from '../rules.js';
 import { is_fillable } from '../stored.js';
 import type { PresetRule } from './definition.js';
 import { presets } from './index.js';
@@ -71,6 +71,7 @@ export function apply_preset(plan: Plan, chosen: ChosenPreset, fixed: ReadonlySe
     }
     const rule = rules.findLast((candidate) => candidate.matches(tensor));
     const made = rule?.initializer(chosen.values, { name: tensor.name, shape: tensor.shape, layer: place?.layer });
+    if (made === undefined) return tensor;
     if (!is_left(made)) return with_initializer(tensor, made);
     const before = left.get(made.left);
     if (before === undefined) left.set(made.left, [tensor.name]);
@@ -88,7 +89,7 @@ export function apply_preset(plan: Plan, chosen: ChosenPreset, fixed: ReadonlySe
   return with_tensors(plan, tensors, warnings);
 }
 
-function is_left(made: ReturnType<PresetRule['initializer']>): made is { readonly left: string } {
+function is_left(made: NonNullable<ReturnType<PresetRule['initializer']>>): made is { readonly left: string } {
   return (
     typeof made === 'object' && Object.hasOwn(made, 'left') && !Object.hasOwn(made as Initializer & object, 'init')
   );
