@@ -1,7 +1,7 @@
 import type { Keys } from './keys.js';
 import { npy_head } from './npy.js';
 import type { ResolvedTensor } from './plan.js';
-import { file_names } from './raw_names.js';
+import { file_names, manifest_name } from './raw_names.js';
 import {
   config_name,
   type Document,
@@ -11,8 +11,6 @@ import {
   metadata_of,
   type OutputFile,
 } from './writer_files.js';
-
-export const manifest_name = 'manifest.json';
 
 const extensions = { npy: '.npy', raw: '.bin' } as const;
 

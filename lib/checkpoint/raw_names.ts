@@ -1,5 +1,8 @@
 import { InputError } from './errors.js';
 
+/** Beside `.npy` and raw files: which holds which tensor. */
+export const manifest_name = 'manifest.json';
+
 /** Device names of Windows, with or without an extension. */
 const reserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from './errors.js';
+import { manifest_name } from './raw_names.js';
 import { type FileHeader, type FileTensor, read_header, unreadable } from './reader_header.js';
 import { index_suffix, read_index } from './reader_index.js';
 
@@ -11,9 +12,9 @@ export interface CheckpointTensor extends FileTensor {
   readonly file: FileHeader;
 }
 
-/** A checkpoint of one or more safetensors files, of which the headers have been read and found consistent. */
+/** A checkpoint, of which the headers have been read and found consistent. */
 export interface Checkpoint {
-  /** The file or the index that it was opened by. */
+  /** The file, the index or the manifest that it was opened by. */
   readonly path: string;
   /** The folder that holds it. */
   readonly folder: string;
@@ -26,17 +27,21 @@ export interface Checkpoint {
 const suffix = '.safetensors';
 
 /**
- * Opens a checkpoint: reads the headers of a safetensors file, of all files of an index, or of what a folder holds (`model.safetensors`, its
- * index, or whatever single file or index there is).
+ * Opens a checkpoint: reads the headers of a safetensors file, of all files of an index or of a manifest of `.npy` or raw files, or of what a
+ * folder holds (`model.safetensors`, its index, whatever single file or index there is, or else a manifest).
  *
  * An index and its files must agree: each tensor is in the file that the index names, and no file holds others. Shards are files of the
  * index's own folder.
  *
- * @throws InputError with the path: ERR_NNINIT_READ, ERR_NNINIT_HEADER, ERR_NNINIT_INDEX, or ERR_NNINIT_CHECKPOINT for a folder that holds
+ * @throws InputError with the path: ERR_NNINIT_READ, ERR_NNINIT_HEADER, ERR_NNINIT_INDEX, ERR_NNINIT_MANIFEST, or ERR_NNINIT_CHECKPOINT for a folder that holds
  *   no checkpoint or several
  */
 export async function open_checkpoint(path: string): Promise<Checkpoint> {
   const found = (await is_folder(path)) ? await find_checkpoint(path) : path;
+  if (basename(found) === manifest_name) {
+    const { read_manifest } = await import('./reader_manifest.js'); // with zod, which takes a while
+    return checkpoint_of(found, await read_manifest(found));
+  }
   return found.endsWith('.json') ? await open_index(found) : checkpoint_of(found, [await read_header(found)]);
 }
 
@@ -61,8 +66,10 @@ async function find_checkpoint(folder: string): Promise<string> {
   const usual = [`model${suffix}`, `model${index_suffix}`].filter((name) => names.includes(name));
   const indexes = names.filter((name) => name.endsWith(index_suffix));
   const files = names.filter((name) => name.endsWith(suffix));
-  const [choice, ...more] = [usual, indexes, files].find((list) => list.length > 0) ?? [];
-  if (choice === undefined) throw refuse(`expected a checkpoint, but no file's name ends with ${suffix}`);
+  const manifest = names.filter((name) => name === manifest_name);
+  const [choice, ...more] = [usual, indexes, files, manifest].find((list) => list.length > 0) ?? [];
+  if (choice === undefined)
+    throw refuse(`expected a checkpoint, but there is no file ${suffix} and no ${manifest_name}`);
   if (more.length > 0) {
     const list = [choice, ...more].slice(0, 5).join(', ') + (more.length > 4 ? ', …' : '');
     throw refuse(`expected one checkpoint, but there are ${more.length + 1}: ${list}; name the one you mean`);

@@ -44,13 +44,13 @@ export async function read_index(path: string): Promise<ReadonlyMap<string, stri
   return files;
 }
 
-async function read_limited(path: string, refuse: (what: string) => InputError): Promise<Uint8Array> {
+/** The bytes of an index or a manifest, which has a limit as headers have. */
+export async function read_limited(path: string, refuse: (what: string) => InputError): Promise<Uint8Array> {
   try {
     const info = await stat(path);
     if (!info.isFile()) throw refuse(`${path}: expected a file, but it is ${info.isDirectory() ? 'a folder' : 'none'}`);
     const { size } = info;
-    if (size > index_limit)
-      throw refuse(`${path}: expected an index of at most ${index_limit} bytes, but it has ${size}`);
+    if (size > index_limit) throw refuse(`${path}: expected at most ${index_limit} bytes, but there are ${size}`);
     return await readFile(path);
   } catch (cause) {
     throw cause instanceof InputError ? cause : unreadable(path, cause);
@@ -58,7 +58,7 @@ async function read_limited(path: string, refuse: (what: string) => InputError):
 }
 
 /** Whether a name stays in its folder, on any system. */
-function is_file_name(name: string): boolean {
+export function is_file_name(name: string): boolean {
   // A colon is a drive letter's or, on NTFS, a stream's.
   return name !== '' && name !== '.' && name !== '..' && !/[/\\:\0]/.test(name);
 }

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { is_plain_object } from '../check.js';
 import { InputError } from './errors.js';
 import { if_there, step } from './files.js';
-import { manifest_name } from './raw.js';
+import { manifest_name } from './raw_names.js';
 import { held_name, is_leftover, type Journal, journal_name, pending_name, read_journal } from './resume_journal.js';
 import { is_running } from './resume_process.js';
-import { is_weights_name } from './shards.js';
+import { index_name, is_weights_name } from './shards.js';
 import { config_name, type Document, type FileSet, type OutputFile } from './writer_files.js';
 
 /** What to do about what is there: refuse it, replace it, or go on with it. */
@@ -58,7 +58,7 @@ export async function survey(folder: string, set: FileSet, mode: Mode): Promise<
     );
   }
   const ours = new Set([...set.files.map(({ name }) => name), ...(set.index === undefined ? [] : [set.index.name])]);
-  const theirs = await others_of(folder, set, names, ours);
+  const theirs = await others_of(folder, names, ours);
   await refuse_folders(
     folder,
     [...ours, ...theirs, config_name].filter((name) => names.includes(name)),
@@ -115,31 +115,29 @@ async function refuse_running(folder: string, journal: Journal | 'broken' | unde
   throw new InputError(`process ${journal.process.pid} is writing to ${folder}`, { path: folder, code: 'EBUSY' });
 }
 
-/** Files of another checkpoint of the same kind, which loaders would mix with this one. */
-async function others_of(
-  folder: string,
-  set: FileSet,
-  names: readonly string[],
-  ours: ReadonlySet<string>,
-): Promise<string[]> {
-  const kin = set.format === 'safetensors' ? names.filter(is_weights_name) : await files_of_manifest(folder, names);
-  return kin.filter((name) => !ours.has(name));
+/** Files of another checkpoint, whatever its format: two in one folder would be taken for one. What tells that all is there comes first. */
+async function others_of(folder: string, names: readonly string[], ours: ReadonlySet<string>): Promise<string[]> {
+  const weights = names.filter((name) => is_weights_name(name) && name !== index_name);
+  const index = names.filter((name) => name === index_name);
+  return [...index, ...(await files_of_manifest(folder, names)), ...weights].filter((name) => !ours.has(name));
 }
 
-/** What the manifest in a folder lists, as far as it is there. */
+/** The manifest in a folder and what it lists, as far as it is there; nothing if it is someone else's. */
 async function files_of_manifest(folder: string, names: readonly string[]): Promise<string[]> {
   if (!names.includes(manifest_name)) return [];
-  const path = join(folder, manifest_name);
   let listed: unknown;
   try {
-    listed = JSON.parse(await readFile(path, 'utf8'));
+    listed = JSON.parse(await readFile(join(folder, manifest_name), 'utf8'));
   } catch {
-    return [manifest_name];
+    return [];
   }
-  const tensors = is_plain_object(listed) ? listed.tensors : undefined;
-  if (!is_plain_object(tensors)) return [manifest_name];
-  const files = Object.values(tensors).map((entry) => (is_plain_object(entry) ? entry.file : undefined));
-  return names.filter((name) => /\.(npy|bin)$/.test(name) && files.includes(name));
+  if (!is_plain_object(listed) || !is_plain_object(listed.tensors)) return [];
+  const metadata = is_plain_object(listed.metadata) ? listed.metadata : {};
+  if (!Object.hasOwn(metadata, 'nninit.version')) return [];
+  const files = new Set(
+    Object.values(listed.tensors).map((entry) => (is_plain_object(entry) ? entry.file : undefined)),
+  );
+  return [manifest_name, ...names.filter((name) => /\.(npy|bin)$/.test(name) && files.has(name))];
 }
 
 /** A folder or a device in the place of a file is not ours to replace. */

@@ -11,6 +11,7 @@ import { is_fillable } from './stored.js';
 import { Comparison } from './verify.js';
 import { type Difference, match, type Pair } from './verify_match.js';
 import { type Piece, pieces, type ReadOptions } from './verify_read.js';
+import { zero_row_range } from './zero_row.js';
 
 export interface MeasureOptions extends ReadOptions {
   /** Native threads for what is compared exactly; by default the number of set_num_threads. */
@@ -195,18 +196,11 @@ function* values_of({ pair, begin, bytes }: Piece, dtype: Dtype): Generator<Valu
     widen(values, dtype as 'float16' | 'bfloat16', out);
     values = out;
   }
-  const [from, to] = zero_range(pair.planned).map((at) => Math.min(count, Math.max(0, at - begin))) as [number, number];
+  const [from, to] = zero_row_range(pair.planned).map((at) => Math.min(count, Math.max(0, at - begin))) as [
+    number,
+    number,
+  ];
   if (from > 0) yield { values: values.subarray(0, from), drawn: true };
   if (to > from) yield { values: values.subarray(from, to), drawn: false };
   if (to < count) yield { values: values.subarray(to), drawn: true };
-}
-
-/** The elements of a tensor's zero row; none at its beginning if it has none. */
-function zero_range({ zero_row, shape, slice }: ResolvedTensor): [number, number] {
-  if (zero_row === undefined) return [0, 0];
-  const row = zero_row - (slice?.ranges.find(({ dim }) => dim === 0)?.start ?? 0);
-  const [rows = 0, ...others] = shape;
-  if (row < 0 || row >= rows) return [0, 0];
-  const width = others.reduce((product, n) => product * n, 1);
-  return [row * width, (row + 1) * width];
 }

@@ -9,6 +9,16 @@ export interface Padded {
   readonly slice?: Slice | undefined;
 }
 
+/** The elements [begin, end) of a tensor's zero row, counted in what is written; none at its beginning if it has none. */
+export function zero_row_range({ zero_row, shape, slice }: Padded): [begin: number, end: number] {
+  if (zero_row === undefined) return [0, 0];
+  const row = zero_row - (slice?.ranges.find(({ dim }) => dim === 0)?.start ?? 0);
+  const [rows = 0, ...others] = shape;
+  if (row < 0 || row >= rows) return [0, 0];
+  const width = others.reduce((product, size) => product * size, 1);
+  return [row * width, (row + 1) * width];
+}
+
 /**
  * Zeroes what lies in a tensor's zero row, if it has one, of the elements from `begin` on that `bytes` holds.
  *
@@ -17,13 +27,6 @@ export interface Padded {
  * @param element_bytes the size of one
  */
 export function clear_zero_row(tensor: Padded, bytes: Uint8Array, begin: number, element_bytes: number): void {
-  const { shape, zero_row, slice } = tensor;
-  if (zero_row === undefined) return;
-  const [rows = 0, ...others] = shape;
-  const row = zero_row - (slice?.ranges.find(({ dim }) => dim === 0)?.start ?? 0);
-  if (row < 0 || row >= rows) return;
-  const width = others.reduce((product, size) => product * size, 1);
-  const from = Math.max(0, row * width - begin);
-  const to = Math.max(0, (row + 1) * width - begin);
+  const [from, to] = zero_row_range(tensor).map((at) => Math.max(0, at - begin)) as [number, number];
   bytes.fill(0, from * element_bytes, to * element_bytes); // fill itself stops at the end
 }

@@ -24,7 +24,7 @@ export function add_verify(program: Command, streams: Streams): void {
     .command('verify')
     .summary('check a checkpoint against its plan: every byte, or the distribution of each tensor')
     .description('Checks a checkpoint in safetensors against its plan, tensor for tensor.')
-    .argument('<checkpoint>', 'a folder, a .safetensors, or an index', parse_path)
+    .argument('<checkpoint>', 'a folder, a .safetensors, an index, or a manifest.json', parse_path)
     .argument('[input]', `${input_description} (default: the checkpoint's own config.json)`, parse_path)
     .option('--seed <n>', 'in place of the one that the files tell', parse_seed)
     .addOption(engine_option('in place of the one that the files tell: torch with a seed for what PyTorch has made'))

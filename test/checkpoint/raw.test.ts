@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -68,6 +68,22 @@ test('what is there is refused, and with force replaced, files that are no longe
   expect(readdirSync(folder)).not.toContain('h.0.weight.npy');
   await write(folder, { format: 'raw', force: true }, planned.slice(0, 1));
   expect(readdirSync(folder)).toEqual(['h.0.weight.bin', 'manifest.json', 'mine.npy']);
+});
+
+test('a folder holds a checkpoint in one format only, and what is not a checkpoint stays', async () => {
+  const folder = join(root.path, 'formats');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'manifest.json'), '{"name": "an app", "tensors": {}}');
+  await write(folder);
+  expect(readdirSync(folder)).toEqual(['manifest.json', 'model.safetensors']);
+  for (const format of ['npy', 'raw'] as const) {
+    await expect(write(folder, { format })).rejects.toMatchObject({ code: 'EEXIST' });
+    await write(folder, { format, force: true }, planned.slice(0, 1));
+    expect(readdirSync(folder)).toEqual([`h.0.weight.${format === 'raw' ? 'bin' : 'npy'}`, 'manifest.json']);
+  }
+  await expect(write(folder, { max_shard_size: 9000 })).rejects.toMatchObject({ code: 'EEXIST' });
+  await write(folder, { force: true, max_shard_size: 1e9 });
+  expect(readdirSync(folder)).toEqual(['model.safetensors']);
 });
 
 test('files without a head are only trusted where a journal or the manifest says whose they are', async () => {
