@@ -85,9 +85,12 @@ test('shards, and files of tensors', async () => {
   expect(stderr).toMatch(/^nninit: writing 28 tensors in 3 files, 689 kB, to .*\.index\.json\n$/);
   const shards = [1, 2, 3].map((n) => `model-0000${n}-of-00003.safetensors`);
   expect(readdirSync(join(root, 'out')).sort()).toEqual(['config.json', ...shards, 'model.safetensors.index.json']);
-  const npy = await generate('--format', 'npy', '--quiet', '--resume'); // formats do not meet
+  expect((await generate('--format', 'npy', '--quiet', '--resume')).stderr).toMatch(/of another layout/);
+  const npy = await generate('--format', 'npy', '--quiet', '--force');
   expect(npy).toEqual({ code: 0, stdout: '', stderr: '' });
-  expect(readdirSync(join(root, 'out'))).toContain('transformer.h.0.attn.c_attn.weight.npy');
+  const names = readdirSync(join(root, 'out'));
+  expect(names).toContain('transformer.h.0.attn.c_attn.weight.npy');
+  expect(names.filter((name) => name.includes('safetensors'))).toEqual([]);
 });
 
 test('--quiet prints nothing', async () => {
