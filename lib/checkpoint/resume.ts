@@ -58,7 +58,7 @@ export async function survey(folder: string, set: FileSet, mode: Mode): Promise<
     );
   }
   const ours = new Set([...set.files.map(({ name }) => name), ...(set.index === undefined ? [] : [set.index.name])]);
-  const theirs = await others_of(folder, names, ours);
+  const theirs = await others_of(folder, names, ours, journal?.stale ?? []);
   await refuse_folders(
     folder,
     [...ours, ...theirs, config_name].filter((name) => names.includes(name)),
@@ -116,11 +116,20 @@ async function refuse_running(folder: string, journal: Journal | 'broken' | unde
 }
 
 /** Files of another checkpoint, whatever its format: two in one folder would be taken for one. What tells that all is there comes first. */
-async function others_of(folder: string, names: readonly string[], ours: ReadonlySet<string>): Promise<string[]> {
+async function others_of(
+  folder: string,
+  names: readonly string[],
+  ours: ReadonlySet<string>,
+  known: readonly string[],
+): Promise<string[]> {
   const weights = names.filter((name) => is_weights_name(name) && name !== index_name);
   const index = names.filter((name) => name === index_name);
-  return [...index, ...(await files_of_manifest(folder, names)), ...weights].filter((name) => !ours.has(name));
+  const left = names.filter((name) => is_tensor_file(name) && known.includes(name));
+  const all = new Set([...index, ...(await files_of_manifest(folder, names)), ...left, ...weights]);
+  return [...all].filter((name) => !ours.has(name));
 }
+
+const is_tensor_file = (name: string): boolean => /\.(npy|bin)$/.test(name);
 
 /** The manifest in a folder and what it lists, as far as it is there; nothing if it is someone else's. */
 async function files_of_manifest(folder: string, names: readonly string[]): Promise<string[]> {
@@ -137,7 +146,7 @@ async function files_of_manifest(folder: string, names: readonly string[]): Prom
   const files = new Set(
     Object.values(listed.tensors).map((entry) => (is_plain_object(entry) ? entry.file : undefined)),
   );
-  return [manifest_name, ...names.filter((name) => /\.(npy|bin)$/.test(name) && files.has(name))];
+  return [manifest_name, ...names.filter((name) => is_tensor_file(name) && files.has(name))];
 }
 
 /** A folder or a device in the place of a file is not ours to replace. */

@@ -26,6 +26,8 @@ const journal_schema = z.object({
   replaces: z.boolean(),
   /** Whether all files were complete, and were being given their names. */
   committing: z.boolean(),
+  /** Files of another checkpoint that are to be removed: once its manifest is gone nothing else tells them. */
+  stale: z.array(z.string()).default([]),
   /** Who writes; null once they have given up in good order. */
   process: process_schema.nullable(),
   /** For files that are not complete: so many bytes of their tensors, without a gap, are on the disk. */

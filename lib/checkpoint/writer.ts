@@ -147,6 +147,7 @@ class Recorder {
       digest: set.digest,
       replaces: seen.replaces,
       committing: seen.journal?.committing ?? false,
+      stale: [...seen.stale],
       process: null,
       progress: Object.fromEntries(seen.partial),
     };

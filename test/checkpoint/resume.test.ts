@@ -218,6 +218,22 @@ test('raw files of an older checkpoint are not taken for those of a forced run',
   expect(content_of(folder)).toEqual(await expected({ format: 'raw' }));
 });
 
+test('files of a checkpoint whose manifest is removed already are removed by the run that goes on', async () => {
+  const folder = join(root.path, 'out');
+  await write(folder, { format: 'npy' });
+  const ended = await stop_after(30000, folder, { force: true });
+  expect(ended).toMatchObject({ resumable: true });
+  const npy = readdirSync(folder).filter((name) => name.endsWith('.npy'));
+  expect(npy.length).toBeGreaterThan(1);
+  rmSync(join(folder, 'manifest.json'));
+  rmSync(join(folder, npy[0] ?? ''));
+  writeFileSync(join(folder, 'mine.npy'), 'mine');
+  await write(folder, { resume: true });
+  const { 'mine.npy': mine, ...written } = content_of(folder);
+  expect(written).toEqual(await expected());
+  expect(mine).toBeDefined();
+});
+
 test('a file that is shorter than the journal says is made again', async () => {
   const folder = join(root.path, 'out');
   await stop_after(5000, folder, { max_shard_size: 1e9 });
