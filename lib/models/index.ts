@@ -104,7 +104,12 @@ function architecture_of(config: Readonly<Record<string, unknown>>, source: stri
 
 function class_of(config: Readonly<Record<string, unknown>>, { classes }: KnownArchitecture, source: string) {
   const known = Object.keys(classes);
-  const given: unknown = Array.isArray(config.architectures) ? config.architectures[0] : undefined;
+  const listed = config.architectures ?? [];
+  if (!Array.isArray(listed)) {
+    const text = `architectures: expected a list of the name of a class, but received ${show(listed)}`;
+    throw new InputError(`${source}: ${text}`, { path: source });
+  }
+  const given: unknown = listed[0];
   const name = given ?? known[0];
   const build = typeof name === 'string' && Object.hasOwn(classes, name) ? classes[name] : undefined;
   if (build !== undefined) return [name as string, build] as const;

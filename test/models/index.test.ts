@@ -147,6 +147,7 @@ test.each<[object, string]>([
   ],
   [{ quantization_config: { bits: 4 } }, 'quantization_config: expected none'],
   [{ model_type: 'llama', hidden_size: 100 }, 'hidden_size: expected a multiple of num_attention_heads'],
+  [{ model_type: 'llama', architectures: 'LlamaModel' }, 'architectures: expected a list of the name of a class'],
   [{ model_type: 'llama', pad_token_id: 32000 }, 'pad_token_id: expected a row of the vocabulary'],
   [{ model_type: 'llama', pad_token_id: 0.5 }, 'pad_token_id: expected a whole number, or null, but received 0.5'],
   [{ model_type: 'mistral', num_key_value_heads: null }, 'num_key_value_heads: expected a whole number ≥ 1'],
