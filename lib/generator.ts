@@ -123,24 +123,20 @@ export class Generator {
   }
 
   /**
-   * Waits for what drew before, then runs `draw` with the key of a fill; it returns how often values were drawn. For
-   * fills that are open-ended, and those that come after one.
+   * Waits for what drew before, then runs `use`; until its promise settles whoever else wants to draw waits or is refused. For
+   * the engine torch, where only the end of some fills tells where the next one begins.
    */
-  async in_turn(fill: Fill, dtype: Dtype, total: number, draw: (key: Key) => Promise<number>): Promise<void> {
+  async in_turn<T>(use: (engine: TorchEngine) => Promise<T>): Promise<T> {
+    const engine = this.#engine;
+    if (!(engine instanceof TorchEngine)) throw new Error('fills of the engine philox need no turns');
     const before = this.#turns;
     const turn = (async () => {
       await before?.catch(() => undefined);
-      const engine = this.#engine;
-      if (!(engine instanceof TorchEngine) || !this.is_open_ended(fill)) {
-        await draw(engine.next_key(fill, dtype, total));
-        return;
-      }
-      const rounds = await draw({ state: engine.get_state(), total });
-      engine.skip(fill, dtype, total, rounds);
+      return await use(engine);
     })();
     this.#turns = turn;
     try {
-      await turn;
+      return await turn;
     } finally {
       if (this.#turns === turn) this.#turns = undefined;
     }
@@ -149,8 +145,8 @@ export class Generator {
   #check_free(fn: string): void {
     if (this.#turns === undefined) return;
     throw new Error(
-      `${fn}: a pool is drawing a truncated normal from this generator, and only its end tells where the next fill ` +
-        'begins: await its promise first',
+      `${fn}: a pool is drawing from this generator, a list or a truncated normal, and only its end tells where the ` +
+        'next fill begins: await its promise first',
     );
   }
 

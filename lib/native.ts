@@ -212,7 +212,7 @@ export function run_fill_of_runs(
  * Writes a whole fill of the engine torch and moves the state to its end.
  *
  * @returns how often values were drawn: a truncated normal is drawn again while any value lies outside its bounds; 0 if
- *   cancelled, which leaves the state as it was
+ *   cancelled or if they would be drawn on and on, which leaves the state as it was
  */
 export function run_torch_fill(
   data: TensorData,
@@ -230,7 +230,9 @@ export function run_torch_fill(
 /**
  * Like run_fill in the engine torch, for a range, which leaves the state as it is.
  *
- * @returns how often the range's values were drawn; the whole fill takes the most over its ranges
+ * @param key the state at the whole fill's beginning, its number of elements, and where in it index 0 is
+ * @param begin index of data[0]
+ * @returns how often the range's values were drawn, 0 as from run_torch_fill; the whole fill takes the most over its ranges
  */
 export function run_torch_range(
   data: TensorData,

@@ -100,7 +100,8 @@ function count_rounds(fill: Fill, dtype: Dtype, key: TorchKey): number {
   return most;
 }
 
-function too_many_rounds(): Error {
+/** For a truncated normal whose draws would go on and on. */
+export function too_many_rounds(): Error {
   return new RangeError(
     'trunc_normal_: expected bounds that candidates meet within 100,000 draws of the engine torch, as PyTorch would draw ' +
       'on and on; the engine philox has no such limit',

@@ -1,13 +1,13 @@
 import { setImmediate as next_turn } from 'node:timers/promises';
 import { type_error } from '../check.js';
 import { dtypes } from '../dtype.js';
-import { default_generator, type Generator } from '../generator.js';
+import type { Generator } from '../generator.js';
 import { type Key, no_key, run_fill } from '../native.js';
 import { check_item, named, Resolver } from './item.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';
 import { is_tiny } from './split.js';
-import { in_turn, key_at_once } from './turn.js';
+import { fill_in_turn, key_at_once } from './turn.js';
 
 /** What `pool.fill` has done. */
 export interface FillResult {
@@ -47,7 +47,7 @@ export class List {
   readonly #array: readonly unknown[] | undefined;
   readonly #iterator: AnyIterator | undefined;
   readonly #keys: readonly (Key | undefined)[];
-  readonly #generator: Generator | undefined;
+  readonly #generator: Generator;
   readonly #resolver = new Resolver();
   readonly #errors: Error[] = [];
   #failed = 0;
@@ -64,7 +64,7 @@ export class List {
     operation: Operation,
     items: readonly unknown[] | AnyIterator,
     keys: readonly (Key | undefined)[],
-    generator: Generator | undefined,
+    generator: Generator,
   ) {
     this.#scheduler = scheduler;
     this.#operation = operation;
@@ -72,6 +72,7 @@ export class List {
     else this.#iterator = items as AnyIterator;
     this.#keys = keys;
     this.#generator = generator;
+    operation.on_stop(() => this.#stop());
   }
 
   async run(): Promise<FillResult> {
@@ -89,8 +90,7 @@ export class List {
     return { tensors: this.#filled, ...this.#operation.done };
   }
 
-  /** To be called when the operation is stopped. */
-  stop(): void {
+  #stop(): void {
     this.#on_change?.();
     this.#on_stop?.();
     try {
@@ -145,7 +145,7 @@ export class List {
         return;
       }
       const bytes = size * dtypes[dtype].bytes;
-      const generator = this.#generator ?? default_generator;
+      const generator = this.#generator;
       const key = random ? (this.#keys[index] ?? key_at_once(generator, fill, dtype, size)) : no_key;
       if (key !== undefined && is_tiny(fill, dtype, size)) {
         run_fill(data, dtype, fill, key, 0, 1);
@@ -162,16 +162,16 @@ export class List {
         else this.#fail(index, item, error);
         this.#on_change?.();
       };
-      const submit = (of: Key, settled: (error: unknown, rounds: number) => void): void => {
-        const order = { fn: 'fill', tensor, fill, key: of, begin: 0, threads: 0 };
-        const job = this.#scheduler.submit(order, (error) => {
-          this.#operation.remove(job, error === undefined);
-          settled(error, job.rounds);
-        });
-        this.#operation.add(job);
-      };
-      if (key !== undefined) submit(key, ended);
-      else in_turn(generator, fill, dtype, size, submit).then(() => ended(), ended);
+      const order = { fn: 'fill', tensor, fill, begin: 0, threads: 0 };
+      if (key === undefined) {
+        fill_in_turn(generator, order, this.#operation, this.#scheduler).then(() => ended(), ended);
+        return;
+      }
+      const job = this.#scheduler.submit({ ...order, key }, (error) => {
+        this.#operation.remove(job, error === undefined);
+        ended(error);
+      });
+      this.#operation.add(job);
     } catch (error) {
       this.#fail(index, item, error);
     }

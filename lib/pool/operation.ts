@@ -84,7 +84,7 @@ function leave(signal: AbortSignal, operation: Operation): void {
 export class Operation {
   readonly #options: CheckedRunOptions;
   readonly #jobs = new Set<Job>();
-  readonly #on_stop: (reason: unknown) => void;
+  readonly #on_stop = new Set<(reason: unknown) => void>();
   #total: { elements: number; bytes: number } | undefined;
   #elements = 0;
   #bytes = 0;
@@ -92,15 +92,9 @@ export class Operation {
   #reported = 0;
   #stopped: { readonly reason: unknown } | undefined;
 
-  /** @param on_stop called when it is stopped, after its jobs were asked to stop */
-  constructor(
-    options: CheckedRunOptions,
-    total: { elements: number; bytes: number } | undefined,
-    on_stop: (reason: unknown) => void = () => undefined,
-  ) {
+  constructor(options: CheckedRunOptions, total: { elements: number; bytes: number } | undefined) {
     this.#options = options;
     this.#total = total;
-    this.#on_stop = on_stop;
     if (options.signal !== undefined) listen(options.signal, this);
     if (options.onProgress === undefined) return;
     this.#reported = performance.now();
@@ -148,7 +142,18 @@ export class Operation {
     if (this.#stopped !== undefined) return;
     this.#stopped = { reason };
     for (const job of [...this.#jobs]) job.cancel(reason);
-    this.#on_stop(reason);
+    for (const tell of [...this.#on_stop]) tell(reason);
+  }
+
+  /**
+   * @param tell called if it is stopped, after its jobs were asked to stop
+   * @returns takes that back
+   */
+  on_stop(tell: (reason: unknown) => void): () => void {
+    this.#on_stop.add(tell);
+    return () => {
+      this.#on_stop.delete(tell);
+    };
   }
 
   /** The end: reports once more if all is filled. */

@@ -14,7 +14,7 @@ import { type CheckedRunOptions, check_run_options, Operation, type RunOptions, 
 import { order_of_range } from './range.js';
 import { Scheduler } from './scheduler.js';
 import { is_tiny } from './split.js';
-import { in_turn, key_at_once } from './turn.js';
+import { fill_in_turn, key_at_once, list_in_turn } from './turn.js';
 
 const most_threads = 128;
 
@@ -109,13 +109,16 @@ export class Pool {
     const checked = check_run_options(fn, rest);
     const list = Array.isArray(items) ? [...(items as unknown[])] : undefined;
     const source = list ?? iterator_of(items);
-    const keys = list === undefined ? [] : take_keys(list, generator ?? default_generator);
+    const drawn = generator ?? default_generator;
+    const keys = list === undefined ? [] : take_keys(list, drawn);
     const total = list === undefined || checked.onProgress === undefined ? undefined : total_of(list);
-    const operation = new Operation(checked, total, () => feeder.stop());
-    const feeder = new List(this.#scheduler, operation, source, keys, generator);
+    const operation = new Operation(checked, total);
     const ended = this.#track(operation);
+    const run = (from: Generator): Promise<FillResult> =>
+      new List(this.#scheduler, operation, source, keys, from).run();
     try {
-      const result = await feeder.run();
+      const in_turn = list !== undefined && drawn.engine === 'torch';
+      const result = await (in_turn ? list_in_turn(drawn, operation, run) : run(drawn));
       operation.end(true);
       return result;
     } finally {
@@ -224,27 +227,31 @@ export class Pool {
     const source = generator ?? default_generator;
     const { dtype, size } = tensor;
     const key = random ? key_at_once(source, fill, dtype, size) : no_key;
-    if (key === undefined) {
-      const order = { fn, tensor, fill, begin: 0, threads };
-      const submit = (of: Key, settled: (error: unknown, rounds: number) => void): void => {
-        this.#submit({ ...order, key: of }, options).then(
-          (rounds) => settled(undefined, rounds),
-          (error: unknown) => settled(error, 0),
-        );
-      };
-      return in_turn(source, fill, dtype, size, submit).then(() => result);
-    }
+    const order = { fn, tensor, fill, begin: 0, threads };
+    if (key === undefined) return this.#wait(source, order, options).then(() => result);
     if (options.onProgress === undefined && is_tiny(fill, tensor.dtype, tensor.size)) {
       if (tensor.size > 0) run_fill(tensor.data, tensor.dtype, fill, key, 0, 1);
       return Promise.resolve(result);
     }
-    return this.#submit({ fn, tensor, fill, key, begin: 0, threads }, options).then(() => result);
+    return this.#submit({ ...order, key }, options).then(() => result);
   }
 
-  /** Resolves with how often values were drawn. */
-  #submit(order: Order, options: CheckedRunOptions): Promise<number> {
+  async #wait(generator: Generator, order: Omit<Order, 'key'>, options: CheckedRunOptions): Promise<void> {
     const { size, data } = order.tensor;
-    if (size === 0) return Promise.resolve(1);
+    const operation = new Operation(options, { elements: size, bytes: data.byteLength });
+    const ended = this.#track(operation);
+    try {
+      await fill_in_turn(generator, order, operation, this.#scheduler);
+      operation.end(true);
+    } finally {
+      operation.end(false);
+      ended();
+    }
+  }
+
+  #submit(order: Order, options: CheckedRunOptions): Promise<void> {
+    const { size, data } = order.tensor;
+    if (size === 0) return Promise.resolve();
     const plain = options.signal === undefined && options.onProgress === undefined;
     const operation = plain ? undefined : new Operation(options, { elements: size, bytes: data.byteLength });
     return new Promise((resolve, reject) => {
@@ -256,7 +263,7 @@ export class Pool {
           reject(thrown); // by onProgress
           return;
         }
-        if (error === undefined) resolve(job.rounds);
+        if (error === undefined) resolve();
         else reject(error);
       });
       operation?.add(job);

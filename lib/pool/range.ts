@@ -53,9 +53,11 @@ function check_key(key: unknown): Key {
   return { seed: check_word('key.seed', seed), stream: check_word('key.stream', stream) };
 }
 
-function check_torch_key({ state, total }: Record<keyof TorchKey, unknown>): TorchKey {
+function check_torch_key({ state, total, offset }: Record<keyof TorchKey, unknown>): TorchKey {
   if (!(state instanceof Uint8Array)) throw type_error(fn, 'key.state', 'a Uint8Array of 5,056 bytes', state);
-  return { state: state.slice(), total: check_integer(fn, 'key.total', total, 0, Number.MAX_SAFE_INTEGER) };
+  const whole = (name: string, value: unknown): number => check_integer(fn, name, value, 0, Number.MAX_SAFE_INTEGER);
+  const key = { state: state.slice(), total: whole('key.total', total) };
+  return offset === undefined ? key : { ...key, offset: whole('key.offset', offset) };
 }
 
 function check_word(argument: string, value: unknown): bigint {

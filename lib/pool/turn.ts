@@ -1,7 +1,10 @@
 import type { Dtype } from '../dtype.js';
 import type { Fill } from '../fill.js';
-import type { Generator } from '../generator.js';
+import { Generator } from '../generator.js';
 import type { Key } from '../native.js';
+import type { Order } from './job.js';
+import type { Operation } from './operation.js';
+import type { Scheduler } from './scheduler.js';
 
 /**
  * The key of the generator's next fill, or undefined where it must wait for its turn: the engine torch knows where a fill after
@@ -11,21 +14,74 @@ export function key_at_once(generator: Generator, fill: Fill, dtype: Dtype, size
   return generator.busy || generator.is_open_ended(fill) ? undefined : generator.next_key(fill, dtype, size);
 }
 
-/**
- * Starts a fill when the generator's earlier ones have ended.
- *
- * @param submit starts it; calls `settled` at the end, with the error or undefined, and how often values were drawn
- */
-export function in_turn(
-  generator: Generator,
-  fill: Fill,
-  dtype: Dtype,
-  size: number,
-  submit: (key: Key, settled: (error: unknown, rounds: number) => void) => void,
-): Promise<void> {
-  const draw = (key: Key): Promise<number> =>
-    new Promise((resolve, reject) => {
-      submit(key, (error, rounds) => (error === undefined ? resolve(rounds) : reject(error)));
+/** Runs a job of an operation. Resolves with how often values were drawn. */
+function run_job(scheduler: Scheduler, operation: Operation, order: Order): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const job = scheduler.submit(order, (error) => {
+      operation.remove(job, error === undefined);
+      if (error === undefined) resolve(job.rounds);
+      else reject(error);
     });
-  return generator.in_turn(fill, dtype, size, draw);
+    operation.add(job);
+  });
+}
+
+/**
+ * Fills a tensor when the generator's earlier fills have ended. If the operation is stopped before that, it rejects at once. Stopped or
+ * not, the generator moves past the fill, unless it is a truncated normal: nobody knows how far that would have been.
+ */
+export function fill_in_turn(
+  generator: Generator,
+  order: Omit<Order, 'key'>,
+  operation: Operation,
+  scheduler: Scheduler,
+): Promise<void> {
+  const { fill, tensor } = order;
+  const { dtype, size: total } = tensor;
+  const run = async (key: Key): Promise<number> => {
+    if (operation.stopped !== undefined) throw operation.stopped.reason;
+    return await run_job(scheduler, operation, { ...order, key });
+  };
+  return unless_stopped(operation, async (begin) => {
+    const { drawn } = await generator.in_turn(async (engine) => {
+      begin();
+      // In an object, since the next fill need not wait for this one.
+      if (!generator.is_open_ended(fill)) return { drawn: run(engine.next_key(fill, dtype, total)) };
+      const rounds = await run({ state: engine.get_state(), total });
+      engine.skip(fill, dtype, total, rounds);
+      return { drawn: rounds };
+    });
+    await drawn;
+  });
+}
+
+/**
+ * Runs a list in its turn, with a generator of its own, so that its items draw one after the other whatever else is asked for
+ * meanwhile. The generator is left after the list, or as it was if the list was stopped.
+ */
+export function list_in_turn<T>(
+  generator: Generator,
+  operation: Operation,
+  run: (own: Generator) => Promise<T>,
+): Promise<T> {
+  return unless_stopped(operation, (begin) =>
+    generator.in_turn(async (engine) => {
+      begin();
+      if (operation.stopped !== undefined) throw operation.stopped.reason;
+      const own = new Generator({ engine: 'torch' }).set_state(engine.get_state());
+      try {
+        return await run(own);
+      } finally {
+        if (operation.stopped === undefined) engine.set_state(own.get_state());
+      }
+    }),
+  );
+}
+
+/** What `work` promises; rejects with the reason if the operation is stopped before it calls `begin`. */
+function unless_stopped<T>(operation: Operation, work: (begin: () => void) => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const begin = operation.on_stop(reject);
+    work(begin).then(resolve, reject);
+  });
 }

@@ -1,6 +1,7 @@
 /** What runs in the pool's threads. Piscina calls `work`. */
 
 import { dtypes, view_of } from '../dtype.js';
+import { too_many_rounds } from '../engines/torch.js';
 import { is_random } from '../fill.js';
 import { is_torch_key, run_fill, run_torch_range } from '../native.js';
 import { let_go } from './memory.js';
@@ -64,7 +65,10 @@ function take_turn(turn: TurnMessage): Report {
       const view = view_of(dtype, buffer, byte_offset + begin * bytes, end - begin);
       if (is_torch_key(key) && is_random(fill)) {
         const rounds = run_torch_range(view, dtype, fill, key, turn.begin + begin, threads, cancel);
-        if (rounds === 0) break;
+        if (rounds === 0) {
+          if (Atomics.load(cancel, 0) === 0) throw too_many_rounds();
+          break;
+        }
         raise(words, control_words.rounds, rounds);
       } else if (!run_fill(view, dtype, fill, key, turn.begin + begin, threads, cancel)) {
         break;

@@ -138,7 +138,8 @@ TEST_CASE("draws that would never end do") {
   // Ten million standard deviations away.
   const Fill far = {Kind::kTruncNormal, {0, 1e-7, 1, 2}};
   for (const Fill& fill : {between, far}) {
-    for (const uint64_t total : {uint64_t{16}, uint64_t{21}}) {
+    for (const uint64_t total : {uint64_t{16}, uint64_t{21}, uint64_t{3000000}}) {
+      if (total > 100 && fill.param[0] != 0) continue;
       const TorchFill torch{fill, Dtype::kFloat32, total};
       std::vector<float> data(total);
       const Range range{data.data(), torch.dtype, 0, total};

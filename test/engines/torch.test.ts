@@ -85,7 +85,8 @@ describe('states of PyTorch', () => {
       const seed = /^torch\.manual_seed\((.*)\)$/.exec(step)?.[1];
       const fill = /^torch\.empty\((\d+)\)\.(uniform_|normal_)\(\)$/.exec(step);
       if (seed !== undefined) generator.manual_seed(seed === '2**40+7' ? 2 ** 40 + 7 : Number(seed));
-      else if (fill !== null) call({ fn: fill[2] as 'uniform_', shape: [Number(fill[1])], dtype: 'float32', args: {} }, generator);
+      else if (fill !== null)
+        call({ fn: fill[2] as 'uniform_', shape: [Number(fill[1])], dtype: 'float32', args: {} }, generator);
       else throw new Error(step);
     }
     return generator;
