@@ -72,7 +72,7 @@ describe('the engine torch', () => {
       const small = cases.filter((each) => size_of(each) <= 1_100_000);
       expect(small.flatMap((each) => check(each, threads))).toEqual([]);
     }
-  });
+  }, 120_000); // with sanitizers, on SCALAR
 });
 
 describe('states of PyTorch', () => {
