@@ -74,8 +74,8 @@ HWY_EXPORT(SumWindows);
 
 namespace {
 
-// From here on a jump, at 0.1 ms and 0.3 for a distance not known yet, is faster than making the blocks between, at 30 to
-// 50 ns each.
+// From here on a jump, at 0.1 ms and 0.3 for a distance not known yet, is faster than making the blocks between, at 30
+// to 50 ns each.
 constexpr uint64_t kJumpBlocks = 8192;
 
 uint32_t* Aligned(uint32_t* memory) {

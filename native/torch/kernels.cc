@@ -13,6 +13,7 @@
 #include "kernels/storage.h"
 #include "kernels/store-inl.h"
 #include "random/mt19937.h"
+#include "torch/blocks-inl.h"
 #include "torch/words-inl.h"
 #include "widen.h"
 
@@ -62,81 +63,22 @@ HWY_INLINE void Uniforms(const TorchUniform& p, const uint32_t* HWY_RESTRICT wor
   std::memcpy(out + i, last, (count - i) * sizeof(T));
 }
 
-#define NNINIT_FOR_FLOATS(dtype, call) \
-  switch (dtype) {                     \
-    case Dtype::kFloat32:              \
-      call(float);                     \
-      break;                           \
-    case Dtype::kFloat16:              \
-      call(Float16);                   \
-      break;                           \
-    case Dtype::kBFloat16:             \
-      call(BFloat16);                  \
-      break;                           \
-    case Dtype::kFloat64:              \
-      break;                           \
+// Calls work with the elements as those of a dtype that computes in float32.
+template <class Work>
+HWY_INLINE auto WithElements(Dtype dtype, void* out, const Work& work) {
+  switch (dtype) {
+    case Dtype::kFloat16:
+      return work(static_cast<Float16*>(out));
+    case Dtype::kBFloat16:
+      return work(static_cast<BFloat16*>(out));
+    default:
+      return work(static_cast<float*>(out));
   }
+}
 
 void UniformWords(const TorchUniform& p, Dtype dtype, const uint32_t* words, size_t count, void* out) {
   if (dtype == Dtype::kFloat64) return Uniforms(p, words, count, static_cast<double*>(out));
-#define NNINIT_CALL(T) Uniforms(p, words, count, static_cast<T*>(out))
-  NNINIT_FOR_FLOATS(dtype, NNINIT_CALL)
-#undef NNINIT_CALL
-}
-
-// One block, in the float32 that all but float64 compute in.
-HWY_INLINE void NormalBlock(float mean, float std, const uint32_t* HWY_RESTRICT words, float* HWY_RESTRICT out) {
-  const hn::CappedTag<float, 8> d;
-  for (size_t i = 0; i < 8; i += hn::Lanes(d)) {
-    auto x = hn::Zero(d);
-    auto y = hn::Zero(d);
-    NormalPairs(d, Uniform24(d, words + i), Uniform24(d, words + 8 + i), hn::Set(d, mean), hn::Set(d, std), x, y);
-    hn::StoreU(x, d, out + i);
-    hn::StoreU(y, d, out + 8 + i);
-  }
-}
-
-template <class T>
-HWY_INLINE void StoreBlock(const float* HWY_RESTRICT block, T* HWY_RESTRICT out) {
-  const hn::CappedTag<float, 16> d;
-  for (size_t i = 0; i < kTorchBlock; i += hn::Lanes(d)) StoreAs(d, hn::LoadU(d, block + i), out + i);
-}
-
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-// Vectors of 16: the first halves of two blocks beside each other, then the second ones.
-struct PairOfBlocks {
-  const hn::CappedTag<float, 16> d;
-  hn::Vec<hn::CappedTag<float, 16>> x, y;
-
-  HWY_INLINE PairOfBlocks(float mean, float std, const uint32_t* HWY_RESTRICT words0,
-                          const uint32_t* HWY_RESTRICT words1) {
-    const auto u = Uniform24(d, words0);
-    const auto v = Uniform24(d, words1);
-    NormalPairs(d, hn::ConcatLowerLower(d, v, u), hn::ConcatUpperUpper(d, v, u), hn::Set(d, mean), hn::Set(d, std), x,
-                y);
-  }
-
-  template <class T>
-  HWY_INLINE void Store(T* HWY_RESTRICT out0, T* HWY_RESTRICT out1) const {
-    StoreAs(d, hn::ConcatLowerLower(d, y, x), out0);
-    StoreAs(d, hn::ConcatUpperUpper(d, y, x), out1);
-  }
-};
-#endif
-
-// Two blocks, from words and to elements that need not be neighbours.
-template <class T>
-HWY_INLINE void BlockPair(float mean, float std, const uint32_t* HWY_RESTRICT words0,
-                          const uint32_t* HWY_RESTRICT words1, T* HWY_RESTRICT out0, T* HWY_RESTRICT out1) {
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  PairOfBlocks(mean, std, words0, words1).Store(out0, out1);
-#else
-  HWY_ALIGN float values[kTorchBlock];
-  NormalBlock(mean, std, words0, values);
-  StoreBlock(values, out0);
-  NormalBlock(mean, std, words1, values);
-  StoreBlock(values, out1);
-#endif
+  WithElements(dtype, out, [&](auto* to) HWY_ATTR { Uniforms(p, words, count, to); });
 }
 
 template <class T>
@@ -170,9 +112,7 @@ HWY_INLINE void Normals(const TorchNormal& p, const uint32_t* HWY_RESTRICT words
 }
 
 void NormalWords(const TorchNormal& p, Dtype dtype, const uint32_t* words, size_t blocks, void* out) {
-#define NNINIT_CALL(T) Normals(p, words, blocks, static_cast<T*>(out))
-  NNINIT_FOR_FLOATS(dtype, NNINIT_CALL)
-#undef NNINIT_CALL
+  WithElements(dtype, out, [&](auto* to) HWY_ATTR { Normals(p, words, blocks, to); });
 }
 
 // Elements as the float32 they stand for.
@@ -260,10 +200,8 @@ HWY_INLINE size_t Redraws(const TorchNormal& p, const uint32_t* HWY_RESTRICT wor
 
 size_t RedrawWords(const TorchNormal& p, Dtype dtype, const uint32_t* words, size_t blocks, void* out, uint32_t first,
                    uint32_t* pending, bool* before) {
-#define NNINIT_CALL(T) return Redraws(p, words, blocks, static_cast<T*>(out), first, pending, before)
-  NNINIT_FOR_FLOATS(dtype, NNINIT_CALL)
-#undef NNINIT_CALL
-  return 0;
+  return WithElements(dtype, out,
+                      [&](auto* to) HWY_ATTR { return Redraws(p, words, blocks, to, first, pending, before); });
 }
 
 }  // namespace HWY_NAMESPACE

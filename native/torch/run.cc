@@ -199,8 +199,8 @@ uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range
   return rounds;
 }
 
-bool SkipTorch(const TorchFill& torch, uint64_t rounds, TorchStream* stream) {
-  if (torch.fill.kind == Kind::kOrthogonal) return SkipTorch(GaussianOf(torch), 1, stream);
+bool SkipTorch(const TorchFill& fill, uint64_t rounds, TorchStream* stream) {
+  const TorchFill torch = fill.fill.kind == Kind::kOrthogonal ? GaussianOf(fill) : fill;
   if (IsShort(torch)) {
     double values[kTorchShort];
     if (ShortNormals(NormalsOf(torch), stream, values) == 0) return false;
