@@ -66,13 +66,17 @@ describe('the engine torch', () => {
     expect(cases.flatMap((each) => check(each))).toEqual([]);
   });
 
-  test.each(simd_targets())('does so on %s, on 1 and 3 threads', (target) => {
-    force_simd_target(target);
-    for (const threads of [1, 3]) {
-      const small = cases.filter((each) => size_of(each) <= 1_100_000);
-      expect(small.flatMap((each) => check(each, threads))).toEqual([]);
-    }
-  }, 120_000); // with sanitizers, on SCALAR
+  test.each(simd_targets())(
+    'does so on %s, on 1 and 3 threads',
+    (target) => {
+      force_simd_target(target);
+      for (const threads of [1, 3]) {
+        const small = cases.filter((each) => size_of(each) <= 1_100_000);
+        expect(small.flatMap((each) => check(each, threads))).toEqual([]);
+      }
+    },
+    120_000,
+  ); // with sanitizers, on SCALAR
 });
 
 describe('states of PyTorch', () => {
