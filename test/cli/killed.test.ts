@@ -9,4 +9,5 @@ test.skipIf(process.platform === 'win32')(
   async () => {
     expect(await kill_and_resume(root.path, 8, 400)).toBeGreaterThan(0);
   },
+  240_000, // some twenty processes, each of which takes seconds to start under the sanitizers
 );
