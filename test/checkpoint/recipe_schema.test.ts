@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { read_json } from '../../lib/checkpoint/json.js';
 import { resolve_plan } from '../../lib/checkpoint/plan.js';
@@ -28,7 +29,7 @@ test.each(examples)('examples/recipes/%s is a plan, without warnings, and names 
   const value = JSON.parse(readFileSync(path, 'utf8')) as { readonly $schema?: string };
   expect(value.$schema).toBe('../../docs/recipe.schema.json');
   expect(published_schema().safeParse(value).success).toBe(true);
-  const { tensors, warnings } = await load_source({ input: path.pathname });
+  const { tensors, warnings } = await load_source({ input: fileURLToPath(path) });
   expect(warnings).toEqual([]);
   expect(tensors.length).toBeGreaterThan(3);
 });
