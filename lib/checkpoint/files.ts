@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { error_code, WriteError } from './errors.js';
 
@@ -76,6 +76,14 @@ export class PendingFile {
     await rename_step(this.#temporary, path);
   }
 
+  /** Gives the finished file its name only if no file has it: else the error's code is EEXIST. */
+  async publish_new(): Promise<void> {
+    await step('create', this.path, () =>
+      link(this.#temporary, this.path).catch((cause) => this.#without_links(cause)),
+    );
+    await rm(this.#temporary, { force: true }).catch(() => {});
+  }
+
   async discard(): Promise<void> {
     // Whatever brought us here is the error to report.
     await this.close().catch(() => {});
@@ -87,6 +95,13 @@ export class PendingFile {
     const handle = this.#handle;
     this.#handle = undefined;
     await handle?.close();
+  }
+
+  /** On file systems without hard links (FAT, buckets) an empty file takes the name first: who is killed just then leaves that. */
+  async #without_links(cause: unknown): Promise<void> {
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(error_code(cause) ?? '')) throw cause;
+    await (await open(this.path, 'wx', 0o666)).close();
+    await rename(this.#temporary, this.path);
   }
 
   #opened(): FileHandle {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -17,7 +18,7 @@ export const held_name = (digest: string, name: string): string => `.nninit-${di
 
 /** What a run that was killed may have left behind, besides its journal. */
 export const is_leftover = (name: string): boolean =>
-  name === temporary_journal_name || /^\.nninit-[0-9a-f]{12}-.+\.(tmp|done)$/.test(name);
+  (name.startsWith(`${journal_name}.`) && name.endsWith('.tmp')) || /^\.nninit-[0-9a-f]{12}-.+\.(tmp|done)$/.test(name);
 
 const journal_schema = z.object({
   /** The digest of the files that are being written. */
@@ -49,25 +50,24 @@ export async function read_journal(folder: string): Promise<Journal | 'broken' |
   }
 }
 
-/** Writes a journal where there is none; of two that try at once, one is refused. */
+/** Writes a journal where there is none, in one step; of two that try at once, one is refused. */
 export async function create_journal(folder: string, journal: Journal): Promise<void> {
-  const path = join(folder, journal_name);
-  let file: PendingFile;
+  // A name of its own: another process may be at the same.
+  const temporary = join(folder, `${journal_name}.${randomUUID()}.tmp`);
+  const file = await PendingFile.create(join(folder, journal_name), temporary);
   try {
-    file = await PendingFile.create(path, path);
+    await write_journal(file, journal);
+    await file.publish_new();
   } catch (cause) {
-    if (error_code(cause) !== 'EEXIST') throw cause;
+    await file.discard();
+    // The other one may have taken the temporary file for a leftover, and removed it.
+    const removed = error_code(cause) === 'ENOENT' && (await read_journal(folder)) !== undefined;
+    if (error_code(cause) !== 'EEXIST' && !removed) throw cause;
     throw new InputError(`another process has just begun to write to ${folder}`, {
       path: folder,
       code: 'EBUSY',
       cause,
     });
-  }
-  try {
-    await write_journal(file, journal);
-  } catch (cause) {
-    await file.discard();
-    throw cause;
   }
 }
 

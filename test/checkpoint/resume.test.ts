@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -9,11 +10,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { InterruptedError } from '../../lib/checkpoint/errors.js';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
 import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
-import { held_name, is_leftover, journal_name, pending_name } from '../../lib/checkpoint/resume_journal.js';
+import {
+  create_journal,
+  held_name,
+  is_leftover,
+  journal_name,
+  pending_name,
+} from '../../lib/checkpoint/resume_journal.js';
 import { is_running, this_process } from '../../lib/checkpoint/resume_process.js';
 import { safetensors_files } from '../../lib/checkpoint/shards.js';
 import { type WriteOptions, write_checkpoint } from '../../lib/checkpoint/writer.js';
@@ -288,6 +296,27 @@ test('of two at once one is refused, and the other is not disturbed', async () =
   const ended = await Promise.allSettled([write(folder), write(folder)]);
   expect(ended.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   expect(content_of(folder)).toEqual(await expected());
+});
+
+test('a journal is there whole or not at all', async () => {
+  const journal = { digest: 'x', replaces: true, committing: false, stale: [], process: null, progress: {} };
+  const path = join(root.path, journal_name);
+  for (let turn = 0; turn < 50; turn++) {
+    let done = false;
+    const creating = create_journal(root.path, journal).finally(() => {
+      done = true;
+    });
+    // A run that is killed leaves what can be seen at some moment.
+    while (!done) {
+      if (existsSync(path)) expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(journal);
+      await setImmediate();
+    }
+    await creating;
+    expect(readdirSync(root.path)).toEqual([journal_name]);
+    await expect(create_journal(root.path, journal)).rejects.toMatchObject({ name: 'InputError', code: 'EBUSY' });
+    expect(readdirSync(root.path)).toEqual([journal_name]);
+    rmSync(path);
+  }
 });
 
 test('processes are told apart', async () => {
