@@ -71,6 +71,34 @@ export const heads_divide: Refinement<{ hidden_size: number; num_attention_heads
   { path: ['hidden_size'], error: 'a multiple of num_attention_heads' },
 ];
 
+interface RotaryConfig {
+  readonly head_dim?: number | null | undefined;
+  readonly hidden_size: number;
+  readonly num_attention_heads: number;
+}
+
+/** Half of a head is rotated against the other. Heads of up to 4, as tiny test models have, pass in transformers too. */
+const can_rotate = (width: number): boolean => width <= 4 || width % 2 === 0;
+
+/** For superRefine: that heads have two halves, as rotary position embeddings demand. */
+export function heads_rotate(
+  { head_dim, hidden_size, num_attention_heads }: RotaryConfig,
+  issues: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  if (head_dim != null) {
+    if (can_rotate(head_dim)) return;
+    const message = 'an even number, since rotary position embeddings turn one half of a head against the other';
+    issues.addIssue({ code: 'custom', path: ['head_dim'], message });
+    return;
+  }
+  const width = Math.floor(hidden_size / num_attention_heads);
+  if (can_rotate(width)) return;
+  const message =
+    `heads of an even width (hidden_size / num_attention_heads, here ${width}), since rotary position embeddings turn ` +
+    'one half of a head against the other';
+  issues.addIssue({ code: 'custom', path: ['hidden_size'], message });
+}
+
 const max_labels = 1_000_000_000;
 
 /** The keys that say how many classes a classifier has. */

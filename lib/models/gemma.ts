@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { define_architecture, flag, heads_divide, padding_fits, size } from './architecture.js';
+import { define_architecture, flag, heads_divide, heads_rotate, padding_fits, size } from './architecture.js';
 import { attention, type Decoder, type DecoderConfig, decoder_classes, decoder_keys, gated_mlp } from './decoder.js';
 import { rms_norm } from './modules.js';
 
@@ -54,7 +54,8 @@ const config = z
     ...common,
     num_key_value_heads: size().default(16),
   })
-  .refine(...padding_fits);
+  .refine(...padding_fits)
+  .superRefine(heads_rotate);
 
 const one = gemma_classes(two_norms);
 
@@ -87,7 +88,8 @@ const later_config = (vocab_size: number) =>
       num_key_value_heads: size().default(4),
     })
     .refine(...heads_divide)
-    .refine(...padding_fits);
+    .refine(...padding_fits)
+    .superRefine(heads_rotate);
 
 const two = gemma_classes(four_norms);
 

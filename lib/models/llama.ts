@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { define_architecture, flag, heads_divide, padding_fits } from './architecture.js';
+import { define_architecture, flag, heads_divide, heads_rotate, padding_fits } from './architecture.js';
 import { attention, decoder_classes, decoder_keys, gated_mlp } from './decoder.js';
 import { rms_norm } from './modules.js';
 
@@ -18,7 +18,8 @@ const config = z
     mlp_bias: flag().default(false),
   })
   .refine(...heads_divide)
-  .refine(...padding_fits);
+  .refine(...padding_fits)
+  .superRefine(heads_rotate);
 
 const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
   layer: (config) => ({

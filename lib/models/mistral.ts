@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { define_architecture, padding_fits, size } from './architecture.js';
+import { define_architecture, heads_rotate, padding_fits, size } from './architecture.js';
 import { attention, decoder_classes, decoder_keys, gated_mlp } from './decoder.js';
 import { rms_norm } from './modules.js';
 
@@ -16,7 +16,8 @@ const config = z
     }),
     num_key_value_heads: size().default(8),
   })
-  .refine(...padding_fits);
+  .refine(...padding_fits)
+  .superRefine(heads_rotate);
 
 const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
   layer: (config) => ({

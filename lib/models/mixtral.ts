@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { aliases, define_architecture, padding_fits, size } from './architecture.js';
+import { aliases, define_architecture, heads_rotate, padding_fits, size } from './architecture.js';
 import { attention, decoder_classes, decoder_keys } from './decoder.js';
 import { container, parameter, rms_norm } from './modules.js';
 import { split_experts } from './saved.js';
@@ -18,7 +18,8 @@ const config = z
     num_key_value_heads: size().default(8),
     num_local_experts: size(undefined, 100_000).default(8),
   })
-  .refine(...padding_fits);
+  .refine(...padding_fits)
+  .superRefine(heads_rotate);
 
 const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
   layer: (config) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { define_architecture, optional_size, padding_fits, size } from './architecture.js';
+import { define_architecture, heads_rotate, optional_size, padding_fits, size } from './architecture.js';
 import { attention, decoder_classes, decoder_keys, gated_mlp } from './decoder.js';
 import { rms_norm } from './modules.js';
 
@@ -17,7 +17,8 @@ const config = z
     num_key_value_heads: optional_size().default(32),
     head_dim: size().optional(),
   })
-  .refine(...padding_fits);
+  .refine(...padding_fits)
+  .superRefine(heads_rotate);
 
 const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
   layer: (config) => ({

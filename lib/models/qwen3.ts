@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { define_architecture, flag, optional_size, padding_fits, size } from './architecture.js';
+import { define_architecture, flag, heads_rotate, optional_size, padding_fits, size } from './architecture.js';
 import { attention, decoder_classes, decoder_keys, gated_mlp, head_dim } from './decoder.js';
 import { rms_norm } from './modules.js';
 
@@ -18,7 +18,8 @@ const config = z
     head_dim: size().default(128),
     attention_bias: flag().default(false),
   })
-  .refine(...padding_fits);
+  .refine(...padding_fits)
+  .superRefine(heads_rotate);
 
 const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
   layer: (config) => ({

@@ -70,6 +70,16 @@ test('a mixture of experts says where its parts belong in what is drawn', () => 
   expect(part('experts.1.w2.weight')).toEqual({ tensor: 'model.layers.0.mlp.experts.down_proj', begin: 4 * 6 });
 });
 
+test('heads of an odd width are refused where positions are rotary', () => {
+  for (const model_type of ['llama', 'mistral', 'mixtral', 'qwen2', 'qwen3', 'gemma', 'gemma2', 'gemma3_text']) {
+    expect(() => plan_of({ model_type, head_dim: 7 })).toThrow('head_dim: expected an even number');
+  }
+});
+
+test("heads that transformers' checks of rotary embeddings pass are accepted: even ones, and tiny ones", () => {
+  for (const head_dim of [1, 3, 4, 6]) expect(plan_of({ model_type: 'llama', head_dim }).tensors).not.toEqual([]);
+});
+
 describe('config.json beside the weights', () => {
   test('is copied to the letter', () => {
     expect(plan_of_text(example).config).toBe(example);
@@ -147,6 +157,12 @@ test.each<[object, string]>([
   ],
   [{ quantization_config: { bits: 4 } }, 'quantization_config: expected none'],
   [{ model_type: 'llama', hidden_size: 100 }, 'hidden_size: expected a multiple of num_attention_heads'],
+  [
+    { model_type: 'llama', hidden_size: 224 },
+    'hidden_size: expected heads of an even width (hidden_size / num_attention_heads, here 7), since rotary position ' +
+      'embeddings turn one half of a head against the other, but received 224',
+  ],
+  [{ model_type: 'qwen2', head_dim: 5 }, 'head_dim: expected an even number, since rotary position embeddings turn'],
   [{ model_type: 'llama', architectures: 'LlamaModel' }, 'architectures: expected a list of the name of a class'],
   [{ model_type: 'llama', pad_token_id: 32000 }, 'pad_token_id: expected a row of the vocabulary'],
   [{ model_type: 'llama', pad_token_id: 0.5 }, 'pad_token_id: expected a whole number, or null, but received 0.5'],
