@@ -86,7 +86,9 @@ export interface RankOptions {
  * Laid side by side in the order of ranks, along the dimension that is cut, the ranks' parts are the whole model; only heads of keys and
  * values of which there are fewer than ranks are there several times.
  *
- * @throws InputError for other models, and for sizes that the ranks cannot share equally
+ * A single rank has the whole of any model.
+ *
+ * @throws InputError for other models on several ranks, and for sizes that the ranks cannot share equally
  */
 export function for_rank(
   tensors: readonly ResolvedTensor[],
@@ -98,12 +100,13 @@ export function for_rank(
   if (!Number.isSafeInteger(rank) || rank < 0 || rank >= tp) {
     throw refuse(`expected a rank from 0 to ${tp - 1}, but received ${show(rank)}`);
   }
+  if (tp === 1) return [...tensors]; // the only rank has all of any model
   const head = head_size(tensors, config, refuse);
   return tensors.map((tensor) => {
     const share = shares.get(tensor.name.replace(/(?<=\.)\d+(?=\.)/g, '*'));
     const place = `tensor ${show(tensor.name)}`;
     if (share === undefined) throw refuse(`${place}: it is not known how tensor-parallel ranks share it`);
-    if (share === 'whole' || tp === 1) return tensor;
+    if (share === 'whole') return tensor;
     const size = tensor.shape[share.dim];
     if (size === undefined) throw refuse(`${place}: expected more dimensions than [${tensor.shape}] has`);
     const unit = share.of === 'heads' || share.of === 'kv_heads' ? head : 1;

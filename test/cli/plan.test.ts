@@ -109,6 +109,14 @@ test('what stays zero and what a rank writes of a tensor is shown', async () => 
   expect(stdout).toMatch(/^model\.norm\.weight +\[16\] .* value 1 +64$/m);
 });
 
+test('one rank has the whole of any model', async () => {
+  for (const input of ['resnet18', file('r.json', recipe)]) {
+    expect(await plan(input, '--tp', '1', '--rank', '0')).toEqual(await plan(input));
+  }
+  const { code, stderr } = await plan('resnet18', '--tp', '1', '--rank', '1');
+  expect([code, stderr]).toEqual([2, 'nninit: expected a --rank from 0 to 0, but received 1\n']);
+});
+
 test('rules from a file and the command line apply', async () => {
   const rules = file('rules.json', { '*': 'ones' });
   const { stdout } = await plan(
