@@ -1,4 +1,4 @@
-import { type FileHandle, link, mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readlink, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { error_code, WriteError } from './errors.js';
 
@@ -117,12 +117,10 @@ export async function make_folder(folder: string): Promise<string[]> {
   for (let at = resolve(folder); ; at = dirname(at)) {
     const there = await step('look at', at, () => if_there(stat(at)));
     if (there?.isDirectory()) break;
-    if (there !== undefined) {
-      throw new WriteError(
-        'create the folder',
-        folder,
-        Object.assign(new Error(`${at} is no folder`), { code: 'ENOTDIR' }),
-      );
+    if (there !== undefined) throw no_folder(folder, `${at} is no folder`, 'ENOTDIR');
+    const target = await readlink(at).catch(() => undefined);
+    if (target !== undefined) {
+      throw no_folder(folder, `${at} is a link to ${target}, and there is nothing (ENOENT)`, 'ENOENT');
     }
     missing.push(at);
     if (at === dirname(at)) break;
@@ -137,6 +135,10 @@ export async function make_folder(folder: string): Promise<string[]> {
     throw cause;
   }
   return made;
+}
+
+function no_folder(folder: string, why: string, code: string): WriteError {
+  return new WriteError('create the folder', folder, Object.assign(new Error(why), { code }));
 }
 
 /** False if someone else was quicker. */

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -225,6 +226,18 @@ test.skipIf(process.platform !== 'linux')('what the system refuses is said with 
   await expect(write('/proc/nninit')).rejects.toMatchObject({ code: 'ENOENT', path: '/proc/nninit' });
   writeFileSync(join(root, 'file'), '');
   await expect(write(join(root, 'file/x'))).rejects.toMatchObject({ code: 'ENOTDIR', path: join(root, 'file/x') });
+});
+
+test.skipIf(process.platform === 'win32')('a link to nowhere in the place of a folder is said to be one', async () => {
+  symlinkSync('gone', join(root, 'link'));
+  for (const folder of [join(root, 'link'), join(root, 'link/below')]) {
+    const error = { name: 'WriteError', code: 'ENOENT', path: folder };
+    await expect(write(folder)).rejects.toMatchObject(error);
+    await expect(write(folder)).rejects.toThrow(
+      `could not create the folder ${folder}: ${join(root, 'link')} is a link to gone, and there is nothing (ENOENT)`,
+    );
+  }
+  expect(readdirSync(root)).toEqual(['link']);
 });
 
 test('a model without room on the disk is refused before the work', async () => {
