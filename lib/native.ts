@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { range_error } from './check.js';
 import { type Dtype, dtypes, type TensorData } from './dtype.js';
 import { type Fill, is_random } from './fill.js';
 
@@ -79,7 +80,21 @@ const kind_codes: Readonly<Record<Fill['kind'], number>> = {
   sparse: 6,
 };
 
+const most_threads = 1024;
+
+/**
+ * What NNINIT_THREADS says is read by the addon, once, which passes over what it cannot use.
+ *
+ * @throws RangeError unless it is a number of threads, or empty, which counts as not set
+ */
+export function check_threads_variable(): void {
+  const text = process.env.NNINIT_THREADS ?? '';
+  if (text === '' || (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= most_threads)) return;
+  throw range_error('nninit', 'the environment variable NNINIT_THREADS', `an integer from 1 to ${most_threads}`, text);
+}
+
 function load(): Addon {
+  check_threads_variable();
   const require = createRequire(import.meta.url);
   // The same path from lib/ and from dist/; the variable is for builds with sanitizers.
   const path = process.env.NNINIT_ADDON ?? '../build/Release/nninit.node';
@@ -280,8 +295,8 @@ export function prepare_memory(data: TensorData): void {
 }
 
 /**
- * Sets how many native threads a fill may use, the calling one included. Starts as `NNINIT_THREADS`, or the number of
- * cores this process may run on.
+ * Sets how many native threads a fill may use, the calling one included. Starts as the environment variable `NNINIT_THREADS` (1 to
+ * 1024; anything else is a RangeError when the addon is first needed), or the number of cores this process may run on.
  */
 export function set_num_threads(threads: number): void {
   addon().set_num_threads(threads);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { dtypes } from '../lib/dtype.js';
 import type { Fill } from '../lib/fill.js';
 import {
@@ -187,5 +187,29 @@ describe('SIMD targets', () => {
 
   test('an unknown target is refused', () => {
     expect(() => force_simd_target('AVX9')).toThrow(/expected one of simd_targets\(\)/);
+  });
+});
+
+describe('NNINIT_THREADS', () => {
+  afterEach(() => vi.unstubAllEnvs());
+  const fresh = async () => {
+    vi.resetModules();
+    return await import('../lib/native.js');
+  };
+
+  test.each(['0', '1025', 'abc', '-1', '1.5', '99999999999', '+4', '4 ', '0x4', '1e2'])(
+    '%j is refused at the first use',
+    async (text) => {
+      vi.stubEnv('NNINIT_THREADS', text);
+      const { get_num_threads } = await fresh();
+      const message = `nninit: expected an integer from 1 to 1024 for the environment variable NNINIT_THREADS, but received '${text}' of type string`;
+      for (let i = 0; i < 2; i++) expect(get_num_threads).toThrow(new RangeError(message));
+    },
+  );
+
+  test.each(['', '1', '1024', '007'])('%j is accepted', async (text) => {
+    vi.stubEnv('NNINIT_THREADS', text);
+    const { get_num_threads } = await fresh();
+    expect(get_num_threads).not.toThrow();
   });
 });

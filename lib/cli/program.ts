@@ -1,4 +1,6 @@
 import { Command, CommanderError } from 'commander';
+import { InputError } from '../checkpoint/errors.js';
+import { check_threads_variable } from '../native.js';
 import { version } from '../version.js';
 import { add_bench } from './bench.js';
 import { describe_error, exit_code_of, exit_codes } from './failure.js';
@@ -33,7 +35,7 @@ Exit codes:
 What was begun is removed, or kept for --resume if something of it is complete; the error says which.
 
 Environment:
-  NNINIT_THREADS  native threads, where --threads is not given (default: the cores)
+  NNINIT_THREADS  native threads, 1 to 1024, where --threads is not given (default: the cores)
   NNINIT_DEBUG=1  shows where an error came from`;
 
 /**
@@ -51,6 +53,15 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     if (error instanceof CommanderError) return error.exitCode === 0 ? exit_codes.ok : exit_codes.usage;
     streams.stderr.write(`${describe_error(error, Boolean(process.env.NNINIT_DEBUG))}\n`);
     return exit_code_of(error);
+  }
+}
+
+/** For every command, so that a slip is told by the first one and not by the one that fills. */
+function check_environment(): void {
+  try {
+    check_threads_variable();
+  } catch (cause) {
+    throw new InputError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 
@@ -74,7 +85,8 @@ export function program(streams: Streams): Command {
       getErrHelpWidth: () => stderr.columns ?? 100,
       outputError: (text, write) => write(text.replace(/^error: /, 'nninit: ')),
     })
-    .exitOverride();
+    .exitOverride()
+    .hook('preAction', check_environment);
 
   add_generate(nninit, streams);
   add_plan(nninit, streams);

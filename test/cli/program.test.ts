@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Output, run } from '../../lib/cli/program.js';
 import { gains } from '../../lib/gain.js';
 import { version } from '../../lib/version.js';
@@ -219,3 +219,16 @@ test('gains prints the table', async () => {
   expect(stdout).toMatch(/^relu +1\.4142135623730951 +sqrt\(2\) +He et al\. 2015/m);
   expect(JSON.parse((await nninit(['gains', '--json'])).stdout)).toEqual(gains);
 });
+
+test.each([['plan', 'resnet18'], ['gains']])(
+  'a number of threads in the environment that is none is bad usage: %s',
+  async (...args) => {
+    vi.stubEnv('NNINIT_THREADS', '1.5');
+    const { code, stdout, stderr } = await nninit(args);
+    vi.unstubAllEnvs();
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toBe(
+      "nninit: expected an integer from 1 to 1024 for the environment variable NNINIT_THREADS, but received '1.5' of type string\n",
+    );
+  },
+);
