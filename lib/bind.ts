@@ -1,20 +1,23 @@
 import { check_integer, is_plain_object, type_error, unknown_option } from './check.js';
+import type { Definition } from './definition.js';
 import type { Fill } from './fill.js';
 import { Generator } from './generator.js';
-import {
-  type Definition,
-  definition_of,
-  type initializers,
-  type Name,
-  type Options,
-  type ParametersOf,
-} from './initializers.js';
-import { check_parameter, type Parameter, type ValueOf } from './parameter.js';
+import { definition_of, type Name } from './initializers.js';
+import { max_threads } from './native.js';
+import { check_parameter, type Parameter } from './parameter.js';
 import { default_of } from './resolve.js';
-import { as_tensor, type CheckedTensor, type TensorLike } from './tensor.js';
+import { as_tensor, type CheckedTensor } from './tensor.js';
 
-/** The most threads that one fill may ask for. */
-export const max_threads = 1024;
+/** A number of threads as a caller gives it: 1 to max_threads. */
+export function check_threads(fn: string, value: unknown): number {
+  return check_integer(fn, 'threads', value, 1, max_threads);
+}
+
+/** A generator as a caller gives it. */
+export function check_generator(fn: string, value: unknown): Generator {
+  if (value instanceof Generator) return value;
+  throw type_error(fn, 'generator', 'a Generator', value);
+}
 
 /** A call of `init.*_`, all of it checked and none of it done: what an executor needs to do it. */
 export interface Call {
@@ -34,7 +37,7 @@ export interface Call {
 type Values = Record<string, number | string | undefined>;
 
 /** What can be known about an initializer's arguments before a call. */
-export interface Plan {
+export interface Binding {
   readonly fn: string;
   readonly definition: Definition;
   /** In order; 'generator' stands at the end where one is drawn from. */
@@ -47,7 +50,7 @@ export interface Plan {
 }
 
 /** Prepares for calls of one initializer. `extra` names options that the executor looks after, such as the pool's signal. */
-export function plan_for(name: Name, extra: readonly string[] = []): Plan {
+export function binding_for(name: Name, extra: readonly string[] = []): Binding {
   const fn = `${name}_`;
   const definition = definition_of(name);
   const { parameters, random } = definition;
@@ -64,7 +67,8 @@ export function plan_for(name: Name, extra: readonly string[] = []): Plan {
 }
 
 interface Arguments {
-  values: Readonly<Values>;
+  /** The binding's own defaults where nothing was given: nobody writes to them then. */
+  values: Values;
   generator: Generator | undefined;
   threads: number;
   extra: Readonly<Record<string, unknown>>;
@@ -78,9 +82,9 @@ const no_extra: Readonly<Record<string, unknown>> = Object.freeze({});
  *
  * @throws TypeError and RangeError, in the name of `init.*_`
  */
-export function prepare(plan: Plan, target: unknown, args: readonly unknown[]): Call {
-  const { values, generator, threads, extra } = read_arguments(plan, args);
-  const { fn, definition } = plan;
+export function prepare(binding: Binding, target: unknown, args: readonly unknown[]): Call {
+  const { values, generator, threads, extra } = read_arguments(binding, args);
+  const { fn, definition } = binding;
   const tensor = as_tensor(fn, target);
   const { shape, size, dtype } = tensor;
   const site = { fn, shape, size, dtype };
@@ -92,72 +96,65 @@ export function prepare(plan: Plan, target: unknown, args: readonly unknown[]): 
   return { fn, tensor, fill, random: definition.random && size > 0, generator, threads, extra };
 }
 
-function read_arguments(plan: Plan, args: readonly unknown[]): Arguments {
+function read_arguments(binding: Binding, args: readonly unknown[]): Arguments {
   const last = args[args.length - 1];
   const keywords = typeof last === 'object' && last !== null && !(last instanceof Generator) ? last : undefined;
   const count = keywords === undefined ? args.length : args.length - 1;
-  // Calls without arguments share the defaults, which nobody writes to.
-  const values: Values = args.length === 0 ? plan.defaults : { ...plan.defaults };
+  const values: Values = args.length === 0 ? binding.defaults : { ...binding.defaults };
   const result: Arguments = { values, generator: undefined, threads: 0, extra: no_extra };
   for (let i = 0; i < count; i++) {
     const value = args[i];
-    const parameter = plan.positional[i];
-    if (value === undefined && i <= plan.positional.length) continue; // the options' own place included
-    if (parameter === undefined) throw too_many(plan, i, value);
-    if (parameter === 'generator') result.generator = check_generator(plan.fn, value);
-    else values[parameter.name] = check_parameter(plan.fn, parameter, value);
+    const parameter = binding.positional[i];
+    if (value === undefined && i <= binding.positional.length) continue; // the options' own place included
+    if (parameter === undefined) throw too_many(binding, i, value);
+    if (parameter === 'generator') result.generator = check_generator(binding.fn, value);
+    else values[parameter.name] = check_parameter(binding.fn, parameter, value);
   }
-  if (keywords !== undefined) read_keywords(plan, args, count, keywords, values, result);
-  for (const parameter of plan.required) {
-    if (values[parameter.name] === undefined) default_of(plan.fn, parameter);
+  if (keywords !== undefined) read_keywords(binding, args, count, keywords, result);
+  for (const parameter of binding.required) {
+    if (values[parameter.name] === undefined) default_of(binding.fn, parameter);
   }
   return result;
 }
 
 function read_keywords(
-  plan: Plan,
+  binding: Binding,
   args: readonly unknown[],
   count: number,
   keywords: object,
-  values: Values,
   result: Arguments,
 ): void {
-  const { fn } = plan;
+  const { fn } = binding;
   if (!is_plain_object(keywords)) {
-    const next = plan.positional[count];
+    const next = binding.positional[count];
     const argument = next === undefined || next === 'generator' ? (next ?? 'options') : next.name;
     throw type_error(fn, argument, argument === 'generator' ? 'a Generator' : 'a plain object of options', keywords);
   }
   for (const name of Object.keys(keywords)) {
     const value = keywords[name];
-    const parameter = plan.by_name.get(name);
-    if (parameter === undefined && !plan.others.includes(name)) {
-      throw unknown_option(fn, name, [...plan.by_name.keys(), ...plan.others]);
+    const parameter = binding.by_name.get(name);
+    if (parameter === undefined && !binding.others.includes(name)) {
+      throw unknown_option(fn, name, [...binding.by_name.keys(), ...binding.others]);
     }
     if (value === undefined) continue;
-    refuse_twice(plan, args, count, name, value);
-    if (parameter !== undefined) values[name] = check_parameter(fn, parameter, value);
+    refuse_twice(binding, args, count, name, value);
+    if (parameter !== undefined) result.values[name] = check_parameter(fn, parameter, value);
     else if (name === 'generator') result.generator = check_generator(fn, value);
-    else if (name === 'threads') result.threads = check_integer(fn, 'threads', value, 1, max_threads);
+    else if (name === 'threads') result.threads = check_threads(fn, value);
     else result.extra = { ...result.extra, [name]: value };
   }
 }
 
-function refuse_twice(plan: Plan, args: readonly unknown[], count: number, name: string, value: unknown): void {
+function refuse_twice(binding: Binding, args: readonly unknown[], count: number, name: string, value: unknown): void {
   for (let i = 0; i < count; i++) {
-    const parameter = plan.positional[i];
+    const parameter = binding.positional[i];
     const known = parameter === 'generator' ? parameter : parameter?.name;
     if (known !== name || args[i] === undefined) continue;
-    throw type_error(plan.fn, name, 'one value', value, 'it was given by position already');
+    throw type_error(binding.fn, name, 'one value', value, 'it was given by position already');
   }
 }
 
-function check_generator(fn: string, value: unknown): Generator {
-  if (value instanceof Generator) return value;
-  throw type_error(fn, 'generator', 'a Generator', value);
-}
-
-function too_many({ fn, positional }: Plan, i: number, value: unknown): TypeError {
+function too_many({ fn, positional }: Binding, i: number, value: unknown): TypeError {
   const takes = ['tensor', ...positional.map((each) => (each === 'generator' ? each : each.name)), '{ options }'];
   return type_error(fn, `argument ${i + 2}`, 'nothing', value, `it takes ${takes.join(', ')}`);
 }
@@ -168,104 +165,11 @@ function too_many({ fn, positional }: Plan, i: number, value: unknown): TypeErro
  */
 export function bind<F>(
   name: Name,
-  execute: (plan: Plan, tensor: unknown, args: readonly unknown[]) => unknown,
+  execute: (binding: Binding, tensor: unknown, args: readonly unknown[]) => unknown,
   extra: readonly string[] = [],
 ): F {
-  const plan = plan_for(name, extra);
-  const bound = (tensor: unknown, ...args: readonly unknown[]): unknown => execute(plan, tensor, args);
-  Object.defineProperty(bound, 'name', { value: plan.fn });
+  const binding = binding_for(name, extra);
+  const bound = (tensor: unknown, ...args: readonly unknown[]): unknown => execute(binding, tensor, args);
+  Object.defineProperty(bound, 'name', { value: binding.fn });
   return bound as F;
 }
-
-// ---- the types of these functions, from the table ----
-
-/** One positional argument with its label, which editors show. Labels cannot be made from strings, so they stand here. */
-interface Labels<V> {
-  a: [a: V];
-  b: [b: V];
-  distribution: [distribution: V];
-  gain: [gain: V];
-  generator: [generator: V];
-  groups: [groups: V];
-  mean: [mean: V];
-  mode: [mode: V];
-  nonlinearity: [nonlinearity: V];
-  scale: [scale: V];
-  sparsity: [sparsity: V];
-  std: [std: V];
-  val: [val: V];
-}
-
-type IsRandom<N extends Name> = (typeof initializers)[N]['random'];
-
-interface GeneratorSlot {
-  readonly name: 'generator';
-}
-
-/** The positional parameters of a list, in order. */
-type PositionalOf<Ps extends readonly unknown[]> = Ps extends readonly [infer P, ...infer Rest]
-  ? P extends { readonly positional: true }
-    ? [P, ...PositionalOf<Rest>]
-    : PositionalOf<Rest>
-  : [];
-
-type Slots<N extends Name> =
-  IsRandom<N> extends true ? [...PositionalOf<ParametersOf<N>>, GeneratorSlot] : PositionalOf<ParametersOf<N>>;
-
-type Label<P> = P extends { readonly name: infer K extends keyof Labels<unknown> }
-  ? P extends GeneratorSlot
-    ? Labels<Generator | undefined>[K]
-    : P extends { readonly required: true }
-      ? Labels<ValueOf<P>>[K]
-      : Labels<ValueOf<P> | undefined>[K]
-  : never;
-
-type NameOf<P> = P extends { readonly name: infer K } ? K : never;
-
-/** All arguments by position. */
-type ByPosition<S extends readonly unknown[]> = S extends readonly [infer P, ...infer Rest]
-  ? P extends { readonly required: true }
-    ? [...Label<P>, ...ByPosition<Rest>]
-    : [...Partial<Label<P>>, ...ByPosition<Rest>]
-  : [];
-
-/** One object type for an intersection: TypeScript takes anything for an object of nothing but options otherwise. */
-type Flat<T> = { [K in keyof T]: T[K] };
-
-/** The keywords of an initializer: its parameters, `threads` (1 to 1024), and `generator` where it is random. */
-export type Keywords<N extends Name, Extra = unknown> = Flat<
-  Options<N> &
-    Extra & { readonly threads?: number | undefined } & (IsRandom<N> extends true
-      ? { readonly generator?: Generator | undefined }
-      : unknown)
->;
-
-type OptionsArgument<O> = Record<never, never> extends O ? [options?: O | undefined] : [options: O];
-
-type Result<T, R extends 'tensor' | 'promise'> = R extends 'tensor' ? T : Promise<T>;
-
-type Signature<R extends 'tensor' | 'promise', A extends readonly unknown[]> = <T extends TensorLike>(
-  tensor: T,
-  ...args: A
-) => Result<T, R>;
-
-/** One signature for each number of arguments that may stand before the options; those are left out of the options. */
-type WithOptions<
-  R extends 'tensor' | 'promise',
-  S extends readonly unknown[],
-  Before extends unknown[],
-  O,
-> = S extends readonly [infer P, ...infer Rest]
-  ? Signature<R, [...Before, ...OptionsArgument<O>]> &
-      WithOptions<R, Rest, [...Before, ...Label<P>], Omit<O, NameOf<P> & string>>
-  : Signature<R, [...Before, ...OptionsArgument<O>]>;
-
-/**
- * The type of `init.*_` for one initializer: its parameters by position or as keywords in a last object. With 'promise' it
- * is that of a pool, whose further keywords are `Extra`.
- */
-export type InitFunction<N extends Name, R extends 'tensor' | 'promise' = 'tensor', Extra = unknown> = Signature<
-  R,
-  ByPosition<Slots<N>>
-> &
-  WithOptions<R, Slots<N>, [], Keywords<N, Extra>>;

@@ -1,8 +1,7 @@
 import { range_error } from './check.js';
+import { type Definition, define, factor, kaiming, layout, mean, positive_factor, std } from './definition.js';
 import { round_up } from './dtype.js';
-import type { Fill } from './fill.js';
-import { nonlinearities } from './gain.js';
-import type { OptionsOf, Parameter, ValuesOf } from './parameter.js';
+import type { OptionsOf } from './parameter.js';
 import {
   check_order,
   check_rank,
@@ -15,103 +14,10 @@ import {
   normal,
   nothing,
   orthogonal,
-  type Site,
   uniform,
   variance_scaled,
   xavier_std,
 } from './site.js';
-
-/** One row of the table. */
-export interface Definition<Ps extends readonly Parameter[] = readonly Parameter[], R extends boolean = boolean> {
-  readonly summary: string;
-  readonly formula: string;
-  /** Where it was published. */
-  readonly paper?: string;
-  readonly parameters: Ps;
-  /** Whether it draws from a generator. */
-  readonly random: R;
-  /** From a shape to numbers; pure. Throws for shapes and combinations of values that make no sense. */
-  resolve(site: Site, values: ValuesOf<Ps>): Fill;
-  /** What is worth a warning, once everything is checked. */
-  warning?(site: Site, values: ValuesOf<Ps>): string | undefined;
-}
-
-function define<const Ps extends readonly Parameter[], const R extends boolean>(
-  definition: Definition<Ps, R>,
-): Definition<Ps, R> {
-  return definition;
-}
-
-const mean = { name: 'mean', kind: 'number', default: 0, positional: true, doc: 'the mean' } as const;
-const std = {
-  name: 'std',
-  kind: 'number',
-  default: 1,
-  min: 0,
-  positional: true,
-  doc: 'the standard deviation',
-} as const;
-const factor = {
-  name: 'gain',
-  kind: 'number',
-  default: 1,
-  positional: true,
-  doc: 'a factor, such as a calculate_gain',
-} as const;
-const positive_factor = { ...factor, min: 0 } as const;
-
-const layout = [
-  {
-    name: 'in_axis',
-    kind: 'integer',
-    default: 1,
-    positional: false,
-    doc: 'the axis of the inputs; negative from the end',
-  },
-  {
-    name: 'out_axis',
-    kind: 'integer',
-    default: 0,
-    positional: false,
-    doc: 'the axis of the outputs; negative from the end',
-  },
-  {
-    name: 'groups',
-    kind: 'integer',
-    default: 1,
-    min: 1,
-    positional: false,
-    doc: 'groups of a grouped convolution: divides fan_out',
-  },
-] as const satisfies readonly Parameter[];
-
-const kaiming = [
-  { name: 'a', kind: 'number', default: 0, positional: true, doc: 'the negative slope, for leaky_relu only' },
-  {
-    name: 'mode',
-    kind: 'enum',
-    values: ['fan_in', 'fan_out'],
-    default: 'fan_in',
-    positional: true,
-    doc: 'fan_in keeps the variance forwards, fan_out backwards',
-  },
-  {
-    name: 'nonlinearity',
-    kind: 'enum',
-    values: nonlinearities,
-    default: 'leaky_relu',
-    positional: true,
-    doc: 'what follows this layer',
-  },
-  {
-    name: 'gain',
-    kind: 'number',
-    min: 0,
-    positional: false,
-    doc: 'the gain as a number, in place of a and nonlinearity',
-  },
-  ...layout,
-] as const satisfies readonly Parameter[];
 
 /**
  * The table of initializers: `init.*_`, the pool, the recipes, the command line and the documentation come from it.

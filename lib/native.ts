@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { range_error } from './check.js';
 import { type Dtype, dtypes, type TensorData } from './dtype.js';
-import { type Fill, is_random } from './fill.js';
+import { type Fill, is_random, kind_codes, write_numbers } from './fill.js';
 
 /** What a random fill's values depend on besides the index, in the engine philox: seed and number of the stream, both in [0, 2^64). */
 export interface PhiloxKey {
@@ -70,17 +70,8 @@ interface Addon {
   force_target(name: string | null): void;
 }
 
-const kind_codes: Readonly<Record<Fill['kind'], number>> = {
-  constant: 0,
-  uniform: 1,
-  normal: 2,
-  trunc_normal: 3,
-  diagonal: 4,
-  orthogonal: 5,
-  sparse: 6,
-};
-
-const most_threads = 1024;
+/** The most threads that one fill may ask for. */
+export const max_threads = 1024;
 
 /**
  * What NNINIT_THREADS says is read by the addon, once, which passes over what it cannot use.
@@ -89,8 +80,8 @@ const most_threads = 1024;
  */
 export function check_threads_variable(): void {
   const text = process.env.NNINIT_THREADS ?? '';
-  if (text === '' || (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= most_threads)) return;
-  throw range_error('nninit', 'the environment variable NNINIT_THREADS', `an integer from 1 to ${most_threads}`, text);
+  if (text === '' || (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= max_threads)) return;
+  throw range_error('nninit', 'the environment variable NNINIT_THREADS', `an integer from 1 to ${max_threads}`, text);
 }
 
 function load(): Addon {
@@ -123,49 +114,6 @@ const key_words = new BigUint64Array(2);
 /** For fills that are not random. */
 export const no_key: PhiloxKey = { seed: 0n, stream: 0n };
 
-function write_params(fill: Fill): void {
-  switch (fill.kind) {
-    case 'constant':
-      params[0] = fill.value;
-      break;
-    case 'uniform':
-      params[0] = fill.a;
-      params[1] = fill.b;
-      break;
-    case 'normal':
-      params[0] = fill.mean;
-      params[1] = fill.std;
-      break;
-    case 'trunc_normal':
-      params[0] = fill.mean;
-      params[1] = fill.std;
-      params[2] = fill.a;
-      params[3] = fill.b;
-      break;
-    case 'diagonal':
-      params[0] = fill.value;
-      params[1] = fill.offset;
-      params[2] = fill.step;
-      params[3] = fill.count;
-      params[4] = fill.groups;
-      params[5] = fill.group_stride;
-      break;
-    case 'orthogonal':
-      params[0] = fill.rows;
-      params[1] = fill.cols;
-      params[2] = fill.gain;
-      params[3] = fill.stride;
-      params[4] = fill.offset;
-      break;
-    case 'sparse':
-      params[0] = fill.rows;
-      params[1] = fill.cols;
-      params[2] = fill.zeros;
-      params[3] = fill.std;
-      break;
-  }
-}
-
 /**
  * Writes elements [begin, begin + data.length) of a fill into `data`.
  *
@@ -184,14 +132,12 @@ export function run_fill(
   threads = 0,
   cancel?: Int32Array,
 ): boolean {
-  write_params(fill);
-  const { code } = dtypes[dtype];
-  const kind = kind_codes[fill.kind];
   if (is_torch_key(key) && is_random(fill)) {
     return run_torch_range(data, dtype, fill, key, begin, threads, cancel) > 0;
   }
+  write_numbers(fill, params);
   write_key(key);
-  return addon().fill(data, code, kind, params, key_words, begin, threads, cancel);
+  return addon().fill(data, dtypes[dtype].code, kind_codes[fill.kind], params, key_words, begin, threads, cancel);
 }
 
 function write_key(key: Key): void {
@@ -217,7 +163,7 @@ export function run_fill_of_runs(
   threads = 0,
   cancel?: Int32Array,
 ): boolean {
-  write_params(fill);
+  write_numbers(fill, params);
   write_key(key);
   const { code } = dtypes[dtype];
   return addon().fill_runs(data, code, kind_codes[fill.kind], params, key_words, runs, begin, threads, cancel);
@@ -237,7 +183,7 @@ export function run_torch_fill(
   threads = 0,
   cancel?: Int32Array,
 ): number {
-  write_params(fill);
+  write_numbers(fill, params);
   const { code } = dtypes[dtype];
   return addon().torch_fill(data, code, kind_codes[fill.kind], params, state, data.length, 0, threads, true, cancel);
 }
@@ -258,7 +204,7 @@ export function run_torch_range(
   threads = 0,
   cancel?: Int32Array,
 ): number {
-  write_params(fill);
+  write_numbers(fill, params);
   const { code } = dtypes[dtype];
   const kind = kind_codes[fill.kind];
   const { state, total, offset = 0 } = key;
@@ -267,7 +213,7 @@ export function run_torch_range(
 
 /** Moves a state of the engine torch past a fill of `total` elements that takes `rounds` draws. */
 export function skip_torch_fill(state: Uint8Array, dtype: Dtype, fill: Fill, total: number, rounds: number): void {
-  write_params(fill);
+  write_numbers(fill, params);
   addon().torch_skip(state, dtypes[dtype].code, kind_codes[fill.kind], params, total, rounds);
 }
 

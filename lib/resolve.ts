@@ -9,9 +9,10 @@ import {
   type_error,
   unknown_option,
 } from './check.js';
+import type { Definition } from './definition.js';
 import type { Dtype } from './dtype.js';
 import type { Fill } from './fill.js';
-import { type Definition, definition_of, type Initializer, initializers, type Name, names } from './initializers.js';
+import { definition_of, type Initializer, initializers, type Name, names } from './initializers.js';
 import { check_parameter, type Parameter } from './parameter.js';
 
 /**

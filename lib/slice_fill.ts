@@ -1,9 +1,11 @@
-import { check_integer, check_options, check_shape, range_error, type_error } from './check.js';
+import { check_generator, check_threads } from './bind.js';
+import { check_integer, check_options, check_shape, range_error } from './check.js';
+import { is_drawn } from './draw.js';
 import { type Dtype, dtypes, type TensorData, view_of } from './dtype.js';
 import { type Fill, is_random, is_whole } from './fill.js';
-import { default_generator, Generator } from './generator.js';
-import { definition_of, type Initializer } from './initializers.js';
-import { is_torch_key, type Key, run_fill, run_fill_of_runs } from './native.js';
+import { default_generator, type Generator } from './generator.js';
+import type { Initializer } from './initializers.js';
+import { is_torch_key, type Key, no_key, run_fill, run_fill_of_runs } from './native.js';
 import { resolve } from './resolve.js';
 import { check_slice, grid_of, type Run, runs_of, type Slice, type SliceRange, shape_of_slice } from './slice.js';
 import { as_tensor, type TensorLike } from './tensor.js';
@@ -11,10 +13,10 @@ import { as_tensor, type TensorLike } from './tensor.js';
 /** Loops over runs that the native side takes; shapes of ten and more dimensions can have more. */
 const most_loops = 8;
 
-/** For what is not random: nobody looks at it. */
-const no_key: Key = { seed: 0n, stream: 0n };
+/** Writes elements [begin, begin + data.length) of the whole fill. */
+type RunRange = (data: TensorData, begin: number) => void;
 
-/** Elements: 4 to 32 MB. */
+/** Elements: 8 to 32 MB. */
 const longest_stretch = 2 ** 22;
 
 /**
@@ -36,15 +38,18 @@ export function run_fill_of_slice(
   const grid = grid_of(slice);
   if (grid === undefined || data.length === 0) return;
   const { offset, length, loops } = grid;
+  const run: RunRange = (range, at) => {
+    run_fill(range, dtype, fill, key, at, threads);
+  };
   if (is_whole(fill)) {
-    copy_from_whole(data, dtype, fill, key, slice, begin, threads);
+    copy_from_whole(data, dtype, slice, begin, run);
   } else if (loops.length === 0) {
-    run_fill(data, dtype, fill, key, offset + begin, threads);
+    run(data, offset + begin);
   } else if (loops.length <= most_loops && !(is_torch_key(key) && is_random(fill))) {
     const runs = Float64Array.from([offset, length, ...loops.flatMap(({ count, stride }) => [count, stride])]);
     run_fill_of_runs(data, dtype, fill, key, runs, begin, threads);
   } else {
-    copy_from_stretches(data, dtype, fill, key, slice, begin, threads);
+    copy_from_stretches(data, dtype, slice, begin, run);
   }
 }
 
@@ -52,28 +57,20 @@ export function run_fill_of_slice(
  * Makes near runs together with what lies between them: for engines that draw in sequence, where to jump a million elements costs
  * as much as to draw them.
  */
-function copy_from_stretches(
-  data: TensorData,
-  dtype: Dtype,
-  fill: Fill,
-  key: Key,
-  slice: Slice,
-  begin: number,
-  threads: number,
-): void {
+function copy_from_stretches(data: TensorData, dtype: Dtype, slice: Slice, begin: number, run_range: RunRange): void {
   let near: Run[] = [];
   let memory = new ArrayBuffer(0);
   const flush = (): void => {
     const [first, last] = [near[0], near[near.length - 1]];
     if (first === undefined || last === undefined) return;
     if (first === last) {
-      run_fill(data.subarray(first.at, first.at + first.length), dtype, fill, key, first.begin, threads);
+      run_range(data.subarray(first.at, first.at + first.length), first.begin);
     } else {
       const length = last.begin + last.length - first.begin;
       const size = dtypes[dtype].bytes;
       if (memory.byteLength < length * size) memory = new ArrayBuffer(length * size);
       const stretch = view_of(dtype, memory, 0, length);
-      run_fill(stretch, dtype, fill, key, first.begin, threads);
+      run_range(stretch, first.begin);
       for (const run of near) {
         const from = run.begin - first.begin;
         data.set(stretch.subarray(from, from + run.length), run.at);
@@ -88,18 +85,10 @@ function copy_from_stretches(
   flush();
 }
 
-function copy_from_whole(
-  data: TensorData,
-  dtype: Dtype,
-  fill: Fill,
-  key: Key,
-  slice: Slice,
-  begin: number,
-  threads: number,
-): void {
+function copy_from_whole(data: TensorData, dtype: Dtype, slice: Slice, begin: number, run_range: RunRange): void {
   const elements = slice.shape.reduce((product, size) => product * size, 1);
   const whole = view_of(dtype, new ArrayBuffer(elements * dtypes[dtype].bytes), 0, elements);
-  run_fill(whole, dtype, fill, key, 0, threads);
+  run_range(whole, 0);
   for (const run of runs_of(slice, begin, begin + data.length)) {
     data.set(whole.subarray(run.begin, run.begin + run.length), run.at);
   }
@@ -143,13 +132,11 @@ export function fill_slice<T extends TensorLike>(tensor: T, initializer: Initial
   if (shape.length !== target.shape.length || shape.some((size, dim) => size !== target.shape[dim])) {
     throw range_error(fn, 'tensor', `the shape of the part, [${shape.join(', ')}],`, target.shape);
   }
-  const threads = given.threads === undefined ? 0 : check_integer(fn, 'threads', given.threads, 1, 1024);
-  const { generator = default_generator } = given;
-  if (!(generator instanceof Generator)) throw type_error(fn, 'generator', 'a Generator', generator);
+  const threads = given.threads === undefined ? 0 : check_threads(fn, given.threads);
+  const generator = given.generator === undefined ? default_generator : check_generator(fn, given.generator);
   const fill = resolve(initializer, slice.shape, { dtype: target.dtype });
-  const name = typeof initializer === 'string' ? initializer : initializer.init;
   const elements = check_shape(fn, slice.shape);
-  const random = definition_of(name).random && elements > 0;
+  const random = is_drawn(initializer) && elements > 0;
   const key = random ? generator.next_key(fill, target.dtype, elements) : no_key;
   run_fill_of_slice(target.data, target.dtype, fill, key, slice, 0, threads);
   return tensor;

@@ -1,6 +1,6 @@
 import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { plan_for, prepare } from '../lib/bind.js';
+import { binding_for, prepare } from '../lib/bind.js';
 import { calculate_gain } from '../lib/gain.js';
 import { default_generator, Generator, manual_seed } from '../lib/generator.js';
 import * as index from '../lib/index.js';
@@ -36,7 +36,7 @@ describe('init', () => {
       const w = empty(shape_for(name), { dtype });
       const generator = new Generator({ seed: 5 });
       expect(
-        functions[`${name}_`]?.(w, ...(needed[name] ?? []), plan_for(name).definition.random ? { generator } : {}),
+        functions[`${name}_`]?.(w, ...(needed[name] ?? []), binding_for(name).definition.random ? { generator } : {}),
       ).toBe(w);
       const options = name === 'constant' ? { val: 0.5 } : name === 'sparse' ? { sparsity: 0.25 } : {};
       const fill = resolve({ init: name, ...options } as Initializer, w.shape, { dtype });
@@ -49,7 +49,7 @@ describe('init', () => {
 
   it.each(names)('%s_ takes one stream if it is random and has elements, and none otherwise', (name) => {
     const generator = new Generator({ seed: 1 });
-    const { random } = plan_for(name).definition;
+    const { random } = binding_for(name).definition;
     const options = random ? { generator } : {};
     const none = shape_for(name);
     none[0] = 0;
@@ -138,7 +138,7 @@ describe('arguments', () => {
   it('are all that another executor needs', () => {
     const w = empty([4, 4]);
     const signal = new AbortController().signal;
-    const call = prepare(plan_for('normal', ['signal']), w, [0, { std: 2, threads: 3, signal }]);
+    const call = prepare(binding_for('normal', ['signal']), w, [0, { std: 2, threads: 3, signal }]);
     expect(call).toMatchObject({ fn: 'normal_', random: true, threads: 3, extra: { signal } });
     expect(call.fill).toEqual({ kind: 'normal', mean: 0, std: 2 });
     expect(w.data.every((x) => x === 0)).toBe(true);

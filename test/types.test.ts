@@ -1,8 +1,8 @@
 import type * as ort from 'onnxruntime-common';
 import { describe, expectTypeOf, it } from 'vitest';
-import type { InitFunction } from '../lib/bind.js';
 import type { Generator } from '../lib/generator.js';
 import type { Initializer } from '../lib/initializers.js';
+import type { InitFunction, Unlabelled } from '../lib/signature.js';
 import { empty, type Tensor, tensor } from '../lib/tensor.js';
 
 // What must not compile. `npx tsc --noEmit -p .` is the test proper: an error that does not come is an error there.
@@ -112,5 +112,8 @@ function never_run(): void {
 }
 
 describe('types', () => {
-  it('are checked by tsc', () => expectTypeOf(never_run).toBeFunction());
+  it('are checked by tsc', () => {
+    expectTypeOf<Unlabelled>().toBeNever();
+    expectTypeOf(never_run).toBeFunction();
+  });
 });

@@ -1,8 +1,8 @@
-import { max_threads } from '../bind.js';
-import { check_dtype, check_integer, is_plain_object, type_error } from '../check.js';
+import { check_generator, check_threads } from '../bind.js';
+import { check_dtype, is_plain_object, type_error } from '../check.js';
 import { is_drawn } from '../draw.js';
 import type { Dtype, TensorData } from '../dtype.js';
-import { default_generator, Generator } from '../generator.js';
+import { default_generator, type Generator } from '../generator.js';
 import { run_fill } from '../native.js';
 import { resolve } from '../resolve.js';
 import { empty, type Tensor } from '../tensor.js';
@@ -75,13 +75,12 @@ function too_many(kind: LayerKind, i: number, value: unknown): TypeError {
 }
 
 function read_settings(kind: LayerKind, given: ReadonlyMap<string, unknown>): Settings {
-  const generator = given.get('generator') ?? default_generator;
-  if (!(generator instanceof Generator)) throw type_error(kind, 'generator', 'a Generator', generator);
+  const generator = check_generator(kind, given.get('generator') ?? default_generator);
   const threads = given.get('threads');
   return {
     dtype: check_dtype(kind, given.get('dtype') ?? 'float32'),
     generator,
-    threads: threads === undefined ? 0 : check_integer(kind, 'threads', threads, 1, max_threads),
+    threads: threads === undefined ? 0 : check_threads(kind, threads),
   };
 }
 

@@ -1,8 +1,9 @@
 import { is_plain_object, type_error, unknown_option } from '../check.js';
+import { is_drawn } from '../draw.js';
 import type { Dtype } from '../dtype.js';
 import type { Fill } from '../fill.js';
 import type { Generator } from '../generator.js';
-import { definition_of, type Initializer } from '../initializers.js';
+import type { Initializer } from '../initializers.js';
 import type { Key } from '../native.js';
 import { resolve } from '../resolve.js';
 import { as_tensor, type CheckedTensor, type TensorLike } from '../tensor.js';
@@ -25,8 +26,7 @@ const any_fill: Fill = { kind: 'normal', mean: 0, std: 1 };
 function takes_stream(item: unknown): boolean {
   try {
     const { tensor, initializer } = item as FillItem;
-    const name = typeof initializer === 'string' ? initializer : initializer.init;
-    return definition_of(name).random && (tensor.data as ArrayLike<number>).length > 0;
+    return is_drawn(initializer) && (tensor.data as ArrayLike<number>).length > 0;
   } catch {
     return false;
   }
@@ -73,12 +73,11 @@ export class Resolver {
   resolve(initializer: Initializer, { shape, dtype }: CheckedTensor): Resolved {
     if (this.#resolved !== undefined && this.#is_last(initializer, shape, dtype)) return this.#resolved;
     const fill = resolve(initializer, shape, { dtype });
-    const { random } = definition_of(typeof initializer === 'string' ? initializer : initializer.init);
     this.#initializer = typeof initializer === 'string' ? initializer : { ...initializer };
     this.#entries = Object.keys(this.#initializer).length;
     this.#shape = [...shape];
     this.#dtype = dtype;
-    this.#resolved = { fill, random };
+    this.#resolved = { fill, random: is_drawn(initializer) };
     return this.#resolved;
   }
 

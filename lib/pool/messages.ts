@@ -1,5 +1,5 @@
-import type { Dtype } from '../dtype.js';
-import type { Fill } from '../fill.js';
+import { type Dtype, dtypes } from '../dtype.js';
+import { type Fill, fill_numbers, kind_codes, write_numbers } from '../fill.js';
 import type { Key, PhiloxKey } from '../native.js';
 
 /**
@@ -70,23 +70,8 @@ export const slot_head_bytes = max_pieces * record_words * 8;
 /** Bytes of a slot's data: what is copied on the event loop at a time. */
 export const slot_data_bytes = 2 << 20;
 
-const dtype_list: readonly Dtype[] = ['float32', 'float64', 'float16', 'bfloat16'];
-const dtype_index: Readonly<Record<Dtype, number>> = { float32: 0, float64: 1, float16: 2, bfloat16: 3 };
-
-type FieldsOf<F> = F extends Fill ? readonly Exclude<keyof F, 'kind'>[] : never;
-
-/** The numbers of each kind of fill. */
-export const fields: { readonly [K in Fill['kind']]: FieldsOf<Extract<Fill, { kind: K }>> } = {
-  constant: ['value'],
-  uniform: ['a', 'b'],
-  normal: ['mean', 'std'],
-  trunc_normal: ['mean', 'std', 'a', 'b'],
-  diagonal: ['value', 'offset', 'step', 'count', 'groups', 'group_stride'],
-  orthogonal: ['rows', 'cols', 'gain', 'stride', 'offset'],
-  sparse: ['rows', 'cols', 'zeros', 'std'],
-};
-const kinds = Object.keys(fields) as Fill['kind'][];
-const kind_index = Object.fromEntries(kinds.map((kind, i) => [kind, i])) as Record<Fill['kind'], number>;
+const dtype_by_code = new Map(Object.values(dtypes).map(({ code, name }) => [code, name]));
+const kind_by_code = new Map(Object.entries(kind_codes).map(([kind, code]) => [code, kind as Fill['kind']]));
 
 /** One range of one fill, to stand `at` bytes into a slot's data. */
 export interface Piece {
@@ -111,28 +96,26 @@ export class Records {
   write(index: number, fill: Fill, dtype: Dtype, key: PhiloxKey, begin: number, count: number, at: number): void {
     const base = index * record_words;
     const numbers = this.#numbers;
-    numbers[base] = kind_index[fill.kind];
-    numbers[base + 1] = dtype_index[dtype];
+    numbers[base] = kind_codes[fill.kind];
+    numbers[base + 1] = dtypes[dtype].code;
     numbers[base + 2] = begin;
     numbers[base + 3] = count;
     numbers[base + 4] = at;
     this.#words[base + 5] = key.seed;
     this.#words[base + 6] = key.stream;
-    const names: readonly string[] = fields[fill.kind];
-    const values = fill as unknown as Readonly<Record<string, number>>;
-    for (let i = 0; i < names.length; i++) numbers[base + 7 + i] = values[names[i] as string] as number;
+    write_numbers(fill, numbers, base + 7);
   }
 
   read(index: number): Piece {
     const base = index * record_words;
     const number = (i: number): number => this.#numbers[base + i] as number;
-    const kind = kinds[number(0)] as Fill['kind'];
+    const kind = kind_by_code.get(number(0)) as Fill['kind'];
     const fill: Record<string, unknown> = { kind };
-    const names: readonly string[] = fields[kind];
+    const names: readonly string[] = fill_numbers[kind];
     for (let i = 0; i < names.length; i++) fill[names[i] as string] = number(7 + i);
     return {
       fill: fill as unknown as Fill,
-      dtype: dtype_list[number(1)] as Dtype,
+      dtype: dtype_by_code.get(number(1)) as Dtype,
       key: { seed: this.#words[base + 5] as bigint, stream: this.#words[base + 6] as bigint },
       begin: number(2),
       count: number(3),

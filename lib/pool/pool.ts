@@ -1,10 +1,11 @@
-import { type Call, type InitFunction, type Plan, plan_for, prepare } from '../bind.js';
-import { check_boolean, check_integer, check_options, type_error } from '../check.js';
+import { type Binding, bind, type Call, check_generator, prepare } from '../bind.js';
+import { check_boolean, check_integer, check_options } from '../check.js';
 import type { Dtype, TensorData } from '../dtype.js';
 import type { Fill } from '../fill.js';
-import { default_generator, Generator } from '../generator.js';
+import { default_generator, type Generator } from '../generator.js';
 import { type Name, names } from '../initializers.js';
 import { get_num_threads, type Key, no_key, run_fill } from '../native.js';
+import type { InitFunction } from '../signature.js';
 import { type DataOf, empty, type Tensor } from '../tensor.js';
 import { type FillItem, take_keys, total_of } from './item.js';
 import type { Order } from './job.js';
@@ -53,16 +54,15 @@ export class Pool {
   readonly init: PoolInit;
   readonly #scheduler: Scheduler;
   #closing: Promise<void> | undefined;
+  readonly #operations = new Set<Operation>();
+  /** Called when no operation is left. */
+  #drained: (() => void)[] = [];
 
   /** Use createPool. */
   constructor(threads: number) {
     this.#scheduler = new Scheduler(threads);
-    const functions = names.map((name) => {
-      const plan = plan_for(name, run_options);
-      const bound = (tensor: unknown, ...args: readonly unknown[]): Promise<unknown> => this.#run(plan, tensor, args);
-      Object.defineProperty(bound, 'name', { value: plan.fn });
-      return [plan.fn, bound] as const;
-    });
+    const run = (binding: Binding, tensor: unknown, args: readonly unknown[]) => this.#run(binding, tensor, args);
+    const functions = names.map((name) => [`${name}_`, bind(name, run, run_options)] as const);
     this.init = Object.freeze(Object.fromEntries(functions)) as unknown as PoolInit;
   }
 
@@ -103,13 +103,10 @@ export class Pool {
     const fn = 'fill';
     this.#check_open(fn);
     const { generator, ...rest } = check_options(fn, options, ['generator', ...run_options]);
-    if (generator !== undefined && !(generator instanceof Generator)) {
-      throw type_error(fn, 'generator', 'a Generator', generator);
-    }
+    const drawn = generator === undefined ? default_generator : check_generator(fn, generator);
     const checked = check_run_options(fn, rest);
     const list = Array.isArray(items) ? [...(items as unknown[])] : undefined;
     const source = list ?? iterator_of(items);
-    const drawn = generator ?? default_generator;
     const keys = list === undefined ? [] : take_keys(list, drawn);
     const total = list === undefined || checked.onProgress === undefined ? undefined : total_of(list);
     const operation = new Operation(checked, total);
@@ -188,9 +185,6 @@ export class Pool {
     return this.close();
   }
 
-  readonly #operations = new Set<Operation>();
-  #drained: (() => void)[] = [];
-
   #track(operation: Operation): () => void {
     this.#operations.add(operation);
     return () => {
@@ -212,10 +206,10 @@ export class Pool {
     if (this.#closing !== undefined) throw new Error(`${fn}: the pool is closed`);
   }
 
-  #run(plan: Plan, tensor: unknown, args: readonly unknown[]): Promise<unknown> {
+  #run(binding: Binding, tensor: unknown, args: readonly unknown[]): Promise<unknown> {
     try {
-      this.#check_open(plan.fn);
-      return this.#start(prepare(plan, tensor, args), tensor);
+      this.#check_open(binding.fn);
+      return this.#start(prepare(binding, tensor, args), tensor);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -1,13 +1,12 @@
-import { max_threads } from '../bind.js';
+import { check_threads } from '../bind.js';
 import { check_integer, check_one_of, is_plain_object, range_error, type_error } from '../check.js';
-import { type Fill, is_whole } from '../fill.js';
+import { type Fill, fill_numbers, is_whole, kind_codes } from '../fill.js';
 import { is_torch_key, type Key, type PhiloxKey, type TorchKey } from '../native.js';
 import { as_tensor } from '../tensor.js';
 import type { Order } from './job.js';
-import { fields } from './messages.js';
 
 const fn = 'run_fill';
-const kinds = Object.keys(fields) as Fill['kind'][];
+const kinds = Object.keys(kind_codes) as Fill['kind'][];
 
 /** Checks the arguments of pool.run_fill. What numbers make a fill is checked by the kernels. */
 export function order_of_range(
@@ -26,7 +25,7 @@ export function order_of_range(
     fill: check_fill(fill),
     key: check_key(key),
     begin: check_integer(fn, 'begin', begin, 0, Number.MAX_SAFE_INTEGER - tensor.size),
-    threads: threads === undefined ? 0 : check_integer(fn, 'threads', threads, 1, max_threads),
+    threads: threads === undefined ? 0 : check_threads(fn, threads),
   };
   if (is_whole(order.fill) && order.begin !== 0) {
     throw range_error(fn, 'begin', '0', begin, `an ${order.fill.kind} fill cannot be cut`);
@@ -38,7 +37,7 @@ function check_fill(fill: unknown): Fill {
   if (!is_plain_object(fill)) throw type_error(fn, 'fill', 'a plain object that resolve gave', fill);
   const kind = check_one_of(fn, 'fill.kind', fill.kind, kinds);
   const copy: Record<string, unknown> = { kind };
-  for (const name of fields[kind]) {
+  for (const name of fill_numbers[kind]) {
     const value = fill[name];
     if (typeof value !== 'number') throw type_error(fn, `fill.${name}`, 'a number', value);
     copy[name] = value;
