@@ -2,7 +2,7 @@ import { is_whole } from '../fill.js';
 import type { Key } from '../native.js';
 import { fill_part } from './fill_part.js';
 import type { ResolvedTensor } from './plan.js';
-import { stored_dtypes } from './stored.js';
+import { stored_bytes, stored_dtypes } from './stored.js';
 
 /** A tensor with its place in the data of a file. */
 export type PlacedTensor = ResolvedTensor & { readonly offset: number };
@@ -39,7 +39,7 @@ export function* cut<T extends PlacedTensor>(tensors: readonly T[], chunk_bytes:
   };
   for (const tensor of tensors) {
     if (tensor.elements === 0) continue;
-    const size = stored_dtypes[tensor.dtype].bytes;
+    const { pack, bytes: size } = stored_dtypes[tensor.dtype];
     if (is_whole(tensor.fill) && tensor.bytes > chunk_bytes - bytes) {
       if (bytes > 0) yield take();
       if (tensor.bytes > chunk_bytes) {
@@ -50,11 +50,11 @@ export function* cut<T extends PlacedTensor>(tensors: readonly T[], chunk_bytes:
       }
     }
     for (let begin = 0; begin < tensor.elements; ) {
-      const end = Math.min(tensor.elements, begin + Math.floor((chunk_bytes - bytes) / size));
+      const end = Math.min(tensor.elements, begin + Math.floor((chunk_bytes - bytes) / size) * pack);
       if (end > begin) segments.push({ tensor, begin, end, at: bytes });
-      bytes += (end - begin) * size;
+      bytes += stored_bytes(tensor.dtype, end - begin);
       begin = end;
-      // Less than an element of room counts as full: dtypes only get smaller, and a chunk holds a multiple of 8.
+      // Less than an element of room counts as full: those that must be aligned only get smaller, and a chunk holds a multiple of 8.
       if (chunk_bytes - bytes < size) yield take();
     }
   }
@@ -67,7 +67,7 @@ export type KeyedTensor = PlacedTensor & { readonly key: Key };
 /** Fills the memory of a chunk. */
 export function fill_chunk(chunk: Chunk<KeyedTensor>, memory: ArrayBuffer, threads: number): void {
   for (const { tensor, begin, end, at } of chunk.segments) {
-    const bytes = new Uint8Array(memory, at, (end - begin) * stored_dtypes[tensor.dtype].bytes);
+    const bytes = new Uint8Array(memory, at, stored_bytes(tensor.dtype, end - begin));
     fill_part(tensor, bytes, begin, tensor.key, threads);
   }
 }

@@ -19,7 +19,7 @@ export function fill_part(tensor: ResolvedTensor, bytes: Uint8Array, begin: numb
   if (bytes.length === 0) return;
   const { dtype, fill, slice, shape, elements } = tensor;
   if (!is_fillable(dtype)) {
-    // Integers, booleans and 8-bit floats are always zeros here.
+    // Integers, booleans and floats of 8 bits and less are always zeros here.
     bytes.fill(0);
     return;
   }

@@ -8,13 +8,13 @@ import { default_of_name, has_centred_norms, is_counter } from './like_defaults.
 import type { Plan, PlannedTensor } from './plan.js';
 import { type CheckpointTensor, open_checkpoint } from './reader.js';
 import type { Rule } from './rules.js';
-import { is_fillable, type StoredDtype } from './stored.js';
+import { is_fillable } from './stored.js';
 import { strerror } from './strerror.js';
 
 /** An existing checkpoint, of which names, shapes and dtypes count. */
 export interface Likeness {
   readonly path: string;
-  readonly tensors: readonly (CheckpointTensor & { readonly dtype: StoredDtype })[];
+  readonly tensors: readonly CheckpointTensor[];
   /** The config.json beside it, where there is one. */
   readonly config: JsonDocument | undefined;
 }
@@ -23,15 +23,11 @@ export interface Likeness {
  * Reads the headers of a checkpoint, and the config.json beside it.
  *
  * @param path a .safetensors file, an index, or a folder with either
- * @throws InputError for what the strict reader refuses, for dtypes of less than a byte, and for a config.json that is no JSON
+ * @throws InputError for what the strict reader refuses, and for a config.json that is no JSON
  */
 export async function read_likeness(path: string): Promise<Likeness> {
   const checkpoint = await open_checkpoint(path);
-  const tensors = [...checkpoint.tensors.values()].map((tensor) => {
-    const { dtype } = tensor;
-    if (dtype !== undefined) return { ...tensor, dtype };
-    throw new InputError(`${path}: tensor ${JSON.stringify(tensor.name)}: nninit cannot write ${tensor.tag}`, { path });
-  });
+  const tensors = [...checkpoint.tensors.values()];
   return { path: checkpoint.path, tensors, config: await read_config(join(checkpoint.folder, 'config.json')) };
 }
 

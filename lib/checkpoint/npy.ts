@@ -1,10 +1,12 @@
+import { InputError } from './errors.js';
 import type { StoredDtype } from './stored.js';
 
 /**
  * NumPy's names of the dtypes. It has no bfloat16 and no 8-bit floats: those are written as raw bytes of that size (V2, V1), as
- * numpy.save does with ml_dtypes' bfloat16; `.view(ml_dtypes.bfloat16)` makes them numbers again.
+ * numpy.save does with ml_dtypes' bfloat16; `.view(ml_dtypes.bfloat16)` makes them numbers again. Elements of less than a byte it cannot
+ * pack.
  */
-const descriptions: Readonly<Record<StoredDtype, string>> = {
+const descriptions: Readonly<Partial<Record<StoredDtype, string>>> = {
   bool: '|b1',
   uint8: '|u1',
   int8: '|i1',
@@ -33,12 +35,19 @@ const growth_digits = 21;
  * The head of an .npy file, version 1.0, equal to numpy.save's; its length is a multiple of 64.
  *
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+ *
+ * @throws InputError for elements of less than a byte
  */
 export function npy_head(dtype: StoredDtype, shape: readonly number[]): Uint8Array {
+  const description = descriptions[dtype];
+  if (description === undefined) {
+    const ways = 'write safetensors or raw files, or give the tensor another dtype';
+    throw new InputError(`expected elements of whole bytes in .npy files, but received ${dtype}: ${ways}`);
+  }
   const [first] = shape;
   const tuple = shape.length === 1 ? `(${first},)` : `(${shape.join(', ')})`;
   const growth = first === undefined ? '' : ' '.repeat(growth_digits - String(first).length);
-  const text = `{'descr': '${descriptions[dtype]}', 'fortran_order': False, 'shape': ${tuple}, }${growth}`;
+  const text = `{'descr': '${description}', 'fortran_order': False, 'shape': ${tuple}, }${growth}`;
   const length = Math.ceil((10 + text.length + 1) / 64) * 64;
   const head = Buffer.alloc(length, ' ');
   head.write('\x93NUMPY\x01\x00', 'latin1');

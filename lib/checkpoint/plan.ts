@@ -6,7 +6,7 @@ import type { Initializer } from '../initializers.js';
 import { resolve } from '../resolve.js';
 import type { Slice } from '../slice.js';
 import { InputError } from './errors.js';
-import { is_fillable, type StoredDtype, stored_dtypes } from './stored.js';
+import { is_fillable, type StoredDtype, stored_bytes } from './stored.js';
 
 export type { StoredDtype } from './stored.js';
 
@@ -14,7 +14,7 @@ export type { StoredDtype } from './stored.js';
 export interface PlannedTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** Types that nninit does not fill (integers, booleans, 8-bit floats, complex numbers) go with 'zeros' only. */
+  /** Types that nninit does not fill (integers, booleans, floats of 8 bits and less, complex numbers) go with 'zeros' only. */
   readonly dtype: StoredDtype;
   readonly initializer: Initializer;
   /** Other names that the model has for the same tensor; they are not written. */
@@ -83,9 +83,11 @@ export function resolve_plan(
     try {
       check_name(name, names);
       const elements = check_shape('shape', shape);
-      const bytes = elements * stored_dtypes[dtype].bytes;
-      if (!Number.isSafeInteger(bytes))
+      const bytes = stored_bytes(dtype, elements);
+      if (bytes > Number.MAX_SAFE_INTEGER)
         throw new RangeError(`expected at most 2^53 - 1 bytes, but [${shape}] takes ${bytes}`);
+      if (!Number.isInteger(bytes))
+        throw new RangeError(`expected whole bytes, but [${shape}] of ${dtype} takes ${bytes}`);
       return { ...tensor, fill: fill_of(tensor), elements, bytes, stream: stream_of_name(copy_of ?? name) };
     } catch (cause) {
       if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;

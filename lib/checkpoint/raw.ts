@@ -1,3 +1,4 @@
+import { InputError } from './errors.js';
 import type { Keys } from './keys.js';
 import { npy_head } from './npy.js';
 import type { ResolvedTensor } from './plan.js';
@@ -18,7 +19,7 @@ const extensions = { npy: '.npy', raw: '.bin' } as const;
  * The files of a model with a file for each tensor, `.npy` or bare little-endian elements in C order (`.bin`), and a manifest that
  * says which file holds which tensor.
  *
- * @throws InputError for names that cannot be files'
+ * @throws InputError for names that cannot be files', and for `.npy` of elements of less than a byte
  */
 export function tensor_files(
   tensors: readonly ResolvedTensor[],
@@ -30,7 +31,7 @@ export function tensor_files(
     extensions[format],
   );
   const files = tensors.map((tensor, i): OutputFile => {
-    const head = format === 'npy' ? npy_head(tensor.dtype, tensor.shape) : new Uint8Array(0);
+    const head = format === 'npy' ? npy_head_of(tensor) : new Uint8Array(0);
     const { bytes } = tensor;
     const name = names[i] ?? '';
     return { name, head, tensors: [{ ...tensor, offset: 0 }], data_bytes: bytes, file_bytes: head.length + bytes };
@@ -44,6 +45,15 @@ export function tensor_files(
     self_describing: false,
   };
   return { ...set, digest: digest_of(set, metadata) };
+}
+
+function npy_head_of({ name, dtype, shape }: ResolvedTensor): Uint8Array {
+  try {
+    return npy_head(dtype, shape);
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new InputError(`tensor ${JSON.stringify(name)}: ${cause.message}`, { cause });
+  }
 }
 
 function manifest_of(

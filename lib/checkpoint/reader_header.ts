@@ -1,7 +1,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { InputError } from './errors.js';
 import { HeaderError, parse_header, type RawTensor } from './reader_json.js';
-import { type StoredDtype, stored_dtypes, stored_of_tag } from './stored.js';
+import { type StoredDtype, stored_dtypes, stored_names, stored_of_tag } from './stored.js';
 import { strerror } from './strerror.js';
 
 /** A tensor in a safetensors file. */
@@ -9,8 +9,8 @@ export interface FileTensor {
   readonly name: string;
   /** The dtype as the file names it: F32, BF16, I64, F8_E4M3, … */
   readonly tag: string;
-  /** The same by PyTorch's name; undefined for elements of less than a byte (F4, F6_E2M3, F6_E3M2). */
-  readonly dtype: StoredDtype | undefined;
+  /** The same by PyTorch's name. */
+  readonly dtype: StoredDtype;
   readonly shape: readonly number[];
   readonly elements: number;
   /** Its first byte and the one after its last, counted from data_offset. */
@@ -27,14 +27,6 @@ export interface FileHeader {
   readonly data_offset: number;
   readonly file_bytes: number;
 }
-
-/** Bits an element takes, by the names in headers: the reference's, those of less than a byte included. */
-const tag_bits: ReadonlyMap<string, number> = new Map([
-  ['F4', 4],
-  ['F6_E2M3', 6],
-  ['F6_E3M2', 6],
-  ...Object.values(stored_dtypes).map(({ tag, bytes }) => [tag, 8 * bytes] as const),
-]);
 
 /** The longest header, without its own length: the reference's limit. */
 const header_limit = 100_000_000;
@@ -146,13 +138,15 @@ function check_header(path: string, file_bytes: number, { text, data_offset }: H
   return { path, tensors, metadata, data_offset, file_bytes };
 }
 
-function check_tensor({ name, dtype, shape, begin, end }: RawTensor): FileTensor {
+function check_tensor({ name, dtype: tag, shape, begin, end }: RawTensor): FileTensor {
   const place = `tensor ${JSON.stringify(name)}`;
-  const bits = tag_bits.get(dtype);
-  if (bits === undefined) {
-    const known = [...tag_bits.keys()].join(', ');
-    throw new HeaderError(`expected a dtype for ${place}, one of ${known}, but it is ${JSON.stringify(dtype)}`);
+  const dtype = stored_of_tag(tag);
+  if (dtype === undefined) {
+    const known = stored_names.map((each) => stored_dtypes[each].tag).join(', ');
+    throw new HeaderError(`expected a dtype for ${place}, one of ${known}, but it is ${JSON.stringify(tag)}`);
   }
+  const { pack, bytes } = stored_dtypes[dtype];
+  const bits = (8 * bytes) / pack;
   let product = 1n;
   for (const size of shape) {
     product *= BigInt(size);
@@ -164,8 +158,8 @@ function check_tensor({ name, dtype, shape, begin, end }: RawTensor): FileTensor
   }
   if (needed / 8n !== BigInt(end - begin)) {
     throw new HeaderError(
-      `expected ${needed / 8n} bytes for ${place} (${dtype} [${shape}]), but its data_offsets hold ${end - begin}`,
+      `expected ${needed / 8n} bytes for ${place} (${tag} [${shape}]), but its data_offsets hold ${end - begin}`,
     );
   }
-  return { name, tag: dtype, dtype: stored_of_tag(dtype), shape, elements: Number(product), offsets: [begin, end] };
+  return { name, tag, dtype, shape, elements: Number(product), offsets: [begin, end] };
 }

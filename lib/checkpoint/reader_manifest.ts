@@ -10,7 +10,7 @@ import { parse_with } from './problems.js';
 import { type FileHeader, unreadable } from './reader_header.js';
 import { is_file_name, read_limited } from './reader_index.js';
 import { shape_schema } from './recipe_schema.js';
-import { stored_dtypes } from './stored.js';
+import { stored_bytes, stored_dtypes } from './stored.js';
 
 const objects = { error: 'an object' };
 const manifest_schema = z.object(
@@ -48,11 +48,13 @@ export async function read_manifest(path: string): Promise<FileHeader[]> {
     const told = new Map(Object.entries(metadata));
     for (const name of document.keys_of('tensors')) {
       const { file, dtype, shape } = parse_with(entry_schema, tensors[name], path, ['tensors', name]);
-      const { tag, bytes: size } = stored_dtypes[dtype];
+      const { tag } = stored_dtypes[dtype];
       const elements = shape.reduce((product, each) => product * each, 1);
-      const length = elements * size;
-      if (!Number.isSafeInteger(length))
-        throw refuse(`${path}: tensor ${JSON.stringify(name)}: [${shape}] is too large`);
+      const length = stored_bytes(dtype, elements);
+      if (!Number.isSafeInteger(length)) {
+        const what = Number.isInteger(length) ? 'is too large' : 'takes no whole number of bytes';
+        throw refuse(`${path}: tensor ${JSON.stringify(name)}: [${shape}] ${what}`);
+      }
       const head = format === 'npy' ? npy_head(dtype, shape) : new Uint8Array(0);
       const tensor = { name, tag, dtype, shape, elements, offsets: [0, length] as const };
       const [data_offset, file_bytes] = [head.length, head.length + length];

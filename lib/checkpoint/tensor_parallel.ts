@@ -2,6 +2,7 @@ import { did_you_mean, is_plain_object, quoted, show } from '../check.js';
 import { type Slice, shape_of_slice } from '../slice.js';
 import { InputError } from './errors.js';
 import type { ResolvedTensor } from './plan.js';
+import { stored_bytes } from './stored.js';
 
 /**
  * How a tensor is shared among ranks: whole on each, or its first or second dimension cut into equal parts.
@@ -102,7 +103,7 @@ export function for_rank(
   }
   if (tp === 1) return [...tensors]; // the only rank has all of any model
   const head = head_size(tensors, config, refuse);
-  return tensors.map((tensor) => {
+  const parts = tensors.map((tensor) => {
     const share = shares.get(tensor.name.replace(/(?<=\.)\d+(?=\.)/g, '*'));
     const place = `tensor ${show(tensor.name)}`;
     if (share === undefined) throw refuse(`${place}: it is not known how tensor-parallel ranks share it`);
@@ -118,6 +119,10 @@ export function for_rank(
       throw refuse(`${place}: expected ${names[share.of]} that ${tp} ranks can share, but there are ${units}`);
     return part_of(tensor, share.dim, (rank * size) / tp, size / tp);
   });
+  const odd = parts.find(({ bytes }) => !Number.isInteger(bytes));
+  if (odd === undefined) return parts;
+  const what = `expected parts of whole bytes, but [${odd.shape}] of ${odd.dtype} takes ${odd.bytes}`;
+  throw refuse(`tensor ${show(odd.name)}: ${what}`);
 }
 
 const names = {
@@ -149,7 +154,7 @@ function head_size(tensors: readonly ResolvedTensor[], config: unknown, refuse: 
 
 function part_of(tensor: ResolvedTensor, dim: number, start: number, length: number): ResolvedTensor {
   const slice: Slice = { shape: tensor.shape, ranges: [{ dim, start, length }] };
-  const elements = (tensor.elements / (tensor.shape[dim] ?? 1)) * length;
-  const bytes = (tensor.bytes / tensor.elements) * elements;
-  return { ...tensor, shape: shape_of_slice(slice), elements, bytes, slice };
+  const shape = shape_of_slice(slice);
+  const elements = shape.reduce((product, size) => product * size, 1);
+  return { ...tensor, shape, elements, bytes: stored_bytes(tensor.dtype, elements), slice };
 }

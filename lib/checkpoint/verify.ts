@@ -3,10 +3,10 @@ import { fill_part } from './fill_part.js';
 import type { Keys } from './keys.js';
 import type { ResolvedTensor } from './plan.js';
 import type { Checkpoint } from './reader.js';
-import { stored_dtypes } from './stored.js';
+import { type StoredDtype, stored_bytes, stored_dtypes } from './stored.js';
 import { type Difference, match, type Pair } from './verify_match.js';
 import { pieces, type ReadOptions } from './verify_read.js';
-import { element_text } from './verify_value.js';
+import { element_text, unpacked } from './verify_value.js';
 
 export type { Difference } from './verify_match.js';
 
@@ -78,15 +78,15 @@ export class Comparison {
   compare({ planned }: Pair, begin: number, bytes: Uint8Array): void {
     const expected = this.#expected(planned, begin, bytes.length);
     if (Buffer.compare(bytes, expected) === 0) return;
-    const size = stored_dtypes[planned.dtype].bytes;
-    const { first, count } = differing_elements(bytes, expected, size);
+    const [one, other, size] = separate(bytes, expected, planned.dtype);
+    const { first, count } = differing_elements(one, other, size);
     const known = this.#found.get(planned);
     if (known !== undefined) {
       known.differing += count;
       return;
     }
     const text = (from: Uint8Array) => element_text(from.subarray(first * size, (first + 1) * size), planned.dtype);
-    const facts = { expected: text(expected), found: text(bytes), differing: count };
+    const facts = { expected: text(other), found: text(one), differing: count };
     this.#found.set(planned, { element: begin + first, ...facts });
   }
 
@@ -104,7 +104,7 @@ export class Comparison {
         this.#whole = { tensor, bytes: new Uint8Array(tensor.bytes) };
         fill_part(tensor, this.#whole.bytes, 0, key, this.#threads);
       }
-      const at = begin * stored_dtypes[tensor.dtype].bytes;
+      const at = stored_bytes(tensor.dtype, begin);
       return this.#whole.bytes.subarray(at, at + length);
     }
     if (this.#memory.length < length) this.#memory = new Uint8Array(length);
@@ -112,6 +112,12 @@ export class Comparison {
     fill_part(tensor, expected, begin, key, this.#threads);
     return expected;
   }
+}
+
+/** Two pieces of a tensor, and the bytes of an element in them: one where elements of less than a byte had to be unpacked. */
+function separate(a: Uint8Array, b: Uint8Array, dtype: StoredDtype): readonly [Uint8Array, Uint8Array, number] {
+  const { pack, bytes } = stored_dtypes[dtype];
+  return pack === 1 ? [a, b, bytes] : [unpacked(a, dtype), unpacked(b, dtype), 1];
 }
 
 /** The first element that differs, and how many do. */

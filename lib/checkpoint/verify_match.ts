@@ -1,6 +1,5 @@
 import type { ResolvedTensor } from './plan.js';
 import type { Checkpoint, CheckpointTensor } from './reader.js';
-import { stored_dtypes } from './stored.js';
 
 /** How a tensor of a checkpoint differs from its plan. */
 export type Difference = { readonly tensor: string } & (
@@ -48,16 +47,15 @@ export function match(checkpoint: Checkpoint, tensors: readonly ResolvedTensor[]
   for (const found of checkpoint.tensors.values()) {
     const tensor = planned.get(found.name);
     if (tensor === undefined) {
-      const text = `${found.dtype ?? found.tag} ${shape_text(found.shape)}`;
+      const text = `${found.dtype} ${shape_text(found.shape)}`;
       differences.push({ tensor: found.name, problem: 'unexpected', found: text });
       continue;
     }
     const shapes = [shape_text(tensor.shape), shape_text(found.shape)] as const;
     if (shapes[0] !== shapes[1]) {
       differences.push({ tensor: found.name, problem: 'shape', expected: shapes[0], found: shapes[1] });
-    } else if (stored_dtypes[tensor.dtype].tag !== found.tag) {
-      const name = found.dtype ?? found.tag;
-      differences.push({ tensor: found.name, problem: 'dtype', expected: tensor.dtype, found: name });
+    } else if (tensor.dtype !== found.dtype) {
+      differences.push({ tensor: found.name, problem: 'dtype', expected: tensor.dtype, found: found.dtype });
     } else {
       pairs.push({ planned: tensor, found });
     }

@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { InputError, InterruptedError } from './errors.js';
 import type { FileHeader } from './reader.js';
 import { unreadable } from './reader_header.js';
-import { stored_dtypes } from './stored.js';
+import { stored_dtypes, stored_elements } from './stored.js';
 import type { Pair } from './verify_match.js';
 
 /** Elements [begin, begin + bytes.length / element size) of a tensor, as they are in the file. */
@@ -89,7 +89,8 @@ function* chunks_of(pairs: readonly Pair[], size: number): Generator<Chunk, void
   let chunk: Chunk | undefined;
   for (const pair of pairs) {
     const [first, last] = pair.found.offsets;
-    const element = stored_dtypes[pair.planned.dtype].bytes;
+    const { dtype } = pair.planned;
+    const element = stored_dtypes[dtype].bytes;
     for (let at = first; at < last; ) {
       const follows = chunk !== undefined && chunk.position + chunk.bytes === at;
       if (chunk !== undefined && !(follows && size - chunk.bytes >= element)) {
@@ -99,7 +100,7 @@ function* chunks_of(pairs: readonly Pair[], size: number): Generator<Chunk, void
       chunk ??= { position: at, bytes: 0, parts: [] };
       const room = Math.floor((size - chunk.bytes) / element) * element;
       const bytes = Math.min(last - at, room);
-      chunk.parts.push({ pair, begin: (at - first) / element, at: chunk.bytes, bytes });
+      chunk.parts.push({ pair, begin: stored_elements(dtype, at - first), at: chunk.bytes, bytes });
       chunk.bytes += bytes;
       at += bytes;
     }

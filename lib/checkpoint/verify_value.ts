@@ -1,5 +1,5 @@
 import { widen } from '../native.js';
-import type { StoredDtype } from './stored.js';
+import { type StoredDtype, stored_dtypes } from './stored.js';
 
 /** One element of a file, as text: a number, a boolean, or its bytes in hexadecimal where it is neither. */
 export function element_text(bytes: Uint8Array, dtype: StoredDtype): string {
@@ -37,6 +37,20 @@ export function element_text(bytes: Uint8Array, dtype: StoredDtype): string {
     default:
       return `0x${Buffer.from(bytes).reverse().toString('hex')}`;
   }
+}
+
+/** Elements of less than a byte, whole packs of them, as a byte each; the first is in the lowest bits. */
+export function unpacked(bytes: Uint8Array, dtype: StoredDtype): Uint8Array {
+  const { pack, bytes: size } = stored_dtypes[dtype];
+  const bits = (8 * size) / pack;
+  const out = new Uint8Array((bytes.length / size) * pack);
+  for (let i = 0; i < out.length; i++) {
+    const bit = i * bits;
+    const at = Math.floor(bit / 8);
+    const word = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+    out[i] = (word >> (bit % 8)) & (2 ** bits - 1);
+  }
+  return out;
 }
 
 /** The number of fewest digits that rounds to the same float32. */

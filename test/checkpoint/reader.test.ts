@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { InputError } from '../../lib/checkpoint/errors.js';
 import { open_checkpoint, read_header } from '../../lib/checkpoint/reader.js';
 import { layout } from '../../lib/checkpoint/safetensors.js';
-import { type StoredDtype, stored_dtypes, stored_names } from '../../lib/checkpoint/stored.js';
+import { type StoredDtype, stored_bytes, stored_dtypes, stored_names } from '../../lib/checkpoint/stored.js';
 
 let root = '';
 let path = '';
@@ -56,7 +56,12 @@ const tensor = fc
     dtype: fc.constantFrom(...stored_names),
     shape: fc.array(fc.nat(4), { maxLength: 4 }),
   })
-  .map((made) => ({ ...made, bytes: made.shape.reduce((a, b) => a * b, 1) * stored_dtypes[made.dtype].bytes }));
+  .map((made) => {
+    const { pack } = stored_dtypes[made.dtype];
+    const shape = pack === 1 ? made.shape : [...made.shape, pack];
+    const elements = shape.reduce((a, b) => a * b, 1);
+    return { ...made, shape, bytes: stored_bytes(made.dtype, elements) };
+  });
 const tensors = fc.uniqueArray(tensor, { selector: (made) => made.name, maxLength: 8 });
 
 test('what the writer lays out is read back', async () => {

@@ -149,3 +149,24 @@ test("a family's own number of heads is used where the config says nothing", () 
   const [, q] = for_rank(gemma, { tp: 16, rank: 3, config: { model_type: 'gemma' } });
   expect(q?.slice?.ranges).toEqual([{ dim: 0, start: 12, length: 4 }]);
 });
+
+test('parts have no half bytes, and parts of nothing are nothing', () => {
+  const at = 'model.layers.0.self_attn';
+  const tensors: PlannedTensor[] = [
+    { name: `${at}.q_proj.weight`, shape: [4, 0], dtype: 'float32', initializer: normal },
+    { name: `${at}.o_proj.weight`, shape: [0, 4], dtype: 'float32', initializer: normal },
+    { name: 'model.layers.0.mlp.up_proj.weight', shape: [2, 3], dtype: 'float4_e2m1fn', initializer: 'zeros' },
+  ];
+  const parts_of = (given: PlannedTensor[]) => {
+    return for_rank(resolve_plan({ tensors: given }), { tp: 2, rank: 1, config: config(2) });
+  };
+  expect(parts_of(tensors.slice(0, 2)).map(({ shape, elements, bytes }) => [shape, elements, bytes])).toEqual([
+    [[2, 0], 0, 0],
+    [[0, 2], 0, 0],
+  ]);
+  expect(() => parts_of(tensors)).toThrow(
+    "tensor 'model.layers.0.mlp.up_proj.weight': expected parts of whole bytes, but [1,3] of float4_e2m1fn takes 1.5",
+  );
+  const none: PlannedTensor = { name: 'lm_head.weight', shape: [0, 4], dtype: 'float32', initializer: normal };
+  expect(parts_of([...tensors.slice(0, 1), none])[1]).toMatchObject({ shape: [0, 4], elements: 0, bytes: 0 });
+});
