@@ -33,8 +33,10 @@ const limit = 2n ** 64n;
 export class Generator {
   readonly engine: Engine;
   readonly #engine: AnyEngine;
-  /** What of a pool still draws, in order. */
-  #turns: Promise<unknown> | undefined;
+  /** Whether something of a pool has its turn. */
+  #drawing = false;
+  /** Those that wait for theirs, in order. Each returns nothing if it has ended at once. */
+  readonly #waiting: (() => Promise<void> | undefined)[] = [];
 
   /**
    * @param options.seed an integer in [-2^63, 2^64), as a number or, beyond 2^53, a bigint; a negative n means n + 2^64.
@@ -114,7 +116,7 @@ export class Generator {
 
   /** Whether a pool draws from it at the moment, in a way that only its end tells where the next fill begins. */
   get busy(): boolean {
-    return this.#turns !== undefined;
+    return this.#drawing;
   }
 
   /** Whether the place after a fill is known only when it is drawn. */
@@ -123,27 +125,46 @@ export class Generator {
   }
 
   /**
-   * Waits for what drew before, then runs `use`; until its promise settles whoever else wants to draw waits or is refused. For
-   * the engine torch, where only the end of some fills tells where the next one begins.
+   * Waits for what drew before, then calls `begin` and runs `use`; until its promise settles whoever else wants to draw waits or is
+   * refused. For the engine torch, where only the end of some fills tells where the next one begins.
+   *
+   * @param begin what it throws ends the turn at once, without `use`. So a generator is free when the promise of the last one
+   *   that drew settles, whoever was stopped behind it
    */
-  async in_turn<T>(use: (engine: TorchEngine) => Promise<T>): Promise<T> {
+  in_turn<T>(begin: (engine: TorchEngine) => void, use: (engine: TorchEngine) => Promise<T>): Promise<T> {
     const engine = this.#engine;
     if (!(engine instanceof TorchEngine)) throw new Error('fills of the engine philox need no turns');
-    const before = this.#turns;
-    const turn = (async () => {
-      await before?.catch(() => undefined);
-      return await use(engine);
-    })();
-    this.#turns = turn;
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns === turn) this.#turns = undefined;
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        this.#next_turn();
+        settle();
+      };
+      this.#waiting.push(() => {
+        try {
+          begin(engine);
+        } catch (error) {
+          reject(error);
+          return undefined;
+        }
+        return use(engine).then(
+          (value) => end(() => resolve(value)),
+          (error: unknown) => end(() => reject(error)),
+        );
+      });
+      if (!this.#drawing) this.#next_turn();
+    });
+  }
+
+  #next_turn(): void {
+    this.#drawing = true;
+    for (let turn = this.#waiting.shift(); turn !== undefined; turn = this.#waiting.shift()) {
+      if (turn() !== undefined) return;
     }
+    this.#drawing = false;
   }
 
   #check_free(fn: string): void {
-    if (this.#turns === undefined) return;
+    if (!this.#drawing) return;
     throw new Error(
       `${fn}: a pool is drawing from this generator, a list or a truncated normal, and only its end tells where the ` +
         'next fill begins: await its promise first',

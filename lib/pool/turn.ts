@@ -38,19 +38,24 @@ export function fill_in_turn(
 ): Promise<void> {
   const { fill, tensor } = order;
   const { dtype, size: total } = tensor;
-  const run = async (key: Key): Promise<number> => {
-    if (operation.stopped !== undefined) throw operation.stopped.reason;
-    return await run_job(scheduler, operation, { ...order, key });
-  };
-  return unless_stopped(operation, async (begin) => {
-    const { drawn } = await generator.in_turn(async (engine) => {
-      begin();
-      // In an object, since the next fill need not wait for this one.
-      if (!generator.is_open_ended(fill)) return { drawn: run(engine.next_key(fill, dtype, total)) };
-      const rounds = await run({ state: engine.get_state(), total });
-      engine.skip(fill, dtype, total, rounds);
-      return { drawn: rounds };
-    });
+  const open_ended = generator.is_open_ended(fill);
+  const run = (key: Key): Promise<number> => run_job(scheduler, operation, { ...order, key });
+  return unless_stopped(operation, async (begun) => {
+    const { drawn } = await generator.in_turn(
+      (engine) => {
+        begun();
+        if (operation.stopped === undefined) return;
+        if (!open_ended) engine.next_key(fill, dtype, total);
+        throw operation.stopped.reason;
+      },
+      async (engine) => {
+        // In an object, since the next fill need not wait for this one.
+        if (!open_ended) return { drawn: run(engine.next_key(fill, dtype, total)) };
+        const rounds = await run({ state: engine.get_state(), total });
+        engine.skip(fill, dtype, total, rounds);
+        return { drawn: rounds };
+      },
+    );
     await drawn;
   });
 }
@@ -64,24 +69,28 @@ export function list_in_turn<T>(
   operation: Operation,
   run: (own: Generator) => Promise<T>,
 ): Promise<T> {
-  return unless_stopped(operation, (begin) =>
-    generator.in_turn(async (engine) => {
-      begin();
-      if (operation.stopped !== undefined) throw operation.stopped.reason;
-      const own = new Generator({ engine: 'torch' }).set_state(engine.get_state());
-      try {
-        return await run(own);
-      } finally {
-        if (operation.stopped === undefined) engine.set_state(own.get_state());
-      }
-    }),
+  return unless_stopped(operation, (begun) =>
+    generator.in_turn(
+      () => {
+        begun();
+        if (operation.stopped !== undefined) throw operation.stopped.reason;
+      },
+      async (engine) => {
+        const own = new Generator({ engine: 'torch' }).set_state(engine.get_state());
+        try {
+          return await run(own);
+        } finally {
+          if (operation.stopped === undefined) engine.set_state(own.get_state());
+        }
+      },
+    ),
   );
 }
 
-/** What `work` promises; rejects with the reason if the operation is stopped before it calls `begin`. */
-function unless_stopped<T>(operation: Operation, work: (begin: () => void) => Promise<T>): Promise<T> {
+/** What `work` promises; rejects with the reason if the operation is stopped before it calls `begun`. */
+function unless_stopped<T>(operation: Operation, work: (begun: () => void) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const begin = operation.on_stop(reject);
-    work(begin).then(resolve, reject);
+    const begun = operation.on_stop(reject);
+    work(begun).then(resolve, reject);
   });
 }

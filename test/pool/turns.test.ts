@@ -7,6 +7,10 @@ const pool = createPool({ threads: 2 });
 afterAll(() => pool.close());
 
 const torch = (seed: number): Generator => new Generator({ engine: 'torch', seed });
+const stopper = () => {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort('stop') };
+};
 const outcome = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
 
 describe('a truncated normal that is stopped', () => {
@@ -48,6 +52,34 @@ describe('a truncated normal that is stopped', () => {
     expect(bytes(await last).equals(bytes(expected))).toBe(true);
     expect(generator.get_state()).toEqual(other.get_state());
   });
+});
+
+test('a generator is free when all promises have settled, whoever was stopped behind the last that drew', async () => {
+  for (const uniform of [false, true]) {
+    const [generator, other] = [torch(9), torch(9)];
+    const { signal, abort } = stopper();
+    const first = pool.init.trunc_normal_(pool.empty([200_000]), { generator });
+    const stopped = Array.from({ length: 20 }, () => {
+      const [w, options] = [pool.empty([1000]), { generator, signal }];
+      return outcome(uniform ? pool.init.uniform_(w, options) : pool.init.trunc_normal_(w, options));
+    });
+    abort();
+    expect(new Set(await Promise.all(stopped))).toEqual(new Set(['stop']));
+    await first;
+    const state = generator.get_state(); // refused while it is busy
+    init.trunc_normal_(empty([200_000]), { generator: other });
+    if (uniform) init.uniform_(empty([20_000]), { generator: other });
+    expect(state).toEqual(other.get_state());
+  }
+  const generator = torch(9);
+  const { signal, abort } = stopper();
+  const endless = (function* () {
+    for (;;) yield { tensor: pool.empty([100_000]), initializer: 'trunc_normal' } as const;
+  })();
+  const running = outcome(pool.fill(endless, { generator, signal }));
+  setTimeout(abort, 20);
+  expect(await running).toBe('stop');
+  expect(generator.get_state()).toHaveLength(5056);
 });
 
 test('bounds that nothing meets are an error', async () => {
