@@ -3,7 +3,7 @@ import type { Draw } from '../draw.js';
 import type { Dtype } from '../dtype.js';
 import { is_random } from '../fill.js';
 import { type Engine, Generator } from '../generator.js';
-import { type Key, no_key } from '../native.js';
+import { is_torch_key, type Key, no_key } from '../native.js';
 import { resolve } from '../resolve.js';
 import type { ResolvedTensor } from './plan.js';
 import { is_fillable } from './stored.js';
@@ -46,11 +46,12 @@ export function torch_keys(seed: bigint, { tensors, draws }: Drawn): Keys {
   for (const { name, dtype, part_of } of tensors) if (is_fillable(dtype)) dtypes.set(part_of?.tensor ?? name, dtype);
   const [usual = 'float32'] = dtypes.values();
   const keys = new Map<string, Key>();
+  const keep = shared_states();
   for (const { tensor, shape, initializer } of draws ?? own_draws(tensors)) {
     const dtype = dtypes.get(tensor) ?? usual;
     const fill = resolve(initializer, shape, { dtype });
     const total = check_shape('draw', shape);
-    if (is_random(fill) && total > 0) keys.set(tensor, generator.next_key(fill, dtype, total));
+    if (is_random(fill) && total > 0) keys.set(tensor, keep(generator.next_key(fill, dtype, total)));
   }
   return {
     engine: 'torch',
@@ -61,6 +62,26 @@ export function torch_keys(seed: bigint, { tensors, draws }: Drawn): Keys {
       if (key === undefined) throw new Error(`the plan has no draw of ${JSON.stringify(name)}`);
       return part_of === undefined ? key : { ...key, offset: part_of.begin };
     },
+  };
+}
+
+/** States of 5 KB in one shared memory: threads that are sent a key read it there, in place of copies of their own. */
+const states_a_slab = 1024;
+
+function shared_states(): (key: Key) => Key {
+  let slab = new SharedArrayBuffer(0);
+  let used = 0;
+  return (key) => {
+    if (!is_torch_key(key)) return key;
+    const { length } = key.state;
+    if (used + length > slab.byteLength) {
+      slab = new SharedArrayBuffer(states_a_slab * length);
+      used = 0;
+    }
+    const state = new Uint8Array(slab, used, length);
+    state.set(key.state);
+    used += length;
+    return { ...key, state };
   };
 }
 
