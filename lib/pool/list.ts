@@ -3,7 +3,7 @@ import { type_error } from '../check.js';
 import { dtypes } from '../dtype.js';
 import type { Generator } from '../generator.js';
 import { type Key, no_key, run_fill } from '../native.js';
-import { check_item, named, Resolver } from './item.js';
+import { type CheckedItem, check_item, named, Resolver } from './item.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';
 import { is_tiny } from './split.js';
@@ -138,43 +138,50 @@ export class List {
   #take(item: unknown): void {
     const index = this.#taken++;
     try {
-      const { tensor, fill, random } = check_item(item, this.#resolver);
-      const { data, dtype, size } = tensor;
+      const checked = check_item(item, this.#resolver);
+      const { fill, random } = checked;
+      const { data, dtype, size } = checked.tensor;
       if (size === 0) {
         this.#filled++;
         return;
       }
-      const bytes = size * dtypes[dtype].bytes;
       const generator = this.#generator;
       const key = random ? (this.#keys[index] ?? key_at_once(generator, fill, dtype, size)) : no_key;
       if (key !== undefined && is_tiny(fill, dtype, size)) {
         run_fill(data, dtype, fill, key, 0, 1);
-        this.#operation.count(size, bytes);
+        this.#operation.count(size, size * dtypes[dtype].bytes);
         this.#filled++;
         return;
       }
-      this.#ahead++;
-      this.#bytes_ahead += bytes;
-      const ended = (error?: unknown): void => {
-        this.#ahead--;
-        this.#bytes_ahead -= bytes;
-        if (error === undefined) this.#filled++;
-        else this.#fail(index, item, error);
-        this.#on_change?.();
-      };
-      const order = { fn: 'fill', tensor, fill, begin: 0, threads: 0 };
-      if (key === undefined) {
-        fill_in_turn(generator, order, this.#operation, this.#scheduler).then(() => ended(), ended);
-        return;
-      }
+      this.#hand_out(index, item, checked, key);
+    } catch (error) {
+      this.#fail(index, item, error);
+    }
+  }
+
+  /** Gives an item to the workers; without a key it waits for its generator's turn. */
+  #hand_out(index: number, item: unknown, { tensor, fill }: CheckedItem, key: Key | undefined): void {
+    const bytes = tensor.size * dtypes[tensor.dtype].bytes;
+    const ended = (error?: unknown): void => {
+      this.#ahead--;
+      this.#bytes_ahead -= bytes;
+      if (error === undefined) this.#filled++;
+      else this.#fail(index, item, error);
+      this.#on_change?.();
+    };
+    const order = { fn: 'fill', tensor, fill, begin: 0, threads: 0 };
+    if (key === undefined) {
+      fill_in_turn(this.#generator, order, this.#operation, this.#scheduler).then(() => ended(), ended);
+    } else {
       const job = this.#scheduler.submit({ ...order, key }, (error) => {
         this.#operation.remove(job, error === undefined);
         ended(error);
       });
       this.#operation.add(job);
-    } catch (error) {
-      this.#fail(index, item, error);
     }
+    // Not before, since submit may throw; `ended` is called later at the earliest.
+    this.#ahead++;
+    this.#bytes_ahead += bytes;
   }
 
   #fail(index: number, item: unknown, error: unknown): void {

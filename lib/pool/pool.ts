@@ -8,7 +8,7 @@ import { get_num_threads, type Key, no_key, run_fill } from '../native.js';
 import type { InitFunction } from '../signature.js';
 import { type DataOf, empty, type Tensor } from '../tensor.js';
 import { type FillItem, take_keys, total_of } from './item.js';
-import type { Order } from './job.js';
+import type { Job, Order } from './job.js';
 import { type FillResult, iterator_of, List } from './list.js';
 import { weigh } from './memory.js';
 import { type CheckedRunOptions, check_run_options, Operation, type RunOptions, run_options } from './operation.js';
@@ -249,7 +249,7 @@ export class Pool {
     const plain = options.signal === undefined && options.onProgress === undefined;
     const operation = plain ? undefined : new Operation(options, { elements: size, bytes: data.byteLength });
     return new Promise((resolve, reject) => {
-      const job = this.#scheduler.submit(order, (error) => {
+      const settled = (error: unknown): void => {
         operation?.remove(job, error === undefined);
         try {
           operation?.end(error === undefined);
@@ -259,7 +259,14 @@ export class Pool {
         }
         if (error === undefined) resolve();
         else reject(error);
-      });
+      };
+      let job: Job;
+      try {
+        job = this.#scheduler.submit(order, settled);
+      } catch (error) {
+        operation?.end(false);
+        throw error;
+      }
       operation?.add(job);
     });
   }

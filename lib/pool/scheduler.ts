@@ -55,7 +55,11 @@ export class Scheduler {
     return this.#jobs.size;
   }
 
-  /** Starts a job. `on_settled` is called later, never from here, with undefined when the tensor is filled. */
+  /**
+   * Starts a job. `on_settled` is called later, never from here, with undefined when the tensor is filled.
+   *
+   * @throws RangeError where there is no memory to begin with it: then `on_settled` is not called
+   */
   submit(order: Order, on_settled: (error: unknown) => void): Job {
     const settled = (error: unknown): void => {
       this.#jobs.delete(job);

@@ -1,4 +1,5 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { getEventListeners } from 'node:events';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createPool, empty, resolve, tensor } from '../../lib/index.js';
 
 const pool = createPool({ threads: 1 });
@@ -100,6 +101,34 @@ describe('memory that goes away', () => {
     const running = pool.init.orthogonal_(gone).catch((error: unknown) => error);
     structuredClone(gone.data.buffer, { transfer: [gone.data.buffer as ArrayBuffer] });
     expect(await running).toBeInstanceOf(RangeError);
+  });
+});
+
+describe('memory for a copy that cannot be had', () => {
+  const bytes = 900 * 900 * 4;
+  afterEach(() => vi.unstubAllGlobals());
+  beforeEach(() => {
+    const Real = SharedArrayBuffer;
+    vi.stubGlobal('SharedArrayBuffer', function Stub(size: number) {
+      if (size === bytes) throw new RangeError('Array buffer allocation failed');
+      return new Real(size);
+    });
+  });
+
+  test('of a list: its item is named, and the others are filled', async () => {
+    const other = w();
+    const items = [
+      { tensor: empty([900, 900]), initializer: 'orthogonal' as const },
+      { tensor: other, initializer: 'ones' as const },
+    ];
+    await expect(pool.fill(items)).rejects.toThrow('item 0: Array buffer allocation failed');
+    expect(other.data.every((x) => x === 1)).toBe(true);
+  });
+
+  test('of a call: a rejection, and nothing listens to its signal', async () => {
+    const { signal } = new AbortController();
+    await expect(pool.init.orthogonal_(empty([900, 900]), { signal })).rejects.toThrow('allocation failed');
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 });
 
