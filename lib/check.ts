@@ -110,6 +110,7 @@ function edit_distance(from: string, to: string): number {
   return row[to.length] ?? 0;
 }
 
+/** true or false. */
 export function check_boolean(fn: string, argument: string, value: unknown): boolean {
   if (typeof value !== 'boolean') throw type_error(fn, argument, 'a boolean', value);
   return value;
@@ -154,6 +155,7 @@ export function check_one_of<const T extends string>(
   throw range_error(fn, argument, what, value, hint ?? did_you_mean(value, names));
 }
 
+/** The name of an element type that nninit fills. */
 export function check_dtype(fn: string, value: unknown): Dtype {
   return check_one_of(fn, 'dtype', value, Object.keys(dtypes) as Dtype[]);
 }

@@ -4,6 +4,7 @@ export type Dtype = 'float32' | 'float64' | 'float16' | 'bfloat16';
 /** What holds a tensor's elements. float16 and bfloat16 live in a Uint16Array (or a Float16Array where the runtime has one). */
 export type TensorData = Float32Array | Float64Array | Uint16Array;
 
+/** What there is to know of an element type. */
 export interface DtypeInfo {
   readonly name: Dtype;
   /** Bytes an element. */
@@ -20,6 +21,7 @@ export interface DtypeInfo {
   readonly safetensors: string;
 }
 
+/** The table of element types. */
 export const dtypes: Readonly<Record<Dtype, DtypeInfo>> = {
   float32: {
     name: 'float32',

@@ -1,5 +1,6 @@
 import { check_integer, check_options, check_shape, range_error, show } from './check.js';
 
+/** Where a weight's inputs and outputs are. */
 export interface FanOptions {
   /** The axis of the inputs; negative counts from the end. PyTorch's 1 by default. */
   readonly in_axis?: number | undefined;

@@ -20,6 +20,7 @@ export interface TorchKey {
 /** What a random fill's values depend on besides the index. Whoever passes it on need not know the engine. */
 export type Key = PhiloxKey | TorchKey;
 
+/** Whether a key is of the engine torch. */
 export function is_torch_key(key: Key): key is TorchKey {
   return 'state' in key;
 }

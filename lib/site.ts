@@ -12,12 +12,14 @@ export interface Site {
   readonly dtype: Dtype;
 }
 
+/** Where a weight's inputs and outputs are: see calculate_fans. */
 export interface Layout {
   readonly in_axis: number;
   readonly out_axis: number;
   readonly groups: number;
 }
 
+/** Which fan a variance is divided by; fan_avg is the mean of both. */
 export type FanMode = 'fan_in' | 'fan_out' | 'fan_avg';
 
 interface Kaiming extends Layout {
@@ -42,16 +44,19 @@ function fan_by(mode: FanMode, site: Site, values: Layout): number {
   return mode === 'fan_in' ? fan_in : mode === 'fan_out' ? fan_out : (fan_in + fan_out) / 2;
 }
 
+/** gain · sqrt(2 / (fan_in + fan_out)), in PyTorch's order of operations. */
 export function xavier_std(site: Site, values: Layout & { readonly gain: number }): number {
   const { fan_in, fan_out } = fans(site, values);
   return site.size === 0 ? 0 : values.gain * Math.sqrt(2 / (fan_in + fan_out));
 }
 
+/** gain / sqrt(fan), in PyTorch's order of operations; the gain is that of the nonlinearity unless it is given as a number. */
 export function kaiming_std(site: Site, values: Kaiming): number {
   const gain = values.gain ?? gain_for(site.fn, values.nonlinearity, 'a', values.a);
   return gain / Math.sqrt(fan_by(values.mode, site, values));
 }
 
+/** PyTorch's warning about a tensor without elements. */
 export function no_op_warning(site: Site): string | undefined {
   return site.size === 0 ? 'Initializing zero-element tensors is a no-op' : undefined;
 }
@@ -72,6 +77,11 @@ export function empty_interval(site: Site, a: number, interval: string): RangeEr
   return range_error(site.fn, 'a', `an interval that holds a value of ${site.dtype}`, a, `of ${interval}`);
 }
 
+/**
+ * U[a, b), for bounds that the dtype holds.
+ *
+ * @param argument in whose name a difference beyond the dtype's largest number is refused
+ */
 export function uniform(site: Site, a: number, b: number, argument = 'b'): UniformFill {
   if (a === b) return { kind: 'uniform', a, b }; // all a, but engines that draw in sequence draw
   if (!(b - a <= dtypes[site.dtype].max)) throw beyond(site, argument === 'b' ? 'b - a' : argument, b - a);
@@ -79,22 +89,30 @@ export function uniform(site: Site, a: number, b: number, argument = 'b'): Unifo
   return { kind: 'uniform', a, b };
 }
 
+/**
+ * N(mean, std²), for a mean that the dtype holds.
+ *
+ * @param argument in whose name a std beyond the dtype's largest number is refused
+ */
 export function normal(site: Site, mean: number, std: number, argument = 'std'): NormalFill {
   if (!(std <= dtypes[site.dtype].max)) throw beyond(site, argument, std);
   return { kind: 'normal', mean, std };
 }
 
+/** Refuses a > b. */
 export function check_order(site: Site, a: number, b: number): void {
   if (a <= b) return;
   const why = `uniform_ expects to return a [from, to) range, but found from=${a} > to=${b}`;
   throw range_error(site.fn, 'a', `a number ≤ b (${b})`, a, site.fn.startsWith('uniform') ? why : undefined);
 }
 
+/** Refuses another number of dimensions than least to most; `why` is PyTorch's message. */
 export function check_rank(site: Site, least: number, most: number, what: string, why: string): void {
   const rank = site.shape.length;
   if (rank < least || rank > most) throw range_error(site.fn, 'shape', what, site.shape, why);
 }
 
+/** Rows and columns of a shape of 2 dimensions. */
 export function matrix(site: Site): readonly [number, number] {
   check_rank(site, 2, 2, '2 dimensions', 'Only tensors with 2 dimensions are supported');
   return [site.shape[0] ?? 0, site.shape[1] ?? 0];
@@ -113,6 +131,7 @@ export function convolution(site: Site) {
   return { outputs, inputs, taps, centre };
 }
 
+/** Mean 0 and variance scale / fan; a truncated normal lies within two of its own standard deviations before truncation. */
 export function variance_scaled(
   site: Site,
   scale: number,
@@ -133,6 +152,7 @@ export function variance_scaled(
   return { kind: 'trunc_normal', mean: 0, std, a: -2 * std, b: 2 * std };
 }
 
+/** A rows × cols matrix times gain, element (r, c) at offset + (r·cols + c)·stride of the tensor. */
 export function orthogonal(
   site: Site,
   rows: number,

@@ -94,6 +94,7 @@ function copy_from_whole(data: TensorData, dtype: Dtype, slice: Slice, begin: nu
   }
 }
 
+/** Which part of which tensor, and what `init.*_` takes besides. */
 export interface FillSliceOptions {
   /** The shape of the whole tensor. */
   readonly of: readonly number[];

@@ -19,10 +19,12 @@ export interface RunOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+/** The names of these options. */
 export const run_options = ['signal', 'onProgress'] as const;
 
 const progress_milliseconds = 50;
 
+/** RunOptions, checked. */
 export interface CheckedRunOptions {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
@@ -105,11 +107,7 @@ export class Operation {
     return this.#stopped;
   }
 
-  /** Jobs under way, and their bytes. */
-  get jobs(): number {
-    return this.#jobs.size;
-  }
-
+  /** What is filled by now, of jobs under way too. */
   get done(): { readonly elements: number; readonly bytes: number } {
     let elements = this.#elements;
     let bytes = this.#bytes;

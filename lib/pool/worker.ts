@@ -21,6 +21,7 @@ import { range_of } from './split.js';
 /** How long a worker stays with one tensor while other work waits. */
 const turn_milliseconds = 1;
 
+/** Does one task. What goes wrong with a fill is in the report; nothing is thrown. */
 export function work(message: Message): Report {
   switch (message.kind) {
     case 'batch':
