@@ -7,13 +7,11 @@ import type { Parameter } from '../lib/parameter.js';
 import { empty, tensor } from '../lib/tensor.js';
 import { toFloat32Array } from '../lib/widen.js';
 import recorded from './fixtures/torch/errors.json' with { type: 'json' };
-import { next_key } from './support.js';
+import { detach, init_functions, next_key, shape_for } from './support.js';
 
 // Every refusal has one shape, is a TypeError or a RangeError, takes no stream and leaves memory as it was.
 
-type Any = (...args: unknown[]) => unknown;
 type ErrorClass = new (message: string) => Error;
-const functions = init as unknown as Readonly<Record<string, Any>>;
 
 beforeEach(() => void manual_seed(0));
 afterEach(() => expect(next_key(default_generator).stream).toBe(0n));
@@ -121,7 +119,7 @@ describe("PyTorch's cases", () => {
     const { w, untouched } = make();
     const given = fn === 'calculate_gain' ? args : [w, ...args];
     const torch_words = new RegExp(message.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-    expect_refused(fn, () => functions[fn]?.(...given), type, text ?? torch_words);
+    expect_refused(fn, () => init_functions[fn]?.(...given), type, text ?? torch_words);
     expect(untouched()).toBe(true);
   });
 
@@ -135,8 +133,6 @@ describe("PyTorch's cases", () => {
   });
 });
 
-const shape_for = (name: Name): number[] =>
-  name === 'eye' || name === 'sparse' ? [6, 4] : name.startsWith('d') ? [6, 4, 3] : [6, 4, 3, 1];
 const needed = (name: Name): Record<string, unknown> =>
   Object.fromEntries(
     definition_of(name)
@@ -171,7 +167,7 @@ function wrong_values(parameter: Parameter): [unknown, ErrorClass][] {
 
 describe.each(names)('%s_', (name) => {
   const fn = `${name}_`;
-  const run = functions[fn] as Any;
+  const run = init_functions[fn] as (...args: unknown[]) => unknown;
   const { parameters, random } = definition_of(name);
   const refused = (args: unknown[], type: ErrorClass, text: RegExp) => {
     const { w, untouched } = patterned(shape_for(name));
@@ -238,7 +234,7 @@ describe.each(names)('%s_', (name) => {
     const shape = shape_for(name);
     const size = shape.reduce((product, each) => product * each, 1);
     const gone = empty(shape);
-    structuredClone(gone.data.buffer, { transfer: [gone.data.buffer as ArrayBuffer] });
+    detach(gone.data);
     for (const [value, type, text] of [
       [undefined, TypeError, /for tensor, but received undefined/],
       [null, TypeError, /for tensor/],
@@ -299,7 +295,7 @@ describe('numbers beyond the dtype', () => {
     ['sparse_', [0.5, 1e6], 'float16', /for std/],
   ])('%s(%j) on %s', (fn, args, dtype, text) => {
     const { w, untouched } = patterned([3, 4], dtype);
-    expect_refused(fn, () => functions[fn]?.(w, ...args), RangeError, text);
+    expect_refused(fn, () => init_functions[fn]?.(w, ...args), RangeError, text);
     expect(untouched()).toBe(true);
   });
 });
@@ -319,7 +315,7 @@ describe('shapes that make no sense', () => {
     ['dirac_', [4, 4, 3], [3], /a divisor of 4 for groups/],
   ])('%s on %j', (fn, shape, args, text) => {
     const { w, untouched } = patterned(shape);
-    expect_refused(fn, () => functions[fn]?.(w, ...args), RangeError, text);
+    expect_refused(fn, () => init_functions[fn]?.(w, ...args), RangeError, text);
     expect(untouched()).toBe(true);
   });
 });
@@ -327,10 +323,9 @@ describe('shapes that make no sense', () => {
 describe('hostile arguments', () => {
   it('cannot get past the checks by a getter', () => {
     const data = new Float32Array(4);
-    const buffer = data.buffer;
     const options = {
       get std() {
-        structuredClone(buffer, { transfer: [buffer] });
+        detach(data);
         return 1;
       },
     };

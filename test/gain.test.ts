@@ -2,23 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { calculate_gain, gain_of, gains, type Nonlinearity } from '../lib/gain.js';
 import recorded from './fixtures/torch/gains.json' with { type: 'json' };
 import resolved from './fixtures/torch/resolved.json' with { type: 'json' };
-
-/** The normal distribution function by its Taylor series, and by a continued fraction in the tails; 1e-15. */
-function normal_cdf(z: number): number {
-  if (Math.abs(z) < 5) {
-    let term = z;
-    let sum = z;
-    for (let k = 1; Math.abs(term) > 1e-18; k++) {
-      term *= (z * z) / (2 * k + 1);
-      sum += term;
-    }
-    return 0.5 + (sum * Math.exp((-z * z) / 2)) / Math.sqrt(2 * Math.PI);
-  }
-  let fraction = 0;
-  for (let k = 60; k > 0; k--) fraction = k / (Math.abs(z) + fraction);
-  const tail = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI) / (Math.abs(z) + fraction);
-  return z < 0 ? tail : 1 - tail;
-}
+import { normal_cdf } from './statistics.js';
 
 const sigmoid = (z: number) => 1 / (1 + Math.exp(-z));
 const identity = (z: number) => z;

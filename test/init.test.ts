@@ -10,17 +10,12 @@ import { run_fill } from '../lib/native.js';
 import { resolve } from '../lib/resolve.js';
 import { empty, type Tensor, tensor } from '../lib/tensor.js';
 import { toFloat32Array } from '../lib/widen.js';
-import { next_key } from './support.js';
+import { init_functions as functions, next_key, shape_for } from './support.js';
 
 beforeEach(() => void manual_seed(0));
 
-type Any = (tensor: unknown, ...args: unknown[]) => unknown;
-const functions = init as unknown as Readonly<Record<string, Any>>;
-
 /** Arguments that a function must have. */
 const needed: Readonly<Record<string, readonly unknown[]>> = { constant: [0.5], sparse: [0.25] };
-const shape_for = (name: string): number[] =>
-  name === 'eye' || name === 'sparse' ? [6, 4] : name.startsWith('d') ? [6, 4, 3] : [6, 4, 3, 1];
 
 describe('init', () => {
   it("exports the table's names with an underscore, and calculate_gain", () => {

@@ -13,7 +13,7 @@ import {
   simd_targets,
 } from '../lib/native.js';
 import { empty } from '../lib/tensor.js';
-import { sha256 } from './support.js';
+import { detach, ResizableBuffer, sha256 } from './support.js';
 
 const path = process.env.NNINIT_ADDON ?? '../build/Release/nninit.node';
 const addon = createRequire(import.meta.url)(path) as Record<string, (...args: unknown[]) => unknown>;
@@ -67,19 +67,15 @@ describe('the native side checks for itself', () => {
 
   test('a detached buffer is empty', () => {
     const data = new Float32Array(12);
-    structuredClone(data.buffer, { transfer: [data.buffer] });
+    detach(data);
     expect(fill(...with_argument(0, data))).toBe(true);
     const words = key();
-    structuredClone(words.buffer, { transfer: [words.buffer] });
+    detach(words);
     expect(() => fill(...with_argument(4, words))).toThrow(TypeError);
   });
 
   test('a resizable buffer that shrank is empty, and a shorter one is shorter', () => {
-    const Resizable = ArrayBuffer as unknown as new (
-      bytes: number,
-      options: { maxByteLength: number },
-    ) => ArrayBuffer & { resize(bytes: number): void };
-    const buffer = new Resizable(48, { maxByteLength: 96 });
+    const buffer = new ResizableBuffer(48, { maxByteLength: 96 });
     const fixed = new Float32Array(buffer, 0, 12);
     const tracking = new Float32Array(buffer);
     buffer.resize(16);

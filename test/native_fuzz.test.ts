@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { detach } from './support.js';
 
 const path = process.env.NNINIT_ADDON ?? '../build/Release/nninit.node';
 const addon = createRequire(import.meta.url)(path) as Record<string, (...args: unknown[]) => unknown>;
@@ -199,7 +200,7 @@ describe('the native side', () => {
 
   test('refuses detached states, and more draws of the engine torch than there can be', () => {
     const detached = state();
-    structuredClone(detached.buffer, { transfer: [detached.buffer] });
+    detach(detached);
     const data = new Float32Array(20);
     expect(() => addon.torch_fill?.(data, 0, 2, params(0, 1), detached, 20, 0, 1, true)).toThrow(/5056 bytes/);
     expect(() => addon.torch_seed?.(detached, 5n)).toThrow(TypeError);

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Dtype, TensorData } from '../lib/dtype.js';
 import type { Fill } from '../lib/fill.js';
 import type { Generator } from '../lib/generator.js';
+import * as init from '../lib/init.js';
+import type { Name } from '../lib/initializers.js';
 import { type Key, type PhiloxKey, run_fill, widen } from '../lib/native.js';
 import { empty } from '../lib/tensor.js';
 
@@ -28,4 +30,24 @@ export function sha256(data: TensorData): string {
   return createHash('sha256')
     .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
     .digest('hex');
+}
+
+/** Detaches a tensor's memory, as a transfer to a worker does. */
+export function detach({ buffer }: { readonly buffer: ArrayBufferLike }): void {
+  structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+}
+
+/** A resizable ArrayBuffer, which TypeScript's library of Node 20 does not know. */
+export const ResizableBuffer = ArrayBuffer as unknown as new (
+  bytes: number,
+  options: { readonly maxByteLength: number },
+) => ArrayBuffer & { resize(bytes: number): void };
+
+/** `init.*_` by name, as JavaScript could call it. */
+export const init_functions = init as unknown as Readonly<Record<string, (...args: unknown[]) => unknown>>;
+
+/** A shape that suits an initializer. */
+export function shape_for(name: Name): number[] {
+  if (name === 'eye' || name === 'sparse') return [6, 4];
+  return name === 'dirac' || name === 'delta_orthogonal' ? [6, 4, 3] : [6, 4, 3, 1];
 }

@@ -3,6 +3,7 @@ import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { describe, expect, it } from 'vitest';
 import type { Dtype } from '../lib/dtype.js';
 import { as_tensor, empty, tensor } from '../lib/tensor.js';
+import { detach, ResizableBuffer } from './support.js';
 
 const shape_of_message = /^(empty|tensor|f): expected .+ for .+, but received .+ of type .+$/;
 
@@ -10,11 +11,6 @@ function expect_refused(call: () => unknown, type: new (message: string) => Erro
   expect(call).toThrow(type);
   expect(call).toThrow(text);
   expect(call).toThrow(shape_of_message);
-}
-
-/** Detaches a buffer, as a transfer to a worker does. */
-function detach(buffer: ArrayBuffer): void {
-  structuredClone(buffer, { transfer: [buffer] });
 }
 
 describe('empty', () => {
@@ -175,16 +171,12 @@ describe('as_tensor', () => {
   it('notices memory that is gone', () => {
     const data = new Float32Array(4);
     const made = tensor(data);
-    detach(data.buffer);
+    detach(data);
     expect_refused(() => as_tensor('f', made), RangeError, /for data, but received 0 elements.*detached/);
   });
 
   it('notices memory that shrank', () => {
-    const Resizable = ArrayBuffer as unknown as new (
-      n: number,
-      options: { maxByteLength: number },
-    ) => ArrayBuffer & { resize(n: number): void };
-    const buffer = new Resizable(16, { maxByteLength: 64 });
+    const buffer = new ResizableBuffer(16, { maxByteLength: 64 });
     const fixed = tensor(new Float32Array(buffer, 0, 4));
     const tracking = { data: new Float32Array(buffer), shape: [4] };
     expect(as_tensor('f', fixed).size).toBe(4);

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createPool, empty, resolve, tensor } from '../../lib/index.js';
+import { detach } from '../support.js';
 
 const pool = createPool({ threads: 1 });
 afterAll(() => pool.close());
@@ -82,14 +83,14 @@ describe('refusals are rejections, in the name of the function', () => {
 describe('memory that goes away', () => {
   test('before the call', async () => {
     const gone = empty([10]);
-    structuredClone(gone.data.buffer, { transfer: [gone.data.buffer as ArrayBuffer] });
+    detach(gone.data);
     await expect(pool.init.ones_(gone)).rejects.toThrow(RangeError);
   });
 
   test.each([20_000, 3_000_000])('during the fill, of %i elements', async (elements) => {
     const gone = empty([elements]);
     const running = pool.init.normal_(gone).catch((error: unknown) => error);
-    structuredClone(gone.data.buffer, { transfer: [gone.data.buffer as ArrayBuffer] });
+    detach(gone.data);
     const error = await running;
     expect(error).toBeInstanceOf(RangeError);
     expect((error as Error).message).toMatch(/^normal_: expected memory that is still there for data/);
@@ -99,7 +100,7 @@ describe('memory that goes away', () => {
   test('a whole matrix', async () => {
     const gone = empty([900, 900]);
     const running = pool.init.orthogonal_(gone).catch((error: unknown) => error);
-    structuredClone(gone.data.buffer, { transfer: [gone.data.buffer as ArrayBuffer] });
+    detach(gone.data);
     expect(await running).toBeInstanceOf(RangeError);
   });
 });
