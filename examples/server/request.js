@@ -26,7 +26,10 @@ export function parse_weights(query, limits) {
   const initializer = parse_initializer(query);
   const dtype = query.get('dtype') ?? 'float32';
   if (!Object.hasOwn(bytes_of_dtype, dtype)) {
-    throw new RequestError(400, `dtype: expected one of ${Object.keys(bytes_of_dtype).join(', ')}, but received '${dtype}'`);
+    throw new RequestError(
+      400,
+      `dtype: expected one of ${Object.keys(bytes_of_dtype).join(', ')}, but received '${dtype}'`,
+    );
   }
   const name = query.get('name') ?? 'weight';
   if (name.length > 256) throw new RequestError(400, 'name: expected at most 256 characters');
@@ -41,7 +44,10 @@ export function parse_weights(query, limits) {
   const whole = fill.kind === 'orthogonal' || fill.kind === 'sparse';
   const most = whole ? limits.whole_bytes : limits.bytes;
   if (bytes > most) {
-    throw new RequestError(400, `shape: expected at most ${most} bytes${whole ? ` for ${initializer.init}` : ''}, but these are ${bytes}`);
+    throw new RequestError(
+      400,
+      `shape: expected at most ${most} bytes${whole ? ` for ${initializer.init}` : ''}, but these are ${bytes}`,
+    );
   }
   return { name, shape, dtype, fill, key, elements, bytes, bytes_each: bytes_of_dtype[dtype], whole };
 }
@@ -70,7 +76,10 @@ function refuse_repeated(query) {
 
 function parse_shape(text) {
   if (!/^\d{1,15}([x,]\d{1,15}){0,7}$/.test(text)) {
-    throw new RequestError(400, `shape: expected up to 8 whole numbers such as 64x3x7x7, but received '${text.slice(0, 100)}'`);
+    throw new RequestError(
+      400,
+      `shape: expected up to 8 whole numbers such as 64x3x7x7, but received '${text.slice(0, 100)}'`,
+    );
   }
   return text.split(/[x,]/).map(Number);
 }

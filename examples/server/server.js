@@ -49,7 +49,8 @@ export function create_weights_server({ threads, limits: given } = {}) {
 
   async function answer(request, response) {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname !== '/weights' && pathname !== '/healthz') throw new RequestError(404, `there is no ${pathname.slice(0, 100)}`);
+    if (pathname !== '/weights' && pathname !== '/healthz')
+      throw new RequestError(404, `there is no ${pathname.slice(0, 100)}`);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw new RequestError(405, `expected GET, but received ${request.method}`, { allow: 'GET, HEAD' });
     }
@@ -83,6 +84,10 @@ function fail(response, error) {
 
 function send_json(response, status, value, headers = {}) {
   const body = JSON.stringify(value);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers });
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    ...headers,
+  });
   response.end(body);
 }

@@ -11,7 +11,10 @@ const chunks_ahead = 3;
 export async function stream_chunks(pool, response, request, signal) {
   const { dtype, fill, key, elements, bytes_each } = request;
   const each = Math.min(elements, chunk_bytes / bytes_each);
-  const ring = new Ring(Array.from({ length: chunks_ahead }, () => pool.empty([each], { dtype }).data), signal);
+  const ring = new Ring(
+    Array.from({ length: chunks_ahead }, () => pool.empty([each], { dtype }).data),
+    signal,
+  );
   for (let begin = 0; begin < elements; begin += each) {
     const memory = await ring.take();
     const chunk = memory.subarray(0, Math.min(each, elements - begin));
