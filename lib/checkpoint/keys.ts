@@ -1,10 +1,11 @@
 import { check_shape } from '../check.js';
-import type { Draw } from '../draw.js';
+import { type Draw, is_drawn } from '../draw.js';
 import type { Dtype } from '../dtype.js';
 import { is_random } from '../fill.js';
 import { type Engine, Generator } from '../generator.js';
 import { is_torch_key, type Key, no_key } from '../native.js';
 import { resolve } from '../resolve.js';
+import { InputError } from './errors.js';
 import type { ResolvedTensor } from './plan.js';
 import { is_fillable } from './stored.js';
 
@@ -26,7 +27,11 @@ interface Drawn {
   readonly draws?: readonly Draw[] | undefined;
 }
 
-/** The keys of a plan in an engine. With 'torch' this walks through all draws, a fraction of a millisecond each. */
+/**
+ * The keys of a plan in an engine. With 'torch' this walks through all draws, a fraction of a millisecond each.
+ *
+ * @throws InputError naming the tensor, for a truncated normal whose draws would go on and on
+ */
 export function keys_for(engine: Engine, seed: bigint, plan: Drawn): Keys {
   return engine === 'torch' ? torch_keys(seed, plan) : philox_keys(seed);
 }
@@ -51,7 +56,9 @@ export function torch_keys(seed: bigint, { tensors, draws }: Drawn): Keys {
     const dtype = dtypes.get(tensor) ?? usual;
     const fill = resolve(initializer, shape, { dtype });
     const total = check_shape('draw', shape);
-    if (is_random(fill) && total > 0) keys.set(tensor, keep(generator.next_key(fill, dtype, total)));
+    if (total === 0) continue;
+    const key = naming(tensor, () => generator.next_key(fill, dtype, total));
+    if (is_random(fill)) keys.set(tensor, keep(key));
   }
   return {
     engine: 'torch',
@@ -63,6 +70,15 @@ export function torch_keys(seed: bigint, { tensors, draws }: Drawn): Keys {
       return part_of === undefined ? key : { ...key, offset: part_of.begin };
     },
   };
+}
+
+function naming<T>(tensor: string, draw: () => T): T {
+  try {
+    return draw();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new InputError(`tensor ${JSON.stringify(tensor)}: ${cause.message}`, { cause });
+  }
 }
 
 /** States of 5 KB in one shared memory: threads that are sent a key read it there, in place of copies of their own. */
@@ -85,8 +101,9 @@ function shared_states(): (key: Key) => Key {
   };
 }
 
+/** Also of what bounds that are equal make a constant: it moves the generator. */
 function own_draws(tensors: readonly ResolvedTensor[]): Draw[] {
   return tensors
-    .filter(({ fill, copy_of }) => is_random(fill) && copy_of === undefined)
+    .filter(({ initializer, copy_of }) => is_drawn(initializer) && copy_of === undefined)
     .map(({ name, shape, slice, initializer }) => ({ tensor: name, shape: slice?.shape ?? shape, initializer }));
 }
