@@ -95,8 +95,8 @@ function load(): Addon {
   } catch (cause) {
     throw new Error(
       `nninit: the native addon could not be loaded from ${path} (for ${process.platform}-${process.arch}, Node ` +
-        `${process.version}). Build it with \`npm run build:native\`, which needs CMake ≥ 3.19 and a C++17 compiler: see ` +
-        'the README, "Other systems".',
+        `${process.version}). \`npm rebuild nninit\` builds it, in a clone \`npm run build:native\`; both need CMake ≥ 3.19 and a ` +
+        'C++17 compiler: see the README, "Other systems". npm 12 builds only after `npm install-scripts approve nninit`.',
       { cause },
     );
   }

@@ -186,13 +186,21 @@ describe('SIMD targets', () => {
   });
 });
 
-describe('NNINIT_THREADS', () => {
-  afterEach(() => vi.unstubAllEnvs());
-  const fresh = async () => {
-    vi.resetModules();
-    return await import('../lib/native.js');
-  };
+afterEach(() => vi.unstubAllEnvs());
+async function fresh(): Promise<typeof import('../lib/native.js')> {
+  vi.resetModules();
+  return await import('../lib/native.js');
+}
 
+test('a missing addon is an error that says how to build it', async () => {
+  vi.stubEnv('NNINIT_ADDON', './nowhere.node');
+  const { get_num_threads } = await fresh();
+  for (const text of ['could not be loaded from ./nowhere.node', 'npm rebuild nninit', 'install-scripts approve']) {
+    expect(get_num_threads).toThrow(text);
+  }
+});
+
+describe('NNINIT_THREADS', () => {
   test.each(['0', '1025', 'abc', '-1', '1.5', '99999999999', '+4', '4 ', '0x4', '1e2'])(
     '%j is refused at the first use',
     async (text) => {
