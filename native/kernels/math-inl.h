@@ -129,14 +129,14 @@ HWY_INLINE void HalfAngle(D d, hn::Vec<D> v, hn::Vec<D>& s, hn::Vec<D>& c) {
 // ---- both
 
 // Box and Muller's transform of r2 = −2·ln u1 and an angle θ = v·π/2, v in [−1, 1), reflected to the whole circle by
-// `sign`, the sign bit of each lane: x = ±√r2·cos θ, y = ±√r2·sin θ. By half angles, cos θ = 1 − 2·sin²(θ/2) and
+// the sign bits of `signs`: x = ±√r2·cos θ, y = ±√r2·sin θ. By half angles, cos θ = 1 − 2·sin²(θ/2) and
 // sin θ = 2·sin(θ/2)·cos(θ/2), so one short polynomial each serves without swapping octants. Near θ = ±π/2 the cosine's
 // error is absolute (one unit of the last place of 1).
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE void BoxMuller(D d, V r2, V v, V sign, V& x, V& y) {
+HWY_INLINE void BoxMuller(D d, V r2, V v, V signs, V& x, V& y) {
   V s, c;
   HalfAngle(d, v, s, c);
-  const V r = hn::Or(hn::Sqrt(r2), sign);
+  const V r = hn::OrAnd(hn::Sqrt(r2), signs, hn::SignBit(d));
   x = hn::Mul(r, hn::Sub(hn::Set(d, hn::TFromD<D>{1}), hn::Mul(s, s)));
   y = hn::Mul(r, hn::Mul(s, c));
 }

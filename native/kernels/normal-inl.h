@@ -19,25 +19,21 @@ namespace HWY_NAMESPACE {
 template <class D, IfFloat<D>* = nullptr, class VU = hn::Vec<hn::RebindToUnsigned<D>>>
 HWY_INLINE void NormalPair(D d, VU w1, VU w2, hn::Vec<D>& x, hn::Vec<D>& y) {
   const hn::RebindToSigned<D> di;
-  const hn::RebindToUnsigned<D> du;
   const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<1>(w1)));
   const auto r2 = Minus2Log(d, hn::Add(k, hn::Set(d, 0.5f)));
   const auto v = hn::Mul(hn::ConvertTo(d, hn::BitCast(di, hn::ShiftLeft<1>(w2))), hn::Set(d, 0x1p-31f));
-  const auto sign = hn::BitCast(d, hn::And(w2, hn::Set(du, 0x80000000u)));
-  BoxMuller(d, r2, v, sign, x, y);
+  BoxMuller(d, r2, v, hn::BitCast(d, w2), x, y);
 }
 
 // 53 bits make the radius (up to 8.65), 54 the angle.
 template <class D, IfDouble<D>* = nullptr, class VU = hn::Vec<hn::RebindToUnsigned<D>>>
 HWY_INLINE void NormalPair(D d, VU w1, VU w2, hn::Vec<D>& x, hn::Vec<D>& y) {
   const hn::RebindToSigned<D> di;
-  const hn::RebindToUnsigned<D> du;
   const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<11>(w1)));
   const auto r2 = Minus2Log(d, hn::Add(k, hn::Set(d, 0.5)));
   const auto angle = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<11>(hn::ShiftLeft<1>(w2))));
   const auto v = hn::Sub(hn::Mul(angle, hn::Set(d, 0x1p-52)), hn::Set(d, 1.0));
-  const auto sign = hn::BitCast(d, hn::And(w2, hn::Set(du, uint64_t{1} << 63)));
-  BoxMuller(d, r2, v, sign, x, y);
+  BoxMuller(d, r2, v, hn::BitCast(d, w2), x, y);
 }
 
 template <class T>

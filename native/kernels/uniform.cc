@@ -12,7 +12,12 @@ HWY_BEFORE_NAMESPACE();
 namespace nninit {
 namespace HWY_NAMESPACE {
 
-template <class T>
+template <bool kClamp, class D>
+HWY_INLINE hn::Vec<D> Clamp(D d, hn::Vec<D> x, hn::TFromD<D> low, hn::TFromD<D> high) {
+  return kClamp ? hn::Min(hn::Max(x, hn::Set(d, low)), hn::Set(d, high)) : x;
+}
+
+template <class T, bool kClamp>
 struct UniformTile {
   explicit UniformTile(const UniformParams& p)
       : a(static_cast<float>(p.a)),
@@ -27,7 +32,7 @@ struct UniformTile {
     const auto uniform = [&](const uint32_t* HWY_RESTRICT word) HWY_ATTR {
       const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<8>(hn::Load(du, word))));
       const auto x = hn::Add(hn::Mul(k, hn::Set(d, scale)), hn::Set(d, a));
-      return hn::Min(hn::Max(x, hn::Set(d, low)), hn::Set(d, high));
+      return Clamp<kClamp>(d, x, low, high);
     };
     const size_t lanes = hn::Lanes(d);
     for (size_t i = 0; i < kTileWords; i += 2 * lanes) {
@@ -38,8 +43,8 @@ struct UniformTile {
   float a, scale, low, high;
 };
 
-template <>
-struct UniformTile<double> {
+template <bool kClamp>
+struct UniformTile<double, kClamp> {
   explicit UniformTile(const UniformParams& params) : p(params) {}
 
   HWY_INLINE void operator()(const uint32_t* HWY_RESTRICT words, uint64_t /*index*/, double* HWY_RESTRICT out) const {
@@ -50,15 +55,26 @@ struct UniformTile<double> {
     for (size_t i = 0; i < kTileWords / 2; i += hn::Lanes(d)) {
       const auto k = hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<11>(hn::Load(du, words64 + i))));
       const auto x = hn::Add(hn::Mul(k, hn::Set(d, p.scale)), hn::Set(d, p.a));
-      hn::StoreU(hn::Min(hn::Max(x, hn::Set(d, p.low)), hn::Set(d, p.high)), d, out + i);
+      hn::StoreU(Clamp<kClamp>(d, x, p.low, p.high), d, out + i);
     }
   }
 
   UniformParams p;
 };
 
+template <class T>
+void UniformAs(const UniformParams& params, const Key& key, const Range& range) {
+  if constexpr (sizeof(T) > 2) {
+    if (params.inside) {
+      ForTiles<T>(key, range, UniformTile<T, false>(params));
+      return;
+    }
+  }
+  ForTiles<T>(key, range, UniformTile<T, true>(params));
+}
+
 void Uniform(const UniformParams& params, const Key& key, const Range& range) {
-#define NNINIT_CALL(T) ForTiles<T>(key, range, UniformTile<T>(params))
+#define NNINIT_CALL(T) UniformAs<T>(params, key, range)
   NNINIT_FOR_DTYPE(range.dtype, NNINIT_CALL)
 #undef NNINIT_CALL
 }
@@ -72,9 +88,25 @@ namespace nninit {
 
 HWY_EXPORT(Uniform);
 
+namespace {
+
+// Whether k·scale + a, which does not fall as k grows to `last`, stays in [low, high].
+template <class Compute>
+bool StaysInside(const UniformParams& p, Compute last) {
+  const Compute a = static_cast<Compute>(p.a);
+  const Compute end = last * static_cast<Compute>(p.scale) + a;
+  return a >= static_cast<Compute>(p.low) && end <= static_cast<Compute>(p.high);
+}
+
+}  // namespace
+
 UniformParams PrepareUniform(double a, double b, Dtype dtype) {
-  const double unit = dtype == Dtype::kFloat64 ? 0x1p-53 : 0x1p-24;
-  return {a, (b - a) * unit, RoundUp(a, dtype), Below(b, dtype)};
+  const bool wide = dtype == Dtype::kFloat64;
+  UniformParams p{a, (b - a) * (wide ? 0x1p-53 : 0x1p-24), RoundUp(a, dtype), Below(b, dtype), false};
+  // Rounding to 16 bits leads out of most intervals.
+  if (wide) p.inside = StaysInside(p, 0x1p53 - 1);
+  if (dtype == Dtype::kFloat32) p.inside = StaysInside(p, 0x1p24f - 1);
+  return p;
 }
 
 void UniformRange(const UniformParams& params, const Key& key, const Range& range) {

@@ -13,6 +13,8 @@ struct UniformParams {
   double scale;
   double low;
   double high;
+  // Whether k·scale + a is known to be in [low, high] for every k.
+  bool inside;
 };
 
 // Needs a < b. If the dtype has no value in [a, b), low > high.
