@@ -26,12 +26,13 @@ export {
 export * as init from './init.js';
 export { type Initializer, initializers, type Name, type Options } from './initializers.js';
 export * as layers from './layers/index.js';
-export { get_num_threads, type Key, run_fill, set_num_threads, simd_target } from './native.js';
+export { get_num_threads, type Key, set_num_threads, simd_target } from './native.js';
 export type { Parameter } from './parameter.js';
 export type { FillItem } from './pool/item.js';
 export type { FillResult } from './pool/list.js';
 export type { Progress, RunOptions } from './pool/operation.js';
 export { createPool, type Pool, type PoolInit, type PoolStatistics } from './pool/pool.js';
+export { run_fill } from './range.js';
 export { resolve } from './resolve.js';
 export type { InitFunction, Keywords } from './signature.js';
 export type { Slice, SliceRange } from './slice.js';

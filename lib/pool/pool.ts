@@ -1,10 +1,11 @@
-import { type Binding, bind, type Call, check_generator, prepare } from '../bind.js';
+import { type Binding, bind, type Call, check_generator, check_threads, prepare } from '../bind.js';
 import { check_boolean, check_integer, check_options } from '../check.js';
 import type { Dtype, TensorData } from '../dtype.js';
 import type { Fill } from '../fill.js';
 import { default_generator, type Generator } from '../generator.js';
 import { type Name, names } from '../initializers.js';
 import { get_num_threads, type Key, no_key, run_fill } from '../native.js';
+import { check_range } from '../range.js';
 import type { InitFunction } from '../signature.js';
 import { type DataOf, empty, type Tensor } from '../tensor.js';
 import { type FillItem, take_keys, total_of } from './item.js';
@@ -12,7 +13,6 @@ import type { Job, Order } from './job.js';
 import { type FillResult, iterator_of, List } from './list.js';
 import { weigh } from './memory.js';
 import { type CheckedRunOptions, check_run_options, Operation, type RunOptions, run_options } from './operation.js';
-import { order_of_range } from './range.js';
 import { Scheduler } from './scheduler.js';
 import { is_tiny } from './split.js';
 import { fill_in_turn, key_at_once, list_in_turn } from './turn.js';
@@ -129,7 +129,7 @@ export class Pool {
    * memory as a whole.
    *
    * @param fill what resolve gave
-   * @param key the generator's, from `next_key()`; the same for all chunks of a tensor
+   * @param key the generator's, from `next_key(fill, dtype, elements)`; the same for all chunks of a tensor
    * @param begin index of data[0] within the fill; 0 for orthogonal and sparse ones, which cannot be cut
    */
   async run_fill(
@@ -143,7 +143,9 @@ export class Pool {
     const fn = 'run_fill';
     this.#check_open(fn);
     const { threads, ...rest } = check_options(fn, options, ['threads', ...run_options]);
-    await this.#submit(order_of_range(data, dtype, fill, key, begin, threads), check_run_options(fn, rest));
+    const range = check_range(fn, data, dtype, fill, key, begin);
+    const order = { fn, ...range, threads: threads === undefined ? 0 : check_threads(fn, threads) };
+    await this.#submit(order, check_run_options(fn, rest));
   }
 
   /** How busy the pool is, and has been. */
