@@ -24,6 +24,7 @@ const limit = 2n ** 64n;
  * In the engine philox each random fill of at least one element takes one stream: the first after seeding gets stream 0, the
  * next 1, and so on. Its values are a function of (seed, stream, index) alone, so neither threads nor sizes of earlier fills matter. In
  * the engine torch a fill takes the next words of one sequence, as in PyTorch, and its values depend on all that was drawn before.
+ * While a pool draws a truncated normal or an array of tensors from it there, other synchronous use is an error, but for initial_seed.
  *
  *     const generator = new Generator({ seed: 7 });
  *     init.normal_(w, { std: 0.02, generator });
