@@ -34,7 +34,8 @@ interface Addon {
     key: BigUint64Array,
     begin: number,
     threads: number,
-    cancel?: Int32Array,
+    cancel: Int32Array | undefined,
+    total: number,
   ): boolean;
   fill_runs(
     data: TensorData,
@@ -122,6 +123,8 @@ export const no_key: PhiloxKey = { seed: 0n, stream: 0n };
  * @param begin index of data[0] within the fill; must be 0 for whole-matrix fills
  * @param threads native threads to use; 0 for the number that set_num_threads set
  * @param cancel one element in shared memory: when another thread makes it non-zero, the fill stops within a millisecond
+ * @param total how many elements are filled at the same time, if other threads fill more: what is larger than the caches is
+ *   written around them
  * @returns true, or false if the fill was cancelled and `data` is partly written
  */
 export function run_fill(
@@ -132,13 +135,15 @@ export function run_fill(
   begin = 0,
   threads = 0,
   cancel?: Int32Array,
+  total = data.length,
 ): boolean {
   if (is_torch_key(key) && is_random(fill)) {
     return run_torch_range(data, dtype, fill, key, begin, threads, cancel) > 0;
   }
   write_numbers(fill, params);
   write_key(key);
-  return addon().fill(data, dtypes[dtype].code, kind_codes[fill.kind], params, key_words, begin, threads, cancel);
+  const { code } = dtypes[dtype];
+  return addon().fill(data, code, kind_codes[fill.kind], params, key_words, begin, threads, cancel, total);
 }
 
 function write_key(key: Key): void {

@@ -122,7 +122,7 @@ namespace {
 void Run(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel) {
   const double* p = fill.param;
   const auto constant = [&](double value) {
-    const uint64_t bits = StorageBits(value, range.dtype);
+    const uint64_t bits = ConstantBits(value, range.dtype);
     ForRanges(range, threads, cancel, [bits](const Range& part) { ConstantRange(bits, part); });
   };
   switch (fill.kind) {
@@ -142,7 +142,7 @@ void Run(const Fill& fill, const Key& key, const Range& range, int threads, cons
     case Kind::kDiagonal: {
       const auto whole = [p](int i) { return static_cast<uint64_t>(p[i]); };
       const Diagonals diagonals{whole(1), whole(2), whole(3), whole(4), whole(5)};
-      const uint64_t bits = StorageBits(p[0], range.dtype);
+      const uint64_t bits = ConstantBits(p[0], range.dtype);
       return ForRanges(range, threads, cancel, [&](const Range& part) { DiagonalRange(diagonals, bits, part); });
     }
     case Kind::kOrthogonal: {
@@ -160,9 +160,9 @@ void Run(const Fill& fill, const Key& key, const Range& range, int threads, cons
 
 }  // namespace
 
-bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel) {
+bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel, size_t total) {
   Range whole = range;
-  whole.stream = range.count > CacheBytes() / DtypeBytes(range.dtype);
+  whole.stream = std::max(range.count, total) > CacheBytes() / DtypeBytes(range.dtype);
   AskForHugePages(range.data, range.count * DtypeBytes(range.dtype));
   if (range.count > 0) Run(fill, key, whole, threads, cancel);
   return !cancel.Requested();

@@ -33,7 +33,7 @@ using Kernel = std::function<void(const Range&)>;
 Kernel KernelOf(const Fill& fill, const Key& key, Dtype dtype) {
   const double* p = fill.param;
   const auto constant = [&](double value) -> Kernel {
-    return [bits = StorageBits(value, dtype)](const Range& range) { ConstantRange(bits, range); };
+    return [bits = ConstantBits(value, dtype)](const Range& range) { ConstantRange(bits, range); };
   };
   switch (fill.kind) {
     case Kind::kConstant:
@@ -51,7 +51,7 @@ Kernel KernelOf(const Fill& fill, const Key& key, Dtype dtype) {
     case Kind::kDiagonal: {
       const auto whole = [p](int i) { return static_cast<uint64_t>(p[i]); };
       return [diagonals = Diagonals{whole(1), whole(2), whole(3), whole(4), whole(5)},
-              bits = StorageBits(p[0], dtype)](const Range& range) { DiagonalRange(diagonals, bits, range); };
+              bits = ConstantBits(p[0], dtype)](const Range& range) { DiagonalRange(diagonals, bits, range); };
     }
     case Kind::kOrthogonal:
     case Kind::kSparse:

@@ -71,7 +71,7 @@ function take_turn(turn: TurnMessage): Report {
           break;
         }
         raise(words, control_words.rounds, rounds);
-      } else if (!run_fill(view, dtype, fill, key, turn.begin + begin, threads, cancel)) {
+      } else if (!run_fill(view, dtype, fill, key, turn.begin + begin, threads, cancel, length)) {
         break;
       }
       Atomics.store(done, index, 1);

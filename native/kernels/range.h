@@ -18,7 +18,7 @@ struct Range {
   Dtype dtype;
   uint64_t begin;
   size_t count;
-  // A large constant: write around the caches.
+  // Part of a fill that is larger than the caches: write around them.
   bool stream = false;
 };
 

@@ -100,6 +100,11 @@ inline uint64_t StorageBits(double x, Dtype dtype) {
   return sign | (((bits & 0x7FFFFFFFu) - (112u << 23)) >> 13);
 }
 
+// The bits of a constant, which like every value is first rounded to the type that 16-bit ones are computed in.
+inline uint64_t ConstantBits(double x, Dtype dtype) {
+  return StorageBits(dtype == Dtype::kFloat64 ? x : static_cast<double>(static_cast<float>(x)), dtype);
+}
+
 }  // namespace nninit
 
 #endif  // NNINIT_KERNELS_STORAGE_H_

@@ -14,6 +14,7 @@
 
 #include "kernels/range.h"
 #include "kernels/store-inl.h"
+#include "kernels/stream-inl.h"
 #include "random/philox-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -41,28 +42,31 @@ HWY_INLINE void PrefetchTile(const T* out) {
 template <class T, class Body>
 HWY_INLINE void ForTiles(const Key& key, const Range& range, const Body& body) {
   constexpr size_t kElements = kTileElements<T>;
-  HWY_ALIGN T partial[kElements];
+  HWY_ALIGN T aside[kElements];
   if (range.count == 0) return;
   T* out = static_cast<T*>(range.data);
   const uint64_t first = range.begin / kElements;
   const uint64_t last = (range.begin + range.count - 1) / kElements;
   size_t skip = static_cast<size_t>(range.begin % kElements);
   size_t left = range.count;
+  LineWriter lines(skip == 0 ? out : out + (kElements - skip));
+  const bool stream = range.stream && lines.Able();
   ForEachTile(key, first, last - first + 1, [&](const uint32_t* HWY_RESTRICT words, uint64_t tile) HWY_ATTR {
-    if (HWY_LIKELY(skip == 0 && left >= kElements)) {
-      PrefetchTile<T>(out);
-      body(words, tile * kElements, out);
-      out += kElements;
-      left -= kElements;
-    } else {
-      body(words, tile * kElements, partial);
-      const size_t count = std::min(left, kElements - skip);
-      std::memcpy(out, partial + skip, count * sizeof(T));
-      out += count;
-      left -= count;
+    const bool whole = HWY_LIKELY(skip == 0 && left >= kElements);
+    const bool straight = whole && !stream;
+    if (straight) PrefetchTile<T>(out);
+    body(words, tile * kElements, straight ? out : aside);
+    const size_t count = whole ? kElements : std::min(left, kElements - skip);
+    left -= count;
+    if (whole && stream) {
+      lines.Write<kElements * sizeof(T)>(aside, out, left < kElements);
+    } else if (!whole) {
+      std::memcpy(out, aside + skip, count * sizeof(T));
       skip = 0;
     }
+    out += count;
   });
+  if (stream) hwy::FlushStream();
 }
 
 // Calls the macro `call` with the storage type of a dtype.

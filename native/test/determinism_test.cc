@@ -134,6 +134,38 @@ TEST_CASE("constants larger than the caches reach every element and no other, al
   }
 }
 
+TEST_CASE("written around the caches, fills have the same bytes and touch no others, aligned or not, on every target") {
+  constexpr size_t kMuch = size_t{1} << 40;
+  constexpr size_t kGuard = 128;
+  const Fill fills[] = {{Kind::kUniform, {-1, 2}}, {Kind::kNormal, {0, 1}}, {Kind::kTruncNormal, {0, 1, -2, 2}}};
+  for (const Dtype dtype : kAllDtypes) {
+    CAPTURE(static_cast<int>(dtype));
+    const size_t bytes = DtypeBytes(dtype);
+    for (const Fill& fill : fills) {
+      for (const size_t count : {1u, 127u, 128u, 129u, 700u, 40000u}) {
+        CAPTURE(count);
+        for (const uint64_t begin : {0u, 5u, 128u}) {
+          CAPTURE(begin);
+          const auto expected = Run(fill, {3, 3}, dtype, count, begin);
+          test::ForEachTarget([&](const std::string& target) {
+            CAPTURE(target);
+            // Every place within a line for the smallest fills, some for others.
+            for (size_t offset = 0; offset < 64; offset += count < 200 ? bytes : 16) {
+              std::vector<uint8_t> memory(kGuard + offset + expected.size() + kGuard, 0xA5);
+              uint8_t* at = memory.data() + kGuard + offset;
+              RunFill(fill, {3, 3}, {at, dtype, begin, count}, 2, Cancel(), kMuch);
+              REQUIRE(std::memcmp(at, expected.data(), expected.size()) == 0);
+              const auto others =
+                  std::count(memory.data(), at, 0xA5) + std::count(at + expected.size(), &memory.back() + 1, 0xA5);
+              REQUIRE(static_cast<size_t>(others) == 2 * kGuard + offset);
+            }
+          });
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("seed and stream matter in all their bits") {
   const Fill fill{Kind::kUniform, {0, 1}};
   const auto base = Run(fill, {0, 0}, Dtype::kFloat32, 64);

@@ -55,6 +55,14 @@ TEST_CASE("storing rounds to nearest even") {
   CHECK(StorageBits(0.1, Dtype::kFloat32) == 0x3DCCCCCD);
 }
 
+TEST_CASE("constants are rounded through the compute type") {
+  // Once: up. Through float32, where the last bit is lost: a tie, to even.
+  CHECK(StorageBits(1 + 0x1p-11 + 0x1p-30, Dtype::kFloat16) == 0x3C01);
+  CHECK(ConstantBits(1 + 0x1p-11 + 0x1p-30, Dtype::kFloat16) == 0x3C00);
+  CHECK(ConstantBits(1 + 0x1p-8 + 0x1p-30, Dtype::kBFloat16) == 0x3F80);
+  CHECK(ConstantBits(0.1, Dtype::kFloat64) == StorageBits(0.1, Dtype::kFloat64));
+}
+
 TEST_CASE("kernels store as plain code does, subnormals included, on every target") {
   // std small enough to reach subnormal halves; the float32 fill gives the values before rounding.
   const Fill fills[] = {{Kind::kNormal, {0, 1}}, {Kind::kNormal, {0, 3e-6}}, {Kind::kNormal, {0, 2e4}}};
