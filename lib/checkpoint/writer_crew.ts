@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { error_code } from './errors.js';
 import { ask_to_stop, type Job, work_on } from './writer_work.js';
 import type { Answer, SentError } from './writer_worker.js';
 
@@ -12,8 +13,18 @@ export interface Crew {
   close(): Promise<void>;
 }
 
+/**
+ * So many worker threads, or as many as the system gives; or this thread alone.
+ *
+ * @param on_chunk called after each chunk that this thread has written
+ */
+export function make_crew(threads: number, chunk_bytes: number, on_chunk: () => void): Crew {
+  const workers = start_workers(threads, chunk_bytes);
+  return workers.length === 0 ? crew_of_one(chunk_bytes, on_chunk) : crew_of_workers(workers);
+}
+
 /** This thread alone, a chunk at a time: for little work, since threads take some 40 ms to start. */
-export function crew_of_one(chunk_bytes: number, on_chunk: () => void): Crew {
+function crew_of_one(chunk_bytes: number, on_chunk: () => void): Crew {
   const buffer = new ArrayBuffer(chunk_bytes);
   let last: Promise<void> = Promise.resolve();
   const run_one = async (job: Job): Promise<void> => {
@@ -43,8 +54,23 @@ interface Running {
   readonly settle: (error: unknown) => void;
 }
 
+function start_workers(threads: number, chunk_bytes: number): Worker[] {
+  const workers: Worker[] = [];
+  try {
+    for (let thread = 0; thread < threads; thread++) {
+      workers.push(new Worker(worker_file, { workerData: { thread, chunk_bytes } }));
+    }
+  } catch (cause) {
+    // At a limit on threads (ulimit -u, a container's): those that are there do the work.
+    if (error_code(cause) === 'ERR_WORKER_INIT_FAILED') return workers;
+    for (const worker of workers) void worker.terminate();
+    throw cause;
+  }
+  return workers;
+}
+
 /** Worker threads that fill and write by themselves; between them there is only the counter of chunks. */
-export function crew_of_workers(threads: number, chunk_bytes: number): Crew {
+function crew_of_workers(started: readonly Worker[]): Crew {
   const running = new Map<number, Running>();
   let broken: unknown;
   const answered = (id: number, error: unknown): void => {
@@ -56,8 +82,7 @@ export function crew_of_workers(threads: number, chunk_bytes: number): Crew {
     running.delete(id);
     one.settle(one.error);
   };
-  const workers = Array.from({ length: threads }, (_, thread) => {
-    const worker = new Worker(worker_file, { workerData: { thread, chunk_bytes } });
+  const workers = started.map((worker) => {
     const owed = new Set<number>();
     worker.on('message', ({ id, error }: Answer) => {
       owed.delete(id);
@@ -75,12 +100,12 @@ export function crew_of_workers(threads: number, chunk_bytes: number): Crew {
     return { worker, owed };
   });
   return {
-    threads,
+    threads: workers.length,
     run: (job) =>
       new Promise((resolve, reject) => {
         if (broken !== undefined) return reject(broken);
         const settle = (error: unknown) => (error === undefined ? resolve() : reject(error));
-        running.set(job.id, { job, waiting: threads, error: undefined, settle });
+        running.set(job.id, { job, waiting: workers.length, error: undefined, settle });
         for (const { worker, owed } of workers) {
           owed.add(job.id);
           worker.postMessage(job);

@@ -7,7 +7,7 @@ import type { Keys } from './keys.js';
 import type { Survey } from './resume.js';
 import { held_name, pending_name } from './resume_journal.js';
 import { holds_back, refuse_there } from './writer_commit.js';
-import { type Crew, crew_of_one, crew_of_workers } from './writer_crew.js';
+import { type Crew, make_crew } from './writer_crew.js';
 import type { FileSet, OutputFile } from './writer_files.js';
 import { ask_to_stop, bytes_written, is_complete, type Shared, share, written_up_to } from './writer_work.js';
 
@@ -109,8 +109,7 @@ class Run {
     const { workers = bytes < least_for_workers ? 0 : Math.min(this.#threads, most_workers) } = options;
     const wanted = Math.min(options.chunk_bytes ?? default_chunk_bytes[options.keys.engine], bytes);
     this.#chunk_bytes = Math.max(8, Math.ceil(wanted / 8) * 8);
-    this.#crew =
-      workers === 0 ? crew_of_one(this.#chunk_bytes, () => this.#look()) : crew_of_workers(workers, this.#chunk_bytes);
+    this.#crew = make_crew(workers, this.#chunk_bytes, () => this.#look());
     options.signal?.addEventListener('abort', this.#stop);
     if (options.signal?.aborted) this.#stop_all(); // an abort that was is not told
     this.#timer = setInterval(() => this.#look(), milliseconds_between_looks);
