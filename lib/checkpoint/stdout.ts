@@ -6,6 +6,7 @@ import { InputError, InterruptedError, stdout_name, WriteError } from './errors.
 import type { Keys } from './keys.js';
 import type { ResolvedTensor } from './plan.js';
 import { safetensors_layout } from './shards.js';
+import { check_whole, whole_memory } from './whole.js';
 
 /** Takes bytes, in order, and resolves when their memory may be used again. */
 export type Sink = (bytes: Uint8Array) => Promise<void>;
@@ -44,6 +45,7 @@ export async function stream_checkpoint(
   options: StreamOptions,
 ): Promise<Streamed> {
   const { keys, threads = 0, signal, on_progress, chunk_bytes = 4 * 2 ** 20 } = options;
+  check_whole(tensors);
   const { head, tensors: placed, file_bytes, data_bytes } = safetensors_layout(tensors, keys);
   const keyed = placed.map((tensor): KeyedTensor => ({ ...tensor, key: keys.of(tensor) }));
   const size = Math.max(8, Math.ceil(Math.min(chunk_bytes, data_bytes) / 8) * 8);
@@ -55,7 +57,7 @@ export async function stream_checkpoint(
     if (signal?.aborted) throw new InterruptedError(stdout_name, signal.reason);
     const large = chunk.bytes > size;
     if (large) await last; // so that a large tensor is alone in memory
-    const memory = large ? new ArrayBuffer(chunk.bytes) : filling;
+    const memory = large ? whole_memory(chunk.segments[0]?.tensor.name ?? '', chunk.bytes) : filling;
     fill_chunk(chunk, memory, threads);
     await last;
     on_progress?.(written);

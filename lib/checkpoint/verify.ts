@@ -7,6 +7,7 @@ import { type StoredDtype, stored_bytes, stored_dtypes } from './stored.js';
 import { type Difference, match, type Pair } from './verify_match.js';
 import { pieces, type ReadOptions } from './verify_read.js';
 import { element_text, unpacked } from './verify_value.js';
+import { check_whole, whole_memory } from './whole.js';
 
 export type { Difference } from './verify_match.js';
 
@@ -43,6 +44,7 @@ export async function verify_checkpoint(
   tensors: readonly ResolvedTensor[],
   options: VerifyOptions,
 ): Promise<Verified> {
+  check_whole(tensors);
   const { pairs, differences } = match(checkpoint, tensors);
   const comparison = new Comparison(options.keys, options.threads ?? 0);
   let bytes = 0;
@@ -101,7 +103,7 @@ export class Comparison {
     if (is_whole(tensor.fill) && length < tensor.bytes) {
       if (this.#whole?.tensor !== tensor) {
         this.#whole = undefined; // before the next one takes its memory
-        this.#whole = { tensor, bytes: new Uint8Array(tensor.bytes) };
+        this.#whole = { tensor, bytes: new Uint8Array(whole_memory(tensor.name, tensor.bytes)) };
         fill_part(tensor, this.#whole.bytes, 0, key, this.#threads);
       }
       const at = stored_bytes(tensor.dtype, begin);

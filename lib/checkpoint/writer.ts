@@ -8,6 +8,7 @@ import { type Survey, survey } from './resume.js';
 import { create_journal, is_leftover, type Journal, journal_name, update_journal } from './resume_journal.js';
 import { this_process } from './resume_process.js';
 import { safetensors_files } from './shards.js';
+import { check_whole } from './whole.js';
 import { commit } from './writer_commit.js';
 import type { FileSet, Format } from './writer_files.js';
 import { type RunOptions, write_files } from './writer_run.js';
@@ -72,6 +73,7 @@ export async function write_checkpoint(
 ): Promise<Written> {
   const { force = false, resume = false } = options;
   if (force && resume) throw new TypeError('write_checkpoint: expected at most one of force and resume');
+  check_whole(tensors);
   const set = files_of(tensors, options);
   const seen = await survey(folder, set, force ? 'force' : resume ? 'resume' : 'new');
   const to_write = set.files.filter(({ name }) => !seen.complete.has(name) && !seen.held.has(name));

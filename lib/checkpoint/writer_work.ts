@@ -1,6 +1,7 @@
 // What a thread of the writer does: takes chunks of a file from a shared counter, fills them, writes them at their places.
 import { writeSync } from 'node:fs';
 import { type Chunk, cut, fill_chunk, type KeyedTensor } from './chunks.js';
+import { whole_memory } from './whole.js';
 
 /** A file to be written by several threads, each of which gets a copy of this. */
 export interface Job {
@@ -87,7 +88,7 @@ export function* work_on(job: Job, thread: number, buffer: ArrayBuffer): Generat
     } else {
       lock(whole);
       try {
-        write_chunk(job, chunk, new ArrayBuffer(chunk.bytes), job.threads);
+        write_chunk(job, chunk, whole_memory(chunk.segments[0]?.tensor.name ?? '', chunk.bytes), job.threads);
       } finally {
         unlock(whole);
       }
