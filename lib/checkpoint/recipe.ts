@@ -45,9 +45,15 @@ export function parse_recipe({ value, source }: JsonDocument) {
  *
  * @param override the dtype of tensors that name none, in place of the recipe's own
  * @param base what `model` or `like` stands for
+ * @param later rules that will come after the recipe: a tensor that they initialize needs no initializer before
  * @throws InputError naming the JSON path and what was expected there
  */
-export function plan_of_recipe(document: JsonDocument, override?: Dtype, base?: RecipeBase): RecipePlan {
+export function plan_of_recipe(
+  document: JsonDocument,
+  override?: Dtype,
+  base?: RecipeBase,
+  later: readonly Rule[] = [],
+): RecipePlan {
   const { source } = document;
   const recipe = parse_recipe(document);
   const dtype = override ?? recipe.dtype ?? 'float32';
@@ -70,7 +76,9 @@ export function plan_of_recipe(document: JsonDocument, override?: Dtype, base?: 
   plan = apply_rules(plan, overrides);
 
   const place = (name: string) => places.get(name) ?? `tensor ${JSON.stringify(name)}`;
-  const missing = plan.tensors.find(({ initializer }) => initializer === own.missing);
+  const comes_later = (name: string) =>
+    later.some(({ initializer, matches }) => initializer !== undefined && matches(name));
+  const missing = plan.tensors.find(({ name, initializer }) => initializer === own.missing && !comes_later(name));
   if (missing !== undefined) {
     const what = 'expected an initializer: its own "init", or a rule in "initializers" that matches its name';
     throw new InputError(`${source}: ${place(missing.name)}: ${what}`, { path: source });

@@ -78,13 +78,17 @@ async function load_plan({ input, like, dtype }: SourceRequest, rules: readonly 
   const { named_model, read_input } = await import('./source_base.js');
   const named = await named_model(input ?? '', dtype);
   if (named !== undefined) return { plan: named, source: input ?? '' };
-  return plan_of_document(await read_input(input ?? ''), dtype);
+  return plan_of_document(await read_input(input ?? ''), dtype, rules);
 }
 
 /** What a recipe has at least one of. */
 const recipe_parts = ['tensors', 'layers', 'model', 'like'];
 
-async function plan_of_document(document: JsonDocument, dtype: Dtype | undefined): Promise<Loaded> {
+async function plan_of_document(
+  document: JsonDocument,
+  dtype: Dtype | undefined,
+  rules: readonly Rule[],
+): Promise<Loaded> {
   const { source, value } = document;
   const has = (key: string) => is_plain_object(value) && Object.hasOwn(value, key);
   if (has('model_type')) {
@@ -95,7 +99,8 @@ async function plan_of_document(document: JsonDocument, dtype: Dtype | undefined
     const { parse_recipe, plan_of_recipe } = await import('./recipe.js');
     const { base_of } = await import('./source_base.js');
     const recipe = parse_recipe(document);
-    const { place, ...plan } = plan_of_recipe(document, dtype, await base_of(document, recipe, dtype ?? recipe.dtype));
+    const base = await base_of(document, recipe, dtype ?? recipe.dtype);
+    const { place, ...plan } = plan_of_recipe(document, dtype, base, rules);
     return { plan, source, place };
   }
   throw new InputError(

@@ -132,6 +132,16 @@ test('rules from a file and the command line apply', async () => {
   expect(stdout).toMatch(/^fc\.bias .* zeros +value 0 /m);
 });
 
+test('rules of the command line may be the only ones that a tensor of a recipe has', async () => {
+  const bare = file('r.json', { tensors: { 'a.weight': [2, 3], 'a.bias': [2] } });
+  const missing = /tensors\["a\.bias"\]: expected an initializer: its own "init", or a rule/;
+  expect((await plan(bare, '--init', '*.weight=ones')).stderr).toMatch(missing);
+  expect((await plan(bare, '--init', '*.weight=ones', '--init', '*.bias={"dtype":"float16"}')).stderr).toMatch(missing);
+  const { code, stdout } = await plan(bare, '--init', '*=ones', '--rules', file('rules.json', { '*.bias': 'zeros' }));
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^a\.bias .* ones +value 1 /m);
+});
+
 test('names cannot move the cursor', async () => {
   const { stdout } = await plan(file('r.json', { tensors: { 'a\u001b[2Jb': { shape: [], init: 'ones' } } }));
   expect(stdout).not.toContain('\u001b');
