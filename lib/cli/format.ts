@@ -29,3 +29,10 @@ export function duration(seconds: number): string {
   if (minutes === 0) return `${whole} s`;
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+/** A name without what would move a terminal's cursor. */
+export function printable(name: string): string {
+  return /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)
+    ? JSON.stringify(name).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd')
+    : name;
+}

@@ -1,7 +1,7 @@
 import type { ResolvedTensor } from '../checkpoint/plan.js';
 import { facts_of_fill, show_initializer, totals_of } from '../checkpoint/plan_facts.js';
 import { load_source, type Source } from '../checkpoint/source.js';
-import { count, counted, size } from './format.js';
+import { count, counted, printable, size } from './format.js';
 import { source_request } from './input_options.js';
 import type { PlanOptions } from './plan.js';
 import type { Streams } from './program.js';
@@ -48,13 +48,6 @@ function row(tensor: ResolvedTensor): string[] {
     values(tensor),
     count(bytes),
   ];
-}
-
-/** A name without what would move a terminal's cursor. */
-function printable(name: string): string {
-  return /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)
-    ? JSON.stringify(name).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd')
-    : name;
 }
 
 function values({ fill, zero_row, slice, copy_of }: ResolvedTensor): string {

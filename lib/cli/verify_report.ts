@@ -4,7 +4,7 @@ import type { Verified } from '../checkpoint/verify.js';
 import { type Difference, shape_text } from '../checkpoint/verify_match.js';
 import type { Measured, Measurement } from '../checkpoint/verify_statistics.js';
 import type { Engine } from '../generator.js';
-import { count, counted, size } from './format.js';
+import { count, counted, printable, size } from './format.js';
 
 /** The outcome of `nninit verify`. */
 export interface Report {
@@ -59,7 +59,7 @@ export function verified_report(
 
 /** A difference in a line: "wte.weight: 1 of 38,597,376 elements differs; the first, [3, 17], is 0.5 instead of 0.013". */
 export function line_of(difference: Difference): string {
-  const { tensor } = difference;
+  const tensor = printable(difference.tensor);
   switch (difference.problem) {
     case 'missing':
       return `${tensor}: missing (${difference.expected})`;
@@ -106,7 +106,7 @@ export function measured_report(result: Measurement, { path, seconds }: Common):
       measured: measured.map(finite_scores),
     },
     differing,
-    first: differences[0] ? line_of(differences[0]) : off[0] && `${off[0].tensor}: ${words_of(off[0])}`,
+    first: differences[0] ? line_of(differences[0]) : off[0] && `${printable(off[0].tensor)}: ${words_of(off[0])}`,
   };
 }
 
@@ -123,9 +123,9 @@ function finite_scores({ worst, statistics, ...rest }: Measured) {
 }
 
 function row_of({ tensor, dtype, shape, expected, statistics, worst, consistent }: Measured): string[] {
-  const number = (key: keyof Statistics) => (statistics ? short(statistics[key]) : '');
+  const number = (key: keyof Statistics) => (statistics && statistics.count > 0 ? short(statistics[key]) : '');
   const score = worst === undefined ? '' : score_text(worst);
-  const row = [tensor, dtype, shape_text(shape), expected];
+  const row = [printable(tensor), dtype, shape_text(shape), expected];
   return [...row, number('mean'), number('std'), number('min'), number('max'), score, consistent ? '' : '✗'];
 }
 

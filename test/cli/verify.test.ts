@@ -160,3 +160,22 @@ test('without a config.json beside it, an input is asked for', async () => {
   expect(stderr).toMatch(/expected a plan to check against, but there is no .*config.json: give an input, or --like/);
   expect((await nninit('verify', folder, out(), '-q')).code).toBe(0);
 });
+
+test('no name moves the cursor, and nothing is said of the numbers of a tensor that has none', async () => {
+  const odd = 'a\u001b[2J\u202eb';
+  const recipe = join(root, 'odd.json');
+  const folder = join(root, 'odd');
+  writeFileSync(recipe, JSON.stringify({ tensors: { [odd]: [4], none: [0] }, initializers: { '*': 'normal' } }));
+  expect((await nninit('generate', recipe, '-o', folder, '-q')).code).toBe(0);
+  const other = await nninit('verify', folder, recipe, '--init', '*=ones');
+  expect(other.code).toBe(1);
+  const { stdout } = await nninit('verify', folder, recipe, '--statistics');
+  expect(stdout).toMatch(/^none +float32 +\[0\] +N\(0, 1²\)$/m);
+  const renamed = join(root, 'renamed.json');
+  writeFileSync(renamed, JSON.stringify({ tensors: { none: [0] }, initializers: { '*': 'normal' } }));
+  const extra = await nninit('verify', folder, renamed);
+  for (const text of [other.stdout, other.stderr, stdout, extra.stdout, extra.stderr]) {
+    expect(text).not.toContain('\u001b');
+    expect(text).not.toContain('\u202e');
+  }
+});
