@@ -117,7 +117,7 @@ export async function make_folder(folder: string): Promise<string[]> {
   for (let at = resolve(folder); ; at = dirname(at)) {
     const there = await step('look at', at, () => if_there(stat(at)));
     if (there?.isDirectory()) break;
-    if (there !== undefined) throw no_folder(folder, `${at} is no folder`, 'ENOTDIR');
+    if (there !== undefined) throw no_folder(folder, `${at} is no folder (ENOTDIR)`, 'ENOTDIR');
     const target = await readlink(at).catch(() => undefined);
     if (target !== undefined) {
       throw no_folder(folder, `${at} is a link to ${target}, and there is nothing (ENOENT)`, 'ENOENT');

@@ -130,7 +130,7 @@ test.each<[unknown, string]>([
   [with_tensor({}), 'tensors["h.0.weight"].shape: expected a shape: an array of whole numbers ≥ 0, but it is missing'],
   [
     with_tensor({ shape: [1], dtype: 'float8' }),
-    `tensors["h.0.weight"].dtype: expected one of 'float16', 'bfloat16', 'float32', 'float64', 'bool', 'uint8', 'int8', `,
+    `tensors["h.0.weight"].dtype: expected one of 'float16', 'bfloat16', 'float32', 'float64', 'bool', 'float4_e2m1fn', `,
   ],
   [
     with_tensor({ shape: [1], dtyp: 'x' }),

@@ -226,6 +226,7 @@ test.skipIf(process.platform !== 'linux')('what the system refuses is said with 
   await expect(write('/proc/nninit')).rejects.toMatchObject({ code: 'ENOENT', path: '/proc/nninit' });
   writeFileSync(join(root, 'file'), '');
   await expect(write(join(root, 'file/x'))).rejects.toMatchObject({ code: 'ENOTDIR', path: join(root, 'file/x') });
+  await expect(write(join(root, 'file/x'))).rejects.toThrow(`${join(root, 'file')} is no folder (ENOTDIR)`);
 });
 
 test.skipIf(process.platform === 'win32')('a link to nowhere in the place of a folder is said to be one', async () => {
