@@ -35,7 +35,7 @@ interface Addon {
     begin: number,
     threads: number,
     cancel: Int32Array | undefined,
-    total: number,
+    at_once: number,
   ): boolean;
   fill_runs(
     data: TensorData,
@@ -59,6 +59,7 @@ interface Addon {
     threads: number,
     advance: boolean,
     cancel?: Int32Array,
+    at_once?: number,
   ): number;
   torch_skip(state: Uint8Array, dtype: number, kind: number, params: Float64Array, total: number, rounds: number): void;
   torch_seed(state: Uint8Array, seed: bigint): void;
@@ -123,8 +124,8 @@ export const no_key: PhiloxKey = { seed: 0n, stream: 0n };
  * @param begin index of data[0] within the fill; must be 0 for whole-matrix fills
  * @param threads native threads to use; 0 for the number that set_num_threads set
  * @param cancel one element in shared memory: when another thread makes it non-zero, the fill stops within a millisecond
- * @param total how many elements are filled at the same time, if other threads fill more: what is larger than the caches is
- *   written around them
+ * @param at_once how many elements are being filled, those of other threads included: what is larger than the caches is written
+ *   around them
  * @returns true, or false if the fill was cancelled and `data` is partly written
  */
 export function run_fill(
@@ -135,15 +136,15 @@ export function run_fill(
   begin = 0,
   threads = 0,
   cancel?: Int32Array,
-  total = data.length,
+  at_once = data.length,
 ): boolean {
   if (is_torch_key(key) && is_random(fill)) {
-    return run_torch_range(data, dtype, fill, key, begin, threads, cancel) > 0;
+    return run_torch_range(data, dtype, fill, key, begin, threads, cancel, at_once) > 0;
   }
   write_numbers(fill, params);
   write_key(key);
   const { code } = dtypes[dtype];
-  return addon().fill(data, code, kind_codes[fill.kind], params, key_words, begin, threads, cancel, total);
+  return addon().fill(data, code, kind_codes[fill.kind], params, key_words, begin, threads, cancel, at_once);
 }
 
 function write_key(key: Key): void {
@@ -209,12 +210,13 @@ export function run_torch_range(
   begin: number,
   threads = 0,
   cancel?: Int32Array,
+  at_once = data.length,
 ): number {
   write_numbers(fill, params);
   const { code } = dtypes[dtype];
   const kind = kind_codes[fill.kind];
   const { state, total, offset = 0 } = key;
-  return addon().torch_fill(data, code, kind, params, state, total, offset + begin, threads, false, cancel);
+  return addon().torch_fill(data, code, kind, params, state, total, offset + begin, threads, false, cancel, at_once);
 }
 
 /** Moves a state of the engine torch past a fill of `total` elements that takes `rounds` draws. */

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "memory.h"
 #include "threads.h"
 
 namespace nninit {
@@ -81,6 +82,19 @@ bool GetThreads(napi_env env, const char* fn, napi_value value, int* threads) {
     return false;
   }
   *threads = count == 0 ? GetNumThreads() : static_cast<int>(count);
+  return true;
+}
+
+bool GetAtOnce(napi_env env, const char* fn, napi_value value, Range* range) {
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, value, &type);
+  if (type == napi_undefined) return true;
+  double count;
+  if (!GetWhole(env, value, 0, 0x1p53, &count)) {
+    ThrowRange(env, std::string(fn) + ": expected at_once to be a whole number of at most 2^53");
+    return false;
+  }
+  range->stream = ExceedsCaches(static_cast<size_t>(count), DtypeBytes(range->dtype));
   return true;
 }
 

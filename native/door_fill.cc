@@ -6,8 +6,8 @@
 namespace nninit {
 namespace {
 
-// fill(data, dtype, kind, params, key, begin, threads[, cancel[, total]]): true, or false if cancelled. `total`
-// elements are filled at the same time, if more than data's.
+// fill(data, dtype, kind, params, key, begin, threads[, cancel[, at_once]]): true, or false if cancelled. `at_once`:
+// how many elements of the whole are being filled, data's included.
 napi_value FillRange(napi_env env, napi_callback_info info) {
   constexpr const char* fn = "native fill";
   napi_value arg[9];
@@ -20,7 +20,6 @@ napi_value FillRange(napi_env env, napi_callback_info info) {
   View data, words;
   Cancel cancel;
   double begin;
-  double total = 0;
   int threads;
   if (!GetFill(env, fn, arg[1], arg[2], arg[3], &range.dtype, &fill)) return nullptr;
   if (!GetData(env, fn, arg[0], range.dtype, &data)) return nullptr;
@@ -31,9 +30,7 @@ napi_value FillRange(napi_env env, napi_callback_info info) {
     return ThrowRange(env, "native fill: expected begin to be a whole number below 2^53");
   }
   if (!GetThreads(env, fn, arg[6], &threads) || !GetCancel(env, fn, arg[7], &cancel)) return nullptr;
-  if (count > 8 && !GetWhole(env, arg[8], 0, 0x1p53, &total)) {
-    return ThrowRange(env, "native fill: expected total to be a whole number of at most 2^53");
-  }
+  if (!GetAtOnce(env, fn, arg[8], &range)) return nullptr;
   range.data = data.data;
   range.begin = static_cast<uint64_t>(begin);
   range.count = data.length;
@@ -44,8 +41,7 @@ napi_value FillRange(napi_env env, napi_callback_info info) {
   if (!refusal.empty()) return ThrowRange(env, "native fill: " + refusal);
   napi_value result = nullptr;
   bool done = false;
-  if (Guard(env, fn, [&] { done = RunFill(fill, key, range, threads, cancel, static_cast<size_t>(total)); }))
-    napi_get_boolean(env, done, &result);
+  if (Guard(env, fn, [&] { done = RunFill(fill, key, range, threads, cancel); })) napi_get_boolean(env, done, &result);
   return result;
 }
 

@@ -160,9 +160,9 @@ void Run(const Fill& fill, const Key& key, const Range& range, int threads, cons
 
 }  // namespace
 
-bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel, size_t total) {
+bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel) {
   Range whole = range;
-  whole.stream = std::max(range.count, total) > CacheBytes() / DtypeBytes(range.dtype);
+  whole.stream = range.stream || ExceedsCaches(range.count, DtypeBytes(range.dtype));
   AskForHugePages(range.data, range.count * DtypeBytes(range.dtype));
   if (range.count > 0) Run(fill, key, whole, threads, cancel);
   return !cancel.Requested();

@@ -29,10 +29,8 @@ struct Fill {
 std::string CheckFill(const Fill& fill, const Range& range);
 
 // Runs a checked fill on up to `threads` threads; false if it was cancelled, which leaves the range partly written.
-// Where others fill the rest of `total` elements at the same time, the caches have to hold those.
 // Throws std::bad_alloc (before anything is written) if a whole-matrix fill finds no memory to work in.
-bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel = Cancel(),
-             size_t total = 0);
+bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel = Cancel());
 
 }  // namespace nninit
 

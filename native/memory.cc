@@ -23,7 +23,7 @@ void AskForHugePages([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes)
 #endif
 }
 
-size_t CacheBytes() {
+bool ExceedsCaches(size_t count, size_t element_bytes) {
   // Virtual machines may be told of the whole socket's cache; 32 MiB is what a group of cores shares on common servers.
   static constexpr size_t kMost = size_t{32} << 20;
   static const size_t bytes = [] {
@@ -33,7 +33,7 @@ size_t CacheBytes() {
 #endif
     return kMost;
   }();
-  return bytes;
+  return count > bytes / element_bytes;
 }
 
 }  // namespace nninit

@@ -65,7 +65,7 @@ function take_turn(turn: TurnMessage): Report {
       const [begin, end] = range_of(turn, index, length);
       const view = view_of(dtype, buffer, byte_offset + begin * bytes, end - begin);
       if (is_torch_key(key) && is_random(fill)) {
-        const rounds = run_torch_range(view, dtype, fill, key, turn.begin + begin, threads, cancel);
+        const rounds = run_torch_range(view, dtype, fill, key, turn.begin + begin, threads, cancel, length);
         if (rounds === 0) {
           if (Atomics.load(cancel, 0) === 0) throw too_many_rounds();
           break;

@@ -18,7 +18,7 @@ struct Range {
   Dtype dtype;
   uint64_t begin;
   size_t count;
-  // Part of a fill that is larger than the caches: write around them.
+  // Part of something larger than the caches that is being filled: write around them.
   bool stream = false;
 };
 

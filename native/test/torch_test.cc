@@ -79,10 +79,15 @@ TEST_CASE("ranges are parts of the whole, and their draws lead to its end") {
         uint64_t rounds = 0;
         for (uint64_t begin = 0; begin < total;) {
           const auto count = std::min<uint64_t>(total - begin, 1 + random() % (1 + total / 3));
-          std::vector<uint8_t> part(count * bytes);
-          const Range range{part.data(), dtype, begin, count};
+          const size_t offset = random() % (64 / bytes) * bytes;
+          std::vector<uint8_t> part(offset + count * bytes + 1, 0xA5);
+          const bool around_the_caches = random() % 2 == 0;
+          const Range range{part.data() + offset, dtype, begin, count, around_the_caches};
           rounds = std::max(rounds, RunTorch(torch, Seeded(), range, 1, Cancel(), nullptr));
-          REQUIRE(std::memcmp(part.data(), expected.bytes.data() + begin * bytes, part.size()) == 0);
+          REQUIRE(std::memcmp(range.data, expected.bytes.data() + begin * bytes, count * bytes) == 0);
+          REQUIRE(part.back() == 0xA5);
+          REQUIRE(std::count(part.begin(), part.begin() + static_cast<ptrdiff_t>(offset), 0xA5) ==
+                  static_cast<ptrdiff_t>(offset));
           begin += count;
         }
         TorchStream end = Seeded();

@@ -33,34 +33,45 @@ HWY_INLINE hn::Vec<D> Scaled(D d, const TorchUniform& p, hn::Vec<D> u) {
 }
 
 template <class D>
-HWY_INLINE void UniformVector(D d, const TorchUniform& p, const uint32_t* HWY_RESTRICT words,
-                              double* HWY_RESTRICT out) {
-  hn::StoreU(Scaled(d, p, Uniform53(d, words)), d, out);
-}
-
-template <class D, class T>
-HWY_INLINE void UniformVector(D d, const TorchUniform& p, const uint32_t* HWY_RESTRICT words, T* HWY_RESTRICT out) {
-  StoreAs(d, Scaled(d, p, Uniform24(d, words)), out);
+HWY_INLINE hn::Vec<D> UniformVector(D d, const TorchUniform& p, const uint32_t* HWY_RESTRICT words) {
+  if constexpr (sizeof(hn::TFromD<D>) == 8) {
+    return Scaled(d, p, Uniform53(d, words));
+  } else {
+    return Scaled(d, p, Uniform24(d, words));
+  }
 }
 
 template <class T>
-HWY_INLINE void Uniforms(const TorchUniform& p, const uint32_t* HWY_RESTRICT words, size_t count, T* HWY_RESTRICT out) {
+HWY_INLINE void Uniforms(const TorchUniform& p, const uint32_t* HWY_RESTRICT words, const Range& range,
+                         T* HWY_RESTRICT out) {
   constexpr bool kWide = sizeof(T) == 8;
   constexpr size_t kPer = kWide ? 2 : 1;
   constexpr size_t kAhead = 2048 / sizeof(T);
   const hn::CappedTag<std::conditional_t<kWide, double, float>, 16 / kPer> d;
   const size_t lanes = hn::Lanes(d);
+  const size_t count = range.count;
+  // Less than a vector.
+  const auto few = [&](size_t begin, size_t end) HWY_ATTR {
+    uint32_t some_words[16] = {};
+    T some[16 / kPer];
+    std::memcpy(some_words, words + begin * kPer, (end - begin) * kPer * sizeof(uint32_t));
+    StoreAs(d, UniformVector(d, p, some_words), some);
+    std::memcpy(out + begin, some, (end - begin) * sizeof(T));
+  };
   size_t i = 0;
+  if constexpr (sizeof(T) > 2) {
+    if (range.stream) {
+      const size_t vector = lanes * sizeof(T);
+      i = std::min(count, (vector - reinterpret_cast<uintptr_t>(out) % vector) % vector / sizeof(T));
+      few(0, i);
+      for (; i + lanes <= count; i += lanes) hn::Stream(UniformVector(d, p, words + i * kPer), d, out + i);
+    }
+  }
   for (; i + lanes <= count; i += lanes) {
-    UniformVector(d, p, words + i * kPer, out + i);
+    StoreAs(d, UniformVector(d, p, words + i * kPer), out + i);
     hwy::Prefetch(out + i + kAhead);
   }
-  if (i == count) return;
-  uint32_t last_words[16] = {};
-  T last[16 / kPer];
-  std::memcpy(last_words, words + i * kPer, (count - i) * kPer * sizeof(uint32_t));
-  UniformVector(d, p, last_words, last);
-  std::memcpy(out + i, last, (count - i) * sizeof(T));
+  if (i < count) few(i, count);
 }
 
 // Calls work with the elements as those of a dtype that computes in float32.
@@ -76,9 +87,9 @@ HWY_INLINE auto WithElements(Dtype dtype, void* out, const Work& work) {
   }
 }
 
-void UniformWords(const TorchUniform& p, Dtype dtype, const uint32_t* words, size_t count, void* out) {
-  if (dtype == Dtype::kFloat64) return Uniforms(p, words, count, static_cast<double*>(out));
-  WithElements(dtype, out, [&](auto* to) HWY_ATTR { Uniforms(p, words, count, to); });
+void UniformWords(const TorchUniform& p, const uint32_t* words, const Range& range) {
+  if (range.dtype == Dtype::kFloat64) return Uniforms(p, words, range, static_cast<double*>(range.data));
+  WithElements(range.dtype, range.data, [&](auto* to) HWY_ATTR { Uniforms(p, words, range, to); });
 }
 
 template <class T>
@@ -274,8 +285,8 @@ TorchUniform PrepareTorchUniform(double a, double b, Dtype dtype) {
   return {from, scale, low, high};
 }
 
-void TorchUniformWords(const TorchUniform& params, Dtype dtype, const uint32_t* words, size_t count, void* out) {
-  HWY_DYNAMIC_DISPATCH(UniformWords)(params, dtype, words, count, out);
+void TorchUniformWords(const TorchUniform& params, const uint32_t* words, const Range& range) {
+  HWY_DYNAMIC_DISPATCH(UniformWords)(params, words, range);
 }
 
 void TorchNormalWords(const TorchNormal& params, Dtype dtype, const uint32_t* words, size_t blocks, void* out) {

@@ -23,8 +23,8 @@ struct TorchUniform {
 
 TorchUniform PrepareTorchUniform(double a, double b, Dtype dtype);
 
-// `count` elements from as many words (twice as many for float64), not yet tempered.
-void TorchUniformWords(const TorchUniform& params, Dtype dtype, const uint32_t* words, size_t count, void* out);
+// Elements from as many words (twice as many for float64), not yet tempered.
+void TorchUniformWords(const TorchUniform& params, const uint32_t* words, const Range& range);
 
 // A normal distribution, and the bounds outside of which a value is drawn again.
 struct TorchNormal {

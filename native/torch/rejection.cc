@@ -94,8 +94,8 @@ uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, c
   // Draws elements [i, i + count) of the range.
   const auto try_range = [&](uint64_t round, size_t i, size_t count, auto&& refused) {
     const uint64_t word = 2 * round * draw + (range.begin + i) * per;
-    TorchUniformWords(from_a_to_b, dtype, candidate_words.At(word, count * per), count, candidates);
-    TorchUniformWords(from_0_to_1, dtype, uniform_words.At(word + draw, count * per), count, uniforms);
+    TorchUniformWords(from_a_to_b, candidate_words.At(word, count * per), {candidates, dtype, 0, count});
+    TorchUniformWords(from_0_to_1, uniform_words.At(word + draw, count * per), {uniforms, dtype, 0, count});
     std::memcpy(data + i * bytes, candidates, count * bytes);
     for (size_t k = 0; k < count; ++k) {
       if (!density.Accepts(Value(candidates + k * bytes, dtype), Value(uniforms + k * bytes, dtype))) {

@@ -1,5 +1,7 @@
 #include "torch/run.h"
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -88,9 +90,9 @@ void UniformSegment(const TorchUniform& params, const Range& range, const Cancel
   const size_t step = MtCursor::kMost / per;
   for (size_t i = 0; i < range.count && !cancel.Requested(); i += step) {
     const size_t count = std::min(step, range.count - i);
-    TorchUniformWords(params, range.dtype, words->At((range.begin + i) * per, count * per), count,
-                      Part(range, i, count).data);
+    TorchUniformWords(params, words->At((range.begin + i) * per, count * per), Part(range, i, count));
   }
+  if (range.stream) hwy::FlushStream();
 }
 
 // Cuts the range into one segment a thread, each of which jumps to its place in the stream once.
@@ -164,8 +166,10 @@ std::string CheckTorch(const TorchFill& torch, const Range& range) {
   return {};
 }
 
-uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range& range, int threads,
+uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range& whole, int threads,
                   const Cancel& cancel, TorchStream* end) {
+  Range range = whole;
+  range.stream = whole.stream || ExceedsCaches(range.count, DtypeBytes(range.dtype));
   AskForHugePages(range.data, range.count * DtypeBytes(range.dtype));
   TorchStream after = stream;
   uint64_t rounds = 1;
