@@ -5,6 +5,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <cstring>
+
 #include "kernels/normal-inl.h"
 #include "kernels/storage.h"
 #include "special.h"

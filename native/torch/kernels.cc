@@ -226,49 +226,6 @@ HWY_EXPORT(UniformWords);
 HWY_EXPORT(NormalWords);
 HWY_EXPORT(RedrawWords);
 
-namespace {
-
-uint64_t Word64(const uint32_t* words) { return (uint64_t{Temper(words[0])} << 32) | Temper(words[1]); }
-
-double Unit53(uint64_t word) { return static_cast<double>(word & ((uint64_t{1} << 53) - 1)) * 0x1p-53; }
-
-constexpr double kTwoPi = 6.283185307179586476925;
-
-// float64 goes through the C library's functions, as PyTorch does.
-void NormalBlock64(const TorchNormal& p, const uint32_t* words, double* out) {
-  for (size_t i = 0; i < 8; ++i) {
-    const double u1 = 1 - Unit53(Word64(words + 2 * i));
-    const double theta = kTwoPi * Unit53(Word64(words + 2 * (i + 8)));
-    const double radius = std::sqrt(-2 * std::log(u1));
-    out[i] = std::fma(radius * std::cos(theta), p.std, p.mean);
-    out[i + 8] = std::fma(radius * std::sin(theta), p.std, p.mean);
-  }
-}
-
-size_t RedrawWords64(const TorchNormal& p, const uint32_t* words, size_t blocks, double* out, uint32_t first,
-                     uint32_t* pending, bool* before) {
-  size_t left = 0;
-  const auto outside = [&](double x) { return x < p.low || x > p.high; };
-  for (size_t block = 0; block < blocks; ++block) {
-    double* at = out + block * kTorchBlock;
-    double values[kTorchBlock];
-    bool drawn = false;
-    bool again = false;
-    for (size_t i = 0; i < kTorchBlock; ++i) {
-      if (!outside(at[i])) continue;
-      if (!drawn) NormalBlock64(p, words + 2 * block * kTorchBlock, values);
-      drawn = true;
-      at[i] = values[i];
-      again = again || outside(at[i]);
-    }
-    *before = *before || drawn;
-    if (again) pending[left++] = first + static_cast<uint32_t>(block);
-  }
-  return left;
-}
-
-}  // namespace
-
 TorchUniform PrepareTorchUniform(double a, double b, Dtype dtype) {
   if (dtype == Dtype::kFloat64) return {a, b - a, b, b};
   // Bounds are float32 for 16-bit dtypes too.
@@ -290,25 +247,16 @@ void TorchUniformWords(const TorchUniform& params, const uint32_t* words, const 
 }
 
 void TorchNormalWords(const TorchNormal& params, Dtype dtype, const uint32_t* words, size_t blocks, void* out) {
-  if (dtype != Dtype::kFloat64) return HWY_DYNAMIC_DISPATCH(NormalWords)(params, dtype, words, blocks, out);
-  for (size_t i = 0; i < blocks * kTorchBlock; i += kTorchBlock) {
-    NormalBlock64(params, words + 2 * i, static_cast<double*>(out) + i);
-  }
+  if (dtype == Dtype::kFloat64) return TorchNormalWords64(params, words, blocks, static_cast<double*>(out));
+  HWY_DYNAMIC_DISPATCH(NormalWords)(params, dtype, words, blocks, out);
 }
 
 size_t TorchRedrawWords(const TorchNormal& params, Dtype dtype, const uint32_t* words, size_t blocks, void* out,
                         uint32_t first, uint32_t* pending, bool* before) {
   if (dtype == Dtype::kFloat64) {
-    return RedrawWords64(params, words, blocks, static_cast<double*>(out), first, pending, before);
+    return TorchRedrawWords64(params, words, blocks, static_cast<double*>(out), first, pending, before);
   }
   return HWY_DYNAMIC_DISPATCH(RedrawWords)(params, dtype, words, blocks, out, first, pending, before);
-}
-
-void TorchNormalPair(uint64_t word1, uint64_t word2, double* first, double* second) {
-  const double radius = std::sqrt(-2 * std::log1p(-Unit53(word2)));
-  const double theta = kTwoPi * Unit53(word1);
-  *first = radius * std::cos(theta);
-  *second = radius * std::sin(theta);
 }
 
 }  // namespace nninit

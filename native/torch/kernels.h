@@ -39,6 +39,11 @@ void TorchNormalWords(const TorchNormal& params, Dtype dtype, const uint32_t* wo
 size_t TorchRedrawWords(const TorchNormal& params, Dtype dtype, const uint32_t* words, size_t blocks, void* out,
                         uint32_t first, uint32_t* pending, bool* before);
 
+// The same for float64.
+void TorchNormalWords64(const TorchNormal& params, const uint32_t* words, size_t blocks, double* out);
+size_t TorchRedrawWords64(const TorchNormal& params, const uint32_t* words, size_t blocks, double* out, uint32_t first,
+                          uint32_t* pending, bool* before);
+
 // float64 throughout, with the C library's functions: one pair of uniforms to a pair of standard normals.
 void TorchNormalPair(uint64_t word1, uint64_t word2, double* first, double* second);
 
