@@ -60,3 +60,25 @@ test('a glob with the same braces matches all names that they stand for', () => 
   for (const name of expand_braces('h.{0..11}.{q,k}.weight')) expect(matches(name)).toBe(true);
   expect(matches('h.12.q.weight')).toBe(false);
 });
+
+test('a star is any characters, dots, slashes and line breaks included, or none', () => {
+  const text = (...letters: string[]) => fc.string({ unit: fc.constantFrom(...letters), maxLength: 9 });
+  const globs = text('a', 'b', '.', '-', '*', '*').filter((glob) => glob !== '');
+  fc.assert(
+    fc.property(globs, text('a', 'b', '.', '-', '\n', '/'), (glob, name) => {
+      const parts = glob.split('*').map((part) => part.replaceAll('.', '\\.'));
+      expect(matcher(glob)(name)).toBe(new RegExp(`^${parts.join('.*')}$`, 's').test(name));
+    }),
+    { numRuns: 5000 },
+  );
+  // picomatch takes these for paths
+  for (const name of ['', '.', '..', 'a/.']) expect(matcher('**')(name)).toBe(true);
+  expect(matcher('a*')('a/.')).toBe(true);
+});
+
+test('many stars take no time', () => {
+  const start = performance.now();
+  expect(matcher(`${'*a'.repeat(40)}*b`)('a'.repeat(5000))).toBe(false);
+  expect(matcher(`${'*a'.repeat(40_000)}*`)('a'.repeat(40_000))).toBe(true);
+  expect(performance.now() - start).toBeLessThan(2000);
+});
