@@ -109,18 +109,30 @@ export class Generator {
     return this.#engine.next_key(fill, dtype, total);
   }
 
-  /** Writes a whole random fill on this thread and its native ones, and steps past it. */
+  /**
+   * Writes a whole random fill on this thread and its native ones, and steps past it.
+   *
+   * @internal
+   */
   fill(data: TensorData, dtype: Dtype, fill: Fill, threads: number): void {
     this.#check_free('Generator');
     this.#engine.fill(data, dtype, fill, threads);
   }
 
-  /** Whether a pool draws from it at the moment, in a way that only its end tells where the next fill begins. */
+  /**
+   * Whether a pool draws from it at the moment, in a way that only its end tells where the next fill begins.
+   *
+   * @internal
+   */
   get busy(): boolean {
     return this.#drawing;
   }
 
-  /** Whether the place after a fill is known only when it is drawn. */
+  /**
+   * Whether the place after a fill is known only when it is drawn.
+   *
+   * @internal
+   */
   is_open_ended(fill: Fill): boolean {
     return this.#engine instanceof TorchEngine && fill.kind === 'trunc_normal';
   }
@@ -131,6 +143,8 @@ export class Generator {
    *
    * @param begin what it throws ends the turn at once, without `use`. So a generator is free when the promise of the last one
    *   that drew settles, whoever was stopped behind it
+   *
+   * @internal
    */
   in_turn<T>(begin: (engine: TorchEngine) => void, use: (engine: TorchEngine) => Promise<T>): Promise<T> {
     const engine = this.#engine;
@@ -183,7 +197,11 @@ export class Generator {
     throw range_error(fn, 'state', `the ${size} bytes that get_state gave`, state, why);
   }
 
-  /** For set_rng_state, in whose name errors are made. */
+  /**
+   * For set_rng_state, in whose name errors are made.
+   *
+   * @internal
+   */
   static set_state_of(generator: Generator, fn: string, state: Uint8Array): void {
     generator.set_state(generator.#check_state(fn, state));
   }
