@@ -118,10 +118,8 @@ export async function make_folder(folder: string): Promise<string[]> {
     const there = await step('look at', at, () => if_there(stat(at)));
     if (there?.isDirectory()) break;
     if (there !== undefined) throw no_folder(folder, `${at} is no folder (ENOTDIR)`, 'ENOTDIR');
-    const target = await readlink(at).catch(() => undefined);
-    if (target !== undefined) {
-      throw no_folder(folder, `${at} is a link to ${target}, and there is nothing (ENOENT)`, 'ENOENT');
-    }
+    const nowhere = await link_to_nowhere(at);
+    if (nowhere !== undefined) throw no_folder(folder, `${at} is ${nowhere}`, 'ENOENT');
     missing.push(at);
     if (at === dirname(at)) break;
   }
@@ -135,6 +133,12 @@ export async function make_folder(folder: string): Promise<string[]> {
     throw cause;
   }
   return made;
+}
+
+/** For a path where the system finds nothing: what it is if it is a link. */
+export async function link_to_nowhere(path: string): Promise<string | undefined> {
+  const target = await readlink(path).catch(() => undefined);
+  return target === undefined ? undefined : `a link to ${target}, and there is nothing (ENOENT)`;
 }
 
 function no_folder(folder: string, why: string, code: string): WriteError {

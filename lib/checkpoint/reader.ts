@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from './errors.js';
 import { manifest_name } from './raw_names.js';
-import { type FileHeader, type FileTensor, read_header, unreadable } from './reader_header.js';
+import { type FileHeader, type FileTensor, not_there, read_header, unreadable } from './reader_header.js';
 import { index_suffix, read_index } from './reader_index.js';
 
 export { type FileHeader, type FileTensor, read_header } from './reader_header.js';
@@ -49,7 +49,7 @@ async function is_folder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (cause) {
-    throw unreadable(path, cause);
+    throw await not_there(path, cause);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { InputError } from './errors.js';
+import { error_code, InputError } from './errors.js';
+import { link_to_nowhere } from './files.js';
 import { HeaderError, parse_header, type RawTensor } from './reader_json.js';
 import { type StoredDtype, stored_dtypes, stored_names, stored_of_tag } from './stored.js';
 import { strerror } from './strerror.js';
@@ -56,7 +57,7 @@ export async function read_header(path: string): Promise<FileHeader> {
     if (!info.isFile()) throw refusal(path, `expected a file, but it is ${info.isDirectory() ? 'a folder' : 'none'}`);
     file = await open(path, 'r');
   } catch (cause) {
-    throw cause instanceof InputError ? cause : unreadable(path, cause);
+    throw cause instanceof InputError ? cause : await not_there(path, cause);
   }
   try {
     const { size } = await file.stat();
@@ -72,6 +73,13 @@ export async function read_header(path: string): Promise<FileHeader> {
 /** The error for a file that the system does not let us read. */
 export function unreadable(path: string, cause: unknown): InputError {
   return new InputError(`could not read ${path}: ${strerror(cause)}`, { path, cause, code: 'ERR_NNINIT_READ' });
+}
+
+/** The same for one that may be a link to nowhere, as in a cache from which the files are gone. */
+export async function not_there(path: string, cause: unknown): Promise<InputError> {
+  const nowhere = error_code(cause) === 'ENOENT' ? await link_to_nowhere(path) : undefined;
+  if (nowhere === undefined) return unreadable(path, cause);
+  return new InputError(`could not read ${path}: it is ${nowhere}`, { path, cause, code: 'ERR_NNINIT_READ' });
 }
 
 function refusal(path: string, what: string): InputError {

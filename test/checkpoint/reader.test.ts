@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -393,4 +393,16 @@ test.each([
     'bad.safetensors': 'bad',
   });
   await expect(open_checkpoint(made)).rejects.toMatchObject({ code, message });
+});
+
+test.skipIf(process.platform === 'win32')('a link to nowhere is said to be one, alone and in a folder', async () => {
+  const folder = mkdtempSync(join(root, 'links-'));
+  const path = join(folder, 'model.safetensors');
+  symlinkSync('../blobs/0123', path);
+  const error = {
+    code: 'ERR_NNINIT_READ',
+    path,
+    message: `could not read ${path}: it is a link to ../blobs/0123, and there is nothing (ENOENT)`,
+  };
+  for (const given of [path, folder]) await expect(open_checkpoint(given)).rejects.toMatchObject(error);
 });
