@@ -34,8 +34,9 @@ interface Addon {
     key: BigUint64Array,
     begin: number,
     threads: number,
-    cancel: Int32Array | undefined,
-    at_once: number,
+    cancel?: Int32Array,
+    elements?: number,
+    writers?: number,
   ): boolean;
   fill_runs(
     data: TensorData,
@@ -59,7 +60,8 @@ interface Addon {
     threads: number,
     advance: boolean,
     cancel?: Int32Array,
-    at_once?: number,
+    elements?: number,
+    writers?: number,
   ): number;
   torch_skip(state: Uint8Array, dtype: number, kind: number, params: Float64Array, total: number, rounds: number): void;
   torch_seed(state: Uint8Array, seed: bigint): void;
@@ -117,6 +119,12 @@ const key_words = new BigUint64Array(2);
 /** For fills that are not random. */
 export const no_key: PhiloxKey = { seed: 0n, stream: 0n };
 
+/** What several threads that know nothing of one another fill at the same time. */
+export interface AtOnce {
+  readonly elements: number;
+  readonly threads: number;
+}
+
 /**
  * Writes elements [begin, begin + data.length) of a fill into `data`.
  *
@@ -124,8 +132,7 @@ export const no_key: PhiloxKey = { seed: 0n, stream: 0n };
  * @param begin index of data[0] within the fill; must be 0 for whole-matrix fills
  * @param threads native threads to use; 0 for the number that set_num_threads set
  * @param cancel one element in shared memory: when another thread makes it non-zero, the fill stops within a millisecond
- * @param at_once how many elements are being filled, those of other threads included: what is larger than the caches is written
- *   around them
+ * @param at_once all that is being filled, other threads' parts included: what is larger than the caches is written around them
  * @returns true, or false if the fill was cancelled and `data` is partly written
  */
 export function run_fill(
@@ -136,7 +143,7 @@ export function run_fill(
   begin = 0,
   threads = 0,
   cancel?: Int32Array,
-  at_once = data.length,
+  at_once?: AtOnce,
 ): boolean {
   if (is_torch_key(key) && is_random(fill)) {
     return run_torch_range(data, dtype, fill, key, begin, threads, cancel, at_once) > 0;
@@ -144,7 +151,18 @@ export function run_fill(
   write_numbers(fill, params);
   write_key(key);
   const { code } = dtypes[dtype];
-  return addon().fill(data, code, kind_codes[fill.kind], params, key_words, begin, threads, cancel, at_once);
+  return addon().fill(
+    data,
+    code,
+    kind_codes[fill.kind],
+    params,
+    key_words,
+    begin,
+    threads,
+    cancel,
+    at_once?.elements,
+    at_once?.threads,
+  );
 }
 
 function write_key(key: Key): void {
@@ -210,13 +228,26 @@ export function run_torch_range(
   begin: number,
   threads = 0,
   cancel?: Int32Array,
-  at_once = data.length,
+  at_once?: AtOnce,
 ): number {
   write_numbers(fill, params);
   const { code } = dtypes[dtype];
   const kind = kind_codes[fill.kind];
   const { state, total, offset = 0 } = key;
-  return addon().torch_fill(data, code, kind, params, state, total, offset + begin, threads, false, cancel, at_once);
+  return addon().torch_fill(
+    data,
+    code,
+    kind,
+    params,
+    state,
+    total,
+    offset + begin,
+    threads,
+    false,
+    cancel,
+    at_once?.elements,
+    at_once?.threads,
+  );
 }
 
 /** Moves a state of the engine torch past a fill of `total` elements that takes `rounds` draws. */

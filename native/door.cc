@@ -85,16 +85,17 @@ bool GetThreads(napi_env env, const char* fn, napi_value value, int* threads) {
   return true;
 }
 
-bool GetAtOnce(napi_env env, const char* fn, napi_value value, Range* range) {
+bool GetWriters(napi_env env, const char* fn, napi_value elements, napi_value threads, Range* range) {
   napi_valuetype type = napi_undefined;
-  napi_typeof(env, value, &type);
+  napi_typeof(env, elements, &type);
   if (type == napi_undefined) return true;
   double count;
-  if (!GetWhole(env, value, 0, 0x1p53, &count)) {
-    ThrowRange(env, std::string(fn) + ": expected at_once to be a whole number of at most 2^53");
+  double writers;
+  if (!GetWhole(env, elements, 0, 0x1p53, &count) || !GetWhole(env, threads, 1, kMaxThreads, &writers)) {
+    ThrowRange(env, std::string(fn) + ": expected at most 2^53 elements and 1024 threads to be at work at once");
     return false;
   }
-  range->stream = ExceedsCaches(static_cast<size_t>(count), DtypeBytes(range->dtype));
+  if (ExceedsCaches(static_cast<size_t>(count), DtypeBytes(range->dtype))) range->writers = static_cast<int>(writers);
   return true;
 }
 

@@ -39,9 +39,9 @@ bool GetFill(napi_env env, const char* fn, napi_value dtype_code, napi_value kin
 // Number of threads, 0 standing for the number that set_num_threads set; throws for `fn` otherwise.
 bool GetThreads(napi_env env, const char* fn, napi_value value, int* threads);
 
-// undefined, or how many elements are being filled at once, which says whether the range is written around the caches;
-// throws for `fn` otherwise.
-bool GetAtOnce(napi_env env, const char* fn, napi_value value, Range* range);
+// How many elements are being filled at once, and by how many threads; undefined if it is only these. Throws for `fn`
+// otherwise.
+bool GetWriters(napi_env env, const char* fn, napi_value elements, napi_value threads, Range* range);
 
 // undefined, or an Int32Array of one element; throws for `fn` otherwise.
 bool GetCancel(napi_env env, const char* fn, napi_value value, Cancel* cancel);

@@ -6,12 +6,12 @@
 namespace nninit {
 namespace {
 
-// fill(data, dtype, kind, params, key, begin, threads[, cancel[, at_once]]): true, or false if cancelled. `at_once`:
-// how many elements of the whole are being filled, data's included.
+// fill(data, dtype, kind, params, key, begin, threads[, cancel[, elements, writers]]): true, or false if cancelled.
+// `elements`: how many of the whole are being filled at once, by `writers` threads.
 napi_value FillRange(napi_env env, napi_callback_info info) {
   constexpr const char* fn = "native fill";
-  napi_value arg[9];
-  size_t count = 9;
+  napi_value arg[10];
+  size_t count = 10;
   if (napi_get_cb_info(env, info, &count, arg, nullptr, nullptr) != napi_ok || count < 7) {
     return ThrowType(env, "native fill: expected 7 arguments");
   }
@@ -30,7 +30,7 @@ napi_value FillRange(napi_env env, napi_callback_info info) {
     return ThrowRange(env, "native fill: expected begin to be a whole number below 2^53");
   }
   if (!GetThreads(env, fn, arg[6], &threads) || !GetCancel(env, fn, arg[7], &cancel)) return nullptr;
-  if (!GetAtOnce(env, fn, arg[8], &range)) return nullptr;
+  if (!GetWriters(env, fn, arg[8], arg[9], &range)) return nullptr;
   range.data = data.data;
   range.begin = static_cast<uint64_t>(begin);
   range.count = data.length;

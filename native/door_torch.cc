@@ -30,12 +30,12 @@ bool GetTotal(napi_env env, const char* fn, napi_value value, uint64_t* total) {
   return true;
 }
 
-// torch_fill(data, dtype, kind, params, state, total, begin, threads, advance[, cancel[, at_once]]): how often values
-// were drawn, 0 if cancelled. With `advance` the state becomes the one after the fill.
+// torch_fill(data, dtype, kind, params, state, total, begin, threads, advance[, cancel[, elements, writers]]): how
+// often values were drawn, 0 if cancelled. With `advance` the state becomes the one after the fill.
 napi_value TorchFillRange(napi_env env, napi_callback_info info) {
   constexpr const char* fn = "native torch_fill";
-  napi_value arg[11];
-  size_t count = 11;
+  napi_value arg[12];
+  size_t count = 12;
   if (napi_get_cb_info(env, info, &count, arg, nullptr, nullptr) != napi_ok || count < 9) {
     return ThrowType(env, "native torch_fill: expected 9 arguments");
   }
@@ -56,7 +56,7 @@ napi_value TorchFillRange(napi_env env, napi_callback_info info) {
   }
   range.data = data.data;
   range.dtype = torch.dtype;
-  if (!GetAtOnce(env, fn, arg[10], &range)) return nullptr;
+  if (!GetWriters(env, fn, arg[10], arg[11], &range)) return nullptr;
   range.count = data.length;
   std::string refusal = CheckFill(torch.fill, range);
   if (refusal.empty()) refusal = CheckTorch(torch, range);

@@ -162,7 +162,7 @@ void Run(const Fill& fill, const Key& key, const Range& range, int threads, cons
 
 bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const Cancel& cancel) {
   Range whole = range;
-  whole.stream = range.stream || ExceedsCaches(range.count, DtypeBytes(range.dtype));
+  if (ExceedsCaches(range.count, DtypeBytes(range.dtype))) whole.writers = std::max(range.writers, threads);
   AskForHugePages(range.data, range.count * DtypeBytes(range.dtype));
   if (range.count > 0) Run(fill, key, whole, threads, cancel);
   return !cancel.Requested();

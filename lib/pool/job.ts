@@ -167,6 +167,7 @@ export class SharedJob extends Job {
       first: this.#split.first,
       step: this.#split.step,
       threads,
+      crew: this.order.threads,
       control: this.#control,
       waiting,
     };

@@ -30,6 +30,8 @@ export interface TurnMessage {
   readonly first: number;
   readonly step: number;
   readonly threads: number;
+  /** How many of the pool's threads may be at it. */
+  readonly crew: number;
   /** Words by which the pool and the workers on this tensor speak, then a byte for each range: 1 when it is filled. */
   readonly control: SharedArrayBuffer;
   /** One word, the pool's: not 0 while work waits for a worker. */

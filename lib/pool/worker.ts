@@ -54,6 +54,7 @@ function take_turn(turn: TurnMessage): Report {
   const done = new Uint8Array(turn.control, control_bytes);
   const cancel = words.subarray(control_words.cancel, control_words.cancel + 1);
   const { bytes } = dtypes[dtype];
+  const at_once = { elements: length, threads: turn.crew };
   let_go(length * bytes);
   Atomics.add(words, control_words.active, 1);
   try {
@@ -65,13 +66,13 @@ function take_turn(turn: TurnMessage): Report {
       const [begin, end] = range_of(turn, index, length);
       const view = view_of(dtype, buffer, byte_offset + begin * bytes, end - begin);
       if (is_torch_key(key) && is_random(fill)) {
-        const rounds = run_torch_range(view, dtype, fill, key, turn.begin + begin, threads, cancel, length);
+        const rounds = run_torch_range(view, dtype, fill, key, turn.begin + begin, threads, cancel, at_once);
         if (rounds === 0) {
           if (Atomics.load(cancel, 0) === 0) throw too_many_rounds();
           break;
         }
         raise(words, control_words.rounds, rounds);
-      } else if (!run_fill(view, dtype, fill, key, turn.begin + begin, threads, cancel, length)) {
+      } else if (!run_fill(view, dtype, fill, key, turn.begin + begin, threads, cancel, at_once)) {
         break;
       }
       Atomics.store(done, index, 1);

@@ -22,7 +22,7 @@ void ConstantOf(T value, const Range& range) {
   T* HWY_RESTRICT out = static_cast<T*>(range.data);
   const size_t count = range.count;
   size_t i = 0;
-  if (range.stream) {
+  if (range.writers > 0) {
     for (; i < count && reinterpret_cast<uintptr_t>(out + i) % (lanes * sizeof(T)) != 0; ++i) out[i] = value;
     for (; i + lanes <= count; i += lanes) hn::Stream(v, d, out + i);
     hwy::FlushStream();
@@ -57,7 +57,7 @@ namespace nninit {
 HWY_EXPORT(Constant);
 
 void ConstantRange(uint64_t bits, const Range& range) {
-  if (bits == 0 && !range.stream) {
+  if (bits == 0 && range.writers == 0) {
     std::memset(range.data, 0, range.count * DtypeBytes(range.dtype));
   } else {
     HWY_DYNAMIC_DISPATCH(Constant)(bits, range);

@@ -18,14 +18,15 @@ struct Range {
   Dtype dtype;
   uint64_t begin;
   size_t count;
-  // Part of something larger than the caches that is being filled: write around them.
-  bool stream = false;
+  // How many threads are writing what is larger than the caches, this range included, and so may write around them; 0
+  // if it is not.
+  int writers = 0;
 };
 
 // The part of `range` from its element `first` on, `count` elements long.
 inline Range Part(const Range& range, size_t first, size_t count) {
   return {static_cast<char*>(range.data) + first * DtypeBytes(range.dtype), range.dtype, range.begin + first, count,
-          range.stream};
+          range.writers};
 }
 
 }  // namespace nninit

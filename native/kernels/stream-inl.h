@@ -17,71 +17,89 @@ namespace nninit {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Writes consecutive tiles as whole lines of memory. Ordinary stores read each line before they change it, which
-// doubles the traffic of a fill that is larger than the caches. A tile is a whole number of lines, but need not begin
-// at one: with AVX-512 lines are put together from two vectors (memory that JavaScript allocates begins 16 bytes into a
-// line).
-class LineWriter {
+// Memory is the limit of AVX-512's kernels from the first thread on; others lose some 4 % by streaming until several
+// threads write at once.
+constexpr int kLeastWriters = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 ? 1 : 3;
+
+// Writes consecutive tiles by whole vectors that the caches do not keep. Ordinary stores read each line of memory
+// before they change it, which doubles the traffic of a fill that is larger than the caches. Such stores must be
+// aligned, and memory that JavaScript allocates begins 16 bytes into a line: there each is put together from two
+// vectors.
+class StreamWriter {
  public:
   // For tiles that begin at `out`.
-  explicit LineWriter(const void* out) : before_(reinterpret_cast<uintptr_t>(out) % kLine) {
+  explicit StreamWriter(const void* out) : before_(reinterpret_cast<uintptr_t>(out) % kBytes) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-    const hn::FixedTag<uint32_t, 16> d;
-    index_ = hn::Iota(d, 16 - static_cast<uint32_t>(before_ / 4)).raw;
+    index_ = hn::Iota(Tag(), 16 - static_cast<uint32_t>(before_ / 4));
 #endif
   }
 
   bool Able() const {
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#if HWY_TARGET == HWY_SCALAR
+    return false;
+#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
     return before_ % 4 == 0;
+#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+    return before_ % 16 == 0;
 #else
-    return HWY_TARGET != HWY_SCALAR && before_ == 0;
+    return before_ == 0;
 #endif
   }
 
   // Writes the next tile; the last one's end too.
-  template <size_t kBytes>
-  HWY_INLINE void Write(const void* HWY_RESTRICT tile, void* HWY_RESTRICT out, HWY_MAYBE_UNUSED bool last) {
-    static_assert(kBytes % kLine == 0, "whole lines");
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-    if (before_ != 0) return WriteShifted<kBytes>(static_cast<const char*>(tile), static_cast<char*>(out), last);
-#endif
-    const hn::CappedTag<uint32_t, kLine / 4> d;
+  template <size_t kTileBytes>
+  HWY_INLINE void Write(const void* HWY_RESTRICT tile, void* HWY_RESTRICT out, bool last) {
+    static_assert(kTileBytes % 64 == 0, "whole vectors");
+    const Tag d;
     const uint32_t* HWY_RESTRICT from = static_cast<const uint32_t*>(tile);
-    uint32_t* HWY_RESTRICT to = static_cast<uint32_t*>(out);
-    for (size_t i = 0; i < kBytes / 4; i += hn::Lanes(d)) hn::Stream(hn::Load(d, from + i), d, to + i);
+    if (before_ == 0) {
+      uint32_t* HWY_RESTRICT to = static_cast<uint32_t*>(out);
+      for (size_t i = 0; i < kTileBytes / 4; i += hn::Lanes(d)) hn::Stream(hn::Load(d, from + i), d, to + i);
+      return;
+    }
+    char* HWY_RESTRICT bytes = static_cast<char*>(out);
+    uint32_t* HWY_RESTRICT to = reinterpret_cast<uint32_t*>(bytes - before_);
+    Vector vector = hn::Load(d, from);
+    if (begun_) {
+      hn::Stream(Join(carry_, vector), d, to);
+    } else {
+      std::memcpy(bytes, tile, kBytes - before_);
+      begun_ = true;
+    }
+    for (size_t i = hn::Lanes(d); i < kTileBytes / 4; i += hn::Lanes(d)) {
+      const Vector next = hn::Load(d, from + i);
+      hn::Stream(Join(vector, next), d, to + i);
+      vector = next;
+    }
+    carry_ = vector;
+    if (last) {
+      const size_t written = kTileBytes - before_;
+      std::memcpy(bytes + written, static_cast<const char*>(tile) + written, before_);
+    }
   }
 
  private:
-  static constexpr size_t kLine = 64;
+  using Tag = hn::CappedTag<uint32_t, 16>;
+  using Vector = hn::Vec<Tag>;
+  static constexpr size_t kBytes = 4 * hn::MaxLanes(Tag());
 
+  // The last `before_` bytes of one vector and the first of the next.
+  HWY_INLINE Vector Join(Vector vector, HWY_MAYBE_UNUSED Vector next) const {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-  template <size_t kBytes>
-  HWY_INLINE void WriteShifted(const char* HWY_RESTRICT tile, char* HWY_RESTRICT out, bool last) {
-    char* line = out - before_;
-    __m512i v = _mm512_load_si512(tile);
-    if (begun_) {
-      _mm512_stream_si512(reinterpret_cast<__m512i*>(line), _mm512_permutex2var_epi32(carry_, index_, v));
-    } else {
-      std::memcpy(out, tile, kLine - before_);
-      begun_ = true;
-    }
-    for (size_t i = kLine; i < kBytes; i += kLine) {
-      const __m512i next = _mm512_load_si512(tile + i);
-      _mm512_stream_si512(reinterpret_cast<__m512i*>(line + i), _mm512_permutex2var_epi32(v, index_, next));
-      v = next;
-    }
-    carry_ = v;
-    if (last) std::memcpy(out + kBytes - before_, tile + kBytes - before_, before_);
+    return Vector{_mm512_permutex2var_epi32(vector.raw, index_.raw, next.raw)};
+#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+    return hn::ConcatLowerUpper(Tag(), next, vector);
+#else
+    return vector;
+#endif
   }
 
-  // The last vector of the tile before, and which lanes of it and of the next make a line.
-  __m512i carry_ = _mm512_setzero_si512();
-  __m512i index_;
+  size_t before_;  // bytes of a tile's first vector that come before it
   bool begun_ = false;
+  Vector carry_ = hn::Zero(Tag());  // the last vector of the tile before
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  Vector index_;  // which lanes of two vectors Join takes
 #endif
-
-  size_t before_;  // bytes of a tile's first line that come before it
 };
 
 }  // namespace HWY_NAMESPACE

@@ -49,8 +49,8 @@ HWY_INLINE void ForTiles(const Key& key, const Range& range, const Body& body) {
   const uint64_t last = (range.begin + range.count - 1) / kElements;
   size_t skip = static_cast<size_t>(range.begin % kElements);
   size_t left = range.count;
-  LineWriter lines(skip == 0 ? out : out + (kElements - skip));
-  const bool stream = range.stream && lines.Able();
+  StreamWriter writer(skip == 0 ? out : out + (kElements - skip));
+  const bool stream = range.writers >= kLeastWriters && writer.Able();
   ForEachTile(key, first, last - first + 1, [&](const uint32_t* HWY_RESTRICT words, uint64_t tile) HWY_ATTR {
     const bool whole = HWY_LIKELY(skip == 0 && left >= kElements);
     const bool straight = whole && !stream;
@@ -59,7 +59,7 @@ HWY_INLINE void ForTiles(const Key& key, const Range& range, const Body& body) {
     const size_t count = whole ? kElements : std::min(left, kElements - skip);
     left -= count;
     if (whole && stream) {
-      lines.Write<kElements * sizeof(T)>(aside, out, left < kElements);
+      writer.Write<kElements * sizeof(T)>(aside, out, left < kElements);
     } else if (!whole) {
       std::memcpy(out, aside + skip, count * sizeof(T));
       skip = 0;

@@ -152,7 +152,7 @@ TEST_CASE("written around the caches, fills have the same bytes and touch no oth
             for (size_t offset = 0; offset < 64; offset += count < 200 ? bytes : 16) {
               std::vector<uint8_t> memory(kGuard + offset + expected.size() + kGuard, 0xA5);
               uint8_t* at = memory.data() + kGuard + offset;
-              RunFill(fill, {3, 3}, {at, dtype, begin, count, true}, 2);
+              RunFill(fill, {3, 3}, {at, dtype, begin, count, 8}, 2);
               REQUIRE(std::memcmp(at, expected.data(), expected.size()) == 0);
               const auto others =
                   std::count(memory.data(), at, 0xA5) + std::count(at + expected.size(), &memory.back() + 1, 0xA5);

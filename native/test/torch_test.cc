@@ -81,8 +81,8 @@ TEST_CASE("ranges are parts of the whole, and their draws lead to its end") {
           const auto count = std::min<uint64_t>(total - begin, 1 + random() % (1 + total / 3));
           const size_t offset = random() % (64 / bytes) * bytes;
           std::vector<uint8_t> part(offset + count * bytes + 1, 0xA5);
-          const bool around_the_caches = random() % 2 == 0;
-          const Range range{part.data() + offset, dtype, begin, count, around_the_caches};
+          const int writers = random() % 2 == 0 ? 8 : 0;
+          const Range range{part.data() + offset, dtype, begin, count, writers};
           rounds = std::max(rounds, RunTorch(torch, Seeded(), range, 1, Cancel(), nullptr));
           REQUIRE(std::memcmp(range.data, expected.bytes.data() + begin * bytes, count * bytes) == 0);
           REQUIRE(part.back() == 0xA5);

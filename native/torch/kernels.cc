@@ -60,7 +60,7 @@ HWY_INLINE void Uniforms(const TorchUniform& p, const uint32_t* HWY_RESTRICT wor
   };
   size_t i = 0;
   if constexpr (sizeof(T) > 2) {
-    if (range.stream) {
+    if (range.writers > 0) {
       const size_t vector = lanes * sizeof(T);
       i = std::min(count, (vector - reinterpret_cast<uintptr_t>(out) % vector) % vector / sizeof(T));
       few(0, i);

@@ -92,7 +92,7 @@ void UniformSegment(const TorchUniform& params, const Range& range, const Cancel
     const size_t count = std::min(step, range.count - i);
     TorchUniformWords(params, words->At((range.begin + i) * per, count * per), Part(range, i, count));
   }
-  if (range.stream) hwy::FlushStream();
+  if (range.writers > 0) hwy::FlushStream();
 }
 
 // Cuts the range into one segment a thread, each of which jumps to its place in the stream once.
@@ -169,7 +169,7 @@ std::string CheckTorch(const TorchFill& torch, const Range& range) {
 uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range& whole, int threads,
                   const Cancel& cancel, TorchStream* end) {
   Range range = whole;
-  range.stream = whole.stream || ExceedsCaches(range.count, DtypeBytes(range.dtype));
+  if (ExceedsCaches(range.count, DtypeBytes(range.dtype))) range.writers = std::max(range.writers, threads);
   AskForHugePages(range.data, range.count * DtypeBytes(range.dtype));
   TorchStream after = stream;
   uint64_t rounds = 1;
