@@ -28,8 +28,9 @@ export interface CompareOptions {
 /**
  * Compares what two runs have in common.
  *
- * The noise of a ratio is √(sa² + sb² + da² + db²): s is the spread of a trial (the distance of its quartiles over its median),
- * d how far memset wandered between the trials of a run.
+ * The noise of a ratio is √(sa² + sb² + da² + db² + m²): s is the spread of a trial (the distance of its quartiles over its
+ * median), d how far memset wandered between the trials of a run, and m how far memset moved in this trial to the side to which
+ * the ratio lies: what slows memset down, in turn with the fill, is the machine.
  */
 export function compare(
   a: Run,
@@ -46,10 +47,16 @@ export function compare(
       const limit = relative && result.memset !== null ? [spread_of(result.memset)] : [];
       return [spread_of(result.ns), ...limit];
     });
-    const noise = Math.max(tolerance, Math.hypot(...spreads, a.noise.between, b.noise.between));
+    const moved = relative ? 0 : drift(ratio, memset);
+    const noise = Math.max(tolerance, Math.hypot(...spreads, a.noise.between ?? 0, b.noise.between ?? 0, moved));
     const verdict = ratio > 1 + noise ? 'slower' : ratio < 1 / (1 + noise) ? 'faster' : 'same';
     return [{ id: now.id, a: was, b: now, ratio, noise, memset, verdict } as const];
   });
+}
+
+/** How far memset moved to the side to which a ratio lies. */
+function drift(ratio: number, memset = 1): number {
+  return Math.max(0, ratio > 1 ? memset - 1 : 1 / memset - 1);
 }
 
 /** The comparisons, as a table. */
@@ -71,9 +78,9 @@ export function compare_table(comparisons: readonly Comparison[]): Table {
 
 /** What makes two runs hard to compare. */
 export function differences(a: Run, b: Run): string[] {
-  const facts = ['cpu', 'cores', 'simd_target', 'huge_pages', 'node', 'compiler'] as const;
-  return facts.flatMap((fact) => {
-    const [x, y] = [a.machine[fact], b.machine[fact]];
-    return x === y ? [] : [`${fact} differs: ${x} and ${y}`];
-  });
+  const facts = ['cpu', 'cores', 'simd_target', 'huge_pages', 'governor', 'node', 'compiler'] as const;
+  const pairs = facts.map((fact) => [fact, a.machine[fact], b.machine[fact]] as const);
+  return [...pairs, ['affinity', a.affinity, b.affinity] as const].flatMap(([fact, x, y]) =>
+    x === y ? [] : [`${fact} differs: ${x} and ${y}`],
+  );
 }

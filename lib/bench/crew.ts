@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { crew_slots, type Operation, operations, Part } from './crew_work.js';
+import { type CrewData, crew_slots, type Operation, operations, Part, wait_while } from './crew_work.js';
+import { usable_cores } from './machine.js';
 
 /** At least so many bytes a thread: waking one up takes as long as writing these. */
 const least_part = 256 * 1024;
@@ -17,17 +18,19 @@ const worker_file = new URL('../../dist/bench/crew_worker.js', import.meta.url);
 
 /**
  * The C library's memset and memcpy on several threads: the limit that a fill on as many threads is held against. This thread
- * takes the first part, workers the others; between calls they sleep.
+ * takes the first part, workers the others; between `rest` and `rouse` they sleep.
  */
 export class Crew {
   readonly #control: Int32Array<SharedArrayBuffer>;
   readonly #workers: readonly Worker[];
   readonly #own: Part;
+  readonly #patient: boolean;
 
-  private constructor(control: Int32Array<SharedArrayBuffer>, workers: readonly Worker[], own: Part) {
+  private constructor(control: Int32Array<SharedArrayBuffer>, workers: readonly Worker[], own: Part, patient: boolean) {
     this.#control = control;
     this.#workers = workers;
     this.#own = own;
+    this.#patient = patient;
   }
 
   /**
@@ -36,13 +39,14 @@ export class Crew {
    * @param parts bytes of each, this thread's first
    * @param memory whether they need memory for memset, and a source for memcpy besides
    */
-  static async start(
-    parts: readonly number[],
-    memory: { readonly with_memory: boolean; readonly with_source: boolean },
-  ): Promise<Crew> {
+  static async start(parts: readonly number[], memory: CrewData['memory']): Promise<Crew> {
     const control = new Int32Array(new SharedArrayBuffer(4 * crew_slots.count));
     const [first = 0, ...others] = parts;
-    const workers = others.map((bytes) => new Worker(worker_file, { workerData: { control, bytes, memory } }));
+    const patient = parts.length <= usable_cores();
+    const workers = others.map((bytes) => {
+      const workerData: CrewData = { control, threads: others.length, bytes, memory, patient };
+      return new Worker(worker_file, { workerData });
+    });
     const ready = workers.map(
       (worker) =>
         new Promise<void>((resolve, reject) => {
@@ -51,7 +55,7 @@ export class Crew {
         }),
     );
     await Promise.all(ready);
-    return new Crew(control, workers, new Part(first, memory));
+    return new Crew(control, workers, new Part(first, memory), patient);
   }
 
   /** Runs an operation on all parts. */
@@ -59,14 +63,10 @@ export class Crew {
     const control = this.#control;
     Atomics.store(control, crew_slots.operation, operations[operation]);
     Atomics.store(control, crew_slots.done, 0);
-    Atomics.add(control, crew_slots.turn, 1);
+    const before = Atomics.add(control, crew_slots.turn, 1);
     Atomics.notify(control, crew_slots.turn);
     this.#own.run(operation);
-    for (;;) {
-      const done = Atomics.load(control, crew_slots.done);
-      if (done === this.#workers.length) return;
-      Atomics.wait(control, crew_slots.done, done);
-    }
+    if (this.#workers.length > 0) wait_while(control, crew_slots.finished, before, this.#patient);
   }
 
   async close(): Promise<void> {

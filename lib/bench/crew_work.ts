@@ -1,11 +1,39 @@
 import { run_fill } from '../native.js';
 
-/** Where a crew's threads talk, in 32-bit words of shared memory. */
-export const crew_slots = { turn: 0, operation: 1, done: 2, count: 3 } as const;
+/** Where a crew's threads talk, in 32-bit words of shared memory: `finished` is the last turn that all have done. */
+export const crew_slots = { turn: 0, operation: 1, done: 2, finished: 3, count: 4 } as const;
 
-export const operations = { memset: 0, memcpy: 1, fresh: 2 } as const;
+/**
+ * What a crew can do. `rouse` and `rest` are for before and after what is timed: to wake hundreds of threads one by one takes
+ * longer than their memset, so they are to be up by then; and asleep again while others are measured. `collect` returns what
+ * `fresh` left.
+ */
+export const operations = { memset: 0, memcpy: 1, fresh: 2, rouse: 3, rest: 4, collect: 5 } as const;
+
+/** How long a thread looks for a change before it sleeps: as long as the others can be late. */
+const patience_ms = 2;
+
+/** Waits while a word has a value. A patient wait looks for a while first, which costs no waking up. */
+export function wait_while(control: Int32Array, slot: number, value: number, patient: boolean): void {
+  const start = patient ? performance.now() : 0;
+  while (patient && performance.now() - start < patience_ms) {
+    for (let i = 0; i < 100; i++) if (Atomics.load(control, slot) !== value) return;
+  }
+  while (Atomics.load(control, slot) === value) Atomics.wait(control, slot, value);
+}
 
 export type Operation = keyof typeof operations;
+
+/** What a crew's worker is started with. */
+export interface CrewData {
+  readonly control: Int32Array<SharedArrayBuffer>;
+  /** Workers, the first thread not counted. */
+  readonly threads: number;
+  readonly bytes: number;
+  readonly memory: { readonly with_memory: boolean; readonly with_source: boolean };
+  /** Whether there are cores enough to look for a turn without taking them from those who work. */
+  readonly patient: boolean;
+}
 
 /** memset writes this, so that a fill which does nothing leaves bytes that are wrong. */
 const junk = 0x5a;
@@ -14,7 +42,7 @@ const junk = 0x5a;
 const most_bytes = 2 ** 30;
 
 /** Memory as Buffers of at most 1 GiB. */
-export function buffers_of(buffer: ArrayBuffer): Buffer[] {
+export function buffers_of(buffer: ArrayBufferLike): Buffer[] {
   const buffers: Buffer[] = [];
   for (let at = 0; at < buffer.byteLength; at += most_bytes) {
     buffers.push(Buffer.from(buffer, at, Math.min(most_bytes, buffer.byteLength - at)));
@@ -69,6 +97,7 @@ export class Part {
   run(operation: Operation): void {
     if (operation === 'memset') memset(this.#target);
     else if (operation === 'memcpy') memcpy(this.#target, this.#source);
-    else memset_fresh(this.#bytes);
+    else if (operation === 'fresh') memset_fresh(this.#bytes);
+    else if (operation === 'collect') collect_garbage();
   }
 }

@@ -1,21 +1,20 @@
-// A thread of Crew: waits for its turn, works on its part, sleeps again.
+// A thread of Crew: waits for its turn, works on its part, waits again.
 import { parentPort, workerData } from 'node:worker_threads';
-import { collect_garbage, crew_slots, type Operation, operations, Part } from './crew_work.js';
+import { type CrewData, crew_slots, type Operation, operations, Part, wait_while } from './crew_work.js';
 
-const { control, bytes, memory } = workerData as {
-  readonly control: Int32Array<SharedArrayBuffer>;
-  readonly bytes: number;
-  readonly memory: { readonly with_memory: boolean; readonly with_source: boolean };
-};
+const { control, threads, bytes, memory, patient } = workerData as CrewData;
 const part = new Part(bytes, memory);
 const names = Object.keys(operations) as Operation[];
+let roused = false;
 
 parentPort?.postMessage('ready');
 for (let turn = 0; ; turn++) {
-  Atomics.wait(control, crew_slots.turn, turn);
+  wait_while(control, crew_slots.turn, turn, roused);
   const operation = names[Atomics.load(control, crew_slots.operation)] ?? 'memset';
-  part.run(operation);
-  Atomics.add(control, crew_slots.done, 1);
-  Atomics.notify(control, crew_slots.done);
-  if (operation === 'fresh') collect_garbage();
+  if (operation === 'rouse' || operation === 'rest') roused = patient && operation === 'rouse';
+  else part.run(operation);
+  // The last of the workers tells the first thread, and only then: woken for each, it would not get to its own work.
+  if (Atomics.add(control, crew_slots.done, 1) + 1 < threads) continue;
+  Atomics.store(control, crew_slots.finished, turn + 1);
+  Atomics.notify(control, crew_slots.finished);
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, type as os_type, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { simd_target } from '../native.js';
+import { cgroup_limits } from './cgroup.js';
 import type { Machine } from './schema.js';
 
 /** A small text file's content, trimmed; undefined where it cannot be read, as on other systems than Linux. */
@@ -24,8 +25,10 @@ function list(path: string): string[] {
 /** '0-3,8' as [0, 1, 2, 3, 8]. */
 export function parse_cpu_list(text: string): number[] {
   return text.split(',').flatMap((range) => {
-    const [first = Number.NaN, last = first] = range.split('-').map(Number);
-    return Number.isNaN(first) ? [] : Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    // A memory node without cores has an empty list.
+    if (!/^\d+(-\d+)?$/.test(range.trim())) return [];
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
 }
 
@@ -34,9 +37,22 @@ function size_of(text: string | undefined): number {
   return Number(digits ?? 0) * { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[(unit ?? '') as '' | 'K' | 'M' | 'G'];
 }
 
+/** The numbers of the cores that this process may run on; taskset, containers and cores that are offline leave some out. */
+function allowed_cpus(): number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(read('/proc/self/status') ?? '')?.[1];
+  return parse_cpu_list(list ?? '');
+}
+
+/** How many threads can work at once: of the cores that this process may run on, no more than its container is granted. */
+export function usable_cores(granted = cgroup_limits().cores): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(granted ?? Number.POSITIVE_INFINITY)));
+}
+
+const cpu_folder = (cpu = allowed_cpus()[0] ?? 0) => `/sys/devices/system/cpu/cpu${cpu}`;
+
 /** The first core's caches for data. */
 function caches(): Machine['caches'] {
-  const root = '/sys/devices/system/cpu/cpu0/cache';
+  const root = `${cpu_folder()}/cache`;
   return list(root)
     .filter((name) => name.startsWith('index'))
     .sort()
@@ -70,13 +86,14 @@ export function describe_machine(): Machine {
   const huge_pages = /\[(\w+)\]/.exec(read('/sys/kernel/mm/transparent_hugepage/enabled') ?? '')?.[1];
   return {
     cpu: cpus()[0]?.model.trim() || 'unknown',
-    cores: availableParallelism(),
+    cores: usable_cores(),
+    real_cores: cores().filter(({ sibling }) => sibling === 0).length || null,
     numa_nodes: Math.max(1, node_names().length),
     caches: caches(),
     virtual: is_virtual(),
     memory_bytes: totalmem(),
     huge_pages: huge_pages ?? 'unknown',
-    governor: read('/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor') ?? 'unknown',
+    governor: read(`${cpu_folder()}/cpufreq/scaling_governor`) ?? 'unknown',
     load: loadavg()[0] ?? 0,
     os: `${os_type()} ${release()}`,
     node: process.version,
@@ -96,18 +113,24 @@ interface Core {
   readonly sibling: number;
 }
 
-/** The cores that this process may run on. */
+/** The cores that this process may run on; none where the system does not tell. */
 function cores(): Core[] {
-  const allowed = /^Cpus_allowed_list:\s*(\S+)$/m.exec(read('/proc/self/status') ?? '')?.[1];
+  const allowed = allowed_cpus();
   const node_of = new Map(
     node_names().flatMap((name) =>
       parse_cpu_list(read(`${nodes}/${name}/cpulist`) ?? '').map((cpu) => [cpu, Number(name.slice(4))] as const),
     ),
   );
-  return parse_cpu_list(allowed ?? '').map((cpu) => {
-    const siblings = read(`/sys/devices/system/cpu/cpu${cpu}/topology/thread_siblings_list`) ?? String(cpu);
-    return { cpu, node: node_of.get(cpu) ?? 0, sibling: Math.max(0, parse_cpu_list(siblings).indexOf(cpu)) };
+  return allowed.map((cpu) => {
+    const siblings = read(`${cpu_folder(cpu)}/topology/thread_siblings_list`) ?? String(cpu);
+    return { cpu, node: node_of.get(cpu) ?? 0, sibling: sibling_of(cpu, siblings, allowed) };
   });
+}
+
+/** Which of a core's hardware threads one is, of those that are allowed: the only one allowed is a whole core. */
+export function sibling_of(cpu: number, siblings: string, allowed: readonly number[]): number {
+  const mine = parse_cpu_list(siblings).filter((sibling) => allowed.includes(sibling));
+  return Math.max(0, mine.indexOf(cpu));
 }
 
 /**
@@ -139,4 +162,13 @@ export function order_cores(all: readonly Core[], affinity: Exclude<Affinity, 'n
 export function cores_for(threads: number, affinity: Affinity): number[] | undefined {
   if (affinity === 'none') return undefined;
   return order_cores(cores(), affinity).slice(0, threads);
+}
+
+/**
+ * The cores that a peer is held to, since not every library can be told how many threads to use: as good ones as nninit had.
+ * None on other systems than Linux, which cannot hold it.
+ */
+export function cores_for_peer(threads: number, affinity: Affinity): number[] {
+  if (process.platform !== 'linux') return [];
+  return order_cores(cores(), affinity === 'none' ? 'spread' : affinity).slice(0, threads);
 }

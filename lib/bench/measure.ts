@@ -1,4 +1,3 @@
-import { freemem } from 'node:os';
 import { Generator } from '../generator.js';
 import * as init from '../init.js';
 import { definition_of } from '../initializers.js';
@@ -8,8 +7,8 @@ import { empty, type Tensor } from '../tensor.js';
 import { bytes_of, shape_of, subjects, type Trial } from './catalog.js';
 import { checksum_of, seed } from './checksums.js';
 import { Crew, parts_of } from './crew.js';
-import { buffers_of, collect_garbage, memcpy, memset, touched } from './crew_work.js';
-import { memory_share } from './memory.js';
+import { buffers_of, memcpy, memset, type Operation, touched } from './crew_work.js';
+import { free_memory, memory_share } from './memory.js';
 import type { Job, Measured } from './schema.js';
 import { median_of } from './stats.js';
 
@@ -24,27 +23,42 @@ const junk = 0xa5;
 
 /** Something that is timed, once a round. */
 interface Action {
-  /** Not timed. */
-  readonly before?: () => void;
+  /** Before and after what is timed. */
+  readonly before?: (() => void) | undefined;
+  readonly after?: (() => void) | undefined;
   readonly call: () => unknown;
   /** Calls a sample. */
   calls: number;
   readonly samples: number[];
 }
 
-function action(call: () => unknown, before?: () => void): Action {
-  return { call, ...(before && { before }), calls: 1, samples: [] };
+function action(call: () => unknown, before?: () => void, after?: () => void): Action {
+  return { call, before, after, calls: 1, samples: [] };
+}
+
+/** An action of several threads, which are up when it begins and asleep when it is over. */
+function together(crew: Crew, operation: Operation, before?: () => void): Action {
+  return action(
+    () => crew.run(operation),
+    () => {
+      before?.();
+      crew.run('rouse');
+    },
+    () => crew.run('rest'),
+  );
 }
 
 /** Nanoseconds a call. */
-async function sample({ call, before, calls }: Action): Promise<number> {
+async function sample({ call, before, after, calls }: Action): Promise<number> {
   before?.();
   const start = process.hrtime.bigint();
   for (let i = 0; i < calls; i++) {
     const result = call();
     if (result instanceof Promise) await result;
   }
-  return Number(process.hrtime.bigint() - start) / calls;
+  const ns = Number(process.hrtime.bigint() - start);
+  after?.();
+  return ns / calls;
 }
 
 /**
@@ -63,21 +77,17 @@ async function warm_up(timed: Action, seconds: number): Promise<void> {
   }
 }
 
-/** Of one thread and several, whichever is faster: several may take longer to wake than to work. Warms both up. */
-async function faster(
-  alone: Action | undefined,
-  together: Action | undefined,
-  seconds: number,
-): Promise<Action | undefined> {
-  if (alone !== undefined) await warm_up(alone, seconds);
-  if (together !== undefined) await warm_up(together, seconds);
-  if (alone === undefined || together === undefined) return alone ?? together;
+/** Of one thread and several, whichever is faster: one writes small tensors sooner than several agree. Warms both up. */
+async function faster(one: Action | undefined, all: Action | undefined, seconds: number): Promise<Action | undefined> {
+  if (one !== undefined) await warm_up(one, seconds);
+  if (all !== undefined) await warm_up(all, seconds);
+  if (one === undefined || all === undefined) return one ?? all;
   const times: [number[], number[]] = [[], []];
   for (let i = 0; i < 5; i++) {
-    times[0].push(await sample(alone));
-    times[1].push(await sample(together));
+    times[0].push(await sample(one));
+    times[1].push(await sample(all));
   }
-  return median_of(times[0]) < median_of(times[1]) ? alone : together;
+  return median_of(times[0]) < median_of(times[1]) ? one : all;
 }
 
 /** Rounds in which every action has a sample, in turn: a noisy moment hits all alike. */
@@ -130,7 +140,7 @@ interface Limits {
 
 async function limits_of({ data }: Tensor, { trial: { threads }, seconds }: Job): Promise<Limits> {
   const bytes = data.byteLength;
-  const fits = (more: number) => more <= memory_share * freemem();
+  const fits = (more: number) => more <= memory_share * free_memory();
   // JavaScript's fill of shared memory is no memset: the pool's tensors have one on memory beside them.
   const own = data.buffer instanceof ArrayBuffer ? buffers_of(data.buffer) : undefined;
   const parts = parts_of(bytes, threads);
@@ -142,12 +152,12 @@ async function limits_of({ data }: Tensor, { trial: { threads }, seconds }: Job)
     set: own && action(() => memset(own)),
     copy: own && source && action(() => memcpy(own, source)),
   };
-  const together = {
-    set: with_memory ? action(() => crew.run('memset')) : undefined,
-    copy: with_source ? action(() => crew.run('memcpy')) : undefined,
+  const all = {
+    set: with_memory ? together(crew, 'memset') : undefined,
+    copy: with_source ? together(crew, 'memcpy') : undefined,
   };
-  const set = await faster(alone.set, together.set, warm_up_share * seconds);
-  const copy = await faster(alone.copy, together.copy, warm_up_share * seconds);
+  const set = await faster(alone.set, all.set, warm_up_share * seconds);
+  const copy = await faster(alone.copy, all.copy, warm_up_share * seconds);
   if (set === undefined) throw new Error('bench: there is not enough memory for memset beside the tensor');
   return { set, copy, crew };
 }
@@ -163,7 +173,8 @@ async function measure_warm(job: Job, run: Fill, reset: () => void): Promise<Mea
   await run_rounds(copy === undefined ? [set, fill] : [copy, set, fill], job);
   await crew.close();
   // Once more over other bytes, on the stream that is recorded: that is what is checked.
-  new Uint8Array(tensor.data.buffer).fill(junk);
+  // In pieces: Node 20 has no typed array of more than 2^32 bytes.
+  for (const piece of buffers_of(tensor.data.buffer)) piece.fill(junk);
   reset();
   await run(tensor);
   return per_element(trial, checksum_of(tensor.data), fill, set, copy);
@@ -173,11 +184,12 @@ async function measure_fresh(job: Job, run: Fill, reset: () => void): Promise<Me
   const { trial } = job;
   const crew = await Crew.start(parts_of(bytes_of(trial), trial.threads), { with_memory: false, with_source: false });
   let last: Tensor | undefined;
+  // Of all threads: a worker that returned its memory later would do so while the fill is timed.
   const release = () => {
     last = undefined;
-    collect_garbage();
+    crew.run('collect');
   };
-  const set = action(() => crew.run('fresh'), release);
+  const set = together(crew, 'fresh', release);
   const fill = action(
     () => {
       last = empty(shape_of(trial), { dtype: trial.dtype, shared: trial.executor === 'pool' });

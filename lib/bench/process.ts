@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
+import { strerror } from '../checkpoint/strerror.js';
 
 /** The compiled entry of a trial's process, from lib/ and from dist/. */
 const child_file = fileURLToPath(new URL('../../dist/bench/child.js', import.meta.url));
@@ -25,43 +26,79 @@ export function pinned(command: Command, cores: readonly number[] | undefined): 
   return { ...command, program: 'taskset', args: ['-c', cores.join(','), command.program, ...command.args] };
 }
 
-/**
- * Runs a command to its end and reads the JSON that it writes.
- *
- * @param name for messages
- * @throws Error with the end of what it wrote to stderr, if it fails, hangs, or writes something else
- */
-export async function ask<S extends z.ZodType>(name: string, command: Command, schema: S): Promise<z.output<S>> {
-  const { program, args, env } = command;
-  const child = spawn(program, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
-    timeout: time_limit_ms,
-  });
+/** What a process came to: its output, and its exit code or the signal that ended it. */
+interface Ended {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly end: string | number | null;
+}
+
+async function run_to_end({ program, args, env }: Command, signal: AbortSignal | undefined): Promise<Ended> {
+  signal?.throwIfAborted();
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   const out = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].setEncoding('utf8').on('data', (text: string) => {
       out[stream] += text;
     });
   }
-  const end = await new Promise<string | number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, signal) => resolve(signal ?? code));
-  });
+  // A trial holds nothing that is to be put in order.
+  const kill = () => child.kill('SIGKILL');
+  signal?.addEventListener('abort', kill);
+  // Not spawn's own `timeout`: where the program cannot be started, its timer keeps this process alive to the end.
+  const timer = setTimeout(kill, time_limit_ms);
+  try {
+    const end = await new Promise<string | number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code, signal_name) => resolve(signal_name ?? code));
+    });
+    return { ...out, end };
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', kill);
+  }
+}
+
+/**
+ * Runs a command to its end and reads the JSON that it writes.
+ *
+ * @param name for messages
+ * @param signal ends it
+ * @throws Error with the end of what it wrote to stderr, if it cannot be started, fails, hangs, or writes something else
+ */
+export async function ask<S extends z.ZodType>(
+  name: string,
+  command: Command,
+  schema: S,
+  signal?: AbortSignal,
+): Promise<z.output<S>> {
+  let ended: Ended;
+  try {
+    ended = await run_to_end(command, signal);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new Error(`bench: ${name}: could not start ${command.program}: ${strerror(cause)}`, { cause });
+  }
+  signal?.throwIfAborted();
+  const { end, stdout, stderr } = ended;
   if (end !== 0) {
-    const lines = out.stderr.trim().split('\n').slice(-4).join('\n');
+    const lines = stderr.trim().split('\n').slice(-4).join('\n');
     throw new Error(`bench: ${name} ended with ${end}: ${lines === '' ? 'it wrote nothing to stderr' : lines}`);
   }
-  return parse(name, out.stdout, schema);
+  return parse(name, stdout, schema);
 }
 
 function parse<S extends z.ZodType>(name: string, text: string, schema: S): z.output<S> {
+  const refuse = (cause: unknown) =>
+    new Error(`bench: ${name} did not answer as expected: ${text.trim().slice(0, 200) || 'nothing'}`, { cause });
   let value: unknown;
   try {
     // Libraries may print lines of their own before.
     value = JSON.parse(text.trim().split('\n').at(-1) ?? '');
   } catch (cause) {
-    throw new Error(`bench: ${name} did not answer with JSON: ${text.slice(0, 200)}`, { cause });
+    throw refuse(cause);
   }
-  return schema.parse(value);
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw refuse(parsed.error);
+  return parsed.data;
 }

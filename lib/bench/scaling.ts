@@ -22,7 +22,7 @@ export interface Point {
 export interface Scaling {
   readonly trial: Trial;
   readonly points: readonly Point[];
-  /** The fewest threads on which it is bound by memory; undefined if on none. */
+  /** The fewest threads from which on it is bound by memory; undefined if it is not on the most. */
   readonly bound_from: number | undefined;
 }
 
@@ -50,7 +50,9 @@ export function scalings({ results }: Run): Scaling[] {
         of_memset: result.memset === null ? undefined : result.memset.median / result.ns.median,
       };
     });
-    const bound_from = points.find(({ of_memset = 0 }) => of_memset >= memory_bound)?.threads;
+    const bound = (point: Point) => (point.of_memset ?? 0) >= memory_bound;
+    // After the last that is not.
+    const bound_from = points[points.findLastIndex((point) => !bound(point)) + 1]?.threads;
     return [{ trial: first.trial, points, bound_from }];
   });
 }

@@ -4,7 +4,7 @@ import { dtype_names, executors, memories, subject_names } from './catalog.js';
 /** The version of the format of result files. */
 export const format_version = 1;
 
-const nanoseconds = z.number().min(0);
+const nanoseconds = z.number().positive();
 
 const stats = z
   .strictObject({
@@ -54,7 +54,8 @@ const peer_result = z.strictObject({
 
 const machine = z.strictObject({
   cpu: z.string(),
-  cores: z.int().min(1).describe('that this process may use'),
+  cores: z.int().min(1).describe('hardware threads that this process may use'),
+  real_cores: z.int().min(1).nullable().optional().describe('that these are on; null where the system does not tell'),
   numa_nodes: z.int().min(1),
   caches: z.array(z.strictObject({ level: z.string(), bytes: z.int().min(1), shared_by: z.int().min(1) })),
   virtual: z.boolean().nullable().describe('whether it is a virtual machine'),
@@ -76,8 +77,9 @@ const noise = z.strictObject({
   between: z
     .number()
     .min(0)
+    .nullable()
     .describe(
-      "memset's medians of the same bytes and threads across trials: their relative spread, the median of all such groups",
+      "memset's medians of the same bytes and threads across trials: their relative spread, the median of all such groups; null without three trials alike",
     ),
 });
 
@@ -91,12 +93,20 @@ export const run_schema = z.strictObject({
   date: z.string().describe('ISO 8601'),
   command: z.string(),
   affinity: z.string(),
+  environment: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('variables that steer peers, and reached them: OMP_…, OPENBLAS_…, MKL_…, XLA_…, TF_…'),
   machine,
   noise,
   results: z.array(result),
   peers: z.array(z.strictObject({ name: z.string(), label: z.string(), version: z.string() })),
   peer_results: z.array(peer_result),
   skipped: z.array(z.strictObject({ what: z.string(), why: z.string() })),
+  failed: z
+    .array(z.strictObject({ what: z.string(), why: z.string() }))
+    .optional()
+    .describe('trials that ended early or wrote wrong bytes: they have no result'),
 });
 
 export type Run = z.infer<typeof run_schema>;
@@ -136,6 +146,7 @@ export const peer_job_schema = z.strictObject({
   log2: z.int().min(0).max(32),
   shape: z.array(z.int().min(1)),
   threads: z.int().min(1),
+  cores: z.array(z.int().min(0)).describe('those it is held to; none for all'),
   seconds: z.number().min(0),
   rounds: z.int().min(1),
 });

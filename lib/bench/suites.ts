@@ -1,5 +1,5 @@
 import type { Dtype } from '../dtype.js';
-import type { SubjectName, Trial } from './catalog.js';
+import { type SubjectName, subjects, type Trial } from './catalog.js';
 
 /** What narrows or changes a suite. */
 export interface Selection {
@@ -24,6 +24,14 @@ const elementwise: readonly (readonly [SubjectName, Dtype])[] = [
   ['uniform', 'float64'],
   ['normal', 'float64'],
 ];
+
+/** Whole matrices, and their usual sizes. */
+const matrices: readonly (readonly [SubjectName, number])[] = [
+  ['eye', 24],
+  ['orthogonal', 22],
+  ['sparse', 24],
+];
+const matrix_log2 = new Map(matrices);
 
 const warm = { memory: 'warm', executor: 'sync' } as const;
 
@@ -64,9 +72,7 @@ export function main_suite(selection: Selection, cores: number): Trial[] {
   }
   // A size that was asked for is for all; otherwise matrices have the sizes of real layers.
   const matrix = (log2: number) => (selection.log2 === undefined ? [log2] : even(selection.log2, log2 + 2));
-  for (const log2 of matrix(24)) add('eye', 'float32', log2);
-  for (const log2 of matrix(22)) add('orthogonal', 'float32', log2);
-  for (const log2 of matrix(24)) add('sparse', 'float32', log2);
+  for (const [fill, log2] of matrices) for (const size of matrix(log2)) add(fill, 'float32', size);
   if (selection.log2 === undefined) {
     trials.push({ fill: 'xavier_uniform', dtype: 'float32', log2: 10, threads: 1, ...warm });
     trials.push({ fill: 'normal', dtype: 'float32', log2: 6, threads: 1, ...warm });
@@ -77,7 +83,16 @@ export function main_suite(selection: Selection, cores: number): Trial[] {
       trials.push({ fill, dtype: 'float32', log2, threads: most, memory: 'warm', executor: 'pool' });
     }
   }
+  for (const [fill, dtype] of asked(selection)) {
+    if (trials.some((trial) => trial.fill === fill && trial.dtype === dtype)) continue;
+    for (const log2 of subjects[fill].matrix ? matrix(matrix_log2.get(fill) ?? 24) : sizes) add(fill, dtype, log2);
+  }
   return unique(selected(trials, selection));
+}
+
+/** Fills that are named in the selection, in the dtypes that are: they are measured although the suite has others. */
+function asked({ fills = [], dtypes = ['float32'] }: Selection): [SubjectName, Dtype][] {
+  return fills.flatMap((fill) => dtypes.map((dtype): [SubjectName, Dtype] => [fill, dtype]));
 }
 
 function even(sizes: readonly number[], most: number): number[] {

@@ -1,4 +1,4 @@
-import { bytes_of, type Trial, title_of } from './catalog.js';
+import { type Trial, title_of } from './catalog.js';
 import { gb_per_s, not_offered, peer_log2 } from './run.js';
 import type { PeerResult, Result, Run } from './schema.js';
 import { spread_of } from './stats.js';
@@ -120,7 +120,8 @@ export function peers_table(run: Run): Table | undefined {
     if (peer === undefined) return '';
     return `${time(peer.ns.median, row.trial)} (${digits(peer.ns.median / row.most.ns.median)} ×)`;
   };
-  const one = threads > 1 ? ['nninit, 1 thread'] : [];
+  const one_of = ({ one, most }: Row) => one ?? (most.trial.threads === 1 ? most : undefined);
+  const one = threads > 1 && rows.some(one_of) ? ['nninit, 1 thread'] : [];
   return {
     head: [
       'fill',
@@ -133,7 +134,10 @@ export function peers_table(run: Run): Table | undefined {
     rows: rows.map((row) => [
       title_of(row.trial),
       row.trial.dtype,
-      ...one.map(() => time((row.one ?? row.most).ns.median, row.trial)),
+      ...one.map(() => {
+        const result = one_of(row);
+        return result === undefined ? '' : time(result.ns.median, row.trial);
+      }),
       row.most.trial.threads === threads ? time(row.most.ns.median, row.trial) : '',
       ...measured.map(({ name }) => cell(row, name)),
     ]),
@@ -147,33 +151,60 @@ function time(ns: number, trial: Trial): string {
   return trial.fill === 'orthogonal' || trial.fill === 'sparse' ? `${digits(whole / 1e6)} ms` : `${digits(ns)} ns`;
 }
 
+const counted = (n: number | null | undefined, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+
 const binary = (bytes: number) => {
   const unit = bytes >= 2 ** 30 ? 30 : bytes >= 2 ** 20 ? 20 : 10;
   return `${digits(bytes / 2 ** unit)} ${{ 10: 'KiB', 20: 'MiB', 30: 'GiB' }[unit]}`;
 };
 
 /** The machine, in a few lines. */
-export function header({ machine, nninit, date, affinity, peers }: Run): string {
+export function header({ machine, nninit, date, affinity, environment, peers }: Run): string {
   const { cpu, cores, caches, numa_nodes } = machine;
   const shared = (n: number) => (n > 1 ? ` by ${n}` : '');
+  const smt = machine.real_cores != null && machine.real_cores < cores;
   const lines = [
     `nninit ${nninit}, ${date.slice(0, 10)}`,
-    `CPU       ${cpu}, ${cores} cores${numa_nodes > 1 ? ` on ${numa_nodes} memory nodes` : ''}${machine.virtual === true ? ' (virtual)' : ''}, SIMD target ${machine.simd_target}`,
+    `CPU       ${cpu}, ${smt ? `${cores} hardware threads on ${counted(machine.real_cores, 'core')}` : counted(cores, 'core')}${numa_nodes > 1 ? ` on ${numa_nodes} memory nodes` : ''}${machine.virtual === true ? ' (virtual)' : ''}, SIMD target ${machine.simd_target}`,
     `caches    ${caches.map(({ level, bytes, shared_by }) => `${level} ${binary(bytes)}${shared(shared_by)}`).join(', ') || 'unknown'}`,
     `memory    ${binary(machine.memory_bytes)}, transparent huge pages: ${machine.huge_pages}`,
     `system    ${machine.os}, Node ${machine.node}, frequency governor ${machine.governor}, affinity ${affinity}, load ${machine.load.toFixed(1)} at the start`,
     `compiler  ${machine.compiler}`,
+    ...(environment === undefined
+      ? []
+      : [
+          `variables ${Object.entries(environment)
+            .map(([name, value]) => `${name}=${value}`)
+            .join(' ')}`,
+        ]),
     ...(peers.length === 0 ? [] : [`peers     ${peers.map(({ label, version }) => `${label} ${version}`).join(', ')}`]),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** The noise seen; a warning where there is much. */
-export function noise_line({ noise }: Run): string {
-  const { within, between } = noise;
-  const line = `noise     memset varied by ${percent(within)} within trials and by ${percent(between)} between them\n`;
-  if (Math.max(within, between) <= much_noise) return line;
-  return `${line}WARNING   more than ${percent(much_noise)}: something else ran, or the frequency changed; these times are rough\n`;
+/** The noise seen. */
+export function noise_line({ noise: { within, between } }: Run): string {
+  const trials = between === null ? '' : ` and by ${percent(between)} between them`;
+  return `noise     memset varied by ${percent(within)} within trials${trials}\n`;
+}
+
+/** A warning of much noise; undefined where there is little. */
+export function noise_warning({ noise: { within, between } }: Run): string | undefined {
+  if (Math.max(within, between ?? 0) <= much_noise) return undefined;
+  return `more than ${percent(much_noise)} of noise: something else ran, or the frequency changed; these times are rough`;
+}
+
+/** All that is said above the tables. */
+export function preface(run: Run): string {
+  const warning = noise_warning(run);
+  const failed = (run.failed ?? []).map(({ what, why }) => `FAILED    ${what}: ${why.replace(/\s*\n\s*/g, ' ')}\n`);
+  return [
+    header(run),
+    noise_line(run),
+    warning === undefined ? '' : `WARNING   ${warning}\n`,
+    skipped_lines(run),
+    ...failed,
+  ].join('');
 }
 
 /** What was not run, and why; alike reasons together. What a peer does not offer is an empty cell, and not listed. */
@@ -186,19 +217,12 @@ export function skipped_lines({ skipped }: Run): string {
   return [...by_why].map(([why, whats]) => `skipped   ${whats.join(', ')}: ${why}\n`).join('');
 }
 
-/** Bytes of the largest tensor of a run. */
-export function largest({ results }: Run): number {
-  return Math.max(0, ...results.map(({ trial }) => bytes_of(trial)));
-}
-
 /** Everything about a run, for a terminal or as Markdown. */
 export function report(run: Run, { markdown = false } = {}): string {
   const table = markdown ? markdown_table : text_table;
   const peers = peers_table(run);
   const block = (text: string) => (markdown ? `\`\`\`\n${text}\`\`\`\n` : text);
-  return [
-    block(header(run) + noise_line(run) + skipped_lines(run)),
-    table(results_table(run.results)),
-    ...(peers === undefined ? [] : [table(peers)]),
-  ].join('\n');
+  return [block(preface(run)), table(results_table(run.results)), ...(peers === undefined ? [] : [table(peers)])].join(
+    '\n',
+  );
 }

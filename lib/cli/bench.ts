@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { CompareCommandOptions, PicturesOptions, ReportOptions, RunCommandOptions } from './bench_run.js';
+import type { CompareCommandOptions, PicturesOptions, ReportOptions } from './bench_results.js';
+import type { RunCommandOptions } from './bench_run.js';
 import type { Streams } from './program.js';
 
 const bench_help = `
@@ -14,7 +15,8 @@ Examples:
   nninit bench compare before.json after.json
   nninit bench pictures results.json scaling.json -o pictures
 
-Exit codes: 0 done, 1 wrong bytes, a trial that failed, or (compare) a regression; 2 bad usage or bad input`;
+Exit codes: 0 done, 1 wrong bytes, a trial that failed, or (compare) a regression; 2 bad usage or bad input; 130 interrupted.
+What was measured by then is printed, and written where -o says, in any case.`;
 
 /** A list of whole numbers in a range, such as 1,2,4. */
 function integers(min: number, max: number) {
@@ -104,7 +106,7 @@ export function add_bench(program: Command, streams: Streams): void {
     .option('--relative', "judge times in units of memset's: for different machines")
     .option('--tolerance <share>', 'the least difference that counts (default: 0.03)', non_negative)
     .action(async (a: string, b: string, options: CompareCommandOptions) => {
-      const { run_compare } = await import('./bench_run.js');
+      const { run_compare } = await import('./bench_results.js');
       await run_compare(a, b, options, streams);
     });
 
@@ -115,7 +117,7 @@ export function add_bench(program: Command, streams: Streams): void {
     .argument('<file>', 'a result, a JSON file')
     .option('--markdown', 'as Markdown')
     .action(async (file: string, options: ReportOptions) => {
-      const { run_report } = await import('./bench_run.js');
+      const { run_report } = await import('./bench_results.js');
       await run_report(file, options, streams);
     });
 
@@ -128,7 +130,7 @@ export function add_bench(program: Command, streams: Streams): void {
     .argument('<files...>', 'results, JSON files')
     .requiredOption('-o, --output <dir>', 'the folder to write to; made if need be')
     .action(async (files: string[], options: PicturesOptions) => {
-      const { run_pictures } = await import('./bench_run.js');
+      const { run_pictures } = await import('./bench_results.js');
       await run_pictures(files, options, streams);
     });
 }

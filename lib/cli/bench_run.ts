@@ -1,20 +1,18 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { dtype_names, id_of, subject_names, type Trial } from '../bench/catalog.js';
-import { compare, compare_table, differences } from '../bench/compare.js';
-import type { Affinity } from '../bench/machine.js';
+import { access, constants, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { dtype_names, subject_names, type Trial } from '../bench/catalog.js';
+import { type Affinity, usable_cores } from '../bench/machine.js';
 import { parse_peers, peer_names } from '../bench/peers/index.js';
 import { run_bench } from '../bench/run.js';
-import { scaling_table, scalings, verdicts } from '../bench/scaling.js';
-import { type Run, run_schema } from '../bench/schema.js';
+import type { Run } from '../bench/schema.js';
 import { main_suite, type Selection, scaling_suite } from '../bench/suites.js';
-import { header, noise_line, report, skipped_lines, text_table } from '../bench/table.js';
+import { noise_warning, report } from '../bench/table.js';
 import { quoted } from '../check.js';
-import { InputError } from '../checkpoint/errors.js';
-import { parse_with } from '../checkpoint/problems.js';
+import { InputError, InterruptedError, stdout_name } from '../checkpoint/errors.js';
 import { strerror } from '../checkpoint/strerror.js';
 import { simd_targets } from '../native.js';
+import { scaling_report, write_text } from './bench_results.js';
+import type { Signal } from './failure.js';
 import { counted } from './format.js';
 import type { Streams } from './program.js';
 
@@ -35,19 +33,6 @@ export interface RunCommandOptions {
   readonly quiet?: true;
   readonly peers?: readonly string[];
   readonly python?: string;
-}
-
-export interface CompareCommandOptions {
-  readonly relative?: true;
-  readonly tolerance?: number;
-}
-
-export interface ReportOptions {
-  readonly markdown?: boolean;
-}
-
-export interface PicturesOptions {
-  readonly output: string;
 }
 
 /** Names that are all in a list. */
@@ -86,126 +71,101 @@ function command_of(name: string, options: RunCommandOptions): string {
   return [name, ...words, ...(python === undefined ? [] : ['--python PATH'])].join(' ');
 }
 
+const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
+
+/** Runs work that the first signal asks to stop. */
+async function with_signals<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const abort = new AbortController();
+  const on_signal = (signal: Signal) => abort.abort(signal);
+  for (const signal of signals) process.on(signal, on_signal);
+  try {
+    return await work(abort.signal);
+  } finally {
+    for (const signal of signals) process.off(signal, on_signal);
+  }
+}
+
+/** Runs a suite and hands over what was measured, also where trials failed or a signal came: hours may have gone into it. */
 async function run_suite(
   suite: string,
   trials: readonly Trial[],
   options: RunCommandOptions,
-  { stderr }: Streams,
-): Promise<Run> {
-  const { seconds, rounds, affinity, target, python, quiet } = options;
+  streams: Streams,
+  text_of: (run: Run) => string,
+): Promise<void> {
+  const { seconds, rounds, affinity, target, python, quiet, output } = options;
+  const { stderr } = streams;
   if (trials.length === 0) throw new InputError('bench: the options leave no trial to run');
   if (target !== undefined) among('target', [target], simd_targets());
+  if (affinity !== 'none' && process.platform !== 'linux') throw new InputError('bench: --affinity needs Linux');
+  if (output !== undefined) await check_writable(output);
   const names = options.peers ?? (suite === 'main' ? peer_names : []);
   const peers = parse_peers(names.filter((name) => name !== 'none'));
-  return await run_bench({
-    suite,
-    trials,
-    command: command_of(suite === 'main' ? 'nninit bench' : `nninit bench ${suite}`, options),
-    seconds,
-    rounds,
-    affinity,
-    peers,
-    python,
-    target,
-    on_progress: (text, done, total) => {
-      if (!quiet) stderr.write(`nninit: [${done + 1}/${total}] ${text}\n`);
-    },
+  await with_signals(async (signal) => {
+    const run = await run_bench({
+      suite,
+      trials,
+      command: command_of(suite === 'main' ? 'nninit bench' : `nninit bench ${suite}`, options),
+      seconds,
+      rounds,
+      affinity,
+      peers,
+      python,
+      target,
+      signal,
+      on_progress: (text, done, total) => {
+        if (!quiet) stderr.write(`nninit: [${done + 1}/${total}] ${text}\n`);
+      },
+      on_note: (text) => {
+        if (!quiet) stderr.write(`nninit: ${text}\n`);
+      },
+    });
+    // Nothing measured: no reason to write over what an earlier run has.
+    if (!signal.aborted || run.results.length > 0) await hand_over(run, text_of(run), options, streams);
+    if (signal.aborted) throw interrupted(run, trials.length, signal);
+    const [first] = run.failed ?? [];
+    if (first !== undefined) {
+      throw new Error(`${counted(run.failed?.length ?? 0, 'trial')} failed, the first: ${first.what}: ${first.why}`);
+    }
   });
 }
 
-/** Prints a run or writes it, as asked. */
-async function hand_over(run: Run, text: string, { output, json }: RunCommandOptions, streams: Streams): Promise<void> {
-  const data = `${JSON.stringify(run, null, 2)}\n`;
-  if (output !== undefined) await write_text(output, data);
-  streams.stdout.write(json ? data : text);
+function interrupted({ results }: Run, trials: number, { reason }: AbortSignal): InterruptedError {
+  const error = new InterruptedError(stdout_name, reason);
+  error.message = `interrupted after ${results.length} of ${counted(trials, 'trial')}`;
+  return error;
 }
 
-async function write_text(path: string, text: string): Promise<void> {
+/** Prints a run and writes it, as asked. */
+async function hand_over(run: Run, text: string, { output, json }: RunCommandOptions, streams: Streams): Promise<void> {
+  const data = `${JSON.stringify(run, null, 2)}\n`;
+  // First to the terminal: a disk that has become full costs the file only.
+  streams.stdout.write(json ? data : text);
+  const warning = noise_warning(run);
+  if (json && warning !== undefined) streams.stderr.write(`nninit: warning: ${warning}\n`);
+  if (output !== undefined) await write_text(output, data);
+}
+
+/** Refuses a file that cannot be written, before minutes go into what would be written to it. */
+async function check_writable(path: string): Promise<void> {
   try {
-    await writeFile(path, text);
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isDirectory()) throw new InputError(`could not write ${path}: it is a folder`, { path });
+    await access(found === undefined ? dirname(path) : path, constants.W_OK);
   } catch (cause) {
-    throw new Error(`could not write ${path}: ${strerror(cause)}`, { cause });
+    if (cause instanceof InputError) throw cause;
+    throw new InputError(`could not write ${path}: ${strerror(cause)}`, { path, cause });
   }
 }
 
 /** `nninit bench`. */
 export async function run_main(options: RunCommandOptions, streams: Streams): Promise<void> {
-  const trials = main_suite(selection_of(options), availableParallelism());
-  const run = await run_suite('main', trials, options, streams);
-  await hand_over(run, report(run), options, streams);
+  const trials = main_suite(selection_of(options), usable_cores());
+  await run_suite('main', trials, options, streams, (run) => report(run));
 }
 
 /** `nninit bench scaling`. */
 export async function run_scaling(options: RunCommandOptions, streams: Streams): Promise<void> {
-  const trials = scaling_suite(selection_of(options), availableParallelism());
-  const run = await run_suite('scaling', trials, options, streams);
-  await hand_over(run, scaling_report(run), options, streams);
-}
-
-function scaling_report(run: Run): string {
-  const all = scalings(run);
-  const words = verdicts(all).map((line) => `${line}\n`);
-  return [header(run) + noise_line(run) + skipped_lines(run), text_table(scaling_table(all)), words.join('')].join(
-    '\n',
-  );
-}
-
-/** Reads and checks a result file. */
-export async function read_run(path: string): Promise<Run> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new InputError(`could not read ${path}: ${strerror(cause)}`, { path, cause });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new InputError(`${path}: expected a result of \`nninit bench\`, but it is no JSON`, { path, cause });
-  }
-  return parse_with(run_schema, value, path);
-}
-
-/** `nninit bench compare`. */
-export async function run_compare(
-  path_a: string,
-  path_b: string,
-  options: CompareCommandOptions,
-  { stdout, stderr }: Streams,
-): Promise<void> {
-  const [a, b] = [await read_run(path_a), await read_run(path_b)];
-  const compared = compare(a, b, options);
-  if (compared.length === 0) throw new InputError('bench: the two results have no trial in common');
-  if (!options.relative) for (const line of differences(a, b)) stderr.write(`nninit: warning: ${line}\n`);
-  const known = new Set(compared.map(({ id }) => id));
-  const alone = [...a.results, ...b.results].filter(({ trial }) => !known.has(id_of(trial))).length;
-  if (alone > 0) stderr.write(`nninit: warning: ${counted(alone, 'trial')} in one of the results only\n`);
-  stdout.write(text_table(compare_table(compared)));
-  const slower = compared.filter(({ verdict }) => verdict === 'slower').length;
-  if (slower > 0) throw new Error(`${counted(slower, 'trial')} slower beyond the noise`);
-}
-
-/** `nninit bench report`. */
-export async function run_report(path: string, { markdown = false }: ReportOptions, streams: Streams): Promise<void> {
-  const run = await read_run(path);
-  streams.stdout.write(run.suite === 'scaling' && !markdown ? scaling_report(run) : report(run, { markdown }));
-}
-
-/** `nninit bench pictures`. */
-export async function run_pictures(
-  files: readonly string[],
-  options: PicturesOptions,
-  streams: Streams,
-): Promise<void> {
-  const runs = await Promise.all(files.map(read_run));
-  const { pictures_of } = await import('../report/index.js');
-  await mkdir(options.output, { recursive: true });
-  for (const run of runs) {
-    for (const [name, svg] of await pictures_of(run)) {
-      const path = join(options.output, `${name}.svg`);
-      await write_text(path, svg);
-      streams.stdout.write(`${path}\n`);
-    }
-  }
+  const trials = scaling_suite(selection_of(options), usable_cores());
+  await run_suite('scaling', trials, options, streams, scaling_report);
 }

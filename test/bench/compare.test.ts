@@ -51,17 +51,35 @@ describe('compare', () => {
     expect(drifting).toMatchObject({ verdict: 'same' });
   });
 
-  test('--relative divides by memset: a slower machine is no regression', () => {
+  test('forgives what memset, in turn with the fill, went through as well', () => {
+    const slow = run_with([result({}, 0.54, { memset: 0.18 })]);
+    expect(compare(before, slow)).toMatchObject([{ verdict: 'same', memset: 1.7999999999999998 }]);
+    expect(compare(slow, before)[0]).toMatchObject({ verdict: 'same' });
+    // But not where memset had a good day.
+    expect(compare(before, run_with([result({}, 0.54, { memset: 0.05 })]))).toMatchObject([{ verdict: 'slower' }]);
+  });
+
+  test('--relative divides by memset, for a slower machine and code that is no worse', () => {
     const after = run_with([result({}, 0.6, { memset: 0.2 })]);
-    expect(compare(before, after)).toMatchObject([{ verdict: 'slower', ratio: 2 }]);
-    expect(compare(before, after, { relative: true })).toMatchObject([{ verdict: 'same', ratio: 1 }]);
+    expect(compare(before, after)).toMatchObject([{ verdict: 'same', ratio: 2 }]);
+    const relative = { relative: true };
+    expect(compare(before, after, relative)).toMatchObject([{ verdict: 'same', ratio: 1 }]);
+    const worse = run_with([result({}, 0.9, { memset: 0.2 })]);
+    expect(compare(before, worse, relative)).toMatchObject([{ verdict: 'slower', ratio: 1.5 }]);
   });
 
   test('warns of another machine, and refuses runs without a trial in common', async () => {
-    const other = { ...before, machine: { ...before.machine, cpu: 'Another' } };
+    const other = { ...before, affinity: 'compact', machine: { ...before.machine, cpu: 'Another' } };
     const { stderr } = await bench('compare', file('a.json', before), file('b.json', other));
     expect(stderr).toContain('cpu differs: A processor and Another');
+    expect(stderr).toContain('affinity differs: none and compact');
     const nothing = file('b.json', run_with([result({ log2: 21 }, 1)]));
     expect((await bench('compare', file('a.json', before), nothing)).code).toBe(2);
+  });
+
+  test('warns of a run that saw much noise', async () => {
+    const noisy = { ...before, noise: { within: 0.02, between: 0.3 } };
+    const { code, stderr } = await bench('compare', file('a.json', before), file('b.json', noisy));
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/^nninit: warning: .*b\.json: more than 10 % of noise/)]);
   });
 });

@@ -6,7 +6,7 @@ import { subject_names, type Trial } from '../../lib/bench/catalog.js';
 import { recorded_checksum, verify } from '../../lib/bench/checksums.js';
 import { ask, child_command } from '../../lib/bench/process.js';
 import { measured_schema, run_schema } from '../../lib/bench/schema.js';
-import { bench } from './support.js';
+import { bench, result, run_with } from './support.js';
 
 // Correctness, not time: each trial is a process of its own, on sizes that take no time.
 const quick = ['--seconds', '0', '--rounds', '3', '-q'];
@@ -146,10 +146,29 @@ describe('refusals', () => {
 
   test('of what is no result', async () => {
     const file = join(folder, 'other.json');
-    writeFileSync(file, '{"format": "other"}');
-    expect((await bench('report', file)).code).toBe(2);
-    writeFileSync(file, 'not JSON');
-    const { code, stderr } = await bench('report', file);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('but it is no JSON')]);
+    const refused = async (text: string) => {
+      writeFileSync(file, text);
+      const { code, stderr } = await bench('report', file);
+      return [code, stderr.replace(`nninit: ${file}: `, '').trimEnd()];
+    };
+    const expected = 'expected a result of `nninit bench`, but it is';
+    for (const text of ['{"format": "other"}', '{"format": "nninit-bench"}', '[]', 'null', '3']) {
+      expect(await refused(text)).toEqual([2, `${expected} other JSON`]);
+    }
+    for (const text of ['', 'not JSON', '{"format": "nninit-ben']) {
+      expect(await refused(text)).toEqual([2, `${expected} no JSON`]);
+    }
+    const run = run_with([result({}, 0.3)]);
+    expect(await refused(JSON.stringify({ ...run, version: 2 }))).toEqual([
+      2,
+      'expected a result of format 1, but it is of format 2: another version of nninit wrote it',
+    ]);
+    const not = 'not as `nninit bench` writes results:';
+    expect(await refused(JSON.stringify({ ...run, extra: 1 }))).toEqual([2, `${not} Unrecognized key: "extra"`]);
+    // A time of nothing would make every ratio infinite.
+    expect(await refused(JSON.stringify(run_with([result({}, 0)])))).toEqual([
+      2,
+      expect.stringMatching(/^not as .*: results\[0\]\.ns\.\w+: Too small/),
+    ]);
   });
 });

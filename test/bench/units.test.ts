@@ -1,14 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { Trial } from '../../lib/bench/catalog.js';
 import { parts_of } from '../../lib/bench/crew.js';
-import { order_cores, parse_cpu_list } from '../../lib/bench/machine.js';
+import { cores_for_peer, order_cores, parse_cpu_list, sibling_of, usable_cores } from '../../lib/bench/machine.js';
+import { too_large } from '../../lib/bench/memory.js';
+import { steering } from '../../lib/bench/peers/index.js';
+import { check_moments } from '../../lib/bench/peers/loop.js';
 import { noise_of } from '../../lib/bench/run.js';
 import { scalings, verdicts } from '../../lib/bench/scaling.js';
-import { json_schema } from '../../lib/bench/schema.js';
+import { json_schema, type Result, type Run } from '../../lib/bench/schema.js';
 import { spread_of, stats_of } from '../../lib/bench/stats.js';
-import { doublings, main_suite, scaling_suite } from '../../lib/bench/suites.js';
-import { report } from '../../lib/bench/table.js';
-import { result, run_with } from './support.js';
+import { doublings, main_suite, type Selection, scaling_suite } from '../../lib/bench/suites.js';
+import { peers_table, report } from '../../lib/bench/table.js';
+import { result, run_with, times } from './support.js';
 
 test('docs/bench.schema.json is the schema of today (npm run bench:schema)', () => {
   const written: unknown = JSON.parse(readFileSync(new URL('../../docs/bench.schema.json', import.meta.url), 'utf8'));
@@ -38,7 +42,29 @@ test('parts cover all bytes, at pages, none too small', () => {
 describe('cores', () => {
   test('lists', () => {
     expect(parse_cpu_list('0-3,8,10-11')).toEqual([0, 1, 2, 3, 8, 10, 11]);
-    expect(parse_cpu_list('')).toEqual([0]);
+    expect(parse_cpu_list('5')).toEqual([5]);
+  });
+
+  // A node of high-bandwidth or attached memory: its list once put core 0 there.
+  test('a memory node without cores has none', () => {
+    expect(parse_cpu_list('')).toEqual([]);
+    expect(parse_cpu_list('\n')).toEqual([]);
+  });
+
+  test('a core whose first hardware thread is not allowed is a real core by its second', () => {
+    expect([0, 4].map((cpu) => sibling_of(cpu, '0,4', [0, 1, 4, 5]))).toEqual([0, 1]);
+    expect(sibling_of(4, '0,4', [1, 4])).toBe(0);
+  });
+
+  test('no more than a container grants', () => {
+    expect(usable_cores(1.5)).toBe(1);
+    expect(usable_cores(0.2)).toBe(1);
+    expect(usable_cores(undefined)).toBeGreaterThanOrEqual(1);
+  });
+
+  test.runIf(process.platform === 'linux')('a peer has as many as the trial that it is compared with', () => {
+    expect(cores_for_peer(1, 'none')).toHaveLength(1);
+    expect(cores_for_peer(1024, 'none').length).toBeGreaterThanOrEqual(usable_cores());
   });
 
   // Two nodes of two cores with two threads each.
@@ -63,6 +89,15 @@ test('suites', () => {
   expect(scaling_suite({ fills: ['normal'] }, 4)).toHaveLength(11 * 3);
 });
 
+test('the main suite measures what is asked for by name', () => {
+  const of = (selection: Selection) =>
+    main_suite({ threads: [1], ...selection }, 8).map(({ fill, dtype, log2 }) => `${fill} ${dtype} ${log2}`);
+  expect(of({ fills: ['zeros'] })).toEqual(['zeros float32 26']);
+  expect(of({ fills: ['trunc_normal'], dtypes: ['bfloat16'], log2: [20] })).toEqual(['trunc_normal bfloat16 20']);
+  expect(of({ fills: ['orthogonal'], dtypes: ['float64'] })).toEqual(['orthogonal float64 22']);
+  expect(of({ fills: ['xavier_uniform'], log2: [13] })).toEqual(['xavier_uniform float32 12']);
+});
+
 test('scaling: speed-up, efficiency, and where memory is the limit', () => {
   const run = run_with([
     result({ threads: 1, log2: 26 }, 0.4, { memset: 0.1 }),
@@ -76,10 +111,25 @@ test('scaling: speed-up, efficiency, and where memory is the limit', () => {
   expect(verdicts(scalings(run))).toEqual(['normal_ 2^26 float32: bound by memory from 8 threads on']);
 });
 
+test('bound by memory from a thread count on means on all that are more', () => {
+  const run = run_with(
+    [0.11, 0.08, 0.055].map((ns, i) =>
+      result({ threads: 2 ** i, log2: 26 }, ns, { memset: [0.1, 0.06, 0.05][i] ?? 0 }),
+    ),
+  );
+  expect(verdicts(scalings(run))).toEqual(['normal_ 2^26 float32: bound by memory from 4 threads on']);
+});
+
 test('noise is what memset saw, within trials and between them', () => {
   const noise = noise_of([0.1, 0.11, 0.12].map((memset) => result({}, 1, { memset })));
   expect(noise.within).toBeCloseTo(0.02);
   expect(noise.between).toBeCloseTo(0.01 / 0.11);
+});
+
+test('what too few trials say of noise between them is nothing', () => {
+  const noise = noise_of([result({}, 1), result({}, 1, { memset: 0.2 })]);
+  expect(noise.between).toBeNull();
+  expect(report(run_with([result({}, 1)], { noise }))).toMatch(/memset varied by \d+ % within trials\n/);
 });
 
 test('the report warns of noise, and can be Markdown', () => {
@@ -87,4 +137,41 @@ test('the report warns of noise, and can be Markdown', () => {
   expect(report(run)).toContain('WARNING   more than 10 %');
   expect(report(run_with([result({}, 0.3)]))).not.toContain('WARNING');
   expect(report(run, { markdown: true })).toContain('| normal_ 2^20 | float32 | 1 | warm | 0.3 |');
+});
+
+test('what ran on several threads only is not shown as of one', () => {
+  const peer = { peer: 'torch', fill: 'normal', dtype: 'float32', log2: 20, threads: 2, ns: times(2.5) } as const;
+  const peers = [{ name: 'torch', label: 'PyTorch', version: '2' }];
+  const table = (results: readonly Result[]) =>
+    peers_table(run_with(results, { peers, peer_results: [peer, { ...peer, fill: 'uniform' }] }));
+  const two = [result({ threads: 2 }, 0.2)];
+  expect(table(two)?.head).toEqual(['fill', 'dtype', 'nninit, 2 threads', 'PyTorch']);
+  const mixed = table([...two, result({ fill: 'uniform', threads: 1 }, 0.3)]);
+  expect(mixed?.rows.map((row) => row.slice(2, 4))).toEqual([
+    ['', '0.2 ns'],
+    ['0.3 ns', ''],
+  ]);
+});
+
+test('the header tells hardware threads from cores, one from several, and what steered the peers', () => {
+  const { machine } = run_with([]);
+  const head = (more: Partial<Run>) => report(run_with([result({}, 0.3)], more));
+  expect(head({ machine: { ...machine, real_cores: 4 } })).toContain('A processor, 8 hardware threads on 4 cores,');
+  expect(head({ machine: { ...machine, cores: 1, real_cores: 1 } })).toContain('A processor, 1 core,');
+  expect(head({ environment: { OPENBLAS_CORETYPE: 'Haswell' } })).toContain('\nvariables OPENBLAS_CORETYPE=Haswell\n');
+  const environment = { OMP_PROC_BIND: 'true', OMP_NUM_THREADS: '1', TF_VAR_password: 'secret', HOME: '/root' };
+  expect(steering(environment)).toEqual({ OMP_PROC_BIND: 'true' });
+});
+
+test('a loop that does nothing is no peer', () => {
+  expect(() => check_moments('normal', new Float32Array(10_000))).toThrow(/normal has mean 0 and standard deviation 0/);
+  expect(() => check_moments('uniform', new Float32Array(10_000).fill(0.5))).toThrow(/uniform/);
+  const good = new Float64Array(10_000).map((_, i) => i / 10_000);
+  expect(() => check_moments('uniform', good)).not.toThrow();
+});
+
+test('the pool, whose tensors are shared, needs memory for memset besides', () => {
+  const trial: Trial = { fill: 'normal', dtype: 'float32', log2: 28, threads: 2, memory: 'warm', executor: 'sync' };
+  expect(too_large(trial, 2 * 2 ** 30)).toBeUndefined();
+  expect(too_large({ ...trial, executor: 'pool' }, 2 * 2 ** 30)).toBe('needs 2.0 GiB where 2.0 GiB are free');
 });

@@ -56,11 +56,15 @@ function last_line(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const missing = /No module named '?([\w.]+)'?|Cannot find package '([^']+)'/.exec(text);
   if (missing !== null) return `${missing[1] ?? missing[2]} is not installed`;
-  return text.trim().split('\n').at(-1) ?? '';
+  return (text.trim().split('\n').at(-1) ?? '').replace(/^bench: /, '');
 }
 
 /** A peer and its version, or why it is not there. */
-export async function find_peer(name: PeerName, python: string | undefined): Promise<FoundPeer | string> {
+export async function find_peer(
+  name: PeerName,
+  python: string | undefined,
+  signal?: AbortSignal,
+): Promise<FoundPeer | string> {
   const { label, kind } = peers[name];
   if (kind === 'loop') return { name, label, version: process.version };
   if (kind === 'python' && python === undefined) return 'no Python was named (--python PATH)';
@@ -68,14 +72,32 @@ export async function find_peer(name: PeerName, python: string | undefined): Pro
     return 'not installed (npm install in bench/)';
   }
   try {
-    const answer = await ask(label, command(name, python), peer_measured_schema);
+    const answer = await ask(label, command(name, python), peer_measured_schema, signal);
     return 'version' in answer ? { name, label, version: answer.version } : 'it gave no version';
   } catch (error) {
+    signal?.throwIfAborted();
     return last_line(error);
   }
 }
 
 /** Runs one job of a peer in a process of its own. */
-export function ask_peer(name: PeerName, python: string | undefined, job: PeerJob): Promise<PeerMeasured> {
-  return ask(`${peers[name].label}, ${job.fill} ${job.dtype}`, command(name, python, job), peer_measured_schema);
+export function ask_peer(
+  name: PeerName,
+  python: string | undefined,
+  job: PeerJob,
+  signal?: AbortSignal,
+): Promise<PeerMeasured> {
+  const title = `${peers[name].label}, ${job.fill} ${job.dtype}`;
+  return ask(title, command(name, python, job), peer_measured_schema, signal);
+}
+
+const steers =
+  /^(OMP|OPENBLAS|GOTO|MKL|KMP|BLIS)_|^XLA_FLAGS$|^TF_(XLA_FLAGS|ENABLE_ONEDNN_OPTS|NUM_\w+)$|^JAX_(ENABLE_X64|DEFAULT_PRNG_IMPL|THREEFRY_PARTITIONABLE)$/;
+/** Those that every peer is given anew. */
+const replaced = ['OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'];
+
+/** The variables that steer the libraries under the peers, as far as they are set. Others may be secrets. */
+export function steering(environment: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const found = Object.entries(environment).filter(([name]) => steers.test(name) && !replaced.includes(name));
+  return Object.fromEntries(found.map(([name, value]) => [name, value ?? '']));
 }

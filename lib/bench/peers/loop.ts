@@ -14,6 +14,31 @@ function trunc_normal(): number {
   }
 }
 
+/** Mean and standard deviation, roughly, as of the other peers. */
+const moments: Partial<Record<SubjectName, readonly [number, number]>> = {
+  constant: [0.5, 0],
+  uniform: [0.5, 0.2887],
+  normal: [0, 1],
+  trunc_normal: [0, 0.8796],
+};
+
+/** Refuses values that a fill cannot have written. Of fewer than 10,000 elements nothing can be said. */
+export function check_moments(fill: SubjectName, data: Float32Array | Float64Array): void {
+  const expected = moments[fill];
+  if (expected === undefined || data.length < 10_000) return;
+  const values = data.subarray(0, 100_000);
+  let [sum, squares] = [0, 0];
+  for (const x of values) {
+    sum += x;
+    squares += x * x;
+  }
+  const mean = sum / values.length;
+  const std = Math.sqrt(Math.max(0, squares / values.length - mean * mean));
+  const bound = 0.03 * (expected[1] || 1);
+  if (Math.abs(mean - expected[0]) <= bound && Math.abs(std - expected[1]) <= bound) return;
+  throw new Error(`the loop's ${fill} has mean ${mean} and standard deviation ${std}`);
+}
+
 type Loop = (data: TensorData) => void;
 
 const loops: Partial<Record<SubjectName, Loop>> = {
@@ -44,5 +69,6 @@ export function measure_loop({ fill, dtype, log2, rounds, seconds }: PeerJob): P
     for (let i = 0; i < calls; i++) loop(data);
     samples.push(Number(process.hrtime.bigint() - start) / calls / data.length);
   }
+  check_moments(fill, data);
   return { samples };
 }

@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Crew } from '../../lib/bench/crew.js';
+import { run_schema } from '../../lib/bench/schema.js';
+import { kind_codes } from '../../lib/fill.js';
+import { bench } from './support.js';
+
+const quick = ['--seconds', '0', '--rounds', '3', '--memory', 'warm', '--executor', 'sync', '--threads', '1'];
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'nninit-failures-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => vi.unstubAllEnvs());
+
+const results_in = (path: string) => run_schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+
+/** The addon, but for one bit of every uniform fill. */
+function broken_addon(): string {
+  const real = process.env.NNINIT_ADDON ?? fileURLToPath(new URL('../../build/Release/nninit.node', import.meta.url));
+  const path = join(folder, 'broken.cjs');
+  writeFileSync(
+    path,
+    `const real = require(${JSON.stringify(real)});
+     module.exports = { ...real, fill(data, dtype, kind, ...rest) {
+       const done = real.fill(data, dtype, kind, ...rest);
+       if (kind === ${kind_codes.uniform}) new Uint8Array(data.buffer, data.byteOffset + data.byteLength - 1)[0] ^= 1;
+       return done;
+     } };`,
+  );
+  return path;
+}
+
+test('a kernel that is wrong in one bit fails the run, and costs no other result', { timeout: 60_000 }, async () => {
+  vi.stubEnv('NNINIT_ADDON', broken_addon());
+  const file = join(folder, 'wrong.json');
+  const args = ['--fill', 'constant,uniform,normal', '--dtype', 'float32', '--log2', '10', '--peers', 'none'];
+  const { code, stdout, stderr } = await bench(...args, ...quick, '-q', '-o', file);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /^nninit: 1 trial failed, the first: uniform float32 2\^10 1t warm sync: wrote the wrong bytes/,
+  );
+  expect(stdout).toMatch(/^FAILED {4}uniform float32 2\^10 1t warm sync: wrote the wrong bytes/m);
+  const { results, failed } = results_in(file);
+  expect(results.map(({ trial }) => trial.fill)).toEqual(['constant', 'normal']);
+  expect(failed).toMatchObject([{ what: 'uniform float32 2^10 1t warm sync' }]);
+});
+
+describe('the file for results', () => {
+  const one = ['--fill', 'constant', '--dtype', 'float32', '--log2', '10', '--peers', 'none', ...quick, '-q'];
+
+  test('is refused before anything is measured', async () => {
+    const nowhere = await bench(...one, '-o', join(folder, 'nowhere', 'x.json'));
+    expect([nowhere.code, nowhere.stdout]).toEqual([2, '']);
+    expect(nowhere.stderr).toMatch(/could not write .*x\.json: .*ENOENT/);
+    expect(await bench(...one, '-o', folder)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is a folder'),
+    });
+  });
+
+  test.runIf(existsSync('/dev/full'))(
+    'that fails at the end leaves what was printed',
+    { timeout: 30_000 },
+    async () => {
+      const { code, stdout, stderr } = await bench(...one, '-o', '/dev/full');
+      expect([code, stdout]).toEqual([1, expect.stringContaining('constant_ 2^10')]);
+      expect(stderr).toContain('could not write /dev/full: no space left on device');
+    },
+  );
+});
+
+const main_file = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+/** `nninit bench …` in a process of its own. `on_progress` gets what it says meanwhile. */
+function spawned(args: readonly string[], on_progress: (text: string, pid: number) => void = () => {}) {
+  const child = spawn(process.execPath, [main_file, 'bench', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    on_progress(stderr, child.pid ?? 0);
+  });
+  return new Promise<{ code: number | null; stderr: string }>((resolve) => {
+    child.once('close', (code) => resolve({ code, stderr }));
+  });
+}
+
+test('a signal ends the trial that runs, and keeps those that are done', { timeout: 60_000 }, async () => {
+  const file = join(folder, 'interrupted.json');
+  const args = ['scaling', '--fill', 'normal', '--log2', '10,12', '--threads', '1', '--seconds', '0', '-o', file];
+  let sent = false;
+  const { code, stderr } = await spawned([...args, '--rounds', '200'], (text, pid) => {
+    if (sent || !text.includes('[2/2]')) return;
+    sent = true;
+    process.kill(pid, 'SIGINT');
+  });
+  expect([code, stderr]).toEqual([130, expect.stringContaining('nninit: interrupted after 1 of 2 trials\n')]);
+  expect(results_in(file).results.map(({ trial }) => trial.log2)).toEqual([10]);
+});
+
+test('a Python that cannot be started does not keep the command from ending', { timeout: 60_000 }, async () => {
+  const args = ['--fill', 'constant', '--dtype', 'float32', '--log2', '10', '--peers', 'torch', '--python', folder];
+  const { code, stderr } = await spawned([...args, ...quick]);
+  expect([code, stderr]).toEqual([0, expect.stringMatching(/nninit: torch: .*could not start .*EACCES/)]);
+});
+
+test('a crew does as it is told, roused or asleep', { timeout: 30_000 }, async () => {
+  const crew = await Crew.start([4096, 4096, 4096], { with_memory: true, with_source: true });
+  for (const operation of ['memset', 'rouse', 'memset', 'memcpy', 'rest', 'memcpy', 'fresh', 'collect'] as const) {
+    crew.run(operation);
+  }
+  await crew.close();
+});
