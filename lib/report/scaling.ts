@@ -100,6 +100,7 @@ export function threads_picture(run: Run): Picture | undefined {
     ...axis_style,
   });
   const results = shown.flatMap(({ points }) => points.map(({ result }) => result));
+  const speedups = shown.flatMap(({ points }) => points.flatMap(({ speedup }) => (speedup ? [speedup] : [])));
   const option: EChartsOption = {
     ...frame(
       [`Times as fast as one thread, ${power_of_two(largest)} elements`, 'GB/s written'],
@@ -107,7 +108,16 @@ export function threads_picture(run: Run): Picture | undefined {
     ),
     xAxis: [x(0), x(1)],
     yAxis: [
-      { type: 'log', logBase: 2, min: 1, max: most, gridIndex: 0, ...axis_style },
+      // Beyond the ideal by a little, or slower than one thread: it is to be seen.
+      {
+        type: 'log',
+        logBase: 2,
+        min: Math.min(1, ...speedups),
+        max: Math.max(most, ...speedups),
+        gridIndex: 0,
+        ...axis_style,
+        axisLabel: { ...axis_style.axisLabel, formatter: show_factor },
+      },
       { type: 'value', gridIndex: 1, ...axis_style },
     ],
     series: [
@@ -144,6 +154,11 @@ export function threads_picture(run: Run): Picture | undefined {
     ],
   };
   return { width, height, description: 'Speed-up and bandwidth against the number of threads, beside memset', option };
+}
+
+/** 0.5, 2, 64; the ends of an axis may be anything between. */
+function show_factor(x: number): string {
+  return String(Number(x.toPrecision(2)));
 }
 
 const units = ['B', 'KiB', 'MiB', 'GiB'];

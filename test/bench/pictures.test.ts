@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -90,7 +90,34 @@ test('of a scaling run: curves', async () => {
   expect(drawn.get('sizes.svg')).toContain('>L2<');
 });
 
-test('a run without peers has no bars beside them', async () => {
-  const drawn = await pictures(run_with([result({}, 1)], { suite: 'small' }));
-  expect([...drawn.keys()]).toEqual([]);
+test('points beyond the ideal, or below one thread, are inside the axes', async () => {
+  const results = (['normal', 'uniform'] as const).flatMap((fill, i) => [
+    result({ fill }, 0.3),
+    result({ fill, threads: 2 }, [0.14, 0.6][i] ?? 0),
+  ]);
+  const drawn = await pictures(run_with(results, { suite: 'scaling' }));
+  // A symbol for each point of both panels: ECharts leaves out those beyond an axis.
+  const marks = drawn.get('threads.svg')?.match(/<path[^>]*fill="#(?:0072b2|d55e00)"[^>]*ecmeta_data_index/g) ?? [];
+  expect(marks).toHaveLength(8);
+});
+
+test('a run without anything to draw says so', async () => {
+  const file = join(folder, 'small.json');
+  writeFileSync(file, JSON.stringify(run_with([result({}, 1)])));
+  const out = join(folder, 'small');
+  const { code, stderr } = await bench('pictures', file, '-o', out);
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringMatching(/small\.json has no results for a picture[\s\S]*nothing to draw/),
+  ]);
+  expect(existsSync(out)).toBe(false);
+});
+
+test('two runs do not draw over each other', async () => {
+  const files = ['one.json', 'two.json'].map((name) => join(folder, name));
+  for (const file of files) writeFileSync(file, JSON.stringify(run_with(trials('normal'))));
+  const out = join(folder, 'both');
+  const { code, stderr } = await bench('pictures', ...files, '-o', out);
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/one\.json and .*two\.json would both be roofline\.svg/)]);
+  expect(existsSync(out)).toBe(false);
 });
