@@ -36,28 +36,35 @@ int DefaultThreads() {
 
 std::atomic<int> num_threads{0};  // 0: not asked for yet
 
+// Tasks that one thread does first, in order; it then helps others with theirs. So each thread writes to a stretch of
+// memory of its own, the same one when the same memory is filled again: whoever touches pages first, or holds their
+// lines in a cache, is whoever writes to them the next time.
+struct alignas(64) Stretch {
+  std::atomic<size_t> next{0};
+  size_t end = 0;
+};
+
 struct Job {
   const std::function<void(size_t)>* work;
-  size_t tasks;
-  std::atomic<size_t> next{0};
+  Stretch* stretches;
+  size_t count;
   // What the first task to fail threw: a helper must not, and the caller only when no helper uses the job any more.
-  std::exception_ptr failure;
+  std::exception_ptr failure = nullptr;
   std::atomic<bool> failed{false};
 
-  void Run() {
+  void Run(size_t first) {
     try {
-      while (!failed.load(std::memory_order_relaxed)) {
-        const size_t i = next.fetch_add(1, std::memory_order_relaxed);
-        if (i >= tasks) return;
-        (*work)(i);
+      for (size_t i = 0; i < count; ++i) {
+        Stretch& stretch = stretches[(first + i) % count];
+        while (!failed.load(std::memory_order_relaxed)) {
+          const size_t task = stretch.next.fetch_add(1, std::memory_order_relaxed);
+          if (task >= stretch.end) break;
+          (*work)(task);
+        }
       }
     } catch (...) {
       if (!failed.exchange(true)) failure = std::current_exception();
     }
-  }
-
-  void Rethrow() const {
-    if (failure != nullptr) std::rethrow_exception(failure);
   }
 };
 
@@ -65,25 +72,35 @@ class Pool {
  public:
   ~Pool() { Stop(); }
 
-  void Run(Job& job, size_t helpers) {
+  void Run(size_t tasks, size_t helpers, const std::function<void(size_t)>& work) {
+    Job job{&work, stretches_, 0};
     {
       std::lock_guard<std::mutex> lock(mutex_);
       while (threads_.size() < helpers) {
         try {
-          threads_.emplace_back([this, seen = generation_]() mutable { Work(seen); });
+          threads_.emplace_back(
+              [this, index = threads_.size() + 1, seen = generation_]() mutable { Work(index, seen); });
         } catch (const std::exception&) {
           break;  // The system gives no more threads or memory: the ones there are do the work.
         }
       }
-      job_ = &job;
       wanted_ = std::min(helpers, threads_.size());
+      job.count = wanted_ + 1;
+      for (size_t i = 0; i < job.count; ++i) {
+        stretches_[i].next.store(tasks / job.count * i + std::min(i, tasks % job.count), std::memory_order_relaxed);
+        stretches_[i].end = tasks / job.count * (i + 1) + std::min(i + 1, tasks % job.count);
+      }
+      job_ = &job;
       ++generation_;
     }
     wake_.notify_all();
-    job.Run();
-    std::unique_lock<std::mutex> lock(mutex_);
-    job_ = nullptr;  // Helpers that have not begun yet need not any more.
-    idle_.wait(lock, [this] { return running_ == 0; });
+    job.Run(0);
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      job_ = nullptr;  // Helpers that have not begun yet need not any more.
+      idle_.wait(lock, [this] { return running_ == 0; });
+    }
+    if (job.failure != nullptr) std::rethrow_exception(job.failure);
   }
 
   void Stop() {
@@ -101,7 +118,7 @@ class Pool {
   std::atomic<bool> busy{false};
 
  private:
-  void Work(uint64_t seen) {
+  void Work(size_t index, uint64_t seen) {
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
       wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
@@ -112,7 +129,7 @@ class Pool {
       ++running_;
       Job* job = job_;
       lock.unlock();
-      job->Run();
+      job->Run(index % job->count);
       lock.lock();
       if (--running_ == 0) idle_.notify_one();
     }
@@ -122,6 +139,7 @@ class Pool {
   std::condition_variable wake_;
   std::condition_variable idle_;
   std::vector<std::thread> threads_;
+  Stretch stretches_[kMaxThreads];
   Job* job_ = nullptr;
   size_t wanted_ = 0;
   size_t running_ = 0;
@@ -148,20 +166,19 @@ int GetNumThreads() {
 void SetNumThreads(int threads) { num_threads.store(std::clamp(threads, 1, kMaxThreads), std::memory_order_relaxed); }
 
 void ParallelFor(size_t tasks, int threads, const std::function<void(size_t)>& work) {
-  Job job;
-  job.work = &work;
-  job.tasks = tasks;
-  const size_t helpers = std::min(tasks, static_cast<size_t>(std::max(threads, 1))) - (tasks > 0 ? 1 : 0);
-  if (helpers > 0) {
-    Pool& pool = ThePool();
-    if (!pool.busy.exchange(true, std::memory_order_acquire)) {
-      pool.Run(job, helpers);
-      pool.busy.store(false, std::memory_order_release);
-      return job.Rethrow();
-    }
+  const size_t most = std::min(tasks, static_cast<size_t>(std::clamp(threads, 1, kMaxThreads)));
+  Pool& pool = ThePool();
+  if (most <= 1 || pool.busy.exchange(true, std::memory_order_acquire)) {
+    for (size_t task = 0; task < tasks; ++task) work(task);
+    return;
   }
-  job.Run();
-  job.Rethrow();
+  try {
+    pool.Run(tasks, most - 1, work);
+  } catch (...) {
+    pool.busy.store(false, std::memory_order_release);
+    throw;
+  }
+  pool.busy.store(false, std::memory_order_release);
 }
 
 void StopThreads() {
