@@ -1,6 +1,6 @@
 import { type FileHandle, link, mkdir, open, readlink, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { error_code, WriteError } from './errors.js';
+import { error_code, WriteError } from '../input/errors.js';
 
 /** Runs a step of the work on files, and says which one failed on which path. */
 export async function step<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { did_you_mean, is_plain_object, quoted, show } from '../check.js';
 import { dtypes } from '../dtype.js';
 import { definition_of, type Initializer, names } from '../initializers.js';
+import { InputError } from '../input/errors.js';
+import { type JsonPath, show_path } from '../input/json.js';
+import { object_error, parse_with } from '../input/problems.js';
 import type { Parameter } from '../parameter.js';
-import { InputError } from './errors.js';
-import { type JsonPath, show_path } from './json.js';
-import { object_error, parse_with } from './problems.js';
 import { is_fillable, stored_names } from './stored.js';
 
 /** A dtype that can be filled. */

@@ -3,9 +3,9 @@ import { type Draw, is_drawn } from '../draw.js';
 import type { Dtype } from '../dtype.js';
 import { is_random } from '../fill.js';
 import { type Engine, Generator } from '../generator.js';
+import { InputError } from '../input/errors.js';
 import { is_torch_key, type Key, no_key } from '../native.js';
 import { resolve } from '../resolve.js';
-import { InputError } from './errors.js';
 import type { ResolvedTensor } from './plan.js';
 import { is_fillable } from './stored.js';
 

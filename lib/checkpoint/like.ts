@@ -2,14 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { is_plain_object } from '../check.js';
 import type { Dtype } from '../dtype.js';
-import { error_code, InputError } from './errors.js';
-import { type JsonDocument, read_json, set_key } from './json.js';
+import { error_code, InputError } from '../input/errors.js';
+import { type JsonDocument, read_json, set_key } from '../input/json.js';
+import { strerror } from '../input/strerror.js';
 import { default_of_name, has_centred_norms, is_counter } from './like_defaults.js';
 import type { Plan, PlannedTensor } from './plan.js';
 import { type CheckpointTensor, open_checkpoint } from './reader.js';
 import type { Rule } from './rules.js';
 import { is_fillable } from './stored.js';
-import { strerror } from './strerror.js';
 
 /** An existing checkpoint, of which names, shapes and dtypes count. */
 export interface Likeness {

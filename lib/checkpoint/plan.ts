@@ -3,9 +3,9 @@ import { check_shape } from '../check.js';
 import type { Draw } from '../draw.js';
 import type { Fill } from '../fill.js';
 import type { Initializer } from '../initializers.js';
+import { InputError } from '../input/errors.js';
 import { resolve } from '../resolve.js';
 import type { Slice } from '../slice.js';
-import { InputError } from './errors.js';
 import { is_fillable, type StoredDtype, stored_bytes } from './stored.js';
 
 export type { StoredDtype } from './stored.js';

@@ -1,4 +1,4 @@
-import { InputError } from './errors.js';
+import { InputError } from '../input/errors.js';
 import type { Keys } from './keys.js';
 import { npy_head } from './npy.js';
 import type { ResolvedTensor } from './plan.js';

@@ -1,4 +1,4 @@
-import { InputError } from './errors.js';
+import { InputError } from '../input/errors.js';
 
 /** Beside `.npy` and raw files: which holds which tensor. */
 export const manifest_name = 'manifest.json';

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { InputError } from './errors.js';
+import { InputError } from '../input/errors.js';
 import { manifest_name } from './raw_names.js';
 import { type FileHeader, type FileTensor, not_there, read_header, unreadable } from './reader_header.js';
 import { index_suffix, read_index } from './reader_index.js';

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { is_plain_object, show } from '../check.js';
-import { InputError } from './errors.js';
-import { read_json } from './json.js';
+import { InputError } from '../input/errors.js';
+import { read_json } from '../input/json.js';
 import { unreadable } from './reader_header.js';
 
 /** What the names of indexes end with. */

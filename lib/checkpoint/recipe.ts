@@ -1,10 +1,10 @@
 import type { Dtype } from '../dtype.js';
+import { InputError } from '../input/errors.js';
+import { type JsonDocument, show_path } from '../input/json.js';
+import { parse_with } from '../input/problems.js';
 import { draws_after, draws_of } from './changes.js';
-import { InputError } from './errors.js';
-import { type JsonDocument, show_path } from './json.js';
 import type { Plan, PlannedTensor } from './plan.js';
 import { apply_preset } from './presets/apply.js';
-import { parse_with } from './problems.js';
 import { recipe_layers } from './recipe_layers.js';
 import { recipe_presets } from './recipe_presets.js';
 import { recipe_schema } from './recipe_schema.js';

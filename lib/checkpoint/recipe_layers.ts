@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { is_plain_object } from '../check.js';
 import type { Draw } from '../draw.js';
 import type { Dtype } from '../dtype.js';
+import { InputError } from '../input/errors.js';
+import { type JsonDocument, type JsonPath, show_path } from '../input/json.js';
+import { parse_with } from '../input/problems.js';
 import { layer } from '../layers/describe.js';
 import type { Layer } from '../layers/layer.js';
 import { is_layer_kind, type LayerKind, layer_definition, layer_kinds } from '../layers/table.js';
-import { InputError } from './errors.js';
 import { unknown_name } from './initializer_schema.js';
-import { type JsonDocument, type JsonPath, show_path } from './json.js';
 import type { PlannedTensor } from './plan.js';
-import { parse_with } from './problems.js';
 import { layer_schema } from './recipe_schema.js';
 import { claim, names_of_key } from './recipe_tensors.js';
 

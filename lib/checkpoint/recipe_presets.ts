@@ -1,12 +1,12 @@
 import { is_plain_object } from '../check.js';
-import { InputError } from './errors.js';
+import { InputError } from '../input/errors.js';
+import { type JsonPath, show_path } from '../input/json.js';
+import { parse_with } from '../input/problems.js';
 import { matcher } from './globs.js';
 import { unknown_name } from './initializer_schema.js';
-import { type JsonPath, show_path } from './json.js';
 import type { ChosenPreset } from './presets/apply.js';
 import { preset_names, presets } from './presets/index.js';
 import type { RoleName } from './presets/roles.js';
-import { parse_with } from './problems.js';
 import { preset_schema } from './recipe_schema.js';
 
 /** `preset`: one, or several one after the other; each a name, or an object with the name, parameters and roles. */

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { is_plain_object, quoted } from '../check.js';
+import { object_error } from '../input/problems.js';
 import type { Argument } from '../layers/argument.js';
 import { type LayerKind, layer_definition, layer_kinds } from '../layers/table.js';
 import { any_initializer, filled_dtype, initializer_schemas, stored_dtype } from './initializer_schema.js';
 import { type Preset, type PresetParameter, preset_names, presets } from './presets/index.js';
 import { role_names, roles } from './presets/roles.js';
-import { object_error } from './problems.js';
 
 const dimension = z.int({
   error: ({ input }) => `a whole number ≥ 0${Number(input) > Number.MAX_SAFE_INTEGER ? ' and < 2^53' : ''}`,

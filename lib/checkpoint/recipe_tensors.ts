@@ -1,12 +1,12 @@
 import { is_plain_object } from '../check.js';
 import type { Dtype } from '../dtype.js';
 import type { Initializer } from '../initializers.js';
-import { InputError } from './errors.js';
+import { InputError } from '../input/errors.js';
+import { type JsonDocument, type JsonPath, show_path } from '../input/json.js';
+import { parse_with } from '../input/problems.js';
 import { expand_braces } from './globs.js';
 import { schema_of } from './initializer_schema.js';
-import { type JsonDocument, type JsonPath, show_path } from './json.js';
 import type { PlannedTensor } from './plan.js';
-import { parse_with } from './problems.js';
 import { plain_tensor, shape_schema, tensor_schemas } from './recipe_schema.js';
 import type { Rule } from './rules.js';
 import { is_fillable, type StoredDtype } from './stored.js';

@@ -1,7 +1,7 @@
 import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { is_plain_object } from '../check.js';
-import { InputError } from './errors.js';
+import { InputError } from '../input/errors.js';
 import { if_there, step } from './files.js';
 import { manifest_name } from './raw_names.js';
 import { held_name, is_leftover, type Journal, journal_name, pending_name, read_journal } from './resume_journal.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { error_code, InputError } from './errors.js';
+import { error_code, InputError } from '../input/errors.js';
 import { if_there, PendingFile, step } from './files.js';
 import { process_schema } from './resume_process.js';
 

@@ -1,4 +1,4 @@
-import { InputError } from './errors.js';
+import { InputError } from '../input/errors.js';
 import { type StoredDtype, stored_dtypes, stored_order } from './stored.js';
 
 /** What a safetensors header says of a tensor. */

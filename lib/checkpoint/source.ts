@@ -1,8 +1,8 @@
 import { is_plain_object } from '../check.js';
 import type { Draw } from '../draw.js';
 import type { Dtype } from '../dtype.js';
-import { InputError } from './errors.js';
-import type { JsonDocument } from './json.js';
+import { InputError } from '../input/errors.js';
+import type { JsonDocument } from '../input/json.js';
 import { type Plan, type ResolvedTensor, resolve_plan } from './plan.js';
 import type { Rule } from './rules.js';
 

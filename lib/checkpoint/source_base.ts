@@ -2,11 +2,11 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { did_you_mean, quoted } from '../check.js';
 import type { Dtype } from '../dtype.js';
-import { error_code, InputError } from './errors.js';
-import { type JsonDocument, read_json } from './json.js';
+import { error_code, InputError } from '../input/errors.js';
+import { type JsonDocument, read_json } from '../input/json.js';
+import { strerror } from '../input/strerror.js';
 import type { Plan } from './plan.js';
 import type { RecipeBase } from './recipe.js';
-import { strerror } from './strerror.js';
 
 /** Reads a JSON file. */
 export async function read_document(path: string): Promise<JsonDocument> {

@@ -1,8 +1,8 @@
 import { fstatSync, write } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
+import { InputError, InterruptedError, stdout_name, WriteError } from '../input/errors.js';
 import { cut, fill_chunk, type KeyedTensor } from './chunks.js';
-import { InputError, InterruptedError, stdout_name, WriteError } from './errors.js';
 import type { Keys } from './keys.js';
 import type { ResolvedTensor } from './plan.js';
 import { safetensors_layout } from './shards.js';

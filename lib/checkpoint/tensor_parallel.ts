@@ -1,6 +1,6 @@
 import { did_you_mean, is_plain_object, quoted, show } from '../check.js';
+import { InputError } from '../input/errors.js';
 import { type Slice, shape_of_slice } from '../slice.js';
-import { InputError } from './errors.js';
 import type { ResolvedTensor } from './plan.js';
 import { stored_bytes } from './stored.js';
 

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { InputError, InterruptedError } from './errors.js';
+import { InputError, InterruptedError } from '../input/errors.js';
 import type { FileHeader } from './reader.js';
 import { unreadable } from './reader_header.js';
 import { stored_dtypes, stored_elements } from './stored.js';

@@ -1,6 +1,6 @@
 import { kMaxLength } from 'node:buffer';
 import { is_whole } from '../fill.js';
-import { InputError } from './errors.js';
+import { InputError } from '../input/errors.js';
 import type { ResolvedTensor } from './plan.js';
 
 /**

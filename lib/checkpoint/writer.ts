@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { InterruptedError, WriteError } from './errors.js';
+import { InterruptedError, WriteError } from '../input/errors.js';
 import { check_space, make_folder, remove_folders, remove_names, step, sync_folder } from './files.js';
 import type { ResolvedTensor } from './plan.js';
 import { tensor_files } from './raw.js';

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError, InterruptedError } from './errors.js';
+import { InputError, InterruptedError } from '../input/errors.js';
 import { if_there, PendingFile, remove_names, rename_step, step, sync_folder } from './files.js';
 import type { Survey } from './resume.js';
 import { held_name, pending_name } from './resume_journal.js';

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { error_code } from './errors.js';
+import { error_code } from '../input/errors.js';
 import { ask_to_stop, type Job, work_on } from './writer_work.js';
 import type { Answer, SentError } from './writer_worker.js';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { error_code, InterruptedError, WriteError } from '../input/errors.js';
 import { get_num_threads } from '../native.js';
 import type { KeyedTensor } from './chunks.js';
-import { error_code, InterruptedError, WriteError } from './errors.js';
 import { PendingFile } from './files.js';
 import type { Keys } from './keys.js';
 import type { Survey } from './resume.js';

@@ -1,10 +1,10 @@
 import { Writable } from 'node:stream';
-import { InputError, stdout_name } from '../checkpoint/errors.js';
 import type { Keys } from '../checkpoint/keys.js';
 import { load_source, type Source } from '../checkpoint/source.js';
 import type { Written } from '../checkpoint/writer.js';
 import type { Format } from '../checkpoint/writer_files.js';
 import type { Engine } from '../generator.js';
+import { InputError, stdout_name } from '../input/errors.js';
 import type { Signal } from './failure.js';
 import { count, counted, size } from './format.js';
 import { type InputOptions, source_request } from './input_options.js';

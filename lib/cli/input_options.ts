@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { InputError } from '../checkpoint/errors.js';
 import type { SourceRequest } from '../checkpoint/source.js';
 import type { Dtype } from '../dtype.js';
+import { InputError } from '../input/errors.js';
 import { dtype_option, parse_integer, parse_path } from './options.js';
 
 /** The options that say what is planned, parsed: those of add_input_options. */

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { InputError } from '../checkpoint/errors.js';
+import { InputError } from '../input/errors.js';
 import { check_threads_variable } from '../native.js';
 import { version } from '../version.js';
 import { add_bench } from './bench.js';

@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '../checkpoint/errors.js';
 import { keys_for, stream_versions } from '../checkpoint/keys.js';
 import { type Checkpoint, open_checkpoint } from '../checkpoint/reader.js';
 import { load_source, type Source } from '../checkpoint/source.js';
 import { comparable_bytes, verify_checkpoint } from '../checkpoint/verify.js';
 import { measure_checkpoint } from '../checkpoint/verify_statistics.js';
 import { type Engine, engine_names } from '../generator.js';
+import { InputError } from '../input/errors.js';
 import { counted } from './format.js';
 import { type InputOptions, source_request } from './input_options.js';
 import type { Streams } from './program.js';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { InputError } from '../../lib/checkpoint/errors.js';
 import { torch_keys } from '../../lib/checkpoint/keys.js';
 import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { Generator } from '../../lib/generator.js';
 import { init } from '../../lib/index.js';
+import { InputError } from '../../lib/input/errors.js';
 import { is_torch_key, no_key, type TorchKey } from '../../lib/native.js';
 import { empty } from '../../lib/tensor.js';
 

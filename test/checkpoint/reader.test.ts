@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { InputError } from '../../lib/checkpoint/errors.js';
 import { open_checkpoint, read_header } from '../../lib/checkpoint/reader.js';
 import { layout } from '../../lib/checkpoint/safetensors.js';
 import { type StoredDtype, stored_bytes, stored_dtypes, stored_names } from '../../lib/checkpoint/stored.js';
+import { InputError } from '../../lib/input/errors.js';
 
 let root = '';
 let path = '';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { InputError } from '../../lib/checkpoint/errors.js';
-import { read_json } from '../../lib/checkpoint/json.js';
 import { type Plan, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { plan_of_recipe } from '../../lib/checkpoint/recipe.js';
 import type { Dtype } from '../../lib/dtype.js';
+import { InputError } from '../../lib/input/errors.js';
+import { read_json } from '../../lib/input/json.js';
 import { layer_tensors } from '../../lib/layers/index.js';
 import { plan_of_config } from '../../lib/models/index.js';
 

@@ -12,7 +12,6 @@ import {
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { InterruptedError } from '../../lib/checkpoint/errors.js';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
 import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import {
@@ -25,6 +24,7 @@ import {
 import { is_running, this_process } from '../../lib/checkpoint/resume_process.js';
 import { safetensors_files } from '../../lib/checkpoint/shards.js';
 import { type WriteOptions, write_checkpoint } from '../../lib/checkpoint/writer.js';
+import type { InterruptedError } from '../../lib/input/errors.js';
 import { content_of, temporary_folder } from './temporary.js';
 
 const root = temporary_folder();

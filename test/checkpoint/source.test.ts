@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { InputError } from '../../lib/checkpoint/errors.js';
 import { load_source } from '../../lib/checkpoint/source.js';
+import { InputError } from '../../lib/input/errors.js';
 
 let root = '';
 beforeEach(() => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { read_json } from '../../lib/checkpoint/json.js';
+import { read_json } from '../../lib/input/json.js';
 import { model_names, model_types, plan_of_config } from '../../lib/models/index.js';
 
 const docs = readFileSync(new URL('../../docs/models.md', import.meta.url), 'utf8');

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { InputError } from '../../lib/checkpoint/errors.js';
-import { read_json } from '../../lib/checkpoint/json.js';
 import { resolve_plan } from '../../lib/checkpoint/plan.js';
 import type { Dtype } from '../../lib/dtype.js';
+import { InputError } from '../../lib/input/errors.js';
+import { read_json } from '../../lib/input/json.js';
 import { model_names, model_types, plan_of_config, plan_of_name } from '../../lib/models/index.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');

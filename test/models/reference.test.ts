@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { read_json } from '../../lib/checkpoint/json.js';
 import type { Fill } from '../../lib/fill.js';
+import { read_json } from '../../lib/input/json.js';
 import { type ModelPlan, plan_of_config, plan_of_name } from '../../lib/models/index.js';
 import { resolve } from '../../lib/resolve.js';
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { quoted } from '../../check.js';
-import { InputError } from '../../checkpoint/errors.js';
+import { InputError } from '../../input/errors.js';
 import { ask, type Command, child_command } from '../process.js';
 import { type PeerJob, type PeerMeasured, peer_measured_schema } from '../schema.js';
 

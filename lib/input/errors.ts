@@ -1,0 +1,64 @@
+import { strerror } from './strerror.js';
+
+/**
+ * What the user gave cannot be used: a file that is no JSON, a recipe with a misspelt key, a folder that holds a checkpoint
+ * already. Nothing has been touched.
+ */
+export class InputError extends Error {
+  override readonly name = 'InputError';
+  /** A short constant to branch on. */
+  readonly code: string;
+  /** The file or folder in question, where there is one. */
+  readonly path: string | undefined;
+
+  constructor(message: string, { code = 'ERR_NNINIT_INPUT', path, cause }: InputErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.path = path;
+  }
+}
+
+export interface InputErrorOptions {
+  readonly code?: string;
+  readonly path?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** The system refused while a checkpoint was being written: a full disk, a read-only folder, … */
+export class WriteError extends Error {
+  override readonly name = 'WriteError';
+  /** The system's own code: ENOSPC, EACCES, EFBIG, … */
+  readonly code: string;
+  readonly path: string;
+  /** Whether what was complete is kept, for a run that goes on; else what was begun is removed. */
+  resumable = false;
+
+  constructor(action: string, path: string, cause: unknown) {
+    super(`could not ${action} ${path}: ${strerror(cause)}`, { cause });
+    this.code = error_code(cause) ?? 'ERR_NNINIT_WRITE';
+    this.path = path;
+  }
+}
+
+/** What messages call the stream. */
+export const stdout_name = 'standard output';
+
+/** A signal or an AbortSignal ended the work. */
+export class InterruptedError extends Error {
+  override readonly name = 'InterruptedError';
+  readonly code = 'ERR_NNINIT_INTERRUPTED';
+  readonly path: string;
+  /** Whether what was complete is kept, for a run that goes on; else what was begun is removed. */
+  resumable = false;
+
+  constructor(path: string, cause: unknown) {
+    super(`interrupted before ${path} was complete`, { cause });
+    this.path = path;
+  }
+}
+
+/** The `code` of a system error. */
+export function error_code(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
