@@ -1,6 +1,6 @@
 import { type Draw, is_drawn } from '../draw.js';
 import type { Initializer } from '../initializers.js';
-import type { Plan, PlannedTensor } from './plan.js';
+import type { Plan, PlannedTensor } from '../plan/plan.js';
 
 /**
  * A tensor that is initialized once more: what made it special before is gone.

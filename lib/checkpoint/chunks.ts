@@ -1,8 +1,8 @@
 import { is_whole } from '../fill.js';
 import type { Key } from '../native.js';
+import type { ResolvedTensor } from '../plan/plan.js';
+import { stored_bytes, stored_dtypes } from '../plan/stored.js';
 import { fill_part } from './fill_part.js';
-import type { ResolvedTensor } from './plan.js';
-import { stored_bytes, stored_dtypes } from './stored.js';
 
 /** A tensor with its place in the data of a file. */
 export type PlacedTensor = ResolvedTensor & { readonly offset: number };

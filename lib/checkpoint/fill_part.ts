@@ -1,9 +1,9 @@
 import { dtypes, view_of } from '../dtype.js';
 import { is_whole } from '../fill.js';
 import { type Key, run_fill } from '../native.js';
+import type { ResolvedTensor } from '../plan/plan.js';
+import { is_fillable } from '../plan/stored.js';
 import { run_fill_of_slice } from '../slice_fill.js';
-import type { ResolvedTensor } from './plan.js';
-import { is_fillable } from './stored.js';
 import { clear_zero_row } from './zero_row.js';
 
 /**

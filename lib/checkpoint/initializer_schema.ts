@@ -6,7 +6,7 @@ import { InputError } from '../input/errors.js';
 import { type JsonPath, show_path } from '../input/json.js';
 import { object_error, parse_with } from '../input/problems.js';
 import type { Parameter } from '../parameter.js';
-import { is_fillable, stored_names } from './stored.js';
+import { is_fillable, stored_names } from '../plan/stored.js';
 
 /** A dtype that can be filled. */
 export const filled_dtype = one_of(Object.keys(dtypes) as (keyof typeof dtypes)[]).meta({ id: 'dtype' });

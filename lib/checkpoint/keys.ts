@@ -5,9 +5,9 @@ import { is_random } from '../fill.js';
 import { type Engine, Generator } from '../generator.js';
 import { InputError } from '../input/errors.js';
 import { is_torch_key, type Key, no_key } from '../native.js';
+import type { ResolvedTensor } from '../plan/plan.js';
+import { is_fillable } from '../plan/stored.js';
 import { resolve } from '../resolve.js';
-import type { ResolvedTensor } from './plan.js';
-import { is_fillable } from './stored.js';
 
 /** What the tensors of a checkpoint are drawn from: the one place where an engine, a seed and a tensor become a key. */
 export interface Keys {

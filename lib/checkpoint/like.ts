@@ -5,11 +5,11 @@ import type { Dtype } from '../dtype.js';
 import { error_code, InputError } from '../input/errors.js';
 import { type JsonDocument, read_json, set_key } from '../input/json.js';
 import { strerror } from '../input/strerror.js';
+import type { Plan, PlannedTensor } from '../plan/plan.js';
+import { is_fillable } from '../plan/stored.js';
 import { default_of_name, has_centred_norms, is_counter } from './like_defaults.js';
-import type { Plan, PlannedTensor } from './plan.js';
 import { type CheckpointTensor, open_checkpoint } from './reader.js';
 import type { Rule } from './rules.js';
-import { is_fillable } from './stored.js';
 
 /** An existing checkpoint, of which names, shapes and dtypes count. */
 export interface Likeness {

@@ -1,5 +1,5 @@
 import { InputError } from '../input/errors.js';
-import type { StoredDtype } from './stored.js';
+import type { StoredDtype } from '../plan/stored.js';
 
 /**
  * NumPy's names of the dtypes. It has no bfloat16 and no 8-bit floats: those are written as raw bytes of that size (V2, V1), as

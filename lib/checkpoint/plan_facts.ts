@@ -1,6 +1,6 @@
 import type { Fill } from '../fill.js';
 import type { Initializer } from '../initializers.js';
-import type { ResolvedTensor } from './plan.js';
+import type { ResolvedTensor } from '../plan/plan.js';
 
 /** The numbers that an initializer came to on a shape. */
 export interface FillFacts {

@@ -1,7 +1,7 @@
 import { InputError } from '../input/errors.js';
+import type { ResolvedTensor } from '../plan/plan.js';
 import type { Keys } from './keys.js';
 import { npy_head } from './npy.js';
-import type { ResolvedTensor } from './plan.js';
 import { file_names, manifest_name } from './raw_names.js';
 import {
   config_name,

@@ -1,9 +1,9 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { error_code, InputError } from '../input/errors.js';
 import { strerror } from '../input/strerror.js';
+import { type StoredDtype, stored_dtypes, stored_names, stored_of_tag } from '../plan/stored.js';
 import { link_to_nowhere } from './files.js';
 import { HeaderError, parse_header, type RawTensor } from './reader_json.js';
-import { type StoredDtype, stored_dtypes, stored_names, stored_of_tag } from './stored.js';
 
 /** A tensor in a safetensors file. */
 export interface FileTensor {

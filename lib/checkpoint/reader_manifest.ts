@@ -5,12 +5,12 @@ import { is_plain_object } from '../check.js';
 import { InputError } from '../input/errors.js';
 import { read_json } from '../input/json.js';
 import { parse_with } from '../input/problems.js';
+import { stored_bytes, stored_dtypes } from '../plan/stored.js';
 import { stored_dtype } from './initializer_schema.js';
 import { npy_head } from './npy.js';
 import { type FileHeader, unreadable } from './reader_header.js';
 import { is_file_name, read_limited } from './reader_index.js';
 import { shape_schema } from './recipe_schema.js';
-import { stored_bytes, stored_dtypes } from './stored.js';
 
 const objects = { error: 'an object' };
 const manifest_schema = z.object(

@@ -8,8 +8,8 @@ import { parse_with } from '../input/problems.js';
 import { layer } from '../layers/describe.js';
 import type { Layer } from '../layers/layer.js';
 import { is_layer_kind, type LayerKind, layer_definition, layer_kinds } from '../layers/table.js';
+import type { PlannedTensor } from '../plan/plan.js';
 import { unknown_name } from './initializer_schema.js';
-import type { PlannedTensor } from './plan.js';
 import { layer_schema } from './recipe_schema.js';
 import { claim, names_of_key } from './recipe_tensors.js';
 

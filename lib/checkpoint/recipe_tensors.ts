@@ -4,12 +4,12 @@ import type { Initializer } from '../initializers.js';
 import { InputError } from '../input/errors.js';
 import { type JsonDocument, type JsonPath, show_path } from '../input/json.js';
 import { parse_with } from '../input/problems.js';
+import type { PlannedTensor } from '../plan/plan.js';
+import { is_fillable, type StoredDtype } from '../plan/stored.js';
 import { expand_braces } from './globs.js';
 import { schema_of } from './initializer_schema.js';
-import type { PlannedTensor } from './plan.js';
 import { plain_tensor, shape_schema, tensor_schemas } from './recipe_schema.js';
 import type { Rule } from './rules.js';
-import { is_fillable, type StoredDtype } from './stored.js';
 
 /** A header of 100 MB holds fewer; the limit is for slips such as {0..999999} in a layer of many tensors. */
 const most_tensors = 2_000_000;

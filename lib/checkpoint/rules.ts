@@ -4,11 +4,11 @@ import type { Initializer } from '../initializers.js';
 import { InputError } from '../input/errors.js';
 import { type JsonDocument, type JsonPath, read_json, show_path } from '../input/json.js';
 import { object_error, parse_with } from '../input/problems.js';
+import type { Plan } from '../plan/plan.js';
+import { is_fillable, type StoredDtype } from '../plan/stored.js';
 import { with_initializer, with_tensors } from './changes.js';
 import { matcher } from './globs.js';
 import { initializer_schemas, parse_initializer, schema_of, stored_dtype } from './initializer_schema.js';
-import type { Plan } from './plan.js';
-import { is_fillable, type StoredDtype } from './stored.js';
 
 /** A rule from names to an initializer, a dtype or both. */
 export interface Rule {

@@ -1,5 +1,5 @@
 import { InputError } from '../input/errors.js';
-import { type StoredDtype, stored_dtypes, stored_order } from './stored.js';
+import { type StoredDtype, stored_dtypes, stored_order } from '../plan/stored.js';
 
 /** What a safetensors header says of a tensor. */
 export interface HeaderEntry {

@@ -1,8 +1,8 @@
 import { InputError } from '../input/errors.js';
+import type { ResolvedTensor } from '../plan/plan.js';
+import { is_fillable } from '../plan/stored.js';
 import type { Keys } from './keys.js';
-import type { ResolvedTensor } from './plan.js';
 import { layout } from './safetensors.js';
-import { is_fillable } from './stored.js';
 import { config_name, type Document, digest_of, type FileSet, metadata_of, type OutputFile } from './writer_files.js';
 
 export const weights_name = 'model.safetensors';

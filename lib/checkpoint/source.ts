@@ -3,7 +3,7 @@ import type { Draw } from '../draw.js';
 import type { Dtype } from '../dtype.js';
 import { InputError } from '../input/errors.js';
 import type { JsonDocument } from '../input/json.js';
-import { type Plan, type ResolvedTensor, resolve_plan } from './plan.js';
+import { type Plan, type ResolvedTensor, resolve_plan } from '../plan/plan.js';
 import type { Rule } from './rules.js';
 
 /** What is to be written: tensors ready to be filled, and the text of config.json where the model has one. */

@@ -5,7 +5,7 @@ import type { Dtype } from '../dtype.js';
 import { error_code, InputError } from '../input/errors.js';
 import { type JsonDocument, read_json } from '../input/json.js';
 import { strerror } from '../input/strerror.js';
-import type { Plan } from './plan.js';
+import type { Plan } from '../plan/plan.js';
 import type { RecipeBase } from './recipe.js';
 
 /** Reads a JSON file. */

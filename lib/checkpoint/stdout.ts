@@ -2,9 +2,9 @@ import { fstatSync, write } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { InputError, InterruptedError, stdout_name, WriteError } from '../input/errors.js';
+import type { ResolvedTensor } from '../plan/plan.js';
 import { cut, fill_chunk, type KeyedTensor } from './chunks.js';
 import type { Keys } from './keys.js';
-import type { ResolvedTensor } from './plan.js';
 import { safetensors_layout } from './shards.js';
 import { check_whole, whole_memory } from './whole.js';
 

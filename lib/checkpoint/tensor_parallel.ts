@@ -1,8 +1,8 @@
 import { did_you_mean, is_plain_object, quoted, show } from '../check.js';
 import { InputError } from '../input/errors.js';
+import type { ResolvedTensor } from '../plan/plan.js';
+import { stored_bytes } from '../plan/stored.js';
 import { type Slice, shape_of_slice } from '../slice.js';
-import type { ResolvedTensor } from './plan.js';
-import { stored_bytes } from './stored.js';
 
 /**
  * How a tensor is shared among ranks: whole on each, or its first or second dimension cut into equal parts.

@@ -1,9 +1,9 @@
 import { is_whole } from '../fill.js';
+import type { ResolvedTensor } from '../plan/plan.js';
+import { type StoredDtype, stored_bytes, stored_dtypes } from '../plan/stored.js';
 import { fill_part } from './fill_part.js';
 import type { Keys } from './keys.js';
-import type { ResolvedTensor } from './plan.js';
 import type { Checkpoint } from './reader.js';
-import { type StoredDtype, stored_bytes, stored_dtypes } from './stored.js';
 import { type Difference, match, type Pair } from './verify_match.js';
 import { pieces, type ReadOptions } from './verify_read.js';
 import { element_text, unpacked } from './verify_value.js';

@@ -1,4 +1,4 @@
-import type { ResolvedTensor } from './plan.js';
+import type { ResolvedTensor } from '../plan/plan.js';
 import type { Checkpoint, CheckpointTensor } from './reader.js';
 
 /** How a tensor of a checkpoint differs from its plan. */

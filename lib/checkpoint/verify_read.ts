@@ -1,8 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { InputError, InterruptedError } from '../input/errors.js';
+import { stored_dtypes, stored_elements } from '../plan/stored.js';
 import type { FileHeader } from './reader.js';
 import { unreadable } from './reader_header.js';
-import { stored_dtypes, stored_elements } from './stored.js';
 import type { Pair } from './verify_match.js';
 
 /** Elements [begin, begin + bytes.length / element size) of a tensor, as they are in the file. */

@@ -1,13 +1,13 @@
 import { type Dtype, dtypes, view_of } from '../dtype.js';
 import type { OrthogonalFill } from '../fill.js';
 import { widen } from '../native.js';
+import type { ResolvedTensor } from '../plan/plan.js';
+import { is_fillable } from '../plan/stored.js';
 import { philox_keys } from './keys.js';
-import type { ResolvedTensor } from './plan.js';
 import type { Checkpoint } from './reader.js';
 import { Accumulator, type Score, type Statistics } from './statistics.js';
 import { distribution_of } from './statistics_expected.js';
 import { two_sided_z } from './statistics_math.js';
-import { is_fillable } from './stored.js';
 import { Comparison } from './verify.js';
 import { type Difference, match, type Pair } from './verify_match.js';
 import { type Piece, pieces, type ReadOptions } from './verify_read.js';

@@ -1,5 +1,5 @@
 import { widen } from '../native.js';
-import { type StoredDtype, stored_dtypes } from './stored.js';
+import { type StoredDtype, stored_dtypes } from '../plan/stored.js';
 
 /** One element of a file, as text: a number, a boolean, or its bytes in hexadecimal where it is neither. */
 export function element_text(bytes: Uint8Array, dtype: StoredDtype): string {

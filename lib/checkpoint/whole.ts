@@ -1,7 +1,7 @@
 import { kMaxLength } from 'node:buffer';
 import { is_whole } from '../fill.js';
 import { InputError } from '../input/errors.js';
-import type { ResolvedTensor } from './plan.js';
+import type { ResolvedTensor } from '../plan/plan.js';
 
 /**
  * Refuses tensors that are made whole (orthogonal, sparse) and are larger than Node.js can hold in one piece, before anything is begun.

@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InterruptedError, WriteError } from '../input/errors.js';
+import type { ResolvedTensor } from '../plan/plan.js';
 import { check_space, make_folder, remove_folders, remove_names, step, sync_folder } from './files.js';
-import type { ResolvedTensor } from './plan.js';
 import { tensor_files } from './raw.js';
 import { type Survey, survey } from './resume.js';
 import { create_journal, is_leftover, type Journal, journal_name, update_journal } from './resume_journal.js';

@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { is_torch_key, type Key } from '../native.js';
+import type { ResolvedTensor } from '../plan/plan.js';
 import { version } from '../version.js';
 import type { PlacedTensor } from './chunks.js';
 import { type Keys, stream_versions } from './keys.js';
-import type { ResolvedTensor } from './plan.js';
 
 export const config_name = 'config.json';
 

@@ -1,6 +1,6 @@
-import type { ResolvedTensor } from '../checkpoint/plan.js';
 import { facts_of_fill, show_initializer, totals_of } from '../checkpoint/plan_facts.js';
 import { load_source, type Source } from '../checkpoint/source.js';
+import type { ResolvedTensor } from '../plan/plan.js';
 import { count, counted, printable, size } from './format.js';
 import { source_request } from './input_options.js';
 import type { PlanOptions } from './plan.js';

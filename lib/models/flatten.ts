@@ -1,6 +1,6 @@
-import type { PlannedTensor } from '../checkpoint/plan.js';
 import { type Draw, is_drawn } from '../draw.js';
 import type { Initializer } from '../initializers.js';
+import type { PlannedTensor } from '../plan/plan.js';
 import type { Module, Parameter, Rule } from './modules.js';
 
 /** A tensor of a model as it is saved; its dtype only where that is not the model's own. */

@@ -1,10 +1,10 @@
 import { did_you_mean, quoted, show } from '../check.js';
-import type { Plan } from '../checkpoint/plan.js';
 import type { Draw } from '../draw.js';
 import { type Dtype, dtypes } from '../dtype.js';
 import { InputError } from '../input/errors.js';
 import { type JsonDocument, set_key } from '../input/json.js';
 import { parse_with } from '../input/problems.js';
+import type { Plan } from '../plan/plan.js';
 import type { KnownArchitecture } from './architecture.js';
 import { bert } from './bert.js';
 import { type Flat, flatten } from './flatten.js';

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Chunk, cut } from '../../lib/checkpoint/chunks.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { layout } from '../../lib/checkpoint/safetensors.js';
-import { is_fillable, type StoredDtype, stored_bytes, stored_dtypes } from '../../lib/checkpoint/stored.js';
 import { is_whole } from '../../lib/fill.js';
+import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
+import { is_fillable, type StoredDtype, stored_bytes, stored_dtypes } from '../../lib/plan/stored.js';
 
 const shapes = fc.oneof(fc.tuple(fc.nat(40)), fc.tuple(fc.nat(12), fc.nat(12)));
 const tensor = fc.record({

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fill_part } from '../../lib/checkpoint/fill_part.js';
-import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { type Dtype, dtypes } from '../../lib/dtype.js';
 import type { Key } from '../../lib/native.js';
+import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/plan/plan.js';
 import { type SliceRange, shape_of_slice } from '../../lib/slice.js';
 
 const key: Key = { seed: 7n, stream: 3n };

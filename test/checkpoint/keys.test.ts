@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { torch_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { Generator } from '../../lib/generator.js';
 import { init } from '../../lib/index.js';
 import { InputError } from '../../lib/input/errors.js';
 import { is_torch_key, no_key, type TorchKey } from '../../lib/native.js';
+import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
 import { empty } from '../../lib/tensor.js';
 
 const planned = Array.from({ length: 1500 }, (_, i): PlannedTensor => {

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { default_of_name, has_centred_norms } from '../../lib/checkpoint/like_defaults.js';
 import { load_source } from '../../lib/checkpoint/source.js';
-import { stored_bytes, stored_dtypes, stored_names } from '../../lib/checkpoint/stored.js';
 import { InputError } from '../../lib/input/errors.js';
 import { read_json } from '../../lib/input/json.js';
 import { model_names, plan_of_config, plan_of_name } from '../../lib/models/index.js';
+import { stored_bytes, stored_dtypes, stored_names } from '../../lib/plan/stored.js';
 
 let root = '';
 beforeEach(() => {

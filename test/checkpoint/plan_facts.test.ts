@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { resolve_plan } from '../../lib/checkpoint/plan.js';
 import { facts_of_fill, show_initializer, totals_of } from '../../lib/checkpoint/plan_facts.js';
 import { definition_of, type Initializer, names } from '../../lib/initializers.js';
+import { resolve_plan } from '../../lib/plan/plan.js';
 import { resolve } from '../../lib/resolve.js';
 
 test.each<[Initializer, string, number | undefined, number | undefined]>([

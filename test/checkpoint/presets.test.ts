@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { type Plan, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { preset_names, presets } from '../../lib/checkpoint/presets/index.js';
 import { plan_of_recipe, type RecipePlan } from '../../lib/checkpoint/recipe.js';
 import type { Fill } from '../../lib/fill.js';
 import { InputError } from '../../lib/input/errors.js';
 import { read_json } from '../../lib/input/json.js';
 import { plan_of_config, plan_of_name } from '../../lib/models/index.js';
+import { type Plan, resolve_plan } from '../../lib/plan/plan.js';
 
 const llama = {
   model_type: 'llama',

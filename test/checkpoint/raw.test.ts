@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { encode_name, file_names } from '../../lib/checkpoint/raw_names.js';
 import { type WriteOptions, write_checkpoint } from '../../lib/checkpoint/writer.js';
 import { InputError } from '../../lib/input/errors.js';
+import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
 import { read_safetensors } from './reader.js';
 import { content_of, temporary_folder } from './temporary.js';
 

@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { open_checkpoint, read_header } from '../../lib/checkpoint/reader.js';
 import { layout } from '../../lib/checkpoint/safetensors.js';
-import { type StoredDtype, stored_bytes, stored_dtypes, stored_names } from '../../lib/checkpoint/stored.js';
 import { InputError } from '../../lib/input/errors.js';
+import { type StoredDtype, stored_bytes, stored_dtypes, stored_names } from '../../lib/plan/stored.js';
 
 let root = '';
 let path = '';

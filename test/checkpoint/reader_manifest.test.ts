@@ -2,11 +2,11 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { open_checkpoint } from '../../lib/checkpoint/reader.js';
 import { verify_checkpoint } from '../../lib/checkpoint/verify.js';
 import { write_checkpoint } from '../../lib/checkpoint/writer.js';
 import { InputError } from '../../lib/input/errors.js';
+import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
 import { temporary_folder } from './temporary.js';
 
 const root = temporary_folder();

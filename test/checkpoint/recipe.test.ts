@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { resolve_plan } from '../../lib/checkpoint/plan.js';
 import { plan_of_recipe, type RecipePlan } from '../../lib/checkpoint/recipe.js';
 import type { Dtype } from '../../lib/dtype.js';
 import { definition_of, names } from '../../lib/initializers.js';
 import { InputError } from '../../lib/input/errors.js';
 import { read_json } from '../../lib/input/json.js';
+import { resolve_plan } from '../../lib/plan/plan.js';
 
 function plan_of_text(text: string, dtype?: Dtype): RecipePlan {
   return plan_of_recipe(read_json(Buffer.from(text), 'r.json'), dtype);

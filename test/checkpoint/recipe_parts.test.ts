@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { type Plan, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { plan_of_recipe } from '../../lib/checkpoint/recipe.js';
 import type { Dtype } from '../../lib/dtype.js';
 import { InputError } from '../../lib/input/errors.js';
 import { read_json } from '../../lib/input/json.js';
 import { layer_tensors } from '../../lib/layers/index.js';
 import { plan_of_config } from '../../lib/models/index.js';
+import { type Plan, resolve_plan } from '../../lib/plan/plan.js';
 
 const gpt2 = { model_type: 'gpt2', n_layer: 2, n_embd: 8, n_head: 2, vocab_size: 10, n_positions: 4 };
 

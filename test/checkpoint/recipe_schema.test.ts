@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { resolve_plan } from '../../lib/checkpoint/plan.js';
 import { preset_names } from '../../lib/checkpoint/presets/index.js';
 import { plan_of_recipe } from '../../lib/checkpoint/recipe.js';
 import { published_schema, recipe_json_schema } from '../../lib/checkpoint/recipe_schema.js';
@@ -9,6 +8,7 @@ import { load_source } from '../../lib/checkpoint/source.js';
 import { names } from '../../lib/initializers.js';
 import { read_json } from '../../lib/input/json.js';
 import { layer_kinds } from '../../lib/layers/index.js';
+import { resolve_plan } from '../../lib/plan/plan.js';
 
 const root = new URL('../../', import.meta.url);
 const examples = readdirSync(new URL('examples/recipes', root)).filter((name) => name.endsWith('.json'));

@@ -13,7 +13,6 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import {
   create_journal,
   held_name,
@@ -25,6 +24,7 @@ import { is_running, this_process } from '../../lib/checkpoint/resume_process.js
 import { safetensors_files } from '../../lib/checkpoint/shards.js';
 import { type WriteOptions, write_checkpoint } from '../../lib/checkpoint/writer.js';
 import type { InterruptedError } from '../../lib/input/errors.js';
+import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
 import { content_of, temporary_folder } from './temporary.js';
 
 const root = temporary_folder();

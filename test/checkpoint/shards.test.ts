@@ -4,10 +4,10 @@ import { parseSafetensorsMetadata } from '@huggingface/hub';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { safetensors_files, shard_name, split_shards } from '../../lib/checkpoint/shards.js';
 import { type WriteOptions, write_checkpoint } from '../../lib/checkpoint/writer.js';
 import { InputError } from '../../lib/input/errors.js';
+import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
 import { read_safetensors } from './reader.js';
 import { content_of, temporary_folder } from './temporary.js';
 

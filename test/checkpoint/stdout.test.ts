@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { sink_of, stream_checkpoint } from '../../lib/checkpoint/stdout.js';
 import { write_checkpoint } from '../../lib/checkpoint/writer.js';
+import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
 import { temporary_folder } from './temporary.js';
 
 const root = temporary_folder();

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { fill_part } from '../../lib/checkpoint/fill_part.js';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { for_rank } from '../../lib/checkpoint/tensor_parallel.js';
 import { InputError } from '../../lib/input/errors.js';
+import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/plan/plan.js';
 
 const normal = { init: 'normal', std: 0.02 } as const;
 

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { open_checkpoint } from '../../lib/checkpoint/reader.js';
 import { type Difference, index_of, type VerifyOptions, verify_checkpoint } from '../../lib/checkpoint/verify.js';
 import { write_checkpoint } from '../../lib/checkpoint/writer.js';
 import { InterruptedError } from '../../lib/input/errors.js';
+import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
 
 const planned: readonly PlannedTensor[] = [
   { name: 'a', shape: [100, 33], dtype: 'float32', initializer: { init: 'normal', std: 0.02 } },

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { open_checkpoint } from '../../lib/checkpoint/reader.js';
 import { measure_checkpoint } from '../../lib/checkpoint/verify_statistics.js';
 import { write_checkpoint } from '../../lib/checkpoint/writer.js';
+import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/plan/plan.js';
 import { shape_of_slice } from '../../lib/slice.js';
 
 const planned: readonly PlannedTensor[] = [

@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/checkpoint/plan.js';
 import { stream_checkpoint } from '../../lib/checkpoint/stdout.js';
 import { check_whole, whole_memory } from '../../lib/checkpoint/whole.js';
 import { write_checkpoint } from '../../lib/checkpoint/writer.js';
+import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
 import { temporary_folder } from './temporary.js';
 
 const root = temporary_folder();

@@ -15,11 +15,11 @@ import { join } from 'node:path';
 import { parseSafetensorsMetadata } from '@huggingface/hub';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { type PlannedTensor, resolve_plan, stream_of_name } from '../../lib/checkpoint/plan.js';
 import { type WriteOptions, write_checkpoint } from '../../lib/checkpoint/writer.js';
 import type { Dtype } from '../../lib/dtype.js';
 import { InputError, InterruptedError, WriteError } from '../../lib/input/errors.js';
 import { run_fill } from '../../lib/native.js';
+import { type PlannedTensor, resolve_plan, stream_of_name } from '../../lib/plan/plan.js';
 import { version } from '../../lib/version.js';
 import { read_safetensors } from './reader.js';
 

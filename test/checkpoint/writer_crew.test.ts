@@ -1,8 +1,8 @@
 import type { Worker } from 'node:worker_threads';
 import { expect, test, vi } from 'vitest';
 import { philox_keys } from '../../lib/checkpoint/keys.js';
-import { resolve_plan } from '../../lib/checkpoint/plan.js';
 import { write_checkpoint } from '../../lib/checkpoint/writer.js';
+import { resolve_plan } from '../../lib/plan/plan.js';
 import { content_of, temporary_folder } from './temporary.js';
 
 const limit = vi.hoisted(() => ({ threads: 0, given: 0 }));

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { resolve_plan } from '../../lib/checkpoint/plan.js';
 import type { Dtype } from '../../lib/dtype.js';
 import { InputError } from '../../lib/input/errors.js';
 import { read_json } from '../../lib/input/json.js';
 import { model_names, model_types, plan_of_config, plan_of_name } from '../../lib/models/index.js';
+import { resolve_plan } from '../../lib/plan/plan.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const example = read('examples/gpt2/config.json');

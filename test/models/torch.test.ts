@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { fill_part } from '../../lib/checkpoint/fill_part.js';
 import { keys_for } from '../../lib/checkpoint/keys.js';
-import { resolve_plan } from '../../lib/checkpoint/plan.js';
 import { read_json } from '../../lib/input/json.js';
 import { type ModelPlan, plan_of_config, plan_of_name } from '../../lib/models/index.js';
+import { resolve_plan } from '../../lib/plan/plan.js';
 import recorded from '../fixtures/torch/models.json' with { type: 'json' };
 
 // Whole models, as PyTorch constructs them under a seed, from their plans.

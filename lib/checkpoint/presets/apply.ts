@@ -1,8 +1,8 @@
 import type { Initializer } from '../../initializers.js';
+import type { Plan, PlannedTensor } from '../../plan/plan.js';
+import { is_fillable } from '../../plan/stored.js';
 import { with_initializer, with_tensors } from '../changes.js';
 import { matcher_of_all } from '../globs.js';
-import type { Plan, PlannedTensor } from '../plan.js';
-import { is_fillable } from '../stored.js';
 import type { PresetRule } from './definition.js';
 import { presets } from './index.js';
 import { type Role, type RoleName, roles } from './roles.js';
