@@ -56,7 +56,7 @@ export function initializer_schemas(extra: Readonly<Record<string, z.ZodType>> =
 const schemas = initializer_schemas();
 
 /** The names of initializers that need no parameters, and so may stand without an object. */
-export const bare_names = names.filter((name) => definition_of(name).parameters.every(({ required }) => !required));
+const bare_names = names.filter((name) => definition_of(name).parameters.every(({ required }) => !required));
 
 /** For editors: an initializer by name, or an object. */
 export function any_initializer(): z.ZodType {

@@ -111,8 +111,3 @@ function checkpoint_of(path: string, files: readonly FileHeader[]): Checkpoint {
   }
   return { path, folder: dirname(path), files, tensors };
 }
-
-/** The name of a file of a checkpoint, for messages. */
-export function file_name(file: FileHeader): string {
-  return basename(file.path);
-}

@@ -114,7 +114,7 @@ export function preset_schema(name: string, { summary, parameters, rules, named_
 }
 
 /** Whether a preset's bare name will do. */
-export function is_bare({ parameters, named_roles = [] }: Preset): boolean {
+function is_bare({ parameters, named_roles = [] }: Preset): boolean {
   return named_roles.length === 0 && parameters.every(({ required }) => !required);
 }
 

@@ -33,7 +33,7 @@ const with_dtype = initializer_schemas({ dtype: stored_dtype.optional() });
 const only_dtype = z.strictObject({ dtype: stored_dtype }, { error: object_error(['init', 'dtype']) });
 
 /** A rule's right side: an initializer, which may have a `dtype` beside its parameters, or a `dtype` alone. */
-export function parse_change(value: unknown, source: string, path: JsonPath): Pick<Rule, 'initializer' | 'dtype'> {
+function parse_change(value: unknown, source: string, path: JsonPath): Pick<Rule, 'initializer' | 'dtype'> {
   if (!is_plain_object(value)) return { initializer: parse_initializer(value, source, path) };
   if (!Object.hasOwn(value, 'init') && Object.hasOwn(value, 'dtype'))
     return parse_with(only_dtype, value, source, path);

@@ -5,11 +5,11 @@ import type { Keys } from './keys.js';
 import { layout } from './safetensors.js';
 import { config_name, type Document, digest_of, type FileSet, metadata_of, type OutputFile } from './writer_files.js';
 
-export const weights_name = 'model.safetensors';
+const weights_name = 'model.safetensors';
 export const index_name = 'model.safetensors.index.json';
 
 /** 5 GB, as huggingface_hub counts: decimal. */
-export const default_shard_size = 5e9;
+const default_shard_size = 5e9;
 
 /** Shard numbers have five digits. */
 const most_shards = 99_999;

@@ -67,7 +67,7 @@ const default_heads: Readonly<Record<string, number>> = {
 };
 
 /** The `model_type`s that can be split among ranks. */
-export const tensor_parallel_types: readonly string[] = Object.keys(default_heads);
+const tensor_parallel_types: readonly string[] = Object.keys(default_heads);
 
 export interface RankOptions {
   /** Number of ranks, ≥ 1. */

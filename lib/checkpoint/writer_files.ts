@@ -58,7 +58,7 @@ export function metadata_of(tensors: readonly ResolvedTensor[], keys: Keys): Rec
  * 128 bits of SHA-256, in hex, over what the tensors are filled with: names, dtypes, shapes, resolved fills, streams, slices, … So
  * two files with the same names and shapes but other initializers are told apart by their heads.
  */
-export function plan_digest(tensors: readonly ResolvedTensor[], keys: Keys): string {
+function plan_digest(tensors: readonly ResolvedTensor[], keys: Keys): string {
   const hash = createHash('sha256');
   for (const tensor of tensors) {
     const { name, dtype, shape, fill, stream, slice, zero_row, part_of } = tensor;

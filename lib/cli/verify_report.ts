@@ -58,7 +58,7 @@ export function verified_report(
 }
 
 /** A difference in a line: "wte.weight: 1 of 38,597,376 elements differs; the first, [3, 17], is 0.5 instead of 0.013". */
-export function line_of(difference: Difference): string {
+function line_of(difference: Difference): string {
   const tensor = printable(difference.tensor);
   switch (difference.problem) {
     case 'missing':

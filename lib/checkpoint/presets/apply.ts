@@ -37,7 +37,7 @@ const optional_roles: ReadonlySet<RoleName> = new Set([
 const fused_roles: ReadonlySet<RoleName> = new Set(['query', 'key', 'value'] as const);
 
 /** Whether a tensor has a role, its globs given. */
-export function role_matcher(name: RoleName, globs?: readonly string[]): (tensor: PlannedTensor) => boolean {
+function role_matcher(name: RoleName, globs?: readonly string[]): (tensor: PlannedTensor) => boolean {
   const role: Role = roles[name];
   const { min_rank = 0, max_rank = Number.POSITIVE_INFINITY } = role;
   const matches = matcher_of_all(globs ?? role.globs);
