@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { type Dtype, dtypes } from '../dtype.js';
 import { engine_names, Generator } from '../generator.js';
+import { max_threads } from '../native.js';
 
 /** A seed in [0, 2^64), from an integer in [-2^63, 2^64), decimal or 0x…. A negative one means itself + 2^64. */
 export function parse_seed(text: string): bigint {
@@ -40,7 +41,7 @@ export function engine_option(description: string): Option {
 }
 
 /** Native threads. */
-export const parse_threads = parse_integer(1, 1024);
+export const parse_threads = parse_integer(1, max_threads);
 
 const size_units: Readonly<Record<string, number>> = {
   '': 1,
@@ -72,7 +73,7 @@ export function seed_option(): Option {
 
 /** `--threads`. */
 export function threads_option(): Option {
-  return new Option('--threads <n>', 'native threads, from 1 to 1024').argParser(parse_threads);
+  return new Option('--threads <n>', `native threads, from 1 to ${max_threads}`).argParser(parse_threads);
 }
 
 /** `--dtype`, one of the four that can be filled. */

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { InputError } from '../input/errors.js';
-import { check_threads_variable } from '../native.js';
+import { check_threads_variable, max_threads } from '../native.js';
 import { version } from '../version.js';
 import { add_bench } from './bench.js';
 import { describe_error, exit_code_of, exit_codes } from './failure.js';
@@ -35,7 +35,7 @@ Exit codes:
 What was begun is removed, or kept for --resume if something of it is complete; the error says which.
 
 Environment:
-  NNINIT_THREADS  native threads, 1 to 1024, where --threads is not given (default: the cores)
+  NNINIT_THREADS  native threads, 1 to ${max_threads}, where --threads is not given (default: the cores)
   NNINIT_DEBUG=1  shows where an error came from`;
 
 /**
