@@ -3,19 +3,22 @@ import { define_architecture, heads_rotate, padding_fits, size } from './archite
 import { attention, decoder_classes, decoder_keys, gated_mlp } from './decoder.js';
 import { rms_norm } from './modules.js';
 
+/** What is read of config.json, with the defaults that Mixtral has too. */
+export const mistral_keys = {
+  ...decoder_keys({
+    vocab_size: 32000,
+    hidden_size: 4096,
+    intermediate_size: 14336,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    pad_token_id: null,
+    tie_word_embeddings: false,
+  }),
+  num_key_value_heads: size().default(8),
+};
+
 const config = z
-  .looseObject({
-    ...decoder_keys({
-      vocab_size: 32000,
-      hidden_size: 4096,
-      intermediate_size: 14336,
-      num_hidden_layers: 32,
-      num_attention_heads: 32,
-      pad_token_id: null,
-      tie_word_embeddings: false,
-    }),
-    num_key_value_heads: size().default(8),
-  })
+  .looseObject(mistral_keys)
   .refine(...padding_fits)
   .superRefine(heads_rotate);
 

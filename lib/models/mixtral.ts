@@ -1,21 +1,13 @@
 import { z } from 'zod';
 import { aliases, define_architecture, heads_rotate, padding_fits, size } from './architecture.js';
-import { attention, decoder_classes, decoder_keys } from './decoder.js';
+import { attention, decoder_classes } from './decoder.js';
+import { mistral_keys } from './mistral.js';
 import { container, parameter, rms_norm } from './modules.js';
 import { split_experts } from './saved.js';
 
 const config = z
   .looseObject({
-    ...decoder_keys({
-      vocab_size: 32000,
-      hidden_size: 4096,
-      intermediate_size: 14336,
-      num_hidden_layers: 32,
-      num_attention_heads: 32,
-      pad_token_id: null,
-      tie_word_embeddings: false,
-    }),
-    num_key_value_heads: size().default(8),
+    ...mistral_keys,
     num_local_experts: size(undefined, 100_000).default(8),
   })
   .refine(...padding_fits)

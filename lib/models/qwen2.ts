@@ -3,18 +3,23 @@ import { define_architecture, heads_rotate, optional_size, padding_fits, size } 
 import { attention, decoder_classes, decoder_keys, gated_mlp } from './decoder.js';
 import { rms_norm } from './modules.js';
 
+/** What is read of config.json, with the defaults that Qwen3 has too. */
+export const qwen2_keys = {
+  ...decoder_keys({
+    vocab_size: 151936,
+    hidden_size: 4096,
+    intermediate_size: 22016,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    pad_token_id: null,
+    tie_word_embeddings: false,
+  }),
+  num_key_value_heads: optional_size().default(32),
+};
+
 const config = z
   .looseObject({
-    ...decoder_keys({
-      vocab_size: 151936,
-      hidden_size: 4096,
-      intermediate_size: 22016,
-      num_hidden_layers: 32,
-      num_attention_heads: 32,
-      pad_token_id: null,
-      tie_word_embeddings: false,
-    }),
-    num_key_value_heads: optional_size().default(32),
+    ...qwen2_keys,
     head_dim: size().optional(),
   })
   .refine(...padding_fits)

@@ -1,20 +1,12 @@
 import { z } from 'zod';
-import { define_architecture, flag, heads_rotate, optional_size, padding_fits, size } from './architecture.js';
-import { attention, decoder_classes, decoder_keys, gated_mlp, head_dim } from './decoder.js';
+import { define_architecture, flag, heads_rotate, padding_fits, size } from './architecture.js';
+import { attention, decoder_classes, gated_mlp, head_dim } from './decoder.js';
 import { rms_norm } from './modules.js';
+import { qwen2_keys } from './qwen2.js';
 
 const config = z
   .looseObject({
-    ...decoder_keys({
-      vocab_size: 151936,
-      hidden_size: 4096,
-      intermediate_size: 22016,
-      num_hidden_layers: 32,
-      num_attention_heads: 32,
-      pad_token_id: null,
-      tie_word_embeddings: false,
-    }),
-    num_key_value_heads: optional_size().default(32),
+    ...qwen2_keys,
     head_dim: size().default(128),
     attention_bias: flag().default(false),
   })
