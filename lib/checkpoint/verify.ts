@@ -12,10 +12,9 @@ import { check_whole, whole_memory } from './whole.js';
 export type { Difference } from './verify_match.js';
 
 export interface VerifyOptions extends ReadOptions {
-  readonly keys: Keys;
-  /** Native threads for the fills; by default the number of set_num_threads. */
+  /** Native threads that make what is planned; by default the number of set_num_threads. */
   readonly threads?: number | undefined;
-  /** Called with the bytes of tensors that have been compared. */
+  /** Called with the bytes of tensors that have been read and compared. */
   readonly on_progress?: ((compared: number) => void) | undefined;
 }
 
@@ -42,7 +41,7 @@ export function comparable_bytes(checkpoint: Checkpoint, tensors: readonly Resol
 export async function verify_checkpoint(
   checkpoint: Checkpoint,
   tensors: readonly ResolvedTensor[],
-  options: VerifyOptions,
+  options: VerifyOptions & { readonly keys: Keys },
 ): Promise<Verified> {
   check_whole(tensors);
   const { pairs, differences } = match(checkpoint, tensors);

@@ -8,17 +8,10 @@ import type { Checkpoint } from './reader.js';
 import { Accumulator, type Score, type Statistics } from './statistics.js';
 import { distribution_of } from './statistics_expected.js';
 import { two_sided_z } from './statistics_math.js';
-import { Comparison } from './verify.js';
+import { Comparison, type VerifyOptions } from './verify.js';
 import { type Difference, match, type Pair } from './verify_match.js';
-import { type Piece, pieces, type ReadOptions } from './verify_read.js';
+import { type Piece, pieces } from './verify_read.js';
 import { zero_row_range } from './zero_row.js';
-
-export interface MeasureOptions extends ReadOptions {
-  /** Native threads for what is compared exactly; by default the number of set_num_threads. */
-  readonly threads?: number | undefined;
-  /** Called with the bytes of tensors that have been read. */
-  readonly on_progress?: ((read: number) => void) | undefined;
-}
 
 /** A tensor's elements beside what the plan expects of them. */
 export interface Measured {
@@ -58,7 +51,7 @@ const false_alarm = 1e-6;
 export async function measure_checkpoint(
   checkpoint: Checkpoint,
   tensors: readonly ResolvedTensor[],
-  options: MeasureOptions = {},
+  options: VerifyOptions = {},
 ): Promise<Measurement> {
   const { pairs, differences } = match(checkpoint, tensors);
   const gauges = new Map(pairs.map((pair) => [pair, gauge_for(pair, options.threads ?? 0)]));
