@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { philox_keys } from '../../lib/checkpoint/keys.js';
+import { type Keys, philox_keys } from '../../lib/checkpoint/keys.js';
 import { open_checkpoint } from '../../lib/checkpoint/reader.js';
 import { type Difference, index_of, type VerifyOptions, verify_checkpoint } from '../../lib/checkpoint/verify.js';
 import { write_checkpoint } from '../../lib/checkpoint/writer.js';
@@ -37,7 +37,7 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-async function verify(file: Uint8Array, options: Partial<VerifyOptions> = {}, plan = tensors) {
+async function verify(file: Uint8Array, options: VerifyOptions & { readonly keys?: Keys } = {}, plan = tensors) {
   writeFileSync(path, file);
   return await verify_checkpoint(await open_checkpoint(path), plan, { keys: philox_keys(42n), ...options });
 }
