@@ -7,6 +7,7 @@ import { default_generator, type Generator } from './generator.js';
 import type { Initializer } from './initializers.js';
 import { is_torch_key, type Key, no_key, run_fill, run_fill_of_runs } from './native.js';
 import { resolve } from './resolve.js';
+import { elements_of } from './shape.js';
 import { check_slice, grid_of, type Run, runs_of, type Slice, type SliceRange, shape_of_slice } from './slice.js';
 import { as_tensor, type TensorLike } from './tensor.js';
 
@@ -86,7 +87,7 @@ function copy_from_stretches(data: TensorData, dtype: Dtype, slice: Slice, begin
 }
 
 function copy_from_whole(data: TensorData, dtype: Dtype, slice: Slice, begin: number, run_range: RunRange): void {
-  const elements = slice.shape.reduce((product, size) => product * size, 1);
+  const elements = elements_of(slice.shape);
   const whole = view_of(dtype, new ArrayBuffer(elements * dtypes[dtype].bytes), 0, elements);
   run_range(whole, 0);
   for (const run of runs_of(slice, begin, begin + data.length)) {

@@ -6,6 +6,7 @@ import { InputError } from '../input/errors.js';
 import { read_json } from '../input/json.js';
 import { parse_with } from '../input/problems.js';
 import { stored_bytes, stored_dtypes } from '../plan/stored.js';
+import { elements_of } from '../shape.js';
 import { stored_dtype } from './initializer_schema.js';
 import { npy_head } from './npy.js';
 import { type FileHeader, unreadable } from './reader_header.js';
@@ -49,7 +50,7 @@ export async function read_manifest(path: string): Promise<FileHeader[]> {
     for (const name of document.keys_of('tensors')) {
       const { file, dtype, shape } = parse_with(entry_schema, tensors[name], path, ['tensors', name]);
       const { tag } = stored_dtypes[dtype];
-      const elements = shape.reduce((product, each) => product * each, 1);
+      const elements = elements_of(shape);
       const length = stored_bytes(dtype, elements);
       if (!Number.isSafeInteger(length)) {
         const what = Number.isInteger(length) ? 'is too large' : 'takes no whole number of bytes';

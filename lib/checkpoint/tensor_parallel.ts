@@ -2,6 +2,7 @@ import { did_you_mean, is_plain_object, quoted, show } from '../check.js';
 import { InputError } from '../input/errors.js';
 import type { ResolvedTensor } from '../plan/plan.js';
 import { stored_bytes } from '../plan/stored.js';
+import { elements_of } from '../shape.js';
 import { type Slice, shape_of_slice } from '../slice.js';
 
 /**
@@ -155,6 +156,6 @@ function head_size(tensors: readonly ResolvedTensor[], config: unknown, refuse: 
 function part_of(tensor: ResolvedTensor, dim: number, start: number, length: number): ResolvedTensor {
   const slice: Slice = { shape: tensor.shape, ranges: [{ dim, start, length }] };
   const shape = shape_of_slice(slice);
-  const elements = shape.reduce((product, size) => product * size, 1);
+  const elements = elements_of(shape);
   return { ...tensor, shape, elements, bytes: stored_bytes(tensor.dtype, elements), slice };
 }

@@ -2,6 +2,7 @@ import { kMaxLength } from 'node:buffer';
 import { is_whole } from '../fill.js';
 import { InputError } from '../input/errors.js';
 import type { ResolvedTensor } from '../plan/plan.js';
+import { elements_of } from '../shape.js';
 
 /**
  * Refuses tensors that are made whole (orthogonal, sparse) and are larger than Node.js can hold in one piece, before anything is begun.
@@ -12,7 +13,7 @@ export function check_whole(tensors: readonly ResolvedTensor[], limit = kMaxLeng
   for (const { name, fill, slice, shape, bytes } of tensors) {
     if (!is_whole(fill)) continue;
     const whole = slice?.shape ?? shape;
-    const elements = whole.reduce((product, size) => product * size, 1);
+    const elements = elements_of(whole);
     if (bytes <= limit && elements <= limit) continue;
     const given = `[${whole}] takes ${bytes <= limit ? `${elements} elements` : `${bytes} bytes`}`;
     const most = `at most ${limit} bytes, which is what Node.js ${process.version} holds in one piece`;

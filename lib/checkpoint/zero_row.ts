@@ -1,3 +1,4 @@
+import { elements_of } from '../shape.js';
 import type { Slice } from '../slice.js';
 
 /** A tensor of which one row is zero whatever its initializer says: an embedding's padding. */
@@ -15,7 +16,7 @@ export function zero_row_range({ zero_row, shape, slice }: Padded): [begin: numb
   const row = zero_row - (slice?.ranges.find(({ dim }) => dim === 0)?.start ?? 0);
   const [rows = 0, ...others] = shape;
   if (row < 0 || row >= rows) return [0, 0];
-  const width = others.reduce((product, size) => product * size, 1);
+  const width = elements_of(others);
   return [row * width, (row + 1) * width];
 }
 

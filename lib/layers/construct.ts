@@ -5,6 +5,7 @@ import type { Dtype, TensorData } from '../dtype.js';
 import { default_generator, type Generator } from '../generator.js';
 import { run_fill } from '../native.js';
 import { resolve } from '../resolve.js';
+import { elements_of } from '../shape.js';
 import { empty, type Tensor } from '../tensor.js';
 import { build, unknown_argument } from './describe.js';
 import { kept_draws, type Layer } from './layer.js';
@@ -131,8 +132,4 @@ function draw_all(
     if (data !== undefined) generator.fill(data, dtype, fill, threads);
     else generator.next_key(fill, dtype, size);
   }
-}
-
-function elements_of(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }

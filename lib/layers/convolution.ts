@@ -1,4 +1,5 @@
 import { range_error } from '../check.js';
+import { elements_of } from '../shape.js';
 import type { SizesArgument } from './argument.js';
 import { bias, define, size } from './definition.js';
 import { in_order, type Layer } from './layer.js';
@@ -58,7 +59,7 @@ function weighted(fn: string, transposed: boolean, values: Channels): Layer {
     if (values[name] % groups !== 0) throw range_error(fn, name, `a multiple of groups (${groups})`, values[name]);
   }
   const [first, second] = transposed ? [in_channels, out_channels / groups] : [out_channels, in_channels / groups];
-  const fan_in = kernel_size.reduce((product, each) => product * each, second);
+  const fan_in = elements_of([second, ...kernel_size]);
   return in_order([
     { name: 'weight', shape: [first, second, ...kernel_size], initializer: default_weight },
     values.bias && { name: 'bias', shape: [out_channels], initializer: default_bias(fan_in) },

@@ -1,4 +1,5 @@
 import type { Initializer } from '../initializers.js';
+import { elements_of } from '../shape.js';
 
 /** A parameter or a saved buffer of a module. */
 export interface Parameter {
@@ -60,7 +61,7 @@ const kaiming: Initializer = { init: 'kaiming_uniform', a: Math.sqrt(5) };
 function weight_and_bias(shape: readonly number[], bias: boolean): Record<string, Parameter> {
   const weight = parameter(shape, kaiming);
   if (!bias) return { weight };
-  const bound = 1 / Math.sqrt(shape.slice(1).reduce((product, size) => product * size, 1));
+  const bound = 1 / Math.sqrt(elements_of(shape.slice(1)));
   return { weight, bias: parameter([shape[0] ?? 0], { init: 'uniform', a: -bound, b: bound }) };
 }
 

@@ -1,3 +1,4 @@
+import { elements_of } from '../../shape.js';
 import { define_preset } from './definition.js';
 
 const he = 'N(0, 2 / (out·∏k))';
@@ -63,7 +64,7 @@ export const siren = define_preset({
       role: 'first',
       formula: 'U(±1/n)',
       initializer(_, { shape }) {
-        const inputs = shape.slice(1).reduce((product, size) => product * size, 1);
+        const inputs = elements_of(shape.slice(1));
         return inputs === 0 ? 'zeros' : { init: 'uniform', a: -1 / inputs, b: 1 / inputs };
       },
     },
