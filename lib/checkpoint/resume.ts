@@ -33,6 +33,21 @@ export interface Survey {
   readonly stale: readonly string[];
 }
 
+/** What a folder holds, before it is said what that means. */
+interface Found {
+  readonly folder: string;
+  readonly names: readonly string[];
+  readonly journal: Journal | 'broken' | undefined;
+  readonly leftovers: readonly string[];
+  /** The names that the checkpoint's own files and its index have. */
+  readonly ours: ReadonlySet<string>;
+  /** Files of another checkpoint. */
+  readonly theirs: readonly string[];
+  /** Whether the config is there, as it should be; and whether another one is. */
+  readonly config: boolean;
+  readonly other_config: boolean;
+}
+
 /**
  * Looks at a folder before a checkpoint is written to it. Changes nothing.
  *
@@ -40,47 +55,49 @@ export interface Survey {
  */
 export async function survey(folder: string, set: FileSet, mode: Mode): Promise<Survey> {
   const names = (await step('look at', folder, () => if_there(readdir(folder)))) ?? [];
-  const found = await read_journal(folder);
-  await refuse_running(folder, found);
-  const journal = found === 'broken' ? undefined : found;
+  const journal = await read_journal(folder);
+  await refuse_running(folder, journal);
   const leftovers = names.filter(is_leftover);
-  if (mode === 'new' && (found !== undefined || leftovers.length > 0)) {
-    throw refusal(
-      join(folder, journal_name),
-      `${folder} holds an unfinished checkpoint: --resume finishes it, --force starts anew`,
-    );
-  }
-  if (mode === 'resume' && journal !== undefined && journal.digest !== set.digest) {
-    throw refusal(
-      join(folder, journal_name),
-      `${folder} holds an unfinished checkpoint of another plan: --resume needs the same input, seed, options and version ` +
-        'of nninit; --force starts anew',
-    );
-  }
+  refuse_unfinished(folder, set, mode, journal, leftovers);
   const ours = new Set([...set.files.map(({ name }) => name), ...(set.index === undefined ? [] : [set.index.name])]);
-  const theirs = await others_of(folder, names, ours, journal?.stale ?? []);
+  const theirs = await others_of(folder, names, ours, readable(journal)?.stale ?? []);
   await refuse_folders(
     folder,
     [...ours, ...theirs, config_name].filter((name) => names.includes(name)),
   );
-  const present = [...theirs, ...names.filter((name) => ours.has(name))];
   const config = await is_document(folder, set.config);
   const other_config = set.config !== undefined && names.includes(config_name) && !config;
-  if (mode === 'force') {
-    const replaces = present.length > 0 || other_config;
-    const none = { complete: new Set<string>(), held: new Set<string>(), partial: new Map<string, number>() };
-    return {
-      ...none,
-      config,
-      index: false,
-      journal: undefined,
-      broken_journal: found !== undefined,
-      replaces,
-      leftovers,
-      stale: theirs,
-    };
-  }
+  const found = { folder, names, journal, leftovers, ours, theirs, config, other_config };
+  return mode === 'force' ? start_anew(found) : await go_on(found, set, mode);
+}
+
+const readable = (journal: Journal | 'broken' | undefined) => (journal === 'broken' ? undefined : journal);
+
+const present_of = ({ names, ours, theirs }: Found) => [...theirs, ...names.filter((name) => ours.has(name))];
+
+/** Nothing that is there is used. */
+function start_anew(found: Found): Survey {
+  const { journal, leftovers, theirs, config, other_config } = found;
+  return {
+    complete: new Set(),
+    held: new Set(),
+    partial: new Map(),
+    config,
+    index: false,
+    journal: undefined,
+    broken_journal: journal !== undefined,
+    replaces: present_of(found).length > 0 || other_config,
+    leftovers,
+    stale: theirs,
+  };
+}
+
+/** What is complete stays, what is begun is finished, and what is of anyone else is refused. */
+async function go_on(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise<Survey> {
+  const { folder, names, leftovers, ours, theirs, config, other_config } = found;
+  const journal = readable(found.journal);
   const replaces = mode === 'resume' && journal?.replaces === true;
+  const present = present_of(found);
   if (mode === 'new' && present.length > 0) throw exists(folder, present);
   if (other_config && !replaces) {
     const path = join(folder, config_name);
@@ -102,11 +119,32 @@ export async function survey(folder: string, set: FileSet, mode: Mode): Promise<
     config,
     index,
     journal,
-    broken_journal: found === 'broken',
+    broken_journal: found.journal === 'broken',
     replaces,
     leftovers: leftovers.filter((name) => !used.includes(name)),
     stale: theirs,
   };
+}
+
+function refuse_unfinished(
+  folder: string,
+  set: FileSet,
+  mode: Mode,
+  journal: Journal | 'broken' | undefined,
+  leftovers: readonly string[],
+): void {
+  const path = join(folder, journal_name);
+  if (mode === 'new' && (journal !== undefined || leftovers.length > 0)) {
+    throw refusal(path, `${folder} holds an unfinished checkpoint: --resume finishes it, --force starts anew`);
+  }
+  const digest = readable(journal)?.digest ?? set.digest;
+  if (mode === 'resume' && digest !== set.digest) {
+    throw refusal(
+      path,
+      `${folder} holds an unfinished checkpoint of another plan: --resume needs the same input, seed, options and version ` +
+        'of nninit; --force starts anew',
+    );
+  }
 }
 
 async function refuse_running(folder: string, journal: Journal | 'broken' | undefined): Promise<void> {
