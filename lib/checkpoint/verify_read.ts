@@ -44,44 +44,58 @@ export async function* pieces(
   const total = pairs.reduce((sum, { found }) => sum + found.offsets[1] - found.offsets[0], 0);
   const wanted = Math.min(total, options.chunk_bytes ?? default_chunk_bytes);
   const size = Math.ceil(Math.max(8, wanted) / 8) * 8;
+  const buffers = Array.from({ length: reads_ahead + 1 }, () => new Uint8Array(size));
+  for (const [file, list] of by_file(pairs)) yield* pieces_of_file(file, [...chunks_of(list, size)], buffers, options);
+}
+
+function by_file(pairs: readonly Pair[]): Map<FileHeader, Pair[]> {
   const files = new Map<FileHeader, Pair[]>();
   for (const pair of pairs) {
     const list = files.get(pair.found.file);
     if (list === undefined) files.set(pair.found.file, [pair]);
     else list.push(pair);
   }
-  const buffers = Array.from({ length: reads_ahead + 1 }, () => new Uint8Array(size));
-  for (const [file, list] of files) {
-    let handle: FileHandle;
-    try {
-      handle = await open(file.path, 'r');
-    } catch (cause) {
-      throw unreadable(file.path, cause);
-    }
-    const reading: Promise<Uint8Array>[] = [];
-    try {
-      const chunks = [...chunks_of(list, size)];
-      const begin = (i: number): void => {
-        const chunk = chunks[i];
-        const buffer = buffers[i % buffers.length];
-        if (chunk === undefined || buffer === undefined) return;
-        const read = read_fully(handle, file, buffer.subarray(0, chunk.bytes), file.data_offset + chunk.position);
-        read.catch(() => {}); // it is looked at when its turn comes
-        reading[i] = read;
-      };
-      for (let i = 0; i < reads_ahead; i++) begin(i);
-      for (const [i, { parts }] of chunks.entries()) {
-        if (options.signal?.aborted) throw new InterruptedError(file.path, options.signal.reason);
-        begin(i + reads_ahead);
-        const bytes = await (reading[i] as Promise<Uint8Array>);
-        for (const part of parts) {
-          yield { pair: part.pair, begin: part.begin, bytes: bytes.subarray(part.at, part.at + part.bytes) };
-        }
+  return files;
+}
+
+/** @param buffers one for each chunk that is being read, and one for the chunk that is worked on */
+async function* pieces_of_file(
+  file: FileHeader,
+  chunks: readonly Chunk[],
+  buffers: readonly Uint8Array[],
+  { signal }: ReadOptions,
+): AsyncGenerator<Piece, void, undefined> {
+  const handle = await open_file(file.path);
+  const reading: Promise<Uint8Array>[] = [];
+  const begin = (i: number): void => {
+    const chunk = chunks[i];
+    const buffer = buffers[i % buffers.length];
+    if (chunk === undefined || buffer === undefined) return;
+    const read = read_fully(handle, file, buffer.subarray(0, chunk.bytes), file.data_offset + chunk.position);
+    read.catch(() => {}); // it is looked at when its turn comes
+    reading[i] = read;
+  };
+  try {
+    for (let i = 0; i < reads_ahead; i++) begin(i);
+    for (const [i, { parts }] of chunks.entries()) {
+      if (signal?.aborted) throw new InterruptedError(file.path, signal.reason);
+      begin(i + reads_ahead);
+      const bytes = await (reading[i] as Promise<Uint8Array>);
+      for (const part of parts) {
+        yield { pair: part.pair, begin: part.begin, bytes: bytes.subarray(part.at, part.at + part.bytes) };
       }
-    } finally {
-      await Promise.allSettled(reading);
-      await handle.close();
     }
+  } finally {
+    await Promise.allSettled(reading);
+    await handle.close();
+  }
+}
+
+async function open_file(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (cause) {
+    throw unreadable(path, cause);
   }
 }
 
