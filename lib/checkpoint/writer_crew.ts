@@ -47,13 +47,6 @@ function crew_of_one(chunk_bytes: number, on_chunk: () => void): Crew {
 /** Where the compiled worker is, from lib/ and from dist/: threads run JavaScript. */
 const worker_file = new URL('../../dist/checkpoint/writer_worker.js', import.meta.url);
 
-interface Running {
-  readonly job: Job;
-  waiting: number;
-  error: unknown;
-  readonly settle: (error: unknown) => void;
-}
-
 function start_workers(threads: number, chunk_bytes: number): Worker[] {
   const workers: Worker[] = [];
   try {
@@ -69,30 +62,55 @@ function start_workers(threads: number, chunk_bytes: number): Worker[] {
   return workers;
 }
 
-/** Worker threads that fill and write by themselves; between them there is only the counter of chunks. */
-function crew_of_workers(started: readonly Worker[]): Crew {
-  const running = new Map<number, Running>();
-  let broken: unknown;
-  const answered = (id: number, error: unknown): void => {
-    const one = running.get(id);
+/** Jobs that have been given to all threads, until each has answered. */
+class RunningJobs {
+  readonly #jobs = new Map<number, Running>();
+
+  begin(job: Job, threads: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (error: unknown) => (error === undefined ? resolve() : reject(error));
+      this.#jobs.set(job.id, { job, waiting: threads, error: undefined, settle });
+    });
+  }
+
+  /** One thread is done with a job. The first error is the job's, when all are. */
+  answered(id: number, error: unknown): void {
+    const one = this.#jobs.get(id);
     if (one === undefined) return;
     one.error ??= error;
     one.waiting -= 1;
     if (one.waiting > 0) return;
-    running.delete(id);
+    this.#jobs.delete(id);
     one.settle(one.error);
-  };
+  }
+
+  ask_to_stop(): void {
+    for (const { job } of this.#jobs.values()) ask_to_stop(job.shared);
+  }
+}
+
+interface Running {
+  readonly job: Job;
+  waiting: number;
+  error: unknown;
+  readonly settle: (error: unknown) => void;
+}
+
+/** Worker threads that fill and write by themselves; between them there is only the counter of chunks. */
+function crew_of_workers(started: readonly Worker[]): Crew {
+  const running = new RunningJobs();
+  let broken: unknown;
   const workers = started.map((worker) => {
     const owed = new Set<number>();
     worker.on('message', ({ id, error }: Answer) => {
       owed.delete(id);
-      answered(id, error === undefined ? undefined : received(error));
+      running.answered(id, error === undefined ? undefined : received(error));
     });
     // A thread that ends answers nothing more: what it still owed has failed.
     const lost = (why: unknown): void => {
       broken ??= why;
-      for (const { job } of running.values()) ask_to_stop(job.shared);
-      for (const id of owed) answered(id, why);
+      running.ask_to_stop();
+      for (const id of owed) running.answered(id, why);
       owed.clear();
     };
     worker.on('error', lost);
@@ -101,16 +119,15 @@ function crew_of_workers(started: readonly Worker[]): Crew {
   });
   return {
     threads: workers.length,
-    run: (job) =>
-      new Promise((resolve, reject) => {
-        if (broken !== undefined) return reject(broken);
-        const settle = (error: unknown) => (error === undefined ? resolve() : reject(error));
-        running.set(job.id, { job, waiting: workers.length, error: undefined, settle });
-        for (const { worker, owed } of workers) {
-          owed.add(job.id);
-          worker.postMessage(job);
-        }
-      }),
+    run: async (job) => {
+      if (broken !== undefined) throw broken;
+      const done = running.begin(job, workers.length);
+      for (const { worker, owed } of workers) {
+        owed.add(job.id);
+        worker.postMessage(job);
+      }
+      await done;
+    },
     close: async () => {
       await Promise.all(workers.map(({ worker }) => worker.terminate()));
     },
