@@ -4,7 +4,7 @@ import { object_error } from '../input/problems.js';
 import type { Argument } from '../layers/argument.js';
 import { type LayerKind, layer_definition, layer_kinds } from '../layers/table.js';
 import { any_initializer, filled_dtype, initializer_schemas, stored_dtype } from './initializer_schema.js';
-import { type Preset, type PresetParameter, preset_names, presets } from './presets/index.js';
+import { type Preset, type PresetParameter, presets } from './presets/index.js';
 import { role_names, roles } from './presets/roles.js';
 
 const dimension = z.int({
@@ -163,28 +163,38 @@ export const recipe_schema = z.strictObject(
   },
 );
 
-/** The schema that editors get: the same in one piece. */
-export function published_schema(): z.ZodType {
-  const initializer = any_initializer();
+function any_layer(): z.ZodType {
   // A lazy one in between, since describing a lazy schema copies it, and copies of copies would have no end.
   const nested: z.ZodType = z.lazy(() => layer);
   const layer: z.ZodType = z
     .lazy(() => z.union(layer_kinds.map((kind) => layer_schema(kind, nested))))
     .meta({ id: 'layer', description: "a layer of torch.nn by its class's name, with PyTorch's arguments" });
-  const preset = z
-    .union([
-      z.enum(preset_names.filter(bare)),
-      ...Object.entries(presets).map(([name, given]) => preset_schema(name, given)),
-    ])
-    .meta({ id: 'preset' });
-  const tensor = z.union([shape_schema, plain_tensor, ...tensor_schemas.values()]).meta({ id: 'tensor' });
-  const change = z
-    .union([
-      z.strictObject({ dtype: stored_dtype }),
-      initializer,
-      ...initializer_schemas({ dtype: stored_dtype }).values(),
-    ])
-    .meta({ id: 'change' });
+  return layer;
+}
+
+function any_preset(): z.ZodType {
+  const all = Object.entries(presets);
+  const bare = all.filter(([, preset]) => is_bare(preset)).map(([name]) => name);
+  return z.union([z.enum(bare), ...all.map(([name, preset]) => preset_schema(name, preset))]).meta({ id: 'preset' });
+}
+
+function any_tensor(): z.ZodType {
+  return z.union([shape_schema, plain_tensor, ...tensor_schemas.values()]).meta({ id: 'tensor' });
+}
+
+/** What an override may be. */
+function any_change(initializer: z.ZodType): z.ZodType {
+  const with_dtype = initializer_schemas({ dtype: stored_dtype }).values();
+  return z.union([z.strictObject({ dtype: stored_dtype }), initializer, ...with_dtype]).meta({ id: 'change' });
+}
+
+/** The schema that editors get: the same in one piece. */
+export function published_schema(): z.ZodType {
+  const initializer = any_initializer();
+  const layer = any_layer();
+  const preset = any_preset();
+  const tensor = any_tensor();
+  const change = any_change(initializer);
   const shape = {
     $schema: z.string().optional(),
     dtype: filled_dtype.optional().describe('of what names none; of all tensors of a model'),
@@ -224,11 +234,6 @@ export function published_schema(): z.ZodType {
     title: 'nninit recipe',
     description: 'Tensors of a model and how they are initialized: docs/recipes.md of nninit',
   });
-}
-
-function bare(name: string): boolean {
-  const preset = presets[name];
-  return preset !== undefined && is_bare(preset);
 }
 
 /** docs/recipe.schema.json. */
