@@ -84,14 +84,13 @@ HWY_INLINE PhiloxV PhiloxMultiply(PhiloxV a, PhiloxV b) {
 
 // The product's halves swapped, with x ^ k on what is now the low one.
 HWY_INLINE PhiloxV PhiloxLast(PhiloxV product, PhiloxV x, PhiloxV k) {
-  const PhiloxTag d;
   const PhiloxV swapped = hn::RotateRight<32>(product);
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
   PhiloxV both = swapped;
   both.raw = _mm512_mask_ternarylogic_epi32(swapped.raw, 0x5555, x.raw, k.raw, 0x96);
   return both;
 #else
-  return hn::Xor3(swapped, hn::And(x, hn::Set(d, uint64_t{0xFFFFFFFFu})), k);
+  return hn::Xor3(swapped, hn::And(x, hn::Set(PhiloxTag(), uint64_t{0xFFFFFFFFu})), k);
 #endif
 }
 

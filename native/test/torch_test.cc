@@ -126,7 +126,7 @@ TEST_CASE("matrices have one result, and lead on") {
 TEST_CASE("a state goes through its bytes") {
   TorchStream stream = Seeded();
   std::vector<uint8_t> bytes(kTorchStateBytes);
-  for (const uint64_t total : {0, 3, 1, 600, 24, 16}) {
+  for (const uint64_t total : {0u, 3u, 1u, 600u, 24u, 16u}) {
     WriteTorchState(stream, bytes.data());
     TorchStream read;
     REQUIRE(ReadTorchState(bytes.data(), &read) == "");

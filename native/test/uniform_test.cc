@@ -49,10 +49,10 @@ TEST_CASE("the same bytes with and without the bounds that are left out, on ever
   const double ends[][2] = {{0, 1}, {-1, 1}, {-0.02, 0.02}, {0.5, 0.50001}, {-3e38, 3e38}, {1e-40, 3e-39}};
   constexpr size_t kCount = 1 << 14;
   for (const Dtype dtype : kWide) {
-    for (const auto& [a, b] : ends) {
+    for (const auto& end : ends) {
       CAPTURE(static_cast<int>(dtype));
-      CAPTURE(a);
-      const UniformParams as_prepared = PrepareUniform(a, b, dtype);
+      CAPTURE(end[0]);
+      const UniformParams as_prepared = PrepareUniform(end[0], end[1], dtype);
       UniformParams bounded = as_prepared;
       bounded.inside = false;
       const auto bytes = [&](const UniformParams& p) {
