@@ -254,9 +254,16 @@ test('a header beyond the limit is refused though the file is as long', async ()
 });
 
 test('what is no file is refused, and the system is quoted', async () => {
-  await expect(read_header(root)).rejects.toMatchObject({ code: 'ERR_NNINIT_HEADER', message: /it is a folder$/ });
+  await expect(read_header(root)).rejects.toMatchObject({
+    code: 'ERR_NNINIT_HEADER',
+    message: expect.stringMatching(/it is a folder$/),
+  });
   const missing = join(root, 'missing');
-  const quote = { code: 'ERR_NNINIT_READ', path: missing, message: /no such file or directory \(ENOENT\)$/ };
+  const quote = {
+    code: 'ERR_NNINIT_READ',
+    path: missing,
+    message: expect.stringMatching(/no such file or directory \(ENOENT\)$/),
+  };
   await expect(read_header(missing)).rejects.toMatchObject(quote);
   await expect(open_checkpoint(missing)).rejects.toMatchObject(quote);
 });
@@ -323,7 +330,7 @@ test('a folder without a checkpoint or with several is refused', async () => {
   await refuse(empty).toMatchObject({
     code: 'ERR_NNINIT_CHECKPOINT',
     path: empty,
-    message: /no file's name ends with/,
+    message: expect.stringMatching(/there is no file \.safetensors and no manifest\.json$/),
   });
   const two = { 'a.safetensors': shard('a'), 'b.safetensors': shard('b') };
   await refuse(folder(two)).toThrow('there are 2: a.safetensors, b.safetensors; name the one you mean');
@@ -350,7 +357,7 @@ test.each([
   await expect(open_checkpoint(made)).rejects.toMatchObject({
     code: 'ERR_NNINIT_INDEX',
     path: join(made, index_name),
-    message: /weight_map\["a"\]: expected the name of a file in this folder, but received/,
+    message: expect.stringMatching(/weight_map\["a"\]: expected the name of a file in this folder, but received/),
   });
 });
 
@@ -392,7 +399,7 @@ test.each([
     ...(text.includes('"3.') && text.includes('"c"') ? { '3.safetensors': shard('c') } : {}),
     'bad.safetensors': 'bad',
   });
-  await expect(open_checkpoint(made)).rejects.toMatchObject({ code, message });
+  await expect(open_checkpoint(made)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
 });
 
 test.skipIf(process.platform === 'win32')('a link to nowhere is said to be one, alone and in a folder', async () => {

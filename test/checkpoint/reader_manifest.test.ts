@@ -48,7 +48,11 @@ test('files that are not as the manifest says are refused', async () => {
   const good = readFileSync(file);
   const refused = async (code: string, message: RegExp) => {
     await expect(open_checkpoint(folder)).rejects.toBeInstanceOf(InputError);
-    await expect(open_checkpoint(folder)).rejects.toMatchObject({ code, path: file, message });
+    await expect(open_checkpoint(folder)).rejects.toMatchObject({
+      code,
+      path: file,
+      message: expect.stringMatching(message),
+    });
   };
   truncateSync(file, good.length - 1);
   await refused('ERR_NNINIT_HEADER', /expected 254 bytes, but there are 253$/);
@@ -78,5 +82,9 @@ test.each([
   const folder = await written(name.replaceAll(' ', '_'), 'npy');
   const path = join(folder, 'manifest.json');
   writeFileSync(path, typeof change === 'string' ? change : change(readFileSync(path, 'utf8')));
-  await expect(open_checkpoint(folder)).rejects.toMatchObject({ code: 'ERR_NNINIT_MANIFEST', path, message });
+  await expect(open_checkpoint(folder)).rejects.toMatchObject({
+    code: 'ERR_NNINIT_MANIFEST',
+    path,
+    message: expect.stringMatching(message),
+  });
 });
