@@ -97,15 +97,22 @@ test('an override makes a copy and a padded embedding tensors of their own', () 
   expect(plan.draws?.map(({ initializer }) => initializer)).toEqual(['normal', { init: 'normal', std: 0.1 }]);
 });
 
+/** A layer and two copies of it, and one weight of each. */
+const three_encoders = {
+  layers: {
+    e: {
+      kind: 'TransformerEncoder',
+      num_layers: 3,
+      encoder_layer: { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 },
+    },
+  },
+  weights: ['e.layers.0.linear1.weight', 'e.layers.1.linear1.weight', 'e.layers.2.linear1.weight'],
+} as const;
+
 // As in PyTorch: torch.nn.init on one layer leaves the others as they were copied.
 test('what is left of copies stays as it was drawn when their original is initialized once more', () => {
-  const [first, second, third] = [0, 1, 2].map((layer) => `e.layers.${layer}.linear1.weight`) as [
-    string,
-    string,
-    string,
-  ];
-  const encoder_layer = { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 };
-  const layers = { e: { kind: 'TransformerEncoder', num_layers: 3, encoder_layer } };
+  const { layers, weights } = three_encoders;
+  const [first, second, third] = weights;
   const before = plan_of({ layers });
   const plan = plan_of({ layers, overrides: { [first]: { init: 'normal', std: 3 } } });
   expect(tensor(plan, second)?.copy_of).toBeUndefined();
@@ -119,16 +126,11 @@ test('what is left of copies stays as it was drawn when their original is initia
 });
 
 test('a copy in another dtype is none', () => {
-  const [first, second, third] = [0, 1, 2].map((layer) => `e.layers.${layer}.linear1.weight`) as [
-    string,
-    string,
-    string,
-  ];
-  const encoder_layer = { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 };
-  const layers = { e: { kind: 'TransformerEncoder', num_layers: 3, encoder_layer } };
+  const { layers, weights } = three_encoders;
+  const [first, second] = weights;
   const with_float64 = (glob: string) => plan_of({ layers, overrides: { [glob]: { dtype: 'float64' } } });
   const [copy, original, all] = [with_float64(second), with_float64(first), with_float64('*.linear1.weight')] as const;
-  const copies = (plan: Plan) => [first, second, third].map((name) => tensor(plan, name)?.copy_of);
+  const copies = (plan: Plan) => weights.map((name) => tensor(plan, name)?.copy_of);
   expect(copies(copy)).toEqual([undefined, undefined, first]);
   expect(copy.draws?.at(-1)?.tensor).toBe(second);
   expect(copies(original)).toEqual([undefined, undefined, second]);

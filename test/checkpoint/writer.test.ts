@@ -21,6 +21,7 @@ import { InputError, InterruptedError, WriteError } from '../../lib/input/errors
 import { run_fill } from '../../lib/native.js';
 import { type PlannedTensor, resolve_plan, stream_of_name } from '../../lib/plan/plan.js';
 import { version } from '../../lib/version.js';
+import { assorted } from './assorted.js';
 import { read_safetensors } from './reader.js';
 
 let root = '';
@@ -32,14 +33,7 @@ afterEach(() => {
 });
 
 const planned: readonly PlannedTensor[] = [
-  { name: 'a', shape: [100, 33], dtype: 'float32', initializer: { init: 'normal', std: 0.02 } },
-  { name: 'b', shape: [1001], dtype: 'bfloat16', initializer: 'uniform' },
-  { name: 'c', shape: [7], dtype: 'float16', initializer: 'ones' },
-  { name: 'd', shape: [40, 40], dtype: 'float32', initializer: 'orthogonal' },
-  { name: 'e', shape: [51, 20], dtype: 'float64', initializer: { init: 'sparse', sparsity: 0.5 } },
-  { name: 'f', shape: [0, 3], dtype: 'float32', initializer: 'zeros' },
-  { name: 'g', shape: [], dtype: 'float32', initializer: 'normal' },
-  { name: 'h', shape: [17, 5, 3, 3], dtype: 'float32', initializer: 'dirac' },
+  ...assorted,
   { name: 'i', shape: [999], dtype: 'float64', initializer: { init: 'trunc_normal', a: -1, b: 1 } },
 ];
 
