@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
-import { strerror } from '../checkpoint/strerror.js';
+import { strerror } from '../input/strerror.js';
 
 /** The compiled entry of a trial's process, from lib/ and from dist/. */
 const child_file = fileURLToPath(new URL('../../dist/bench/child.js', import.meta.url));

@@ -8,7 +8,7 @@ import type { Answer, SentError } from './writer_worker.js';
 export interface Crew {
   /** How many share a job: `shared` has a place for each. */
   readonly threads: number;
-  /** Settles when nobody works on the job any more; several jobs may be given at once, and are worked on in order. */
+  /** Settles when nobody works on the job any more; of several jobs given at once each thread does one after another. */
   run(job: Job): Promise<void>;
   close(): Promise<void>;
 }

@@ -40,8 +40,8 @@ const most_workers = 8;
 /** Less work than this is done before a worker has started. */
 const least_for_workers = 32 * 2 ** 20;
 
-/** Files that are open at a time: one is being written, others begin or are synced. */
-const files_at_once = 4;
+/** Files that are open at a time, besides one for each thread: they begin or are synced. */
+const spare_files = 2;
 const milliseconds_between_looks = 100;
 
 /** Called with the bytes of a file's tensors that are on the disk without a gap, or 'complete'. */
@@ -126,7 +126,7 @@ class Run {
         .catch((cause) => this.#fail(cause))
         .finally(() => under_way.delete(writing));
       under_way.add(writing);
-      if (under_way.size >= files_at_once) await Promise.race(under_way);
+      if (under_way.size >= this.#crew.threads + spare_files) await Promise.race(under_way);
     }
     await Promise.all(under_way);
     this.#refuse_if_aborted();
@@ -155,7 +155,7 @@ class Run {
       await pending.close().catch(() => {});
       throw cause;
     }
-    const shared = share(this.#crew.threads, from, this.#whole);
+    const shared = share(this.#crew.threads, this.#whole);
     const active = { file, pending, shared, synced: from, syncing: Promise.resolve() };
     this.#active.add(active);
     return active;

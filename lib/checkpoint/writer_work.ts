@@ -20,9 +20,9 @@ export interface Job {
 
 /** What the threads of a job and the one that started it tell one another. */
 export interface Shared {
-  /** [0]: the number of the next chunk. [1]: not 0 when everyone should stop. */
+  /** See the indices below. */
   readonly control: Int32Array<SharedArrayBuffer>;
-  /** For each thread, where its chunk begins: all chunks before the least of these are written. */
+  /** For each thread that has begun, where its chunk begins: all chunks before the least of these are written. */
   readonly positions: BigInt64Array<SharedArrayBuffer>;
   /** For each thread, the bytes it has written. */
   readonly written: BigInt64Array<SharedArrayBuffer>;
@@ -30,14 +30,23 @@ export interface Shared {
   readonly whole: Int32Array<SharedArrayBuffer>;
 }
 
+/** The number of the next chunk. */
 const next_chunk = 0;
+/** Not 0 when everyone should stop. */
 const stop = 1;
+/** Not 0 when no chunk is left to begin. */
+const exhausted = 2;
+/** How many threads have begun. */
+const active = 3;
+const control_words = 4;
 /** The position of a thread that has done its share. */
 const end = BigInt(Number.MAX_SAFE_INTEGER);
+/** The position of a thread that has not begun. */
+const absent = end + 1n;
 
-export function share(threads: number, from: number, whole: Shared['whole']): Shared {
-  const control = new Int32Array(new SharedArrayBuffer(8));
-  const positions = new BigInt64Array(new SharedArrayBuffer(8 * threads)).fill(BigInt(from));
+export function share(threads: number, whole: Shared['whole']): Shared {
+  const control = new Int32Array(new SharedArrayBuffer(4 * control_words));
+  const positions = new BigInt64Array(new SharedArrayBuffer(8 * threads)).fill(absent);
   return { control, positions, written: new BigInt64Array(new SharedArrayBuffer(8 * threads)), whole };
 }
 
@@ -45,11 +54,33 @@ export function ask_to_stop({ control }: Shared): void {
   Atomics.store(control, stop, 1);
 }
 
-/** Data up to here is written without a gap. */
+/** Data up to here is written without a gap; 0 if nobody has begun. */
 export function written_up_to({ positions }: Shared): number {
-  let least = Number(end);
-  for (let i = 0; i < positions.length; i++) least = Math.min(least, Number(Atomics.load(positions, i)));
-  return least;
+  let least = absent;
+  for (let i = 0; i < positions.length; i++) {
+    const position = Atomics.load(positions, i);
+    if (position < least) least = position;
+  }
+  return least === absent ? 0 : Number(least);
+}
+
+/**
+ * Of several jobs, the one for a thread to do next: one with nothing left, to be done with it, or else the one that the fewest are
+ * at. Systems let only one thread at a time write to a file: two that write to two files are up to twice as fast.
+ */
+export function next_job(jobs: readonly Job[]): Job | undefined {
+  let best: Job | undefined;
+  let fewest = Number.POSITIVE_INFINITY;
+  for (const job of jobs) {
+    const { control } = job.shared;
+    if (Atomics.load(control, exhausted) !== 0 || Atomics.load(control, stop) !== 0) return job;
+    const threads = Atomics.load(control, active);
+    if (threads < fewest) {
+      fewest = threads;
+      best = job;
+    }
+  }
+  return best;
 }
 
 /** Whether all threads have done their share. */
@@ -71,6 +102,9 @@ export function bytes_written({ written }: Shared): number {
  */
 export function* work_on(job: Job, thread: number, buffer: ArrayBuffer): Generator<void, void> {
   const { control, positions, written, whole } = job.shared;
+  // Lower than any chunk that it may draw.
+  Atomics.store(positions, thread, BigInt(job.from));
+  Atomics.add(control, active, 1);
   const chunks = cut(job.tensors, job.chunk_bytes);
   let at = -1;
   let done = 0;
@@ -79,7 +113,10 @@ export function* work_on(job: Job, thread: number, buffer: ArrayBuffer): Generat
     const drawn = Atomics.add(control, next_chunk, 1);
     let chunk: Chunk<KeyedTensor> | undefined;
     for (; at < drawn; at++) chunk = next_of(chunks);
-    if (chunk === undefined) break;
+    if (chunk === undefined) {
+      Atomics.store(control, exhausted, 1);
+      break;
+    }
     Atomics.store(positions, thread, BigInt(chunk.position));
     if (chunk.position + chunk.bytes <= job.from) continue;
     if (Atomics.load(control, stop) !== 0) return;

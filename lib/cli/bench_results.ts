@@ -6,9 +6,9 @@ import { compare, compare_table, differences } from '../bench/compare.js';
 import { scaling_table, scalings, verdicts } from '../bench/scaling.js';
 import { format_version, type Run, run_schema } from '../bench/schema.js';
 import { noise_warning, preface, report, text_table } from '../bench/table.js';
-import { InputError } from '../checkpoint/errors.js';
-import { type JsonPath, show_path } from '../checkpoint/json.js';
-import { strerror } from '../checkpoint/strerror.js';
+import { InputError } from '../input/errors.js';
+import { type JsonPath, show_path } from '../input/json.js';
+import { strerror } from '../input/strerror.js';
 import { counted } from './format.js';
 import type { Streams } from './program.js';
 

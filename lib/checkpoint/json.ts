@@ -1,2 +1,0 @@
-// Where the benchmark's commands still look for them.
-export { type JsonPath, show_path } from '../input/json.js';

@@ -1,2 +1,0 @@
-// Where the benchmark still looks for it.
-export { strerror } from '../input/strerror.js';
