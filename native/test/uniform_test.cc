@@ -27,13 +27,14 @@ TEST_CASE("bounds are left out only where no value needs them") {
   int left_out[2] = {};
   int needed[2] = {};
   for (int i = 0; i < 200000; ++i) {
-    const Dtype dtype = kWide[i % 2];
+    const int type = i % 2;
+    const Dtype dtype = kWide[type];
     const double a = std::ldexp(unit(random), static_cast<int>(random() % 40) - 20);
     const double width = std::ldexp(std::abs(unit(random)), static_cast<int>(random() % 40) - 30);
     const double b = i % 5 == 0 ? -a : a + width;
     if (a == b) continue;
     const UniformParams p = PrepareUniform(std::min(a, b), std::max(a, b), dtype);
-    ++(p.inside ? left_out : needed)[i % 2];
+    ++(p.inside ? left_out[type] : needed[type]);
     if (!p.inside) continue;
     const double k_max = dtype == Dtype::kFloat64 ? 0x1p53 - 1 : 0x1p24 - 1;
     REQUIRE(Unclamped(p, 0, dtype) >= p.low);
