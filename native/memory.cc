@@ -33,7 +33,7 @@ bool ExceedsCaches(size_t count, size_t element_bytes) {
 #endif
     return kMost;
   }();
-  return count > bytes / element_bytes;
+  return count > bytes / 4 * 3 / element_bytes;
 }
 
 }  // namespace nninit

@@ -10,8 +10,9 @@ namespace nninit {
 // cannot have huge ones, asking changes nothing.
 void AskForHugePages(void* data, size_t bytes);
 
-// Whether so many elements do not fit in the last-level cache. They are written around it: reading each line before
-// overwriting it would cost as much as writing it, and by the end the beginning would be gone from there anyway.
+// Whether so many elements are more than three quarters of the last-level cache, which others use too. They are written
+// around it: reading each line before overwriting it would cost as much as writing it, and by the end the beginning
+// would be gone from there anyway.
 bool ExceedsCaches(size_t count, size_t element_bytes);
 
 }  // namespace nninit
