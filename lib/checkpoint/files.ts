@@ -101,7 +101,12 @@ export class PendingFile {
   async #without_links(cause: unknown): Promise<void> {
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(error_code(cause) ?? '')) throw cause;
     await (await open(this.path, 'wx', 0o666)).close();
-    await rename(this.#temporary, this.path);
+    try {
+      await rename(this.#temporary, this.path);
+    } catch (failed) {
+      await rm(this.path, { force: true }).catch(() => {});
+      throw failed;
+    }
   }
 
   #opened(): FileHandle {

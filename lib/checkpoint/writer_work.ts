@@ -20,7 +20,7 @@ export interface Job {
 
 /** What the threads of a job and the one that started it tell one another. */
 export interface Shared {
-  /** See the indices below. */
+  /** Words at the indices below. */
   readonly control: Int32Array<SharedArrayBuffer>;
   /** For each thread that has begun, where its chunk begins: all chunks before the least of these are written. */
   readonly positions: BigInt64Array<SharedArrayBuffer>;

@@ -12,9 +12,9 @@ import { InputError, InterruptedError, stdout_name } from '../input/errors.js';
 import { strerror } from '../input/strerror.js';
 import { simd_targets } from '../native.js';
 import { scaling_report, write_text } from './bench_results.js';
-import type { Signal } from './failure.js';
 import { counted } from './format.js';
 import type { Streams } from './program.js';
+import { with_signals } from './signals.js';
 
 /** The options of `nninit bench` and `nninit bench scaling`, parsed. */
 export interface RunCommandOptions {
@@ -69,20 +69,6 @@ function command_of(name: string, options: RunCommandOptions): string {
     return value === undefined || value === default_value ? [] : [`--${key} ${String(value)}`];
   });
   return [name, ...words, ...(python === undefined ? [] : ['--python PATH'])].join(' ');
-}
-
-const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
-
-/** Runs work that the first signal asks to stop. */
-async function with_signals<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const abort = new AbortController();
-  const on_signal = (signal: Signal) => abort.abort(signal);
-  for (const signal of signals) process.on(signal, on_signal);
-  try {
-    return await work(abort.signal);
-  } finally {
-    for (const signal of signals) process.off(signal, on_signal);
-  }
 }
 
 /** Runs a suite and hands over what was measured, also where trials failed or a signal came: hours may have gone into it. */

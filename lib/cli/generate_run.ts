@@ -5,11 +5,11 @@ import type { Written } from '../checkpoint/writer.js';
 import type { Format } from '../checkpoint/writer_files.js';
 import type { Engine } from '../generator.js';
 import { InputError, stdout_name } from '../input/errors.js';
-import type { Signal } from './failure.js';
 import { count, counted, size } from './format.js';
 import { type InputOptions, source_request } from './input_options.js';
 import type { Streams } from './program.js';
 import { type Progress, show_progress } from './progress.js';
+import { with_signals } from './signals.js';
 
 /** The options of `nninit generate`, parsed. */
 export interface GenerateOptions extends InputOptions {
@@ -26,8 +26,6 @@ export interface GenerateOptions extends InputOptions {
   readonly json?: true;
   readonly quiet?: true;
 }
-
-const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
 
 /** Writes the checkpoint that a config.json or a recipe describes, and says what was written. */
 export async function run_generate(
@@ -61,18 +59,6 @@ function refuse_with_stdout({ format, maxShardSize, resume, force }: GenerateOpt
   const [option] = given.find(([, value]) => value !== undefined) ?? [];
   if (option !== undefined) throw new InputError(`-o - writes one file from beginning to end, without ${option}`);
   if (format !== 'safetensors') throw new InputError(`-o - writes safetensors, not ${format}`);
-}
-
-/** Runs work that the first signal asks to stop. */
-async function with_signals<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const abort = new AbortController();
-  const on_signal = (signal: Signal) => abort.abort(signal);
-  for (const signal of signals) process.on(signal, on_signal);
-  try {
-    return await work(abort.signal);
-  } finally {
-    for (const signal of signals) process.off(signal, on_signal);
-  }
 }
 
 async function to_folder(
