@@ -7,12 +7,26 @@
  *     const w = init.kaiming_normal_(empty([64, 3, 7, 7]), { nonlinearity: 'relu' });
  */
 
-export { layout as safetensors_layout } from './checkpoint/safetensors.js';
-export type { Definition } from './definition.js';
-export type { Dtype, TensorData } from './dtype.js';
-export { calculate_fans, type FanOptions, type Fans } from './fan.js';
-export type { Fill } from './fill.js';
-export { calculate_gain, type Gain, gain_of, gains, type Nonlinearity } from './gain.js';
+export type { Dtype, TensorData } from './core/dtype.js';
+export type { Fill } from './core/fill.js';
+export type { Parameter } from './core/parameter.js';
+export { version } from './core/version.js';
+export { layout as safetensors_layout } from './formats/safetensors/header.js';
+export type { Definition } from './init/definition.js';
+export { calculate_fans, type FanOptions, type Fans } from './init/fan.js';
+export { type FillSliceOptions, fill_slice, shard_range } from './init/fill-slice.js';
+export { calculate_gain, type Gain, gain_of, gains, type Nonlinearity } from './init/gain.js';
+export * as init from './init/init.js';
+export { type Initializer, initializers, type Name, type Options } from './init/initializers.js';
+export { resolve } from './init/resolve.js';
+export { run_fill } from './init/run-fill.js';
+export type { InitFunction, Keywords } from './init/signature.js';
+export { get_num_threads, type Key, set_num_threads, simd_target } from './native/addon.js';
+export * as layers from './nn/layers/index.js';
+export type { FillItem } from './pool/item.js';
+export type { FillResult } from './pool/list.js';
+export type { Progress, RunOptions } from './pool/operation.js';
+export { createPool, type Pool, type PoolInit, type PoolStatistics } from './pool/pool.js';
 export {
   default_generator,
   type Engine,
@@ -22,21 +36,7 @@ export {
   manual_seed,
   seed,
   set_rng_state,
-} from './generator.js';
-export * as init from './init.js';
-export { type Initializer, initializers, type Name, type Options } from './initializers.js';
-export * as layers from './layers/index.js';
-export { get_num_threads, type Key, set_num_threads, simd_target } from './native.js';
-export type { Parameter } from './parameter.js';
-export type { FillItem } from './pool/item.js';
-export type { FillResult } from './pool/list.js';
-export type { Progress, RunOptions } from './pool/operation.js';
-export { createPool, type Pool, type PoolInit, type PoolStatistics } from './pool/pool.js';
-export { run_fill } from './range.js';
-export { resolve } from './resolve.js';
-export type { InitFunction, Keywords } from './signature.js';
-export type { Slice, SliceRange } from './slice.js';
-export { type FillSliceOptions, fill_slice, shard_range } from './slice_fill.js';
-export { empty, type Float16ArrayLike, type Tensor, type TensorLike, tensor } from './tensor.js';
-export { version } from './version.js';
-export { toFloat32Array } from './widen.js';
+} from './random/generator.js';
+export type { Slice, SliceRange } from './tensor/slice.js';
+export { empty, type Float16ArrayLike, type Tensor, type TensorLike, tensor } from './tensor/tensor.js';
+export { toFloat32Array } from './tensor/widen.js';

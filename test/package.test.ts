@@ -31,7 +31,7 @@ test('all of the C++ is there but its tests', () => {
   const sources = below('native').filter((path) => !path.startsWith('native/test/'));
   expect(packed.filter((path) => path.startsWith('native/')).sort()).toEqual(sources.sort());
   expect(packed).toContain('CMakeLists.txt');
-  expect(packed).toContain('scripts/build_native.js');
+  expect(packed).toContain('scripts/build-native.js');
 });
 
 test('nothing that only a clone needs', () => {
@@ -40,7 +40,7 @@ test('nothing that only a clone needs', () => {
   expect(packed.filter((path) => path.startsWith('bench/') && path.endsWith('.json'))).toEqual([
     'bench/checksums.json',
   ]);
-  expect(packed.filter((path) => path.startsWith('scripts/'))).toEqual(['scripts/build_native.js']);
+  expect(packed.filter((path) => path.startsWith('scripts/'))).toEqual(['scripts/build-native.js']);
 });
 
 test('the links of README and docs lead to what is there', () => {

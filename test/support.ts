@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Dtype, TensorData } from '../lib/dtype.js';
-import type { Fill } from '../lib/fill.js';
-import type { Generator } from '../lib/generator.js';
-import * as init from '../lib/init.js';
-import type { Name } from '../lib/initializers.js';
-import { type Key, type PhiloxKey, run_fill, widen } from '../lib/native.js';
-import { empty } from '../lib/tensor.js';
+import type { Dtype, TensorData } from '../lib/core/dtype.js';
+import type { Fill } from '../lib/core/fill.js';
+import * as init from '../lib/init/init.js';
+import type { Name } from '../lib/init/initializers.js';
+import { type Key, type PhiloxKey, run_fill, widen } from '../lib/native/addon.js';
+import type { Generator } from '../lib/random/generator.js';
+import { empty } from '../lib/tensor/tensor.js';
 
 /** The stream that a generator of the engine philox gives next. */
 export function next_key(generator: Generator): PhiloxKey {

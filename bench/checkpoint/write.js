@@ -13,9 +13,9 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { run_fill } from '../../dist/native.js';
+import { run_fill } from '../../dist/lib/native/addon.js';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

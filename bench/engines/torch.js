@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { empty, Generator, get_num_threads, init } from '../../dist/index.js';
+import { empty, Generator, get_num_threads, init } from '../../dist/lib/index.js';
 import { header, quantile } from '../pool/common.js';
 
 const { values } = parseArgs({ options: { python: { type: 'string' }, elements: { type: 'string' } } });

@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { empty, Generator, get_num_threads, simd_target } from '../../dist/index.js';
+import { empty, Generator, get_num_threads, simd_target } from '../../dist/lib/index.js';
 
 export function header(title) {
   const cores = cpus();

@@ -1,6 +1,6 @@
 // node bench/pool/latency.js: how soon a promise comes back, and how soon an abort.
 
-import { createPool, empty, init } from '../../dist/index.js';
+import { createPool, empty, init } from '../../dist/lib/index.js';
 import { generator, header, ms, quantile, shared, verify } from './common.js';
 
 header('Latency');

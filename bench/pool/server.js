@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { get } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
-import { empty, init } from '../../dist/index.js';
+import { empty, init } from '../../dist/lib/index.js';
 import { generator, header } from './common.js';
 
 const seconds = Number(process.argv[2] ?? 10);

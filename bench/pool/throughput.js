@@ -1,6 +1,6 @@
 // node bench/pool/throughput.js: the pool against the synchronous, multithreaded functions.
 
-import { createPool, empty, init } from '../../dist/index.js';
+import { createPool, empty, init } from '../../dist/lib/index.js';
 import { compare, generator, header, shared, table, verify } from './common.js';
 
 header('Throughput: the pool against init.*_ (× is the speed relative to the first line)');

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { CompareCommandOptions, PicturesOptions, ReportOptions } from './bench_results.js';
-import type { RunCommandOptions } from './bench_run.js';
+import type { CompareCommandOptions, PicturesOptions, ReportOptions } from './bench-results.js';
+import type { RunCommandOptions } from './bench-run.js';
 import type { Streams } from './program.js';
 
 const bench_help = `
@@ -82,7 +82,7 @@ export function add_bench(program: Command, streams: Streams): void {
     )
     .option('--python <path>', 'the Python that has PyTorch, NumPy, JAX or TensorFlow')
     .action(async (options: RunCommandOptions) => {
-      const { run_main } = await import('./bench_run.js');
+      const { run_main } = await import('./bench-run.js');
       await run_main(options, streams);
     });
 
@@ -93,7 +93,7 @@ export function add_bench(program: Command, streams: Streams): void {
       'Measures on 1 to all threads and from 1 Ki to 1 Gi elements, and says where memory becomes the limit.',
     );
   with_run_options(scaling).action(async (options: RunCommandOptions) => {
-    const { run_scaling } = await import('./bench_run.js');
+    const { run_scaling } = await import('./bench-run.js');
     await run_scaling(options, streams);
   });
 
@@ -106,7 +106,7 @@ export function add_bench(program: Command, streams: Streams): void {
     .option('--relative', "judge times in units of memset's: for different machines")
     .option('--tolerance <share>', 'the least difference that counts (default: 0.03)', non_negative)
     .action(async (a: string, b: string, options: CompareCommandOptions) => {
-      const { run_compare } = await import('./bench_results.js');
+      const { run_compare } = await import('./bench-results.js');
       await run_compare(a, b, options, streams);
     });
 
@@ -117,7 +117,7 @@ export function add_bench(program: Command, streams: Streams): void {
     .argument('<file>', 'a result, a JSON file')
     .option('--markdown', 'as Markdown')
     .action(async (file: string, options: ReportOptions) => {
-      const { run_report } = await import('./bench_results.js');
+      const { run_report } = await import('./bench-results.js');
       await run_report(file, options, streams);
     });
 
@@ -130,7 +130,7 @@ export function add_bench(program: Command, streams: Streams): void {
     .argument('<files...>', 'results, JSON files')
     .requiredOption('-o, --output <dir>', 'the folder to write to; made if need be')
     .action(async (files: string[], options: PicturesOptions) => {
-      const { run_pictures } = await import('./bench_results.js');
+      const { run_pictures } = await import('./bench-results.js');
       await run_pictures(files, options, streams);
     });
 }

@@ -1,4 +1,4 @@
-import { InputError, InterruptedError, stdout_name, WriteError } from '../input/errors.js';
+import { InputError, InterruptedError, stdout_name, WriteError } from '../core/errors.js';
 
 /** What the process ends with. */
 export const exit_codes = {

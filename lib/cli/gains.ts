@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { gains } from '../gain.js';
+import { gains } from '../init/gain.js';
 import type { Streams } from './program.js';
 
 interface GainsOptions {

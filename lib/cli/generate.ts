@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { type Format, formats } from '../checkpoint/writer_files.js';
-import type { GenerateOptions } from './generate_run.js';
-import { add_input_options, input_description, input_help } from './input_options.js';
+import { type Format, formats } from '../formats/output-file.js';
+import type { GenerateOptions } from './generate-run.js';
+import { add_input_options, input_description, input_help } from './input-options.js';
 import { engine_option, parse_folder, parse_size, seed_option, threads_option } from './options.js';
 import type { Streams } from './program.js';
 
@@ -58,7 +58,7 @@ export function add_generate(program: Command, streams: Streams): void {
     .addHelpText('after', input_help)
     .addHelpText('after', generate_help)
     .action(async (input: string | undefined, options: GenerateOptions) => {
-      const { run_generate } = await import('./generate_run.js');
+      const { run_generate } = await import('./generate-run.js');
       await run_generate(input, options, streams);
     });
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { stdout_name, WriteError } from '../input/errors.js';
+import { stdout_name, WriteError } from '../core/errors.js';
 import { describe_error, exit_codes } from './failure.js';
 import { run } from './program.js';
 

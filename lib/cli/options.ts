@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { type Dtype, dtypes } from '../dtype.js';
-import { engine_names, Generator } from '../generator.js';
-import { max_threads } from '../native.js';
+import { type Dtype, dtypes } from '../core/dtype.js';
+import { max_threads } from '../native/addon.js';
+import { engine_names, Generator } from '../random/generator.js';
 
 /** A seed in [0, 2^64), from an integer in [-2^63, 2^64), decimal or 0x…. A negative one means itself + 2^64. */
 export function parse_seed(text: string): bigint {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { add_input_options, type InputOptions, input_description, input_help } from './input_options.js';
+import { add_input_options, type InputOptions, input_description, input_help } from './input-options.js';
 import type { Streams } from './program.js';
 
 /** The options of `nninit plan`, parsed. */
@@ -30,7 +30,7 @@ export function add_plan(program: Command, streams: Streams): void {
     .option('--totals', 'print the totals only')
     .addHelpText('after', plan_help)
     .action(async (input: string | undefined, options: PlanOptions) => {
-      const { run_plan } = await import('./plan_run.js');
+      const { run_plan } = await import('./plan-run.js');
       await run_plan(input, options, streams);
     });
 }

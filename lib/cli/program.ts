@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
-import { InputError } from '../input/errors.js';
-import { check_threads_variable, max_threads } from '../native.js';
-import { version } from '../version.js';
+import { InputError } from '../core/errors.js';
+import { version } from '../core/version.js';
+import { check_threads_variable, max_threads } from '../native/addon.js';
 import { add_bench } from './bench.js';
 import { describe_error, exit_code_of, exit_codes } from './failure.js';
 import { add_gains } from './gains.js';

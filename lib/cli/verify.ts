@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { add_input_options, input_description, input_help } from './input_options.js';
+import { add_input_options, input_description, input_help } from './input-options.js';
 import { engine_option, parse_path, parse_seed, threads_option } from './options.js';
 import type { Streams } from './program.js';
-import type { VerifyCommandOptions } from './verify_run.js';
+import type { VerifyCommandOptions } from './verify-run.js';
 
 const verify_help = `
 The plan is that of config.json in the same folder, or of an input as 'nninit generate' takes it. A checkpoint that
@@ -36,7 +36,7 @@ export function add_verify(program: Command, streams: Streams): void {
     .addHelpText('after', input_help)
     .addHelpText('after', verify_help)
     .action(async (checkpoint: string, input: string | undefined, options: VerifyCommandOptions) => {
-      const { run_verify } = await import('./verify_run.js');
+      const { run_verify } = await import('./verify-run.js');
       await run_verify(checkpoint, input, options, streams);
     });
 }

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { check_shape } from '../check.js';
-import type { Draw } from '../draw.js';
-import type { Fill } from '../fill.js';
-import type { Initializer } from '../initializers.js';
-import { InputError } from '../input/errors.js';
-import { resolve } from '../resolve.js';
-import type { Slice } from '../slice.js';
-import { is_fillable, type StoredDtype, stored_bytes } from './stored.js';
+import { check_shape } from '../core/check.js';
+import { InputError } from '../core/errors.js';
+import type { Fill } from '../core/fill.js';
+import { is_fillable, type StoredDtype, stored_bytes } from '../core/stored-dtype.js';
+import type { Draw } from '../init/draw.js';
+import type { Initializer } from '../init/initializers.js';
+import { resolve } from '../init/resolve.js';
+import type { Slice } from '../tensor/slice.js';
 
-export type { StoredDtype } from './stored.js';
+export type { StoredDtype } from '../core/stored-dtype.js';
 
 /** A tensor to be written. */
 export interface PlannedTensor {

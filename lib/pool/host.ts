@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { compiled_file } from '../core/package-files.js';
 import { worker_young_generation_mb } from './memory.js';
 import type { Message, Report } from './messages.js';
 
@@ -8,20 +7,6 @@ import type { Message, Report } from './messages.js';
 const most_failures = 4;
 /** Below the event loop's priority: with a worker for each core, that thread would otherwise wait for milliseconds to be run. */
 const worker_niceness = 10;
-
-function worker_file(): string {
-  // Node's threads run JavaScript: from the sources they take the worker that was compiled.
-  const from_source = import.meta.url.endsWith('.ts');
-  const url = from_source
-    ? new URL('../../dist/pool/worker.js', import.meta.url)
-    : new URL('./worker.js', import.meta.url);
-  const file = fileURLToPath(url);
-  if (existsSync(file)) return file;
-  const fix = from_source
-    ? 'compile it with `npm run build`'
-    : 'a bundler must leave nninit out of its bundle: mark it as external';
-  throw new Error(`createPool: the worker's file ${file} is missing (${fix})`);
-}
 
 /** The threads: Piscina, and the care that whoever waits for them never waits in vain. */
 export class Host {
@@ -42,7 +27,7 @@ export class Host {
    * @param on_broken called once if threads cannot be had: then no task will ever come back
    * @param filename what the threads run
    */
-  constructor(threads: number, on_broken: (error: Error) => void, filename = worker_file()) {
+  constructor(threads: number, on_broken: (error: Error) => void, filename = compiled_file('lib/pool/worker')) {
     this.#threads = threads;
     this.#on_broken = on_broken;
     this.piscina = new Piscina<Message, Report>({

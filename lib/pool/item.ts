@@ -1,12 +1,12 @@
-import { is_plain_object, type_error, unknown_option } from '../check.js';
-import { is_drawn } from '../draw.js';
-import type { Dtype } from '../dtype.js';
-import type { Fill } from '../fill.js';
-import type { Generator } from '../generator.js';
-import type { Initializer } from '../initializers.js';
-import type { Key } from '../native.js';
-import { resolve } from '../resolve.js';
-import { as_tensor, type CheckedTensor, type TensorLike } from '../tensor.js';
+import { is_plain_object, type_error, unknown_option } from '../core/check.js';
+import type { Dtype } from '../core/dtype.js';
+import type { Fill } from '../core/fill.js';
+import { is_drawn } from '../init/draw.js';
+import type { Initializer } from '../init/initializers.js';
+import { resolve } from '../init/resolve.js';
+import type { Key } from '../native/addon.js';
+import type { Generator } from '../random/generator.js';
+import { as_tensor, type CheckedTensor, type TensorLike } from '../tensor/tensor.js';
 
 /** One tensor of `pool.fill`. */
 export interface FillItem {

@@ -1,8 +1,8 @@
-import { range_error } from '../check.js';
-import { dtypes, view_of } from '../dtype.js';
-import { type Fill, is_whole } from '../fill.js';
-import { is_torch_key, type Key, type PhiloxKey, prepare_memory } from '../native.js';
-import type { CheckedTensor } from '../tensor.js';
+import { range_error } from '../core/check.js';
+import { dtypes, view_of } from '../core/dtype.js';
+import { type Fill, is_whole } from '../core/fill.js';
+import { is_torch_key, type Key, type PhiloxKey, prepare_memory } from '../native/addon.js';
+import type { CheckedTensor } from '../tensor/tensor.js';
 import { control_bytes, control_words, type TurnMessage } from './messages.js';
 import { cost_of, is_sequential, type Split, split, split_sequence } from './split.js';
 

@@ -1,8 +1,8 @@
 import { setImmediate as next_turn } from 'node:timers/promises';
-import { type_error } from '../check.js';
-import { dtypes } from '../dtype.js';
-import type { Generator } from '../generator.js';
-import { type Key, no_key, run_fill } from '../native.js';
+import { type_error } from '../core/check.js';
+import { dtypes } from '../core/dtype.js';
+import { type Key, no_key, run_fill } from '../native/addon.js';
+import type { Generator } from '../random/generator.js';
 import { type CheckedItem, check_item, named, Resolver } from './item.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';

@@ -1,6 +1,6 @@
-import { type Dtype, dtypes } from '../dtype.js';
-import { type Fill, fill_numbers, kind_codes, write_numbers } from '../fill.js';
-import type { Key, PhiloxKey } from '../native.js';
+import { type Dtype, dtypes } from '../core/dtype.js';
+import { type Fill, fill_numbers, kind_codes, write_numbers } from '../core/fill.js';
+import type { Key, PhiloxKey } from '../native/addon.js';
 
 /**
  * All that passes between the pool and its workers. Small pieces travel as records in shared memory, for a structured clone

@@ -1,4 +1,4 @@
-import { type_error } from '../check.js';
+import { type_error } from '../core/check.js';
 import type { Job } from './job.js';
 
 /** How far a fill has come. */

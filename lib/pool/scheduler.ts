@@ -1,7 +1,7 @@
 import { types } from 'node:util';
-import { view_of } from '../dtype.js';
-import { is_whole } from '../fill.js';
-import { is_torch_key, no_key } from '../native.js';
+import { view_of } from '../core/dtype.js';
+import { is_whole } from '../core/fill.js';
+import { is_torch_key, no_key } from '../native/addon.js';
 import { Copier } from './copier.js';
 import { Host } from './host.js';
 import { type Job, type Order, SharedJob, StagedJob } from './job.js';

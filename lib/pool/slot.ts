@@ -1,4 +1,4 @@
-import { view_of } from '../dtype.js';
+import { view_of } from '../core/dtype.js';
 import type { StagedJob } from './job.js';
 import { max_pieces, Records, slot_data_bytes, slot_head_bytes } from './messages.js';
 import { batch_nanoseconds } from './split.js';

@@ -1,6 +1,6 @@
-import { type Dtype, dtypes } from '../dtype.js';
-import { type Fill, is_random, is_whole } from '../fill.js';
-import { is_torch_key, type Key } from '../native.js';
+import { type Dtype, dtypes } from '../core/dtype.js';
+import { type Fill, is_random, is_whole } from '../core/fill.js';
+import { is_torch_key, type Key } from '../native/addon.js';
 
 /**
  * Nanoseconds an element takes on one core, roughly: enough to cut work into pieces of about the same time, and nothing

@@ -1,7 +1,7 @@
-import type { Dtype } from '../dtype.js';
-import type { Fill } from '../fill.js';
-import { Generator } from '../generator.js';
-import type { Key } from '../native.js';
+import type { Dtype } from '../core/dtype.js';
+import type { Fill } from '../core/fill.js';
+import type { Key } from '../native/addon.js';
+import { Generator } from '../random/generator.js';
 import type { Order } from './job.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';

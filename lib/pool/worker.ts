@@ -1,9 +1,9 @@
 /** What runs in the pool's threads. Piscina calls `work`. */
 
-import { dtypes, view_of } from '../dtype.js';
-import { too_many_rounds } from '../engines/torch.js';
-import { is_random } from '../fill.js';
-import { is_torch_key, run_fill, run_torch_range } from '../native.js';
+import { dtypes, view_of } from '../core/dtype.js';
+import { is_random } from '../core/fill.js';
+import { is_torch_key, run_fill, run_torch_range } from '../native/addon.js';
+import { too_many_rounds } from '../random/engines/torch.js';
 import { let_go } from './memory.js';
 import {
   type BatchMessage,

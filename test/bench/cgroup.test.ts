@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { cgroup_limits } from '../../lib/bench/cgroup.js';
+import { cgroup_limits } from '../../bench/harness/cgroup.js';
 
 let root = '';
 beforeEach(() => {

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { compare } from '../../lib/bench/compare.js';
-import type { Run } from '../../lib/bench/schema.js';
+import { compare } from '../../bench/harness/compare.js';
+import type { Run } from '../../bench/harness/schema.js';
 import { bench, result, run_with } from './support.js';
 
 let folder = '';

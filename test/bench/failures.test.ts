@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Crew } from '../../lib/bench/crew.js';
-import { run_schema } from '../../lib/bench/schema.js';
-import { kind_codes } from '../../lib/fill.js';
+import { Crew } from '../../bench/harness/crew.js';
+import { run_schema } from '../../bench/harness/schema.js';
+import { kind_codes } from '../../lib/core/fill.js';
 import { bench } from './support.js';
 
 const quick = ['--seconds', '0', '--rounds', '3', '--memory', 'warm', '--executor', 'sync', '--threads', '1'];
@@ -75,7 +75,7 @@ describe('the file for results', () => {
   );
 });
 
-const main_file = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const main_file = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 
 /** `nninit bench …` in a process of its own. `on_progress` gets what it says meanwhile. */
 function spawned(args: readonly string[], on_progress: (text: string, pid: number) => void = () => {}) {

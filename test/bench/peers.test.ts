@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { cores_for_peer } from '../../lib/bench/machine.js';
-import { ask_peer, find_peer } from '../../lib/bench/peers/index.js';
+import { cores_for_peer } from '../../bench/harness/machine.js';
+import { ask_peer, find_peer } from '../../bench/harness/peers/index.js';
 
 const has_python = spawnSync('python3', ['--version']).status === 0;
 

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Run } from '../../lib/bench/schema.js';
+import type { Run } from '../../bench/harness/schema.js';
 import { bench, result, run_with, times } from './support.js';
 
 let folder = '';

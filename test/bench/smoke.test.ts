@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { subject_names, type Trial } from '../../lib/bench/catalog.js';
-import { recorded_checksum, verify } from '../../lib/bench/checksums.js';
-import { ask, child_command } from '../../lib/bench/process.js';
-import { measured_schema, run_schema } from '../../lib/bench/schema.js';
+import { subject_names, type Trial } from '../../bench/harness/catalog.js';
+import { recorded_checksum, verify } from '../../bench/harness/checksums.js';
+import { ask, child_command } from '../../bench/harness/process.js';
+import { measured_schema, run_schema } from '../../bench/harness/schema.js';
 import { bench, result, run_with } from './support.js';
 
 // Correctness, not time: each trial is a process of its own, on sizes that take no time.

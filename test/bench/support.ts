@@ -1,6 +1,6 @@
-import { id_of, shape_of, type Trial } from '../../lib/bench/catalog.js';
-import type { Result, Run } from '../../lib/bench/schema.js';
-import type { Stats } from '../../lib/bench/stats.js';
+import { id_of, shape_of, type Trial } from '../../bench/harness/catalog.js';
+import type { Result, Run } from '../../bench/harness/schema.js';
+import type { Stats } from '../../bench/harness/stats.js';
 import { type Output, run } from '../../lib/cli/program.js';
 
 /** Times around a median, so spread that their quartiles lie `spread` apart. */

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { Trial } from '../../lib/bench/catalog.js';
-import { parts_of } from '../../lib/bench/crew.js';
-import { cores_for_peer, order_cores, parse_cpu_list, sibling_of, usable_cores } from '../../lib/bench/machine.js';
-import { too_large } from '../../lib/bench/memory.js';
-import { steering } from '../../lib/bench/peers/index.js';
-import { check_moments } from '../../lib/bench/peers/loop.js';
-import { noise_of } from '../../lib/bench/run.js';
-import { scalings, verdicts } from '../../lib/bench/scaling.js';
-import { json_schema, type Result, type Run } from '../../lib/bench/schema.js';
-import { spread_of, stats_of } from '../../lib/bench/stats.js';
-import { doublings, main_suite, type Selection, scaling_suite } from '../../lib/bench/suites.js';
-import { peers_table, report } from '../../lib/bench/table.js';
+import type { Trial } from '../../bench/harness/catalog.js';
+import { parts_of } from '../../bench/harness/crew.js';
+import { cores_for_peer, order_cores, parse_cpu_list, sibling_of, usable_cores } from '../../bench/harness/machine.js';
+import { too_large } from '../../bench/harness/memory.js';
+import { steering } from '../../bench/harness/peers/index.js';
+import { check_moments } from '../../bench/harness/peers/loop.js';
+import { noise_of } from '../../bench/harness/run.js';
+import { scalings, verdicts } from '../../bench/harness/scaling.js';
+import { json_schema, type Result, type Run } from '../../bench/harness/schema.js';
+import { spread_of, stats_of } from '../../bench/harness/stats.js';
+import { doublings, main_suite, type Selection, scaling_suite } from '../../bench/harness/suites.js';
+import { peers_table, report } from '../../bench/harness/table.js';
 import { result, run_with, times } from './support.js';
 
 test('docs/bench.schema.json is the schema of today (npm run bench:schema)', () => {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { program } from '../../lib/cli/program.js';
-import { definition_of, names } from '../../lib/initializers.js';
-import { model_types } from '../../lib/models/index.js';
+import { definition_of, names } from '../../lib/init/initializers.js';
+import { model_types } from '../../lib/plan/models.js';
 
 const read = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 

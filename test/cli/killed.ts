@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { journal_name } from '../../lib/checkpoint/resume_journal.js';
-import { index_name } from '../../lib/checkpoint/shards.js';
+import { journal_name } from '../../lib/checkpoint/write/commit/journal.js';
+import { index_name } from '../../lib/formats/safetensors/shards.js';
 import { content_of } from '../checkpoint/temporary.js';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 
 /** A model of some 100 MB in 11 shards, with a tensor that is made whole. */
 function write_recipe(path: string): void {

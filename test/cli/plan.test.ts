@@ -170,7 +170,7 @@ test("Llama-3-405B's plan needs no addon and takes no time", () => {
   };
   const path = file('config.json', config);
   const start = performance.now();
-  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
   const env = { ...process.env, NNINIT_ADDON: '/nowhere' };
   const out = execFileSync(process.execPath, [main, 'plan', path, '--json'], {
     encoding: 'utf8',

@@ -6,11 +6,11 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 
 let root = '';
 beforeAll(() => {
-  if (!existsSync(main)) throw new Error('dist/cli/main.js is missing: run `npm run build` first');
+  if (!existsSync(main)) throw new Error('dist/lib/cli/main.js is missing: run `npm run build` first');
 });
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'nninit-process-'));

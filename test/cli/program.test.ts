@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Output, run } from '../../lib/cli/program.js';
-import { gains } from '../../lib/gain.js';
-import { version } from '../../lib/version.js';
-import { read_safetensors } from '../checkpoint/reader.js';
+import { version } from '../../lib/core/version.js';
+import { gains } from '../../lib/init/gain.js';
+import { read_safetensors } from '../formats/reader.js';
 
 let root = '';
 beforeEach(() => {

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { open_checkpoint } from '../../lib/checkpoint/reader.js';
 import { run } from '../../lib/cli/program.js';
+import { open_checkpoint } from '../../lib/formats/reader.js';
 
 let root = '';
 const out = () => join(root, 'out');

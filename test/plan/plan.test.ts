@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { InputError } from '../../lib/input/errors.js';
+import { InputError } from '../../lib/core/errors.js';
 import { type PlannedTensor, resolve_plan, stream_of_name } from '../../lib/plan/plan.js';
 
 // Computed with Python's hashlib: 2^63 | (first 8 bytes of SHA-256, little-endian, modulo 2^63).

@@ -1,0 +1,66 @@
+import { type Dtype, dtypes } from '../../lib/core/dtype.js';
+import type { Initializer } from '../../lib/init/initializers.js';
+
+/** A fill that can be measured. */
+export interface Subject {
+  readonly initializer: Initializer;
+  /** Made on a matrix, of sizes as equal as powers of two can be; otherwise on one dimension. */
+  readonly matrix: boolean;
+}
+
+/** What can be measured, by name. Those on one dimension begin alike whatever their length. */
+export const subjects = {
+  constant: { initializer: { init: 'constant', val: 0.5 }, matrix: false },
+  zeros: { initializer: 'zeros', matrix: false },
+  ones: { initializer: 'ones', matrix: false },
+  uniform: { initializer: 'uniform', matrix: false },
+  normal: { initializer: 'normal', matrix: false },
+  trunc_normal: { initializer: 'trunc_normal', matrix: false },
+  eye: { initializer: 'eye', matrix: true },
+  xavier_uniform: { initializer: 'xavier_uniform', matrix: true },
+  orthogonal: { initializer: 'orthogonal', matrix: true },
+  sparse: { initializer: { init: 'sparse', sparsity: 0.1 }, matrix: true },
+} as const satisfies Readonly<Record<string, Subject>>;
+
+export type SubjectName = keyof typeof subjects;
+
+export const subject_names = Object.keys(subjects) as SubjectName[];
+export const dtype_names = Object.keys(dtypes) as Dtype[];
+
+/** Where a fill writes: over the same memory again and again, or to memory that was never touched. */
+export const memories = ['warm', 'fresh'] as const;
+/** Who fills: this thread and native ones beside it, or Piscina's workers. */
+export const executors = ['sync', 'pool'] as const;
+
+/** One thing to measure, as data. */
+export interface Trial {
+  readonly fill: SubjectName;
+  readonly dtype: Dtype;
+  /** Elements, as a power of two. */
+  readonly log2: number;
+  readonly threads: number;
+  readonly memory: (typeof memories)[number];
+  readonly executor: (typeof executors)[number];
+}
+
+/** The shape of a trial's tensor. */
+export function shape_of({ fill, log2 }: Pick<Trial, 'fill' | 'log2'>): number[] {
+  if (!subjects[fill].matrix) return [2 ** log2];
+  return [2 ** Math.ceil(log2 / 2), 2 ** Math.floor(log2 / 2)];
+}
+
+/** Bytes of a trial's tensor. */
+export function bytes_of({ dtype, log2 }: Pick<Trial, 'dtype' | 'log2'>): number {
+  return 2 ** log2 * dtypes[dtype].bytes;
+}
+
+/** A trial's name: the same trial has the same in every run. */
+export function id_of({ fill, dtype, log2, threads, memory, executor }: Trial): string {
+  return `${fill} ${dtype} 2^${log2} ${threads}t ${memory} ${executor}`;
+}
+
+/** What is filled, for people: `normal_ 2^26`, `orthogonal_ 2048 × 2048`. */
+export function title_of(trial: Pick<Trial, 'fill' | 'log2'>): string {
+  const shape = subjects[trial.fill].matrix ? shape_of(trial).join(' × ') : `2^${trial.log2}`;
+  return `${trial.fill}_ ${shape}`;
+}

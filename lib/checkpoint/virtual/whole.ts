@@ -1,0 +1,35 @@
+import { kMaxLength } from 'node:buffer';
+import { InputError } from '../../core/errors.js';
+import { is_whole } from '../../core/fill.js';
+import { elements_of } from '../../core/shape.js';
+import type { ResolvedTensor } from '../../plan/plan.js';
+
+/**
+ * Refuses tensors that are made whole (orthogonal, sparse) and are larger than Node.js can hold in one piece, before anything is begun.
+ *
+ * @param limit bytes, and elements of the whole of which a slice is taken
+ */
+export function check_whole(tensors: readonly ResolvedTensor[], limit = kMaxLength): void {
+  for (const { name, fill, slice, shape, bytes } of tensors) {
+    if (!is_whole(fill)) continue;
+    const whole = slice?.shape ?? shape;
+    const elements = elements_of(whole);
+    if (bytes <= limit && elements <= limit) continue;
+    const given = `[${whole}] takes ${bytes <= limit ? `${elements} elements` : `${bytes} bytes`}`;
+    const most = `at most ${limit} bytes, which is what Node.js ${process.version} holds in one piece`;
+    throw new InputError(
+      `tensor ${JSON.stringify(name)}: ${fill.kind} tensors are made whole: expected ${most}, but ${given}`,
+    );
+  }
+}
+
+/** Memory for a tensor that is made whole. */
+export function whole_memory(name: string, bytes: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch (cause) {
+    throw new Error(`tensor ${JSON.stringify(name)} is made whole, and there is no memory for its ${bytes} bytes`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,91 @@
+import { facts_of_fill, show_initializer, totals_of } from '../plan/facts.js';
+import type { ResolvedTensor } from '../plan/plan.js';
+import { load_source, type Source } from '../plan/source.js';
+import { count, counted, printable, size } from './format.js';
+import { source_request } from './input-options.js';
+import type { PlanOptions } from './plan.js';
+import type { Streams } from './program.js';
+
+/** Prints the plan of an input: the table and totals, or all of it as JSON. */
+export async function run_plan(
+  input: string | undefined,
+  options: PlanOptions,
+  { stdout, stderr }: Streams,
+): Promise<void> {
+  const source = await load_source(source_request(input, options));
+  if (options.json) {
+    stdout.write(`${JSON.stringify(as_json(source, options.totals ?? false))}\n`);
+    return;
+  }
+  for (const warning of source.warnings) stderr.write(`nninit: warning: ${warning}\n`);
+  stdout.write((options.totals ? '' : table(source.tensors)) + totals(source.tensors));
+}
+
+const head = ['tensor', 'shape', 'dtype', 'initializer', 'values', 'bytes'] as const;
+
+function table(tensors: readonly ResolvedTensor[]): string {
+  if (tensors.length === 0) return '';
+  const rows = tensors.map(row);
+  const widths = head.map((title, column) => {
+    return rows.reduce((most, cells) => Math.max(most, cells[column]?.length ?? 0), title.length);
+  });
+  const line = (cells: readonly string[]) => {
+    const padded = cells.map((cell, i) =>
+      i === head.length - 1 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+    );
+    return `${padded.join('  ')}\n`;
+  };
+  return `${line(head) + line(widths.map((width) => '─'.repeat(width))) + rows.map(line).join('')}\n`;
+}
+
+function row(tensor: ResolvedTensor): string[] {
+  const { shape, dtype, initializer, bytes } = tensor;
+  return [
+    printable(tensor.name),
+    `[${shape.join(', ')}]`,
+    dtype,
+    show_initializer(initializer),
+    values(tensor),
+    count(bytes),
+  ];
+}
+
+function values({ fill, zero_row, slice, copy_of }: ResolvedTensor): string {
+  const parts = [facts_of_fill(fill).text];
+  if (zero_row !== undefined) parts.push(`row ${zero_row} zero`);
+  if (copy_of !== undefined) parts.push(`as ${printable(copy_of)}`);
+  for (const { dim, start, length } of slice?.ranges ?? [])
+    parts.push(`dim ${dim} from ${start} to ${start + length - 1}`);
+  return parts.join(', ');
+}
+
+function totals(tensors: readonly ResolvedTensor[]): string {
+  const { dtypes, ...all } = totals_of(tensors);
+  const line = (sum: typeof all, before: string) =>
+    `${before}${counted(sum.tensors, 'tensor')}, ${counted(sum.parameters, 'parameter')}, ${count(sum.bytes)} bytes (${size(sum.bytes)})\n`;
+  const kinds = Object.entries(dtypes);
+  return line(all, '') + (kinds.length < 2 ? '' : kinds.map(([dtype, sum]) => line(sum, `  ${dtype}: `)).join(''));
+}
+
+/** The plan as plain data: docs/plan.md. */
+function as_json({ tensors, warnings }: Source, totals_only: boolean) {
+  const each = tensors.map((tensor) => {
+    const { name, shape, dtype, initializer, fill, elements, bytes, stream, slice, zero_row, copy_of, tied } = tensor;
+    const { text: _, ...facts } = facts_of_fill(fill);
+    const known = typeof initializer === 'string' ? { init: initializer } : initializer;
+    const extras = { slice, zero_row, copy_of, tied };
+    return {
+      name,
+      shape,
+      dtype,
+      initializer: known,
+      fill,
+      ...facts,
+      elements,
+      bytes,
+      stream: String(stream),
+      ...extras,
+    };
+  });
+  return { ...(totals_only ? {} : { tensors: each }), totals: totals_of(tensors), warnings };
+}

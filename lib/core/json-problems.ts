@@ -1,0 +1,50 @@
+import type { z } from 'zod';
+import { did_you_mean, quoted, show } from './check.js';
+import { InputError } from './errors.js';
+import { type JsonPath, show_path } from './json.js';
+
+/**
+ * Checks a value from a JSON file against a schema whose error texts say what is expected ('a whole number ≥ 0').
+ *
+ * @param path where the value stands in the file
+ * @throws InputError with the path, what was expected and what was there: the first problem, and how many more there are
+ */
+export function parse_with<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  source: string,
+  path: JsonPath = [],
+): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [first, ...more] = result.error.issues;
+  if (first === undefined) throw result.error;
+  const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
+  throw new InputError(`${source}: ${describe(first, value, path)}${others}`, { path: source, cause: result.error });
+}
+
+function describe(issue: z.core.$ZodIssue, root: unknown, prefix: JsonPath): string {
+  const path = [...prefix, ...(issue.path as JsonPath)];
+  if (issue.code === 'unrecognized_keys') return `${show_path([...path, issue.keys[0] ?? ''])}: ${issue.message}`;
+  const received = value_at(root, issue.path);
+  const where = path.length === 0 ? '' : `${show_path(path)}: `;
+  return `${where}expected ${issue.message}, but ${received === undefined ? 'it is missing' : `received ${show(received)}`}`;
+}
+
+function value_at(root: unknown, path: readonly PropertyKey[]): unknown {
+  let value = root;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value;
+}
+
+/** The error text of a strict object: what is expected of its keys, the nearest one named, or of the whole. */
+export function object_error(known: readonly string[], what = 'an object') {
+  return (issue: { readonly code?: string | undefined; readonly keys?: readonly string[] }): string => {
+    if (issue.code !== 'unrecognized_keys') return what;
+    const hint = did_you_mean(issue.keys?.[0] ?? '', known);
+    return `unknown key, expected one of ${quoted(known)}${hint === undefined ? '' : ` (${hint})`}`;
+  };
+}

@@ -1,0 +1,303 @@
+import { range_error } from '../core/check.js';
+import { round_up } from '../core/dtype.js';
+import type { OptionsOf } from '../core/parameter.js';
+import { type Definition, define, factor, kaiming, layout, mean, positive_factor, std } from './definition.js';
+import {
+  check_order,
+  check_rank,
+  convolution,
+  empty_interval,
+  fits,
+  kaiming_std,
+  matrix,
+  no_op_warning,
+  normal,
+  nothing,
+  orthogonal,
+  uniform,
+  variance_scaled,
+  xavier_std,
+} from './site.js';
+
+/**
+ * The table of initializers: `init.*_`, the pool, the recipes, the command line and the documentation come from it.
+ * The names are those of `init.*_` without the underscore.
+ */
+export const initializers = {
+  uniform: define({
+    summary: 'The uniform distribution.',
+    formula: 'U[a, b)',
+    parameters: [
+      { name: 'a', kind: 'number', default: 0, positional: true, doc: 'the lower bound, included' },
+      { name: 'b', kind: 'number', default: 1, positional: true, doc: 'the upper bound, excluded; a ≤ b' },
+    ],
+    random: true,
+    resolve(site, { a, b }) {
+      check_order(site, a, b);
+      return uniform(site, fits(site, 'a', a), fits(site, 'b', b));
+    },
+  }),
+  normal: define({
+    summary: 'The normal distribution.',
+    formula: 'N(mean, std²)',
+    parameters: [mean, std],
+    random: true,
+    resolve: (site, { mean, std }) => normal(site, fits(site, 'mean', mean), std),
+  }),
+  trunc_normal: define({
+    summary: 'The normal distribution conditioned on [a, b], exact however far in the tails the interval lies.',
+    formula: 'N(mean, std²) given a ≤ x ≤ b',
+    parameters: [
+      mean,
+      std,
+      { name: 'a', kind: 'number', default: -2, positional: true, doc: 'the lower bound, not a multiple of std' },
+      { name: 'b', kind: 'number', default: 2, positional: true, doc: 'the upper bound, not a multiple of std' },
+    ],
+    random: true,
+    resolve(site, { mean, std, a, b }) {
+      if (std === 0) throw range_error(site.fn, 'std', 'a finite number > 0', std);
+      check_order(site, a, b);
+      fits(site, 'mean', mean);
+      fits(site, 'std', std);
+      fits(site, 'a', a);
+      fits(site, 'b', b);
+      if (a === b) return { kind: 'constant', value: a };
+      if (!(round_up(a, site.dtype) <= b)) throw empty_interval(site, a, `[${a}, ${b}]`);
+      return { kind: 'trunc_normal', mean, std, a, b };
+    },
+    warning: (_, { mean, std, a, b }) =>
+      mean < a - 2 * std || mean > b + 2 * std
+        ? 'mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution stays exact, far out in one tail.'
+        : undefined,
+  }),
+  constant: define({
+    summary: 'One value everywhere; NaN and infinities are filled as they are.',
+    formula: 'val',
+    parameters: [{ name: 'val', kind: 'number', finite: false, required: true, positional: true, doc: 'the value' }],
+    random: false,
+    resolve: (site, { val }) => ({ kind: 'constant', value: fits(site, 'val', val) }),
+  }),
+  ones: define({
+    summary: 'One everywhere.',
+    formula: '1',
+    parameters: [],
+    random: false,
+    resolve: () => ({ kind: 'constant', value: 1 }),
+  }),
+  zeros: define({
+    summary: 'Zero everywhere.',
+    formula: '0',
+    parameters: [],
+    random: false,
+    resolve: () => ({ kind: 'constant', value: 0 }),
+  }),
+  eye: define({
+    summary: 'The identity matrix, on a matrix of any shape: as many inputs as possible pass unchanged.',
+    formula: 'w[i, j] = 1 if i = j, else 0',
+    parameters: [],
+    random: false,
+    resolve(site) {
+      const [rows, cols] = matrix(site);
+      const count = Math.min(rows, cols);
+      return { kind: 'diagonal', value: 1, offset: 0, step: cols + 1, count, groups: 1, group_stride: 0 };
+    },
+  }),
+  dirac: define({
+    summary:
+      "Dirac's delta for convolutions (out, in, *k): as many channels as possible pass unchanged, in each group.",
+    formula: 'w[g·out/groups + d, d, centre] = 1, centre = floor(k / 2); else 0',
+    parameters: [
+      {
+        name: 'groups',
+        kind: 'integer',
+        default: 1,
+        min: 1,
+        positional: true,
+        doc: 'groups of the convolution; divides out',
+      },
+    ],
+    random: false,
+    resolve(site, { groups }) {
+      const { outputs, inputs, taps, centre } = convolution(site);
+      if (outputs % groups !== 0) {
+        const why = `dim 0 must be divisible by groups, in a tensor of ${outputs} outputs`;
+        throw range_error(site.fn, 'groups', `a divisor of ${outputs}`, groups, why);
+      }
+      if (site.size === 0) return nothing;
+      const rows = outputs / groups;
+      return {
+        kind: 'diagonal',
+        value: 1,
+        offset: centre,
+        step: inputs * taps + taps,
+        count: Math.min(rows, inputs),
+        groups,
+        group_stride: rows * inputs * taps,
+      };
+    },
+  }),
+  xavier_uniform: define({
+    summary: "Glorot's uniform initialization, for layers followed by something nearly linear.",
+    formula: 'U[-bound, bound), bound = gain · sqrt(6 / (fan_in + fan_out))',
+    paper: 'Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, AISTATS',
+    parameters: [positive_factor, ...layout],
+    random: true,
+    resolve(site, values) {
+      const bound = Math.sqrt(3) * xavier_std(site, values);
+      return uniform(site, -bound, bound, 'gain');
+    },
+  }),
+  xavier_normal: define({
+    summary: "Glorot's normal initialization, for layers followed by something nearly linear.",
+    formula: 'N(0, std²), std = gain · sqrt(2 / (fan_in + fan_out))',
+    paper: 'Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, AISTATS',
+    parameters: [positive_factor, ...layout],
+    random: true,
+    resolve: (site, values) => normal(site, 0, xavier_std(site, values), 'gain'),
+  }),
+  kaiming_uniform: define({
+    summary: "He's uniform initialization, for layers followed by a rectifier.",
+    formula: 'U[-bound, bound), bound = gain · sqrt(3 / fan_mode)',
+    paper: 'He et al. 2015, Delving deep into rectifiers, arXiv:1502.01852',
+    parameters: kaiming,
+    random: true,
+    resolve(site, values) {
+      if (site.size === 0) return nothing;
+      const bound = Math.sqrt(3) * kaiming_std(site, values);
+      return uniform(site, -bound, bound, 'gain');
+    },
+    warning: no_op_warning,
+  }),
+  kaiming_normal: define({
+    summary: "He's normal initialization, for layers followed by a rectifier.",
+    formula: 'N(0, std²), std = gain / sqrt(fan_mode)',
+    paper: 'He et al. 2015, Delving deep into rectifiers, arXiv:1502.01852',
+    parameters: kaiming,
+    random: true,
+    resolve: (site, values) => (site.size === 0 ? nothing : normal(site, 0, kaiming_std(site, values), 'gain')),
+    warning: no_op_warning,
+  }),
+  lecun_uniform: define({
+    summary: "LeCun's uniform initialization: unit variance through linear and SELU layers.",
+    formula: 'U[-bound, bound), bound = sqrt(3 / fan_in)',
+    paper: 'LeCun et al. 1998, Efficient BackProp; Klambauer et al. 2017, arXiv:1706.02515',
+    parameters: layout,
+    random: true,
+    resolve: (site, values) => variance_scaled(site, 1, 'fan_in', 'uniform', values),
+    warning: no_op_warning,
+  }),
+  lecun_normal: define({
+    summary: "LeCun's normal initialization, truncated at two standard deviations as in JAX, Flax and Keras.",
+    formula: 'N(0, s²) given |x| ≤ 2s, s = sqrt(1 / fan_in) / 0.87962566103423978: the variance is 1 / fan_in',
+    paper: 'LeCun et al. 1998, Efficient BackProp; Klambauer et al. 2017, arXiv:1706.02515',
+    parameters: layout,
+    random: true,
+    resolve: (site, values) => variance_scaled(site, 1, 'fan_in', 'truncated_normal', values),
+    warning: no_op_warning,
+  }),
+  variance_scaling: define({
+    summary: 'A distribution of variance scale / fan, of which Xavier, Kaiming and LeCun are cases.',
+    formula:
+      'mean 0, variance scale / fan_mode; truncated_normal at ±2s with s = sqrt(scale / fan) / 0.87962566103423978',
+    paper: 'jax.nn.initializers.variance_scaling, keras.initializers.VarianceScaling',
+    parameters: [
+      { name: 'scale', kind: 'number', default: 1, min: 0, positional: true, doc: 'variance times fan' },
+      {
+        name: 'mode',
+        kind: 'enum',
+        values: ['fan_in', 'fan_out', 'fan_avg'],
+        default: 'fan_in',
+        positional: true,
+        doc: 'which fan; fan_avg is the mean of both',
+      },
+      {
+        name: 'distribution',
+        kind: 'enum',
+        values: ['normal', 'uniform', 'truncated_normal'],
+        default: 'normal',
+        positional: true,
+        doc: 'the distribution',
+      },
+      ...layout,
+    ],
+    random: true,
+    resolve: (site, values) => variance_scaled(site, values.scale, values.mode, values.distribution, values),
+    warning: no_op_warning,
+  }),
+  orthogonal: define({
+    summary:
+      'A Haar-distributed matrix of orthonormal rows or columns, whichever are fewer, on (out, everything else).',
+    formula: 'W Wᵀ = gain² · I or Wᵀ W = gain² · I',
+    paper: 'Saxe et al. 2013, arXiv:1312.6120; Stewart 1980, doi:10.1137/0717034',
+    parameters: [factor],
+    random: true,
+    resolve(site, { gain }) {
+      const why = 'Only tensors with 2 or more dimensions are supported';
+      check_rank(site, 2, Number.POSITIVE_INFINITY, '2 or more dimensions', why);
+      const rows = site.shape[0] ?? 0;
+      const cols = rows === 0 ? 0 : site.size / rows;
+      return orthogonal(site, rows, cols, gain);
+    },
+  }),
+  sparse: define({
+    summary: 'A normal distribution of which a part of each column, chosen at random, is zero.',
+    formula: 'N(0, std²), with ceil(sparsity · rows) zeros in each column',
+    paper: 'Martens 2010, Deep learning via Hessian-free optimization, ICML',
+    parameters: [
+      {
+        name: 'sparsity',
+        kind: 'number',
+        min: 0,
+        required: true,
+        positional: true,
+        doc: 'the share of zeros; all from 1 on',
+      },
+      { ...std, default: 0.01 },
+    ],
+    random: true,
+    resolve(site, { sparsity, std }) {
+      const [rows, cols] = matrix(site);
+      const zeros = Math.min(rows, Math.ceil(sparsity * rows));
+      return { kind: 'sparse', rows, cols, zeros, std: fits(site, 'std', std) };
+    },
+  }),
+  delta_orthogonal: define({
+    summary:
+      'For convolutions (out, in, *k): an orthogonal matrix at the centre of the kernel, zero elsewhere. in ≤ out.',
+    formula: 'w[:, :, centre] = gain · Q with orthonormal columns, centre = floor(k / 2); else 0',
+    paper: 'Xiao et al. 2018, Dynamical isometry and a mean field theory of CNNs, arXiv:1806.05393',
+    parameters: [factor],
+    random: true,
+    resolve(site, { gain }) {
+      const { outputs, inputs, taps, centre } = convolution(site);
+      if (inputs > outputs && site.size > 0)
+        throw range_error(site.fn, 'shape', 'at most as many inputs as outputs', site.shape);
+      return orthogonal(site, outputs, inputs, gain, taps, centre);
+    },
+  }),
+} as const;
+
+/** The name of an initializer: that of `init.*_` without the underscore. */
+export type Name = keyof typeof initializers;
+
+/** The parameters of an initializer, as a type. */
+export type ParametersOf<N extends Name> = (typeof initializers)[N]['parameters'];
+
+/** The options of an initializer, generator and threads aside. */
+export type Options<N extends Name> = OptionsOf<ParametersOf<N>>;
+
+/**
+ * An initializer as plain data: `{ init: 'kaiming_normal', mode: 'fan_out', nonlinearity: 'relu' }`, or the bare name where
+ * all parameters have defaults.
+ */
+export type Initializer =
+  | { readonly [N in Name]: { readonly init: N } & Options<N> }[Name]
+  | { readonly [N in Name]: Record<never, never> extends Options<N> ? N : never }[Name];
+
+/** The names in the table. */
+export const names: readonly Name[] = Object.keys(initializers) as Name[];
+
+/** A row of the table, its parameters' types forgotten. */
+export function definition_of(name: Name): Definition {
+  return initializers[name];
+}

@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import type { Module } from '../modules.js';
+import type { Saved } from '../saved.js';
+
+/** How a family of models turns its Hugging Face `config.json` into modules. One small file each. */
+export interface Architecture<Config> {
+  /** `model_type` in config.json. */
+  readonly model_type: string;
+  /** What is read of config.json, with the defaults of the reference; other keys are left alone. */
+  readonly config: z.ZodType<Config>;
+  /** What happens to the keys before that, such as aliases. */
+  readonly prepare?: ((config: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>) | undefined;
+  /** The classes in `architectures` of config.json; the first one is meant where the config names none. */
+  readonly classes: Readonly<Record<string, (config: Config) => Module>>;
+  /** Where the file's names differ from the modules'. */
+  readonly saved?: Saved | undefined;
+}
+
+/** An architecture behind its config's type: from the contents of a config.json to modules. */
+export type KnownArchitecture = Architecture<unknown>;
+
+export function define_architecture<Config>(architecture: Architecture<Config>): KnownArchitecture {
+  const classes = Object.entries(architecture.classes).map(([name, build]) => {
+    return [name, (config: unknown) => build(config as Config)] as const;
+  });
+  return { ...architecture, classes: Object.fromEntries(classes) };
+}
+
+/** A size in a config. The limit keeps a slip of the keyboard from becoming a plan of millions of tensors. */
+export function size(what = 'a whole number ≥ 1', max = Number.MAX_SAFE_INTEGER): z.ZodNumber {
+  const error = max === Number.MAX_SAFE_INTEGER ? what : `${what} and ≤ ${max}`;
+  return z.int({ error }).min(1, { error }).max(max, { error });
+}
+
+/** A number of layers, of which each makes a dozen tensors. */
+export function layers(): z.ZodNumber {
+  return size(undefined, 100_000);
+}
+
+/** A size that may be missing, and null too. */
+export function optional_size() {
+  return size('a whole number ≥ 1, or null').nullish();
+}
+
+/** A standard deviation in a config. */
+export function std(): z.ZodNumber {
+  const error = 'a finite number ≥ 0';
+  return z.number({ error }).min(0, { error });
+}
+
+export function flag(): z.ZodBoolean {
+  return z.boolean({ error: 'true or false' });
+}
+
+/** `pad_token_id`: a row of the embedding, from its end where it is negative; null for none. */
+export function padding(initial: number | null) {
+  return z.int({ error: 'a whole number, or null' }).nullable().default(initial);
+}
+
+type Refinement<Config> = [fits: (config: Config) => boolean, { path: string[]; error: string }];
+
+/** For refine: that the padding's row exists, as nn.Embedding demands. */
+export const padding_fits: Refinement<{ pad_token_id: number | null; vocab_size: number }> = [
+  ({ pad_token_id: id, vocab_size: rows }) => id === null || (id >= -rows && id < rows),
+  { path: ['pad_token_id'], error: 'a row of the vocabulary, from -vocab_size to vocab_size - 1' },
+];
+
+/** For refine: that heads divide the width. */
+export const heads_divide: Refinement<{ hidden_size: number; num_attention_heads: number }> = [
+  ({ hidden_size, num_attention_heads }) => hidden_size % num_attention_heads === 0,
+  { path: ['hidden_size'], error: 'a multiple of num_attention_heads' },
+];
+
+interface RotaryConfig {
+  readonly head_dim?: number | null | undefined;
+  readonly hidden_size: number;
+  readonly num_attention_heads: number;
+}
+
+/** Half of a head is rotated against the other. Heads of up to 4, as tiny test models have, pass in transformers too. */
+const can_rotate = (width: number): boolean => width <= 4 || width % 2 === 0;
+
+/** For superRefine: that heads have two halves, as rotary position embeddings demand. */
+export function heads_rotate(
+  { head_dim, hidden_size, num_attention_heads }: RotaryConfig,
+  issues: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
+): void {
+  if (head_dim != null) {
+    if (can_rotate(head_dim)) return;
+    const message = 'an even number, since rotary position embeddings turn one half of a head against the other';
+    issues.addIssue({ code: 'custom', path: ['head_dim'], message });
+    return;
+  }
+  const width = Math.floor(hidden_size / num_attention_heads);
+  if (can_rotate(width)) return;
+  const message =
+    `heads of an even width (hidden_size / num_attention_heads, here ${width}), since rotary position embeddings turn ` +
+    'one half of a head against the other';
+  issues.addIssue({ code: 'custom', path: ['hidden_size'], message });
+}
+
+const max_labels = 1_000_000_000;
+
+/** The keys that say how many classes a classifier has. */
+export const labels = {
+  num_labels: z
+    .int({ error: `a whole number from 0 to ${max_labels}` })
+    .min(0)
+    .max(max_labels)
+    .optional(),
+  id2label: z.record(z.string(), z.unknown(), { error: 'an object from numbers to names' }).nullish(),
+};
+
+/** How many classes a classifier has: `num_labels`, or as many as `id2label` names, or two. */
+export function label_count({
+  num_labels,
+  id2label,
+}: {
+  readonly num_labels?: number | undefined;
+  readonly id2label?: Readonly<Record<string, unknown>> | null | undefined;
+}): number {
+  return num_labels ?? (id2label == null ? 2 : Object.keys(id2label).length);
+}
+
+type Keys = Readonly<Record<string, unknown>>;
+
+/**
+ * The names that transformers takes for a config's own (`attribute_map`). It sets them after the own ones, so they win where both
+ * are there.
+ */
+export function aliases(table: Readonly<Record<string, string>>): (config: Keys) => Keys {
+  return (config) => {
+    const given = new Map(Object.entries(config));
+    for (const [alias, name] of Object.entries(table)) {
+      if (given.has(alias)) given.set(name, given.get(alias));
+    }
+    return Object.fromEntries(given);
+  };
+}

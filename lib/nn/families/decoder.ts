@@ -1,0 +1,112 @@
+import type { z } from 'zod';
+import { container, embedding, linear, type Module, type Rule, repeat } from '../modules.js';
+import { flag, label_count, labels, layers, optional_size, padding, size, std } from './architecture.js';
+import { headed, transformers_init } from './transformers.js';
+
+/** The defaults that differ between decoders. */
+interface Defaults {
+  readonly vocab_size: number;
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly pad_token_id: number | null;
+  readonly tie_word_embeddings: boolean;
+}
+
+/** The keys of config.json that decoders in the manner of Llama have in common. */
+export function decoder_keys(defaults: Defaults) {
+  return {
+    ...labels,
+    vocab_size: size().default(defaults.vocab_size),
+    hidden_size: size().default(defaults.hidden_size),
+    intermediate_size: size().default(defaults.intermediate_size),
+    num_hidden_layers: layers().default(defaults.num_hidden_layers),
+    num_attention_heads: size().default(defaults.num_attention_heads),
+    num_key_value_heads: optional_size(),
+    head_dim: optional_size(),
+    initializer_range: std().default(0.02),
+    pad_token_id: padding(defaults.pad_token_id),
+    tie_word_embeddings: flag().default(defaults.tie_word_embeddings),
+  };
+}
+
+/** What decoder_keys read. */
+export type DecoderConfig = z.output<z.ZodObject<ReturnType<typeof decoder_keys>>>;
+
+/** The width of one head. */
+export function head_dim({ head_dim, hidden_size, num_attention_heads }: DecoderConfig): number {
+  return head_dim ?? Math.floor(hidden_size / num_attention_heads);
+}
+
+/**
+ * Attention with grouped keys and values.
+ *
+ * @param bias of queries, keys and values; `output_bias` of the projection back, the same unless given
+ * @param norms of queries and keys, head by head
+ */
+export function attention(
+  config: DecoderConfig,
+  { bias = false, output_bias = bias, norms }: { bias?: boolean; output_bias?: boolean; norms?: () => Module } = {},
+): Module {
+  const { hidden_size, num_attention_heads, num_key_value_heads } = config;
+  const queries = num_attention_heads * head_dim(config);
+  const keys = (num_key_value_heads ?? num_attention_heads) * head_dim(config);
+  return container('Attention', {
+    q_proj: linear(hidden_size, queries, bias),
+    k_proj: linear(hidden_size, keys, bias),
+    v_proj: linear(hidden_size, keys, bias),
+    o_proj: linear(queries, hidden_size, output_bias),
+    ...(norms && { q_norm: norms(), k_norm: norms() }),
+  });
+}
+
+/** The gated MLP: SwiGLU or GeGLU. */
+export function gated_mlp({ hidden_size, intermediate_size }: DecoderConfig, bias = false): Module {
+  return container('MLP', {
+    gate_proj: linear(hidden_size, intermediate_size, bias),
+    up_proj: linear(hidden_size, intermediate_size, bias),
+    down_proj: linear(intermediate_size, hidden_size, bias),
+  });
+}
+
+/** What is a family's own in a decoder. */
+export interface Decoder<Config> {
+  /** One layer's children. */
+  layer(config: Config): Readonly<Record<string, Module>>;
+  /** The norm after the last layer. */
+  norm(width: number): Module;
+  /** Rules beside transformers_init. */
+  readonly rules?: ((config: Config) => Readonly<Record<string, Rule>>) | undefined;
+}
+
+/** The classes of a family of decoders: the body, and the body with each of the usual heads. */
+export function decoder_classes<Config extends DecoderConfig>(parts: Decoder<Config>) {
+  const rule = (config: Config) => transformers_init(config.initializer_range, parts.rules?.(config));
+  const body = (config: Config): Module => {
+    const { vocab_size, hidden_size, pad_token_id, num_hidden_layers } = config;
+    const children = {
+      embed_tokens: embedding(vocab_size, hidden_size, pad_token_id),
+      layers: repeat(num_hidden_layers, () => container('DecoderLayer', parts.layer(config))),
+      norm: parts.norm(hidden_size),
+    };
+    return container('Model', children, { initialize: rule(config) });
+  };
+  const with_head =
+    (name: string, head: (config: Config) => Module, prefix = 'model') =>
+    (config: Config) => {
+      return headed({ [prefix]: body(config) }, { [name]: head(config) }, rule(config));
+    };
+  return {
+    body,
+    causal_lm: (config: Config): Module => {
+      const lm_head = linear(config.hidden_size, config.vocab_size, false);
+      const tied = config.tie_word_embeddings ? { 'lm_head.weight': 'model.embed_tokens.weight' } : undefined;
+      return headed({ model: body(config) }, { lm_head }, rule(config), tied);
+    },
+    sequences: with_head('score', (config) => linear(config.hidden_size, label_count(config), false)),
+    tokens: with_head('score', (config) => linear(config.hidden_size, label_count(config))),
+    /** @param prefix the body's name, which is an old one in some families */
+    answers: (prefix: string) => with_head('qa_outputs', ({ hidden_size }) => linear(hidden_size, 2), prefix),
+  };
+}

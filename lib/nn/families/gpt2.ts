@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import { container, conv1d_gpt2, embedding, layer_norm, linear, type Module, repeat } from '../modules.js';
+import { aliases, define_architecture, flag, label_count, labels, layers, size, std } from './architecture.js';
+import { headed, transformers_init } from './transformers.js';
+
+// The defaults are those of transformers' GPT2Config: the 124M model.
+const config = z
+  .looseObject({
+    ...labels,
+    vocab_size: size().default(50257),
+    n_positions: size().default(1024),
+    n_embd: size().default(768),
+    n_layer: layers().default(12),
+    n_head: size().default(12),
+    n_inner: size('a whole number ≥ 1, or null').nullish(),
+    initializer_range: std().default(0.02),
+    tie_word_embeddings: flag().default(true),
+    add_cross_attention: flag().default(false),
+  })
+  .refine(({ n_embd, n_head }) => n_embd % n_head === 0, { path: ['n_embd'], error: 'a multiple of n_head' });
+
+type Config = z.output<typeof config>;
+
+function rule({ initializer_range, n_layer }: Config) {
+  const normal = { init: 'normal', std: initializer_range } as const;
+  const residual = { init: 'normal', std: initializer_range / Math.sqrt(2 * n_layer) } as const;
+  return transformers_init(initializer_range, {
+    Conv1D: () => ({ weight: normal, bias: 'zeros' }),
+    GPT2Attention: () => ({ 'c_proj.weight': residual }),
+    GPT2MLP: () => ({ 'c_proj.weight': residual }),
+  });
+}
+
+function block({ n_embd, n_inner, add_cross_attention }: Config): Module {
+  const inner = n_inner ?? 4 * n_embd;
+  const crossattention = container('GPT2Attention', {
+    c_attn: conv1d_gpt2(n_embd, 2 * n_embd),
+    q_attn: conv1d_gpt2(n_embd, n_embd),
+    c_proj: conv1d_gpt2(n_embd, n_embd),
+  });
+  return container('GPT2Block', {
+    ln_1: layer_norm(n_embd),
+    attn: container('GPT2Attention', {
+      c_attn: conv1d_gpt2(n_embd, 3 * n_embd),
+      c_proj: conv1d_gpt2(n_embd, n_embd),
+    }),
+    ln_2: layer_norm(n_embd),
+    ...(add_cross_attention && { crossattention, ln_cross_attn: layer_norm(n_embd) }),
+    mlp: container('GPT2MLP', { c_fc: conv1d_gpt2(n_embd, inner), c_proj: conv1d_gpt2(inner, n_embd) }),
+  });
+}
+
+function body(config: Config): Module {
+  const { vocab_size, n_positions, n_embd, n_layer } = config;
+  const children = {
+    wte: embedding(vocab_size, n_embd),
+    wpe: embedding(n_positions, n_embd),
+    h: repeat(n_layer, () => block(config)),
+    ln_f: layer_norm(n_embd),
+  };
+  return container('GPT2Model', children, { initialize: rule(config) });
+}
+
+const with_head = (head: (config: Config) => Record<string, Module>) => (config: Config) => {
+  return headed({ transformer: body(config) }, head(config), rule(config));
+};
+
+/**
+ * GPT-2 (Radford et al. 2019): N(0, initializer_range²), biases 0, norms 1 and 0, and the two projections back into the residual
+ * stream (`c_proj`) scaled by 1 / sqrt(2 · n_layer). Conv1D weights are (in, out).
+ *
+ * transformers 5.18, models/gpt2/modeling_gpt2.py, `_init_weights`. Versions before July 2026 lose the scaling
+ * (huggingface/transformers#47458).
+ */
+export const gpt2 = define_architecture({
+  model_type: 'gpt2',
+  config,
+  prepare: aliases({
+    hidden_size: 'n_embd',
+    max_position_embeddings: 'n_positions',
+    num_attention_heads: 'n_head',
+    num_hidden_layers: 'n_layer',
+  }),
+  classes: {
+    GPT2LMHeadModel: (config) => {
+      const lm_head = linear(config.n_embd, config.vocab_size, false);
+      const tied = config.tie_word_embeddings ? { 'lm_head.weight': 'transformer.wte.weight' } : undefined;
+      return headed({ transformer: body(config) }, { lm_head }, rule(config), tied);
+    },
+    GPT2Model: body,
+    GPT2ForSequenceClassification: with_head((config) => ({
+      score: linear(config.n_embd, label_count(config), false),
+    })),
+    GPT2ForTokenClassification: with_head((config) => ({ classifier: linear(config.n_embd, label_count(config)) })),
+    GPT2ForQuestionAnswering: with_head(({ n_embd }) => ({ qa_outputs: linear(n_embd, 2) })),
+  },
+});

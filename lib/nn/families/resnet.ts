@@ -1,0 +1,68 @@
+import { batch_norm, by_kind, container, conv2d, linear, type Module, repeat } from '../modules.js';
+
+const rule = by_kind({
+  Conv2d: () => ({ weight: { init: 'kaiming_normal', mode: 'fan_out', nonlinearity: 'relu' } }),
+  BatchNorm2d: () => ({ weight: 'ones', bias: 'zeros' }),
+});
+
+/** A convolution of a block, without bias, and the norm after it. */
+function convolution(index: number, inputs: number, outputs: number, kernel: number): Record<string, Module> {
+  return {
+    [`conv${index}`]: conv2d(inputs, outputs, [kernel, kernel], false),
+    [`bn${index}`]: batch_norm(outputs),
+  };
+}
+
+/** torchvision makes the shortcut's projection before the block that it is then part of, as its last child. */
+function block(path: Record<string, Module>, inputs: number, outputs: number, stride: number): Module {
+  if (stride === 1 && inputs === outputs) return container('Block', path);
+  const downsample = container('Sequential', [conv2d(inputs, outputs, [1, 1], false), batch_norm(outputs)]);
+  return container('Block', { ...path, downsample }, { construction: ['downsample', ...Object.keys(path)] });
+}
+
+function basic(inputs: number, width: number, stride: number): Module {
+  return block({ ...convolution(1, inputs, width, 3), ...convolution(2, width, width, 3) }, inputs, width, stride);
+}
+
+function bottleneck(inputs: number, width: number, stride: number): Module {
+  const outputs = 4 * width;
+  const path = {
+    ...convolution(1, inputs, width, 1),
+    ...convolution(2, width, width, 3),
+    ...convolution(3, width, outputs, 1),
+  };
+  return block(path, inputs, outputs, stride);
+}
+
+function resnet(depths: readonly [number, number, number, number], make: typeof basic, expansion: 1 | 4): Module {
+  let inputs = 64;
+  const stage = (number: number, depth: number) => {
+    const width = 64 * 2 ** (number - 1);
+    return repeat(depth, (index) => {
+      const made = make(inputs, width, number > 1 && index === 0 ? 2 : 1);
+      inputs = width * expansion;
+      return made;
+    });
+  };
+  const children = {
+    ...convolution(1, 3, 64, 7),
+    layer1: stage(1, depths[0]),
+    layer2: stage(2, depths[1]),
+    layer3: stage(3, depths[2]),
+    layer4: stage(4, depths[3]),
+    fc: linear(512 * expansion, 1000),
+  };
+  return container('ResNet', children, { initialize: rule });
+}
+
+/**
+ * ResNet (He et al. 2015, arXiv:1512.03385) as torchvision has it: convolutions kaiming_normal by fan_out for relu, norms 1 and 0,
+ * the classifier as nn.Linear leaves it; a thousand classes.
+ */
+export const resnets: Readonly<Record<string, () => Module>> = {
+  resnet18: () => resnet([2, 2, 2, 2], basic, 1),
+  resnet34: () => resnet([3, 4, 6, 3], basic, 1),
+  resnet50: () => resnet([3, 4, 6, 3], bottleneck, 4),
+  resnet101: () => resnet([3, 4, 23, 3], bottleneck, 4),
+  resnet152: () => resnet([3, 8, 36, 3], bottleneck, 4),
+};

@@ -1,0 +1,163 @@
+import { z } from 'zod';
+import type { Initializer } from '../../init/initializers.js';
+import { container, embedding, linear, type Module, type Rule, repeat, rms_norm } from '../modules.js';
+import { aliases, define_architecture, label_count, labels, layers, size, std } from './architecture.js';
+import { inverse_sqrt } from './inverse-sqrt.js';
+import { headed, transformers_init } from './transformers.js';
+
+const feed_forward = "a name such as 'relu', or one after 'gated-', such as 'gated-gelu'";
+
+const config = z.looseObject({
+  ...labels,
+  vocab_size: size().default(32128),
+  d_model: size().default(512),
+  d_kv: size().default(64),
+  d_ff: size().default(2048),
+  num_layers: layers().default(6),
+  num_decoder_layers: layers(),
+  num_heads: size().default(8),
+  relative_attention_num_buckets: size().default(32),
+  initializer_factor: std().default(1),
+  feed_forward_proj: z
+    .string({ error: feed_forward })
+    .regex(/^(gated-(?=.)|(?!gated$))[^-]*$/, { error: feed_forward })
+    .default('relu'),
+});
+
+type Config = z.output<typeof config>;
+
+const general_names = aliases({
+  hidden_size: 'd_model',
+  num_attention_heads: 'num_heads',
+  num_hidden_layers: 'num_layers',
+  head_dim: 'd_kv',
+});
+
+/** Mesh TensorFlow's scales: each projection by its own inputs, queries by the width of a head besides. */
+function rule({ initializer_factor: factor, d_model, d_kv, d_ff, num_heads }: Config): Rule {
+  const normal = (std: number): Initializer => ({ init: 'normal', std: factor * std });
+  const by_width = normal(inverse_sqrt(d_model));
+  const shared = { 'shared.weight': normal(1) };
+  return transformers_init(factor, {
+    T5LayerNorm: () => ({ weight: { init: 'constant', val: factor } }),
+    T5Model: () => shared,
+    T5ForQuestionAnswering: () => ({ ...shared, 'qa_outputs.weight': by_width, 'qa_outputs.bias': 'zeros' }),
+    T5ForTokenClassification: () => ({ 'classifier.weight': normal(1), 'classifier.bias': 'zeros' }),
+    T5ClassificationHead: () => ({
+      'dense.weight': by_width,
+      'dense.bias': 'zeros',
+      'out_proj.weight': by_width,
+      'out_proj.bias': 'zeros',
+    }),
+    T5DenseActDense: () => ({ 'wi.weight': by_width, 'wo.weight': normal(inverse_sqrt(d_ff)) }),
+    T5DenseGatedActDense: () => ({
+      'wi_0.weight': by_width,
+      'wi_1.weight': by_width,
+      'wo.weight': normal(inverse_sqrt(d_ff)),
+    }),
+    T5Attention: ({ children }) => ({
+      'q.weight': normal(inverse_sqrt(d_model * d_kv)),
+      'k.weight': by_width,
+      'v.weight': by_width,
+      'o.weight': normal(inverse_sqrt(num_heads * d_kv)),
+      ...('relative_attention_bias' in (children ?? {}) && { 'relative_attention_bias.weight': by_width }),
+    }),
+  });
+}
+
+const norm = (width: number): Module => ({ ...rms_norm(width), kind: 'T5LayerNorm' });
+
+function attention({ d_model, d_kv, num_heads, relative_attention_num_buckets }: Config, positions: boolean): Module {
+  const inner = num_heads * d_kv;
+  return container('T5Attention', {
+    q: linear(d_model, inner, false),
+    k: linear(d_model, inner, false),
+    v: linear(d_model, inner, false),
+    o: linear(inner, d_model, false),
+    ...(positions && { relative_attention_bias: embedding(relative_attention_num_buckets, num_heads) }),
+  });
+}
+
+function dense({ d_model, d_ff, feed_forward_proj }: Config): Module {
+  const wo = linear(d_ff, d_model, false);
+  if (!feed_forward_proj.startsWith('gated-')) {
+    return container('T5DenseActDense', { wi: linear(d_model, d_ff, false), wo });
+  }
+  const wi_0 = linear(d_model, d_ff, false);
+  return container('T5DenseGatedActDense', { wi_0, wi_1: linear(d_model, d_ff, false), wo });
+}
+
+/** The encoder, or the decoder: only its first layer knows positions. Its embedding is the shared one in the end. */
+function stack(config: Config, count: number, decoder: boolean): Module {
+  const { vocab_size, d_model } = config;
+  const block = (index: number) => {
+    const self = { SelfAttention: attention(config, index === 0), layer_norm: norm(d_model) };
+    const cross = { EncDecAttention: attention(config, false), layer_norm: norm(d_model) };
+    const last = { DenseReluDense: dense(config), layer_norm: norm(d_model) };
+    const parts = decoder ? [self, cross, last] : [self, last];
+    return container('T5Block', { layer: repeat(parts.length, (part) => container('T5Layer', parts[part])) });
+  };
+  const children = {
+    embed_tokens: embedding(vocab_size, d_model),
+    block: repeat(count, block),
+    final_layer_norm: norm(d_model),
+  };
+  return container('T5Stack', children, { initialize: rule(config) });
+}
+
+/** A model with the shared embedding, and with a head where one is given. Everything is tied, whatever the config says. */
+function model(config: Config, kind: string, decoder: boolean, head: Readonly<Record<string, Module>> = {}): Module {
+  const { vocab_size, d_model, num_layers, num_decoder_layers } = config;
+  const children = {
+    shared: embedding(vocab_size, d_model),
+    encoder: stack(config, num_layers, false),
+    ...(decoder && { decoder: stack(config, num_decoder_layers, true) }),
+    ...head,
+  };
+  const tied = [
+    'encoder.embed_tokens',
+    ...(decoder ? ['decoder.embed_tokens'] : []),
+    ...('lm_head' in head ? ['lm_head'] : []),
+  ];
+  return container(kind, children, {
+    initialize: rule(config),
+    tied: Object.fromEntries(tied.map((name) => [`${name}.weight`, 'shared.weight'])),
+  });
+}
+
+/**
+ * T5 (Raffel et al. 2019) and T5 1.1: normal, with a standard deviation of initializer_factor (1) over the square root of each
+ * projection's inputs, norms initializer_factor. transformers ties embeddings and head whatever `tie_word_embeddings` says.
+ */
+export const t5 = define_architecture({
+  model_type: 't5',
+  config,
+  // Missing decoder layers are as many as `num_layers` says, whatever its general name says: transformers reads that one later.
+  prepare: (config) => {
+    return general_names({ ...config, num_decoder_layers: config.num_decoder_layers ?? config.num_layers ?? 6 });
+  },
+  classes: {
+    T5ForConditionalGeneration: (config) => {
+      return model(config, 'T5Model', true, { lm_head: linear(config.d_model, config.vocab_size, false) });
+    },
+    T5Model: (config) => model(config, 'T5Model', true),
+    T5EncoderModel: (config) => model(config, 'T5Model', false),
+    T5ForSequenceClassification: (config) => {
+      const head = {
+        dense: linear(config.d_model, config.d_model),
+        out_proj: linear(config.d_model, label_count(config)),
+      };
+      const classification_head = container('T5ClassificationHead', head);
+      return headed({ transformer: model(config, 'T5Model', true) }, { classification_head }, rule(config));
+    },
+    T5ForTokenClassification: (config) => {
+      const classifier = linear(config.d_model, label_count(config));
+      const children = { transformer: model(config, 'T5Model', false), classifier };
+      return container('T5ForTokenClassification', children, { initialize: rule(config) });
+    },
+    T5ForQuestionAnswering: (config) => {
+      const qa_outputs = linear(config.d_model, label_count(config));
+      return model(config, 'T5ForQuestionAnswering', true, { qa_outputs });
+    },
+  },
+});

@@ -1,0 +1,38 @@
+import type { Initializer } from '../../init/initializers.js';
+import { by_kind, container, type Module, type Rule } from '../modules.js';
+
+/**
+ * What transformers initializes unless a family says otherwise (5.18, modeling_utils.py, `_init_weights`): linear layers,
+ * convolutions and embeddings from N(0, std²), biases 0, norms 1 and 0.
+ *
+ * @param std `initializer_range`; 0 means 0.02, as it does there
+ * @param own the family's own rules, by the modules' kinds; where there is one, the general rule is left out
+ */
+export function transformers_init(std: number, own: Readonly<Record<string, Rule>> = {}): Rule {
+  const normal: Initializer = { init: 'normal', std: std === 0 ? 0.02 : std };
+  const with_bias = (module: Module, weight: Initializer) => {
+    return module.own?.bias === undefined ? { weight } : { weight, bias: 'zeros' as const };
+  };
+  return by_kind({
+    Linear: (module) => with_bias(module, normal),
+    Conv2d: (module) => with_bias(module, normal),
+    Embedding: () => ({ weight: normal }),
+    LayerNorm: (module) => with_bias(module, 'ones'),
+    RMSNorm: (module) => with_bias(module, 'ones'),
+    ...own,
+  });
+}
+
+/**
+ * A model within a model: the body, which has initialized itself, then the head, which the rule initializes after that.
+ *
+ * @param body under the name that it has there
+ */
+export function headed(
+  body: Readonly<Record<string, Module>>,
+  head: Readonly<Record<string, Module>>,
+  initialize: Rule,
+  tied?: Module['tied'],
+): Module {
+  return container('Headed', { ...body, ...head }, { initialize, tied });
+}

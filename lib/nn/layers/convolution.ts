@@ -1,0 +1,126 @@
+import { range_error } from '../../core/check.js';
+import { elements_of } from '../../core/shape.js';
+import type { SizesArgument } from './argument.js';
+import { bias, define, size } from './definition.js';
+import { in_order, type Layer } from './layer.js';
+import { default_bias, default_weight } from './linear.js';
+
+type Rank = 1 | 2 | 3;
+
+const channels = [
+  size('in_channels', 'channels of the input'),
+  size('out_channels', 'channels of the output'),
+] as const;
+
+/** Sizes along the dimensions of the kernel that matter to the forward pass only. */
+function unused_sizes<const N extends string>(name: N, dimensions: Rank, min: 0 | 1, doc: string) {
+  return { name, kind: 'sizes', dimensions, min, default: min, positional: true, unused: true, doc } as const;
+}
+
+function kernel_size(dimensions: Rank) {
+  const doc = 'the size of the kernel';
+  return { name: 'kernel_size', kind: 'sizes', dimensions, min: 0, required: true, positional: true, doc } as const;
+}
+
+const groups = {
+  name: 'groups',
+  kind: 'integer',
+  min: 1,
+  default: 1,
+  positional: true,
+  doc: 'divides both numbers of channels; each group of outputs sees its own group of inputs',
+} as const;
+
+function stride(dimensions: Rank) {
+  return unused_sizes('stride', dimensions, 1, 'the step of the kernel');
+}
+
+function dilation(dimensions: Rank) {
+  return unused_sizes('dilation', dimensions, 1, 'the distance between taps of the kernel');
+}
+
+function padding_mode<const W extends string>(...words: readonly ['zeros', ...W[]]) {
+  const doc = 'what the input is padded with';
+  return { name: 'padding_mode', kind: 'word', words, default: 'zeros', positional: true, unused: true, doc } as const;
+}
+
+interface Channels {
+  readonly in_channels: number;
+  readonly out_channels: number;
+  readonly kernel_size: readonly number[];
+  readonly groups: number;
+  readonly bias: boolean;
+}
+
+/** Weight and bias; PyTorch reads the fan in off the weight as it lies, (first, second, *kernel), transposed or not. */
+function weighted(fn: string, transposed: boolean, values: Channels): Layer {
+  const { in_channels, out_channels, kernel_size, groups } = values;
+  for (const name of ['in_channels', 'out_channels'] as const) {
+    if (values[name] % groups !== 0) throw range_error(fn, name, `a multiple of groups (${groups})`, values[name]);
+  }
+  const [first, second] = transposed ? [in_channels, out_channels / groups] : [out_channels, in_channels / groups];
+  const fan_in = elements_of([second, ...kernel_size]);
+  return in_order([
+    { name: 'weight', shape: [first, second, ...kernel_size], initializer: default_weight },
+    values.bias && { name: 'bias', shape: [out_channels], initializer: default_bias(fan_in) },
+  ]);
+}
+
+function dimensions(rank: Rank): string {
+  return rank === 1 ? 'one dimension' : rank === 2 ? 'two dimensions' : 'three dimensions';
+}
+
+function convolution<const R extends Rank>(rank: R) {
+  const padding = {
+    ...unused_sizes('padding', rank, 0, 'what is added to each side of the input'),
+    words: ['valid', 'same'],
+  } as const satisfies SizesArgument;
+  return define({
+    summary: `A convolution over ${dimensions(rank)}, with a weight of shape (out, in / groups, *kernel).`,
+    initialization: 'weight and bias U(±1/√fan_in), fan_in = in_channels / groups · ∏ kernel_size',
+    arguments: [
+      ...channels,
+      kernel_size(rank),
+      stride(rank),
+      padding,
+      dilation(rank),
+      groups,
+      bias,
+      padding_mode('zeros', 'reflect', 'replicate', 'circular'),
+    ],
+    build(values, fn) {
+      if (values.padding === 'same' && values.stride.some((step) => step !== 1)) {
+        throw range_error(fn, 'stride', "1 where padding is 'same'", values.stride);
+      }
+      return weighted(fn, false, values);
+    },
+  });
+}
+
+function transposed_convolution<const R extends Rank>(rank: R) {
+  return define({
+    summary: `A transposed convolution over ${dimensions(rank)}, with a weight of shape (in, out / groups, *kernel).`,
+    initialization: 'weight and bias U(±1/√fan), fan = out_channels / groups · ∏ kernel_size',
+    arguments: [
+      ...channels,
+      kernel_size(rank),
+      stride(rank),
+      unused_sizes('padding', rank, 0, 'what is cut from each side of the output'),
+      unused_sizes('output_padding', rank, 0, 'what is added to one side of the output'),
+      groups,
+      bias,
+      dilation(rank),
+      padding_mode('zeros'),
+    ],
+    build: (values, fn) => weighted(fn, true, values),
+  });
+}
+
+export const convolution_layers = {
+  Conv1d: convolution(1),
+  Conv2d: convolution(2),
+  Conv3d: convolution(3),
+  ConvTranspose1d: transposed_convolution(1),
+  ConvTranspose2d: transposed_convolution(2),
+  ConvTranspose3d: transposed_convolution(3),
+} as const;

@@ -1,0 +1,109 @@
+import { check_shape } from '../core/check.js';
+import type { Dtype } from '../core/dtype.js';
+import { InputError } from '../core/errors.js';
+import { is_random } from '../core/fill.js';
+import { is_fillable } from '../core/stored-dtype.js';
+import { type Draw, is_drawn } from '../init/draw.js';
+import { resolve } from '../init/resolve.js';
+import { is_torch_key, type Key, no_key } from '../native/addon.js';
+import { type Engine, Generator } from '../random/generator.js';
+import type { ResolvedTensor } from './plan.js';
+
+/** What the tensors of a checkpoint are drawn from: the one place where an engine, a seed and a tensor become a key. */
+export interface Keys {
+  readonly engine: Engine;
+  /** In [0, 2^64). */
+  readonly seed: bigint;
+  /** The key of one of the plan's tensors. */
+  of(tensor: ResolvedTensor): Key;
+}
+
+/** The version of each engine's numbers: part of what makes the bytes. */
+export const stream_versions: Readonly<Record<Engine, number>> = { philox: 1, torch: 1 };
+
+/** A plan's tensors, and its draws where they are not simply those of the tensors. */
+interface Drawn {
+  readonly tensors: readonly ResolvedTensor[];
+  readonly draws?: readonly Draw[] | undefined;
+}
+
+/**
+ * The keys of a plan in an engine. With 'torch' this walks through all draws, a fraction of a millisecond each.
+ *
+ * @throws InputError naming the tensor, for a truncated normal whose draws would go on and on
+ */
+export function keys_for(engine: Engine, seed: bigint, plan: Drawn): Keys {
+  return engine === 'torch' ? torch_keys(seed, plan) : philox_keys(seed);
+}
+
+/** Each tensor has a stream of its own, which follows from its name: any order, any part of a plan. */
+export function philox_keys(seed: bigint): Keys {
+  return { engine: 'philox', seed, of: ({ stream }) => ({ seed, stream }) };
+}
+
+/**
+ * The generator's places as PyTorch constructs the model: it makes one draw after the other, and a tensor has the values of the
+ * last one with its name. Draws are in the model's dtype.
+ */
+export function torch_keys(seed: bigint, { tensors, draws }: Drawn): Keys {
+  const generator = new Generator({ engine: 'torch', seed });
+  const dtypes = new Map<string, Dtype>();
+  for (const { name, dtype, part_of } of tensors) if (is_fillable(dtype)) dtypes.set(part_of?.tensor ?? name, dtype);
+  const [usual = 'float32'] = dtypes.values();
+  const keys = new Map<string, Key>();
+  const keep = shared_states();
+  for (const { tensor, shape, initializer } of draws ?? own_draws(tensors)) {
+    const dtype = dtypes.get(tensor) ?? usual;
+    const fill = resolve(initializer, shape, { dtype });
+    const total = check_shape('draw', shape);
+    if (total === 0) continue;
+    const key = naming(tensor, () => generator.next_key(fill, dtype, total));
+    if (is_random(fill)) keys.set(tensor, keep(key));
+  }
+  return {
+    engine: 'torch',
+    seed,
+    of({ name, copy_of, part_of, fill, elements }) {
+      if (!is_random(fill) || elements === 0) return no_key;
+      const key = keys.get(part_of?.tensor ?? copy_of ?? name);
+      if (key === undefined) throw new Error(`the plan has no draw of ${JSON.stringify(name)}`);
+      return part_of === undefined ? key : { ...key, offset: part_of.begin };
+    },
+  };
+}
+
+function naming<T>(tensor: string, draw: () => T): T {
+  try {
+    return draw();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new InputError(`tensor ${JSON.stringify(tensor)}: ${cause.message}`, { cause });
+  }
+}
+
+/** States of 5 KB in one shared memory: threads that are sent a key read it there, in place of copies of their own. */
+const states_a_slab = 1024;
+
+function shared_states(): (key: Key) => Key {
+  let slab = new SharedArrayBuffer(0);
+  let used = 0;
+  return (key) => {
+    if (!is_torch_key(key)) return key;
+    const { length } = key.state;
+    if (used + length > slab.byteLength) {
+      slab = new SharedArrayBuffer(states_a_slab * length);
+      used = 0;
+    }
+    const state = new Uint8Array(slab, used, length);
+    state.set(key.state);
+    used += length;
+    return { ...key, state };
+  };
+}
+
+/** Also of what bounds that are equal make a constant: it moves the generator. */
+function own_draws(tensors: readonly ResolvedTensor[]): Draw[] {
+  return tensors
+    .filter(({ initializer, copy_of }) => is_drawn(initializer) && copy_of === undefined)
+    .map(({ name, shape, slice, initializer }) => ({ tensor: name, shape: slice?.shape ?? shape, initializer }));
+}

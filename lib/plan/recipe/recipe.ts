@@ -1,0 +1,112 @@
+import type { Dtype } from '../../core/dtype.js';
+import { InputError } from '../../core/errors.js';
+import { type JsonDocument, show_path } from '../../core/json.js';
+import { parse_with } from '../../core/json-problems.js';
+import { draws_after, draws_of } from '../changes.js';
+import type { Plan, PlannedTensor } from '../plan.js';
+import { apply_preset } from '../presets/apply.js';
+import { apply_rules, type Rule, rules_of } from '../rules/rules.js';
+import { recipe_layers } from './layers.js';
+import { recipe_presets } from './presets.js';
+import { recipe_schema } from './schema.js';
+import { recipe_tensors } from './tensors.js';
+
+/** The plan of a recipe. */
+export interface RecipePlan extends Plan {
+  readonly warnings: readonly string[];
+  /** Names a tensor's place in the recipe, for messages. */
+  readonly place: (name: string) => string;
+}
+
+/** What a recipe builds on: its `model`, or its `like`. */
+export interface RecipeBase {
+  /** @param rules of the recipe's `initializers`; a model has its own, and does not ask them */
+  plan(rules: readonly Rule[]): Plan;
+  readonly asks_rules: boolean;
+}
+
+/** The top level of a recipe: what it builds on, and the dtype of what names none. */
+export function parse_recipe({ value, source }: JsonDocument) {
+  const recipe = parse_with(recipe_schema, value, source);
+  if (recipe.model !== undefined && recipe.like !== undefined) {
+    throw new InputError(`${source}: expected "model" or "like", but both are there`, { path: source });
+  }
+  const parts = [recipe.tensors, recipe.layers, recipe.model, recipe.like];
+  if (parts.every((part) => part === undefined)) {
+    const what = 'expected "tensors", "layers", "model" or "like", from which the tensors come';
+    throw new InputError(`${source}: ${what}, but none of them is there`, { path: source });
+  }
+  return recipe;
+}
+
+/**
+ * The plan of a recipe: docs/recipes.md. The tensors are those of its base, then of its layers, then its own; initializers come from, each
+ * before those after it: the base and the layers, `initializers`, the presets, a tensor's own `init`, `overrides`.
+ *
+ * @param override the dtype of tensors that name none, in place of the recipe's own
+ * @param base what `model` or `like` stands for
+ * @param later rules that will come after the recipe: a tensor that they initialize needs no initializer before
+ * @throws InputError naming the JSON path and what was expected there
+ */
+export function plan_of_recipe(
+  document: JsonDocument,
+  override?: Dtype,
+  base?: RecipeBase,
+  later: readonly Rule[] = [],
+): RecipePlan {
+  const { source } = document;
+  const recipe = parse_recipe(document);
+  const dtype = override ?? recipe.dtype ?? 'float32';
+  const rules = rules_of(document, 'initializers', 'initializer');
+  const presets = recipe_presets(recipe.preset, source);
+  const overrides = rules_of(document, 'overrides');
+
+  const begun: Plan = base?.plan(rules) ?? { tensors: [] };
+  const places = new Map(begun.tensors.map(({ name }) => [name, `tensor ${JSON.stringify(name)}`]));
+  const layers = recipe_layers(document, recipe.layers, dtype, places);
+  const own = recipe_tensors(document, recipe.tensors, dtype, rules, places);
+  const built = [...begun.tensors, ...layers.tensors];
+  const warnings = [
+    ...(begun.warnings ?? []),
+    ...idle_rules(rules, base?.asks_rules ? begun.tensors : [], own.tensors, built),
+  ];
+
+  let plan: Plan = { tensors: [...built, ...own.tensors], warnings };
+  for (const preset of presets) plan = apply_preset(plan, preset, own.fixed);
+  plan = apply_rules(plan, overrides);
+
+  const place = (name: string) => places.get(name) ?? `tensor ${JSON.stringify(name)}`;
+  const comes_later = (name: string) =>
+    later.some(({ initializer, matches }) => initializer !== undefined && matches(name));
+  const missing = plan.tensors.find(({ name, initializer }) => initializer === own.missing && !comes_later(name));
+  if (missing !== undefined) {
+    const what = 'expected an initializer: its own "init", or a rule in "initializers" that matches its name';
+    throw new InputError(`${source}: ${place(missing.name)}: ${what}`, { path: source });
+  }
+  // What presets and overrides change is drawn once, in the end: so all that was built is looked at together.
+  const constructed = { tensors: built, draws: [...(begun.draws ?? draws_of(begun.tensors)), ...layers.draws] };
+  return {
+    tensors: plan.tensors,
+    warnings: plan.warnings ?? [],
+    place,
+    ...(begun.config !== undefined && { config: begun.config }),
+    ...(built.length > 0 && { draws: draws_after(constructed, plan.tensors) }),
+  };
+}
+
+/** A warning for each rule of `initializers` that gives no tensor its initializer because none of their names matches. */
+function idle_rules(
+  rules: readonly Rule[],
+  base: readonly PlannedTensor[],
+  own: readonly PlannedTensor[],
+  built: readonly PlannedTensor[],
+): string[] {
+  const asked = [...base, ...own];
+  const idle = rules.filter(({ matches }) => !asked.some(({ name }) => matches(name)));
+  return idle.map(({ matches, place }) => {
+    const elsewhere = built.some(({ name }) => matches(name));
+    return elsewhere
+      ? `${place} matches only tensors that have an initializer already: ${show_path(['overrides'])} would replace it`
+      : `${place} matches no tensor`;
+  });
+}

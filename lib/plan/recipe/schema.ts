@@ -1,0 +1,251 @@
+import { z } from 'zod';
+import { is_plain_object, quoted } from '../../core/check.js';
+import { object_error } from '../../core/json-problems.js';
+import type { Argument } from '../../nn/layers/argument.js';
+import { type LayerKind, layer_definition, layer_kinds } from '../../nn/layers/table.js';
+import { type Preset, type PresetParameter, presets } from '../presets/index.js';
+import { role_names, roles } from '../presets/roles.js';
+import { any_initializer, filled_dtype, initializer_schemas, stored_dtype } from '../rules/initializer-schema.js';
+
+const dimension = z.int({
+  error: ({ input }) => `a whole number ≥ 0${Number(input) > Number.MAX_SAFE_INTEGER ? ' and < 2^53' : ''}`,
+});
+
+/** A tensor's shape. */
+export const shape_schema = z
+  .array(dimension.min(0, { error: 'a whole number ≥ 0' }), { error: 'a shape: an array of whole numbers ≥ 0' })
+  .meta({ id: 'shape' });
+
+const tensor_keys = { shape: shape_schema, dtype: stored_dtype.optional() };
+
+/** Tensors with an initializer of their own, by its name. */
+export const tensor_schemas = initializer_schemas(tensor_keys);
+
+/** A tensor without one. */
+export const plain_tensor = z.strictObject(tensor_keys, {
+  error: object_error([...Object.keys(tensor_keys), 'init'], 'a shape, or an object with a shape'),
+});
+
+// ---- layers ----
+
+function argument_schema(argument: Argument, nested: z.ZodType): z.ZodType {
+  let schema = plain_argument(argument, nested);
+  if (argument.nullable) schema = schema.nullable();
+  schema = schema.describe(argument.doc + (argument.unused ? ' (changes neither shapes nor values)' : ''));
+  return argument.required ? schema : schema.optional();
+}
+
+function plain_argument(argument: Argument, nested: z.ZodType): z.ZodType {
+  const or_null = argument.nullable ? ', or null' : '';
+  switch (argument.kind) {
+    case 'boolean':
+      return z.boolean({ error: 'true or false' });
+    case 'word':
+      return z.enum(argument.words, { error: `one of ${quoted(argument.words)}` });
+    case 'layer':
+      return nested;
+    case 'sizes': {
+      const { min, dimensions, words = [] } = argument;
+      const list = dimensions === undefined ? 'an array of them' : `an array of ${dimensions}`;
+      const instead = words.map((word) => `, '${word}'`).join('');
+      const error = `a whole number ≥ ${min}${instead} or ${list}${or_null}`;
+      const one = z.int({ error }).min(min, { error });
+      const all = z.array(one, { error });
+      const list_of = dimensions === undefined ? all : all.length(dimensions, { error });
+      return z.union([one, list_of, ...(words.length > 0 ? [z.enum(words)] : [])], { error });
+    }
+    default: {
+      const { min, max } = argument;
+      const range = max !== undefined ? ` from ${min ?? '-∞'} to ${max}` : min !== undefined ? ` ≥ ${min}` : '';
+      const error = `a ${argument.kind === 'integer' ? 'whole' : 'finite'} number${range}${or_null}`;
+      let number: z.ZodNumber = argument.kind === 'integer' ? z.int({ error }) : z.number({ error });
+      if (min !== undefined) number = number.min(min, { error });
+      if (max !== undefined) number = number.max(max, { error });
+      return number;
+    }
+  }
+}
+
+/** The schema of one kind of layer: `kind`, PyTorch's arguments, and the dtype of its tensors. */
+export function layer_schema(
+  kind: LayerKind,
+  nested: z.ZodType = any_object('a layer: an object with its "kind"'),
+): z.ZodObject {
+  const definition = layer_definition(kind);
+  const keys: Record<string, z.ZodType> = {
+    kind: z.literal(kind).describe(`${definition.summary} ${definition.initialization}`),
+    dtype: filled_dtype.optional(),
+  };
+  for (const argument of definition.arguments) keys[argument.name] = argument_schema(argument, nested);
+  return z.strictObject(keys, { error: object_error(Object.keys(keys)) });
+}
+
+// ---- presets ----
+
+function preset_parameter({ kind, doc, min, above, max, required, ...rest }: PresetParameter): z.ZodType {
+  const low = above === undefined ? (min === undefined ? '' : ` ≥ ${min}`) : ` > ${above}`;
+  const error = `a ${kind === 'integer' ? 'whole' : 'finite'} number${max === undefined ? low : ` from ${min} to ${max}`}`;
+  let schema: z.ZodNumber = kind === 'integer' ? z.int({ error }) : z.number({ error });
+  if (min !== undefined) schema = schema.min(min, { error });
+  if (above !== undefined) schema = schema.gt(above, { error });
+  if (max !== undefined) schema = schema.max(max, { error });
+  const described = schema.describe(rest.default === undefined ? doc : `${doc} (default: ${rest.default})`);
+  return required ? described : described.optional();
+}
+
+const globs = z.union([z.string(), z.array(z.string()).min(1)], { error: 'a glob, or an array of globs' });
+
+/** The schema of one preset: its name, its parameters, and globs of roles. */
+export function preset_schema(name: string, { summary, parameters, rules, named_roles = [] }: Preset): z.ZodObject {
+  const used = role_names.filter((role) => rules.some((rule) => rule.role === role));
+  const by_role = used.map((role) => {
+    const described = globs.describe(roles[role].doc);
+    return [role, named_roles.includes(role) ? described : described.optional()] as const;
+  });
+  const role_schema = z.strictObject(Object.fromEntries(by_role), {
+    error: object_error(used, 'an object from roles to globs'),
+  });
+  const keys = {
+    name: z.literal(name).describe(summary),
+    ...Object.fromEntries(parameters.map((parameter) => [parameter.name, preset_parameter(parameter)])),
+    roles: named_roles.length > 0 ? role_schema : role_schema.optional(),
+  };
+  return z.strictObject(keys, { error: object_error(Object.keys(keys)) });
+}
+
+/** Whether a preset's bare name will do. */
+function is_bare({ parameters, named_roles = [] }: Preset): boolean {
+  return named_roles.length === 0 && parameters.every(({ required }) => !required);
+}
+
+// ---- the whole ----
+
+export const recipe_keys = [
+  'dtype',
+  'model',
+  'like',
+  'layers',
+  'tensors',
+  'initializers',
+  'preset',
+  'overrides',
+  '$schema',
+];
+
+// Not z.record: it drops "__proto__", and the order of the keys is read from the text.
+function any_object(error: string) {
+  return z.custom<Readonly<Record<string, unknown>>>(is_plain_object, { error });
+}
+
+/** A recipe's top level; what stands in its objects is checked one by one. */
+export const recipe_schema = z.strictObject(
+  {
+    $schema: z.string({ error: 'a string' }).optional(),
+    dtype: filled_dtype.optional(),
+    model: z
+      .union([z.string().min(1), any_object('an object')], {
+        error: 'a path to a config.json, the name of a model, or a config as an object',
+      })
+      .optional(),
+    like: z.string({ error: 'a path to a checkpoint' }).min(1, { error: 'a path to a checkpoint' }).optional(),
+    layers: any_object('an object from names to layers').optional(),
+    tensors: any_object('an object from names to shapes').optional(),
+    initializers: any_object('an object from globs to initializers').optional(),
+    preset: z.unknown().optional(),
+    overrides: any_object('an object from globs to initializers').optional(),
+  },
+  {
+    error: (issue) => {
+      const text = object_error(recipe_keys)(issue);
+      const seed = issue.code === 'unrecognized_keys' && issue.keys.includes('seed');
+      return seed ? `${text}; the seed is no part of a recipe: give it with --seed` : text;
+    },
+  },
+);
+
+function any_layer(): z.ZodType {
+  // A lazy one in between, since describing a lazy schema copies it, and copies of copies would have no end.
+  const nested: z.ZodType = z.lazy(() => layer);
+  const layer: z.ZodType = z
+    .lazy(() => z.union(layer_kinds.map((kind) => layer_schema(kind, nested))))
+    .meta({ id: 'layer', description: "a layer of torch.nn by its class's name, with PyTorch's arguments" });
+  return layer;
+}
+
+function any_preset(): z.ZodType {
+  const all = Object.entries(presets);
+  const bare = all.filter(([, preset]) => is_bare(preset)).map(([name]) => name);
+  return z.union([z.enum(bare), ...all.map(([name, preset]) => preset_schema(name, preset))]).meta({ id: 'preset' });
+}
+
+function any_tensor(): z.ZodType {
+  return z.union([shape_schema, plain_tensor, ...tensor_schemas.values()]).meta({ id: 'tensor' });
+}
+
+/** What an override may be. */
+function any_change(initializer: z.ZodType): z.ZodType {
+  const with_dtype = initializer_schemas({ dtype: stored_dtype }).values();
+  return z.union([z.strictObject({ dtype: stored_dtype }), initializer, ...with_dtype]).meta({ id: 'change' });
+}
+
+/** The schema that editors get: the same in one piece. */
+export function published_schema(): z.ZodType {
+  const initializer = any_initializer();
+  const layer = any_layer();
+  const preset = any_preset();
+  const tensor = any_tensor();
+  const change = any_change(initializer);
+  const shape = {
+    $schema: z.string().optional(),
+    dtype: filled_dtype.optional().describe('of what names none; of all tensors of a model'),
+    model: z
+      .union([z.string().min(1), z.record(z.string(), z.unknown())])
+      .optional()
+      .describe("a config.json's path, seen from the recipe's folder; a known model's name; or a config itself"),
+    like: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("a checkpoint's path, seen from the recipe's folder: names, shapes, dtypes"),
+    layers: z
+      .record(z.string(), layer)
+      .optional()
+      .describe('layers of torch.nn by their names; braces repeat: h.{0..11}'),
+    tensors: z
+      .record(z.string(), tensor)
+      .optional()
+      .describe('tensors by their names; braces repeat: h.{0..11}.weight'),
+    initializers: z
+      .record(z.string(), initializer)
+      .optional()
+      .describe('from globs to initializers, for tensors that have none yet; the last one that matches counts'),
+    preset: z
+      .union([preset, z.array(preset)])
+      .optional()
+      .describe('published schemes, one after the other'),
+    overrides: z
+      .record(z.string(), change)
+      .optional()
+      .describe(
+        'from globs to initializers or dtypes that replace what a tensor has; the last one that matches counts',
+      ),
+  };
+  return z.strictObject(shape).meta({
+    title: 'nninit recipe',
+    description: 'Tensors of a model and how they are initialized: docs/recipes.md of nninit',
+  });
+}
+
+/** docs/recipe.schema.json. */
+export function recipe_json_schema(): unknown {
+  return z.toJSONSchema(published_schema(), {
+    io: 'input',
+    target: 'draft-2020-12',
+    override({ jsonSchema: schema }) {
+      // What zod adds to each integer and each record says nothing here.
+      if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+      if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+      delete schema.propertyNames;
+    },
+  });
+}

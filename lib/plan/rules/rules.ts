@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { is_plain_object } from '../../core/check.js';
+import { InputError } from '../../core/errors.js';
+import { type JsonDocument, type JsonPath, read_json, show_path } from '../../core/json.js';
+import { object_error, parse_with } from '../../core/json-problems.js';
+import { is_fillable, type StoredDtype } from '../../core/stored-dtype.js';
+import type { Initializer } from '../../init/initializers.js';
+import { with_initializer, with_tensors } from '../changes.js';
+import type { Plan } from '../plan.js';
+import { matcher } from './globs.js';
+import { initializer_schemas, parse_initializer, schema_of, stored_dtype } from './initializer-schema.js';
+
+/** A rule from names to an initializer, a dtype or both. */
+export interface Rule {
+  readonly glob: string;
+  readonly matches: (name: string) => boolean;
+  readonly initializer?: Initializer | undefined;
+  readonly dtype?: StoredDtype | undefined;
+  /** Where it stands, for messages: `recipe.json: overrides["*.weight"]`. */
+  readonly place: string;
+}
+
+function rule_matcher(glob: string, place: string, source?: string): (name: string) => boolean {
+  try {
+    return matcher(glob);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`${place}: expected a glob: ${message}`, { path: source, cause });
+  }
+}
+
+const with_dtype = initializer_schemas({ dtype: stored_dtype.optional() });
+const only_dtype = z.strictObject({ dtype: stored_dtype }, { error: object_error(['init', 'dtype']) });
+
+/** A rule's right side: an initializer, which may have a `dtype` beside its parameters, or a `dtype` alone. */
+function parse_change(value: unknown, source: string, path: JsonPath): Pick<Rule, 'initializer' | 'dtype'> {
+  if (!is_plain_object(value)) return { initializer: parse_initializer(value, source, path) };
+  if (!Object.hasOwn(value, 'init') && Object.hasOwn(value, 'dtype'))
+    return parse_with(only_dtype, value, source, path);
+  const { dtype, ...initializer } = parse_with(schema_of(with_dtype, value, source, path), value, source, path);
+  return { initializer: initializer as unknown as Initializer, dtype: dtype as StoredDtype | undefined };
+}
+
+/**
+ * The rules of an object from globs to changes, in the order of the text.
+ *
+ * @param key the object's key in the document; the document itself without it
+ * @param right 'initializer' where no dtypes are allowed
+ */
+export function rules_of(document: JsonDocument, key?: string, right: 'change' | 'initializer' = 'change'): Rule[] {
+  const { source, value } = document;
+  const object = key === undefined ? value : (value as Readonly<Record<string, unknown>>)[key];
+  if (object === undefined) return [];
+  const prefix = key === undefined ? [] : [key];
+  const parsed = parse_with(
+    z.custom<Readonly<Record<string, unknown>>>(is_plain_object, { error: 'an object from globs to initializers' }),
+    object,
+    source,
+    prefix,
+  );
+  return document.keys_of(key).map((glob): Rule => {
+    const path = [...prefix, glob];
+    const place = `${source}: ${show_path(path)}`;
+    const matches = rule_matcher(glob, place, source);
+    if (right === 'change') return { glob, matches, ...parse_change(parsed[glob], source, path), place };
+    return { glob, matches, initializer: parse_initializer(parsed[glob], source, path), place };
+  });
+}
+
+/**
+ * The rule of `--init GLOB=INITIALIZER`: an initializer's name, or JSON as in a file of rules.
+ *
+ * @param text cut at its first `=`
+ */
+export function rule_of_text(text: string): Rule {
+  const at = text.indexOf('=');
+  const [glob, right] = [text.slice(0, at), text.slice(at + 1)];
+  const place = `--init ${text}`;
+  const refuse = (what: string) => new InputError(`${place}: ${what}`);
+  if (at < 1) throw refuse("expected GLOB=INITIALIZER, such as '*.bias=zeros'");
+  const value = right.trimStart().startsWith('{') ? read_json(Buffer.from(right), place).value : right;
+  return { glob, matches: rule_matcher(glob, place), ...parse_change(value, place, []), place };
+}
+
+/**
+ * Applies rules to a plan: the last initializer and the last dtype of those that match a tensor replace its own. True globs leave tensors
+ * alone that can only be zeros: "*" does not mean counters.
+ *
+ * @returns the plan, with a warning for each rule that matches nothing
+ */
+export function apply_rules(plan: Plan, rules: readonly Rule[]): Plan {
+  if (rules.length === 0) return plan;
+  const used = new Set<Rule>();
+  const tensors = plan.tensors.map((tensor) => {
+    const matching = rules.filter((rule) => rule.matches(tensor.name));
+    for (const rule of matching) used.add(rule);
+    const is_meant = (rule: Rule) => is_fillable(tensor.dtype) || rule.glob === tensor.name;
+    const dtype = matching.findLast((rule) => rule.dtype !== undefined && is_meant(rule))?.dtype ?? tensor.dtype;
+    const fits = (rule: Rule) => is_fillable(dtype) || rule.glob === tensor.name || is_zeros(rule.initializer);
+    const initializer = matching.findLast((rule) => rule.initializer !== undefined && fits(rule))?.initializer;
+    const typed = dtype === tensor.dtype ? tensor : { ...tensor, dtype };
+    return initializer === undefined ? typed : with_initializer(typed, initializer);
+  });
+  const idle = rules.filter((rule) => !used.has(rule)).map(({ place }) => `${place} matches no tensor`);
+  return with_tensors(plan, tensors, idle);
+}
+
+function is_zeros(initializer: Initializer | undefined): boolean {
+  return initializer === 'zeros' || (typeof initializer === 'object' && initializer.init === 'zeros');
+}

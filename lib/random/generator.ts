@@ -1,0 +1,248 @@
+import { randomFillSync } from 'node:crypto';
+import { check_one_of, check_options, range_error, type_error, typed_array_name } from '../core/check.js';
+import type { Dtype, TensorData } from '../core/dtype.js';
+import type { Fill } from '../core/fill.js';
+import type { Key } from '../native/addon.js';
+import type { Engine as AnyEngine } from './engines/engine.js';
+import { PhiloxEngine } from './engines/philox.js';
+import { TorchEngine } from './engines/torch.js';
+
+/**
+ * The engines of random bits: 'philox' is Philox4x32-10, the stream of `docs/streams.md`; 'torch' is PyTorch's CPU generator, MT19937,
+ * whose values are those of the same calls in PyTorch (`docs/torch-engine.md`).
+ */
+export type Engine = AnyEngine['name'];
+
+const engines = { philox: PhiloxEngine, torch: TorchEngine } as const;
+export const engine_names: readonly Engine[] = Object.keys(engines) as Engine[];
+const default_seed = 67280421310721n; // PyTorch's
+const limit = 2n ** 64n;
+
+/**
+ * A source of randomness: an engine, a 64-bit seed, and a position.
+ *
+ * In the engine philox each random fill of at least one element takes one stream: the first after seeding gets stream 0, the
+ * next 1, and so on. Its values are a function of (seed, stream, index) alone, so neither threads nor sizes of earlier fills matter. In
+ * the engine torch a fill takes the next words of one sequence, as in PyTorch, and its values depend on all that was drawn before.
+ * While a pool draws a truncated normal or an array of tensors from it there, other synchronous use is an error, but for initial_seed.
+ *
+ *     const generator = new Generator({ seed: 7 });
+ *     init.normal_(w, { std: 0.02, generator });
+ *
+ *     const like_torch = new Generator({ engine: 'torch', seed: 0 });   // torch.manual_seed(0)
+ */
+export class Generator {
+  readonly engine: Engine;
+  readonly #engine: AnyEngine;
+  /** Whether something of a pool has its turn. */
+  #drawing = false;
+  /** Those that wait for theirs, in order. Each returns nothing if it has ended at once. */
+  readonly #waiting: (() => Promise<void> | undefined)[] = [];
+
+  /**
+   * @param options.seed an integer in [-2^63, 2^64), as a number or, beyond 2^53, a bigint; a negative n means n + 2^64.
+   *   PyTorch's default, 67280421310721, when left out
+   * @param options.engine 'philox' (the default) or 'torch'
+   */
+  constructor(options?: { readonly seed?: number | bigint | undefined; readonly engine?: Engine | undefined }) {
+    const { seed, engine = 'philox' } = check_options('Generator', options, ['seed', 'engine']);
+    const known = `known engines: ${engine_names.join(', ')}`;
+    this.engine = check_one_of('Generator', 'engine', engine, engine_names, known);
+    this.#engine = new engines[this.engine](seed === undefined ? default_seed : check_seed('Generator', seed));
+  }
+
+  /** Sets the seed, in the constructor's range, and starts again from it. Returns this generator. */
+  manual_seed(seed: number | bigint): this {
+    const checked = check_seed('Generator.manual_seed', seed);
+    this.#check_free('Generator.manual_seed');
+    this.#engine.manual_seed(checked);
+    return this;
+  }
+
+  /** Sets a seed from the system's entropy, starts again from it, and returns that seed, in [0, 2^64). */
+  seed(): bigint {
+    this.#check_free('Generator.seed');
+    const fresh = new BigUint64Array(1);
+    randomFillSync(fresh);
+    this.#engine.manual_seed(fresh[0] ?? 0n);
+    return this.#engine.seed;
+  }
+
+  /** The seed, in [0, 2^64): -1 was made 2^64 - 1. */
+  initial_seed(): bigint {
+    return this.#engine.seed;
+  }
+
+  /**
+   * The whole state: in the engine philox 32 bytes ('nninit', format 1, engine 0, the seed and the next stream as 64-bit
+   * little-endian numbers, and 8 zero bytes); in the engine torch the 5,056 bytes that `torch.get_rng_state()` gives.
+   */
+  get_state(): Uint8Array<ArrayBuffer> {
+    this.#check_free('Generator.get_state');
+    return this.#engine.get_state();
+  }
+
+  /**
+   * Takes over the state that get_state gave, of this generator or another one of its engine; in the engine torch also
+   * what `torch.get_rng_state()` gave in Python. Returns this generator.
+   *
+   * @throws TypeError for anything but a Uint8Array, RangeError for bytes that are no such state: nothing changes then
+   */
+  set_state(state: Uint8Array): this {
+    const checked = this.#check_state('Generator.set_state', state);
+    this.#check_free('Generator.set_state');
+    this.#engine.set_state(checked);
+    return this;
+  }
+
+  /**
+   * The key of the next random fill, and a step past it: what executors of fills call, once for each random fill of at
+   * least one element, when nothing can be refused any more.
+   *
+   * In the engine torch a truncated normal is drawn once to learn how far the step goes.
+   *
+   * @param total elements of the whole fill
+   * @throws RangeError after 2^63 fills of the engine philox
+   */
+  next_key(fill: Fill, dtype: Dtype, total: number): Key {
+    this.#check_free('Generator');
+    return this.#engine.next_key(fill, dtype, total);
+  }
+
+  /**
+   * Writes a whole random fill on this thread and its native ones, and steps past it.
+   *
+   * @internal
+   */
+  fill(data: TensorData, dtype: Dtype, fill: Fill, threads: number): void {
+    this.#check_free('Generator');
+    this.#engine.fill(data, dtype, fill, threads);
+  }
+
+  /**
+   * Whether a pool draws from it at the moment, in a way that only its end tells where the next fill begins.
+   *
+   * @internal
+   */
+  get busy(): boolean {
+    return this.#drawing;
+  }
+
+  /**
+   * Whether the place after a fill is known only when it is drawn.
+   *
+   * @internal
+   */
+  is_open_ended(fill: Fill): boolean {
+    return this.#engine instanceof TorchEngine && fill.kind === 'trunc_normal';
+  }
+
+  /**
+   * Waits for what drew before, then calls `begin` and runs `use`; until its promise settles whoever else wants to draw waits or is
+   * refused. For the engine torch, where only the end of some fills tells where the next one begins.
+   *
+   * @param begin what it throws ends the turn at once, without `use`. So a generator is free when the promise of the last one
+   *   that drew settles, whoever was stopped behind it
+   *
+   * @internal
+   */
+  in_turn<T>(begin: (engine: TorchEngine) => void, use: (engine: TorchEngine) => Promise<T>): Promise<T> {
+    const engine = this.#engine;
+    if (!(engine instanceof TorchEngine)) throw new Error('fills of the engine philox need no turns');
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        this.#next_turn();
+        settle();
+      };
+      this.#waiting.push(() => {
+        try {
+          begin(engine);
+        } catch (error) {
+          reject(error);
+          return undefined;
+        }
+        return use(engine).then(
+          (value) => end(() => resolve(value)),
+          (error: unknown) => end(() => reject(error)),
+        );
+      });
+      if (!this.#drawing) this.#next_turn();
+    });
+  }
+
+  #next_turn(): void {
+    this.#drawing = true;
+    for (let turn = this.#waiting.shift(); turn !== undefined; turn = this.#waiting.shift()) {
+      if (turn() !== undefined) return;
+    }
+    this.#drawing = false;
+  }
+
+  #check_free(fn: string): void {
+    if (!this.#drawing) return;
+    throw new Error(
+      `${fn}: a pool is drawing from this generator, a list or a truncated normal, and only its end tells where the ` +
+        'next fill begins: await its promise first',
+    );
+  }
+
+  #check_state(fn: string, state: unknown): Uint8Array {
+    const size = this.engine === 'torch' ? '5,056' : '32';
+    if (typed_array_name(state) !== 'Uint8Array') {
+      throw type_error(fn, 'state', `a Uint8Array of ${size} bytes from get_state`, state);
+    }
+    const bytes = Uint8Array.from(state as Uint8Array); // a copy: shared memory may change meanwhile
+    const why = this.#engine.check_state(bytes);
+    if (why === undefined) return bytes;
+    throw range_error(fn, 'state', `the ${size} bytes that get_state gave`, state, why);
+  }
+
+  /**
+   * For set_rng_state, in whose name errors are made.
+   *
+   * @internal
+   */
+  static set_state_of(generator: Generator, fn: string, state: Uint8Array): void {
+    generator.set_state(generator.#check_state(fn, state));
+  }
+}
+
+function check_seed(fn: string, seed: unknown): bigint {
+  const what = 'an integer in [-2^63, 2^64)';
+  if (typeof seed === 'number') {
+    if (Number.isSafeInteger(seed)) return BigInt.asUintN(64, BigInt(seed));
+    const inexact = Number.isInteger(seed) ? 'a number this large is not exact: write it as a bigint' : undefined;
+    throw range_error(fn, 'seed', what, seed, inexact);
+  }
+  if (typeof seed !== 'bigint') throw type_error(fn, 'seed', what, seed);
+  if (seed < -(2n ** 63n) || seed >= limit) throw range_error(fn, 'seed', what, seed);
+  return BigInt.asUintN(64, seed);
+}
+
+/** The generator of all fills that name no other: `torch.default_generator`. */
+export const default_generator = new Generator();
+
+/** Seeds the default generator, as torch.manual_seed does, and returns it. */
+export function manual_seed(seed: number | bigint): Generator {
+  return default_generator.manual_seed(check_seed('manual_seed', seed));
+}
+
+/** Seeds the default generator from the system's entropy, and returns that seed. */
+export function seed(): bigint {
+  return default_generator.seed();
+}
+
+/** The default generator's seed. */
+export function initial_seed(): bigint {
+  return default_generator.initial_seed();
+}
+
+/** The default generator's state. */
+export function get_rng_state(): Uint8Array<ArrayBuffer> {
+  return default_generator.get_state();
+}
+
+/** Sets the default generator's state, as torch.set_rng_state does. */
+export function set_rng_state(state: Uint8Array): void {
+  Generator.set_state_of(default_generator, 'set_rng_state', state);
+}

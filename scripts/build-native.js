@@ -1,0 +1,59 @@
+// Builds the native addon through cmake-js: npm's install script, and a step of scripts/setup.
+//
+//   node scripts/build-native.js               build/Release/nninit.node
+//   node scripts/build-native.js --tests       and build/nninit_tests, the C++ unit tests
+//   node scripts/build-native.js --sanitize    both in build-asan/, with AddressSanitizer and UndefinedBehaviorSanitizer
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const { values: options } = parseArgs({ options: { tests: { type: 'boolean' }, sanitize: { type: 'boolean' } } });
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Whether one of the programs can be started. */
+function have(...programs) {
+  return programs.some((program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0);
+}
+
+function check_tools() {
+  const missing = [];
+  if (!have('cmake')) missing.push('CMake (3.19 or newer)');
+  // On Windows CMake finds Visual Studio by itself.
+  if (process.platform !== 'win32') {
+    if (!have('g++', 'clang++')) missing.push('a C++17 compiler');
+    if (!have('make', 'ninja')) missing.push('make');
+  }
+  if (missing.length === 0) return;
+  console.error(`
+nninit: its native addon is compiled when it is installed, but this machine lacks: ${missing.join(', ')}.
+  Debian, Ubuntu   apt-get install cmake g++ make libhwy-dev
+  Fedora           dnf install cmake gcc-c++ make highway-devel
+  macOS            xcode-select --install; brew install cmake highway
+Then install again.
+`);
+  process.exit(1);
+}
+
+function cmake_js(command, ...args) {
+  const cli = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
+  const out = options.sanitize ? 'build-asan' : 'build';
+  const { status, error } = spawnSync(process.execPath, [cli, command, '--log-level', 'warn', '--out', out, ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+check_tools();
+const with_tests = options.tests || options.sanitize;
+// Configuring is repeated each time (it is quick), so that a first attempt that failed halfway is recovered from.
+cmake_js(
+  'configure',
+  '--CDCMAKE_EXPORT_COMPILE_COMMANDS=ON',
+  ...(with_tests ? ['--CDNNINIT_TESTS=ON'] : []),
+  ...(options.sanitize ? ['--CDNNINIT_SANITIZE=ON'] : []),
+);
+cmake_js('build', '--parallel', String(availableParallelism()), ...(with_tests ? [] : ['--target', 'nninit']));

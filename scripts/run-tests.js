@@ -1,0 +1,70 @@
+// Runs the C++ unit tests, then vitest, and ends with one line that counts both: "N passed, N failed".
+//
+//   node scripts/run-tests.js [--sanitize] [arguments for vitest]
+//
+// --sanitize takes the build in build-asan/. NNINIT_TALLY names a file to which "passed failed" is appended.
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const sanitize = process.argv[2] === '--sanitize';
+const vitest_args = process.argv.slice(sanitize ? 3 : 2);
+const root = fileURLToPath(new URL('..', import.meta.url));
+const build = `${root}${sanitize ? 'build-asan' : 'build'}`;
+
+/** Runs a program to its end; its output is shown, and returned too if `capture`. */
+function run(program, args, { env = process.env, capture = false } = {}) {
+  const stdio = ['ignore', capture ? 'pipe' : 'inherit', 'inherit'];
+  const { status, signal, error, stdout } = spawnSync(program, args, { cwd: root, env, stdio, encoding: 'utf8' });
+  if (error) throw error;
+  if (stdout) process.stdout.write(stdout);
+  if (signal) console.error(`${program} was ended by ${signal}`);
+  return { ok: status === 0, stdout };
+}
+
+/** A run that failed without a failed test (a crash, a file that does not load) counts as one failure. */
+function counts(ok, passed, failed) {
+  return { passed, failed: ok ? failed : Math.max(failed, 1) };
+}
+
+function native_tests() {
+  const env = { ...process.env, UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' };
+  const { ok, stdout } = run(`${build}/nninit_tests`, [], { env, capture: true });
+  const found = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed/.exec(stdout);
+  return counts(ok && found !== null, Number(found?.[1] ?? 0), Number(found?.[2] ?? 0));
+}
+
+/**
+ * Node itself is not instrumented: the sanitizer's runtime must be there before it, Node's own leaks are not ours, and an
+ * array too large is to be a RangeError as ever.
+ */
+function sanitizer_env() {
+  const runtime = spawnSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim();
+  return {
+    LD_PRELOAD: runtime,
+    ASAN_OPTIONS: 'detect_leaks=0:allocator_may_return_null=1',
+    UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+    NNINIT_ADDON: `${build}/Release/nninit.node`,
+  };
+}
+
+function vitest() {
+  const report = `${build}/vitest.json`;
+  rmSync(report, { force: true });
+  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...vitest_args];
+  const env = { ...process.env, ...(sanitize ? sanitizer_env() : {}) };
+  const { ok } = run(process.execPath, [`${root}node_modules/vitest/vitest.mjs`, ...args], { env });
+  try {
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
+    return counts(ok, numPassedTests, numFailedTests);
+  } catch {
+    return counts(false, 0, 0);
+  }
+}
+
+const parts = [native_tests(), vitest()];
+const passed = parts.reduce((sum, part) => sum + part.passed, 0);
+const failed = parts.reduce((sum, part) => sum + part.failed, 0);
+if (process.env.NNINIT_TALLY) appendFileSync(process.env.NNINIT_TALLY, `${passed} ${failed}\n`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;

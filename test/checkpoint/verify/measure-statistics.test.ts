@@ -1,0 +1,154 @@
+import { expect, test } from 'vitest';
+import { distribution_of } from '../../../lib/checkpoint/verify/statistics/expected.js';
+import { normal_cdf, normal_quantile, two_sided_z } from '../../../lib/checkpoint/verify/statistics/math.js';
+import { Accumulator } from '../../../lib/checkpoint/verify/statistics/measure.js';
+import type { Dtype } from '../../../lib/core/dtype.js';
+import type { Fill } from '../../../lib/core/fill.js';
+import { values_of } from '../../support.js';
+
+const normal: Fill = { kind: 'normal', mean: 0.01, std: 0.02 };
+const uniform: Fill = { kind: 'uniform', a: -0.3, b: 0.7 };
+const truncated: Fill = { kind: 'trunc_normal', mean: 0, std: 1, a: -2, b: 2 };
+const tail: Fill = { kind: 'trunc_normal', mean: 0, std: 1, a: 6, b: 9 };
+const lopsided: Fill = { kind: 'trunc_normal', mean: 1, std: 0.5, a: -10, b: 1.2 };
+
+function expected(fill: Fill, dtype: Dtype = 'float32') {
+  const distribution = distribution_of(fill, dtype);
+  if (distribution === undefined) throw new Error('no distribution');
+  return distribution;
+}
+
+function scores(values: Float32Array | Float64Array, fill: Fill, dtype: Dtype = 'float32') {
+  const accumulator = new Accumulator(expected(fill, dtype));
+  // In pieces of odd lengths.
+  for (let i = 0; i < values.length; i += 10007) accumulator.add(values.subarray(i, i + 10007));
+  const found = accumulator.scores(dtype).scores;
+  return { statistics: accumulator.statistics(), z: Object.fromEntries(found.map(({ test, z }) => [test, z])) };
+}
+
+test('Φ and its inverse', () => {
+  // From tables with more digits than double has.
+  expect(normal_cdf(0)).toBe(0.5);
+  expect(normal_cdf(1)).toBeCloseTo(0.841344746068543, 14);
+  expect(normal_cdf(-3) / 0.001349898031630095).toBeCloseTo(1, 11);
+  expect(normal_cdf(-6) / 9.86587645037698e-10).toBeCloseTo(1, 11);
+  expect(normal_cdf(-10) / 7.61985302416053e-24).toBeCloseTo(1, 11);
+  expect(normal_quantile(0.975)).toBeCloseTo(1.95996398454005, 12);
+  expect(normal_quantile(1e-9)).toBeCloseTo(-5.99780701500769, 11);
+  expect(two_sided_z(0.05)).toBeCloseTo(1.95996398454005, 12);
+  for (const x of [-8, -3.0001, -2.9999, -0.1, 0.3, 4]) expect(normal_quantile(normal_cdf(x))).toBeCloseTo(x, 9);
+});
+
+test.each([
+  ['normal', normal],
+  ['uniform', uniform],
+  ['truncated', truncated],
+  ['truncated far out', tail],
+  ['truncated on one side', lopsided],
+])('the distribution of a %s fill has the moments and quantiles of its samples', (_name, fill) => {
+  const { mean, std, fourth, cdf, quantile, low, high } = expected(fill, 'float64');
+  const values = values_of(fill, 'float64', 200_000, { seed: 1n, stream: 1n }) as Float64Array;
+  const n = values.length;
+  const average = values.reduce((sum, x) => sum + x, 0) / n;
+  const central = (power: number) => values.reduce((sum, x) => sum + (x - average) ** power, 0) / n;
+  expect(Math.abs(average - mean)).toBeLessThan((5 * std) / Math.sqrt(n));
+  expect(Math.abs(central(2) / std ** 2 - 1)).toBeLessThan(0.03);
+  expect(Math.abs(central(4) / fourth - 1)).toBeLessThan(0.1);
+  const sorted = values.toSorted();
+  for (const p of [0.01, 0.3, 0.5, 0.9]) {
+    expect(cdf(quantile(p))).toBeCloseTo(p, 9);
+    expect(Math.abs(cdf(sorted[Math.floor(p * n)] as number) - p)).toBeLessThan(0.007);
+  }
+  expect(sorted[0]).toBeGreaterThanOrEqual(low);
+  expect(sorted[n - 1]).toBeLessThanOrEqual(high);
+});
+
+test('what is no sample of a distribution has none', () => {
+  expect(distribution_of({ kind: 'constant', value: 1 }, 'float32')).toBeUndefined();
+  expect(distribution_of({ kind: 'normal', mean: 1, std: 0 }, 'float32')).toBeUndefined();
+  const orthogonal: Fill = { kind: 'orthogonal', rows: 2, cols: 2, gain: 1, stride: 1, offset: 0 };
+  expect(distribution_of(orthogonal, 'float32')).toBeUndefined();
+});
+
+test.each(['float32', 'float64', 'float16', 'bfloat16'] as const)('samples in %s pass, of whatever number', (dtype) => {
+  for (const fill of [normal, uniform, truncated, lopsided]) {
+    for (const count of [1, 2, 3, 20, 1000, 300_000]) {
+      for (let seed = 0n; seed < 12n; seed++) {
+        const { z } = scores(values_of(fill, dtype, count, { seed, stream: 9n }), fill, dtype);
+        for (const [name, score] of Object.entries(z)) expect(score, `${fill.kind} ${count} ${name}`).toBeLessThan(5.5);
+      }
+    }
+  }
+});
+
+test('scores are those of their definition', () => {
+  const values = Float64Array.from(values_of(normal, 'float32', 100_000, { seed: 3n, stream: 1n }));
+  const { statistics, z } = scores(values, normal);
+  const n = values.length;
+  const mean = values.reduce((sum, x) => sum + x, 0) / n;
+  const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (n - 1);
+  expect(statistics.count).toBe(n);
+  expect(statistics.mean).toBeCloseTo(mean, 10);
+  expect(statistics.std).toBeCloseTo(Math.sqrt(variance), 10);
+  expect(statistics.min).toBe(values.reduce((least, x) => Math.min(least, x), 1));
+  expect(statistics.max).toBe(values.reduce((most, x) => Math.max(most, x), -1));
+  expect(z.mean).toBeCloseTo((Math.abs(mean - 0.01) / 0.02) * Math.sqrt(n), 5);
+});
+
+test.each<[string, (x: number) => number, string]>([
+  ['a std 2 % too large', (x) => 0.01 + 1.02 * (x - 0.01), 'std'],
+  ['a mean 0.03 std off', (x) => x + 0.0006, 'mean'],
+  ['a value missing among the small ones', (x) => (Math.abs(x - 0.01) < 0.002 ? 0.01 : x), 'shape'],
+  ['one side folded', (x) => (x < 0.01 ? 0.02 - x : x), 'mean'],
+])('found: %s', (_what, change, by) => {
+  const values = values_of(normal, 'float32', 100_000, { seed: 4n, stream: 1n }).map(change) as Float32Array;
+  expect(scores(values, normal).z[by]).toBeGreaterThan(7);
+});
+
+test('found: uniform numbers with the mean and std of normal ones, and the other way round', () => {
+  const [fill, same]: [Fill, Fill] = [
+    { kind: 'uniform', a: -Math.sqrt(3), b: Math.sqrt(3) },
+    { kind: 'normal', mean: 0, std: 1 },
+  ];
+  const key = { seed: 5n, stream: 1n };
+  for (const dtype of ['float32', 'bfloat16'] as const) {
+    const flat = scores(values_of(fill, dtype, 50_000, key), same, dtype).z;
+    expect(flat.shape).toBeGreaterThan(7);
+    expect(flat.mean).toBeLessThan(5);
+    expect(scores(values_of(same, dtype, 50_000, key), fill, dtype).z.bounds).toBe(Number.POSITIVE_INFINITY);
+  }
+});
+
+test('found: one number of many that is not finite, out of bounds, or too far out', () => {
+  const key = { seed: 6n, stream: 1n };
+  const with_one = (fill: Fill, x: number) => {
+    const values = Float32Array.from(values_of(fill, 'float32', 50_000, key));
+    values[31_234] = x;
+    return scores(values, fill);
+  };
+  for (const x of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    const { z, statistics } = with_one(normal, x);
+    expect(z.finite).toBe(Number.POSITIVE_INFINITY);
+    expect([statistics.nan, statistics.infinite]).toEqual(Number.isNaN(x) ? [1, 0] : [0, 1]);
+    expect(statistics.count).toBe(49_999);
+    expect(z.mean).toBeLessThan(5);
+  }
+  expect(with_one(uniform, 0.71).z.bounds).toBe(Number.POSITIVE_INFINITY);
+  expect(with_one(uniform, 0.7).z.bounds).toBeUndefined(); // others round up to b
+  expect(with_one(normal, 0.01 + 0.02 * 9).z.extremes).toBeGreaterThan(7);
+  expect(with_one(normal, 1e30).z.extremes).toBeGreaterThan(30);
+  expect(with_one(normal, 0.01 - 0.02 * 5).z.extremes).toBeLessThan(5);
+});
+
+test('zeros of a sparse tensor are not part of its distribution', () => {
+  const fill: Fill = { kind: 'sparse', rows: 100, cols: 100, zeros: 90, std: 0.01 };
+  const { z, statistics } = scores(values_of(fill, 'float32', 10_000, { seed: 1n, stream: 1n }), fill);
+  expect(statistics.count).toBe(1000);
+  for (const score of Object.values(z)) expect(score).toBeLessThan(5);
+});
+
+test('nothing at all is nothing wrong', () => {
+  const { z, statistics } = scores(new Float32Array(0), normal);
+  expect(z).toEqual({});
+  expect(statistics.count).toBe(0);
+});

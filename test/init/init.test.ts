@@ -1,0 +1,205 @@
+import { Tensor as OrtTensor } from 'onnxruntime-common';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import * as index from '../../lib/index.js';
+import { binding_for, prepare } from '../../lib/init/binding.js';
+import { calculate_gain } from '../../lib/init/gain.js';
+import * as init from '../../lib/init/init.js';
+import { type Initializer, names } from '../../lib/init/initializers.js';
+import { resolve } from '../../lib/init/resolve.js';
+import { run_fill } from '../../lib/native/addon.js';
+import { default_generator, Generator, manual_seed } from '../../lib/random/generator.js';
+import { empty, type Tensor, tensor } from '../../lib/tensor/tensor.js';
+import { toFloat32Array } from '../../lib/tensor/widen.js';
+import { init_functions as functions, next_key, shape_for } from '../support.js';
+
+beforeEach(() => void manual_seed(0));
+
+/** Arguments that a function must have. */
+const needed: Readonly<Record<string, readonly unknown[]>> = { constant: [0.5], sparse: [0.25] };
+
+describe('init', () => {
+  it("exports the table's names with an underscore, and calculate_gain", () => {
+    const expected = [...names.map((name) => `${name}_`), 'calculate_gain'];
+    expect(Object.keys(init).sort()).toEqual(expected.sort());
+    expect(index.init).toBe(init);
+    expect(init.calculate_gain).toBe(calculate_gain);
+    for (const name of names) expect(functions[`${name}_`]?.name).toBe(`${name}_`);
+  });
+
+  it.each(names)('%s_ fills with what the table resolves, and returns the very tensor', (name) => {
+    for (const dtype of ['float32', 'float64', 'float16', 'bfloat16'] as const) {
+      const w = empty(shape_for(name), { dtype });
+      const generator = new Generator({ seed: 5 });
+      expect(
+        functions[`${name}_`]?.(w, ...(needed[name] ?? []), binding_for(name).definition.random ? { generator } : {}),
+      ).toBe(w);
+      const options = name === 'constant' ? { val: 0.5 } : name === 'sparse' ? { sparsity: 0.25 } : {};
+      const fill = resolve({ init: name, ...options } as Initializer, w.shape, { dtype });
+      const expected = empty(w.shape, { dtype });
+      run_fill(expected.data, dtype, fill, { seed: 5n, stream: 0n });
+      expect(w.data).toEqual(expected.data);
+      if (name !== 'zeros') expect(w.data.some((x) => x !== 0)).toBe(true);
+    }
+  });
+
+  it.each(names)('%s_ takes one stream if it is random and has elements, and none otherwise', (name) => {
+    const generator = new Generator({ seed: 1 });
+    const { random } = binding_for(name).definition;
+    const options = random ? { generator } : {};
+    const none = shape_for(name);
+    none[0] = 0;
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    functions[`${name}_`]?.(empty(none), ...(needed[name] ?? []), options);
+    expect(next_key(generator).stream).toBe(0n);
+    functions[`${name}_`]?.(empty(shape_for(name)), ...(needed[name] ?? []), options);
+    expect(next_key(generator).stream).toBe(random ? 2n : 1n);
+    expect(next_key(default_generator).stream).toBe(0n);
+    vi.restoreAllMocks();
+  });
+
+  it('takes a stream for a constant that stands for a random fill', () => {
+    init.uniform_(empty([2]), 3, 3);
+    expect(next_key(default_generator).stream).toBe(1n);
+  });
+});
+
+describe('arguments', () => {
+  const values = (make: (w: Tensor, generator: Generator) => unknown): Float32Array => {
+    const w = empty([8, 6]);
+    make(w, new Generator({ seed: 2 }));
+    return w.data as Float32Array;
+  };
+
+  it('mean the same by position, by name, and mixed', () => {
+    const expected = values((w, g) => init.normal_(w, 1, 0.5, g));
+    expect(values((w, generator) => init.normal_(w, { mean: 1, std: 0.5, generator }))).toEqual(expected);
+    expect(values((w, generator) => init.normal_(w, 1, { std: 0.5, generator }))).toEqual(expected);
+    expect(values((w, generator) => init.normal_(w, 1, 0.5, { generator }))).toEqual(expected);
+    expect(values((w, generator) => init.normal_(w, 1, 0.5, generator, { threads: 1 }))).toEqual(expected);
+    expect(values((w, g) => init.normal_(w, 1, undefined, g, { std: 0.5 } as never))).toEqual(expected);
+    expect(values((w, g) => init.normal_(w, 1, 0.5, g, undefined))).toEqual(expected);
+    const kaiming = values((w, g) => init.kaiming_uniform_(w, 0, 'fan_out', 'relu', g));
+    const by_name = { a: 0, mode: 'fan_out', nonlinearity: 'relu' } as const;
+    expect(values((w, generator) => init.kaiming_uniform_(w, { ...by_name, generator }))).toEqual(kaiming);
+    expect(
+      values((w, generator) => init.kaiming_uniform_(w, { gain: Math.SQRT2, mode: 'fan_out', generator })),
+    ).toEqual(kaiming);
+  });
+
+  it('are defaults where undefined', () => {
+    const expected = values((w, g) => init.normal_(w, 0, 1, g));
+    expect(values((w, g) => init.normal_(w, undefined, undefined, g))).toEqual(expected);
+    expect(
+      values((w, g) => init.normal_(w, { mean: undefined, std: undefined, generator: g, threads: undefined })),
+    ).toEqual(expected);
+  });
+
+  it('never change the defaults', () => {
+    const defaults = values((w, generator) => init.normal_(w, { generator }));
+    init.normal_(empty([2]), 5, 6);
+    init.normal_(empty([2]), { mean: 5, std: 6 });
+    expect(values((w, generator) => init.normal_(w, { generator }))).toEqual(defaults);
+    manual_seed(2);
+    expect(init.normal_(empty([8, 6])).data).toEqual(defaults);
+  });
+
+  it('take options of any plain object, and read own ones only', () => {
+    const expected = values((w, g) => init.normal_(w, 0, 2, g));
+    const options = Object.assign(Object.create(null) as object, { std: 2 });
+    expect(values((w, generator) => init.normal_(w, Object.assign(options, { generator })))).toEqual(expected);
+  });
+
+  it('leave memory outside of a view alone', () => {
+    const buffer = new ArrayBuffer(64);
+    const all = new Uint8Array(buffer).fill(0xa5);
+    init.ones_(tensor(new Float32Array(buffer, 20, 3)));
+    expect([...all.subarray(0, 20), ...all.subarray(32)].every((byte) => byte === 0xa5)).toBe(true);
+    expect([...new Float32Array(buffer, 20, 3)]).toEqual([1, 1, 1]);
+  });
+
+  it('may be an onnxruntime tensor, or a plain object', () => {
+    const foreign = new OrtTensor('float32', new Float32Array(6), [2, 3]);
+    expect(init.constant_(foreign, 0.25)).toBe(foreign);
+    expect(foreign.data).toEqual(new Float32Array(6).fill(0.25));
+    const half = new OrtTensor('float16', new Uint16Array(2), [2]);
+    init.ones_(half);
+    // A Float16Array where the runtime has one.
+    expect([...new Uint16Array((half.data as unknown as Uint16Array).buffer)]).toEqual([0x3c00, 0x3c00]);
+    const plain = { data: new Float64Array(2), shape: [2] };
+    expect(init.ones_(plain)).toBe(plain);
+    expect([...plain.data]).toEqual([1, 1]);
+  });
+
+  it('are all that another executor needs', () => {
+    const w = empty([4, 4]);
+    const signal = new AbortController().signal;
+    const call = prepare(binding_for('normal', ['signal']), w, [0, { std: 2, threads: 3, signal }]);
+    expect(call).toMatchObject({ fn: 'normal_', random: true, threads: 3, extra: { signal } });
+    expect(call.fill).toEqual({ kind: 'normal', mean: 0, std: 2 });
+    expect(w.data.every((x) => x === 0)).toBe(true);
+  });
+});
+
+describe('warnings', () => {
+  const warned = (call: () => unknown): unknown[][] => {
+    const spy = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    try {
+      call();
+      return spy.mock.calls as unknown[][];
+    } finally {
+      spy.mockRestore();
+    }
+  };
+
+  it.each(['kaiming_uniform_', 'kaiming_normal_', 'lecun_uniform_', 'lecun_normal_', 'variance_scaling_'])(
+    '%s says that it does nothing to a tensor without elements',
+    (name) => {
+      const expected = [['Initializing zero-element tensors is a no-op', 'UserWarning']];
+      expect(warned(() => functions[name]?.(empty([0, 4])))).toEqual(expected);
+      expect(warned(() => functions[name]?.(empty([0])))).toEqual(expected); // as PyTorch, whatever its rank
+      expect(warned(() => functions[name]?.(empty([2, 4])))).toEqual([]);
+    },
+  );
+
+  it.each(['uniform_', 'normal_', 'xavier_uniform_', 'xavier_normal_', 'orthogonal_', 'ones_', 'eye_'])(
+    '%s says nothing about that, as PyTorch',
+    (name) => {
+      expect(warned(() => functions[name]?.(empty([0, 3])))).toEqual([]);
+      expect(warned(() => functions[name]?.(empty([3, 0])))).toEqual([]);
+    },
+  );
+
+  it('trunc_normal_ says that its mean is far away', () => {
+    const text = /^mean is more than 2 std from \[a, b\] in nn\.init\.trunc_normal_\./;
+    expect(warned(() => init.trunc_normal_(empty([3]), 10, 1, -2, 2))).toEqual([
+      [expect.stringMatching(text), 'UserWarning'],
+    ]);
+    expect(warned(() => init.trunc_normal_(empty([3]), -4.1, 1, -2, 2))).toHaveLength(1);
+    expect(warned(() => init.trunc_normal_(empty([3]), 4, 1, -2, 2))).toEqual([]);
+  });
+
+  it('do not come with a refusal', () => {
+    expect(warned(() => expect(() => init.trunc_normal_(empty([3]), 10, 1, 2, -2)).toThrow(RangeError))).toEqual([]);
+    expect(warned(() => expect(() => init.kaiming_normal_(empty([0, 4]), Number.NaN)).toThrow(RangeError))).toEqual([]);
+  });
+});
+
+describe('toFloat32Array', () => {
+  it('widens exactly, rounds float64, and always copies', () => {
+    const w = empty([3]);
+    init.constant_(w, 0.1);
+    const copy = toFloat32Array(w);
+    expect(copy).toEqual(w.data);
+    expect(copy.buffer).not.toBe(w.data.buffer);
+    expect(toFloat32Array({ data: new Float64Array([0.1, 1e300]), shape: [2] })).toEqual(
+      new Float32Array([Math.fround(0.1), Number.POSITIVE_INFINITY]),
+    );
+    const half = tensor(new Uint16Array([0x3c00, 0xc000, 0x0001, 0x7c00, 0x8000]), [5], { dtype: 'float16' });
+    expect(toFloat32Array(half)).toEqual(new Float32Array([1, -2, 2 ** -24, Number.POSITIVE_INFINITY, -0]));
+    const brain = tensor(new Uint16Array([0x3f80, 0xc000, 0x0001, 0xff80]), [4], { dtype: 'bfloat16' });
+    expect(toFloat32Array(brain)).toEqual(new Float32Array([1, -2, 2 ** -133, Number.NEGATIVE_INFINITY]));
+    const shared = empty([2], { shared: true });
+    expect(toFloat32Array(shared).buffer).toBeInstanceOf(ArrayBuffer);
+    expect(() => toFloat32Array(3 as never)).toThrow(/^toFloat32Array: expected/);
+  });
+});

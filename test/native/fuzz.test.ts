@@ -1,0 +1,222 @@
+// Anything at the native side's doors: it refuses, or does what it was asked, and nothing else happens.
+import { createRequire } from 'node:module';
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { detach } from '../support.js';
+
+const path = process.env.NNINIT_ADDON ?? '../build/Release/nninit.node';
+const addon = createRequire(import.meta.url)(path) as Record<string, (...args: unknown[]) => unknown>;
+const params = (...values: number[]) => Float64Array.from({ length: 6 }, (_, i) => values[i] ?? 0);
+const key = () => new BigUint64Array([1n, 2n]);
+/** Of the engine torch, seeded. */
+const state = () => {
+  const bytes = new Uint8Array(5056);
+  addon.torch_seed?.(bytes, 5n);
+  return bytes;
+};
+
+describe('the native side', () => {
+  test('survives anything', () => {
+    const anything = fc.oneof(
+      fc.anything(),
+      fc.double(),
+      fc.integer(),
+      fc.constantFrom<unknown>(
+        new Float32Array(3),
+        new Uint16Array(5),
+        params(),
+        key(),
+        state(),
+        new Int32Array(1),
+        new Float64Array(4),
+        true,
+        0,
+        1,
+        5,
+        6,
+        5n,
+        2 ** 53 - 1,
+      ),
+    );
+    for (const name of [
+      'fill',
+      'fill_runs',
+      'torch_fill',
+      'torch_skip',
+      'torch_seed',
+      'torch_check',
+      'widen',
+      'prepare',
+    ]) {
+      fc.assert(
+        fc.property(fc.array(anything, { maxLength: 11 }), (args) => {
+          survive(() => addon[name]?.(...args));
+        }),
+        { numRuns: 1000 },
+      );
+    }
+  });
+
+  /** Whatever happens is an error, and nothing beside the data is written. */
+  function survive(work: () => unknown): void {
+    try {
+      work();
+    } catch (error) {
+      expect(error).toBeInstanceOf(Error);
+    }
+  }
+
+  const number = fc.oneof(fc.double(), fc.integer({ min: -3, max: 70 }), fc.constantFrom(2 ** 31, 2 ** 53, 1e300));
+  const numbers = fc.array(number, { minLength: 6, maxLength: 6 });
+  const whole = fc.oneof(
+    fc.nat({ max: 100 }),
+    fc.nat({ max: 2 ** 40 }),
+    fc.constantFrom(2 ** 53 - 1, 2 ** 52, 2 ** 32, -1, 0.5, Number.NaN, 2 ** 53),
+  );
+  const guarded = (dtype: number, count: number) => {
+    const type = [Float32Array, Float64Array, Uint16Array, Uint16Array][dtype] as Float32ArrayConstructor;
+    const memory = new type(count + 2).fill(7);
+    return { data: memory.subarray(1, count + 1), intact: () => memory[0] === 7 && memory[count + 1] === 7 };
+  };
+
+  test('survives anything as the numbers of a fill that is otherwise right', () => {
+    fc.assert(
+      fc.property(
+        fc.nat({ max: 6 }),
+        fc.nat({ max: 3 }),
+        numbers,
+        fc.nat({ max: 70 }),
+        fc.nat({ max: 2 ** 40 }),
+        (kind, dtype, values, count, begin) => {
+          const { data, intact } = guarded(dtype, count);
+          survive(() => addon.fill?.(data, dtype, kind, params(...values), key(), kind > 4 ? 0 : begin, 1));
+          expect(intact()).toBe(true);
+        },
+      ),
+      { numRuns: 5000 },
+    );
+  });
+
+  test('survives anything as the runs of one', () => {
+    fc.assert(
+      fc.property(
+        fc.nat({ max: 6 }),
+        fc.nat({ max: 3 }),
+        fc.oneof(fc.constant([0, 1, 0, 0, 0, 0]), numbers),
+        fc.array(whole, { maxLength: 20 }),
+        fc.nat({ max: 70 }),
+        whole,
+        (kind, dtype, values, runs, count, begin) => {
+          const { data, intact } = guarded(dtype, count);
+          const of = Float64Array.from(runs);
+          survive(() => addon.fill_runs?.(data, dtype, kind, params(...values), key(), of, begin, 1));
+          expect(intact()).toBe(true);
+        },
+      ),
+      { numRuns: 5000 },
+    );
+  });
+
+  test('survives anything as a fill of the engine torch', () => {
+    const usual = [0, 1, -1, 1, 0, 0];
+    fc.assert(
+      fc.property(
+        fc.nat({ max: 6 }),
+        fc.nat({ max: 3 }),
+        fc.oneof(fc.constant(usual), numbers),
+        fc.nat({ max: 70 }),
+        whole,
+        whole,
+        fc.boolean(),
+        fc.integer({ min: 1, max: 3 }),
+        (kind, dtype, values, count, total, begin, advance, threads) => {
+          const { data, intact } = guarded(dtype, count);
+          const of = state();
+          const all = advance ? count : total;
+          const near_end = advance ? 0 : Math.max(0, all - count - 3);
+          const from = begin % 2 === 0 ? near_end : begin;
+          // Draws that would end in an error after 100,000 of them are another test's: they take their time.
+          if (kind === 3 && values !== usual) return;
+          survive(() => addon.torch_fill?.(data, dtype, kind, params(...values), of, all, from, threads, advance));
+          expect(intact()).toBe(true);
+          survive(() => addon.torch_skip?.(of, dtype, kind, params(...values), all, begin));
+          expect(addon.torch_check?.(of)).toBe('');
+        },
+      ),
+      { numRuns: 3000 },
+    );
+  });
+
+  test('survives anything as a state of the engine torch', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat({ max: 24 }), fc.nat({ max: 255 })), { maxLength: 4 }),
+        fc.array(fc.tuple(fc.integer({ min: 24, max: 5055 }), fc.nat({ max: 255 })), { maxLength: 3 }),
+        fc.nat({ max: 3 }),
+        fc.nat({ max: 40 }),
+        (head, body, dtype, count) => {
+          const bytes = state();
+          for (const [at, value] of [...head, ...body]) bytes[at] = value;
+          const { data, intact } = guarded(dtype, count);
+          const right = addon.torch_check?.(bytes) === '';
+          let taken = true;
+          try {
+            addon.torch_fill?.(data, dtype, 2, params(0, 1), bytes, count, 0, 1, true);
+          } catch {
+            taken = false;
+          }
+          expect(taken).toBe(right);
+          expect(intact()).toBe(true);
+          if (right) expect(addon.torch_check?.(bytes)).toBe('');
+        },
+      ),
+      { numRuns: 3000 },
+    );
+  });
+
+  test('a state of the engine torch may be shared, and change meanwhile', async () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(5056));
+    shared.set(state());
+    const source = `
+      const { workerData } = require('node:worker_threads');
+      for (let i = 0; i < 3e6; i++) workerData[(i * 7919) % 5056] = i;`;
+    const worker = new Worker(source, { eval: true, workerData: shared });
+    const ended = new Promise((resolve, reject) => worker.on('error', reject).on('exit', resolve));
+    let running = true;
+    ended.then(() => {
+      running = false;
+    });
+    while (running) {
+      const { data, intact } = guarded(0, 70);
+      survive(() => addon.torch_fill?.(data, 0, 2, params(0, 1), shared, 70, 0, 2, true));
+      survive(() => addon.torch_skip?.(shared, 0, 1, params(0, 1), 1000, 1));
+      survive(() => addon.torch_check?.(shared));
+      expect(intact()).toBe(true);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await ended).toBe(0);
+  });
+
+  test('refuses detached states, and more draws of the engine torch than there can be', () => {
+    const detached = state();
+    detach(detached);
+    const data = new Float32Array(20);
+    expect(() => addon.torch_fill?.(data, 0, 2, params(0, 1), detached, 20, 0, 1, true)).toThrow(/5056 bytes/);
+    expect(() => addon.torch_seed?.(detached, 5n)).toThrow(TypeError);
+    expect(() => addon.torch_seed?.(state(), -1n)).toThrow(TypeError);
+    expect(() => addon.torch_seed?.(state(), 2n ** 64n)).toThrow(TypeError);
+    expect(() => addon.torch_check?.(detached)).toThrow(TypeError);
+    const before = state();
+    for (const [total, rounds] of [
+      [2 ** 53 - 1, 2 ** 53 - 1],
+      [2 ** 53 - 1, 1024],
+      [20, 2 ** 53 - 1],
+    ]) {
+      const after = state();
+      const bounds = params(0, 1, -2, 2);
+      expect(() => addon.torch_skip?.(after, 0, 3, bounds, total, rounds)).toThrow(/rounds/);
+      expect(after).toEqual(before);
+    }
+  });
+});

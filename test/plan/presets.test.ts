@@ -1,0 +1,258 @@
+import { expect, test } from 'vitest';
+import { InputError } from '../../lib/core/errors.js';
+import type { Fill } from '../../lib/core/fill.js';
+import { read_json } from '../../lib/core/json.js';
+import { plan_of_config, plan_of_name } from '../../lib/plan/models.js';
+import { type Plan, resolve_plan } from '../../lib/plan/plan.js';
+import { preset_names, presets } from '../../lib/plan/presets/index.js';
+import { plan_of_recipe, type RecipePlan } from '../../lib/plan/recipe/recipe.js';
+
+const llama = {
+  model_type: 'llama',
+  ...{ hidden_size: 64, intermediate_size: 160, num_hidden_layers: 3, num_attention_heads: 4, num_key_value_heads: 2 },
+  ...{ vocab_size: 100, tie_word_embeddings: false, attention_bias: true },
+};
+const gpt2 = { model_type: 'gpt2', n_layer: 3, n_embd: 64, n_head: 4, vocab_size: 100, n_positions: 16 };
+
+const model_of = (config: object): Plan =>
+  plan_of_config(read_json(Buffer.from(JSON.stringify(config)), 'config.json'));
+
+function with_preset(preset: unknown, model: Plan, more: object = {}): RecipePlan {
+  const document = read_json(Buffer.from(JSON.stringify({ model: '-', preset, ...more })), 'r.json');
+  return plan_of_recipe(document, undefined, { plan: () => model, asks_rules: false });
+}
+
+function fills(
+  preset: unknown,
+  model: object | Plan,
+  warnings: readonly (string | RegExp)[] = [],
+): (name: string) => Fill | undefined {
+  const plan = with_preset(preset, 'tensors' in model ? (model as Plan) : model_of(model));
+  expect(plan.warnings).toHaveLength(warnings.length);
+  for (const [i, warning] of warnings.entries()) expect(plan.warnings[i]).toMatch(warning);
+  const resolved = new Map(resolve_plan(plan).map(({ name, fill }) => [name, fill]));
+  return (name) => resolved.get(name);
+}
+
+/** normal(0.02) as what a Fill is, to 12 digits. */
+const normal = (std: number) => ({ kind: 'normal', mean: 0, std: expect.closeTo(std, 12) as number });
+const uniform = (bound: number) => ({
+  kind: 'uniform',
+  a: expect.closeTo(-bound, 12) as number,
+  b: expect.closeTo(bound, 12) as number,
+});
+const truncated = (std: number, cut: number) => ({
+  ...{ kind: 'trunc_normal', mean: 0, std: expect.closeTo(std, 12) as number },
+  ...{ a: expect.closeTo(-cut, 12) as number, b: expect.closeTo(cut, 12) as number },
+});
+const constant = (value: number) => ({ kind: 'constant', value });
+
+const layer = 'model.layers.1';
+
+test('megatron: σ, and σ / √(2L) into the residual stream', () => {
+  const fill = fills({ name: 'megatron', layers: 3, std: 0.01 }, llama);
+  expect(fill('model.embed_tokens.weight')).toEqual(normal(0.01));
+  expect(fill('lm_head.weight')).toEqual(normal(0.01));
+  expect(fill(`${layer}.self_attn.q_proj.weight`)).toEqual(normal(0.01));
+  expect(fill(`${layer}.self_attn.q_proj.bias`)).toEqual(constant(0));
+  expect(fill(`${layer}.self_attn.o_proj.weight`)).toEqual(normal(0.01 / Math.sqrt(6)));
+  expect(fill(`${layer}.mlp.down_proj.weight`)).toEqual(normal(0.01 / Math.sqrt(6)));
+  expect(fill(`${layer}.mlp.up_proj.weight`)).toEqual(normal(0.01));
+  expect(fill(`${layer}.input_layernorm.weight`)).toEqual(constant(1));
+});
+
+test("megatron on GPT-2 is GPT-2's own initialization", () => {
+  const model = model_of(gpt2);
+  const own = resolve_plan(model).map(({ name, fill }) => [name, fill]);
+  const made = resolve_plan(with_preset({ name: 'megatron', layers: 3 }, model)).map(({ name, fill }) => [name, fill]);
+  expect(made).toEqual(own);
+});
+
+test('mup: hidden weights σ / √m, the outermost σ', () => {
+  const wide = { name: 'mup', width: 64, base_width: 16 };
+  const fill = fills(wide, llama);
+  expect(fill('model.embed_tokens.weight')).toEqual(normal(0.02));
+  expect(fill('lm_head.weight')).toEqual(normal(0.02));
+  for (const name of ['self_attn.q_proj', 'self_attn.o_proj', 'mlp.gate_proj', 'mlp.down_proj']) {
+    expect(fill(`${layer}.${name}.weight`)).toEqual(normal(0.01));
+  }
+  const scaled = fills({ ...wide, layers: 3 }, llama);
+  expect(scaled(`${layer}.self_attn.q_proj.weight`)).toEqual(normal(0.01));
+  expect(scaled(`${layer}.self_attn.o_proj.weight`)).toEqual(normal(0.01 / Math.sqrt(6)));
+});
+
+test('deepnorm: Xavier, with gain (8L)^-¼ but for queries and keys', () => {
+  const fill = fills({ name: 'deepnorm', layers: 3 }, llama);
+  const gain = 24 ** -0.25;
+  expect(fill(`${layer}.self_attn.q_proj.weight`)).toEqual(normal(Math.sqrt(2 / 128)));
+  expect(fill(`${layer}.self_attn.k_proj.weight`)).toEqual(normal(Math.sqrt(2 / (64 + 32))));
+  expect(fill(`${layer}.self_attn.v_proj.weight`)).toEqual(normal(gain * Math.sqrt(2 / (64 + 32))));
+  expect(fill(`${layer}.self_attn.o_proj.weight`)).toEqual(normal(gain * Math.sqrt(2 / 128)));
+  for (const name of ['gate_proj', 'up_proj', 'down_proj']) {
+    expect(fill(`${layer}.mlp.${name}.weight`)).toEqual(normal(gain * Math.sqrt(2 / (64 + 160))));
+  }
+  expect(fill('model.embed_tokens.weight')).toEqual(normal(0.02)); // the model's own
+});
+
+test('deepnorm leaves fused queries, keys and values, and says so', () => {
+  fills({ name: 'deepnorm', layers: 3 }, gpt2, [
+    /deepnorm leaves "transformer.h.0.attn.c_attn.weight" and 2 more as it is: values need another gain/,
+  ]);
+});
+
+test('torchtitan: truncated normals, narrower by depth', () => {
+  const fill = fills({ name: 'torchtitan', hidden: 64 }, llama);
+  expect(fill('model.embed_tokens.weight')).toEqual(normal(1));
+  expect(fill('lm_head.weight')).toEqual(truncated(1 / 8, 3 / 8));
+  for (const name of ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'mlp.gate_proj']) {
+    expect(fill(`${layer}.${name}.weight`)).toEqual(truncated(0.02, 2));
+  }
+  for (const l of [0, 1, 2]) {
+    for (const name of ['self_attn.o_proj', 'mlp.up_proj', 'mlp.down_proj']) {
+      expect(fill(`model.layers.${l}.${name}.weight`)).toEqual(truncated(0.02 / Math.sqrt(2 * (l + 1)), 2));
+    }
+  }
+  expect(fill('model.norm.weight')).toEqual(constant(1));
+});
+
+test('gpt_neox: small_init, and wang_init into the residual stream', () => {
+  const document = {
+    tensors: {
+      'gpt_neox.embed_in.weight': [100, 64],
+      'gpt_neox.layers.{0..2}.attention.query_key_value.weight': [192, 64],
+      'gpt_neox.layers.{0..2}.attention.{query_key_value,dense}.bias': [64],
+      'gpt_neox.layers.{0..2}.attention.dense.weight': [64, 64],
+      'gpt_neox.layers.{0..2}.mlp.dense_4h_to_h.weight': [64, 256],
+      'gpt_neox.final_layer_norm.weight': [64],
+      'embed_out.weight': [100, 64],
+    },
+    preset: { name: 'gpt_neox', layers: 3, hidden: 64 },
+  };
+  const plan = plan_of_recipe(read_json(Buffer.from(JSON.stringify(document)), 'r.json'));
+  const resolved = new Map(resolve_plan(plan).map(({ name, fill }) => [name, fill]));
+  expect(plan.warnings).toEqual([]);
+  expect(resolved.get('gpt_neox.embed_in.weight')).toEqual(normal(Math.sqrt(2 / 320)));
+  expect(resolved.get('embed_out.weight')).toEqual(normal(Math.sqrt(2 / 320)));
+  expect(resolved.get('gpt_neox.layers.0.attention.query_key_value.weight')).toEqual(normal(Math.sqrt(2 / 320)));
+  expect(resolved.get('gpt_neox.layers.2.attention.dense.weight')).toEqual(normal(2 / (3 * 8)));
+  expect(resolved.get('gpt_neox.layers.2.mlp.dense_4h_to_h.weight')).toEqual(normal(2 / (3 * 8)));
+  expect(resolved.get('gpt_neox.layers.2.attention.dense.bias')).toEqual(constant(0));
+});
+
+test('bert and dummy', () => {
+  expect(fills('bert', gpt2)('transformer.wte.weight')).toEqual(truncated(0.02, 0.04));
+  expect(fills({ name: 'bert', std: 0 }, gpt2)('transformer.wte.weight')).toEqual(constant(0));
+  expect(fills('dummy', gpt2)('transformer.wte.weight')).toEqual(uniform(1e-3));
+  expect(fills('dummy', gpt2)('transformer.ln_f.weight')).toEqual(constant(1));
+});
+
+const he = (shape: readonly number[]) => Math.sqrt(2 / (shape[0] ?? 1) / shape.slice(2).reduce((a, b) => a * b, 1));
+
+test.each([
+  ['resnet18', 8, 2, -1 / 2],
+  ['resnet50', 16, 3, -1 / 4],
+])('fixup on %s', (name, blocks, convolutions, power) => {
+  const fill = fills({ name: 'fixup', blocks, convolutions }, plan_of_name(name));
+  expect(fill('conv1.weight')).toEqual(normal(he([64, 3, 7, 7])));
+  const first = convolutions === 2 ? [64, 64, 3, 3] : [64, 64, 1, 1];
+  expect(fill('layer1.0.conv1.weight')).toEqual(normal(he(first) * blocks ** power));
+  if (convolutions === 3) expect(fill('layer1.0.conv2.weight')).toEqual(normal(he([64, 64, 3, 3]) * blocks ** power));
+  expect(fill(`layer1.0.conv${convolutions}.weight`)).toEqual(constant(0));
+  expect(fill('layer2.0.downsample.0.weight')).toEqual(normal(he([convolutions === 2 ? 128 : 512, 64, 1, 1])));
+  expect(fill('fc.weight')).toEqual(constant(0));
+  expect(fill('fc.bias')).toEqual(constant(0));
+});
+
+test("fixup's scalars", () => {
+  const tensors = {
+    'layer1.0.bias{1a,1b,2a,2b}': [1],
+    'layer1.0.scale': [1],
+    'layer1.0.conv{1,2}.weight': [4, 4, 3, 3],
+  };
+  const document = read_json(Buffer.from(JSON.stringify({ tensors, preset: { name: 'fixup', blocks: 1 } })), 'r.json');
+  const resolved = resolve_plan(plan_of_recipe(document)).map(({ fill }) => fill);
+  expect(resolved).toEqual([...Array(4).fill(constant(0)), constant(1), normal(he([4, 4, 3, 3])), constant(0)]);
+});
+
+test('siren: ±1/n first, then ±√(6/n)/ω; biases as they were', () => {
+  const layers = {
+    'net.0': { kind: 'Linear', in_features: 2, out_features: 256 },
+    'net.{1,2}': { kind: 'Linear', in_features: 256, out_features: 256 },
+  };
+  const of = (more: object) => {
+    const preset = { name: 'siren', roles: { first: 'net.0.weight' }, ...more };
+    const plan = plan_of_recipe(read_json(Buffer.from(JSON.stringify({ layers, preset })), 'r.json'));
+    expect(plan.warnings).toEqual([]);
+    return new Map(resolve_plan(plan).map(({ name, fill }) => [name, fill]));
+  };
+  expect(of({}).get('net.0.weight')).toEqual(uniform(1 / 2));
+  expect(of({}).get('net.2.weight')).toEqual(uniform(Math.sqrt(6 / 256) / 30));
+  expect(of({}).get('net.2.bias')).toEqual(uniform(1 / 16));
+  expect(of({ omega: 10 }).get('net.1.weight')).toEqual(uniform(Math.sqrt(6 / 256) / 10));
+});
+
+test('presets come one after the other, before own initializers and overrides', () => {
+  const plan = with_preset(['dummy', { name: 'deepnorm', layers: 3 }], model_of(llama), {
+    tensors: { 'extra.fc1.weight': { shape: [4, 4], init: 'normal', std: 5 }, 'x.fc2.weight': [4, 4] },
+    overrides: { '*.v_proj.weight': 'zeros' },
+  });
+  const found = (name: string) => plan.tensors.find((tensor) => tensor.name === name)?.initializer;
+  expect(found('model.embed_tokens.weight')).toEqual({ init: 'uniform', a: -1e-3, b: 1e-3 });
+  expect(found(`${layer}.self_attn.q_proj.weight`)).toEqual({ init: 'xavier_normal' });
+  expect(found(`${layer}.self_attn.v_proj.weight`)).toEqual({ init: 'zeros' });
+  expect(found('extra.fc1.weight')).toEqual({ init: 'normal', std: 5 });
+  expect(found('x.fc2.weight')).toEqual({ init: 'xavier_normal', gain: 24 ** -0.25 });
+});
+
+test('a preset that finds less than it is made for, or was told another depth, says so', () => {
+  const preset = { name: 'megatron', layers: 4, roles: { mlp_out: ['*.down_proj2.weight'] } };
+  const { warnings } = with_preset(preset, model_of(llama));
+  expect(warnings).toEqual([
+    'r.json: preset: megatron finds no tensor in the role mlp_out (what leads out of a feed-forward layer, into the residual stream)',
+    'r.json: preset: megatron is told of 4 layers, but the names are those of 3',
+  ]);
+  const odd = {
+    tensors: { 'a.weight': [2, 2] },
+    preset: { name: 'torchtitan', hidden: 2, roles: { mlp_in: 'a.weight' } },
+  };
+  const plan = () => plan_of_recipe(read_json(Buffer.from(JSON.stringify(odd)), 'r.json'));
+  expect(plan).toThrow('tensors["a.weight"]: expected an initializer');
+});
+
+test.each<[unknown, string]>([
+  [7, 'preset: expected a preset: a name, or an object with the "name"'],
+  ['depnorm', "preset: expected one of 'megatron', "],
+  ['depnorm', "received 'depnorm' (did you mean 'deepnorm'?)"],
+  [{ layers: 2 }, "preset.name: expected one of 'megatron', "],
+  ['deepnorm', 'preset.layers: expected a whole number ≥ 1, but it is missing'],
+  [[{ name: 'deepnorm', layers: 0 }], 'preset[0].layers: expected a whole number ≥ 1, but received 0'],
+  [
+    { name: 'fixup', blocks: 1, convolutions: 4 },
+    'preset.convolutions: expected a whole number from 2 to 3, but received 4',
+  ],
+  [{ name: 'siren', omega: 0, roles: { first: 'a' } }, 'preset.omega: expected a finite number > 0, but received 0'],
+  ['siren', 'preset.roles: expected an object from roles to globs, but it is missing'],
+  [{ name: 'siren', roles: {} }, 'preset.roles.first: expected a glob, or an array of globs, but it is missing'],
+  [
+    { name: 'dummy', roles: { query: 'a' } },
+    "preset.roles.query: unknown key, expected one of 'matrix', 'norm', 'bias'",
+  ],
+  [{ name: 'dummy', roles: { matrix: '{5..2}' } }, 'preset.roles.matrix: expected globs: '],
+  [{ name: 'mup', width: 2 }, 'preset.base_width: expected a whole number ≥ 1, but it is missing'],
+  [
+    { name: 'dummy', bount: 1 },
+    "preset.bount: unknown key, expected one of 'name', 'bound', 'roles' (did you mean 'bound'?)",
+  ],
+])('the preset %j is refused', (preset, message) => {
+  const plan = () => with_preset(preset, model_of(gpt2));
+  expect(plan).toThrow(InputError);
+  expect(plan).toThrow(`r.json: ${message}`.slice(message.startsWith('preset') ? 0 : 8));
+});
+
+test('each preset says where it comes from, and its rules are documented', () => {
+  expect(preset_names).toEqual(Object.keys(presets));
+  for (const preset of Object.values(presets)) {
+    expect(preset.source.length).toBeGreaterThan(10);
+    for (const { formula } of preset.rules) expect(formula).not.toBe('');
+  }
+});

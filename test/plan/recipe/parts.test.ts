@@ -1,0 +1,292 @@
+import { expect, test } from 'vitest';
+import type { Dtype } from '../../../lib/core/dtype.js';
+import { InputError } from '../../../lib/core/errors.js';
+import { read_json } from '../../../lib/core/json.js';
+import { layer_tensors } from '../../../lib/nn/layers/index.js';
+import { plan_of_config } from '../../../lib/plan/models.js';
+import { type Plan, resolve_plan } from '../../../lib/plan/plan.js';
+import { plan_of_recipe } from '../../../lib/plan/recipe/recipe.js';
+
+const gpt2 = { model_type: 'gpt2', n_layer: 2, n_embd: 8, n_head: 2, vocab_size: 10, n_positions: 4 };
+
+function plan_of(recipe: unknown, dtype?: Dtype, model?: Plan) {
+  const document = read_json(Buffer.from(JSON.stringify(recipe)), 'r.json');
+  return plan_of_recipe(document, dtype, model && { plan: () => model, asks_rules: false });
+}
+
+const model = () => plan_of_config(read_json(Buffer.from(JSON.stringify(gpt2)), 'config.json'));
+const on_model = (recipe: object) => plan_of({ model: 'config.json', ...recipe }, undefined, model());
+const tensor = (plan: Plan, name: string) => plan.tensors.find((each) => each.name === name);
+const names = (plan: Plan) => plan.tensors.map(({ name }) => name);
+
+// ---- repeats ----
+
+test('braces in a name repeat a tensor', () => {
+  const plan = plan_of({
+    tensors: { 'h.{0..1}.{q,k}': [2], last: [1] },
+    initializers: { '*': 'zeros', 'h.1.*': 'ones' },
+  });
+  expect(names(plan)).toEqual(['h.0.q', 'h.0.k', 'h.1.q', 'h.1.k', 'last']);
+  expect(tensor(plan, 'h.1.q')?.initializer).toEqual({ init: 'ones' });
+});
+
+test('braces that are no list or range, and names that meet, are refused where they stand', () => {
+  const refused = (tensors: object, layers: object = {}) => {
+    return () => plan_of({ tensors, layers, initializers: { '*': 'zeros' } });
+  };
+  expect(refused({ 'h.{x}': [1] })).toThrow('r.json: tensors["h.{x}"]: expected a list such as {q,k,v}');
+  expect(refused({ 'h.{0..1}': [1], 'h.1': [1] })).toThrow(
+    'r.json: tensors["h.1"]: expected each tensor once, but "h.1" is there twice: tensors["h.{0..1}"] makes it already',
+  );
+  expect(refused({ 'fc.bias': [1] }, { fc: { kind: 'Linear', in_features: 1, out_features: 1 } })).toThrow(
+    'r.json: tensors["fc.bias"]: expected each tensor once, but "fc.bias" is there twice: layers["fc"] makes it already',
+  );
+  expect(() => on_model({ tensors: { 'transformer.wte.weight': [1] } })).toThrow(
+    'the model has it already; "overrides" change it',
+  );
+});
+
+// ---- layers ----
+
+test('a layer has the tensors of its constructor under its name', () => {
+  const args = { in_channels: 4, out_channels: 6, kernel_size: [3, 1], groups: 2 };
+  const plan = plan_of({ layers: { 'body.{0,1}': { kind: 'Conv2d', ...args, dtype: 'float16' } } }, 'bfloat16');
+  const expected = [0, 1].flatMap((i) =>
+    layer_tensors('Conv2d', args).map(({ name, shape, initializer }) => {
+      return { name: `body.${i}.${name}`, shape, dtype: 'float16', initializer };
+    }),
+  );
+  expect(plan.tensors).toEqual(expected);
+  expect(plan.draws?.map((draw) => draw.tensor)).toEqual(names(plan));
+});
+
+test('counters stay integers, padding rows zero, copies copies, and an empty name is none', () => {
+  const plan = plan_of(
+    {
+      layers: {
+        bn: { kind: 'BatchNorm1d', num_features: 3 },
+        '': { kind: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 1 },
+        enc: {
+          kind: 'TransformerEncoder',
+          encoder_layer: { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 },
+          num_layers: 2,
+          norm: { kind: 'LayerNorm', normalized_shape: 4 },
+        },
+      },
+    },
+    'bfloat16',
+  );
+  expect(tensor(plan, 'bn.num_batches_tracked')).toMatchObject({ dtype: 'int64', initializer: 'zeros' });
+  expect(tensor(plan, 'bn.weight')).toMatchObject({ dtype: 'bfloat16' });
+  expect(tensor(plan, 'weight')).toMatchObject({ shape: [5, 2], zero_row: 1 });
+  expect(tensor(plan, 'enc.norm.weight')).toMatchObject({ shape: [4] });
+  const [first, second] = ['enc.layers.0.linear1.weight', 'enc.layers.1.linear1.weight'];
+  expect(tensor(plan, second)).toMatchObject({ copy_of: first });
+  const resolved = new Map(resolve_plan(plan).map((each) => [each.name, each.stream]));
+  expect(resolved.get(second)).toBe(resolved.get(first));
+});
+
+test('an override makes a copy and a padded embedding tensors of their own', () => {
+  const plan = plan_of({
+    layers: { emb: { kind: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 0 } },
+    overrides: { 'emb.*': { init: 'normal', std: 0.1, dtype: 'float64' } },
+  });
+  expect(plan.tensors).toEqual([
+    { name: 'emb.weight', shape: [5, 2], dtype: 'float64', initializer: { init: 'normal', std: 0.1 } },
+  ]);
+  expect(plan.draws?.map(({ initializer }) => initializer)).toEqual(['normal', { init: 'normal', std: 0.1 }]);
+});
+
+/** A layer and two copies of it, and one weight of each. */
+const three_encoders = {
+  layers: {
+    e: {
+      kind: 'TransformerEncoder',
+      num_layers: 3,
+      encoder_layer: { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 },
+    },
+  },
+  weights: ['e.layers.0.linear1.weight', 'e.layers.1.linear1.weight', 'e.layers.2.linear1.weight'],
+} as const;
+
+// As in PyTorch: torch.nn.init on one layer leaves the others as they were copied.
+test('what is left of copies stays as it was drawn when their original is initialized once more', () => {
+  const { layers, weights } = three_encoders;
+  const [first, second, third] = weights;
+  const before = plan_of({ layers });
+  const plan = plan_of({ layers, overrides: { [first]: { init: 'normal', std: 3 } } });
+  expect(tensor(plan, second)?.copy_of).toBeUndefined();
+  expect(tensor(plan, third)?.copy_of).toBe(second);
+  expect(tensor(plan, 'e.layers.2.linear1.bias')?.copy_of).toBe('e.layers.0.linear1.bias');
+  const draws = before.draws?.map((draw) => (draw.tensor === first ? { ...draw, tensor: second } : draw));
+  expect(plan.draws).toEqual([
+    ...(draws ?? []),
+    { tensor: first, shape: [8, 4], initializer: { init: 'normal', std: 3 } },
+  ]);
+});
+
+test('a copy in another dtype is none', () => {
+  const { layers, weights } = three_encoders;
+  const [first, second] = weights;
+  const with_float64 = (glob: string) => plan_of({ layers, overrides: { [glob]: { dtype: 'float64' } } });
+  const [copy, original, all] = [with_float64(second), with_float64(first), with_float64('*.linear1.weight')] as const;
+  const copies = (plan: Plan) => weights.map((name) => tensor(plan, name)?.copy_of);
+  expect(copies(copy)).toEqual([undefined, undefined, first]);
+  expect(copy.draws?.at(-1)?.tensor).toBe(second);
+  expect(copies(original)).toEqual([undefined, undefined, second]);
+  expect(original.draws?.at(-1)?.tensor).toBe(second);
+  expect(copies(all)).toEqual([undefined, first, first]);
+  for (const plan of [copy, original, all]) {
+    const drawn = new Set(plan.draws?.map((draw) => draw.tensor));
+    for (const name of [first, second]) expect(drawn.has(tensor(plan, name)?.copy_of ?? name)).toBe(true);
+  }
+});
+
+test('a rule initializes once more, also where it says what was there', () => {
+  const layers = { emb: { kind: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 0 } };
+  for (const right of ['normal', { init: 'normal' }]) {
+    const plan = plan_of({ layers, overrides: { 'emb.weight': right } });
+    expect(tensor(plan, 'emb.weight')?.zero_row).toBeUndefined();
+    expect(plan.draws).toHaveLength(2);
+  }
+});
+
+test('a glob leaves counters what they are, a name in full does not', () => {
+  const layers = { bn: { kind: 'BatchNorm1d', num_features: 3 } };
+  const dtype_with = (glob: string) =>
+    tensor(plan_of({ layers, overrides: { [glob]: { dtype: 'float64' } } }), 'bn.num_batches_tracked')?.dtype;
+  expect(dtype_with('*')).toBe('int64');
+  expect(dtype_with('bn.num_batches_tracked')).toBe('float64');
+});
+
+const linear = { kind: 'Linear', in_features: 2, out_features: 2 };
+const encoder = { kind: 'TransformerEncoder', num_layers: 1 };
+
+test.each<[unknown, string]>([
+  [3, 'layers["x"]: expected a layer: an object with its "kind", but received 3'],
+  [{ ...linear, kind: 'Liner' }, `layers["x"].kind: expected one of 'Linear', `],
+  [{ ...linear, kind: 'Liner' }, "(did you mean 'Linear'?)"],
+  [{ ...linear, in_features: -1 }, 'layers["x"].in_features: expected a whole number ≥ 0, but received -1'],
+  [{ ...linear, in_features: undefined }, 'layers["x"].in_features: expected a whole number ≥ 0, but it is missing'],
+  [{ ...linear, biass: true }, `layers["x"].biass: unknown key, expected one of 'kind', 'dtype', 'in_features', `],
+  [{ ...linear, bias: 1 }, 'layers["x"].bias: expected true or false, but received 1'],
+  [
+    { kind: 'Conv2d', in_channels: 1, out_channels: 1, kernel_size: [3] },
+    'layers["x"].kernel_size: expected a whole number ≥ 0 or an array of 2, but received [3]',
+  ],
+  [{ kind: 'MultiheadAttention', embed_dim: 10, num_heads: 3 }, 'layers["x"]: MultiheadAttention: expected a divisor'],
+  [
+    { ...encoder, encoder_layer: 1 },
+    'layers["x"].encoder_layer: expected a layer: an object with its "kind", but received 1',
+  ],
+  [{ ...encoder, encoder_layer: { kind: 'X' } }, `layers["x"].encoder_layer.kind: expected one of 'Linear'`],
+  [
+    { ...encoder, encoder_layer: { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 'a' } },
+    `layers["x"].encoder_layer.nhead: expected a whole number ≥ 1, but received 'a'`,
+  ],
+  [
+    { ...encoder, encoder_layer: { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 1, dtype: 'float16' } },
+    'layers["x"].encoder_layer.dtype: unknown key',
+  ],
+])('the layer %j is refused', (layer, message) => {
+  const plan = () => plan_of({ layers: { x: layer } });
+  expect(plan).toThrow(InputError);
+  expect(plan).toThrow(message);
+});
+
+test('layers within layers have an end', () => {
+  let inner: unknown = { kind: 'TransformerEncoderLayer', d_model: 2, nhead: 1 };
+  for (let depth = 0; depth < 100; depth++) inner = { kind: 'TransformerEncoder', num_layers: 1, encoder_layer: inner };
+  expect(() => plan_of({ layers: { x: inner } })).toThrow(/layers\["x"\]/);
+});
+
+// ---- models and overrides ----
+
+test('overrides change initializers and dtypes of a model, the last one first', () => {
+  const plan = on_model({
+    overrides: {
+      '*.attn.c_proj.weight': { init: 'orthogonal', gain: 0.5 },
+      '*.1.attn.*': 'zeros',
+      '*.ln_?.*': { dtype: 'float64' },
+      'transformer.wpe.weight': { init: 'normal', std: 1, dtype: 'float16' },
+    },
+  });
+  const before = model();
+  expect(names(plan)).toEqual(names(before));
+  expect(tensor(plan, 'transformer.h.0.attn.c_proj.weight')?.initializer).toEqual({ init: 'orthogonal', gain: 0.5 });
+  expect(tensor(plan, 'transformer.h.1.attn.c_proj.weight')?.initializer).toEqual({ init: 'zeros' });
+  expect(tensor(plan, 'transformer.h.0.ln_1.weight')).toEqual({
+    ...tensor(before, 'transformer.h.0.ln_1.weight'),
+    dtype: 'float64',
+  });
+  expect(tensor(plan, 'transformer.wpe.weight')).toMatchObject({
+    dtype: 'float16',
+    initializer: { init: 'normal', std: 1 },
+  });
+  expect(tensor(plan, 'transformer.wte.weight')).toEqual(tensor(before, 'transformer.wte.weight'));
+  expect([plan.config, plan.warnings]).toEqual([before.config, []]);
+});
+
+test("the reference's draws come first, then those of what was changed", () => {
+  const before = model();
+  const plan = on_model({
+    overrides: { '*.wpe.weight': 'normal', '*.wte.weight': 'zeros' },
+    tensors: { own: { shape: [2], init: 'uniform' } },
+  });
+  const added = plan.draws?.slice(before.draws?.length);
+  expect(plan.draws?.slice(0, before.draws?.length)).toEqual(before.draws);
+  expect(added?.map((draw) => draw.tensor)).toEqual(['transformer.wpe.weight', 'own']);
+});
+
+test('rules that find nothing, and those that come too late, are worth a warning', () => {
+  const { warnings } = on_model({
+    tensors: { own: { shape: [2], init: 'zeros' } },
+    initializers: { '*.wte.*': 'ones', 'x*': 'ones', own: 'ones' },
+    overrides: { '*.wtee.*': 'ones' },
+  });
+  expect(warnings).toEqual([
+    'r.json: initializers["*.wte.*"] matches only tensors that have an initializer already: overrides would replace it',
+    'r.json: initializers["x*"] matches no tensor',
+    'r.json: overrides["*.wtee.*"] matches no tensor',
+  ]);
+});
+
+test('what can only be zeros needs no initializer, and globs leave it alone', () => {
+  const integers = { tensors: { step: { shape: [], dtype: 'int64' }, w: [2, 2] } };
+  const plan = plan_of({
+    ...integers,
+    initializers: { '*': 'normal' },
+    overrides: { '*': 'ones', s: { dtype: 'int32' } },
+  });
+  expect(plan.tensors.map(({ initializer }) => initializer)).toEqual(['zeros', { init: 'ones' }]);
+  expect(resolve_plan(plan).map(({ bytes }) => bytes)).toEqual([8, 16]);
+  const exact = plan_of({ ...integers, initializers: { '*': 'normal' }, overrides: { step: 'ones' } });
+  expect(() => resolve_plan(exact)).toThrow(
+    'tensor "step": expected \'zeros\', which is all that nninit writes in int64',
+  );
+});
+
+test.each<[object, string]>([
+  [
+    {},
+    'r.json: expected "tensors", "layers", "model" or "like", from which the tensors come, but none of them is there',
+  ],
+  [{ model: 'a', like: 'b' }, 'r.json: expected "model" or "like", but both are there'],
+  [
+    { model: 3 },
+    'r.json: model: expected a path to a config.json, the name of a model, or a config as an object, but received 3',
+  ],
+  [{ like: '' }, "r.json: like: expected a path to a checkpoint, but received ''"],
+  [{ tensors: {}, overrides: 1 }, 'r.json: overrides: expected an object from globs to initializers, but received 1'],
+  [{ tensors: {}, overrides: { a: { dtype: 'x' } } }, `r.json: overrides["a"].dtype: expected one of 'float16', `],
+  [{ tensors: {}, overrides: { a: { std: 1 } } }, `r.json: overrides["a"].init: expected one of 'uniform', `],
+  [{ tensors: {}, overrides: { a: { init: 'normal', sdt: 1 } } }, 'r.json: overrides["a"].sdt: unknown key'],
+  [
+    { tensors: {}, initializers: { a: { init: 'ones', dtype: 'float16' } } },
+    'r.json: initializers["a"].dtype: unknown key',
+  ],
+  [{ tensors: {}, layers: [] }, 'r.json: layers: expected an object from names to layers, but received []'],
+])('%j is refused', (recipe, message) => {
+  expect(() => plan_of(recipe)).toThrow(InputError);
+  expect(() => plan_of(recipe)).toThrow(message);
+});

@@ -1,0 +1,112 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { InputError } from '../../lib/core/errors.js';
+import { load_source } from '../../lib/plan/source.js';
+
+let root = '';
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'nninit-source-'));
+});
+afterEach(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+const gpt2 = { model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 2, vocab_size: 10, n_positions: 4 };
+
+function file(name: string, content: unknown): string {
+  const path = join(root, name);
+  mkdirSync(join(path, '..'), { recursive: true });
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+test('a config, the folder that holds it, and a recipe upon either are the same model', async () => {
+  const config = file('gpt2/config.json', gpt2);
+  const { tensors } = await load_source({ input: config });
+  expect(tensors).toHaveLength(16);
+  const inputs = [
+    join(root, 'gpt2'),
+    file('a.json', { model: 'gpt2/config.json' }),
+    file('b.json', { model: 'gpt2' }),
+    file('c.json', { model: config }),
+    file('d.json', { model: gpt2 }),
+  ];
+  for (const input of inputs) expect((await load_source({ input })).tensors).toEqual(tensors);
+});
+
+test('a known name is the model of that name, even where there is a file; its path is not', async () => {
+  file('resnet18', 'no JSON');
+  const { tensors, config } = await load_source({ input: 'resnet18', dtype: 'float16' });
+  expect(tensors[0]).toMatchObject({ name: 'conv1.weight', dtype: 'float16' });
+  expect(config).toBeUndefined();
+  await expect(load_source({ input: join(root, 'resnet18') })).rejects.toThrow(/expected JSON/);
+  const { tensors: again } = await load_source({ input: file('r.json', { model: 'resnet18', dtype: 'float16' }) });
+  expect(again).toEqual(tensors);
+});
+
+test('a checkpoint in place of an input is told --like', async () => {
+  await expect(load_source({ input: join(root, 'model.safetensors') })).rejects.toThrow(/which --like takes/);
+});
+
+test('rules come after what any input says, those of --init last', async () => {
+  const rules = file('rules.json', { '*.bias': 'ones', '*.ln_f.*': { init: 'normal', dtype: 'float64' } });
+  const input = file('r.json', { model: gpt2, overrides: { '*.bias': 'uniform' } });
+  const { tensors, draws } = await load_source({ input, rules, init: ['*.mlp.c_fc.bias=zeros'] });
+  const of = (name: string) => tensors.find((tensor) => tensor.name === `transformer.${name}`);
+  expect(of('h.0.ln_1.bias')?.initializer).toEqual({ init: 'ones' });
+  expect(of('h.0.mlp.c_fc.bias')?.initializer).toEqual({ init: 'zeros' });
+  expect(of('ln_f.weight')).toMatchObject({ dtype: 'float64', initializer: { init: 'normal' }, bytes: 64 });
+  expect(of('wte.weight')?.initializer).toEqual({ init: 'normal', std: 0.02 });
+  expect(draws?.slice(-2).map((draw) => draw.tensor)).toEqual(['transformer.ln_f.weight', 'transformer.ln_f.bias']);
+});
+
+test('a rank has its parts of the whole', async () => {
+  const llama = {
+    model_type: 'llama',
+    ...{ hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 4, vocab_size: 8 },
+  };
+  const input = file('config.json', llama);
+  const whole = (await load_source({ input })).tensors;
+  const { tensors } = await load_source({ input, tp: 2, rank: 1 });
+  expect(tensors.map(({ name, stream }) => [name, stream])).toEqual(whole.map(({ name, stream }) => [name, stream]));
+  expect(tensors.find(({ name }) => name.endsWith('q_proj.weight'))).toMatchObject({
+    shape: [8, 16],
+    elements: 128,
+    slice: { shape: [16, 16], ranges: [{ dim: 0, start: 8, length: 8 }] },
+  });
+  await expect(load_source({ input: 'resnet18', tp: 2, rank: 0 })).rejects.toThrow(InputError);
+});
+
+test.each<[() => string, string]>([
+  [() => join(root, 'none.json'), 'could not read '],
+  [() => root, 'could not read '],
+  [() => 'resnet19', "the models known by name are 'resnet18', "],
+  [() => 'resnet19', "(did you mean 'resnet18'?)"],
+  [
+    () => file('x.json', {}),
+    'x.json: expected a Hugging Face config.json, which has a "model_type", or a recipe, which has',
+  ],
+  [() => file('x.json', { model: 'none.json' }), 'none.json: no such file'],
+  [() => file('x.json', { model: { ...gpt2, n_head: 3 } }), 'x.json: model: n_embd: expected a multiple of n_head'],
+  [() => file('x.json', { model: 'resnet19' }), 'could not read '],
+  [() => file('x.json', { like: 'none.safetensors' }), 'none.safetensors'],
+])('what cannot be read is refused', async (input, message) => {
+  await expect(load_source({ input: input() })).rejects.toThrow(InputError);
+  await expect(load_source({ input: input() })).rejects.toThrow(message);
+});
+
+test('errors of a recipe name its places, also for what braces and layers made', async () => {
+  const refused = (recipe: object) => load_source({ input: file('r.json', recipe) });
+  await expect(refused({ tensors: { 'h.{0..2}': { shape: [2], init: 'eye' } } })).rejects.toThrow(
+    /r\.json: tensors\["h\.\{0\.\.2\}"\]: eye: expected/,
+  );
+  const layers = { fc: { kind: 'Linear', in_features: 2, out_features: 2 } };
+  await expect(refused({ layers, overrides: { 'fc.bias': 'eye' } })).rejects.toThrow(
+    /r\.json: layers\["fc"\]: eye: expected/,
+  );
+  await expect(refused({ model: gpt2, overrides: { '*.bias': 'eye' } })).rejects.toThrow(
+    /r\.json: tensor "transformer\.h\.0\.ln_1\.bias": eye: expected/,
+  );
+});
