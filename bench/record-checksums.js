@@ -4,19 +4,19 @@
 // changes, so a difference in this file's history is a bug.
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { dtype_names, shape_of, subjects } from '../dist/bench/harness/catalog.js';
-import { checksum_of, checksum_of_hash, record_key, seed, update } from '../dist/bench/harness/checksums.js';
-import { empty, resolve, run_fill } from '../dist/lib/index.js';
-import { force_simd_target, simd_targets } from '../dist/lib/native/addon.js';
+import { dtypeNames, shapeOf, subjects } from '../dist/bench/harness/catalog.js';
+import { checksumOf, checksumOfHash, recordKey, seed, update } from '../dist/bench/harness/checksums.js';
+import { empty, resolve, runFill } from '../dist/lib/index.js';
+import { forceSimdTarget, simdTargets } from '../dist/lib/native/addon.js';
 
 const least = 4;
 const most = 30;
 /** Matrices: sizes for which an independent recording is still quick. */
-const most_of = { orthogonal: 24, sparse: 26, eye: 28, xavier_uniform: 28 };
+const mostOf = { orthogonal: 24, sparse: 26, eye: 28, xavier_uniform: 28 };
 const chunk = 2 ** 20;
 const key = { seed, stream: 0n };
 
-function of_prefixes(fill, dtype) {
+function ofPrefixes(fill, dtype) {
   const hash = createHash('sha256');
   const resolved = resolve(subjects[fill].initializer, [2 ** most], { dtype });
   const { data } = empty([chunk], { dtype });
@@ -25,32 +25,32 @@ function of_prefixes(fill, dtype) {
   for (let log2 = least; log2 <= most; log2++) {
     while (done < 2 ** log2) {
       const piece = data.subarray(0, Math.min(chunk, 2 ** log2 - done));
-      run_fill(piece, dtype, resolved, key, done, 1);
+      runFill(piece, dtype, resolved, key, done, 1);
       update(hash, piece);
       done += piece.length;
     }
-    found[log2] = checksum_of_hash(hash.copy());
+    found[log2] = checksumOfHash(hash.copy());
   }
   return found;
 }
 
-function of_matrices(fill, dtype) {
+function ofMatrices(fill, dtype) {
   const found = {};
-  for (let log2 = least; log2 <= most_of[fill]; log2 += 2) {
-    const shape = shape_of({ fill, log2 });
+  for (let log2 = least; log2 <= mostOf[fill]; log2 += 2) {
+    const shape = shapeOf({ fill, log2 });
     const { data } = empty(shape, { dtype });
-    run_fill(data, dtype, resolve(subjects[fill].initializer, shape, { dtype }), key, 0, 1);
-    found[log2] = checksum_of(data);
+    runFill(data, dtype, resolve(subjects[fill].initializer, shape, { dtype }), key, 0, 1);
+    found[log2] = checksumOf(data);
   }
   return found;
 }
 
-force_simd_target(simd_targets().at(-1));
+forceSimdTarget(simdTargets().at(-1));
 const checksums = {};
 for (const [fill, { matrix }] of Object.entries(subjects)) {
-  for (const dtype of dtype_names) {
+  for (const dtype of dtypeNames) {
     console.log(fill, dtype);
-    checksums[record_key(fill, dtype)] = matrix ? of_matrices(fill, dtype) : of_prefixes(fill, dtype);
+    checksums[recordKey(fill, dtype)] = matrix ? ofMatrices(fill, dtype) : ofPrefixes(fill, dtype);
   }
 }
 const file = { stream_version: 1, seed: String(seed), stream: 0, checksums };

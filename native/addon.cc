@@ -60,7 +60,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("get_num_threads", Napi::Function::New(env, GetNumThreads, "get_num_threads"));
   exports.Set("target", Napi::Function::New(env, Target, "target"));
   exports.Set("targets", Napi::Function::New(env, Targets, "targets"));
-  exports.Set("force_target", Napi::Function::New(env, ForceTarget, "force_target"));
+  exports.Set("forceTarget", Napi::Function::New(env, ForceTarget, "forceTarget"));
   return exports;
 }
 

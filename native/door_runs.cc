@@ -1,4 +1,4 @@
-// fill_runs: rectangular parts of fills.
+// fillRuns: rectangular parts of fills.
 #include "door.h"
 #include "runs.h"
 
@@ -33,13 +33,13 @@ bool GetRuns(napi_env env, const std::string& fn, napi_value value, Runs* runs) 
   return true;
 }
 
-// fill_runs(data, dtype, kind, params, key, runs, begin, threads[, cancel]): true, or false if cancelled
+// fillRuns(data, dtype, kind, params, key, runs, begin, threads[, cancel]): true, or false if cancelled
 napi_value FillOfRuns(napi_env env, napi_callback_info info) {
-  constexpr const char* fn = "native fill_runs";
+  constexpr const char* fn = "native fillRuns";
   napi_value arg[9];
   size_t count = 9;
   if (napi_get_cb_info(env, info, &count, arg, nullptr, nullptr) != napi_ok || count < 8) {
-    return ThrowType(env, "native fill_runs: expected 8 arguments");
+    return ThrowType(env, "native fillRuns: expected 8 arguments");
   }
   Fill fill;
   Range part{};
@@ -51,11 +51,11 @@ napi_value FillOfRuns(napi_env env, napi_callback_info info) {
   if (!GetFill(env, fn, arg[1], arg[2], arg[3], &part.dtype, &fill)) return nullptr;
   if (!GetData(env, fn, arg[0], part.dtype, &data)) return nullptr;
   if (!GetView(env, arg[4], &words) || words.type != napi_biguint64_array || words.length < 2) {
-    return ThrowType(env, "native fill_runs: expected key to be a BigUint64Array of 2 elements");
+    return ThrowType(env, "native fillRuns: expected key to be a BigUint64Array of 2 elements");
   }
   if (!GetRuns(env, fn, arg[5], &runs)) return nullptr;
   if (!GetWhole(env, arg[6], 0, 0x1p53 - 1, &begin)) {
-    return ThrowRange(env, "native fill_runs: expected begin to be a whole number below 2^53");
+    return ThrowRange(env, "native fillRuns: expected begin to be a whole number below 2^53");
   }
   if (!GetThreads(env, fn, arg[7], &threads) || !GetCancel(env, fn, arg[8], &cancel)) return nullptr;
   part.data = data.data;
@@ -65,7 +65,7 @@ napi_value FillOfRuns(napi_env env, napi_callback_info info) {
   const Key key{word[0], word[1]};
 
   const std::string refusal = CheckRuns(fill, runs, part);
-  if (!refusal.empty()) return ThrowRange(env, "native fill_runs: " + refusal);
+  if (!refusal.empty()) return ThrowRange(env, "native fillRuns: " + refusal);
   napi_value result = nullptr;
   bool done = false;
   if (Guard(env, fn, [&] { done = FillRuns(fill, key, runs, part, threads, cancel); })) {
@@ -76,6 +76,6 @@ napi_value FillOfRuns(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-void ExportRuns(napi_env env, napi_value exports) { Export(env, exports, "fill_runs", FillOfRuns); }
+void ExportRuns(napi_env env, napi_value exports) { Export(env, exports, "fillRuns", FillOfRuns); }
 
 }  // namespace nninit

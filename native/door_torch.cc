@@ -30,14 +30,14 @@ bool GetTotal(napi_env env, const char* fn, napi_value value, uint64_t* total) {
   return true;
 }
 
-// torch_fill(data, dtype, kind, params, state, total, begin, threads, advance[, cancel[, elements, writers]]): how
+// torchFill(data, dtype, kind, params, state, total, begin, threads, advance[, cancel[, elements, writers]]): how
 // often values were drawn, 0 if cancelled. With `advance` the state becomes the one after the fill.
 napi_value TorchFillRange(napi_env env, napi_callback_info info) {
-  constexpr const char* fn = "native torch_fill";
+  constexpr const char* fn = "native torchFill";
   napi_value arg[12];
   size_t count = 12;
   if (napi_get_cb_info(env, info, &count, arg, nullptr, nullptr) != napi_ok || count < 9) {
-    return ThrowType(env, "native torch_fill: expected 9 arguments");
+    return ThrowType(env, "native torchFill: expected 9 arguments");
   }
   TorchFill torch;
   Range range{};
@@ -52,7 +52,7 @@ napi_value TorchFillRange(napi_env env, napi_callback_info info) {
   if (!GetTotal(env, fn, arg[5], &torch.total) || !GetTotal(env, fn, arg[6], &range.begin)) return nullptr;
   if (!GetThreads(env, fn, arg[7], &threads) || !GetCancel(env, fn, arg[9], &cancel)) return nullptr;
   if (napi_get_value_bool(env, arg[8], &advance) != napi_ok) {
-    return ThrowType(env, "native torch_fill: expected advance to be true or false");
+    return ThrowType(env, "native torchFill: expected advance to be true or false");
   }
   range.data = data.data;
   range.dtype = torch.dtype;
@@ -71,13 +71,13 @@ napi_value TorchFillRange(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// torch_skip(state, dtype, kind, params, total, rounds): the state becomes the one after the fill
+// torchSkip(state, dtype, kind, params, total, rounds): the state becomes the one after the fill
 napi_value TorchSkip(napi_env env, napi_callback_info info) {
-  constexpr const char* fn = "native torch_skip";
+  constexpr const char* fn = "native torchSkip";
   napi_value arg[6];
   size_t count = 6;
   if (napi_get_cb_info(env, info, &count, arg, nullptr, nullptr) != napi_ok || count < 6) {
-    return ThrowType(env, "native torch_skip: expected 6 arguments");
+    return ThrowType(env, "native torchSkip: expected 6 arguments");
   }
   TorchFill torch;
   TorchStream stream;
@@ -97,7 +97,7 @@ napi_value TorchSkip(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// torch_seed(state, seed): what torch.manual_seed(seed) makes
+// torchSeed(state, seed): what torch.manual_seed(seed) makes
 napi_value TorchSeed(napi_env env, napi_callback_info info) {
   napi_value arg[2];
   size_t count = 2;
@@ -107,7 +107,7 @@ napi_value TorchSeed(napi_env env, napi_callback_info info) {
   if (napi_get_cb_info(env, info, &count, arg, nullptr, nullptr) != napi_ok || count < 2 ||
       !GetView(env, arg[0], &state) || state.type != napi_uint8_array || state.length != kTorchStateBytes ||
       napi_get_value_bigint_uint64(env, arg[1], &seed, &lossless) != napi_ok || !lossless) {
-    return ThrowType(env, "native torch_seed: expected a Uint8Array of 5056 bytes and a bigint in [0, 2^64)");
+    return ThrowType(env, "native torchSeed: expected a Uint8Array of 5056 bytes and a bigint in [0, 2^64)");
   }
   TorchStream stream;
   SeedTorch(seed, &stream);
@@ -115,14 +115,14 @@ napi_value TorchSeed(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// torch_check(state): why these bytes are no state, or an empty string
+// torchCheck(state): why these bytes are no state, or an empty string
 napi_value TorchCheck(napi_env env, napi_callback_info info) {
   napi_value arg[1];
   size_t count = 1;
   View state;
   if (napi_get_cb_info(env, info, &count, arg, nullptr, nullptr) != napi_ok || count < 1 ||
       !GetView(env, arg[0], &state) || state.type != napi_uint8_array || state.length != kTorchStateBytes) {
-    return ThrowType(env, "native torch_check: expected a Uint8Array of 5056 bytes");
+    return ThrowType(env, "native torchCheck: expected a Uint8Array of 5056 bytes");
   }
   TorchStream stream;
   const std::string refusal = ReadTorchState(static_cast<const uint8_t*>(state.data), &stream);
@@ -134,10 +134,10 @@ napi_value TorchCheck(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void ExportTorch(napi_env env, napi_value exports) {
-  Export(env, exports, "torch_fill", TorchFillRange);
-  Export(env, exports, "torch_skip", TorchSkip);
-  Export(env, exports, "torch_seed", TorchSeed);
-  Export(env, exports, "torch_check", TorchCheck);
+  Export(env, exports, "torchFill", TorchFillRange);
+  Export(env, exports, "torchSkip", TorchSkip);
+  Export(env, exports, "torchSeed", TorchSeed);
+  Export(env, exports, "torchCheck", TorchCheck);
 }
 
 }  // namespace nninit

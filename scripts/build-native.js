@@ -17,7 +17,7 @@ function have(...programs) {
   return programs.some((program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0);
 }
 
-function check_tools() {
+function checkTools() {
   const missing = [];
   if (!have('cmake')) missing.push('CMake (3.19 or newer)');
   // On Windows CMake finds Visual Studio by itself.
@@ -36,7 +36,7 @@ Then install again.
   process.exit(1);
 }
 
-function cmake_js(command, ...args) {
+function cmakeJs(command, ...args) {
   const cli = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
   const out = options.sanitize ? 'build-asan' : 'build';
   const { status, error } = spawnSync(process.execPath, [cli, command, '--log-level', 'warn', '--out', out, ...args], {
@@ -47,13 +47,13 @@ function cmake_js(command, ...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-check_tools();
-const with_tests = options.tests || options.sanitize;
+checkTools();
+const withTests = options.tests || options.sanitize;
 // Configuring is repeated each time (it is quick), so that a first attempt that failed halfway is recovered from.
-cmake_js(
+cmakeJs(
   'configure',
   '--CDCMAKE_EXPORT_COMPILE_COMMANDS=ON',
-  ...(with_tests ? ['--CDNNINIT_TESTS=ON'] : []),
+  ...(withTests ? ['--CDNNINIT_TESTS=ON'] : []),
   ...(options.sanitize ? ['--CDNNINIT_SANITIZE=ON'] : []),
 );
-cmake_js('build', '--parallel', String(availableParallelism()), ...(with_tests ? [] : ['--target', 'nninit']));
+cmakeJs('build', '--parallel', String(availableParallelism()), ...(withTests ? [] : ['--target', 'nninit']));

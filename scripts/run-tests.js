@@ -8,7 +8,7 @@ import { appendFileSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const sanitize = process.argv[2] === '--sanitize';
-const vitest_args = process.argv.slice(sanitize ? 3 : 2);
+const vitestArgs = process.argv.slice(sanitize ? 3 : 2);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const build = `${root}${sanitize ? 'build-asan' : 'build'}`;
 
@@ -27,7 +27,7 @@ function counts(ok, passed, failed) {
   return { passed, failed: ok ? failed : Math.max(failed, 1) };
 }
 
-function native_tests() {
+function nativeTests() {
   const env = { ...process.env, UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' };
   const { ok, stdout } = run(`${build}/nninit_tests`, [], { env, capture: true });
   const found = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed/.exec(stdout);
@@ -38,7 +38,7 @@ function native_tests() {
  * Node itself is not instrumented: the sanitizer's runtime must be there before it, Node's own leaks are not ours, and an
  * array too large is to be a RangeError as ever.
  */
-function sanitizer_env() {
+function sanitizerEnv() {
   const runtime = spawnSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).stdout.trim();
   return {
     LD_PRELOAD: runtime,
@@ -51,8 +51,8 @@ function sanitizer_env() {
 function vitest() {
   const report = `${build}/vitest.json`;
   rmSync(report, { force: true });
-  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...vitest_args];
-  const env = { ...process.env, ...(sanitize ? sanitizer_env() : {}) };
+  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...vitestArgs];
+  const env = { ...process.env, ...(sanitize ? sanitizerEnv() : {}) };
   const { ok } = run(process.execPath, [`${root}node_modules/vitest/vitest.mjs`, ...args], { env });
   try {
     const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
@@ -62,7 +62,7 @@ function vitest() {
   }
 }
 
-const parts = [native_tests(), vitest()];
+const parts = [nativeTests(), vitest()];
 const passed = parts.reduce((sum, part) => sum + part.passed, 0);
 const failed = parts.reduce((sum, part) => sum + part.failed, 0);
 if (process.env.NNINIT_TALLY) appendFileSync(process.env.NNINIT_TALLY, `${passed} ${failed}\n`);

@@ -12,7 +12,7 @@ interface Import {
 }
 
 /** All imports within lib/, of types too, and those at run time. */
-function imports_of_lib(): Import[] {
+function importsOfLib(): Import[] {
   const files = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' });
   return files
     .filter((file) => file.endsWith('.ts'))
@@ -28,13 +28,13 @@ function imports_of_lib(): Import[] {
 }
 
 /** A folder with all that is in it, or a file that is in none. */
-const part_of = (path: string): string => path.split('/')[0] ?? path;
+const partOf = (path: string): string => path.split('/')[0] ?? path;
 
 /** A way that leads from a part back to it; undefined where there is none. */
 function circle(imports: readonly Import[]): string[] | undefined {
   const below = new Map<string, Set<string>>();
   for (const { from, to } of imports) {
-    const [upper, lower] = [part_of(from), part_of(to)];
+    const [upper, lower] = [partOf(from), partOf(to)];
     if (upper !== lower) below.set(upper, (below.get(upper) ?? new Set()).add(lower));
   }
   const done = new Set<string>();
@@ -56,7 +56,7 @@ function circle(imports: readonly Import[]): string[] | undefined {
 }
 
 test('no folder and no file of lib/ imports one that imports it', () => {
-  const imports = imports_of_lib();
+  const imports = importsOfLib();
   expect(imports.length).toBeGreaterThan(300);
   expect(circle(imports)).toBe(undefined);
   expect(circle([...imports, { from: 'check.ts', to: 'checkpoint/plan.ts' }])).toContain('check.ts');
@@ -65,13 +65,13 @@ test('no folder and no file of lib/ imports one that imports it', () => {
 test('folders import only those that docs/design.md names after them', () => {
   const line = /^Folders from the top:(.*)\.$/m.exec(readFileSync(join(root, 'docs/design.md'), 'utf8'))?.[1] ?? '';
   const names = (text: string) => Array.from(text.matchAll(/`([^`]+)`/g), ([, name = '']) => name);
-  const row_of = new Map(line.split('→').flatMap((row, index) => names(row).map((name) => [name, index] as const)));
+  const rowOf = new Map(line.split('→').flatMap((row, index) => names(row).map((name) => [name, index] as const)));
   const folders = readdirSync(join(root, 'lib'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  expect([...row_of.keys()].sort()).toEqual(folders.map(({ name }) => name).sort());
+  expect([...rowOf.keys()].sort()).toEqual(folders.map(({ name }) => name).sort());
 
-  const upwards = imports_of_lib().filter(({ from, to }) => {
-    const [upper, lower] = [part_of(from), part_of(to)];
-    const rows = [row_of.get(upper), row_of.get(lower)] as const;
+  const upwards = importsOfLib().filter(({ from, to }) => {
+    const [upper, lower] = [partOf(from), partOf(to)];
+    const rows = [rowOf.get(upper), rowOf.get(lower)] as const;
     return upper !== lower && rows[0] !== undefined && rows[1] !== undefined && rows[0] >= rows[1];
   });
   expect(upwards).toEqual([]);

@@ -23,8 +23,8 @@ test('each source is compiled, and nothing else is there (`npm run build` remove
   const compiled = sources.flatMap((path) =>
     ['.js', '.js.map', '.d.ts'].map((end) => path.replace(/^lib/, 'dist').replace(/\.ts$/, end)),
   );
-  const is_ours = (path: string) => path.startsWith('lib/') || path.startsWith('dist/');
-  expect(packed.filter(is_ours).sort()).toEqual([...sources, ...compiled].sort());
+  const isOurs = (path: string) => path.startsWith('lib/') || path.startsWith('dist/');
+  expect(packed.filter(isOurs).sort()).toEqual([...sources, ...compiled].sort());
 });
 
 test('all of the C++ is there but its tests', () => {
@@ -46,7 +46,7 @@ test('nothing that only a clone needs', () => {
 test('the links of README and docs lead to what is there', () => {
   const pages = packed.filter((path) => path.endsWith('.md'));
   expect(pages.length).toBeGreaterThan(10);
-  const leads_nowhere = pages.flatMap((page) => {
+  const leadsNowhere = pages.flatMap((page) => {
     const links = [...readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g)].map(
       ([, link = '']) => link,
     );
@@ -56,5 +56,5 @@ test('the links of README and docs lead to what is there', () => {
       .filter((path) => !packed.some((each) => each === path || each.startsWith(`${path}/`)))
       .map((path) => `${page}: ${path}`);
   });
-  expect(leads_nowhere).toEqual([]);
+  expect(leadsNowhere).toEqual([]);
 });

@@ -8,7 +8,7 @@ export interface Moments {
 }
 
 /** Departures of the first four moments of standardized samples from N(0, 1)'s, in standard errors. */
-export function normal_moments(z: ArrayLike<number>): Moments {
+export function normalMoments(z: ArrayLike<number>): Moments {
   const n = z.length;
   let mean = 0;
   for (let i = 0; i < n; i++) mean += z[i] as number;
@@ -47,12 +47,12 @@ export function ks(samples: ArrayLike<number>, cdf: (x: number) => number): numb
 }
 
 /** Departure of a count from a binomial's mean, in standard deviations. */
-export function binomial_z(count: number, n: number, p: number): number {
+export function binomialZ(count: number, n: number, p: number): number {
   return (count - n * p) / Math.sqrt(n * p * (1 - p));
 }
 
 /** Φ(x), absolute error 1e-14: the series of erf in the middle, a continued fraction in the tails. */
-export function normal_cdf(x: number): number {
+export function normalCdf(x: number): number {
   if (Math.abs(x) < 4) {
     let term = x;
     let sum = x;
@@ -62,19 +62,19 @@ export function normal_cdf(x: number): number {
     }
     return 0.5 + (sum * Math.exp((-x * x) / 2)) / Math.sqrt(2 * Math.PI);
   }
-  const tail = normal_tail(Math.abs(x));
+  const tail = normalTail(Math.abs(x));
   return x > 0 ? 1 - tail : tail;
 }
 
 /** 1 − Φ(x) for x ≥ 2, relative error 1e-12, by Laplace's continued fraction. */
-export function normal_tail(x: number): number {
+export function normalTail(x: number): number {
   let fraction = x;
   for (let k = 200; k > 0; k--) fraction = x + k / fraction;
   return Math.exp((-x * x) / 2) / (fraction * Math.sqrt(2 * Math.PI));
 }
 
 /** λ of a correlation between two samples, in standard errors. */
-export function correlation_z(x: ArrayLike<number>, y: ArrayLike<number>): number {
+export function correlationZ(x: ArrayLike<number>, y: ArrayLike<number>): number {
   const n = Math.min(x.length, y.length);
   let sxy = 0;
   let sxx = 0;

@@ -3,23 +3,23 @@ import type { Dtype, TensorData } from '../lib/core/dtype.js';
 import type { Fill } from '../lib/core/fill.js';
 import * as init from '../lib/init/init.js';
 import type { Name } from '../lib/init/initializers.js';
-import { type Key, type PhiloxKey, run_fill, widen } from '../lib/native/addon.js';
+import { type Key, type PhiloxKey, runFill, widen } from '../lib/native/addon.js';
 import type { Generator } from '../lib/random/generator.js';
 import { empty } from '../lib/tensor/tensor.js';
 
 /** The stream that a generator of the engine philox gives next. */
-export function next_key(generator: Generator): PhiloxKey {
-  return generator.next_key({ kind: 'normal', mean: 0, std: 1 }, 'float32', 1) as PhiloxKey;
+export function nextKey(generator: Generator): PhiloxKey {
+  return generator.nextKey({ kind: 'normal', mean: 0, std: 1 }, 'float32', 1) as PhiloxKey;
 }
 
 /** Elements [begin, begin + count) of a fill, as numbers. */
-export function values_of(fill: Fill, dtype: Dtype, count: number, key: Key, begin = 0): Float32Array | Float64Array {
+export function valuesOf(fill: Fill, dtype: Dtype, count: number, key: Key, begin = 0): Float32Array | Float64Array {
   const { data } = empty([count], { dtype });
-  run_fill(data, dtype, fill, key, begin);
-  return as_numbers(data, dtype);
+  runFill(data, dtype, fill, key, begin);
+  return asNumbers(data, dtype);
 }
 
-export function as_numbers(data: TensorData, dtype: Dtype): Float32Array | Float64Array {
+export function asNumbers(data: TensorData, dtype: Dtype): Float32Array | Float64Array {
   if (!(data instanceof Uint16Array)) return data;
   const out = new Float32Array(data.length);
   widen(data, dtype as 'float16' | 'bfloat16', out);
@@ -44,10 +44,10 @@ export const ResizableBuffer = ArrayBuffer as unknown as new (
 ) => ArrayBuffer & { resize(bytes: number): void };
 
 /** `init.*_` by name, as JavaScript could call it. */
-export const init_functions = init as unknown as Readonly<Record<string, (...args: unknown[]) => unknown>>;
+export const initFunctions = init as unknown as Readonly<Record<string, (...args: unknown[]) => unknown>>;
 
 /** A shape that suits an initializer. */
-export function shape_for(name: Name): number[] {
+export function shapeFor(name: Name): number[] {
   if (name === 'eye' || name === 'sparse') return [6, 4];
   return name === 'dirac' || name === 'delta_orthogonal' ? [6, 4, 3] : [6, 4, 3, 1];
 }

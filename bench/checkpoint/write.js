@@ -13,7 +13,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { run_fill } from '../../dist/lib/native/addon.js';
+import { runFill } from '../../dist/lib/native/addon.js';
 
 const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 const { values, positionals } = parseArgs({
@@ -30,7 +30,7 @@ const { dtype } = values;
 const rounds = Number(values.rounds);
 const threads = Number(values.threads);
 const element = { float64: 8, float32: 4, float16: 2, bfloat16: 2 }[dtype] ?? 4;
-const shard_bytes = 5e9;
+const shardBytes = 5e9;
 
 /** A decoder of Llama 3's shape, as many layers as make up the bytes. */
 function recipe(bytes) {
@@ -52,7 +52,7 @@ function recipe(bytes) {
   return { text: JSON.stringify({ tensors }), bytes: total };
 }
 
-const seconds_of = async (work) => {
+const secondsOf = async (work) => {
   const start = performance.now();
   await work();
   return (performance.now() - start) / 1000;
@@ -63,8 +63,8 @@ async function zeros(into, bytes) {
   mkdirSync(into);
   const piece = new Uint8Array(2 ** 20);
   const syncs = [];
-  for (let begin = 0, file = 0; begin < bytes; begin += shard_bytes, file++) {
-    const length = Math.min(shard_bytes, bytes - begin);
+  for (let begin = 0, file = 0; begin < bytes; begin += shardBytes, file++) {
+    const length = Math.min(shardBytes, bytes - begin);
     const handle = await open(join(into, `zeros-${file}`), 'w');
     let next = 0;
     const writer = async () => {
@@ -100,7 +100,7 @@ async function digest(into) {
 }
 
 /** GB/s of fills without files. */
-function in_memory(fresh) {
+function inMemory(fresh) {
   const bytes = 2 ** 28;
   const view = () =>
     element === 8
@@ -113,7 +113,7 @@ function in_memory(fresh) {
   for (let i = 0; i < 8; i++) {
     if (fresh) memory = view();
     const start = performance.now();
-    run_fill(memory, dtype, { kind: 'normal', mean: 0, std: 0.02 }, { seed: 1n, stream: 1n }, 0, threads);
+    runFill(memory, dtype, { kind: 'normal', mean: 0, std: 0.02 }, { seed: 1n, stream: 1n }, 0, threads);
     rates.push(bytes / (performance.now() - start) / 1e6);
   }
   return median(rates.slice(1));
@@ -138,15 +138,15 @@ try {
   for (let round = 0; round < rounds; round++) {
     const out = join(root, 'out');
     const rate = async (work) => {
-      const seconds = await seconds_of(work);
+      const seconds = await secondsOf(work);
       return bytes / seconds / 1e9;
     };
     let [plain, ours, resident] = [0, 0, 0];
-    const write_zeros = async () => {
+    const writeZeros = async () => {
       plain = await rate(() => zeros(out, bytes));
       rmSync(out, { recursive: true });
     };
-    const write_model = async () => {
+    const writeModel = async () => {
       ours = await rate(() => {
         resident = nninit(input, out);
       });
@@ -156,7 +156,7 @@ try {
       rmSync(out, { recursive: true });
     };
     // Disks remember what was written to them before: each goes first in every other round.
-    for (const write of round % 2 === 0 ? [write_zeros, write_model] : [write_model, write_zeros]) await write();
+    for (const write of round % 2 === 0 ? [writeZeros, writeModel] : [writeModel, writeZeros]) await write();
     seen.zeros.push(plain);
     seen.nninit.push(ours);
     seen.resident.push(resident / 1e6);
@@ -170,7 +170,7 @@ try {
     ratio,
     Math.max(...seen.resident).toFixed(0),
   );
-  row('in memory', `${in_memory(false).toFixed(2)} GB/s warm, ${in_memory(true).toFixed(2)} GB/s fresh`);
+  row('in memory', `${inMemory(false).toFixed(2)} GB/s warm, ${inMemory(true).toFixed(2)} GB/s fresh`);
   if (digests.size !== 1) throw new Error('the rounds wrote different bytes');
   row('sha256', [...digests][0]);
 } finally {

@@ -24,8 +24,8 @@ export const subjects = {
 
 export type SubjectName = keyof typeof subjects;
 
-export const subject_names = Object.keys(subjects) as SubjectName[];
-export const dtype_names = Object.keys(dtypes) as Dtype[];
+export const subjectNames = Object.keys(subjects) as SubjectName[];
+export const dtypeNames = Object.keys(dtypes) as Dtype[];
 
 /** Where a fill writes: over the same memory again and again, or to memory that was never touched. */
 export const memories = ['warm', 'fresh'] as const;
@@ -44,23 +44,23 @@ export interface Trial {
 }
 
 /** The shape of a trial's tensor. */
-export function shape_of({ fill, log2 }: Pick<Trial, 'fill' | 'log2'>): number[] {
+export function shapeOf({ fill, log2 }: Pick<Trial, 'fill' | 'log2'>): number[] {
   if (!subjects[fill].matrix) return [2 ** log2];
   return [2 ** Math.ceil(log2 / 2), 2 ** Math.floor(log2 / 2)];
 }
 
 /** Bytes of a trial's tensor. */
-export function bytes_of({ dtype, log2 }: Pick<Trial, 'dtype' | 'log2'>): number {
+export function bytesOf({ dtype, log2 }: Pick<Trial, 'dtype' | 'log2'>): number {
   return 2 ** log2 * dtypes[dtype].bytes;
 }
 
 /** A trial's name: the same trial has the same in every run. */
-export function id_of({ fill, dtype, log2, threads, memory, executor }: Trial): string {
+export function idOf({ fill, dtype, log2, threads, memory, executor }: Trial): string {
   return `${fill} ${dtype} 2^${log2} ${threads}t ${memory} ${executor}`;
 }
 
 /** What is filled, for people: `normal_ 2^26`, `orthogonal_ 2048 × 2048`. */
-export function title_of(trial: Pick<Trial, 'fill' | 'log2'>): string {
-  const shape = subjects[trial.fill].matrix ? shape_of(trial).join(' × ') : `2^${trial.log2}`;
+export function titleOf(trial: Pick<Trial, 'fill' | 'log2'>): string {
+  const shape = subjects[trial.fill].matrix ? shapeOf(trial).join(' × ') : `2^${trial.log2}`;
   return `${trial.fill}_ ${shape}`;
 }

@@ -17,7 +17,7 @@ function read(path: string): string | undefined {
   }
 }
 
-const number_in = (text: string | undefined): number | undefined =>
+const numberIn = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 
 /** What version 2 and version 1 call their files. In version 2 one hierarchy has all controllers, and no name. */
@@ -61,16 +61,16 @@ function folders(root: string, wanted: 'memory' | 'cpu'): { readonly folder: str
   });
 }
 
-function memory_of(folder: string, { limit, usage, inactive }: Version): number | undefined {
-  const most = number_in(read(join(folder, limit)));
-  const used = number_in(read(join(folder, usage)));
+function memoryOf(folder: string, { limit, usage, inactive }: Version): number | undefined {
+  const most = numberIn(read(join(folder, limit)));
+  const used = numberIn(read(join(folder, usage)));
   if (most === undefined || used === undefined) return undefined;
   // The cache of files counts as used, and is given up when memory is wanted.
   const cache = Number(inactive.exec(read(join(folder, 'memory.stat')) ?? '')?.[1] ?? 0);
   return Math.max(0, most - (used - cache));
 }
 
-function cores_of(folder: string): number | undefined {
+function coresOf(folder: string): number | undefined {
   const [, quota, period] =
     /^(\d+) (\d+)$/.exec(
       read(join(folder, 'cpu.max')) ??
@@ -89,9 +89,9 @@ function least(values: readonly (number | undefined)[]): number | undefined {
  *
  * @param root where /proc and /sys are
  */
-export function cgroup_limits(root = '/'): Limits {
+export function cgroupLimits(root = '/'): Limits {
   return {
-    memory: least(folders(root, 'memory').map(({ folder, version }) => memory_of(folder, version))),
-    cores: least(folders(root, 'cpu').map(({ folder }) => cores_of(folder))),
+    memory: least(folders(root, 'memory').map(({ folder, version }) => memoryOf(folder, version))),
+    cores: least(folders(root, 'cpu').map(({ folder }) => coresOf(folder))),
   };
 }

@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Dtype, TensorData } from '../../lib/core/dtype.js';
-import { package_file } from '../../lib/core/package-files.js';
-import { id_of, type SubjectName, type Trial } from './catalog.js';
+import { packageFile } from '../../lib/core/package-files.js';
+import { idOf, type SubjectName, type Trial } from './catalog.js';
 
 /** The seed of every trial; all draw stream 0. */
 export const seed = 67280421310721n;
@@ -22,19 +22,19 @@ export function update(hash: Hash, data: TensorData): void {
 }
 
 /** The checksum that a hash amounts to: the first 64 bits. */
-export function checksum_of_hash(hash: Hash): string {
+export function checksumOfHash(hash: Hash): string {
   return hash.digest('hex').slice(0, 16);
 }
 
 /** The checksum of a tensor's bytes: the first 64 bits of their SHA-256. */
-export function checksum_of(data: TensorData): string {
+export function checksumOf(data: TensorData): string {
   const hash = createHash('sha256');
   update(hash, data);
-  return checksum_of_hash(hash);
+  return checksumOfHash(hash);
 }
 
 /** The key under which the checksums of a fill and dtype are recorded, by log2 of the elements. */
-export function record_key(fill: SubjectName, dtype: Dtype): string {
+export function recordKey(fill: SubjectName, dtype: Dtype): string {
   return `${fill} ${dtype}`;
 }
 
@@ -42,17 +42,17 @@ export function record_key(fill: SubjectName, dtype: Dtype): string {
  * What a trial's bytes must be: recorded from the stream on the simplest path there is (one thread, the least SIMD target, in
  * chunks). Undefined for sizes that were not recorded.
  */
-export function recorded_checksum({ fill, dtype, log2 }: Pick<Trial, 'fill' | 'dtype' | 'log2'>): string | undefined {
-  recorded ??= JSON.parse(readFileSync(package_file('bench/checksums.json'), 'utf8')) as Recorded;
-  return recorded.checksums[record_key(fill, dtype)]?.[log2];
+export function recordedChecksum({ fill, dtype, log2 }: Pick<Trial, 'fill' | 'dtype' | 'log2'>): string | undefined {
+  recorded ??= JSON.parse(readFileSync(packageFile('bench/checksums.json'), 'utf8')) as Recorded;
+  return recorded.checksums[recordKey(fill, dtype)]?.[log2];
 }
 
 /** Refuses a result with other bytes than the recorded ones. */
 export function verify(trial: Trial, checksum: string): void {
-  const expected = recorded_checksum(trial);
+  const expected = recordedChecksum(trial);
   if (checksum === expected) return;
   throw new Error(
-    `bench: ${id_of(trial)} wrote the wrong bytes: expected checksum ${expected}, but received ${checksum}. ` +
+    `bench: ${idOf(trial)} wrote the wrong bytes: expected checksum ${expected}, but received ${checksum}. ` +
       'Its times mean nothing; please report it with the output of `nninit bench`',
   );
 }

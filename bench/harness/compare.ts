@@ -1,9 +1,9 @@
 import type { Result, Run } from './schema.js';
-import { spread_of } from './stats.js';
+import { spreadOf } from './stats.js';
 import { digits, type Table } from './table.js';
 
 /** Below this, a difference is never called one: even quiet machines differ by it from one process to the next. */
-export const least_noise = 0.03;
+export const leastNoise = 0.03;
 
 export interface Comparison {
   readonly id: string;
@@ -21,7 +21,7 @@ export interface Comparison {
 export interface CompareOptions {
   /** Judge times in units of memset's in the same trial, for runs on different machines. */
   readonly relative?: boolean;
-  /** The least noise, in place of least_noise. */
+  /** The least noise, in place of leastNoise. */
   readonly tolerance?: number;
 }
 
@@ -35,7 +35,7 @@ export interface CompareOptions {
 export function compare(
   a: Run,
   b: Run,
-  { relative = false, tolerance = least_noise }: CompareOptions = {},
+  { relative = false, tolerance = leastNoise }: CompareOptions = {},
 ): Comparison[] {
   const before = new Map(a.results.map((result) => [result.id, result]));
   return b.results.flatMap((now) => {
@@ -44,8 +44,8 @@ export function compare(
     const memset = was.memset === null || now.memset === null ? undefined : now.memset.median / was.memset.median;
     const ratio = now.ns.median / was.ns.median / (relative ? (memset ?? 1) : 1);
     const spreads = [was, now].flatMap((result) => {
-      const limit = relative && result.memset !== null ? [spread_of(result.memset)] : [];
-      return [spread_of(result.ns), ...limit];
+      const limit = relative && result.memset !== null ? [spreadOf(result.memset)] : [];
+      return [spreadOf(result.ns), ...limit];
     });
     const moved = relative ? 0 : drift(ratio, memset);
     const noise = Math.max(tolerance, Math.hypot(...spreads, a.noise.between ?? 0, b.noise.between ?? 0, moved));
@@ -60,7 +60,7 @@ function drift(ratio: number, memset = 1): number {
 }
 
 /** The comparisons, as a table. */
-export function compare_table(comparisons: readonly Comparison[]): Table {
+export function compareTable(comparisons: readonly Comparison[]): Table {
   return {
     head: ['trial', 'a, ns', 'b, ns', 'b / a', 'noise', 'memset b / a', ''],
     align: ['left', 'right', 'right', 'right', 'right', 'right', 'left'],

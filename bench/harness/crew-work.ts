@@ -1,7 +1,7 @@
-import { run_fill } from '../../lib/native/addon.js';
+import { runFill } from '../../lib/native/addon.js';
 
 /** Where a crew's threads talk, in 32-bit words of shared memory: `finished` is the last turn that all have done. */
-export const crew_slots = { turn: 0, operation: 1, done: 2, finished: 3, count: 4 } as const;
+export const crewSlots = { turn: 0, operation: 1, done: 2, finished: 3, count: 4 } as const;
 
 /**
  * What a crew can do. `rouse` and `rest` are for before and after what is timed: to wake hundreds of threads one by one takes
@@ -11,12 +11,12 @@ export const crew_slots = { turn: 0, operation: 1, done: 2, finished: 3, count: 
 export const operations = { memset: 0, memcpy: 1, fresh: 2, rouse: 3, rest: 4, collect: 5 } as const;
 
 /** How long a thread looks for a change before it sleeps: as long as the others can be late. */
-const patience_ms = 2;
+const patienceMs = 2;
 
 /** Waits while a word has a value. A patient wait looks for a while first, which costs no waking up. */
-export function wait_while(control: Int32Array, slot: number, value: number, patient: boolean): void {
+export function waitWhile(control: Int32Array, slot: number, value: number, patient: boolean): void {
   const start = patient ? performance.now() : 0;
-  while (patient && performance.now() - start < patience_ms) {
+  while (patient && performance.now() - start < patienceMs) {
     for (let i = 0; i < 100; i++) if (Atomics.load(control, slot) !== value) return;
   }
   while (Atomics.load(control, slot) === value) Atomics.wait(control, slot, value);
@@ -30,7 +30,7 @@ export interface CrewData {
   /** Workers, the first thread not counted. */
   readonly threads: number;
   readonly bytes: number;
-  readonly memory: { readonly with_memory: boolean; readonly with_source: boolean };
+  readonly memory: { readonly withMemory: boolean; readonly withSource: boolean };
   /** Whether there are cores enough to look for a turn without taking them from those who work. */
   readonly patient: boolean;
 }
@@ -39,13 +39,13 @@ export interface CrewData {
 const junk = 0x5a;
 
 /** Buffer's methods take no more than 2^32 bytes, and not all of them that many. */
-const most_bytes = 2 ** 30;
+const mostBytes = 2 ** 30;
 
 /** Memory as Buffers of at most 1 GiB. */
-export function buffers_of(buffer: ArrayBufferLike): Buffer[] {
+export function buffersOf(buffer: ArrayBufferLike): Buffer[] {
   const buffers: Buffer[] = [];
-  for (let at = 0; at < buffer.byteLength; at += most_bytes) {
-    buffers.push(Buffer.from(buffer, at, Math.min(most_bytes, buffer.byteLength - at)));
+  for (let at = 0; at < buffer.byteLength; at += mostBytes) {
+    buffers.push(Buffer.from(buffer, at, Math.min(mostBytes, buffer.byteLength - at)));
   }
   return buffers;
 }
@@ -53,7 +53,7 @@ export function buffers_of(buffer: ArrayBufferLike): Buffer[] {
 /** New memory, touched as a fill touches it: on huge pages where the system grants them. A multiple of eight bytes. */
 export function touched(bytes: number): ArrayBuffer {
   const data = new Float64Array(Math.ceil(bytes / 8));
-  run_fill(data, 'float64', { kind: 'constant', value: 0 }, undefined, 0, 1);
+  runFill(data, 'float64', { kind: 'constant', value: 0 }, undefined, 0, 1);
   return data.buffer;
 }
 
@@ -71,12 +71,12 @@ export function memcpy(buffers: readonly Buffer[], sources: readonly Buffer[]): 
 }
 
 /** memset of memory that was never touched, its allocation included. */
-export function memset_fresh(bytes: number): void {
-  memset(buffers_of(new ArrayBuffer(bytes)));
+export function memsetFresh(bytes: number): void {
+  memset(buffersOf(new ArrayBuffer(bytes)));
 }
 
 /** Returns memory that is no longer used to the system; only where node runs with --expose-gc. */
-export function collect_garbage(): void {
+export function collectGarbage(): void {
   // A second time, because the first may leave the memory to a thread in the background, which the second waits for.
   for (let i = 0; i < 2; i++) globalThis.gc?.();
 }
@@ -88,16 +88,16 @@ export class Part {
   readonly #source: Buffer[];
 
   /** `bytes` of 0 need no memory: for fresh memory alone. */
-  constructor(bytes: number, { with_memory, with_source }: { with_memory: boolean; with_source: boolean }) {
+  constructor(bytes: number, { withMemory, withSource }: { withMemory: boolean; withSource: boolean }) {
     this.#bytes = bytes;
-    this.#target = with_memory ? buffers_of(touched(bytes)) : [];
-    this.#source = with_source ? buffers_of(touched(bytes)) : [];
+    this.#target = withMemory ? buffersOf(touched(bytes)) : [];
+    this.#source = withSource ? buffersOf(touched(bytes)) : [];
   }
 
   run(operation: Operation): void {
     if (operation === 'memset') memset(this.#target);
     else if (operation === 'memcpy') memcpy(this.#target, this.#source);
-    else if (operation === 'fresh') memset_fresh(this.#bytes);
-    else if (operation === 'collect') collect_garbage();
+    else if (operation === 'fresh') memsetFresh(this.#bytes);
+    else if (operation === 'collect') collectGarbage();
   }
 }

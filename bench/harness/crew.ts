@@ -1,15 +1,15 @@
 import { Worker } from 'node:worker_threads';
-import { compiled_file } from '../../lib/core/package-files.js';
-import { type CrewData, crew_slots, type Operation, operations, Part, wait_while } from './crew-work.js';
-import { usable_cores } from './machine.js';
+import { compiledFile } from '../../lib/core/package-files.js';
+import { type CrewData, crewSlots, type Operation, operations, Part, waitWhile } from './crew-work.js';
+import { usableCores } from './machine.js';
 
 /** At least so many bytes a thread: waking one up takes as long as writing these. */
-const least_part = 256 * 1024;
+const leastPart = 256 * 1024;
 const page = 4096;
 
 /** How many bytes each of several threads takes: whole pages, as equal as they can be. */
-export function parts_of(bytes: number, threads: number): number[] {
-  const count = Math.max(1, Math.min(threads, Math.floor(bytes / least_part)));
+export function partsOf(bytes: number, threads: number): number[] {
+  const count = Math.max(1, Math.min(threads, Math.floor(bytes / leastPart)));
   const cut = (i: number) => (i === count ? bytes : Math.floor((bytes * i) / count / page) * page);
   return Array.from({ length: count }, (_, i) => cut(i + 1) - cut(i));
 }
@@ -38,12 +38,12 @@ export class Crew {
    * @param memory whether they need memory for memset, and a source for memcpy besides
    */
   static async start(parts: readonly number[], memory: CrewData['memory']): Promise<Crew> {
-    const control = new Int32Array(new SharedArrayBuffer(4 * crew_slots.count));
+    const control = new Int32Array(new SharedArrayBuffer(4 * crewSlots.count));
     const [first = 0, ...others] = parts;
-    const patient = parts.length <= usable_cores();
+    const patient = parts.length <= usableCores();
     const workers = others.map((bytes) => {
       const workerData: CrewData = { control, threads: others.length, bytes, memory, patient };
-      return new Worker(compiled_file('bench/harness/crew-worker'), { workerData });
+      return new Worker(compiledFile('bench/harness/crew-worker'), { workerData });
     });
     const ready = workers.map(
       (worker) =>
@@ -59,12 +59,12 @@ export class Crew {
   /** Runs an operation on all parts. */
   run(operation: Operation): void {
     const control = this.#control;
-    Atomics.store(control, crew_slots.operation, operations[operation]);
-    Atomics.store(control, crew_slots.done, 0);
-    const before = Atomics.add(control, crew_slots.turn, 1);
-    Atomics.notify(control, crew_slots.turn);
+    Atomics.store(control, crewSlots.operation, operations[operation]);
+    Atomics.store(control, crewSlots.done, 0);
+    const before = Atomics.add(control, crewSlots.turn, 1);
+    Atomics.notify(control, crewSlots.turn);
     this.#own.run(operation);
-    if (this.#workers.length > 0) wait_while(control, crew_slots.finished, before, this.#patient);
+    if (this.#workers.length > 0) waitWhile(control, crewSlots.finished, before, this.#patient);
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, type as os_type, release, totalmem } from 'node:os';
-import { package_file } from '../../lib/core/package-files.js';
-import { simd_target } from '../../lib/native/addon.js';
-import { cgroup_limits } from './cgroup.js';
+import { availableParallelism, cpus, loadavg, type as osType, release, totalmem } from 'node:os';
+import { packageFile } from '../../lib/core/package-files.js';
+import { simdTarget } from '../../lib/native/addon.js';
+import { cgroupLimits } from './cgroup.js';
 import type { Machine } from './schema.js';
 
 /** A small text file's content, trimmed; undefined where it cannot be read, as on other systems than Linux. */
@@ -23,7 +23,7 @@ function list(path: string): string[] {
 }
 
 /** '0-3,8' as [0, 1, 2, 3, 8]. */
-export function parse_cpu_list(text: string): number[] {
+export function parseCpuList(text: string): number[] {
   return text.split(',').flatMap((range) => {
     // A memory node without cores has an empty list.
     if (!/^\d+(-\d+)?$/.test(range.trim())) return [];
@@ -32,73 +32,73 @@ export function parse_cpu_list(text: string): number[] {
   });
 }
 
-function size_of(text: string | undefined): number {
+function sizeOf(text: string | undefined): number {
   const [, digits, unit] = /^(\d+)([KMG]?)/.exec(text ?? '') ?? [];
   return Number(digits ?? 0) * { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[(unit ?? '') as '' | 'K' | 'M' | 'G'];
 }
 
 /** The numbers of the cores that this process may run on; taskset, containers and cores that are offline leave some out. */
-function allowed_cpus(): number[] {
+function allowedCpus(): number[] {
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(read('/proc/self/status') ?? '')?.[1];
-  return parse_cpu_list(list ?? '');
+  return parseCpuList(list ?? '');
 }
 
 /** How many threads can work at once: of the cores that this process may run on, no more than its container is granted. */
-export function usable_cores(granted = cgroup_limits().cores): number {
+export function usableCores(granted = cgroupLimits().cores): number {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(granted ?? Number.POSITIVE_INFINITY)));
 }
 
-const cpu_folder = (cpu = allowed_cpus()[0] ?? 0) => `/sys/devices/system/cpu/cpu${cpu}`;
+const cpuFolder = (cpu = allowedCpus()[0] ?? 0) => `/sys/devices/system/cpu/cpu${cpu}`;
 
 /** The first core's caches for data. */
 function caches(): Machine['caches'] {
-  const root = `${cpu_folder()}/cache`;
+  const root = `${cpuFolder()}/cache`;
   return list(root)
     .filter((name) => name.startsWith('index'))
     .sort()
     .flatMap((name) => {
       const of = (file: string) => read(`${root}/${name}/${file}`);
       const kind = of('type');
-      const bytes = size_of(of('size'));
+      const bytes = sizeOf(of('size'));
       if (kind === 'Instruction' || bytes === 0) return [];
-      const shared_by = Math.max(1, parse_cpu_list(of('shared_cpu_list') ?? '0').length);
+      const shared_by = Math.max(1, parseCpuList(of('shared_cpu_list') ?? '0').length);
       return [{ level: `L${of('level')}${kind === 'Data' ? 'd' : ''}`, bytes, shared_by }];
     });
 }
 
 /** The compiler's own signature in the addon. */
 function compiler(): string {
-  const addon = process.env.NNINIT_ADDON ?? package_file('build/Release/nninit.node');
+  const addon = process.env.NNINIT_ADDON ?? packageFile('build/Release/nninit.node');
   const [found] = /GCC: \([^)\0]*\) [\d.]+|clang version [\d.]+/.exec(read(addon) ?? '') ?? [];
   return found ?? 'unknown';
 }
 
-function is_virtual(): boolean | null {
+function isVirtual(): boolean | null {
   const info = read('/proc/cpuinfo');
   return info === undefined ? null : /^flags\s*:.*\bhypervisor\b/m.test(info);
 }
 
 const nodes = '/sys/devices/system/node';
-const node_names = () => list(nodes).filter((name) => /^node\d+$/.test(name));
+const nodeNames = () => list(nodes).filter((name) => /^node\d+$/.test(name));
 
 /** What the run is on. */
-export function describe_machine(): Machine {
+export function describeMachine(): Machine {
   const huge_pages = /\[(\w+)\]/.exec(read('/sys/kernel/mm/transparent_hugepage/enabled') ?? '')?.[1];
   return {
     cpu: cpus()[0]?.model.trim() || 'unknown',
-    cores: usable_cores(),
+    cores: usableCores(),
     real_cores: cores().filter(({ sibling }) => sibling === 0).length || null,
-    numa_nodes: Math.max(1, node_names().length),
+    numa_nodes: Math.max(1, nodeNames().length),
     caches: caches(),
-    virtual: is_virtual(),
+    virtual: isVirtual(),
     memory_bytes: totalmem(),
     huge_pages: huge_pages ?? 'unknown',
-    governor: read(`${cpu_folder()}/cpufreq/scaling_governor`) ?? 'unknown',
+    governor: read(`${cpuFolder()}/cpufreq/scaling_governor`) ?? 'unknown',
     load: loadavg()[0] ?? 0,
-    os: `${os_type()} ${release()}`,
+    os: `${osType()} ${release()}`,
     node: process.version,
     compiler: compiler(),
-    simd_target: simd_target(),
+    simd_target: simdTarget(),
   };
 }
 
@@ -115,21 +115,21 @@ interface Core {
 
 /** The cores that this process may run on; none where the system does not tell. */
 function cores(): Core[] {
-  const allowed = allowed_cpus();
-  const node_of = new Map(
-    node_names().flatMap((name) =>
-      parse_cpu_list(read(`${nodes}/${name}/cpulist`) ?? '').map((cpu) => [cpu, Number(name.slice(4))] as const),
+  const allowed = allowedCpus();
+  const nodeOf = new Map(
+    nodeNames().flatMap((name) =>
+      parseCpuList(read(`${nodes}/${name}/cpulist`) ?? '').map((cpu) => [cpu, Number(name.slice(4))] as const),
     ),
   );
   return allowed.map((cpu) => {
-    const siblings = read(`${cpu_folder(cpu)}/topology/thread_siblings_list`) ?? String(cpu);
-    return { cpu, node: node_of.get(cpu) ?? 0, sibling: sibling_of(cpu, siblings, allowed) };
+    const siblings = read(`${cpuFolder(cpu)}/topology/thread_siblings_list`) ?? String(cpu);
+    return { cpu, node: nodeOf.get(cpu) ?? 0, sibling: siblingOf(cpu, siblings, allowed) };
   });
 }
 
 /** Which of a core's hardware threads one is, of those that are allowed: the only one allowed is a whole core. */
-export function sibling_of(cpu: number, siblings: string, allowed: readonly number[]): number {
-  const mine = parse_cpu_list(siblings).filter((sibling) => allowed.includes(sibling));
+export function siblingOf(cpu: number, siblings: string, allowed: readonly number[]): number {
+  const mine = parseCpuList(siblings).filter((sibling) => allowed.includes(sibling));
   return Math.max(0, mine.indexOf(cpu));
 }
 
@@ -137,7 +137,7 @@ export function sibling_of(cpu: number, siblings: string, allowed: readonly numb
  * The order in which cores are taken: real cores before hardware threads; 'compact' fills a memory node before the next,
  * 'spread' takes from all in turn.
  */
-export function order_cores(all: readonly Core[], affinity: Exclude<Affinity, 'none'>): number[] {
+export function orderCores(all: readonly Core[], affinity: Exclude<Affinity, 'none'>): number[] {
   const rank = new Map<Core, number>();
   const seen = new Map<string, number>();
   for (const core of all) {
@@ -159,16 +159,16 @@ export function order_cores(all: readonly Core[], affinity: Exclude<Affinity, 'n
 }
 
 /** The cores for a trial on some threads; undefined for wherever the system likes. */
-export function cores_for(threads: number, affinity: Affinity): number[] | undefined {
+export function coresFor(threads: number, affinity: Affinity): number[] | undefined {
   if (affinity === 'none') return undefined;
-  return order_cores(cores(), affinity).slice(0, threads);
+  return orderCores(cores(), affinity).slice(0, threads);
 }
 
 /**
  * The cores that a peer is held to, since not every library can be told how many threads to use: as good ones as nninit had.
  * None on other systems than Linux, which cannot hold it.
  */
-export function cores_for_peer(threads: number, affinity: Affinity): number[] {
+export function coresForPeer(threads: number, affinity: Affinity): number[] {
   if (process.platform !== 'linux') return [];
-  return order_cores(cores(), affinity === 'none' ? 'spread' : affinity).slice(0, threads);
+  return orderCores(cores(), affinity === 'none' ? 'spread' : affinity).slice(0, threads);
 }

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import type { z } from 'zod';
-import { compiled_file } from '../../lib/core/package-files.js';
+import { compiledFile } from '../../lib/core/package-files.js';
 import { strerror } from '../../lib/core/strerror.js';
 
 /** Longer than any trial should take: what hangs is ended. */
-const time_limit_ms = 15 * 60_000;
+const timeLimitMs = 15 * 60_000;
 
 export interface Command {
   readonly program: string;
@@ -13,10 +13,10 @@ export interface Command {
 }
 
 /** The command of a process for one trial of nninit, or of the plain loop. */
-export function child_command(what: 'trial' | 'loop', job: unknown): Command {
+export function childCommand(what: 'trial' | 'loop', job: unknown): Command {
   return {
     program: process.execPath,
-    args: ['--expose-gc', compiled_file('bench/harness/child'), what, JSON.stringify(job)],
+    args: ['--expose-gc', compiledFile('bench/harness/child'), what, JSON.stringify(job)],
   };
 }
 
@@ -33,7 +33,7 @@ interface Ended {
   readonly end: string | number | null;
 }
 
-async function run_to_end({ program, args, env }: Command, signal: AbortSignal | undefined): Promise<Ended> {
+async function runToEnd({ program, args, env }: Command, signal: AbortSignal | undefined): Promise<Ended> {
   signal?.throwIfAborted();
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   const out = { stdout: '', stderr: '' };
@@ -46,11 +46,11 @@ async function run_to_end({ program, args, env }: Command, signal: AbortSignal |
   const kill = () => child.kill('SIGKILL');
   signal?.addEventListener('abort', kill);
   // Not spawn's own `timeout`: where the program cannot be started, its timer keeps this process alive to the end.
-  const timer = setTimeout(kill, time_limit_ms);
+  const timer = setTimeout(kill, timeLimitMs);
   try {
     const end = await new Promise<string | number | null>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code, signal_name) => resolve(signal_name ?? code));
+      child.once('close', (code, signalName) => resolve(signalName ?? code));
     });
     return { ...out, end };
   } finally {
@@ -74,7 +74,7 @@ export async function ask<S extends z.ZodType>(
 ): Promise<z.output<S>> {
   let ended: Ended;
   try {
-    ended = await run_to_end(command, signal);
+    ended = await runToEnd(command, signal);
   } catch (cause) {
     signal?.throwIfAborted();
     throw new Error(`bench: ${name}: could not start ${command.program}: ${strerror(cause)}`, { cause });

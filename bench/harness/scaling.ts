@@ -1,10 +1,10 @@
-import { type Trial, title_of } from './catalog.js';
-import { gb_per_s } from './run.js';
+import { type Trial, titleOf } from './catalog.js';
+import { gbPerS } from './run.js';
 import type { Result, Run } from './schema.js';
 import { digits, percent, type Table } from './table.js';
 
 /** From this share of memset's rate on, a fill is bound by memory. */
-export const memory_bound = 0.85;
+export const memoryBound = 0.85;
 
 /** A fill on one thread count, held against one thread and against memory. */
 export interface Point {
@@ -15,7 +15,7 @@ export interface Point {
   /** speedup / threads. */
   readonly efficiency: number | undefined;
   /** Its rate over memset's on as many threads. */
-  readonly of_memset: number | undefined;
+  readonly ofMemset: number | undefined;
 }
 
 /** All thread counts of a fill, dtype and size. */
@@ -23,7 +23,7 @@ export interface Scaling {
   readonly trial: Trial;
   readonly points: readonly Point[];
   /** The fewest threads from which on it is bound by memory; undefined if it is not on the most. */
-  readonly bound_from: number | undefined;
+  readonly boundFrom: number | undefined;
 }
 
 /** Groups results by all but the threads, and holds them against one thread. */
@@ -47,13 +47,13 @@ export function scalings({ results }: Run): Scaling[] {
         threads,
         speedup,
         efficiency: speedup && speedup / threads,
-        of_memset: result.memset === null ? undefined : result.memset.median / result.ns.median,
+        ofMemset: result.memset === null ? undefined : result.memset.median / result.ns.median,
       };
     });
-    const bound = (point: Point) => (point.of_memset ?? 0) >= memory_bound;
+    const bound = (point: Point) => (point.ofMemset ?? 0) >= memoryBound;
     // After the last that is not.
-    const bound_from = points[points.findLastIndex((point) => !bound(point)) + 1]?.threads;
-    return [{ trial: first.trial, points, bound_from }];
+    const boundFrom = points[points.findLastIndex((point) => !bound(point)) + 1]?.threads;
+    return [{ trial: first.trial, points, boundFrom }];
   });
 }
 
@@ -66,31 +66,31 @@ export function verdicts(all: readonly Scaling[]): string[] {
     const key = JSON.stringify({ ...scaling.trial, log2: 0, threads: 0 });
     if (scaling.trial.log2 >= (largest.get(key)?.trial.log2 ?? 0)) largest.set(key, scaling);
   }
-  return [...largest.values()].map(({ trial, points, bound_from }) => {
-    const name = `${title_of(trial)} ${trial.dtype}`;
-    if (bound_from !== undefined) return `${name}: bound by memory from ${counted(bound_from)} on`;
+  return [...largest.values()].map(({ trial, points, boundFrom }) => {
+    const name = `${titleOf(trial)} ${trial.dtype}`;
+    if (boundFrom !== undefined) return `${name}: bound by memory from ${counted(boundFrom)} on`;
     const last = points.at(-1);
-    if (last?.of_memset === undefined) return `${name}: not held against memory`;
-    return `${name}: bound by arithmetic up to ${counted(last.threads)}, where it has ${percent(last.of_memset)} of memset's rate`;
+    if (last?.ofMemset === undefined) return `${name}: not held against memory`;
+    return `${name}: bound by arithmetic up to ${counted(last.threads)}, where it has ${percent(last.ofMemset)} of memset's rate`;
   });
 }
 
 /** The scalings as a table: a line for each size and thread count. */
-export function scaling_table(all: readonly Scaling[]): Table {
-  const or_dash = (x: number | undefined, show: (x: number) => string) => (x === undefined ? '–' : show(x));
+export function scalingTable(all: readonly Scaling[]): Table {
+  const orDash = (x: number | undefined, show: (x: number) => string) => (x === undefined ? '–' : show(x));
   return {
     head: ['fill', 'dtype', 'threads', 'ns/element', 'GB/s', 'of memset', 'speedup', 'efficiency'],
     align: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
     rows: all.flatMap(({ trial, points }) =>
-      points.map(({ result, threads, speedup, efficiency, of_memset }) => [
-        title_of(trial),
+      points.map(({ result, threads, speedup, efficiency, ofMemset }) => [
+        titleOf(trial),
         trial.dtype,
         String(threads),
         digits(result.ns.median),
-        digits(gb_per_s(result.ns, result)),
-        or_dash(of_memset, percent),
-        or_dash(speedup, (x) => `${digits(x)} ×`),
-        or_dash(efficiency, percent),
+        digits(gbPerS(result.ns, result)),
+        orDash(ofMemset, percent),
+        orDash(speedup, (x) => `${digits(x)} ×`),
+        orDash(efficiency, percent),
       ]),
     ),
   };

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { dtype_names, executors, memories, subject_names } from './catalog.js';
+import { dtypeNames, executors, memories, subjectNames } from './catalog.js';
 
 /** The version of the format of result files. */
-export const format_version = 1;
+export const formatVersion = 1;
 
 const nanoseconds = z.number().positive();
 
@@ -18,9 +18,9 @@ const stats = z
   .describe('nanoseconds an element');
 
 /** One thing to measure. */
-export const trial_schema = z.strictObject({
-  fill: z.enum(subject_names),
-  dtype: z.enum(dtype_names),
+export const trialSchema = z.strictObject({
+  fill: z.enum(subjectNames),
+  dtype: z.enum(dtypeNames),
   log2: z.int().min(0).max(32).describe('elements, as a power of two'),
   threads: z.int().min(1).max(1024),
   memory: z.enum(memories).describe('warm: the same memory each round; fresh: new memory, its allocation included'),
@@ -29,7 +29,7 @@ export const trial_schema = z.strictObject({
 
 const result = z.strictObject({
   id: z.string().describe('the same trial has the same id in every run'),
-  trial: trial_schema,
+  trial: trialSchema,
   shape: z.array(z.int().min(0)),
   bytes: z.int().min(1).describe('of the tensor'),
   ns: stats,
@@ -43,10 +43,10 @@ const result = z.strictObject({
     .describe('of the bytes; equal to the recorded one'),
 });
 
-const peer_result = z.strictObject({
+const peerResult = z.strictObject({
   peer: z.string(),
-  fill: z.enum(subject_names),
-  dtype: z.enum(dtype_names),
+  fill: z.enum(subjectNames),
+  dtype: z.enum(dtypeNames),
   log2: z.int().min(0).max(32),
   threads: z.int().min(1).describe('cores the peer may use'),
   ns: stats,
@@ -84,10 +84,10 @@ const noise = z.strictObject({
 });
 
 /** A result file. */
-export const run_schema = z.strictObject({
+export const runSchema = z.strictObject({
   $schema: z.string().optional(),
   format: z.literal('nninit-bench'),
-  version: z.literal(format_version),
+  version: z.literal(formatVersion),
   suite: z.string(),
   nninit: z.string().describe('its version'),
   date: z.string().describe('ISO 8601'),
@@ -101,7 +101,7 @@ export const run_schema = z.strictObject({
   noise,
   results: z.array(result),
   peers: z.array(z.strictObject({ name: z.string(), label: z.string(), version: z.string() })),
-  peer_results: z.array(peer_result),
+  peer_results: z.array(peerResult),
   skipped: z.array(z.strictObject({ what: z.string(), why: z.string() })),
   failed: z
     .array(z.strictObject({ what: z.string(), why: z.string() }))
@@ -109,40 +109,40 @@ export const run_schema = z.strictObject({
     .describe('trials that ended early or wrote wrong bytes: they have no result'),
 });
 
-export type Run = z.infer<typeof run_schema>;
+export type Run = z.infer<typeof runSchema>;
 export type Result = z.infer<typeof result>;
-export type PeerResult = z.infer<typeof peer_result>;
+export type PeerResult = z.infer<typeof peerResult>;
 export type Machine = z.infer<typeof machine>;
 export type Noise = z.infer<typeof noise>;
 
 /** What a trial's process is asked for. */
-export const job_schema = z.strictObject({
-  trial: trial_schema,
+export const jobSchema = z.strictObject({
+  trial: trialSchema,
   /** At least so long, and so many rounds. */
   seconds: z.number().min(0),
   rounds: z.int().min(1),
   target: z.string().optional(),
 });
 
-export type Job = z.infer<typeof job_schema>;
+export type Job = z.infer<typeof jobSchema>;
 
 const samples = z.array(nanoseconds).min(1);
 
 /** What a trial's process answers. */
-export const measured_schema = z.strictObject({
+export const measuredSchema = z.strictObject({
   fill: samples,
   memset: samples.nullable(),
   memcpy: samples.nullable(),
   checksum: z.string(),
 });
 
-export type Measured = z.infer<typeof measured_schema>;
+export type Measured = z.infer<typeof measuredSchema>;
 
 /** What a peer's process is asked for: its best on so many cores, on memory that is warm as far as it can be. */
-export const peer_job_schema = z.strictObject({
+export const peerJobSchema = z.strictObject({
   peer: z.string(),
-  fill: z.enum(subject_names),
-  dtype: z.enum(dtype_names),
+  fill: z.enum(subjectNames),
+  dtype: z.enum(dtypeNames),
   log2: z.int().min(0).max(32),
   shape: z.array(z.int().min(1)),
   threads: z.int().min(1),
@@ -151,18 +151,18 @@ export const peer_job_schema = z.strictObject({
   rounds: z.int().min(1),
 });
 
-export type PeerJob = z.infer<typeof peer_job_schema>;
+export type PeerJob = z.infer<typeof peerJobSchema>;
 
 /** What a peer's process answers. */
-export const peer_measured_schema = z.union([
+export const peerMeasuredSchema = z.union([
   z.strictObject({ version: z.string() }),
   z.strictObject({ samples }),
   z.strictObject({ unsupported: z.string() }),
 ]);
 
-export type PeerMeasured = z.infer<typeof peer_measured_schema>;
+export type PeerMeasured = z.infer<typeof peerMeasuredSchema>;
 
 /** The JSON Schema of result files. */
-export function json_schema(): unknown {
-  return { title: 'A result of `nninit bench`', ...z.toJSONSchema(run_schema) };
+export function jsonSchema(): unknown {
+  return { title: 'A result of `nninit bench`', ...z.toJSONSchema(runSchema) };
 }

@@ -18,18 +18,18 @@ function quantile(sorted: readonly number[], share: number): number {
 }
 
 /** Median and quartiles: unlike mean and deviation, one interrupted round does not move them. */
-export function stats_of(values: readonly number[]): Stats {
+export function statsOf(values: readonly number[]): Stats {
   const sorted = [...values].sort((a, b) => a - b);
   const [min, q1, median, q3, max] = [0, 0.25, 0.5, 0.75, 1].map((share) => quantile(sorted, share));
   return { n: sorted.length, min, q1, median, q3, max } as Stats;
 }
 
 /** The middle of a list; NaN of an empty one. */
-export function median_of(values: readonly number[]): number {
-  return stats_of(values).median;
+export function medianOf(values: readonly number[]): number {
+  return statsOf(values).median;
 }
 
 /** The spread of a measurement, relative: the distance of the quartiles over the median. */
-export function spread_of({ q1, median, q3 }: Stats): number {
+export function spreadOf({ q1, median, q3 }: Stats): number {
   return median === 0 ? 0 : (q3 - q1) / median;
 }

@@ -31,12 +31,12 @@ const matrices: readonly (readonly [SubjectName, number])[] = [
   ['orthogonal', 22],
   ['sparse', 24],
 ];
-const matrix_log2 = new Map(matrices);
+const matrixLog2 = new Map(matrices);
 
 const warm = { memory: 'warm', executor: 'sync' } as const;
 
 /** In a second-level cache and yet long beside the cost of a call: what the arithmetic alone allows. */
-export const cached_log2 = 16;
+export const cachedLog2 = 16;
 
 function selected(trials: readonly Trial[], { fills, dtypes, memory, executor }: Selection): Trial[] {
   return trials.filter(
@@ -49,15 +49,15 @@ function selected(trials: readonly Trial[], { fills, dtypes, memory, executor }:
 }
 
 /** 1 and all cores. */
-function thread_counts(cores: number): number[] {
+function threadCounts(cores: number): number[] {
   return cores === 1 ? [1] : [1, cores];
 }
 
 /**
  * The main suite: large fills on one thread and on all, in cache, on fresh memory, on the pool, whole matrices, and small calls.
  */
-export function main_suite(selection: Selection, cores: number): Trial[] {
-  const threads = selection.threads ?? thread_counts(cores);
+export function mainSuite(selection: Selection, cores: number): Trial[] {
+  const threads = selection.threads ?? threadCounts(cores);
   const most = Math.max(...threads);
   const sizes = selection.log2 ?? [26];
   const trials: Trial[] = [];
@@ -67,7 +67,7 @@ export function main_suite(selection: Selection, cores: number): Trial[] {
   for (const log2 of sizes) {
     for (const [fill, dtype] of elementwise) {
       add(fill, dtype, log2);
-      if (log2 > cached_log2) trials.push({ fill, dtype, log2: cached_log2, threads: 1, ...warm });
+      if (log2 > cachedLog2) trials.push({ fill, dtype, log2: cachedLog2, threads: 1, ...warm });
     }
   }
   // A size that was asked for is for all; otherwise matrices have the sizes of real layers.
@@ -85,7 +85,7 @@ export function main_suite(selection: Selection, cores: number): Trial[] {
   }
   for (const [fill, dtype] of asked(selection)) {
     if (trials.some((trial) => trial.fill === fill && trial.dtype === dtype)) continue;
-    for (const log2 of subjects[fill].matrix ? matrix(matrix_log2.get(fill) ?? 24) : sizes) add(fill, dtype, log2);
+    for (const log2 of subjects[fill].matrix ? matrix(matrixLog2.get(fill) ?? 24) : sizes) add(fill, dtype, log2);
   }
   return unique(selected(trials, selection));
 }
@@ -106,16 +106,16 @@ export function doublings(most: number): number[] {
   return [...counts, most];
 }
 
-const scaling_fills: readonly SubjectName[] = ['constant', 'uniform', 'normal', 'trunc_normal'];
+const scalingFills: readonly SubjectName[] = ['constant', 'uniform', 'normal', 'trunc_normal'];
 /** 1 Ki to 1 Gi, by factors of four. */
-const scaling_sizes = [10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30];
+const scalingSizes = [10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30];
 
 /** The same fills on 1 … N threads and from 1 Ki to 1 Gi elements. */
-export function scaling_suite(selection: Selection, cores: number): Trial[] {
-  const fills = selection.fills ?? scaling_fills;
+export function scalingSuite(selection: Selection, cores: number): Trial[] {
+  const fills = selection.fills ?? scalingFills;
   const trials = fills.flatMap((fill) =>
     (selection.dtypes ?? ['float32']).flatMap((dtype) =>
-      (selection.log2 ?? scaling_sizes).flatMap((log2) =>
+      (selection.log2 ?? scalingSizes).flatMap((log2) =>
         (selection.threads ?? doublings(cores)).map(
           (threads): Trial => ({
             fill,

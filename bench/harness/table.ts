@@ -1,10 +1,10 @@
-import { type Trial, title_of } from './catalog.js';
-import { gb_per_s, not_offered, peer_log2 } from './run.js';
+import { type Trial, titleOf } from './catalog.js';
+import { gbPerS, notOffered, peerLog2 } from './run.js';
 import type { PeerResult, Result, Run } from './schema.js';
-import { spread_of } from './stats.js';
+import { spreadOf } from './stats.js';
 
 /** Beyond this, times are to be taken with caution. */
-export const much_noise = 0.1;
+export const muchNoise = 0.1;
 
 export type Align = 'left' | 'right';
 
@@ -15,7 +15,7 @@ export interface Table {
 }
 
 /** A table for a terminal: columns of equal width. */
-export function text_table({ head, align, rows }: Table): string {
+export function textTable({ head, align, rows }: Table): string {
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const line = (cells: readonly string[]) =>
     cells
@@ -26,7 +26,7 @@ export function text_table({ head, align, rows }: Table): string {
 }
 
 /** The same as Markdown. */
-export function markdown_table({ head, align, rows }: Table): string {
+export function markdownTable({ head, align, rows }: Table): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
   return line(head) + line(align.map((side) => (side === 'right' ? '---:' : '---'))) + rows.map(line).join('');
 }
@@ -38,7 +38,7 @@ export function digits(x: number): string {
 }
 
 /** ± half the distance of the quartiles, in per cent. */
-function plus_minus(spread: number): string {
+function plusMinus(spread: number): string {
   return `± ${(50 * spread).toFixed(spread < 0.02 ? 1 : 0)} %`;
 }
 
@@ -52,12 +52,12 @@ function circumstances({ memory, executor }: Trial): string {
 }
 
 /** Whether a call is so short that the time of the whole of it is what matters. */
-export function is_call({ log2 }: Pick<Trial, 'log2'>): boolean {
+export function isCall({ log2 }: Pick<Trial, 'log2'>): boolean {
   return log2 <= 10;
 }
 
 /** nninit's own results, beside memset. */
-export function results_table(results: readonly Result[]): Table {
+export function resultsTable(results: readonly Result[]): Table {
   return {
     head: ['fill', 'dtype', 'threads', 'memory', 'ns/element', 'spread', 'GB/s', 'of memset', 'of memcpy'],
     align: ['left', 'left', 'right', 'left', 'right', 'right', 'right', 'right', 'right'],
@@ -65,15 +65,15 @@ export function results_table(results: readonly Result[]): Table {
       const { trial, ns, memset, memcpy } = result;
       const ratio = (limit: Result['memset']) => (limit === null ? '–' : percent(limit.median / ns.median));
       return [
-        title_of(trial),
+        titleOf(trial),
         trial.dtype,
         String(trial.threads),
         circumstances(trial),
         digits(ns.median),
-        plus_minus(spread_of(ns)),
-        digits(gb_per_s(ns, result)),
-        is_call(trial) ? '–' : ratio(memset),
-        is_call(trial) ? '–' : ratio(memcpy),
+        plusMinus(spreadOf(ns)),
+        digits(gbPerS(ns, result)),
+        isCall(trial) ? '–' : ratio(memset),
+        isCall(trial) ? '–' : ratio(memcpy),
       ];
     }),
   };
@@ -89,7 +89,7 @@ export interface Row {
 }
 
 /** The fills for which peers were measured, each with its fastest and its one-thread result. */
-export function peer_rows({ results, peer_results }: Run): Row[] {
+export function peerRows({ results, peer_results }: Run): Row[] {
   const rows = new Map<string, Result[]>();
   for (const result of results) {
     const { fill, dtype, log2, memory, executor } = result.trial;
@@ -101,7 +101,7 @@ export function peer_rows({ results, peer_results }: Run): Row[] {
     const most = group.reduce((a, b) => (b.trial.threads > a.trial.threads ? b : a));
     const { trial } = most;
     const mine = peer_results.filter(
-      (peer) => peer.fill === trial.fill && peer.dtype === trial.dtype && peer.log2 === peer_log2(trial),
+      (peer) => peer.fill === trial.fill && peer.dtype === trial.dtype && peer.log2 === peerLog2(trial),
     );
     if (mine.length === 0) return [];
     const one = group.find((result) => result.trial.threads === 1 && result !== most);
@@ -110,8 +110,8 @@ export function peer_rows({ results, peer_results }: Run): Row[] {
 }
 
 /** Peers beside nninit: their time, and how many times as long it is. */
-export function peers_table(run: Run): Table | undefined {
-  const rows = peer_rows(run);
+export function peersTable(run: Run): Table | undefined {
+  const rows = peerRows(run);
   if (rows.length === 0) return undefined;
   const measured = run.peers.filter(({ name }) => rows.some((row) => row.peers.has(name)));
   const threads = Math.max(...rows.map(({ most }) => most.trial.threads));
@@ -120,8 +120,8 @@ export function peers_table(run: Run): Table | undefined {
     if (peer === undefined) return '';
     return `${time(peer.ns.median, row.trial)} (${digits(peer.ns.median / row.most.ns.median)} ×)`;
   };
-  const one_of = ({ one, most }: Row) => one ?? (most.trial.threads === 1 ? most : undefined);
-  const one = threads > 1 && rows.some(one_of) ? ['nninit, 1 thread'] : [];
+  const oneOf = ({ one, most }: Row) => one ?? (most.trial.threads === 1 ? most : undefined);
+  const one = threads > 1 && rows.some(oneOf) ? ['nninit, 1 thread'] : [];
   return {
     head: [
       'fill',
@@ -132,10 +132,10 @@ export function peers_table(run: Run): Table | undefined {
     ],
     align: ['left', 'left', ...one.map((): Align => 'right'), 'right', ...measured.map((): Align => 'right')],
     rows: rows.map((row) => [
-      title_of(row.trial),
+      titleOf(row.trial),
       row.trial.dtype,
       ...one.map(() => {
-        const result = one_of(row);
+        const result = oneOf(row);
         return result === undefined ? '' : time(result.ns.median, row.trial);
       }),
       row.most.trial.threads === threads ? time(row.most.ns.median, row.trial) : '',
@@ -147,7 +147,7 @@ export function peers_table(run: Run): Table | undefined {
 /** Nanoseconds an element; of small calls and of whole matrices the time of the call. */
 function time(ns: number, trial: Trial): string {
   const whole = ns * 2 ** trial.log2;
-  if (is_call(trial)) return `${digits(whole / 1e3)} µs`;
+  if (isCall(trial)) return `${digits(whole / 1e3)} µs`;
   return trial.fill === 'orthogonal' || trial.fill === 'sparse' ? `${digits(whole / 1e6)} ms` : `${digits(ns)} ns`;
 }
 
@@ -183,46 +183,46 @@ export function header({ machine, nninit, date, affinity, environment, peers }: 
 }
 
 /** The noise seen. */
-export function noise_line({ noise: { within, between } }: Run): string {
+export function noiseLine({ noise: { within, between } }: Run): string {
   const trials = between === null ? '' : ` and by ${percent(between)} between them`;
   return `noise     memset varied by ${percent(within)} within trials${trials}\n`;
 }
 
 /** A warning of much noise; undefined where there is little. */
-export function noise_warning({ noise: { within, between } }: Run): string | undefined {
-  if (Math.max(within, between ?? 0) <= much_noise) return undefined;
-  return `more than ${percent(much_noise)} of noise: something else ran, or the frequency changed; these times are rough`;
+export function noiseWarning({ noise: { within, between } }: Run): string | undefined {
+  if (Math.max(within, between ?? 0) <= muchNoise) return undefined;
+  return `more than ${percent(muchNoise)} of noise: something else ran, or the frequency changed; these times are rough`;
 }
 
 /** All that is said above the tables. */
 export function preface(run: Run): string {
-  const warning = noise_warning(run);
+  const warning = noiseWarning(run);
   const failed = (run.failed ?? []).map(({ what, why }) => `FAILED    ${what}: ${why.replace(/\s*\n\s*/g, ' ')}\n`);
   return [
     header(run),
-    noise_line(run),
+    noiseLine(run),
     warning === undefined ? '' : `WARNING   ${warning}\n`,
-    skipped_lines(run),
+    skippedLines(run),
     ...failed,
   ].join('');
 }
 
 /** What was not run, and why; alike reasons together. What a peer does not offer is an empty cell, and not listed. */
-export function skipped_lines({ skipped }: Run): string {
-  const by_why = new Map<string, string[]>();
+export function skippedLines({ skipped }: Run): string {
+  const byWhy = new Map<string, string[]>();
   for (const { what, why } of skipped) {
-    if (why === not_offered) continue;
-    by_why.set(why, [...(by_why.get(why) ?? []), what]);
+    if (why === notOffered) continue;
+    byWhy.set(why, [...(byWhy.get(why) ?? []), what]);
   }
-  return [...by_why].map(([why, whats]) => `skipped   ${whats.join(', ')}: ${why}\n`).join('');
+  return [...byWhy].map(([why, whats]) => `skipped   ${whats.join(', ')}: ${why}\n`).join('');
 }
 
 /** Everything about a run, for a terminal or as Markdown. */
 export function report(run: Run, { markdown = false } = {}): string {
-  const table = markdown ? markdown_table : text_table;
-  const peers = peers_table(run);
+  const table = markdown ? markdownTable : textTable;
+  const peers = peersTable(run);
   const block = (text: string) => (markdown ? `\`\`\`\n${text}\`\`\`\n` : text);
-  return [block(preface(run)), table(results_table(run.results)), ...(peers === undefined ? [] : [table(peers)])].join(
+  return [block(preface(run)), table(resultsTable(run.results)), ...(peers === undefined ? [] : [table(peers)])].join(
     '\n',
   );
 }

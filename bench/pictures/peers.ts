@@ -1,19 +1,19 @@
 import type { EChartsOption } from 'echarts';
 import type { Trial } from '../harness/catalog.js';
-import { title_of } from '../harness/catalog.js';
+import { titleOf } from '../harness/catalog.js';
 import type { Run } from '../harness/schema.js';
-import { digits, is_call, peer_rows, type Row } from '../harness/table.js';
-import { axis_style, colours, font, heading, ink, power_of_two, text_style } from './style.js';
+import { digits, isCall, peerRows, type Row } from '../harness/table.js';
+import { axisStyle, colours, font, heading, ink, powerOfTwo, textStyle } from './style.js';
 import type { Picture } from './svg.js';
 
 const columns = 2;
 const width = 920;
-const panel_width = width / columns;
-const names_width = 118;
-const values_width = 96;
-const bar_step = 18;
+const panelWidth = width / columns;
+const namesWidth = 118;
+const valuesWidth = 96;
+const barStep = 18;
 const top = 62;
-const panel_gap = 52;
+const panelGap = 52;
 
 /** What the main picture shows, if it was measured. */
 const main: readonly (readonly [Trial['fill'], Trial['dtype']])[] = [
@@ -39,7 +39,7 @@ interface Panel {
 }
 
 /** One fill: memset, nninit and the others, the limit first. */
-function panel_of(row: Row, { peers }: Run): Panel {
+function panelOf(row: Row, { peers }: Run): Panel {
   const { trial, most, one } = row;
   const whole = trial.fill === 'orthogonal' || trial.fill === 'sparse';
   const scale = whole ? 2 ** trial.log2 / 1e6 : 1;
@@ -54,18 +54,18 @@ function panel_of(row: Row, { peers }: Run): Panel {
   const bars = [
     ...(most.memset === null || whole ? [] : [bar('memset', 'memset', most.memset.median)]),
     bar(threads(most.trial.threads), 'nninit', most.ns.median),
-    ...(one === undefined ? [] : [bar(threads(1), 'nninit_one', one.ns.median)]),
+    ...(one === undefined ? [] : [bar(threads(1), 'nninitOne', one.ns.median)]),
     ...peers.flatMap(({ name, label }) => {
       const ns = row.peers.get(name)?.ns.median;
-      return ns === undefined ? [] : [bar(label, name, ns, ` (${digits_2(ns / most.ns.median)} ×)`)];
+      return ns === undefined ? [] : [bar(label, name, ns, ` (${digits2(ns / most.ns.median)} ×)`)];
     }),
   ];
-  const title = title_of(trial).replace(/2\^(\d+)$/, (_, log2: string) => power_of_two(Number(log2)));
+  const title = titleOf(trial).replace(/2\^(\d+)$/, (_, log2: string) => powerOfTwo(Number(log2)));
   return { title: `${title}, ${trial.dtype}`, whole, bars };
 }
 
 /** Two digits are enough for a factor. */
-function digits_2(x: number): string {
+function digits2(x: number): string {
   return x >= 100 ? Math.round(x).toLocaleString('en-US') : Number(x.toPrecision(2)).toString();
 }
 
@@ -77,33 +77,33 @@ function range(values: readonly number[]): { min: number; max: number; startValu
   return { min, max: Math.max(...values) * 1.05, startValue: min }; // bars begin at the edge, not at 1
 }
 
-function option_of(panels: readonly Panel[], title: string): { option: EChartsOption; height: number } {
+function optionOf(panels: readonly Panel[], title: string): { option: EChartsOption; height: number } {
   const elementwise = range(panels.filter(({ whole }) => !whole).flatMap(({ bars }) => bars.map(({ value }) => value)));
   const heights: number[] = [];
   panels.forEach((panel, i) => {
     const line = Math.floor(i / columns);
-    heights[line] = Math.max(heights[line] ?? 0, panel.bars.length * bar_step);
+    heights[line] = Math.max(heights[line] ?? 0, panel.bars.length * barStep);
   });
-  const tops = heights.map((_, i) => top + heights.slice(0, i).reduce((sum, h) => sum + h + panel_gap, 0));
-  const place = (i: number) => ({ left: (i % columns) * panel_width, top: tops[Math.floor(i / columns)] ?? 0 });
+  const tops = heights.map((_, i) => top + heights.slice(0, i).reduce((sum, h) => sum + h + panelGap, 0));
+  const place = (i: number) => ({ left: (i % columns) * panelWidth, top: tops[Math.floor(i / columns)] ?? 0 });
   const height = (tops.at(-1) ?? 0) + (heights.at(-1) ?? 0) + 24;
   const option: EChartsOption = {
-    textStyle: text_style,
+    textStyle: textStyle,
     title: [
       heading(title, 'center', 6, 14),
-      ...panels.map(({ title: text }, i) => heading(text, place(i).left + names_width, place(i).top - 20)),
+      ...panels.map(({ title: text }, i) => heading(text, place(i).left + namesWidth, place(i).top - 20)),
     ],
     grid: panels.map(({ bars }, i) => ({
-      left: place(i).left + names_width,
+      left: place(i).left + namesWidth,
       top: place(i).top,
-      width: panel_width - names_width - values_width,
-      height: bars.length * bar_step,
+      width: panelWidth - namesWidth - valuesWidth,
+      height: bars.length * barStep,
     })),
     xAxis: panels.map(({ whole, bars }, i) => ({
       type: 'log' as const,
       gridIndex: i,
       ...(whole ? range(bars.map(({ value }) => value)) : elementwise),
-      ...axis_style,
+      ...axisStyle,
       axisLabel: { show: false },
       axisTick: { show: false },
       axisLine: { show: false },
@@ -113,7 +113,7 @@ function option_of(panels: readonly Panel[], title: string): { option: EChartsOp
       gridIndex: i,
       inverse: true,
       data: bars.map(({ name }) => name),
-      ...axis_style,
+      ...axisStyle,
       axisTick: { show: false },
       splitLine: { show: false },
     })),
@@ -121,7 +121,7 @@ function option_of(panels: readonly Panel[], title: string): { option: EChartsOp
       type: 'bar' as const,
       xAxisIndex: i,
       yAxisIndex: i,
-      barWidth: bar_step - 5,
+      barWidth: barStep - 5,
       data: bars.map(({ value, label, colour }) => ({
         value,
         itemStyle: { color: colour, borderRadius: [0, 2, 2, 0] },
@@ -133,8 +133,8 @@ function option_of(panels: readonly Panel[], title: string): { option: EChartsOp
 }
 
 /** Bars of nninit, memset and other libraries on a logarithmic axis; undefined where no other library was measured. */
-export function peers_picture(run: Run, { all }: { readonly all: boolean }): Picture | undefined {
-  const rows = peer_rows(run).filter(({ trial }) => !is_call(trial));
+export function peersPicture(run: Run, { all }: { readonly all: boolean }): Picture | undefined {
+  const rows = peerRows(run).filter(({ trial }) => !isCall(trial));
   const wanted = all ? rows : rows.filter(({ trial }) => main.some(([f, d]) => f === trial.fill && d === trial.dtype));
   if (wanted.length === 0) return undefined;
   if (!all) {
@@ -142,8 +142,8 @@ export function peers_picture(run: Run, { all }: { readonly all: boolean }): Pic
     wanted.sort((a, b) => place(a) - place(b));
   }
   const title = 'Nanoseconds an element (whole matrices: milliseconds), logarithmic; shorter is better';
-  const { option, height } = option_of(
-    wanted.map((row) => panel_of(row, run)),
+  const { option, height } = optionOf(
+    wanted.map((row) => panelOf(row, run)),
     title,
   );
   const names = ['nninit', ...run.peers.map(({ label }) => label)].join(', ');

@@ -1,13 +1,13 @@
 import type { EChartsOption, SeriesOption } from 'echarts';
-import { gb_per_s } from '../harness/run.js';
+import { gbPerS } from '../harness/run.js';
 import type { Result, Run } from '../harness/schema.js';
-import { cached_log2 } from '../harness/suites.js';
+import { cachedLog2 } from '../harness/suites.js';
 import { digits } from '../harness/table.js';
-import { axis_style, colours, font, heading, ink, legend_style, text_style } from './style.js';
+import { axisStyle, colours, font, heading, ink, legendStyle, textStyle } from './style.js';
 import type { Picture } from './svg.js';
 
 const width = 920;
-const row_height = 26;
+const rowHeight = 26;
 const top = 74;
 
 /** A fill on some threads, and what limits it, in GB/s. */
@@ -25,24 +25,24 @@ interface Panel {
   readonly rows: readonly Row[];
 }
 
-function panels_of({ results }: Run): Panel[] {
+function panelsOf({ results }: Run): Panel[] {
   const plain = results.filter(({ trial }) => trial.memory === 'warm' && trial.executor === 'sync');
   const key = ({ trial }: Result) => `${trial.fill}_ ${trial.dtype}`;
   const cached = new Map(
     plain
-      .filter(({ trial }) => trial.log2 === cached_log2 && trial.threads === 1)
-      .map((result) => [key(result), gb_per_s(result.ns, result)]),
+      .filter(({ trial }) => trial.log2 === cachedLog2 && trial.threads === 1)
+      .map((result) => [key(result), gbPerS(result.ns, result)]),
   );
   const panels = new Map<number, Row[]>();
   for (const result of plain) {
     const { log2, threads } = result.trial;
     const rate = cached.get(key(result));
-    if (rate === undefined || log2 <= cached_log2 || result.memset === null) continue;
+    if (rate === undefined || log2 <= cachedLog2 || result.memset === null) continue;
     const row = {
       name: key(result),
       arithmetic: rate * threads,
-      memory: gb_per_s(result.memset, result),
-      reached: gb_per_s(result.ns, result),
+      memory: gbPerS(result.memset, result),
+      reached: gbPerS(result.ns, result),
     };
     panels.set(threads, [...(panels.get(threads) ?? []), row]);
   }
@@ -59,7 +59,7 @@ function limit(name: string, colour: string, panel: number, values: readonly num
     xAxisIndex: panel,
     yAxisIndex: panel,
     symbol: 'rect',
-    symbolSize: [3, row_height - 6],
+    symbolSize: [3, rowHeight - 6],
     itemStyle: { color: colour, opacity: 1 },
     data: values.map((value, i) => [value, i]),
     z: 5,
@@ -70,8 +70,8 @@ function limit(name: string, colour: string, panel: number, values: readonly num
  * A roofline, a line for each fill: the bar is the rate it reaches in memory, the marks are its two limits. A fill at the lesser
  * of its marks is as fast as this machine allows.
  */
-export function roofline_picture(run: Run): Picture | undefined {
-  const panels = panels_of(run);
+export function rooflinePicture(run: Run): Picture | undefined {
+  const panels = panelsOf(run);
   const most = Math.max(0, ...panels.map(({ rows }) => rows.length));
   if (most === 0) return undefined;
   const all = panels.flatMap(({ rows }) =>
@@ -85,8 +85,8 @@ export function roofline_picture(run: Run): Picture | undefined {
     'limit of memory (memset)',
   ];
   const option: EChartsOption = {
-    textStyle: text_style,
-    legend: { ...legend_style, data: [reached, arithmetic, memory], top: 8 },
+    textStyle: textStyle,
+    legend: { ...legendStyle, data: [reached, arithmetic, memory], top: 8 },
     title: panels.map(({ threads }, i) =>
       heading(`GB/s on ${threads} ${threads === 1 ? 'thread' : 'threads'}, logarithmic`, i === 0 ? 150 : 560, 46),
     ),
@@ -94,17 +94,17 @@ export function roofline_picture(run: Run): Picture | undefined {
       left: i === 0 ? 150 : 560,
       width: 340,
       top,
-      height: rows.length * row_height,
+      height: rows.length * rowHeight,
     })),
-    xAxis: panels.map((_, i) => ({ type: 'log' as const, min, max, startValue: min, gridIndex: i, ...axis_style })),
+    xAxis: panels.map((_, i) => ({ type: 'log' as const, min, max, startValue: min, gridIndex: i, ...axisStyle })),
     yAxis: panels.map(({ rows }, i) => ({
       type: 'category' as const,
       inverse: true,
       gridIndex: i,
       data: rows.map(({ name }) => name),
-      ...axis_style,
+      ...axisStyle,
       axisTick: { show: false },
-      axisLabel: { ...axis_style.axisLabel, show: i === 0 },
+      axisLabel: { ...axisStyle.axisLabel, show: i === 0 },
       splitLine: { show: false },
     })),
     series: panels.flatMap(({ rows }, i): SeriesOption[] => [
@@ -113,7 +113,7 @@ export function roofline_picture(run: Run): Picture | undefined {
         name: reached,
         xAxisIndex: i,
         yAxisIndex: i,
-        barWidth: row_height - 10,
+        barWidth: rowHeight - 10,
         itemStyle: { color: colours.nninit ?? ink },
         data: rows.map(({ reached: value }) => ({
           value,
@@ -141,7 +141,7 @@ export function roofline_picture(run: Run): Picture | undefined {
       ),
     ]),
   };
-  const height = top + most * row_height + 34;
+  const height = top + most * rowHeight + 34;
   return {
     width,
     height,

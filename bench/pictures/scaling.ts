@@ -1,19 +1,19 @@
 import type { EChartsOption, SeriesOption } from 'echarts';
-import { gb_per_s } from '../harness/run.js';
+import { gbPerS } from '../harness/run.js';
 import { type Scaling, scalings } from '../harness/scaling.js';
 import type { Result, Run } from '../harness/schema.js';
 import {
-  axis_style,
+  axisStyle,
   colours,
   dashes,
   font,
   heading,
   ink,
-  legend_style,
-  line_colours,
-  line_symbols,
-  power_of_two,
-  text_style,
+  legendStyle,
+  lineColours,
+  lineSymbols,
+  powerOfTwo,
+  textStyle,
 } from './style.js';
 import type { Picture } from './svg.js';
 
@@ -26,17 +26,17 @@ const grids = [
   { left: 522, top: 70, width: 376, height: 240 },
 ];
 
-const name_of = ({ trial }: Scaling) => `${trial.fill}_${trial.dtype === 'float32' ? '' : ` ${trial.dtype}`}`;
+const nameOf = ({ trial }: Scaling) => `${trial.fill}_${trial.dtype === 'float32' ? '' : ` ${trial.dtype}`}`;
 
 function line(name: string, index: number, panel: number, data: readonly Pair[]): SeriesOption {
-  const colour = line_colours[index % line_colours.length] ?? ink;
+  const colour = lineColours[index % lineColours.length] ?? ink;
   return {
     type: 'line',
     name,
     xAxisIndex: panel,
     yAxisIndex: panel,
     data: [...data],
-    symbol: line_symbols[index % line_symbols.length] ?? 'circle',
+    symbol: lineSymbols[index % lineSymbols.length] ?? 'circle',
     symbolSize: 7,
     lineStyle: { width: 2, color: colour },
     itemStyle: { color: colour },
@@ -59,10 +59,10 @@ function dashed(name: string, panel: number, data: readonly Pair[], colour = col
 
 function frame(titles: readonly [string, string], legend: readonly string[]): EChartsOption {
   return {
-    textStyle: text_style,
+    textStyle: textStyle,
     title: titles.map((title, i) => heading(title, grids[i]?.left ?? 0, 42)),
     legend: {
-      ...legend_style,
+      ...legendStyle,
       data: legend.map((name) => (name === 'memset' || name === 'ideal' ? { name, icon: dashes } : { name })),
       top: 8,
     },
@@ -71,18 +71,18 @@ function frame(titles: readonly [string, string], legend: readonly string[]): EC
 }
 
 /** memset's rate, the median over trials of the same size and threads. */
-function memset_line(results: readonly Result[], x: (result: Result) => number): Pair[] {
-  const by_x = new Map<number, number[]>();
+function memsetLine(results: readonly Result[], x: (result: Result) => number): Pair[] {
+  const byX = new Map<number, number[]>();
   for (const result of results) {
     if (result.memset === null) continue;
-    by_x.set(x(result), [...(by_x.get(x(result)) ?? []), gb_per_s(result.memset, result)]);
+    byX.set(x(result), [...(byX.get(x(result)) ?? []), gbPerS(result.memset, result)]);
   }
   const middle = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-  return [...by_x].map(([at, values]): Pair => [at, middle(values)]).sort(([a], [b]) => a - b);
+  return [...byX].map(([at, values]): Pair => [at, middle(values)]).sort(([a], [b]) => a - b);
 }
 
 /** Speed-up and bandwidth against threads, on the largest size; undefined where there is one thread count only. */
-export function threads_picture(run: Run): Picture | undefined {
+export function threadsPicture(run: Run): Picture | undefined {
   const all = scalings(run).filter(({ points }) => points.length > 1);
   const largest = Math.max(...all.map(({ trial }) => trial.log2));
   const shown = all.filter(({ trial }) => trial.log2 === largest);
@@ -97,14 +97,14 @@ export function threads_picture(run: Run): Picture | undefined {
     name: 'threads',
     nameLocation: 'middle' as const,
     nameGap: 26,
-    ...axis_style,
+    ...axisStyle,
   });
   const results = shown.flatMap(({ points }) => points.map(({ result }) => result));
   const speedups = shown.flatMap(({ points }) => points.flatMap(({ speedup }) => (speedup ? [speedup] : [])));
   const option: EChartsOption = {
     ...frame(
-      [`Times as fast as one thread, ${power_of_two(largest)} elements`, 'GB/s written'],
-      [...shown.map(name_of), 'memset', 'ideal'],
+      [`Times as fast as one thread, ${powerOfTwo(largest)} elements`, 'GB/s written'],
+      [...shown.map(nameOf), 'memset', 'ideal'],
     ),
     xAxis: [x(0), x(1)],
     yAxis: [
@@ -115,10 +115,10 @@ export function threads_picture(run: Run): Picture | undefined {
         min: Math.min(1, ...speedups),
         max: Math.max(most, ...speedups),
         gridIndex: 0,
-        ...axis_style,
-        axisLabel: { ...axis_style.axisLabel, formatter: show_factor },
+        ...axisStyle,
+        axisLabel: { ...axisStyle.axisLabel, formatter: showFactor },
       },
-      { type: 'value', gridIndex: 1, ...axis_style },
+      { type: 'value', gridIndex: 1, ...axisStyle },
     ],
     series: [
       dashed(
@@ -132,7 +132,7 @@ export function threads_picture(run: Run): Picture | undefined {
       ),
       ...shown.map((scaling, i) =>
         line(
-          name_of(scaling),
+          nameOf(scaling),
           i,
           0,
           scaling.points.flatMap(({ threads, speedup }): Pair[] => (speedup ? [[threads, speedup]] : [])),
@@ -140,16 +140,16 @@ export function threads_picture(run: Run): Picture | undefined {
       ),
       ...shown.map((scaling, i) =>
         line(
-          name_of(scaling),
+          nameOf(scaling),
           i,
           1,
-          scaling.points.map(({ threads, result }): Pair => [threads, gb_per_s(result.ns, result)]),
+          scaling.points.map(({ threads, result }): Pair => [threads, gbPerS(result.ns, result)]),
         ),
       ),
       dashed(
         'memset',
         1,
-        memset_line(results, ({ trial }) => trial.threads),
+        memsetLine(results, ({ trial }) => trial.threads),
       ),
     ],
   };
@@ -157,29 +157,29 @@ export function threads_picture(run: Run): Picture | undefined {
 }
 
 /** 0.5, 2, 64; the ends of an axis may be anything between. */
-function show_factor(x: number): string {
+function showFactor(x: number): string {
   return String(Number(x.toPrecision(2)));
 }
 
 const units = ['B', 'KiB', 'MiB', 'GiB'];
 
-function show_bytes(bytes: number): string {
+function showBytes(bytes: number): string {
   const unit = Math.min(3, Math.floor(Math.log2(bytes) / 10));
   return `${bytes / 2 ** (10 * unit)} ${units[unit]}`;
 }
 
 /** Bandwidth against size, on one thread and on the most; undefined where there is one size only. */
-export function sizes_picture(run: Run): Picture | undefined {
+export function sizesPicture(run: Run): Picture | undefined {
   const sizes = new Set(run.results.map(({ trial }) => trial.log2));
   if (sizes.size < 2) return undefined;
   const counts = run.results.map(({ trial }) => trial.threads);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  const names = [...new Set(scalings(run).map(name_of))];
+  const names = [...new Set(scalings(run).map(nameOf))];
   const panels = least === most ? [most] : [least, most];
   const bytes = run.results.map((result) => result.bytes);
   const rates = run.results.flatMap((result) => [
-    gb_per_s(result.ns, result),
-    ...(result.memset === null ? [] : [gb_per_s(result.memset, result)]),
+    gbPerS(result.ns, result),
+    ...(result.memset === null ? [] : [gbPerS(result.memset, result)]),
   ]);
   const floor = 10 ** Math.floor(Math.log10(Math.min(...rates)));
   const series = panels.flatMap((threads, panel): SeriesOption[] => {
@@ -187,7 +187,7 @@ export function sizes_picture(run: Run): Picture | undefined {
     const lines = names.map((name, i) => {
       const data = mine
         .filter(({ trial }) => name === `${trial.fill}_${trial.dtype === 'float32' ? '' : ` ${trial.dtype}`}`)
-        .map((result): Pair => [result.bytes, gb_per_s(result.ns, result)])
+        .map((result): Pair => [result.bytes, gbPerS(result.ns, result)])
         .sort(([a], [b]) => a - b);
       return line(name, i, panel, data);
     });
@@ -197,9 +197,9 @@ export function sizes_picture(run: Run): Picture | undefined {
         ...dashed(
           'memset',
           panel,
-          memset_line(mine, (result) => result.bytes),
+          memsetLine(mine, (result) => result.bytes),
         ),
-        ...cache_marks(run),
+        ...cacheMarks(run),
       } as SeriesOption,
     ];
   });
@@ -218,8 +218,8 @@ export function sizes_picture(run: Run): Picture | undefined {
       name: 'bytes filled',
       nameLocation: 'middle' as const,
       nameGap: 28,
-      ...axis_style,
-      axisLabel: { ...axis_style.axisLabel, formatter: show_bytes, hideOverlap: true },
+      ...axisStyle,
+      axisLabel: { ...axisStyle.axisLabel, formatter: showBytes, hideOverlap: true },
       splitLine: { show: false },
     })),
     yAxis: panels.map((_, i) => ({
@@ -227,8 +227,8 @@ export function sizes_picture(run: Run): Picture | undefined {
       min: floor,
       max: 1.3 * Math.max(...rates),
       gridIndex: i,
-      ...axis_style,
-      axisLabel: { ...axis_style.axisLabel, showMaxLabel: false },
+      ...axisStyle,
+      axisLabel: { ...axisStyle.axisLabel, showMaxLabel: false },
     })),
     series,
   };
@@ -238,7 +238,7 @@ export function sizes_picture(run: Run): Picture | undefined {
 const count = (threads: number) => `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
 
 /** Where each cache ends. */
-function cache_marks({ machine }: Run): object {
+function cacheMarks({ machine }: Run): object {
   return {
     markLine: {
       silent: true,

@@ -9,7 +9,7 @@ export interface Picture {
   readonly option: EChartsOption;
 }
 
-async function load_echarts(): Promise<typeof import('echarts')> {
+async function loadEcharts(): Promise<typeof import('echarts')> {
   try {
     return await import('echarts');
   } catch (cause) {
@@ -25,7 +25,7 @@ function escaped(text: string): string {
 
 /** Draws a picture as SVG text. */
 export async function draw({ width, height, description, option }: Picture): Promise<string> {
-  const echarts = await load_echarts();
+  const echarts = await loadEcharts();
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({ animation: false, ...option });

@@ -1,11 +1,11 @@
 import { cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { empty, Generator, get_num_threads, simd_target } from '../../dist/lib/index.js';
+import { empty, Generator, get_num_threads, simdTarget } from '../../dist/lib/index.js';
 
 export function header(title) {
   const cores = cpus();
   const machine = `${cores[0]?.model ?? 'unknown'}, ${cores.length} cores, Node ${process.version}`;
-  console.log(`# ${title}\n${machine}, ${simd_target()}, ${get_num_threads()} threads\n`);
+  console.log(`# ${title}\n${machine}, ${simdTarget()}, ${get_num_threads()} threads\n`);
 }
 
 /** Runs each of several things in turn, again and again, so that all see the same machine; the times in milliseconds. */

@@ -1,6 +1,6 @@
 // node examples/server/main.js [port]; MAX_BYTES, MAX_WHOLE_BYTES, MAX_DOWNLOADS and THREADS in the environment.
 
-import { create_weights_server, default_limits } from './server.js';
+import { createWeightsServer, defaultLimits } from './server.js';
 
 function number(name, otherwise) {
   const text = process.env[name];
@@ -11,12 +11,12 @@ function number(name, otherwise) {
   process.exit(2);
 }
 
-const { server, pool } = create_weights_server({
+const { server, pool } = createWeightsServer({
   threads: number('THREADS', undefined),
   limits: {
-    bytes: number('MAX_BYTES', default_limits.bytes),
-    whole_bytes: number('MAX_WHOLE_BYTES', default_limits.whole_bytes),
-    requests: number('MAX_DOWNLOADS', default_limits.requests),
+    bytes: number('MAX_BYTES', defaultLimits.bytes),
+    wholeBytes: number('MAX_WHOLE_BYTES', defaultLimits.wholeBytes),
+    requests: number('MAX_DOWNLOADS', defaultLimits.requests),
   },
 });
 

@@ -11,8 +11,8 @@ export class RequestError extends Error {
   }
 }
 
-const bytes_of_dtype = { float32: 4, float64: 8, float16: 2, bfloat16: 2 };
-const own_parameters = ['shape', 'init', 'seed', 'dtype', 'name'];
+const bytesOfDtype = { float32: 4, float64: 8, float16: 2, bfloat16: 2 };
+const ownParameters = ['shape', 'init', 'seed', 'dtype', 'name'];
 
 /**
  * Reads the query of GET /weights: shape (`64x3x7x7` or `64,3,7,7`), init (a name), seed, dtype, name, and the initializer's own
@@ -20,40 +20,40 @@ const own_parameters = ['shape', 'init', 'seed', 'dtype', 'name'];
  *
  * @throws RequestError
  */
-export function parse_weights(query, limits) {
-  refuse_repeated(query);
-  const shape = parse_shape(required(query, 'shape'));
-  const initializer = parse_initializer(query);
+export function parseWeights(query, limits) {
+  refuseRepeated(query);
+  const shape = parseShape(required(query, 'shape'));
+  const initializer = parseInitializer(query);
   const dtype = query.get('dtype') ?? 'float32';
-  if (!Object.hasOwn(bytes_of_dtype, dtype)) {
+  if (!Object.hasOwn(bytesOfDtype, dtype)) {
     throw new RequestError(
       400,
-      `dtype: expected one of ${Object.keys(bytes_of_dtype).join(', ')}, but received '${dtype}'`,
+      `dtype: expected one of ${Object.keys(bytesOfDtype).join(', ')}, but received '${dtype}'`,
     );
   }
   const name = query.get('name') ?? 'weight';
   if (name.length > 256) throw new RequestError(400, 'name: expected at most 256 characters');
 
   const elements = shape.reduce((product, size) => product * size, 1);
-  const bytes = elements * bytes_of_dtype[dtype];
-  const { fill, key } = in_our_words(() => ({
+  const bytes = elements * bytesOfDtype[dtype];
+  const { fill, key } = inOurWords(() => ({
     fill: resolve(initializer, shape, { dtype }),
-    key: new Generator(parse_seed(query)).next_key(),
+    key: new Generator(parseSeed(query)).nextKey(),
   }));
   // Orthogonal and sparse matrices cannot be made in chunks: they are in memory as a whole.
   const whole = fill.kind === 'orthogonal' || fill.kind === 'sparse';
-  const most = whole ? limits.whole_bytes : limits.bytes;
+  const most = whole ? limits.wholeBytes : limits.bytes;
   if (bytes > most) {
     throw new RequestError(
       400,
       `shape: expected at most ${most} bytes${whole ? ` for ${initializer.init}` : ''}, but these are ${bytes}`,
     );
   }
-  return { name, shape, dtype, fill, key, elements, bytes, bytes_each: bytes_of_dtype[dtype], whole };
+  return { name, shape, dtype, fill, key, elements, bytes, bytesEach: bytesOfDtype[dtype], whole };
 }
 
 /** nninit's own messages name the argument and what was expected: good enough for clients. */
-function in_our_words(check) {
+function inOurWords(check) {
   try {
     return check();
   } catch (error) {
@@ -68,13 +68,13 @@ function required(query, name) {
   return value;
 }
 
-function refuse_repeated(query) {
+function refuseRepeated(query) {
   for (const name of new Set(query.keys())) {
     if (query.getAll(name).length > 1) throw new RequestError(400, `${name}: expected one value, but it is repeated`);
   }
 }
 
-function parse_shape(text) {
+function parseShape(text) {
   if (!/^\d{1,15}([x,]\d{1,15}){0,7}$/.test(text)) {
     throw new RequestError(
       400,
@@ -84,7 +84,7 @@ function parse_shape(text) {
   return text.split(/[x,]/).map(Number);
 }
 
-function parse_seed(query) {
+function parseSeed(query) {
   const text = query.get('seed');
   if (text === null) return {};
   if (!/^-?\d{1,20}$/.test(text)) {
@@ -93,17 +93,17 @@ function parse_seed(query) {
   return { seed: BigInt(text) };
 }
 
-function parse_initializer(query) {
+function parseInitializer(query) {
   const init = required(query, 'init');
   if (!Object.hasOwn(initializers, init)) {
-    in_our_words(() => resolve(init, [])); // says which there are, and which may be meant
+    inOurWords(() => resolve(init, [])); // says which there are, and which may be meant
   }
   const initializer = { init };
   for (const [name, text] of query) {
-    if (own_parameters.includes(name)) continue;
+    if (ownParameters.includes(name)) continue;
     const parameter = initializers[init].parameters.find((each) => each.name === name);
     if (parameter === undefined) {
-      const known = [...own_parameters, ...initializers[init].parameters.map((each) => each.name)];
+      const known = [...ownParameters, ...initializers[init].parameters.map((each) => each.name)];
       throw new RequestError(400, `${name.slice(0, 100)}: unknown; ${init} takes ${known.join(', ')}`);
     }
     if (parameter.kind !== 'enum' && text.trim() === '') throw new RequestError(400, `${name}: expected a number`);

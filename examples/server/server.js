@@ -1,22 +1,22 @@
 // GET /weights?shape=…&init=…&seed=…&dtype=… streams a tensor as safetensors; GET /healthz.
 
 import { createServer } from 'node:http';
-import { createPool, safetensors_layout } from 'nninit';
-import { parse_weights, RequestError } from './request.js';
-import { make_whole, stream_chunks, write_pieces } from './stream.js';
+import { createPool, safetensorsLayout } from 'nninit';
+import { parseWeights, RequestError } from './request.js';
+import { makeWhole, streamChunks, writePieces } from './stream.js';
 
-export const default_limits = {
+export const defaultLimits = {
   /** Of one tensor. */
   bytes: 4 * 2 ** 30,
   /** Of one tensor that must be in memory as a whole. */
-  whole_bytes: 64 * 2 ** 20,
+  wholeBytes: 64 * 2 ** 20,
   /** Downloads at a time; further ones are told to come back. */
   requests: 16,
 };
 
 /** A server, not listening yet, and the pool that it fills with. Closing the server does not close the pool. */
-export function create_weights_server({ threads, limits: given } = {}) {
-  const limits = { ...default_limits, ...given };
+export function createWeightsServer({ threads, limits: given } = {}) {
+  const limits = { ...defaultLimits, ...given };
   const pool = createPool({ threads });
   let active = 0;
 
@@ -24,22 +24,22 @@ export function create_weights_server({ threads, limits: given } = {}) {
     if (active >= limits.requests) {
       throw new RequestError(503, `expected at most ${limits.requests} downloads at a time`, { 'retry-after': '1' });
     }
-    const wanted = parse_weights(query, limits);
+    const wanted = parseWeights(query, limits);
     const gone = new AbortController();
     response.once('close', () => gone.abort(new Error('the client is gone')));
     active++;
     try {
-      const { head, file_bytes } = safetensors_layout([wanted], { format: 'pt' });
-      const whole = wanted.whole && request.method !== 'HEAD' ? await make_whole(pool, wanted, gone.signal) : undefined;
+      const { head, fileBytes } = safetensorsLayout([wanted], { format: 'pt' });
+      const whole = wanted.whole && request.method !== 'HEAD' ? await makeWhole(pool, wanted, gone.signal) : undefined;
       response.writeHead(200, {
         'content-type': 'application/octet-stream',
-        'content-length': file_bytes,
+        'content-length': fileBytes,
         'content-disposition': 'attachment; filename="model.safetensors"',
       });
       if (request.method !== 'HEAD') {
         response.write(head);
-        if (whole === undefined) await stream_chunks(pool, response, wanted, gone.signal);
-        else await write_pieces(response, whole, gone.signal);
+        if (whole === undefined) await streamChunks(pool, response, wanted, gone.signal);
+        else await writePieces(response, whole, gone.signal);
       }
       response.end();
     } finally {
@@ -55,7 +55,7 @@ export function create_weights_server({ threads, limits: given } = {}) {
       throw new RequestError(405, `expected GET, but received ${request.method}`, { allow: 'GET, HEAD' });
     }
     if (pathname === '/weights') await weights(searchParams, request, response);
-    else send_json(response, 200, { status: 'ok', downloads: active, pool: pool.statistics() });
+    else sendJson(response, 200, { status: 'ok', downloads: active, pool: pool.statistics() });
   }
 
   const server = createServer((request, response) => {
@@ -71,18 +71,18 @@ function fail(response, error) {
     return;
   }
   if (error instanceof RequestError) {
-    send_json(response, error.status, { error: { message: error.message } }, error.headers);
+    sendJson(response, error.status, { error: { message: error.message } }, error.headers);
     return;
   }
   if (error instanceof TypeError && error.code === 'ERR_INVALID_URL') {
-    send_json(response, 400, { error: { message: 'expected a valid path' } });
+    sendJson(response, 400, { error: { message: 'expected a valid path' } });
     return;
   }
   console.error(error);
-  send_json(response, 500, { error: { message: 'something went wrong here' } });
+  sendJson(response, 500, { error: { message: 'something went wrong here' } });
 }
 
-function send_json(response, status, value, headers = {}) {
+function sendJson(response, status, value, headers = {}) {
   const body = JSON.stringify(value);
   response.writeHead(status, {
     'content-type': 'application/json',

@@ -1,44 +1,44 @@
 // Writes a tensor into a response while it is generated.
 
-const chunk_bytes = 512 * 1024;
+const chunkBytes = 512 * 1024;
 /** One is being filled while others are on their way to the client. */
-const chunks_ahead = 3;
+const chunksAhead = 3;
 
 /**
  * A tensor in chunks. At most three are in memory, each used again when the system has taken its bytes: a client that reads
  * slowly makes the generation wait, and costs no more memory than a fast one.
  */
-export async function stream_chunks(pool, response, request, signal) {
-  const { dtype, fill, key, elements, bytes_each } = request;
-  const each = Math.min(elements, chunk_bytes / bytes_each);
+export async function streamChunks(pool, response, request, signal) {
+  const { dtype, fill, key, elements, bytesEach } = request;
+  const each = Math.min(elements, chunkBytes / bytesEach);
   const ring = new Ring(
-    Array.from({ length: chunks_ahead }, () => pool.empty([each], { dtype }).data),
+    Array.from({ length: chunksAhead }, () => pool.empty([each], { dtype }).data),
     signal,
   );
   for (let begin = 0; begin < elements; begin += each) {
     const memory = await ring.take();
     const chunk = memory.subarray(0, Math.min(each, elements - begin));
-    await pool.run_fill(chunk, dtype, fill, key, begin, { signal });
-    response.write(bytes_of(chunk), () => ring.give(memory));
+    await pool.runFill(chunk, dtype, fill, key, begin, { signal });
+    response.write(bytesOf(chunk), () => ring.give(memory));
   }
 }
 
 /** A tensor that can only be made as a whole. */
-export async function make_whole(pool, request, signal) {
+export async function makeWhole(pool, request, signal) {
   const { data } = pool.empty([request.elements], { dtype: request.dtype });
-  await pool.run_fill(data, request.dtype, request.fill, request.key, 0, { signal });
-  return bytes_of(data);
+  await pool.runFill(data, request.dtype, request.fill, request.key, 0, { signal });
+  return bytesOf(data);
 }
 
 /** Writes bytes piece by piece, so that other requests get their turn. */
-export async function write_pieces(response, bytes, signal) {
-  for (let begin = 0; begin < bytes.length; begin += chunk_bytes) {
+export async function writePieces(response, bytes, signal) {
+  for (let begin = 0; begin < bytes.length; begin += chunkBytes) {
     signal.throwIfAborted();
-    await new Promise((resolve) => response.write(bytes.subarray(begin, begin + chunk_bytes), resolve));
+    await new Promise((resolve) => response.write(bytes.subarray(begin, begin + chunkBytes), resolve));
   }
 }
 
-function bytes_of({ buffer, byteOffset, byteLength }) {
+function bytesOf({ buffer, byteOffset, byteLength }) {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 

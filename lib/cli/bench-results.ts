@@ -2,12 +2,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { compare, compare_table, differences } from '../../bench/harness/compare.js';
-import { scaling_table, scalings, verdicts } from '../../bench/harness/scaling.js';
-import { format_version, type Run, run_schema } from '../../bench/harness/schema.js';
-import { noise_warning, preface, report, text_table } from '../../bench/harness/table.js';
+import { compare, compareTable, differences } from '../../bench/harness/compare.js';
+import { scalings, scalingTable, verdicts } from '../../bench/harness/scaling.js';
+import { formatVersion, type Run, runSchema } from '../../bench/harness/schema.js';
+import { noiseWarning, preface, report, textTable } from '../../bench/harness/table.js';
 import { InputError } from '../core/errors.js';
-import { type JsonPath, show_path } from '../core/json.js';
+import { type JsonPath, showPath } from '../core/json.js';
 import { strerror } from '../core/strerror.js';
 import { counted } from './format.js';
 import type { Streams } from './program.js';
@@ -26,24 +26,24 @@ export interface PicturesOptions {
 }
 
 /** Everything about a run of scaling, for a terminal. */
-export function scaling_report(run: Run): string {
+export function scalingReport(run: Run): string {
   const all = scalings(run);
   const words = verdicts(all).map((line) => `${line}\n`);
-  return [preface(run), text_table(scaling_table(all)), words.join('')].join('\n');
+  return [preface(run), textTable(scalingTable(all)), words.join('')].join('\n');
 }
 
 /** Reads and checks a result file. */
-export async function read_run(path: string): Promise<Run> {
+export async function readRun(path: string): Promise<Run> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     throw new InputError(`could not read ${path}: ${strerror(cause)}`, { path, cause });
   }
-  return check_run(json_of(text, path), path);
+  return checkRun(jsonOf(text, path), path);
 }
 
-function json_of(text: string, path: string): unknown {
+function jsonOf(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -51,66 +51,66 @@ function json_of(text: string, path: string): unknown {
   }
 }
 
-const head_schema = z.object({ format: z.literal('nninit-bench'), version: z.number() });
+const headSchema = z.object({ format: z.literal('nninit-bench'), version: z.number() });
 
-function check_run(value: unknown, path: string): Run {
-  const head = head_schema.safeParse(value);
+function checkRun(value: unknown, path: string): Run {
+  const head = headSchema.safeParse(value);
   if (!head.success) {
     throw new InputError(`${path}: expected a result of \`nninit bench\`, but it is other JSON`, { path });
   }
   const { version } = head.data;
-  if (version !== format_version) {
-    const other = `of format ${format_version}, but it is of format ${version}: another version of nninit wrote it`;
+  if (version !== formatVersion) {
+    const other = `of format ${formatVersion}, but it is of format ${version}: another version of nninit wrote it`;
     throw new InputError(`${path}: expected a result ${other}`, { path });
   }
-  const run = run_schema.safeParse(value);
+  const run = runSchema.safeParse(value);
   if (run.success) return run.data;
   const [first] = run.error.issues;
-  const problem = [show_path((first?.path ?? []) as JsonPath), first?.message].filter((text) => text !== '').join(': ');
+  const problem = [showPath((first?.path ?? []) as JsonPath), first?.message].filter((text) => text !== '').join(': ');
   throw new InputError(`${path}: not as \`nninit bench\` writes results: ${problem}`, { path, cause: run.error });
 }
 
 /** `nninit bench compare`. */
-export async function run_compare(
-  path_a: string,
-  path_b: string,
+export async function runCompare(
+  pathA: string,
+  pathB: string,
   options: CompareCommandOptions,
   { stdout, stderr }: Streams,
 ): Promise<void> {
-  const [a, b] = [await read_run(path_a), await read_run(path_b)];
+  const [a, b] = [await readRun(pathA), await readRun(pathB)];
   const compared = compare(a, b, options);
   if (compared.length === 0) throw new InputError('bench: the two results have no trial in common');
   if (!options.relative) for (const line of differences(a, b)) stderr.write(`nninit: warning: ${line}\n`);
-  for (const [path, run] of [[path_a, a] as const, [path_b, b] as const]) {
-    const warning = noise_warning(run);
+  for (const [path, run] of [[pathA, a] as const, [pathB, b] as const]) {
+    const warning = noiseWarning(run);
     if (warning !== undefined) stderr.write(`nninit: warning: ${path}: ${warning}\n`);
   }
   const known = new Set(compared.map(({ id }) => id));
   const alone = [...a.results, ...b.results].filter(({ id }) => !known.has(id)).length;
   if (alone > 0) stderr.write(`nninit: warning: ${counted(alone, 'trial')} in one of the results only\n`);
-  stdout.write(text_table(compare_table(compared)));
+  stdout.write(textTable(compareTable(compared)));
   const slower = compared.filter(({ verdict }) => verdict === 'slower').length;
   if (slower > 0) throw new Error(`${counted(slower, 'trial')} slower beyond the noise`);
 }
 
 /** `nninit bench report`. */
-export async function run_report(path: string, { markdown = false }: ReportOptions, streams: Streams): Promise<void> {
-  const run = await read_run(path);
-  streams.stdout.write(run.suite === 'scaling' && !markdown ? scaling_report(run) : report(run, { markdown }));
+export async function runReport(path: string, { markdown = false }: ReportOptions, streams: Streams): Promise<void> {
+  const run = await readRun(path);
+  streams.stdout.write(run.suite === 'scaling' && !markdown ? scalingReport(run) : report(run, { markdown }));
 }
 
 /** `nninit bench pictures`. */
-export async function run_pictures(
+export async function runPictures(
   files: readonly string[],
   { output }: PicturesOptions,
   { stdout, stderr }: Streams,
 ): Promise<void> {
-  const runs = await Promise.all(files.map(read_run));
-  const { pictures_of } = await import('../../bench/pictures/index.js');
+  const runs = await Promise.all(files.map(readRun));
+  const { picturesOf } = await import('../../bench/pictures/index.js');
   const drawn = new Map<string, { readonly svg: string; readonly file: string }>();
   for (const [i, run] of runs.entries()) {
     const file = files[i] ?? '';
-    const pictures = await pictures_of(run);
+    const pictures = await picturesOf(run);
     if (pictures.length === 0) stderr.write(`nninit: warning: ${file} has no results for a picture (docs/bench.md)\n`);
     for (const [name, svg] of pictures) {
       const other = drawn.get(name)?.file;
@@ -123,15 +123,15 @@ export async function run_pictures(
     }
   }
   if (drawn.size === 0) throw new InputError('bench: there is nothing to draw');
-  await make_folder(output);
+  await makeFolder(output);
   for (const [name, { svg }] of drawn) {
     const path = join(output, `${name}.svg`);
-    await write_text(path, svg);
+    await writeText(path, svg);
     stdout.write(`${path}\n`);
   }
 }
 
-async function make_folder(path: string): Promise<void> {
+async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
   } catch (cause) {
@@ -140,7 +140,7 @@ async function make_folder(path: string): Promise<void> {
 }
 
 /** Writes a text file. */
-export async function write_text(path: string, text: string): Promise<void> {
+export async function writeText(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text);
   } catch (cause) {

@@ -3,7 +3,7 @@ import type { CompareCommandOptions, PicturesOptions, ReportOptions } from './be
 import type { RunCommandOptions } from './bench-run.js';
 import type { Streams } from './program.js';
 
-const bench_help = `
+const benchHelp = `
 Every trial runs in a process of its own, beside memset and memcpy of the same bytes; what it wrote is checked against a
 recorded checksum. The main suite takes about two minutes, more with peers. Run nothing else meanwhile.
 
@@ -28,7 +28,7 @@ function integers(min: number, max: number) {
     });
 }
 
-function one_integer(min: number, max: number) {
+function oneInteger(min: number, max: number) {
   return (text: string): number => {
     const [value, ...more] = integers(min, max)(text);
     if (value === undefined || more.length > 0) throw new InvalidArgumentError('Expected one integer.');
@@ -36,7 +36,7 @@ function one_integer(min: number, max: number) {
   };
 }
 
-function non_negative(text: string): number {
+function nonNegative(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
   throw new InvalidArgumentError('Expected a number ≥ 0.');
@@ -45,7 +45,7 @@ function non_negative(text: string): number {
 const words = (text: string): string[] => text.split(',').map((word) => word.trim());
 
 /** The options that a run of trials has. */
-function with_run_options(command: Command): Command {
+function withRunOptions(command: Command): Command {
   return command
     .option('--fill <names>', 'only these fills, separated by commas', words)
     .option('--dtype <names>', 'only these dtypes', words)
@@ -53,8 +53,8 @@ function with_run_options(command: Command): Command {
     .option('--threads <n>', 'thread counts, such as 1,2,4', integers(1, 1024))
     .addOption(new Option('--memory <kind>', 'only warm or only fresh memory').choices(['warm', 'fresh']))
     .addOption(new Option('--executor <kind>', 'only native threads, or only the pool').choices(['sync', 'pool']))
-    .option('--seconds <s>', 'of each trial, at least', non_negative, 1)
-    .option('--rounds <n>', 'of each trial, at least', one_integer(1, 200), 11)
+    .option('--seconds <s>', 'of each trial, at least', nonNegative, 1)
+    .option('--rounds <n>', 'of each trial, at least', oneInteger(1, 200), 11)
     .option('--target <name>', 'a SIMD target in place of the best, such as AVX2')
     .addOption(
       new Option('--affinity <kind>', 'put threads on cores (Linux): memory node after node, or on all in turn')
@@ -67,14 +67,14 @@ function with_run_options(command: Command): Command {
 }
 
 /** Adds `bench` and its commands. */
-export function add_bench(program: Command, streams: Streams): void {
+export function addBench(program: Command, streams: Streams): void {
   const bench = program
     .command('bench')
     .summary("measure this machine's speed beside memset and other libraries")
     .description('Measures fills beside memset, memcpy and other libraries, and checks every byte (docs/bench.md).')
-    .addHelpText('after', bench_help)
+    .addHelpText('after', benchHelp)
     .enablePositionalOptions(); // `bench compare`'s options are not `bench`'s
-  with_run_options(bench)
+  withRunOptions(bench)
     .option(
       '--peers <names>',
       'torch, numpy, jax, tensorflow, tfjs, loop; or none (default: all that are there)',
@@ -82,8 +82,8 @@ export function add_bench(program: Command, streams: Streams): void {
     )
     .option('--python <path>', 'the Python that has PyTorch, NumPy, JAX or TensorFlow')
     .action(async (options: RunCommandOptions) => {
-      const { run_main } = await import('./bench-run.js');
-      await run_main(options, streams);
+      const { runMain } = await import('./bench-run.js');
+      await runMain(options, streams);
     });
 
   const scaling = bench
@@ -92,9 +92,9 @@ export function add_bench(program: Command, streams: Streams): void {
     .description(
       'Measures on 1 to all threads and from 1 Ki to 1 Gi elements, and says where memory becomes the limit.',
     );
-  with_run_options(scaling).action(async (options: RunCommandOptions) => {
-    const { run_scaling } = await import('./bench-run.js');
-    await run_scaling(options, streams);
+  withRunOptions(scaling).action(async (options: RunCommandOptions) => {
+    const { runScaling } = await import('./bench-run.js');
+    await runScaling(options, streams);
   });
 
   bench
@@ -104,10 +104,10 @@ export function add_bench(program: Command, streams: Streams): void {
     .argument('<a>', 'the earlier result, a JSON file')
     .argument('<b>', 'the later one')
     .option('--relative', "judge times in units of memset's: for different machines")
-    .option('--tolerance <share>', 'the least difference that counts (default: 0.03)', non_negative)
+    .option('--tolerance <share>', 'the least difference that counts (default: 0.03)', nonNegative)
     .action(async (a: string, b: string, options: CompareCommandOptions) => {
-      const { run_compare } = await import('./bench-results.js');
-      await run_compare(a, b, options, streams);
+      const { runCompare } = await import('./bench-results.js');
+      await runCompare(a, b, options, streams);
     });
 
   bench
@@ -117,8 +117,8 @@ export function add_bench(program: Command, streams: Streams): void {
     .argument('<file>', 'a result, a JSON file')
     .option('--markdown', 'as Markdown')
     .action(async (file: string, options: ReportOptions) => {
-      const { run_report } = await import('./bench-results.js');
-      await run_report(file, options, streams);
+      const { runReport } = await import('./bench-results.js');
+      await runReport(file, options, streams);
     });
 
   bench
@@ -130,7 +130,7 @@ export function add_bench(program: Command, streams: Streams): void {
     .argument('<files...>', 'results, JSON files')
     .requiredOption('-o, --output <dir>', 'the folder to write to; made if need be')
     .action(async (files: string[], options: PicturesOptions) => {
-      const { run_pictures } = await import('./bench-results.js');
-      await run_pictures(files, options, streams);
+      const { runPictures } = await import('./bench-results.js');
+      await runPictures(files, options, streams);
     });
 }

@@ -1,7 +1,7 @@
-import { InputError, InterruptedError, stdout_name, WriteError } from '../core/errors.js';
+import { InputError, InterruptedError, stdoutName, WriteError } from '../core/errors.js';
 
 /** What the process ends with. */
-export const exit_codes = {
+export const exitCodes = {
   ok: 0,
   /** The work failed: the disk is full, the folder is read-only, the addon is missing, … */
   failure: 1,
@@ -16,23 +16,23 @@ export const exit_codes = {
 export type Signal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
 
 /** The exit code that an error stands for. */
-export function exit_code_of(error: unknown): number {
-  if (error instanceof InputError) return exit_codes.usage;
-  if (error instanceof InterruptedError) return exit_codes[error.cause as Signal] ?? exit_codes.failure;
-  return exit_codes.failure;
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof InputError) return exitCodes.usage;
+  if (error instanceof InterruptedError) return exitCodes[error.cause as Signal] ?? exitCodes.failure;
+  return exitCodes.failure;
 }
 
 /** An error for people: one line, or all of it where NNINIT_DEBUG is set. */
-export function describe_error(error: unknown, debug: boolean): string {
+export function describeError(error: unknown, debug: boolean): string {
   if (!(error instanceof Error)) return `nninit: ${String(error)}`;
   if (debug && error.stack !== undefined)
     return error.stack + (error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : '');
-  const line = error.message.replace(/\s*\n\s*/g, ' ') + what_is_left(error);
+  const line = error.message.replace(/\s*\n\s*/g, ' ') + whatIsLeft(error);
   return line.startsWith('nninit: ') ? line : `nninit: ${line}`;
 }
 
-function what_is_left(error: Error): string {
+function whatIsLeft(error: Error): string {
   if (!(error instanceof InterruptedError || error instanceof WriteError)) return '';
   if (error.resumable) return '; what is complete stays, and --resume goes on';
-  return error instanceof InterruptedError && error.path !== stdout_name ? '; what was begun is removed' : '';
+  return error instanceof InterruptedError && error.path !== stdoutName ? '; what was begun is removed' : '';
 }

@@ -7,18 +7,18 @@ interface GainsOptions {
 }
 
 /** Adds `gains`. */
-export function add_gains(program: Command, streams: Streams): void {
+export function addGains(program: Command, streams: Streams): void {
   program
     .command('gains')
     .summary('print the gains of the nonlinearities')
     .description('Prints what calculate_gain returns for each nonlinearity, and where the value comes from.')
     .option('--json', 'print the table as JSON')
     .addHelpText('after', '\nThe value of leaky_relu is that of its default slope, 0.01.')
-    .action((options: GainsOptions) => run_gains(options, streams));
+    .action((options: GainsOptions) => runGains(options, streams));
 }
 
 /** Prints the table of gains. */
-function run_gains({ json }: GainsOptions, { stdout }: Streams): void {
+function runGains({ json }: GainsOptions, { stdout }: Streams): void {
   if (json) {
     stdout.write(`${JSON.stringify(gains, null, 2)}\n`);
     return;

@@ -1,15 +1,16 @@
 import { Writable } from 'node:stream';
+import { writeJson } from './json.js';
 import type { Written } from '../checkpoint/write/write.js';
-import { InputError, stdout_name } from '../core/errors.js';
+import { InputError, stdoutName } from '../core/errors.js';
 import type { Format } from '../formats/output-file.js';
 import type { Keys } from '../plan/keys.js';
-import { load_source, type Source } from '../plan/source.js';
+import { loadSource, type Source } from '../plan/source.js';
 import type { Engine } from '../random/generator.js';
 import { count, counted, size } from './format.js';
-import { type InputOptions, source_request } from './input-options.js';
+import { type InputOptions, sourceRequest } from './input-options.js';
 import type { Streams } from './program.js';
-import { type Progress, show_progress } from './progress.js';
-import { with_signals } from './signals.js';
+import { type Progress, showProgress } from './progress.js';
+import { withSignals } from './signals.js';
 
 /** The options of `nninit generate`, parsed. */
 export interface GenerateOptions extends InputOptions {
@@ -28,88 +29,88 @@ export interface GenerateOptions extends InputOptions {
 }
 
 /** Writes the checkpoint that a config.json or a recipe describes, and says what was written. */
-export async function run_generate(
+export async function runGenerate(
   input: string | undefined,
   options: GenerateOptions,
   streams: Streams,
 ): Promise<void> {
   const start = performance.now();
-  const to_stdout = options.output === '-';
-  if (to_stdout) refuse_with_stdout(options);
-  const source = await load_source(source_request(input, options));
+  const toStdout = options.output === '-';
+  if (toStdout) refuseWithStdout(options);
+  const source = await loadSource(sourceRequest(input, options));
   for (const warning of source.warnings) streams.stderr.write(`nninit: warning: ${warning}\n`);
   // Only now: what is wrong with the input is said without the addon too.
-  const { keys_for, stream_versions } = await import('../plan/keys.js');
+  const { keysFor, streamVersions } = await import('../plan/keys.js');
   const { engine, seed } = options;
-  const keys = keys_for(engine, seed, source);
-  const written = await with_signals((signal) =>
-    to_stdout ? to_stream(source, keys, options, streams, signal) : to_folder(source, keys, options, streams, signal),
+  const keys = keysFor(engine, seed, source);
+  const written = await withSignals((signal) =>
+    toStdout ? toStream(source, keys, options, streams, signal) : toFolder(source, keys, options, streams, signal),
   );
   summarize(
     written,
     options,
-    stream_versions[engine],
+    streamVersions[engine],
     (performance.now() - start) / 1000,
-    to_stdout ? streams.stderr : streams.stdout,
+    toStdout ? streams.stderr : streams.stdout,
   );
 }
 
-function refuse_with_stdout({ format, maxShardSize, resume, force }: GenerateOptions): void {
+function refuseWithStdout({ format, maxShardSize, resume, force }: GenerateOptions): void {
   const given = Object.entries({ '--max-shard-size': maxShardSize, '--resume': resume, '--force': force });
   const [option] = given.find(([, value]) => value !== undefined) ?? [];
   if (option !== undefined) throw new InputError(`-o - writes one file from beginning to end, without ${option}`);
   if (format !== 'safetensors') throw new InputError(`-o - writes safetensors, not ${format}`);
 }
 
-async function to_folder(
+async function toFolder(
   source: Source,
   keys: Keys,
   options: GenerateOptions,
   { stderr }: Streams,
   signal: AbortSignal,
 ): Promise<Written> {
-  const { write_checkpoint } = await import('../checkpoint/write/write.js');
+  const { writeCheckpoint } = await import('../checkpoint/write/write.js');
   const { output, format, maxShardSize, threads, resume, force, json, quiet } = options;
   let progress: Progress | undefined;
   try {
-    return await write_checkpoint(output, source.tensors, {
+    return await writeCheckpoint(output, source.tensors, {
       keys,
       format,
-      max_shard_size: maxShardSize,
+      maxShardSize: maxShardSize,
       config: source.config,
       threads,
       resume,
       force,
       signal,
-      on_begin: async (work) => {
-        if (!json && !quiet) progress = await show_progress(stderr, work);
+      onBegin: async (work) => {
+        if (!json && !quiet) progress = await showProgress(stderr, work);
       },
-      on_progress: (written) => progress?.update(written),
+      onProgress: (written) => progress?.update(written),
     });
   } finally {
     progress?.stop();
   }
 }
 
-async function to_stream(
+async function toStream(
   source: Source,
   keys: Keys,
   { threads, json, quiet }: GenerateOptions,
   { stdout, stderr }: Streams,
   signal: AbortSignal,
 ): Promise<Written> {
-  const { sink_of, stream_checkpoint } = await import('../checkpoint/write/stdout.js');
+  const { sinkOf, streamCheckpoint } = await import('../checkpoint/write/stdout.js');
   if (!(stdout instanceof Writable)) throw new InputError('there is no standard output to write to');
-  const sink = sink_of(stdout);
+  const sink = sinkOf(stdout);
   const bytes = source.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-  const work = { path: stdout_name, tensors: source.tensors.length, files: 1, bytes, done_bytes: 0 };
-  const progress = json || quiet ? undefined : await show_progress(stderr, work);
+  const work = { path: stdoutName, tensors: source.tensors.length, files: 1, bytes, doneBytes: 0 };
+  const progress = json || quiet ? undefined : await showProgress(stderr, work);
   try {
-    return await stream_checkpoint(sink, source.tensors, {
+    return await streamCheckpoint(sink, source.tensors, {
       keys,
       threads,
       signal,
-      on_progress: (written) => progress?.update(written),
+      onProgress: (written) => progress?.update(written),
     });
   } finally {
     progress?.stop();
@@ -119,15 +120,15 @@ async function to_stream(
 function summarize(
   written: Written,
   { seed, engine, json, quiet }: GenerateOptions,
-  stream_version: number,
+  streamVersion: number,
   seconds: number,
   output: Streams['stdout'],
 ): void {
-  const { path, files, tensors, parameters, bytes, resumed_bytes } = written;
-  const rate = (bytes - resumed_bytes) / seconds / 1e9;
+  const { path, files, tensors, parameters, bytes, resumedBytes } = written;
+  const rate = (bytes - resumedBytes) / seconds / 1e9;
   if (json) {
-    const facts = { ...written, seconds, gb_per_s: rate, seed: String(seed), engine, stream_version };
-    output.write(`${JSON.stringify(facts)}\n`);
+    const facts = { ...written, seconds, gbPerS: rate, seed: String(seed), engine, streamVersion };
+    writeJson(output, facts);
     return;
   }
   if (quiet) return;
@@ -137,6 +138,6 @@ function summarize(
     counted(parameters, 'parameter'),
     `${count(bytes)} bytes (${size(bytes)})`,
   ];
-  const there = resumed_bytes > 0 ? ` (${size(resumed_bytes)} were there already)` : '';
+  const there = resumedBytes > 0 ? ` (${size(resumedBytes)} were there already)` : '';
   output.write(`${path}: ${parts.join(', ')} in ${seconds.toFixed(2)} s${there}, ${rate.toFixed(2)} GB/s\n`);
 }

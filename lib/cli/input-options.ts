@@ -2,9 +2,9 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import type { SourceRequest } from '../plan/source.js';
-import { dtype_option, parse_integer, parse_path } from './options.js';
+import { dtypeOption, parseInteger, parsePath } from './options.js';
 
-/** The options that say what is planned, parsed: those of add_input_options. */
+/** The options that say what is planned, parsed: those of addInputOptions. */
 export interface InputOptions {
   readonly like?: string;
   readonly dtype?: Dtype;
@@ -15,10 +15,10 @@ export interface InputOptions {
 }
 
 /** What an `[input]` may be, for help texts. */
-export const input_description = "a config.json or a folder with one, a recipe, or a model's name such as resnet18";
+export const inputDescription = "a config.json or a folder with one, a recipe, or a model's name such as resnet18";
 
-/** For `addHelpText`: what the options of add_input_options take. */
-export const input_help = `
+/** For `addHelpText`: what the options of addInputOptions take. */
+export const inputHelp = `
 Instead of an input, --like takes names, shapes and dtypes from a checkpoint, of which only headers are read.
 Rules go from globs over names to initializers; the last one that matches a name counts. They come after what the
 input itself says: first those of --rules, a JSON file { "GLOB": INITIALIZER, â€¦ }, then each --init, such as
@@ -26,21 +26,21 @@ input itself says: first those of --rules, a JSON file { "GLOB": INITIALIZER, â€
 
 /**
  * Adds the options that say what is planned: --like, --dtype, --rules, --init, --tp and --rank. Their parsed values are an
- * InputOptions, from which source_request makes what load_source takes.
+ * InputOptions, from which sourceRequest makes what loadSource takes.
  */
-export function add_input_options(command: Command): Command {
+export function addInputOptions(command: Command): Command {
   return command
-    .addOption(new Option('--like <path>', 'a .safetensors, an index or a folder with either').argParser(parse_path))
-    .addOption(dtype_option("of all tensors; of a recipe's that name none (default: as the input says, or float32)"))
-    .addOption(new Option('--rules <file>', 'initializers by globs over names, in JSON').argParser(parse_path))
+    .addOption(new Option('--like <path>', 'a .safetensors, an index or a folder with either').argParser(parsePath))
+    .addOption(dtypeOption("of all tensors; of a recipe's that name none (default: as the input says, or float32)"))
+    .addOption(new Option('--rules <file>', 'initializers by globs over names, in JSON').argParser(parsePath))
     .addOption(
-      new Option('--init <glob=initializer>', 'an initializer by name or in JSON; repeatable').argParser(add_rule),
+      new Option('--init <glob=initializer>', 'an initializer by name or in JSON; repeatable').argParser(addRule),
     )
-    .addOption(new Option('--tp <n>', 'ranks of tensor parallelism').argParser(parse_integer(1, 65536)))
-    .addOption(new Option('--rank <r>', 'the rank to write for, from 0').argParser(parse_integer(0, 65535)));
+    .addOption(new Option('--tp <n>', 'ranks of tensor parallelism').argParser(parseInteger(1, 65536)))
+    .addOption(new Option('--rank <r>', 'the rank to write for, from 0').argParser(parseInteger(0, 65535)));
 }
 
-function add_rule(text: string, before: readonly string[] = []): readonly string[] {
+function addRule(text: string, before: readonly string[] = []): readonly string[] {
   if (!text.includes('=')) throw new InvalidArgumentError("Expected GLOB=INITIALIZER, such as '*.bias=zeros'.");
   return [...before, text];
 }
@@ -51,10 +51,10 @@ function add_rule(text: string, before: readonly string[] = []): readonly string
  * @param input undefined where `--like` stands in its place
  * @throws InputError unless exactly one of input and --like is there, and for --tp without --rank or a rank beyond it
  */
-export function source_request(input: string | undefined, options: InputOptions): SourceRequest {
+export function sourceRequest(input: string | undefined, options: InputOptions): SourceRequest {
   const { like, dtype, rules, init, tp, rank } = options;
   if (input === undefined && like === undefined) {
-    throw new InputError(`expected an input (${input_description}), or --like with a checkpoint`);
+    throw new InputError(`expected an input (${inputDescription}), or --like with a checkpoint`);
   }
   if (input !== undefined && like !== undefined) {
     throw new InputError(`expected an input or --like, but received both: ${input} and --like ${like}`);

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { stdout_name, WriteError } from '../core/errors.js';
-import { describe_error, exit_codes } from './failure.js';
+import { stdoutName, WriteError } from '../core/errors.js';
+import { describeError, exitCodes } from './failure.js';
 import { run } from './program.js';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -8,8 +8,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (process.stdout.listenerCount('error') > 1) return;
   // `nninit gains | head -1` closes the pipe early: that is no error.
   if (error.code === 'EPIPE') process.exit();
-  process.stderr.write(`${describe_error(new WriteError('write to', stdout_name, error), false)}\n`);
-  process.exit(exit_codes.failure);
+  process.stderr.write(`${describeError(new WriteError('write to', stdoutName, error), false)}\n`);
+  process.exit(exitCodes.failure);
 });
 
 // Nobody reads the progress any more: no reason to leave a model unfinished.

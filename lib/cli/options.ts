@@ -1,10 +1,10 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { type Dtype, dtypes } from '../core/dtype.js';
-import { max_threads } from '../native/addon.js';
-import { engine_names, Generator } from '../random/generator.js';
+import { maxThreads } from '../native/addon.js';
+import { engineNames, Generator } from '../random/generator.js';
 
 /** A seed in [0, 2^64), from an integer in [-2^63, 2^64), decimal or 0x…. A negative one means itself + 2^64. */
-export function parse_seed(text: string): bigint {
+export function parseSeed(text: string): bigint {
   const expected = 'Expected an integer from -2^63 to 2^64 - 1, decimal or 0x….';
   if (!/^(-?\d+|0x[\da-f]+)$/i.test(text)) throw new InvalidArgumentError(expected);
   try {
@@ -15,19 +15,19 @@ export function parse_seed(text: string): bigint {
 }
 
 /** The name of a folder. An empty one is a shell variable that is not set, not the working directory. */
-export function parse_folder(text: string): string {
+export function parseFolder(text: string): string {
   if (text === '') throw new InvalidArgumentError("Expected a folder's name.");
   return text;
 }
 
 /** The name of a file or folder to read. */
-export function parse_path(text: string): string {
+export function parsePath(text: string): string {
   if (text === '') throw new InvalidArgumentError("Expected a file's or folder's name.");
   return text;
 }
 
 /** A whole number in [min, max]. */
-export function parse_integer(min: number, max: number): (text: string) => number {
+export function parseInteger(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
@@ -36,14 +36,14 @@ export function parse_integer(min: number, max: number): (text: string) => numbe
 }
 
 /** Where the random numbers come from. */
-export function engine_option(description: string): Option {
-  return new Option('--engine <name>', description).choices(engine_names);
+export function engineOption(description: string): Option {
+  return new Option('--engine <name>', description).choices(engineNames);
 }
 
 /** Native threads. */
-export const parse_threads = parse_integer(1, max_threads);
+export const parseThreads = parseInteger(1, maxThreads);
 
-const size_units: Readonly<Record<string, number>> = {
+const sizeUnits: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,
   kb: 1e3,
@@ -59,24 +59,24 @@ const size_units: Readonly<Record<string, number>> = {
 /**
  * Bytes, from '5GB' (5·10^9, as the Hub's libraries count), '500MB', '1.5GiB' (of 2^30), '1048576'. Case does not matter.
  */
-export function parse_size(text: string): number {
+export function parseSize(text: string): number {
   const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?i?b)?$/i.exec(text.trim()) ?? [];
-  const bytes = number === '' ? 0 : Math.floor(Number(number) * (size_units[unit.toLowerCase()] ?? 0));
+  const bytes = number === '' ? 0 : Math.floor(Number(number) * (sizeUnits[unit.toLowerCase()] ?? 0));
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
   throw new InvalidArgumentError('Expected a size such as 5GB, 500MB or 1GiB.');
 }
 
 /** `--seed`, in [0, 2^64); 0 by default. */
-export function seed_option(): Option {
-  return new Option('--seed <n>', 'from -2^63 to 2^64 - 1, decimal or 0x…').default(0n, '0').argParser(parse_seed);
+export function seedOption(): Option {
+  return new Option('--seed <n>', 'from -2^63 to 2^64 - 1, decimal or 0x…').default(0n, '0').argParser(parseSeed);
 }
 
 /** `--threads`. */
-export function threads_option(): Option {
-  return new Option('--threads <n>', `native threads, from 1 to ${max_threads}`).argParser(parse_threads);
+export function threadsOption(): Option {
+  return new Option('--threads <n>', `native threads, from 1 to ${maxThreads}`).argParser(parseThreads);
 }
 
 /** `--dtype`, one of the four that can be filled. */
-export function dtype_option(description: string): Option {
+export function dtypeOption(description: string): Option {
   return new Option('--dtype <name>', description).choices(Object.keys(dtypes) as Dtype[]);
 }

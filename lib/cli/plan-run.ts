@@ -1,20 +1,21 @@
-import { facts_of_fill, show_initializer, totals_of } from '../plan/facts.js';
+import { writeJson } from './json.js';
+import { factsOfFill, showInitializer, totalsOf } from '../plan/facts.js';
 import type { ResolvedTensor } from '../plan/plan.js';
-import { load_source, type Source } from '../plan/source.js';
+import { loadSource, type Source } from '../plan/source.js';
 import { count, counted, printable, size } from './format.js';
-import { source_request } from './input-options.js';
+import { sourceRequest } from './input-options.js';
 import type { PlanOptions } from './plan.js';
 import type { Streams } from './program.js';
 
 /** Prints the plan of an input: the table and totals, or all of it as JSON. */
-export async function run_plan(
+export async function runPlan(
   input: string | undefined,
   options: PlanOptions,
   { stdout, stderr }: Streams,
 ): Promise<void> {
-  const source = await load_source(source_request(input, options));
+  const source = await loadSource(sourceRequest(input, options));
   if (options.json) {
-    stdout.write(`${JSON.stringify(as_json(source, options.totals ?? false))}\n`);
+    writeJson(stdout, asJson(source, options.totals ?? false));
     return;
   }
   for (const warning of source.warnings) stderr.write(`nninit: warning: ${warning}\n`);
@@ -44,23 +45,23 @@ function row(tensor: ResolvedTensor): string[] {
     printable(tensor.name),
     `[${shape.join(', ')}]`,
     dtype,
-    show_initializer(initializer),
+    showInitializer(initializer),
     values(tensor),
     count(bytes),
   ];
 }
 
-function values({ fill, zero_row, slice, copy_of }: ResolvedTensor): string {
-  const parts = [facts_of_fill(fill).text];
-  if (zero_row !== undefined) parts.push(`row ${zero_row} zero`);
-  if (copy_of !== undefined) parts.push(`as ${printable(copy_of)}`);
+function values({ fill, zeroRow, slice, copyOf }: ResolvedTensor): string {
+  const parts = [factsOfFill(fill).text];
+  if (zeroRow !== undefined) parts.push(`row ${zeroRow} zero`);
+  if (copyOf !== undefined) parts.push(`as ${printable(copyOf)}`);
   for (const { dim, start, length } of slice?.ranges ?? [])
     parts.push(`dim ${dim} from ${start} to ${start + length - 1}`);
   return parts.join(', ');
 }
 
 function totals(tensors: readonly ResolvedTensor[]): string {
-  const { dtypes, ...all } = totals_of(tensors);
+  const { dtypes, ...all } = totalsOf(tensors);
   const line = (sum: typeof all, before: string) =>
     `${before}${counted(sum.tensors, 'tensor')}, ${counted(sum.parameters, 'parameter')}, ${count(sum.bytes)} bytes (${size(sum.bytes)})\n`;
   const kinds = Object.entries(dtypes);
@@ -68,12 +69,12 @@ function totals(tensors: readonly ResolvedTensor[]): string {
 }
 
 /** The plan as plain data: docs/plan.md. */
-function as_json({ tensors, warnings }: Source, totals_only: boolean) {
+function asJson({ tensors, warnings }: Source, totalsOnly: boolean) {
   const each = tensors.map((tensor) => {
-    const { name, shape, dtype, initializer, fill, elements, bytes, stream, slice, zero_row, copy_of, tied } = tensor;
-    const { text: _, ...facts } = facts_of_fill(fill);
+    const { name, shape, dtype, initializer, fill, elements, bytes, stream, slice, zeroRow, copyOf, tied } = tensor;
+    const { text: _, ...facts } = factsOfFill(fill);
     const known = typeof initializer === 'string' ? { init: initializer } : initializer;
-    const extras = { slice, zero_row, copy_of, tied };
+    const extras = { slice, zeroRow, copyOf, tied };
     return {
       name,
       shape,
@@ -87,5 +88,5 @@ function as_json({ tensors, warnings }: Source, totals_only: boolean) {
       ...extras,
     };
   });
-  return { ...(totals_only ? {} : { tensors: each }), totals: totals_of(tensors), warnings };
+  return { ...(totalsOnly ? {} : { tensors: each }), totals: totalsOf(tensors), warnings };
 }

@@ -1,13 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { InputError } from '../core/errors.js';
 import { version } from '../core/version.js';
-import { check_threads_variable, max_threads } from '../native/addon.js';
-import { add_bench } from './bench.js';
-import { describe_error, exit_code_of, exit_codes } from './failure.js';
-import { add_gains } from './gains.js';
-import { add_generate } from './generate.js';
-import { add_plan } from './plan.js';
-import { add_verify } from './verify.js';
+import { checkThreadsVariable, maxThreads } from '../native/addon.js';
+import { addBench } from './bench.js';
+import { describeError, exitCodeOf, exitCodes } from './failure.js';
+import { addGains } from './gains.js';
+import { addGenerate } from './generate.js';
+import { addPlan } from './plan.js';
+import { addVerify } from './verify.js';
 
 /** What text is written to: a terminal, a pipe, or a test's list. */
 export interface Output {
@@ -21,7 +21,7 @@ export interface Streams {
   readonly stderr: Output;
 }
 
-const general_help = `
+const generalHelp = `
 Examples:
   nninit generate gpt2/config.json -o out --seed 42
   nninit help generate
@@ -35,7 +35,7 @@ Exit codes:
 What was begun is removed, or kept for --resume if something of it is complete; the error says which.
 
 Environment:
-  NNINIT_THREADS  native threads, 1 to ${max_threads}, where --threads is not given (default: the cores)
+  NNINIT_THREADS  native threads, 1 to ${maxThreads}, where --threads is not given (default: the cores)
   NNINIT_DEBUG=1  shows where an error came from`;
 
 /**
@@ -47,19 +47,19 @@ Environment:
 export async function run(args: readonly string[], streams: Streams): Promise<number> {
   try {
     await program(streams).parseAsync(args, { from: 'user' });
-    return exit_codes.ok;
+    return exitCodes.ok;
   } catch (error) {
     // Commander has written its message already. Its own code is 1 for all mistakes, 0 for --help and --version.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exit_codes.ok : exit_codes.usage;
-    streams.stderr.write(`${describe_error(error, Boolean(process.env.NNINIT_DEBUG))}\n`);
-    return exit_code_of(error);
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    streams.stderr.write(`${describeError(error, Boolean(process.env.NNINIT_DEBUG))}\n`);
+    return exitCodeOf(error);
   }
 }
 
 /** For every command, so that a slip is told by the first one and not by the one that fills. */
-function check_environment(): void {
+function checkEnvironment(): void {
   try {
-    check_threads_variable();
+    checkThreadsVariable();
   } catch (cause) {
     throw new InputError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
@@ -75,7 +75,7 @@ export function program(streams: Streams): Command {
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help on a command')
-    .addHelpText('after', general_help)
+    .addHelpText('after', generalHelp)
     .showSuggestionAfterError()
     .enablePositionalOptions() // an option belongs to the command that it follows
     .configureOutput({
@@ -86,13 +86,13 @@ export function program(streams: Streams): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'nninit: ')),
     })
     .exitOverride()
-    .hook('preAction', check_environment);
+    .hook('preAction', checkEnvironment);
 
-  add_generate(nninit, streams);
-  add_plan(nninit, streams);
-  add_verify(nninit, streams);
-  add_gains(nninit, streams);
-  add_bench(nninit, streams);
+  addGenerate(nninit, streams);
+  addPlan(nninit, streams);
+  addVerify(nninit, streams);
+  addGains(nninit, streams);
+  addBench(nninit, streams);
 
   return nninit;
 }

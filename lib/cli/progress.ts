@@ -8,28 +8,28 @@ export interface Progress {
   stop(): void;
 }
 
-/** What is to be done: `done_bytes` of `bytes` are there already, from a run before. */
+/** What is to be done: `doneBytes` of `bytes` are there already, from a run before. */
 export interface Task {
   readonly path: string;
   readonly tensors: number;
   readonly files: number;
   readonly bytes: number;
-  readonly done_bytes: number;
+  readonly doneBytes: number;
   /** 'writing … to' if left out. */
   readonly verb?: 'writing … to' | 'checking … of' | undefined;
 }
 
 /** Plain lines come at most this often. */
-const seconds_between_lines = 5;
+const secondsBetweenLines = 5;
 
 /** A bar on a terminal, a few plain lines elsewhere. */
-export async function show_progress(output: Output, task: Task): Promise<Progress> {
+export async function showProgress(output: Output, task: Task): Promise<Progress> {
   return output.isTTY === true ? bar(output, task) : lines(output, task);
 }
 
-async function bar(output: Output, { bytes, done_bytes }: Task): Promise<Progress> {
-  const { default: cli_progress } = await import('cli-progress');
-  const bar = new cli_progress.SingleBar({
+async function bar(output: Output, { bytes, doneBytes }: Task): Promise<Progress> {
+  const { default: cliProgress } = await import('cli-progress');
+  const bar = new cliProgress.SingleBar({
     stream: output as NodeJS.WriteStream,
     format: '{bar} {percentage}% | {done} of {all} | {rate}/s | {left} left',
     barCompleteChar: '█',
@@ -38,33 +38,33 @@ async function bar(output: Output, { bytes, done_bytes }: Task): Promise<Progres
     clearOnComplete: true,
     gracefulExit: false, // signals are dealt with by the command
   });
-  const clock = watch(bytes - done_bytes);
+  const clock = watch(bytes - doneBytes);
   const state = (written: number) => {
     const { rate, left } = clock(written);
-    return { done: size(done_bytes + written), all: size(bytes), rate: size(rate), left: duration(left) };
+    return { done: size(doneBytes + written), all: size(bytes), rate: size(rate), left: duration(left) };
   };
-  bar.start(bytes, done_bytes, state(0));
+  bar.start(bytes, doneBytes, state(0));
   return {
-    update: (written) => bar.update(done_bytes + written, state(written)),
+    update: (written) => bar.update(doneBytes + written, state(written)),
     stop: () => bar.stop(),
   };
 }
 
-function lines(output: Output, { path, tensors, files, bytes, done_bytes, verb = 'writing … to' }: Task): Progress {
-  const clock = watch(bytes - done_bytes);
+function lines(output: Output, { path, tensors, files, bytes, doneBytes, verb = 'writing … to' }: Task): Progress {
+  const clock = watch(bytes - doneBytes);
   let last = performance.now();
-  const in_files = files > 1 ? ` in ${counted(files, 'file')}` : '';
-  const there = done_bytes > 0 ? `, of which ${size(done_bytes)} are there,` : ',';
-  const what = `${counted(tensors, 'tensor')}${in_files}, ${size(bytes)}${there}`;
+  const inFiles = files > 1 ? ` in ${counted(files, 'file')}` : '';
+  const there = doneBytes > 0 ? `, of which ${size(doneBytes)} are there,` : ',';
+  const what = `${counted(tensors, 'tensor')}${inFiles}, ${size(bytes)}${there}`;
   output.write(`nninit: ${verb.replace('…', what)} ${path}\n`);
   return {
     update(written) {
       const now = performance.now();
-      if (now - last < seconds_between_lines * 1000 || done_bytes + written === bytes) return;
+      if (now - last < secondsBetweenLines * 1000 || doneBytes + written === bytes) return;
       last = now;
       const { rate, left } = clock(written);
-      const percent = Math.floor((100 * (done_bytes + written)) / bytes);
-      const done = `${size(done_bytes + written)} of ${size(bytes)}`;
+      const percent = Math.floor((100 * (doneBytes + written)) / bytes);
+      const done = `${size(doneBytes + written)} of ${size(bytes)}`;
       output.write(`nninit: ${percent} %, ${done}, ${size(rate)}/s, ${duration(left)} left\n`);
     },
     stop() {},

@@ -1,5 +1,5 @@
-import { text_table } from '../../bench/harness/table.js';
-import { type Difference, shape_text } from '../checkpoint/verify/match.js';
+import { textTable } from '../../bench/harness/table.js';
+import { type Difference, shapeText } from '../checkpoint/verify/match.js';
 import type { Measured, Measurement } from '../checkpoint/verify/statistics/compare.js';
 import type { Score, Statistics } from '../checkpoint/verify/statistics/measure.js';
 import type { Verified } from '../checkpoint/verify/verify.js';
@@ -24,16 +24,16 @@ interface Common {
 }
 
 /** So many differences are printed; --json has them all. */
-const most_lines = 20;
+const mostLines = 20;
 
 /** The report of a comparison byte for byte. */
-export function verified_report(
+export function verifiedReport(
   result: Verified,
   { path, seconds, seed, engine }: Common & { readonly seed: bigint; readonly engine: Engine },
 ): Report {
   const { tensors, bytes, differences } = result;
   const took = rate(bytes, seconds());
-  const lines = differences.slice(0, most_lines).map((difference) => `${line_of(difference)}\n`);
+  const lines = differences.slice(0, mostLines).map((difference) => `${lineOf(difference)}\n`);
   const more = differences.length - lines.length;
   if (more > 0) lines.push(`… and ${counted(more, 'tensor')} more\n`);
   const checked = `${counted(tensors, 'tensor')}, ${size(bytes)}, against seed ${seed}${engine === 'torch' ? ' of the engine torch' : ''}`;
@@ -49,16 +49,16 @@ export function verified_report(
       seed: String(seed),
       engine,
       seconds: took.seconds,
-      gb_per_s: took.gb_per_s,
+      gbPerS: took.gbPerS,
       differences,
     },
     differing: differences.length,
-    first: differences[0] && line_of(differences[0]),
+    first: differences[0] && lineOf(differences[0]),
   };
 }
 
 /** A difference in a line: "wte.weight: 1 of 38,597,376 elements differs; the first, [3, 17], is 0.5 instead of 0.013". */
-function line_of(difference: Difference): string {
+function lineOf(difference: Difference): string {
   const tensor = printable(difference.tensor);
   switch (difference.problem) {
     case 'missing':
@@ -71,24 +71,24 @@ function line_of(difference: Difference): string {
     case 'values': {
       const { differing, elements, element, index, expected, found } = difference;
       const differ = `${count(differing)} of ${counted(elements, 'element')} ${differing === 1 ? 'differs' : 'differ'}`;
-      const place = index.length === 1 ? shape_text(index) : `${shape_text(index)} (element ${count(element)})`;
+      const place = index.length === 1 ? shapeText(index) : `${shapeText(index)} (element ${count(element)})`;
       return `${tensor}: ${differ}; the first, ${place}: expected ${expected}, found ${found}`;
     }
   }
 }
 
 /** The report of a comparison with distributions. */
-export function measured_report(result: Measurement, { path, seconds }: Common): Report {
+export function measuredReport(result: Measurement, { path, seconds }: Common): Report {
   const { measured, differences, bytes, limit } = result;
   const took = rate(bytes, seconds());
   const off = measured.filter(({ consistent }) => !consistent);
   const differing = differences.length + off.length;
-  const table = text_table({
+  const table = textTable({
     head: ['tensor', 'dtype', 'shape', 'expected', 'mean', 'std', 'min', 'max', 'worst score', ''],
     align: ['left', 'left', 'left', 'left', 'right', 'right', 'right', 'right', 'left', 'left'],
-    rows: measured.map(row_of),
+    rows: measured.map(rowOf),
   });
-  const lines = differences.map((difference) => `${line_of(difference)}\n`).join('');
+  const lines = differences.map((difference) => `${lineOf(difference)}\n`).join('');
   const outcome = differing === 0 ? 'consistent with the plan' : `${count(differing)} not as planned`;
   const tensors = counted(measured.length + differences.length, 'tensor');
   return {
@@ -101,17 +101,17 @@ export function measured_report(result: Measurement, { path, seconds }: Common):
       bytes,
       limit,
       seconds: took.seconds,
-      gb_per_s: took.gb_per_s,
+      gbPerS: took.gbPerS,
       differences,
-      measured: measured.map(finite_scores),
+      measured: measured.map(finiteScores),
     },
     differing,
-    first: differences[0] ? line_of(differences[0]) : off[0] && `${printable(off[0].tensor)}: ${words_of(off[0])}`,
+    first: differences[0] ? lineOf(differences[0]) : off[0] && `${printable(off[0].tensor)}: ${wordsOf(off[0])}`,
   };
 }
 
 /** JSON has no infinity: a test that no luck passes has null. */
-function finite_scores({ worst, statistics, ...rest }: Measured) {
+function finiteScores({ worst, statistics, ...rest }: Measured) {
   const finite = (x: number) => (Number.isFinite(x) ? x : null);
   return {
     ...rest,
@@ -122,19 +122,19 @@ function finite_scores({ worst, statistics, ...rest }: Measured) {
   };
 }
 
-function row_of({ tensor, dtype, shape, expected, statistics, worst, consistent }: Measured): string[] {
+function rowOf({ tensor, dtype, shape, expected, statistics, worst, consistent }: Measured): string[] {
   const number = (key: keyof Statistics) => (statistics && statistics.count > 0 ? short(statistics[key]) : '');
-  const score = worst === undefined ? '' : score_text(worst);
-  const row = [printable(tensor), dtype, shape_text(shape), expected];
+  const score = worst === undefined ? '' : scoreText(worst);
+  const row = [printable(tensor), dtype, shapeText(shape), expected];
   return [...row, number('mean'), number('std'), number('min'), number('max'), score, consistent ? '' : '✗'];
 }
 
-function words_of({ expected, statistics, worst }: Measured): string {
+function wordsOf({ expected, statistics, worst }: Measured): string {
   const found = statistics ? `mean ${short(statistics.mean)}, std ${short(statistics.std)}` : 'other values';
-  return `expected ${expected}, found ${found}${worst ? ` (${score_text(worst)})` : ''}`;
+  return `expected ${expected}, found ${found}${worst ? ` (${scoreText(worst)})` : ''}`;
 }
 
-function score_text({ test, z }: Score): string {
+function scoreText({ test, z }: Score): string {
   return Number.isFinite(z) ? `${test} ${z.toFixed(1)} σ` : test;
 }
 
@@ -142,7 +142,7 @@ function short(x: number): string {
   return String(Number(x.toPrecision(4)));
 }
 
-function rate(bytes: number, seconds: number): { text: string; seconds: number; gb_per_s: number } {
-  const gb_per_s = bytes / seconds / 1e9;
-  return { text: `${seconds.toFixed(2)} s, ${gb_per_s.toFixed(2)} GB/s`, seconds, gb_per_s };
+function rate(bytes: number, seconds: number): { text: string; seconds: number; gbPerS: number } {
+  const gbPerS = bytes / seconds / 1e9;
+  return { text: `${seconds.toFixed(2)} s, ${gbPerS.toFixed(2)} GB/s`, seconds, gbPerS };
 }

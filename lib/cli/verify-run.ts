@@ -1,17 +1,18 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { measure_checkpoint } from '../checkpoint/verify/statistics/compare.js';
-import { comparable_bytes, verify_checkpoint } from '../checkpoint/verify/verify.js';
+import { writeJson } from './json.js';
+import { measureCheckpoint } from '../checkpoint/verify/statistics/compare.js';
+import { comparableBytes, verifyCheckpoint } from '../checkpoint/verify/verify.js';
 import { InputError } from '../core/errors.js';
-import { type Checkpoint, open_checkpoint } from '../formats/reader.js';
-import { keys_for, stream_versions } from '../plan/keys.js';
-import { load_source, type Source } from '../plan/source.js';
-import { type Engine, engine_names } from '../random/generator.js';
+import { type Checkpoint, openCheckpoint } from '../formats/reader.js';
+import { keysFor, streamVersions } from '../plan/keys.js';
+import { loadSource, type Source } from '../plan/source.js';
+import { type Engine, engineNames } from '../random/generator.js';
 import { counted } from './format.js';
-import { type InputOptions, source_request } from './input-options.js';
+import { type InputOptions, sourceRequest } from './input-options.js';
 import type { Streams } from './program.js';
-import { type Progress, show_progress } from './progress.js';
-import { measured_report, type Report, verified_report } from './verify-report.js';
+import { type Progress, showProgress } from './progress.js';
+import { measuredReport, type Report, verifiedReport } from './verify-report.js';
 
 /** The options of `nninit verify`, parsed. */
 export interface VerifyCommandOptions extends InputOptions {
@@ -29,7 +30,7 @@ export interface VerifyCommandOptions extends InputOptions {
  *
  * @throws InputError for what cannot be read; Error where the checkpoint differs from the plan
  */
-export async function run_verify(
+export async function runVerify(
   path: string,
   input: string | undefined,
   options: VerifyCommandOptions,
@@ -37,52 +38,52 @@ export async function run_verify(
 ): Promise<void> {
   const start = performance.now();
   const warn = (text: string) => stderr.write(`nninit: warning: ${text}\n`);
-  const checkpoint = await open_checkpoint(path);
-  const source = await plan_for(checkpoint, input, options);
+  const checkpoint = await openCheckpoint(path);
+  const source = await planFor(checkpoint, input, options);
   for (const warning of source.warnings) warn(warning);
-  const origin = options.statistics ? undefined : origin_of(checkpoint, options, warn);
+  const origin = options.statistics ? undefined : originOf(checkpoint, options, warn);
   let progress: Progress | undefined;
   if (!options.json && !options.quiet) {
-    const bytes = comparable_bytes(checkpoint, source.tensors);
+    const bytes = comparableBytes(checkpoint, source.tensors);
     const { tensors, files } = { tensors: source.tensors.length, files: checkpoint.files.length };
-    progress = await show_progress(stderr, { path, tensors, files, bytes, done_bytes: 0, verb: 'checking … of' });
+    progress = await showProgress(stderr, { path, tensors, files, bytes, doneBytes: 0, verb: 'checking … of' });
   }
-  const on_progress = (done: number): void => progress?.update(done);
+  const onProgress = (done: number): void => progress?.update(done);
   let report: Report;
   try {
     const { threads } = options;
     const common = { path, seconds: () => (performance.now() - start) / 1000 };
     report =
       origin === undefined
-        ? measured_report(await measure_checkpoint(checkpoint, source.tensors, { threads, on_progress }), common)
-        : verified_report(
-            await verify_checkpoint(checkpoint, source.tensors, {
-              keys: keys_for(origin.engine, origin.seed, source),
+        ? measuredReport(await measureCheckpoint(checkpoint, source.tensors, { threads, onProgress }), common)
+        : verifiedReport(
+            await verifyCheckpoint(checkpoint, source.tensors, {
+              keys: keysFor(origin.engine, origin.seed, source),
               threads,
-              on_progress,
+              onProgress,
             }),
             { ...common, ...origin },
           );
   } finally {
     progress?.stop();
   }
-  if (options.json) stdout.write(`${JSON.stringify(report.facts)}\n`);
+  if (options.json) writeJson(stdout, report.facts);
   else if (!options.quiet) stdout.write(report.text);
   if (report.differing > 0) {
-    throw new Error(`${path}: ${counted(report.differing, 'tensor')} not as planned${first_of(report)}`);
+    throw new Error(`${path}: ${counted(report.differing, 'tensor')} not as planned${firstOf(report)}`);
   }
 }
 
-function first_of({ first }: Report): string {
+function firstOf({ first }: Report): string {
   return first === undefined ? '' : `; the first: ${first}`;
 }
 
-async function plan_for(
+async function planFor(
   checkpoint: Checkpoint,
   input: string | undefined,
   options: VerifyCommandOptions,
 ): Promise<Source> {
-  if (input !== undefined || options.like !== undefined) return await load_source(source_request(input, options));
+  if (input !== undefined || options.like !== undefined) return await loadSource(sourceRequest(input, options));
   const own = join(checkpoint.folder, 'config.json');
   try {
     await stat(own);
@@ -92,7 +93,7 @@ async function plan_for(
       { path: own, code: 'ERR_NNINIT_READ' },
     );
   }
-  return await load_source(source_request(own, options));
+  return await loadSource(sourceRequest(own, options));
 }
 
 /** What a checkpoint's values are made from. */
@@ -102,12 +103,12 @@ interface Origin {
 }
 
 /** What to make the values from; undefined for files that nninit did not write, unless the options say. */
-function origin_of(
+function originOf(
   { files }: Checkpoint,
   options: VerifyCommandOptions,
   warn: (text: string) => void,
 ): Origin | undefined {
-  const told = files.map(({ path, metadata }) => told_by(path, metadata));
+  const told = files.map(({ path, metadata }) => toldBy(path, metadata));
   const [first] = told;
   const words = (origin: Origin | undefined) =>
     origin === undefined ? 'no seed of nninit' : `seed ${origin.seed} (${origin.engine})`;
@@ -120,13 +121,13 @@ function origin_of(
   return seed === undefined ? undefined : { seed, engine: options.engine ?? found?.engine ?? 'philox' };
 }
 
-function told_by(path: string, metadata: ReadonlyMap<string, string>): Origin | undefined {
+function toldBy(path: string, metadata: ReadonlyMap<string, string>): Origin | undefined {
   const seed = metadata.get('nninit.seed');
   if (seed === undefined) return undefined;
   const [engine, version] = [metadata.get('nninit.engine'), metadata.get('nninit.stream_version')];
-  const known = engine_names.find((name) => name === engine);
-  if (known === undefined || version !== String(stream_versions[known])) {
-    const all = engine_names.map((name) => `${name}, stream version ${stream_versions[name]}`).join(', and ');
+  const known = engineNames.find((name) => name === engine);
+  if (known === undefined || version !== String(streamVersions[known])) {
+    const all = engineNames.map((name) => `${name}, stream version ${streamVersions[name]}`).join(', and ');
     throw new InputError(
       `${path}: it was written with engine ${engine}, stream version ${version}; this version of nninit makes ${all}. ` +
         '--statistics works',

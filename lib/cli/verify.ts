@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { add_input_options, input_description, input_help } from './input-options.js';
-import { engine_option, parse_path, parse_seed, threads_option } from './options.js';
+import { addInputOptions, inputDescription, inputHelp } from './input-options.js';
+import { engineOption, parsePath, parseSeed, threadsOption } from './options.js';
 import type { Streams } from './program.js';
 import type { VerifyCommandOptions } from './verify-run.js';
 
-const verify_help = `
+const verifyHelp = `
 The plan is that of config.json in the same folder, or of an input as 'nninit generate' takes it. A checkpoint that
 nninit wrote tells its seed: all values are made anew and compared, byte for byte. Of others, and with --statistics,
 every tensor's mean, standard deviation, shape and extremes are compared with what its initializer gives.
@@ -19,24 +19,24 @@ Examples:
 Exit codes: 0 as planned, 1 differences, 2 bad usage or a checkpoint that cannot be read (docs/verify.md)`;
 
 /** Adds `verify`. */
-export function add_verify(program: Command, streams: Streams): void {
+export function addVerify(program: Command, streams: Streams): void {
   const command = program
     .command('verify')
     .summary('check a checkpoint against its plan: every byte, or the distribution of each tensor')
     .description('Checks a checkpoint in safetensors against its plan, tensor for tensor.')
-    .argument('<checkpoint>', 'a folder, a .safetensors, an index, or a manifest.json', parse_path)
-    .argument('[input]', `${input_description} (default: the checkpoint's own config.json)`, parse_path)
-    .option('--seed <n>', 'in place of the one that the files tell', parse_seed)
-    .addOption(engine_option('in place of the one that the files tell: torch with a seed for what PyTorch has made'))
+    .argument('<checkpoint>', 'a folder, a .safetensors, an index, or a manifest.json', parsePath)
+    .argument('[input]', `${inputDescription} (default: the checkpoint's own config.json)`, parsePath)
+    .option('--seed <n>', 'in place of the one that the files tell', parseSeed)
+    .addOption(engineOption('in place of the one that the files tell: torch with a seed for what PyTorch has made'))
     .option('--statistics', 'compare distributions, whoever wrote the files');
-  add_input_options(command)
-    .addOption(threads_option())
+  addInputOptions(command)
+    .addOption(threadsOption())
     .option('--json', 'print the result as JSON, and no progress')
     .option('-q, --quiet', 'print nothing but warnings and errors')
-    .addHelpText('after', input_help)
-    .addHelpText('after', verify_help)
+    .addHelpText('after', inputHelp)
+    .addHelpText('after', verifyHelp)
     .action(async (checkpoint: string, input: string | undefined, options: VerifyCommandOptions) => {
-      const { run_verify } = await import('./verify-run.js');
-      await run_verify(checkpoint, input, options, streams);
+      const { runVerify } = await import('./verify-run.js');
+      await runVerify(checkpoint, input, options, streams);
     });
 }

@@ -6,40 +6,40 @@ import { type Dtype, dtypes } from './dtype.js';
  * TypeError for a value of the wrong type, RangeError for a wrong value of the right type.
  */
 function message(fn: string, argument: string, what: string, received: unknown, hint: string | undefined): string {
-  const text = `${fn}: expected ${what} for ${argument}, but received ${show(received)} of type ${type_name(received)}`;
+  const text = `${fn}: expected ${what} for ${argument}, but received ${show(received)} of type ${typeName(received)}`;
   return hint === undefined ? text : `${text} (${hint})`;
 }
 
 /** The error for a value of the wrong type. */
-export function type_error(fn: string, argument: string, what: string, received: unknown, hint?: string): TypeError {
+export function typeError(fn: string, argument: string, what: string, received: unknown, hint?: string): TypeError {
   return new TypeError(message(fn, argument, what, received, hint));
 }
 
 /** The error for a wrong value of the right type. */
-export function range_error(fn: string, argument: string, what: string, received: unknown, hint?: string): RangeError {
+export function rangeError(fn: string, argument: string, what: string, received: unknown, hint?: string): RangeError {
   return new RangeError(message(fn, argument, what, received, hint));
 }
 
 // The getter knows typed arrays of every realm (vm contexts, test runners), and cannot be fooled by a property.
-const typed_array_tag = Object.getOwnPropertyDescriptor(
+const typedArrayTag = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype) as object,
   Symbol.toStringTag,
 )?.get as (this: unknown) => string | undefined;
 
 /** 'Float32Array', 'Uint16Array', …; undefined for whatever is no typed array. */
-export function typed_array_name(value: unknown): string | undefined {
-  return typed_array_tag.call(value);
+export function typedArrayName(value: unknown): string | undefined {
+  return typedArrayTag.call(value);
 }
 
 /** What a value is, in one word: null and array beside typeof's words, the class of other objects. */
-export function type_name(value: unknown): string {
+export function typeName(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
   if (typeof value !== 'object') return typeof value;
-  return typed_array_name(value) ?? class_name(value) ?? 'object';
+  return typedArrayName(value) ?? className(value) ?? 'object';
 }
 
-function class_name(value: object): string | undefined {
+function className(value: object): string | undefined {
   try {
     const name: unknown = value.constructor?.name;
     return typeof name === 'string' && name !== '' && name !== 'Object' ? name : undefined;
@@ -48,13 +48,13 @@ function class_name(value: object): string | undefined {
   }
 }
 
-const longest_shown = 60;
+const longestShown = 60;
 
 /** A value as short text for a message; runs no code of the value's own except what reading an array takes. */
 export function show(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      return `'${value.length > longest_shown ? `${value.slice(0, longest_shown)}…` : value}'`;
+      return `'${value.length > longestShown ? `${value.slice(0, longestShown)}…` : value}'`;
     case 'bigint':
       return `${value}n`;
     case 'number':
@@ -62,18 +62,18 @@ export function show(value: unknown): string {
     case 'function':
       return 'a function';
     case 'object':
-      return value === null ? 'null' : show_object(value);
+      return value === null ? 'null' : showObject(value);
     default:
       return String(value);
   }
 }
 
-function show_object(value: object): string {
+function showObject(value: object): string {
   if (Array.isArray(value)) {
     const first = value.slice(0, 8).map((item: unknown) => (Array.isArray(item) ? '[…]' : show(item)));
     return `[${first.join(', ')}${value.length > 8 ? ', …' : ''}]`;
   }
-  return typed_array_name(value) === undefined ? 'an object' : `${(value as Uint8Array).length} elements`;
+  return typedArrayName(value) === undefined ? 'an object' : `${(value as Uint8Array).length} elements`;
 }
 
 /** 'a', 'b', 'c' in quotes and with commas. */
@@ -82,22 +82,22 @@ export function quoted(names: readonly string[]): string {
 }
 
 /** The known name nearest to a misspelt one, as a hint; undefined when none is near. */
-export function did_you_mean(name: string, known: readonly string[]): string | undefined {
+export function didYouMean(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
-  let best_distance = Math.max(1, Math.ceil(name.length / 2));
+  let bestDistance = Math.max(1, Math.ceil(name.length / 2));
   for (const candidate of known) {
-    const distance = edit_distance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance <= best_distance && (best === undefined || distance < best_distance)) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance <= bestDistance && (best === undefined || distance < bestDistance)) {
       best = candidate;
-      best_distance = distance;
+      bestDistance = distance;
     }
   }
   return best === undefined ? undefined : `did you mean '${best}'?`;
 }
 
 /** Levenshtein's distance. */
-function edit_distance(from: string, to: string): number {
-  if (Math.abs(from.length - to.length) > longest_shown) return Number.POSITIVE_INFINITY;
+function editDistance(from: string, to: string): number {
+  if (Math.abs(from.length - to.length) > longestShown) return Number.POSITIVE_INFINITY;
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 1; i <= from.length; i++) {
     const next = [i];
@@ -111,13 +111,13 @@ function edit_distance(from: string, to: string): number {
 }
 
 /** true or false. */
-export function check_boolean(fn: string, argument: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw type_error(fn, argument, 'a boolean', value);
+export function checkBoolean(fn: string, argument: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw typeError(fn, argument, 'a boolean', value);
   return value;
 }
 
 /** A safe integer in [min, max]. */
-export function check_integer(
+export function checkInteger(
   fn: string,
   argument: string,
   value: unknown,
@@ -125,9 +125,9 @@ export function check_integer(
   max = Number.MAX_SAFE_INTEGER,
 ): number {
   if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return value as number;
-  const what = describe_integer(min, max);
-  if (typeof value !== 'number') throw type_error(fn, argument, what, value);
-  throw range_error(
+  const what = describeInteger(min, max);
+  if (typeof value !== 'number') throw typeError(fn, argument, what, value);
+  throw rangeError(
     fn,
     argument,
     what,
@@ -136,13 +136,13 @@ export function check_integer(
   );
 }
 
-function describe_integer(min: number, max: number): string {
+function describeInteger(min: number, max: number): string {
   if (max < Number.MAX_SAFE_INTEGER) return `an integer from ${min} to ${max}`;
   return min > Number.MIN_SAFE_INTEGER ? `an integer ≥ ${min}` : 'an integer';
 }
 
 /** One of a list of names. */
-export function check_one_of<const T extends string>(
+export function checkOneOf<const T extends string>(
   fn: string,
   argument: string,
   value: unknown,
@@ -151,38 +151,38 @@ export function check_one_of<const T extends string>(
 ): T {
   if ((names as readonly unknown[]).includes(value)) return value as T;
   const what = names.length === 1 ? quoted(names) : `one of ${quoted(names)}`;
-  if (typeof value !== 'string') throw type_error(fn, argument, what, value, hint);
-  throw range_error(fn, argument, what, value, hint ?? did_you_mean(value, names));
+  if (typeof value !== 'string') throw typeError(fn, argument, what, value, hint);
+  throw rangeError(fn, argument, what, value, hint ?? didYouMean(value, names));
 }
 
 /** The name of an element type that nninit fills. */
-export function check_dtype(fn: string, value: unknown): Dtype {
-  return check_one_of(fn, 'dtype', value, Object.keys(dtypes) as Dtype[]);
+export function checkDtype(fn: string, value: unknown): Dtype {
+  return checkOneOf(fn, 'dtype', value, Object.keys(dtypes) as Dtype[]);
 }
 
 /** True for `{…}` and objects without a prototype, of any realm; false for arrays and instances of classes. */
-export function is_plain_object(value: unknown): value is Record<string, unknown> {
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
 }
 
 /** The error for an option that the function does not have: it names the nearest one that it has. */
-export function unknown_option(fn: string, name: string, known: readonly string[]): TypeError {
+export function unknownOption(fn: string, name: string, known: readonly string[]): TypeError {
   const what = known.length === 0 ? 'no options' : `one of ${quoted(known)}`;
-  return type_error(fn, 'the name of an option', what, name, did_you_mean(name, known));
+  return typeError(fn, 'the name of an option', what, name, didYouMean(name, known));
 }
 
 /** A plain object that has no option but the known ones; undefined counts as {}. */
-export function check_options<const K extends string>(
+export function checkOptions<const K extends string>(
   fn: string,
   value: unknown,
   known: readonly K[],
 ): { readonly [Name in K]?: unknown } {
   if (value === undefined) return {};
-  if (!is_plain_object(value)) throw type_error(fn, 'options', 'a plain object', value);
+  if (!isPlainObject(value)) throw typeError(fn, 'options', 'a plain object', value);
   for (const name of Object.keys(value)) {
-    if (!(known as readonly string[]).includes(name)) throw unknown_option(fn, name, known);
+    if (!(known as readonly string[]).includes(name)) throw unknownOption(fn, name, known);
   }
   return value as { readonly [Name in K]?: unknown };
 }
@@ -191,19 +191,19 @@ export function check_options<const K extends string>(
  * Checks a shape: an array of integers ≥ 0 whose product stays below 2^53. Returns the product, the number of elements
  * ([] has one).
  */
-export function check_shape(fn: string, shape: unknown): number {
-  if (!Array.isArray(shape)) throw type_error(fn, 'shape', 'an array of integers ≥ 0', shape);
+export function checkShape(fn: string, shape: unknown): number {
+  if (!Array.isArray(shape)) throw typeError(fn, 'shape', 'an array of integers ≥ 0', shape);
   let elements = 1;
   let product = 1; // of the sizes that are not zero, so that [2^52, 2^52, 0] is not refused
   for (let i = 0; i < shape.length; i++) {
     const size: unknown = shape[i];
-    if (!Number.isSafeInteger(size) || (size as number) < 0) check_integer(fn, `shape[${i}]`, size, 0);
+    if (!Number.isSafeInteger(size) || (size as number) < 0) checkInteger(fn, `shape[${i}]`, size, 0);
     if (size === 0) elements = 0;
     else product *= size as number;
   }
   if (elements === 0) return 0;
   if (product > Number.MAX_SAFE_INTEGER) {
-    throw range_error(fn, 'shape', 'a product of at most 2^53 - 1 elements', shape);
+    throw rangeError(fn, 'shape', 'a product of at most 2^53 - 1 elements', shape);
   }
   return product;
 }

@@ -16,7 +16,7 @@ export interface DtypeInfo {
   /** Bits of precision, the hidden one included. */
   readonly precision: number;
   /** The exponent e of the least normal value, 2^(e - 1). */
-  readonly min_exponent: number;
+  readonly minExponent: number;
   /** The name in a safetensors header. */
   readonly safetensors: string;
 }
@@ -29,7 +29,7 @@ export const dtypes: Readonly<Record<Dtype, DtypeInfo>> = {
     code: 0,
     max: 3.4028234663852886e38,
     precision: 24,
-    min_exponent: -125,
+    minExponent: -125,
     safetensors: 'F32',
   },
   float64: {
@@ -38,45 +38,45 @@ export const dtypes: Readonly<Record<Dtype, DtypeInfo>> = {
     code: 1,
     max: Number.MAX_VALUE,
     precision: 53,
-    min_exponent: -1021,
+    minExponent: -1021,
     safetensors: 'F64',
   },
-  float16: { name: 'float16', bytes: 2, code: 2, max: 65504, precision: 11, min_exponent: -13, safetensors: 'F16' },
+  float16: { name: 'float16', bytes: 2, code: 2, max: 65504, precision: 11, minExponent: -13, safetensors: 'F16' },
   bfloat16: {
     name: 'bfloat16',
     bytes: 2,
     code: 3,
     max: 3.3895313892515355e38,
     precision: 8,
-    min_exponent: -125,
+    minExponent: -125,
     safetensors: 'BF16',
   },
 };
 
 const double = new Float64Array(1);
 const words = new Uint32Array(double.buffer);
-const high_word = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 1 : 0; // where the exponent is, by the byte order
+const highWord = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 1 : 0; // where the exponent is, by the byte order
 
 /** The least value of a dtype that is ≥ x, infinite if there is none; the native RoundUp's twin. */
-export function round_up(x: number, dtype: Dtype): number {
+export function roundUp(x: number, dtype: Dtype): number {
   if (!Number.isFinite(x) || dtype === 'float64') return x;
-  const { precision, min_exponent, max } = dtypes[dtype];
+  const { precision, minExponent, max } = dtypes[dtype];
   double[0] = x;
-  const exponent = (((words[high_word] ?? 0) >>> 20) & 0x7ff) - 1022;
-  const spacing = 2 ** (Math.max(exponent, min_exponent) - precision);
+  const exponent = (((words[highWord] ?? 0) >>> 20) & 0x7ff) - 1022;
+  const spacing = 2 ** (Math.max(exponent, minExponent) - precision);
   const up = Math.ceil(x / spacing) * spacing;
   if (up > max) return Number.POSITIVE_INFINITY;
   return Math.max(up, -max);
 }
 
 /** The typed array of a dtype over `length` elements of given memory. */
-export function view_of(dtype: Dtype, memory: ArrayBufferLike, byte_offset: number, length: number): TensorData {
+export function viewOf(dtype: Dtype, memory: ArrayBufferLike, byteOffset: number, length: number): TensorData {
   switch (dtype) {
     case 'float32':
-      return new Float32Array(memory, byte_offset, length);
+      return new Float32Array(memory, byteOffset, length);
     case 'float64':
-      return new Float64Array(memory, byte_offset, length);
+      return new Float64Array(memory, byteOffset, length);
     default:
-      return new Uint16Array(memory, byte_offset, length);
+      return new Uint16Array(memory, byteOffset, length);
   }
 }

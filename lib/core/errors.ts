@@ -35,13 +35,13 @@ export class WriteError extends Error {
 
   constructor(action: string, path: string, cause: unknown) {
     super(`could not ${action} ${path}: ${strerror(cause)}`, { cause });
-    this.code = error_code(cause) ?? 'ERR_NNINIT_WRITE';
+    this.code = errorCode(cause) ?? 'ERR_NNINIT_WRITE';
     this.path = path;
   }
 }
 
 /** What messages call the stream. */
-export const stdout_name = 'standard output';
+export const stdoutName = 'standard output';
 
 /** A signal or an AbortSignal ended the work. */
 export class InterruptedError extends Error {
@@ -58,7 +58,7 @@ export class InterruptedError extends Error {
 }
 
 /** The `code` of a system error. */
-export function error_code(error: unknown): string | undefined {
+export function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }

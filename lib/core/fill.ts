@@ -80,17 +80,17 @@ export interface SparseFill {
 }
 
 /** True for the fills whose elements depend on one another, which cannot be cut into ranges. */
-export function is_whole(fill: Fill): fill is OrthogonalFill | SparseFill {
+export function isWhole(fill: Fill): fill is OrthogonalFill | SparseFill {
   return fill.kind === 'orthogonal' || fill.kind === 'sparse';
 }
 
 /** True for the fills that draw from a generator. */
-export function is_random(fill: Fill): boolean {
+export function isRandom(fill: Fill): boolean {
   return fill.kind !== 'constant' && fill.kind !== 'diagonal';
 }
 
 /** The number by which the native side knows a kind of fill. */
-export const kind_codes: Readonly<Record<Fill['kind'], number>> = {
+export const kindCodes: Readonly<Record<Fill['kind'], number>> = {
   constant: 0,
   uniform: 1,
   normal: 2,
@@ -102,8 +102,8 @@ export const kind_codes: Readonly<Record<Fill['kind'], number>> = {
 
 type NumbersOf<F> = F extends Fill ? readonly Exclude<keyof F, 'kind'>[] : never;
 
-/** The numbers of each kind of fill, in the order of write_numbers. */
-export const fill_numbers: { readonly [K in Fill['kind']]: NumbersOf<Extract<Fill, { kind: K }>> } = {
+/** The numbers of each kind of fill, in the order of writeNumbers. */
+export const fillNumbers: { readonly [K in Fill['kind']]: NumbersOf<Extract<Fill, { kind: K }>> } = {
   constant: ['value'],
   uniform: ['a', 'b'],
   normal: ['mean', 'std'],
@@ -117,7 +117,7 @@ export const fill_numbers: { readonly [K in Fill['kind']]: NumbersOf<Extract<Fil
  * Writes a fill's numbers, at most six, to `out` from `at` on: the native side's parameters. Written out, since a loop over names takes
  * twice as long, which shows in small fills.
  */
-export function write_numbers(fill: Fill, out: Float64Array, at = 0): void {
+export function writeNumbers(fill: Fill, out: Float64Array, at = 0): void {
   switch (fill.kind) {
     case 'constant':
       out[at] = fill.value;

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { did_you_mean, quoted, show } from './check.js';
+import { didYouMean, quoted, show } from './check.js';
 import { InputError } from './errors.js';
-import { type JsonPath, show_path } from './json.js';
+import { type JsonPath, showPath } from './json.js';
 
 /**
  * Checks a value from a JSON file against a schema whose error texts say what is expected ('a whole number ≥ 0').
@@ -9,7 +9,7 @@ import { type JsonPath, show_path } from './json.js';
  * @param path where the value stands in the file
  * @throws InputError with the path, what was expected and what was there: the first problem, and how many more there are
  */
-export function parse_with<S extends z.ZodType>(
+export function parseWith<S extends z.ZodType>(
   schema: S,
   value: unknown,
   source: string,
@@ -25,13 +25,13 @@ export function parse_with<S extends z.ZodType>(
 
 function describe(issue: z.core.$ZodIssue, root: unknown, prefix: JsonPath): string {
   const path = [...prefix, ...(issue.path as JsonPath)];
-  if (issue.code === 'unrecognized_keys') return `${show_path([...path, issue.keys[0] ?? ''])}: ${issue.message}`;
-  const received = value_at(root, issue.path);
-  const where = path.length === 0 ? '' : `${show_path(path)}: `;
+  if (issue.code === 'unrecognized_keys') return `${showPath([...path, issue.keys[0] ?? ''])}: ${issue.message}`;
+  const received = valueAt(root, issue.path);
+  const where = path.length === 0 ? '' : `${showPath(path)}: `;
   return `${where}expected ${issue.message}, but ${received === undefined ? 'it is missing' : `received ${show(received)}`}`;
 }
 
-function value_at(root: unknown, path: readonly PropertyKey[]): unknown {
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   let value = root;
   for (const key of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
@@ -41,10 +41,10 @@ function value_at(root: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** The error text of a strict object: what is expected of its keys, the nearest one named, or of the whole. */
-export function object_error(known: readonly string[], what = 'an object') {
+export function objectError(known: readonly string[], what = 'an object') {
   return (issue: { readonly code?: string | undefined; readonly keys?: readonly string[] }): string => {
     if (issue.code !== 'unrecognized_keys') return what;
-    const hint = did_you_mean(issue.keys?.[0] ?? '', known);
+    const hint = didYouMean(issue.keys?.[0] ?? '', known);
     return `unknown key, expected one of ${quoted(known)}${hint === undefined ? '' : ` (${hint})`}`;
   };
 }

@@ -1,4 +1,11 @@
-import { applyEdits, modify, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
+import {
+  applyEdits,
+  modify,
+  type Node,
+  type ParseError,
+  parseTree as parseJson,
+  printParseErrorCode,
+} from 'jsonc-parser';
 import { InputError } from './errors.js';
 
 /** A path into a JSON document: names and indices. */
@@ -15,7 +22,7 @@ export interface JsonDocument {
    * The keys of the object under a top-level key, or of the whole without one, as the text has them: JavaScript objects move keys
    * such as "0" to the front.
    */
-  keys_of(key?: string): string[];
+  keysOf(key?: string): string[];
 }
 
 /**
@@ -24,10 +31,10 @@ export interface JsonDocument {
  * @throws InputError with line and column for what is no JSON, for a duplicate key (JSON.parse would keep the last
  *   silently), and for bytes that are not UTF-8
  */
-export function read_json(bytes: Uint8Array, source: string): JsonDocument {
+export function readJson(bytes: Uint8Array, source: string): JsonDocument {
   const text = decode(bytes, source);
   const errors: ParseError[] = [];
-  const tree = parse_tree(text, source, errors);
+  const tree = parseTree(text, source, errors);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -38,12 +45,12 @@ export function read_json(bytes: Uint8Array, source: string): JsonDocument {
     const where = first === undefined ? '' : `:${position(text, first.offset)}`;
     throw new InputError(`${source}${where}: expected JSON: ${what}`, { path: source, cause });
   }
-  if (tree !== undefined) refuse_duplicates(tree, [], text, source);
+  if (tree !== undefined) refuseDuplicates(tree, [], text, source);
   return {
     source,
     text,
     value,
-    keys_of(key) {
+    keysOf(key) {
       const property = tree?.children?.findLast((child) => child.children?.[0]?.value === key);
       const object = key === undefined ? tree : property?.children?.[1];
       return (object?.children ?? []).map((child) => String(child.children?.[0]?.value));
@@ -59,9 +66,9 @@ function decode(bytes: Uint8Array, source: string): string {
   }
 }
 
-function parse_tree(text: string, source: string, errors: ParseError[]): Node | undefined {
+function parseTree(text: string, source: string, errors: ParseError[]): Node | undefined {
   try {
-    return parseTree(text, errors, { disallowComments: true });
+    return parseJson(text, errors, { disallowComments: true });
   } catch (cause) {
     throw new InputError(`${source}: nested too deeply`, { path: source, cause }); // the parser is recursive
   }
@@ -78,10 +85,10 @@ function position(text: string, offset: number): string {
   return `${before.split('\n').length}:${offset - before.lastIndexOf('\n')}`;
 }
 
-function refuse_duplicates(node: Node, path: JsonPath, text: string, source: string): void {
+function refuseDuplicates(node: Node, path: JsonPath, text: string, source: string): void {
   const children = node.children ?? [];
   if (node.type === 'array') {
-    for (const [index, child] of children.entries()) refuse_duplicates(child, [...path, index], text, source);
+    for (const [index, child] of children.entries()) refuseDuplicates(child, [...path, index], text, source);
     return;
   }
   const seen = new Set<string>();
@@ -92,12 +99,12 @@ function refuse_duplicates(node: Node, path: JsonPath, text: string, source: str
     const here = [...path, name];
     if (seen.has(name)) {
       const where = `${source}:${position(text, key.offset)}`;
-      throw new InputError(`${where}: ${show_path(here)}: expected each key once, but this one stands here again`, {
+      throw new InputError(`${where}: ${showPath(here)}: expected each key once, but this one stands here again`, {
         path: source,
       });
     }
     seen.add(name);
-    refuse_duplicates(value, here, text, source);
+    refuseDuplicates(value, here, text, source);
   }
 }
 
@@ -105,17 +112,17 @@ function refuse_duplicates(node: Node, path: JsonPath, text: string, source: str
 const maps: JsonPath = ['tensors', 'layers', 'initializers', 'overrides'];
 
 /** `tensors["h.0.weight"].shape[1]`: names in brackets, words of the format after a dot. */
-export function show_path(path: JsonPath): string {
+export function showPath(path: JsonPath): string {
   const text = path.map((key, index) => {
     if (typeof key === 'number') return `[${key}]`;
-    const is_word = /^[A-Za-z_$][\w$]*$/.test(key) && !(index === 1 && maps.includes(path[0] ?? ''));
-    return is_word ? `.${key}` : `[${JSON.stringify(key)}]`;
+    const isWord = /^[A-Za-z_$][\w$]*$/.test(key) && !(index === 1 && maps.includes(path[0] ?? ''));
+    return isWord ? `.${key}` : `[${JSON.stringify(key)}]`;
   });
   return text.join('').replace(/^\./, '');
 }
 
 /** Sets a top-level key, and leaves the rest of the text as it is: numbers such as 1e-05 keep their spelling. */
-export function set_key(text: string, key: string, value: unknown): string {
+export function setKey(text: string, key: string, value: unknown): string {
   const formattingOptions = { insertSpaces: true, tabSize: 2, eol: text.includes('\r\n') ? '\r\n' : '\n' };
   return applyEdits(text, modify(text, [key], value, { formattingOptions }));
 }

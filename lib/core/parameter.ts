@@ -1,4 +1,4 @@
-import { check_integer, check_one_of, range_error, type_error } from './check.js';
+import { checkInteger, checkOneOf, rangeError, typeError } from './check.js';
 
 interface Described<N extends string> {
   readonly name: N;
@@ -60,36 +60,36 @@ export type OptionsOf<Ps extends readonly Parameter[]> = {
 };
 
 /** Checks one value against its description. */
-export function check_parameter(fn: string, parameter: Parameter, value: unknown): number | string {
+export function checkParameter(fn: string, parameter: Parameter, value: unknown): number | string {
   switch (parameter.kind) {
     case 'number':
-      return check_number(fn, parameter, value);
+      return checkNumber(fn, parameter, value);
     case 'integer':
-      return check_integer(fn, parameter.name, value, parameter.min);
+      return checkInteger(fn, parameter.name, value, parameter.min);
     case 'enum': {
       const list = parameter.values;
       if (list.includes(value as string)) return value as string;
-      return check_one_of(
+      return checkOneOf(
         fn,
         parameter.name,
         value,
         list,
-        typeof value === 'string' ? torch_says(parameter.name, value) : undefined,
+        typeof value === 'string' ? torchSays(parameter.name, value) : undefined,
       );
     }
   }
 }
 
-function check_number(fn: string, parameter: NumberParameter, value: unknown): number {
+function checkNumber(fn: string, parameter: NumberParameter, value: unknown): number {
   const { name, min = Number.NEGATIVE_INFINITY, finite = true } = parameter;
   if (typeof value === 'number' && (!finite || (Number.isFinite(value) && value >= min))) return value;
   const what = `a${finite ? ' finite' : ''} number${Number.isFinite(min) ? ` ≥ ${min}` : ''}`;
-  if (typeof value !== 'number') throw type_error(fn, name, what, value);
-  throw range_error(fn, name, what, value);
+  if (typeof value !== 'number') throw typeError(fn, name, what, value);
+  throw rangeError(fn, name, what, value);
 }
 
 /** PyTorch's words, for whoever searches for them. */
-function torch_says(name: string, value: string): string | undefined {
+function torchSays(name: string, value: string): string | undefined {
   if (name === 'mode') return `Mode ${value} not supported`;
   return name === 'nonlinearity' ? `Unsupported nonlinearity ${value}` : undefined;
 }

@@ -1,4 +1,4 @@
 /** The elements of a tensor of a shape that has been checked: the product of its sizes, for [] one. */
-export function elements_of(shape: readonly number[]): number {
+export function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }

@@ -43,7 +43,7 @@ const plain = (tag: string, bytes: number): StoredInfo => ({ tag, pack: 1, bytes
  *
  * https://github.com/huggingface/safetensors, `safetensors/src/tensor.rs`, `enum Dtype`
  */
-export const stored_dtypes: Readonly<Record<StoredDtype, StoredInfo>> = {
+export const storedDtypes: Readonly<Record<StoredDtype, StoredInfo>> = {
   bool: plain('BOOL', 1),
   float4_e2m1fn: { tag: 'F4', pack: 2, bytes: 1 },
   float6_e2m3fn: { tag: 'F6_E2M3', pack: 4, bytes: 3 },
@@ -69,31 +69,31 @@ export const stored_dtypes: Readonly<Record<StoredDtype, StoredInfo>> = {
 };
 
 /** All names, in the table's order. */
-export const stored_names = Object.keys(stored_dtypes) as readonly StoredDtype[];
+export const storedNames = Object.keys(storedDtypes) as readonly StoredDtype[];
 
 /** The place of each in the reference's enumeration; its writer sorts by it, descending. */
-export const stored_order: ReadonlyMap<StoredDtype, number> = new Map(stored_names.map((name, at) => [name, at]));
+export const storedOrder: ReadonlyMap<StoredDtype, number> = new Map(storedNames.map((name, at) => [name, at]));
 
-const by_tag: ReadonlyMap<string, StoredDtype> = new Map(stored_names.map((name) => [stored_dtypes[name].tag, name]));
+const byTag: ReadonlyMap<string, StoredDtype> = new Map(storedNames.map((name) => [storedDtypes[name].tag, name]));
 
 /** The element type that a header calls `tag`; undefined for unknown ones. */
-export function stored_of_tag(tag: string): StoredDtype | undefined {
-  return by_tag.get(tag);
+export function storedOfTag(tag: string): StoredDtype | undefined {
+  return byTag.get(tag);
 }
 
 /** Bytes that elements of a type take; no whole number where those of less than a byte do not fill their last one. */
-export function stored_bytes(dtype: StoredDtype, elements: number): number {
-  const { pack, bytes } = stored_dtypes[dtype];
+export function storedBytes(dtype: StoredDtype, elements: number): number {
+  const { pack, bytes } = storedDtypes[dtype];
   return elements * (bytes / pack);
 }
 
 /** Elements of a type that so many bytes hold; whole packs of them. */
-export function stored_elements(dtype: StoredDtype, length: number): number {
-  const { pack, bytes } = stored_dtypes[dtype];
+export function storedElements(dtype: StoredDtype, length: number): number {
+  const { pack, bytes } = storedDtypes[dtype];
   return (length / bytes) * pack;
 }
 
 /** True for the types that can hold random values; the others can only be zeros. */
-export function is_fillable(dtype: StoredDtype): dtype is Dtype {
+export function isFillable(dtype: StoredDtype): dtype is Dtype {
   return Object.hasOwn(dtypes, dtype);
 }

@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { PlacedTensor } from '../checkpoint/virtual/chunks.js';
 import { version } from '../core/version.js';
-import { is_torch_key, type Key } from '../native/addon.js';
-import { type Keys, stream_versions } from '../plan/keys.js';
+import { isTorchKey, type Key } from '../native/addon.js';
+import { type Keys, streamVersions } from '../plan/keys.js';
 import type { ResolvedTensor } from '../plan/plan.js';
 
-export const config_name = 'config.json';
+export const configName = 'config.json';
 
 /** What `--format` knows. */
 export const formats = ['safetensors', 'npy', 'raw'] as const;
@@ -18,8 +18,8 @@ export interface OutputFile {
   readonly head: Uint8Array;
   /** In the order of the file; `offset` counts from the end of the head. */
   readonly tensors: readonly PlacedTensor[];
-  readonly data_bytes: number;
-  readonly file_bytes: number;
+  readonly dataBytes: number;
+  readonly fileBytes: number;
 }
 
 /** A file of text. */
@@ -37,19 +37,19 @@ export interface FileSet {
   /** The index or the manifest: what is written last, and says that all is there. A single safetensors file has none. */
   readonly index: Document | undefined;
   /** Whether a file's head tells its content, seed and plan included. */
-  readonly self_describing: boolean;
+  readonly selfDescribing: boolean;
   /** SHA-256 in hex of all that the files are made of: equal digests, equal bytes. */
   readonly digest: string;
 }
 
 /** What every file or manifest says of its making, keys sorted. */
-export function metadata_of(tensors: readonly ResolvedTensor[], keys: Keys): Record<string, string> {
+export function metadataOf(tensors: readonly ResolvedTensor[], keys: Keys): Record<string, string> {
   return {
     format: 'pt',
     'nninit.engine': keys.engine,
-    'nninit.plan': plan_digest(tensors, keys),
+    'nninit.plan': planDigest(tensors, keys),
     'nninit.seed': String(keys.seed),
-    'nninit.stream_version': String(stream_versions[keys.engine]),
+    'nninit.stream_version': String(streamVersions[keys.engine]),
     'nninit.version': version,
   };
 }
@@ -58,33 +58,33 @@ export function metadata_of(tensors: readonly ResolvedTensor[], keys: Keys): Rec
  * 128 bits of SHA-256, in hex, over what the tensors are filled with: names, dtypes, shapes, resolved fills, streams, slices, … So
  * two files with the same names and shapes but other initializers are told apart by their heads.
  */
-function plan_digest(tensors: readonly ResolvedTensor[], keys: Keys): string {
+function planDigest(tensors: readonly ResolvedTensor[], keys: Keys): string {
   const hash = createHash('sha256');
   for (const tensor of tensors) {
-    const { name, dtype, shape, fill, stream, slice, zero_row, part_of } = tensor;
-    const facts = [name, dtype, shape, fill, stream, slice ?? null, zero_row ?? null, part_of ?? null];
-    hash.update(JSON.stringify(facts, plain_bigint)).update('\n');
-    update_with_key(hash, keys.of(tensor));
+    const { name, dtype, shape, fill, stream, slice, zeroRow, partOf } = tensor;
+    const facts = [name, dtype, shape, fill, stream, slice ?? null, zeroRow ?? null, partOf ?? null];
+    hash.update(JSON.stringify(facts, plainBigint)).update('\n');
+    updateWithKey(hash, keys.of(tensor));
   }
   return hash.digest('hex').slice(0, 32);
 }
 
 /** In the engine torch a tensor's values depend on the draws before it, and its key is what became of them. */
-function update_with_key(hash: Hash, key: Key): void {
-  if (!is_torch_key(key)) return;
+function updateWithKey(hash: Hash, key: Key): void {
+  if (!isTorchKey(key)) return;
   hash.update(key.state).update(`${key.total} ${key.offset ?? 0}\n`);
 }
 
-function plain_bigint(_key: string, value: unknown): unknown {
+function plainBigint(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value;
 }
 
 /** The digest of a set of files. */
-export function digest_of(set: Omit<FileSet, 'digest'>, metadata: Readonly<Record<string, string>>): string {
+export function digestOf(set: Omit<FileSet, 'digest'>, metadata: Readonly<Record<string, string>>): string {
   const hash = createHash('sha256');
   hash.update(JSON.stringify([set.format, metadata, set.config ?? null, set.index ?? null]));
-  for (const { name, head, file_bytes } of set.files) {
-    hash.update(JSON.stringify([name, head.length, file_bytes])).update(head);
+  for (const { name, head, fileBytes } of set.files) {
+    hash.update(JSON.stringify([name, head.length, fileBytes])).update(head);
   }
   return hash.digest('hex');
 }

@@ -1,11 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../core/errors.js';
-import { manifest_name } from './raw/names.js';
-import { type FileHeader, type FileTensor, not_there, read_header, unreadable } from './safetensors/read-header.js';
-import { index_suffix, read_index } from './safetensors/read-index.js';
+import { manifestName } from './raw/names.js';
+import { type FileHeader, type FileTensor, notThere, readHeader, unreadable } from './safetensors/read-header.js';
+import { indexSuffix, readIndex } from './safetensors/read-index.js';
 
-export { type FileHeader, type FileTensor, read_header } from './safetensors/read-header.js';
+export { type FileHeader, type FileTensor, readHeader } from './safetensors/read-header.js';
 
 /** A tensor of a checkpoint and the file that holds it. */
 export interface CheckpointTensor extends FileTensor {
@@ -36,25 +36,25 @@ const suffix = '.safetensors';
  * @throws InputError with the path: ERR_NNINIT_READ, ERR_NNINIT_HEADER, ERR_NNINIT_INDEX, ERR_NNINIT_MANIFEST, or ERR_NNINIT_CHECKPOINT for a folder that holds
  *   no checkpoint or several
  */
-export async function open_checkpoint(path: string): Promise<Checkpoint> {
-  const found = (await is_folder(path)) ? await find_checkpoint(path) : path;
-  if (basename(found) === manifest_name) {
-    const { read_manifest } = await import('./raw/read-manifest.js'); // with zod, which takes a while
-    return checkpoint_of(found, await read_manifest(found));
+export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  const found = (await isFolder(path)) ? await findCheckpoint(path) : path;
+  if (basename(found) === manifestName) {
+    const { readManifest } = await import('./raw/read-manifest.js'); // with zod, which takes a while
+    return checkpointOf(found, await readManifest(found));
   }
-  return found.endsWith('.json') ? await open_index(found) : checkpoint_of(found, [await read_header(found)]);
+  return found.endsWith('.json') ? await openIndex(found) : checkpointOf(found, [await readHeader(found)]);
 }
 
-async function is_folder(path: string): Promise<boolean> {
+async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (cause) {
-    throw await not_there(path, cause);
+    throw await notThere(path, cause);
   }
 }
 
 /** The file or index that is meant by a folder. */
-async function find_checkpoint(folder: string): Promise<string> {
+async function findCheckpoint(folder: string): Promise<string> {
   let names: string[];
   try {
     names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
@@ -63,13 +63,13 @@ async function find_checkpoint(folder: string): Promise<string> {
   }
   const refuse = (what: string) =>
     new InputError(`${folder}: ${what}`, { path: folder, code: 'ERR_NNINIT_CHECKPOINT' });
-  const usual = [`model${suffix}`, `model${index_suffix}`].filter((name) => names.includes(name));
-  const indexes = names.filter((name) => name.endsWith(index_suffix));
+  const usual = [`model${suffix}`, `model${indexSuffix}`].filter((name) => names.includes(name));
+  const indexes = names.filter((name) => name.endsWith(indexSuffix));
   const files = names.filter((name) => name.endsWith(suffix));
-  const manifest = names.filter((name) => name === manifest_name);
+  const manifest = names.filter((name) => name === manifestName);
   const [choice, ...more] = [usual, indexes, files, manifest].find((list) => list.length > 0) ?? [];
   if (choice === undefined)
-    throw refuse(`expected a checkpoint, but there is no file ${suffix} and no ${manifest_name}`);
+    throw refuse(`expected a checkpoint, but there is no file ${suffix} and no ${manifestName}`);
   if (more.length > 0) {
     const list = [choice, ...more].slice(0, 5).join(', ') + (more.length > 4 ? ', …' : '');
     throw refuse(`expected one checkpoint, but there are ${more.length + 1}: ${list}; name the one you mean`);
@@ -77,34 +77,34 @@ async function find_checkpoint(folder: string): Promise<string> {
   return join(folder, choice);
 }
 
-async function open_index(path: string): Promise<Checkpoint> {
-  const files_of = await read_index(path);
+async function openIndex(path: string): Promise<Checkpoint> {
+  const filesOf = await readIndex(path);
   const refuse = (what: string) => new InputError(`${path}: ${what}`, { path, code: 'ERR_NNINIT_INDEX' });
-  const by_file = new Map<string, string[]>();
-  for (const [tensor, file] of files_of) {
-    const list = by_file.get(file);
-    if (list === undefined) by_file.set(file, [tensor]);
+  const byFile = new Map<string, string[]>();
+  for (const [tensor, file] of filesOf) {
+    const list = byFile.get(file);
+    if (list === undefined) byFile.set(file, [tensor]);
     else list.push(tensor);
   }
   const headers: FileHeader[] = [];
-  for (const [name, expected] of [...by_file].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const header = await read_header(join(dirname(path), name));
+  for (const [name, expected] of [...byFile].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const header = await readHeader(join(dirname(path), name));
     const held = new Set(header.tensors.map((tensor) => tensor.name));
     const missing = expected.find((tensor) => !held.has(tensor));
     if (missing !== undefined)
       throw refuse(`expected tensor ${JSON.stringify(missing)} in ${name}, but it is not there`);
-    const extra = header.tensors.find((tensor) => files_of.get(tensor.name) !== name);
+    const extra = header.tensors.find((tensor) => filesOf.get(tensor.name) !== name);
     if (extra !== undefined) {
-      const elsewhere = files_of.get(extra.name);
+      const elsewhere = filesOf.get(extra.name);
       const where = elsewhere === undefined ? 'in no file' : `in ${elsewhere}`;
       throw refuse(`expected tensor ${JSON.stringify(extra.name)} ${where}, but ${name} holds it`);
     }
     headers.push(header);
   }
-  return checkpoint_of(path, headers);
+  return checkpointOf(path, headers);
 }
 
-function checkpoint_of(path: string, files: readonly FileHeader[]): Checkpoint {
+function checkpointOf(path: string, files: readonly FileHeader[]): Checkpoint {
   const tensors = new Map<string, CheckpointTensor>();
   for (const file of files) {
     for (const tensor of file.tensors) tensors.set(tensor.name, { ...tensor, file });

@@ -1,22 +1,22 @@
-import { check_integer, is_plain_object, type_error, unknown_option } from '../core/check.js';
+import { checkInteger, isPlainObject, typeError, unknownOption } from '../core/check.js';
 import type { Fill } from '../core/fill.js';
-import { check_parameter, type Parameter } from '../core/parameter.js';
-import { max_threads } from '../native/addon.js';
+import { checkParameter, type Parameter } from '../core/parameter.js';
+import { maxThreads } from '../native/addon.js';
 import { Generator } from '../random/generator.js';
-import { as_tensor, type CheckedTensor } from '../tensor/tensor.js';
+import { asTensor, type CheckedTensor } from '../tensor/tensor.js';
 import type { Definition } from './definition.js';
-import { definition_of, type Name } from './initializers.js';
-import { default_of } from './resolve.js';
+import { definitionOf, type Name } from './initializers.js';
+import { defaultOf } from './resolve.js';
 
-/** A number of threads as a caller gives it: 1 to max_threads. */
-export function check_threads(fn: string, value: unknown): number {
-  return check_integer(fn, 'threads', value, 1, max_threads);
+/** A number of threads as a caller gives it: 1 to maxThreads. */
+export function checkThreads(fn: string, value: unknown): number {
+  return checkInteger(fn, 'threads', value, 1, maxThreads);
 }
 
 /** A generator as a caller gives it. */
-export function check_generator(fn: string, value: unknown): Generator {
+export function checkGenerator(fn: string, value: unknown): Generator {
   if (value instanceof Generator) return value;
-  throw type_error(fn, 'generator', 'a Generator', value);
+  throw typeError(fn, 'generator', 'a Generator', value);
 }
 
 /** A call of `init.*_`, all of it checked and none of it done: what an executor needs to do it. */
@@ -42,7 +42,7 @@ export interface Binding {
   readonly definition: Definition;
   /** In order; 'generator' stands at the end where one is drawn from. */
   readonly positional: readonly (Parameter | 'generator')[];
-  readonly by_name: ReadonlyMap<string, Parameter>;
+  readonly byName: ReadonlyMap<string, Parameter>;
   readonly defaults: Readonly<Values>;
   readonly required: readonly Parameter[];
   /** Names of options that are no parameters: generator, threads and the executor's own. */
@@ -50,16 +50,16 @@ export interface Binding {
 }
 
 /** Prepares for calls of one initializer. `extra` names options that the executor looks after, such as the pool's signal. */
-export function binding_for(name: Name, extra: readonly string[] = []): Binding {
+export function bindingFor(name: Name, extra: readonly string[] = []): Binding {
   const fn = `${name}_`;
-  const definition = definition_of(name);
+  const definition = definitionOf(name);
   const { parameters, random } = definition;
   const positional = parameters.filter((parameter) => parameter.positional);
   return {
     fn,
     definition,
     positional: random ? [...positional, 'generator'] : positional,
-    by_name: new Map(parameters.map((parameter) => [parameter.name, parameter])),
+    byName: new Map(parameters.map((parameter) => [parameter.name, parameter])),
     defaults: Object.fromEntries(parameters.map((parameter) => [parameter.name, parameter.default])),
     required: parameters.filter((parameter) => parameter.required),
     others: [...(random ? ['generator'] : []), 'threads', ...extra],
@@ -74,7 +74,7 @@ interface Arguments {
   extra: Readonly<Record<string, unknown>>;
 }
 
-const no_extra: Readonly<Record<string, unknown>> = Object.freeze({});
+const noExtra: Readonly<Record<string, unknown>> = Object.freeze({});
 
 /**
  * Reads the arguments of a call (the tensor, values by position, and keywords in a last plain object), checks everything
@@ -83,9 +83,9 @@ const no_extra: Readonly<Record<string, unknown>> = Object.freeze({});
  * @throws TypeError and RangeError, in the name of `init.*_`
  */
 export function prepare(binding: Binding, target: unknown, args: readonly unknown[]): Call {
-  const { values, generator, threads, extra } = read_arguments(binding, args);
+  const { values, generator, threads, extra } = readArguments(binding, args);
   const { fn, definition } = binding;
-  const tensor = as_tensor(fn, target);
+  const tensor = asTensor(fn, target);
   const { shape, size, dtype } = tensor;
   const site = { fn, shape, size, dtype };
   const fill = definition.resolve(site, values);
@@ -96,28 +96,28 @@ export function prepare(binding: Binding, target: unknown, args: readonly unknow
   return { fn, tensor, fill, random: definition.random && size > 0, generator, threads, extra };
 }
 
-function read_arguments(binding: Binding, args: readonly unknown[]): Arguments {
+function readArguments(binding: Binding, args: readonly unknown[]): Arguments {
   const last = args[args.length - 1];
   const keywords = typeof last === 'object' && last !== null && !(last instanceof Generator) ? last : undefined;
   const count = keywords === undefined ? args.length : args.length - 1;
   const values: Values = args.length === 0 ? binding.defaults : { ...binding.defaults };
-  const result: Arguments = { values, generator: undefined, threads: 0, extra: no_extra };
+  const result: Arguments = { values, generator: undefined, threads: 0, extra: noExtra };
   for (let i = 0; i < count; i++) {
     const value = args[i];
     const parameter = binding.positional[i];
     if (value === undefined && i <= binding.positional.length) continue; // the options' own place included
-    if (parameter === undefined) throw too_many(binding, i, value);
-    if (parameter === 'generator') result.generator = check_generator(binding.fn, value);
-    else values[parameter.name] = check_parameter(binding.fn, parameter, value);
+    if (parameter === undefined) throw tooMany(binding, i, value);
+    if (parameter === 'generator') result.generator = checkGenerator(binding.fn, value);
+    else values[parameter.name] = checkParameter(binding.fn, parameter, value);
   }
-  if (keywords !== undefined) read_keywords(binding, args, count, keywords, result);
+  if (keywords !== undefined) readKeywords(binding, args, count, keywords, result);
   for (const parameter of binding.required) {
-    if (values[parameter.name] === undefined) default_of(binding.fn, parameter);
+    if (values[parameter.name] === undefined) defaultOf(binding.fn, parameter);
   }
   return result;
 }
 
-function read_keywords(
+function readKeywords(
   binding: Binding,
   args: readonly unknown[],
   count: number,
@@ -125,38 +125,38 @@ function read_keywords(
   result: Arguments,
 ): void {
   const { fn } = binding;
-  if (!is_plain_object(keywords)) {
+  if (!isPlainObject(keywords)) {
     const next = binding.positional[count];
     const argument = next === undefined || next === 'generator' ? (next ?? 'options') : next.name;
-    throw type_error(fn, argument, argument === 'generator' ? 'a Generator' : 'a plain object of options', keywords);
+    throw typeError(fn, argument, argument === 'generator' ? 'a Generator' : 'a plain object of options', keywords);
   }
   for (const name of Object.keys(keywords)) {
     const value = keywords[name];
-    const parameter = binding.by_name.get(name);
+    const parameter = binding.byName.get(name);
     if (parameter === undefined && !binding.others.includes(name)) {
-      throw unknown_option(fn, name, [...binding.by_name.keys(), ...binding.others]);
+      throw unknownOption(fn, name, [...binding.byName.keys(), ...binding.others]);
     }
     if (value === undefined) continue;
-    refuse_twice(binding, args, count, name, value);
-    if (parameter !== undefined) result.values[name] = check_parameter(fn, parameter, value);
-    else if (name === 'generator') result.generator = check_generator(fn, value);
-    else if (name === 'threads') result.threads = check_threads(fn, value);
+    refuseTwice(binding, args, count, name, value);
+    if (parameter !== undefined) result.values[name] = checkParameter(fn, parameter, value);
+    else if (name === 'generator') result.generator = checkGenerator(fn, value);
+    else if (name === 'threads') result.threads = checkThreads(fn, value);
     else result.extra = { ...result.extra, [name]: value };
   }
 }
 
-function refuse_twice(binding: Binding, args: readonly unknown[], count: number, name: string, value: unknown): void {
+function refuseTwice(binding: Binding, args: readonly unknown[], count: number, name: string, value: unknown): void {
   for (let i = 0; i < count; i++) {
     const parameter = binding.positional[i];
     const known = parameter === 'generator' ? parameter : parameter?.name;
     if (known !== name || args[i] === undefined) continue;
-    throw type_error(binding.fn, name, 'one value', value, 'it was given by position already');
+    throw typeError(binding.fn, name, 'one value', value, 'it was given by position already');
   }
 }
 
-function too_many({ fn, positional }: Binding, i: number, value: unknown): TypeError {
+function tooMany({ fn, positional }: Binding, i: number, value: unknown): TypeError {
   const takes = ['tensor', ...positional.map((each) => (each === 'generator' ? each : each.name)), '{ options }'];
-  return type_error(fn, `argument ${i + 2}`, 'nothing', value, `it takes ${takes.join(', ')}`);
+  return typeError(fn, `argument ${i + 2}`, 'nothing', value, `it takes ${takes.join(', ')}`);
 }
 
 /**
@@ -168,7 +168,7 @@ export function bind<F>(
   execute: (binding: Binding, tensor: unknown, args: readonly unknown[]) => unknown,
   extra: readonly string[] = [],
 ): F {
-  const binding = binding_for(name, extra);
+  const binding = bindingFor(name, extra);
   const bound = (tensor: unknown, ...args: readonly unknown[]): unknown => execute(binding, tensor, args);
   Object.defineProperty(bound, 'name', { value: binding.fn });
   return bound as F;

@@ -45,7 +45,7 @@ export const factor = {
   doc: 'a factor, such as a calculate_gain',
 } as const;
 /** For what is a standard deviation or a bound: at least 0. */
-export const positive_factor = { ...factor, min: 0 } as const;
+export const positiveFactor = { ...factor, min: 0 } as const;
 
 /** Where a weight's inputs and outputs are, for what looks at fans. */
 export const layout = [

@@ -1,4 +1,4 @@
-import { definition_of, type Initializer } from './initializers.js';
+import { definitionOf, type Initializer } from './initializers.js';
 
 /**
  * One random fill while PyTorch constructs a layer or a model. A tensor's values are those of the last draw with its name, unless
@@ -12,6 +12,6 @@ export interface Draw {
 }
 
 /** Whether an initializer draws from a generator. */
-export function is_drawn(initializer: Initializer): boolean {
-  return definition_of(typeof initializer === 'string' ? initializer : initializer.init).random;
+export function isDrawn(initializer: Initializer): boolean {
+  return definitionOf(typeof initializer === 'string' ? initializer : initializer.init).random;
 }

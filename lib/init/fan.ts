@@ -1,4 +1,4 @@
-import { check_integer, check_options, check_shape, range_error, show } from '../core/check.js';
+import { checkInteger, checkOptions, checkShape, rangeError, show } from '../core/check.js';
 
 /** Where a weight's inputs and outputs are. */
 export interface FanOptions {
@@ -36,29 +36,29 @@ export interface Fans {
  * @throws RangeError for fewer than 2 dimensions, an axis that the shape lacks or that is both in and out, or groups that do
  *   not divide the out axis; TypeError for a misspelt option and wrong types
  */
-export function calculate_fans(shape: readonly number[], options?: FanOptions): Fans {
-  const fn = 'calculate_fans';
-  check_shape(fn, shape);
-  const { in_axis = 1, out_axis = 0, groups = 1 } = check_options(fn, options, ['in_axis', 'out_axis', 'groups']);
-  return fans_of(
+export function calculateFans(shape: readonly number[], options?: FanOptions): Fans {
+  const fn = 'calculateFans';
+  checkShape(fn, shape);
+  const { in_axis = 1, out_axis = 0, groups = 1 } = checkOptions(fn, options, ['in_axis', 'out_axis', 'groups']);
+  return fansOf(
     fn,
     shape,
-    check_integer(fn, 'in_axis', in_axis),
-    check_integer(fn, 'out_axis', out_axis),
-    check_integer(fn, 'groups', groups, 1),
+    checkInteger(fn, 'in_axis', in_axis),
+    checkInteger(fn, 'out_axis', out_axis),
+    checkInteger(fn, 'groups', groups, 1),
   );
 }
 
-/** calculate_fans on checked types, in the name of another function. */
-export function fans_of(fn: string, shape: readonly number[], in_axis: number, out_axis: number, groups: number): Fans {
+/** calculateFans on checked types, in the name of another function. */
+export function fansOf(fn: string, shape: readonly number[], in_axis: number, out_axis: number, groups: number): Fans {
   if (shape.length < 2) {
     const why = 'Fan in and fan out can not be computed for tensor with fewer than 2 dimensions';
-    throw range_error(fn, 'shape', '2 or more dimensions', shape, why);
+    throw rangeError(fn, 'shape', '2 or more dimensions', shape, why);
   }
-  const input = axis_of(fn, 'in_axis', in_axis, shape);
-  const output = axis_of(fn, 'out_axis', out_axis, shape);
+  const input = axisOf(fn, 'in_axis', in_axis, shape);
+  const output = axisOf(fn, 'out_axis', out_axis, shape);
   if (input === output) {
-    throw range_error(fn, 'in_axis', `an axis other than out_axis (${out_axis})`, in_axis, `of shape ${show(shape)}`);
+    throw rangeError(fn, 'in_axis', `an axis other than out_axis (${out_axis})`, in_axis, `of shape ${show(shape)}`);
   }
   let receptive = 1;
   for (let axis = 0; axis < shape.length; axis++) {
@@ -67,15 +67,15 @@ export function fans_of(fn: string, shape: readonly number[], in_axis: number, o
   const outputs = shape[output] ?? 0;
   if (outputs % groups !== 0) {
     const why = `dim ${output} must be divisible by groups, in shape ${show(shape)}`;
-    throw range_error(fn, 'groups', `a divisor of ${outputs}`, groups, why);
+    throw rangeError(fn, 'groups', `a divisor of ${outputs}`, groups, why);
   }
   return { fan_in: (shape[input] ?? 0) * receptive, fan_out: (outputs / groups) * receptive };
 }
 
-function axis_of(fn: string, argument: string, axis: number, shape: readonly number[]): number {
+function axisOf(fn: string, argument: string, axis: number, shape: readonly number[]): number {
   const rank = shape.length;
   if (axis < -rank || axis >= rank) {
-    throw range_error(fn, argument, `an axis from ${-rank} to ${rank - 1}`, axis, `of shape ${show(shape)}`);
+    throw rangeError(fn, argument, `an axis from ${-rank} to ${rank - 1}`, axis, `of shape ${show(shape)}`);
   }
   return axis < 0 ? axis + rank : axis;
 }

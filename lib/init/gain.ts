@@ -1,4 +1,4 @@
-import { check_one_of, range_error, type_error } from '../core/check.js';
+import { checkOneOf, rangeError, typeError } from '../core/check.js';
 
 /** One row of the table of gains. */
 export interface Gain {
@@ -21,7 +21,7 @@ export interface Gain {
 
 const torch = 'PyTorch 2.14, torch.nn.init.calculate_gain';
 const he = `He et al. 2015, arXiv:1502.01852; ${torch}`;
-const by_moment = '1 / sqrt(E[f(z)²]), z ~ N(0, 1)';
+const byMoment = '1 / sqrt(E[f(z)²]), z ~ N(0, 1)';
 const identity = { value: 1, formula: '1', source: torch, moment: 1 } as const;
 
 /**
@@ -58,35 +58,35 @@ export const gains = [
   {
     name: 'gelu',
     value: 1.5335304411955353,
-    formula: by_moment,
+    formula: byMoment,
     source: 'nninit; f of Hendrycks & Gimpel 2016, arXiv:1606.08415, the exact one',
     moment: 1.5335304411955353,
   },
   {
     name: 'silu',
     value: 1.676532470331091,
-    formula: by_moment,
+    formula: byMoment,
     source: 'nninit; f of Elfwing et al. 2017, arXiv:1702.03118',
     moment: 1.676532470331091,
   },
   {
     name: 'elu',
     value: 1.2451983007007066,
-    formula: `${by_moment}, α = 1`,
+    formula: `${byMoment}, α = 1`,
     source: 'nninit; f of Clevert et al. 2015, arXiv:1511.07289',
     moment: 1.2451983007007066,
   },
   {
     name: 'mish',
     value: 1.486847581273208,
-    formula: by_moment,
+    formula: byMoment,
     source: 'nninit; f of Misra 2019, arXiv:1908.08681',
     moment: 1.486847581273208,
   },
   {
     name: 'softplus',
     value: 1.0418668355353018,
-    formula: `${by_moment}, β = 1`,
+    formula: `${byMoment}, β = 1`,
     source: 'nninit; f of Dugas et al. 2000 (NIPS 13)',
     moment: 1.0418668355353018,
   },
@@ -109,21 +109,21 @@ const values = new Map<string, number>(gains.map((gain) => [gain.name, gain.valu
  * @throws RangeError for an unknown name and a slope that is not finite; TypeError for wrong types
  */
 export function calculate_gain(nonlinearity: Nonlinearity, param?: number): number {
-  return gain_for('calculate_gain', nonlinearity, 'param', param);
+  return gainFor('calculate_gain', nonlinearity, 'param', param);
 }
 
 /** calculate_gain in the name of another function, whose argument `argument` is the negative slope. */
-export function gain_for(fn: string, nonlinearity: unknown, argument: string, param: number | undefined): number {
+export function gainFor(fn: string, nonlinearity: unknown, argument: string, param: number | undefined): number {
   const gain = values.get(nonlinearity as string);
   if (gain === undefined) {
     const why = typeof nonlinearity === 'string' ? `Unsupported nonlinearity ${nonlinearity}` : undefined;
-    check_one_of(fn, 'nonlinearity', nonlinearity, nonlinearities, why);
+    checkOneOf(fn, 'nonlinearity', nonlinearity, nonlinearities, why);
   }
   if (param === undefined) return gain as number;
   const why = `negative_slope ${String(param)} not a valid number`;
-  if (typeof param !== 'number') throw type_error(fn, argument, 'a finite number', param, why);
+  if (typeof param !== 'number') throw typeError(fn, argument, 'a finite number', param, why);
   // A slope whose square overflows is an error in PyTorch too (OverflowError).
-  if (!Number.isFinite(param * param)) throw range_error(fn, argument, 'a finite number', param, why);
+  if (!Number.isFinite(param * param)) throw rangeError(fn, argument, 'a finite number', param, why);
   // x·x, which is correctly rounded; V8's x ** 2 need not be.
   return nonlinearity === 'leaky_relu' ? Math.sqrt(2 / (1 + param * param)) : (gain as number);
 }
@@ -131,8 +131,8 @@ export function gain_for(fn: string, nonlinearity: unknown, argument: string, pa
 /**
  * The gain of any function: 1 / sqrt(E[f(z)²]) with z ~ N(0, 1), the factor that keeps the second moment through it.
  *
- *     gain_of(Math.tanh)                       // 1.5925374197228315
- *     gain_of((z) => Math.max(0, z))           // 1.4142135623730951
+ *     gainOf(Math.tanh)                       // 1.5925374197228315
+ *     gainOf((z) => Math.max(0, z))           // 1.4142135623730951
  *
  * The integral is Gauss–Hermite's, ∫ f(z)² exp(-z²/2) dz / sqrt(2π), but a kink, such as relu's at 0, leaves plain
  * Gauss–Hermite with four digits at a hundred nodes. So the line is cut in panels of width 1/2, each halved further as
@@ -142,22 +142,22 @@ export function gain_for(fn: string, nonlinearity: unknown, argument: string, pa
  * @throws TypeError if f is no function or returns no number; RangeError where it returns NaN, or where its second moment
  *   is zero (no gain would help) or infinite
  */
-export function gain_of(f: (z: number) => number): number {
-  const fn = 'gain_of';
-  if (typeof f !== 'function') throw type_error(fn, 'f', 'a function', f);
+export function gainOf(f: (z: number) => number): number {
+  const fn = 'gainOf';
+  if (typeof f !== 'function') throw typeError(fn, 'f', 'a function', f);
   const integrand = (z: number): number => {
     const y: unknown = f(z);
-    if (typeof y !== 'number') throw type_error(fn, `f(${z})`, 'a number', y);
-    if (Number.isNaN(y)) throw range_error(fn, `f(${z})`, 'a number', y);
+    if (typeof y !== 'number') throw typeError(fn, `f(${z})`, 'a number', y);
+    if (Number.isNaN(y)) throw rangeError(fn, `f(${z})`, 'a number', y);
     return y * y * Math.exp((-z * z) / 2);
   };
-  const moment = second_moment(integrand);
+  const moment = secondMoment(integrand);
   // Where it converges, the outermost panels hold next to nothing.
   const tails = panel(integrand, -reach, 1 - reach) + panel(integrand, reach - 1, reach);
   if (!Number.isFinite(moment) || tails > 1e-9 * moment) {
-    throw range_error(fn, 'f', 'a function with a finite second moment', moment, 'E[f(z)²] does not converge');
+    throw rangeError(fn, 'f', 'a function with a finite second moment', moment, 'E[f(z)²] does not converge');
   }
-  if (moment === 0) throw range_error(fn, 'f', 'a function with a second moment above zero', moment);
+  if (moment === 0) throw rangeError(fn, 'f', 'a function with a second moment above zero', moment);
   return 1 / Math.sqrt(moment);
 }
 
@@ -165,7 +165,7 @@ const reach = 36; // exp(-36²/2) is 1e-282
 const width = 0.5;
 const deepest = 45; // halvings: a jump is located to 2^-46
 
-function second_moment(integrand: (z: number) => number): number {
+function secondMoment(integrand: (z: number) => number): number {
   let rough = 0;
   const panels: { from: number; to: number; value: number }[] = [];
   for (let from = -reach; from < reach; from += width) {
@@ -197,7 +197,7 @@ function refine(
   );
 }
 
-const rule = gauss_legendre(20);
+const rule = gaussLegendre(20);
 
 function panel(integrand: (z: number) => number, from: number, to: number): number {
   const half = (to - from) / 2;
@@ -208,7 +208,7 @@ function panel(integrand: (z: number) => number, from: number, to: number): numb
 }
 
 /** Nodes and weights of Gauss–Legendre on [-1, 1]: Newton's method on P_n, from the usual cosine guess. */
-function gauss_legendre(n: number): readonly { readonly node: number; readonly weight: number }[] {
+function gaussLegendre(n: number): readonly { readonly node: number; readonly weight: number }[] {
   return Array.from({ length: n }, (_, i) => {
     let node = Math.cos((Math.PI * (i + 0.75)) / (n + 0.5));
     let slope = 0;

@@ -11,7 +11,7 @@
  * They are synchronous, and hold this thread until all bytes are written.
  */
 
-import { run_fill } from '../native/addon.js';
+import { runFill } from '../native/addon.js';
 import { default_generator } from '../random/generator.js';
 import { bind, type Call, prepare } from './binding.js';
 import type { Name } from './initializers.js';
@@ -21,7 +21,7 @@ function run({ tensor, fill, random, generator, threads }: Call): void {
   if (tensor.size === 0) return;
   const { data, dtype } = tensor;
   if (random) (generator ?? default_generator).fill(data, dtype, fill, threads);
-  else run_fill(data, dtype, fill, undefined, 0, threads);
+  else runFill(data, dtype, fill, undefined, 0, threads);
 }
 
 function here<N extends Name>(name: N): InitFunction<N> {
@@ -130,7 +130,7 @@ export const dirac_ = here('dirac');
  * @param tensor 2 or more dimensions: (out, in, *k), or as in_axis and out_axis say
  * @param gain a factor ≥ 0, 1 by default
  * @param generator also a keyword
- * @param options also `in_axis` (1), `out_axis` (0) and `groups` (1), keywords only: see calculate_fans
+ * @param options also `in_axis` (1), `out_axis` (0) and `groups` (1), keywords only: see calculateFans
  */
 export const xavier_uniform_ = here('xavier_uniform');
 
@@ -142,7 +142,7 @@ export const xavier_uniform_ = here('xavier_uniform');
  * @param tensor 2 or more dimensions: (out, in, *k), or as in_axis and out_axis say
  * @param gain a factor ≥ 0, 1 by default
  * @param generator also a keyword
- * @param options also `in_axis` (1), `out_axis` (0) and `groups` (1), keywords only: see calculate_fans
+ * @param options also `in_axis` (1), `out_axis` (0) and `groups` (1), keywords only: see calculateFans
  */
 export const xavier_normal_ = here('xavier_normal');
 
@@ -161,7 +161,7 @@ export const xavier_normal_ = here('xavier_normal');
  * @param nonlinearity what follows, any name in `gains`; 'leaky_relu' by default
  * @param generator also a keyword
  * @param options also, keywords only: `gain`, a number ≥ 0 in place of a and nonlinearity; `in_axis` (1), `out_axis` (0) and
- *   `groups` (1), see calculate_fans
+ *   `groups` (1), see calculateFans
  */
 export const kaiming_uniform_ = here('kaiming_uniform');
 
@@ -169,7 +169,7 @@ export const kaiming_uniform_ = here('kaiming_uniform');
  * He's normal initialization: N(0, std²) with std = gain / sqrt(fan).
  *
  *     init.kaiming_normal_(w, { mode: 'fan_out', nonlinearity: 'relu' })
- *     init.kaiming_normal_(w, { gain: gain_of(my_activation) })
+ *     init.kaiming_normal_(w, { gain: gainOf(my_activation) })
  *
  * He et al. 2015, Delving deep into rectifiers, arXiv:1502.01852. Warns on a tensor without elements, as PyTorch does.
  *
@@ -179,7 +179,7 @@ export const kaiming_uniform_ = here('kaiming_uniform');
  * @param nonlinearity what follows, any name in `gains`; 'leaky_relu' by default
  * @param generator also a keyword
  * @param options also, keywords only: `gain`, a number ≥ 0 in place of a and nonlinearity; `in_axis` (1), `out_axis` (0) and
- *   `groups` (1), see calculate_fans
+ *   `groups` (1), see calculateFans
  */
 export const kaiming_normal_ = here('kaiming_normal');
 
@@ -191,7 +191,7 @@ export const kaiming_normal_ = here('kaiming_normal');
  *
  * @param tensor 2 or more dimensions: (out, in, *k), or as in_axis and out_axis say
  * @param generator also a keyword
- * @param options also `in_axis` (1), `out_axis` (0) and `groups` (1), keywords only: see calculate_fans
+ * @param options also `in_axis` (1), `out_axis` (0) and `groups` (1), keywords only: see calculateFans
  */
 export const lecun_uniform_ = here('lecun_uniform');
 
@@ -205,7 +205,7 @@ export const lecun_uniform_ = here('lecun_uniform');
  *
  * @param tensor 2 or more dimensions: (out, in, *k), or as in_axis and out_axis say
  * @param generator also a keyword
- * @param options also `in_axis` (1), `out_axis` (0) and `groups` (1), keywords only: see calculate_fans
+ * @param options also `in_axis` (1), `out_axis` (0) and `groups` (1), keywords only: see calculateFans
  */
 export const lecun_normal_ = here('lecun_normal');
 
@@ -222,7 +222,7 @@ export const lecun_normal_ = here('lecun_normal');
  * @param mode 'fan_in' (default), 'fan_out', or 'fan_avg' for (fan_in + fan_out) / 2
  * @param distribution 'normal' (default), 'uniform' or 'truncated_normal'
  * @param generator also a keyword
- * @param options also `in_axis` (1), `out_axis` (0) and `groups` (1), keywords only: see calculate_fans
+ * @param options also `in_axis` (1), `out_axis` (0) and `groups` (1), keywords only: see calculateFans
  */
 export const variance_scaling_ = here('variance_scaling');
 

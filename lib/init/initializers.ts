@@ -1,22 +1,22 @@
-import { range_error } from '../core/check.js';
-import { round_up } from '../core/dtype.js';
+import { rangeError } from '../core/check.js';
+import { roundUp } from '../core/dtype.js';
 import type { OptionsOf } from '../core/parameter.js';
-import { type Definition, define, factor, kaiming, layout, mean, positive_factor, std } from './definition.js';
+import { type Definition, define, factor, kaiming, layout, mean, positiveFactor, std } from './definition.js';
 import {
-  check_order,
-  check_rank,
+  checkOrder,
+  checkRank,
   convolution,
-  empty_interval,
+  emptyInterval,
   fits,
-  kaiming_std,
+  kaimingStd,
   matrix,
-  no_op_warning,
+  noOpWarning,
   normal,
   nothing,
   orthogonal,
   uniform,
-  variance_scaled,
-  xavier_std,
+  varianceScaled,
+  xavierStd,
 } from './site.js';
 
 /**
@@ -33,7 +33,7 @@ export const initializers = {
     ],
     random: true,
     resolve(site, { a, b }) {
-      check_order(site, a, b);
+      checkOrder(site, a, b);
       return uniform(site, fits(site, 'a', a), fits(site, 'b', b));
     },
   }),
@@ -55,14 +55,14 @@ export const initializers = {
     ],
     random: true,
     resolve(site, { mean, std, a, b }) {
-      if (std === 0) throw range_error(site.fn, 'std', 'a finite number > 0', std);
-      check_order(site, a, b);
+      if (std === 0) throw rangeError(site.fn, 'std', 'a finite number > 0', std);
+      checkOrder(site, a, b);
       fits(site, 'mean', mean);
       fits(site, 'std', std);
       fits(site, 'a', a);
       fits(site, 'b', b);
       if (a === b) return { kind: 'constant', value: a };
-      if (!(round_up(a, site.dtype) <= b)) throw empty_interval(site, a, `[${a}, ${b}]`);
+      if (!(roundUp(a, site.dtype) <= b)) throw emptyInterval(site, a, `[${a}, ${b}]`);
       return { kind: 'trunc_normal', mean, std, a, b };
     },
     warning: (_, { mean, std, a, b }) =>
@@ -121,7 +121,7 @@ export const initializers = {
       const { outputs, inputs, taps, centre } = convolution(site);
       if (outputs % groups !== 0) {
         const why = `dim 0 must be divisible by groups, in a tensor of ${outputs} outputs`;
-        throw range_error(site.fn, 'groups', `a divisor of ${outputs}`, groups, why);
+        throw rangeError(site.fn, 'groups', `a divisor of ${outputs}`, groups, why);
       }
       if (site.size === 0) return nothing;
       const rows = outputs / groups;
@@ -140,10 +140,10 @@ export const initializers = {
     summary: "Glorot's uniform initialization, for layers followed by something nearly linear.",
     formula: 'U[-bound, bound), bound = gain · sqrt(6 / (fan_in + fan_out))',
     paper: 'Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, AISTATS',
-    parameters: [positive_factor, ...layout],
+    parameters: [positiveFactor, ...layout],
     random: true,
     resolve(site, values) {
-      const bound = Math.sqrt(3) * xavier_std(site, values);
+      const bound = Math.sqrt(3) * xavierStd(site, values);
       return uniform(site, -bound, bound, 'gain');
     },
   }),
@@ -151,9 +151,9 @@ export const initializers = {
     summary: "Glorot's normal initialization, for layers followed by something nearly linear.",
     formula: 'N(0, std²), std = gain · sqrt(2 / (fan_in + fan_out))',
     paper: 'Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, AISTATS',
-    parameters: [positive_factor, ...layout],
+    parameters: [positiveFactor, ...layout],
     random: true,
-    resolve: (site, values) => normal(site, 0, xavier_std(site, values), 'gain'),
+    resolve: (site, values) => normal(site, 0, xavierStd(site, values), 'gain'),
   }),
   kaiming_uniform: define({
     summary: "He's uniform initialization, for layers followed by a rectifier.",
@@ -163,10 +163,10 @@ export const initializers = {
     random: true,
     resolve(site, values) {
       if (site.size === 0) return nothing;
-      const bound = Math.sqrt(3) * kaiming_std(site, values);
+      const bound = Math.sqrt(3) * kaimingStd(site, values);
       return uniform(site, -bound, bound, 'gain');
     },
-    warning: no_op_warning,
+    warning: noOpWarning,
   }),
   kaiming_normal: define({
     summary: "He's normal initialization, for layers followed by a rectifier.",
@@ -174,8 +174,8 @@ export const initializers = {
     paper: 'He et al. 2015, Delving deep into rectifiers, arXiv:1502.01852',
     parameters: kaiming,
     random: true,
-    resolve: (site, values) => (site.size === 0 ? nothing : normal(site, 0, kaiming_std(site, values), 'gain')),
-    warning: no_op_warning,
+    resolve: (site, values) => (site.size === 0 ? nothing : normal(site, 0, kaimingStd(site, values), 'gain')),
+    warning: noOpWarning,
   }),
   lecun_uniform: define({
     summary: "LeCun's uniform initialization: unit variance through linear and SELU layers.",
@@ -183,8 +183,8 @@ export const initializers = {
     paper: 'LeCun et al. 1998, Efficient BackProp; Klambauer et al. 2017, arXiv:1706.02515',
     parameters: layout,
     random: true,
-    resolve: (site, values) => variance_scaled(site, 1, 'fan_in', 'uniform', values),
-    warning: no_op_warning,
+    resolve: (site, values) => varianceScaled(site, 1, 'fan_in', 'uniform', values),
+    warning: noOpWarning,
   }),
   lecun_normal: define({
     summary: "LeCun's normal initialization, truncated at two standard deviations as in JAX, Flax and Keras.",
@@ -192,8 +192,8 @@ export const initializers = {
     paper: 'LeCun et al. 1998, Efficient BackProp; Klambauer et al. 2017, arXiv:1706.02515',
     parameters: layout,
     random: true,
-    resolve: (site, values) => variance_scaled(site, 1, 'fan_in', 'truncated_normal', values),
-    warning: no_op_warning,
+    resolve: (site, values) => varianceScaled(site, 1, 'fan_in', 'truncated_normal', values),
+    warning: noOpWarning,
   }),
   variance_scaling: define({
     summary: 'A distribution of variance scale / fan, of which Xavier, Kaiming and LeCun are cases.',
@@ -221,8 +221,8 @@ export const initializers = {
       ...layout,
     ],
     random: true,
-    resolve: (site, values) => variance_scaled(site, values.scale, values.mode, values.distribution, values),
-    warning: no_op_warning,
+    resolve: (site, values) => varianceScaled(site, values.scale, values.mode, values.distribution, values),
+    warning: noOpWarning,
   }),
   orthogonal: define({
     summary:
@@ -233,7 +233,7 @@ export const initializers = {
     random: true,
     resolve(site, { gain }) {
       const why = 'Only tensors with 2 or more dimensions are supported';
-      check_rank(site, 2, Number.POSITIVE_INFINITY, '2 or more dimensions', why);
+      checkRank(site, 2, Number.POSITIVE_INFINITY, '2 or more dimensions', why);
       const rows = site.shape[0] ?? 0;
       const cols = rows === 0 ? 0 : site.size / rows;
       return orthogonal(site, rows, cols, gain);
@@ -271,7 +271,7 @@ export const initializers = {
     resolve(site, { gain }) {
       const { outputs, inputs, taps, centre } = convolution(site);
       if (inputs > outputs && site.size > 0)
-        throw range_error(site.fn, 'shape', 'at most as many inputs as outputs', site.shape);
+        throw rangeError(site.fn, 'shape', 'at most as many inputs as outputs', site.shape);
       return orthogonal(site, outputs, inputs, gain, taps, centre);
     },
   }),
@@ -298,6 +298,6 @@ export type Initializer =
 export const names: readonly Name[] = Object.keys(initializers) as Name[];
 
 /** A row of the table, its parameters' types forgotten. */
-export function definition_of(name: Name): Definition {
+export function definitionOf(name: Name): Definition {
   return initializers[name];
 }

@@ -1,26 +1,26 @@
 import {
-  check_dtype,
-  check_options,
-  check_shape,
-  did_you_mean,
-  is_plain_object,
+  checkDtype,
+  checkOptions,
+  checkShape,
+  didYouMean,
+  isPlainObject,
   quoted,
-  range_error,
-  type_error,
-  unknown_option,
+  rangeError,
+  typeError,
+  unknownOption,
 } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import type { Fill } from '../core/fill.js';
-import { check_parameter, type Parameter } from '../core/parameter.js';
+import { checkParameter, type Parameter } from '../core/parameter.js';
 import type { Definition } from './definition.js';
-import { definition_of, type Initializer, initializers, type Name, names } from './initializers.js';
+import { definitionOf, type Initializer, initializers, type Name, names } from './initializers.js';
 
 /**
  * Checks options given by name and fills in the defaults.
  *
  * @param known further names that the caller looks after itself
  */
-export function values_of(
+export function valuesOf(
   fn: string,
   { parameters }: Definition,
   options: Readonly<Record<string, unknown>>,
@@ -28,20 +28,20 @@ export function values_of(
 ): Record<string, number | string | undefined> {
   const all = [...parameters.map((parameter) => parameter.name), ...known];
   for (const name of Object.keys(options)) {
-    if (!all.includes(name)) throw unknown_option(fn, name, all);
+    if (!all.includes(name)) throw unknownOption(fn, name, all);
   }
   const values: Record<string, number | string | undefined> = {};
   for (const parameter of parameters) {
     const given = Object.hasOwn(options, parameter.name) ? options[parameter.name] : undefined;
-    if (given !== undefined) values[parameter.name] = check_parameter(fn, parameter, given);
-    else values[parameter.name] = default_of(fn, parameter);
+    if (given !== undefined) values[parameter.name] = checkParameter(fn, parameter, given);
+    else values[parameter.name] = defaultOf(fn, parameter);
   }
   return values;
 }
 
 /** The default of a parameter; throws where it must be given. */
-export function default_of(fn: string, parameter: Parameter): number | string | undefined {
-  if (parameter.required) check_parameter(fn, parameter, undefined);
+export function defaultOf(fn: string, parameter: Parameter): number | string | undefined {
+  if (parameter.required) checkParameter(fn, parameter, undefined);
   return parameter.default;
 }
 
@@ -60,21 +60,21 @@ export function resolve(
   shape: readonly number[],
   options?: { readonly dtype?: Dtype | undefined },
 ): Fill {
-  const { dtype = 'float32' } = check_options('resolve', options, ['dtype']);
-  const site = { fn: 'resolve', shape, size: check_shape('resolve', shape), dtype: check_dtype('resolve', dtype) };
-  if (typeof initializer !== 'string' && !is_plain_object(initializer)) {
-    throw type_error('resolve', 'initializer', 'a name or a plain object with a name in init', initializer);
+  const { dtype = 'float32' } = checkOptions('resolve', options, ['dtype']);
+  const site = { fn: 'resolve', shape, size: checkShape('resolve', shape), dtype: checkDtype('resolve', dtype) };
+  if (typeof initializer !== 'string' && !isPlainObject(initializer)) {
+    throw typeError('resolve', 'initializer', 'a name or a plain object with a name in init', initializer);
   }
   const { init, ...rest }: Record<string, unknown> =
     typeof initializer === 'string' ? { init: initializer } : initializer;
-  const fn = check_name(init);
-  const definition = definition_of(fn);
-  return definition.resolve({ ...site, fn }, values_of(fn, definition, rest));
+  const fn = checkName(init);
+  const definition = definitionOf(fn);
+  return definition.resolve({ ...site, fn }, valuesOf(fn, definition, rest));
 }
 
-function check_name(init: unknown): Name {
+function checkName(init: unknown): Name {
   if (typeof init === 'string' && Object.hasOwn(initializers, init)) return init as Name;
   const what = `one of ${quoted(names)}`;
-  if (typeof init !== 'string') throw type_error('resolve', 'init', what, init);
-  throw range_error('resolve', 'init', what, init, did_you_mean(init, names));
+  if (typeof init !== 'string') throw typeError('resolve', 'init', what, init);
+  throw rangeError('resolve', 'init', what, init, didYouMean(init, names));
 }

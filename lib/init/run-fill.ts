@@ -1,18 +1,18 @@
-import { check_integer, check_one_of, is_plain_object, range_error, type_error } from '../core/check.js';
+import { checkInteger, checkOneOf, isPlainObject, rangeError, typeError } from '../core/check.js';
 import type { Dtype, TensorData } from '../core/dtype.js';
-import { type Fill, fill_numbers, is_whole, kind_codes } from '../core/fill.js';
+import { type Fill, fillNumbers, isWhole, kindCodes } from '../core/fill.js';
 import {
-  is_torch_key,
+  isTorchKey,
   type Key,
-  max_threads,
-  no_key,
+  maxThreads,
+  noKey,
   type PhiloxKey,
-  run_fill as run_unchecked,
+  runFill as runUnchecked,
   type TorchKey,
 } from '../native/addon.js';
-import { as_tensor, type CheckedTensor } from '../tensor/tensor.js';
+import { asTensor, type CheckedTensor } from '../tensor/tensor.js';
 
-const kinds = Object.keys(kind_codes) as Fill['kind'][];
+const kinds = Object.keys(kindCodes) as Fill['kind'][];
 
 /** A range of a fill, checked and copied: what a caller changes later does not matter. */
 export interface CheckedRange {
@@ -23,11 +23,11 @@ export interface CheckedRange {
 }
 
 /**
- * Checks the arguments of run_fill. What numbers make a fill is checked by the kernels.
+ * Checks the arguments of runFill. What numbers make a fill is checked by the kernels.
  *
  * @throws TypeError and RangeError, in the name of `fn`
  */
-export function check_range(
+export function checkRange(
   fn: string,
   data: unknown,
   dtype: unknown,
@@ -36,49 +36,49 @@ export function check_range(
   begin: unknown,
 ): CheckedRange {
   const length = (data as { length?: unknown } | null | undefined)?.length;
-  const tensor = as_tensor(fn, { data, shape: [typeof length === 'number' ? length : 0], dtype });
+  const tensor = asTensor(fn, { data, shape: [typeof length === 'number' ? length : 0], dtype });
   const range = {
     tensor,
-    fill: check_fill(fn, fill),
-    key: check_key(fn, key),
-    begin: check_integer(fn, 'begin', begin, 0, Number.MAX_SAFE_INTEGER - tensor.size),
+    fill: checkFill(fn, fill),
+    key: checkKey(fn, key),
+    begin: checkInteger(fn, 'begin', begin, 0, Number.MAX_SAFE_INTEGER - tensor.size),
   };
-  if (is_whole(range.fill) && range.begin !== 0) {
-    throw range_error(fn, 'begin', '0', begin, `an ${range.fill.kind} fill cannot be cut`);
+  if (isWhole(range.fill) && range.begin !== 0) {
+    throw rangeError(fn, 'begin', '0', begin, `an ${range.fill.kind} fill cannot be cut`);
   }
   return range;
 }
 
-function check_fill(fn: string, fill: unknown): Fill {
-  if (!is_plain_object(fill)) throw type_error(fn, 'fill', 'a plain object that resolve gave', fill);
-  const kind = check_one_of(fn, 'fill.kind', fill.kind, kinds);
+function checkFill(fn: string, fill: unknown): Fill {
+  if (!isPlainObject(fill)) throw typeError(fn, 'fill', 'a plain object that resolve gave', fill);
+  const kind = checkOneOf(fn, 'fill.kind', fill.kind, kinds);
   const copy: Record<string, unknown> = { kind };
-  for (const name of fill_numbers[kind]) {
+  for (const name of fillNumbers[kind]) {
     const value = fill[name];
-    if (typeof value !== 'number') throw type_error(fn, `fill.${name}`, 'a number', value);
+    if (typeof value !== 'number') throw typeError(fn, `fill.${name}`, 'a number', value);
     copy[name] = value;
   }
   return copy as unknown as Fill;
 }
 
-function check_key(fn: string, key: unknown): Key {
-  if (typeof key !== 'object' || key === null) throw type_error(fn, 'key', 'an object with seed and stream', key);
-  if (is_torch_key(key as Key)) return check_torch_key(fn, key as Record<keyof TorchKey, unknown>);
+function checkKey(fn: string, key: unknown): Key {
+  if (typeof key !== 'object' || key === null) throw typeError(fn, 'key', 'an object with seed and stream', key);
+  if (isTorchKey(key as Key)) return checkTorchKey(fn, key as Record<keyof TorchKey, unknown>);
   const { seed, stream } = key as Partial<Record<keyof PhiloxKey, unknown>>;
-  return { seed: check_word(fn, 'key.seed', seed), stream: check_word(fn, 'key.stream', stream) };
+  return { seed: checkWord(fn, 'key.seed', seed), stream: checkWord(fn, 'key.stream', stream) };
 }
 
-function check_torch_key(fn: string, { state, total, offset }: Record<keyof TorchKey, unknown>): TorchKey {
-  if (!(state instanceof Uint8Array)) throw type_error(fn, 'key.state', 'a Uint8Array of 5,056 bytes', state);
-  const whole = (name: string, value: unknown): number => check_integer(fn, name, value, 0, Number.MAX_SAFE_INTEGER);
+function checkTorchKey(fn: string, { state, total, offset }: Record<keyof TorchKey, unknown>): TorchKey {
+  if (!(state instanceof Uint8Array)) throw typeError(fn, 'key.state', 'a Uint8Array of 5,056 bytes', state);
+  const whole = (name: string, value: unknown): number => checkInteger(fn, name, value, 0, Number.MAX_SAFE_INTEGER);
   const key = { state: state.slice(), total: whole('key.total', total) };
   return offset === undefined ? key : { ...key, offset: whole('key.offset', offset) };
 }
 
-function check_word(fn: string, argument: string, value: unknown): bigint {
+function checkWord(fn: string, argument: string, value: unknown): bigint {
   const what = 'a bigint in [0, 2^64)';
-  if (typeof value !== 'bigint') throw type_error(fn, argument, what, value);
-  if (BigInt.asUintN(64, value) !== value) throw range_error(fn, argument, what, value);
+  if (typeof value !== 'bigint') throw typeError(fn, argument, what, value);
+  if (BigInt.asUintN(64, value) !== value) throw rangeError(fn, argument, what, value);
   return value;
 }
 
@@ -87,10 +87,10 @@ function check_word(fn: string, argument: string, value: unknown): bigint {
  * tensor that never is in memory as a whole.
  *
  *     const fill = resolve('normal', [2 ** 40]);
- *     run_fill(chunk, 'float32', fill, { seed: 7n, stream: 0n }, 2 ** 39);
+ *     runFill(chunk, 'float32', fill, { seed: 7n, stream: 0n }, 2 ** 39);
  *
  * @param fill what resolve gave
- * @param key a generator's `next_key(fill, dtype, elements)`, the same for all chunks of a tensor; fills that are not random
+ * @param key a generator's `nextKey(fill, dtype, elements)`, the same for all chunks of a tensor; fills that are not random
  *   ignore it
  * @param begin index of data[0] within the fill; 0 for orthogonal and sparse ones, which cannot be cut
  * @param threads native threads, up to 1024; 0, the default, for the number that set_num_threads set
@@ -98,18 +98,18 @@ function check_word(fn: string, argument: string, value: unknown): bigint {
  * @returns true, or false if the fill was cancelled and `data` is partly written
  * @throws TypeError and RangeError before the first byte is written
  */
-export function run_fill(
+export function runFill(
   data: TensorData,
   dtype: Dtype,
   fill: Fill,
-  key: Key = no_key,
+  key: Key = noKey,
   begin = 0,
   threads = 0,
   cancel?: Int32Array,
 ): boolean {
-  const fn = 'run_fill';
-  const range = check_range(fn, data, dtype, fill, key, begin);
-  check_integer(fn, 'threads', threads, 0, max_threads);
+  const fn = 'runFill';
+  const range = checkRange(fn, data, dtype, fill, key, begin);
+  checkInteger(fn, 'threads', threads, 0, maxThreads);
   const { tensor } = range;
-  return run_unchecked(tensor.data, tensor.dtype, range.fill, range.key, range.begin, threads, cancel);
+  return runUnchecked(tensor.data, tensor.dtype, range.fill, range.key, range.begin, threads, cancel);
 }

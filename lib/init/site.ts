@@ -1,8 +1,8 @@
-import { range_error } from '../core/check.js';
-import { type Dtype, dtypes, round_up } from '../core/dtype.js';
+import { rangeError } from '../core/check.js';
+import { type Dtype, dtypes, roundUp } from '../core/dtype.js';
 import type { ConstantFill, NormalFill, OrthogonalFill, TruncNormalFill, UniformFill } from '../core/fill.js';
-import { fans_of } from './fan.js';
-import { gain_for, type Nonlinearity } from './gain.js';
+import { fansOf } from './fan.js';
+import { gainFor, type Nonlinearity } from './gain.js';
 
 /** Where an initializer is resolved: a checked shape of `size` elements, the dtype, and the name for messages. */
 export interface Site {
@@ -12,7 +12,7 @@ export interface Site {
   readonly dtype: Dtype;
 }
 
-/** Where a weight's inputs and outputs are: see calculate_fans. */
+/** Where a weight's inputs and outputs are: see calculateFans. */
 export interface Layout {
   readonly in_axis: number;
   readonly out_axis: number;
@@ -30,34 +30,34 @@ interface Kaiming extends Layout {
 }
 
 /** The standard deviation of N(0, 1) truncated at ±2. */
-const two_sigma = 0.87962566103423978;
+const twoSigma = 0.87962566103423978;
 
 /** What fills a tensor without elements. */
 export const nothing: ConstantFill = { kind: 'constant', value: 0 };
 
 function fans(site: Site, values: Layout) {
-  return fans_of(site.fn, site.shape, values.in_axis, values.out_axis, values.groups);
+  return fansOf(site.fn, site.shape, values.in_axis, values.out_axis, values.groups);
 }
 
-function fan_by(mode: FanMode, site: Site, values: Layout): number {
+function fanBy(mode: FanMode, site: Site, values: Layout): number {
   const { fan_in, fan_out } = fans(site, values);
   return mode === 'fan_in' ? fan_in : mode === 'fan_out' ? fan_out : (fan_in + fan_out) / 2;
 }
 
 /** gain · sqrt(2 / (fan_in + fan_out)), in PyTorch's order of operations. */
-export function xavier_std(site: Site, values: Layout & { readonly gain: number }): number {
+export function xavierStd(site: Site, values: Layout & { readonly gain: number }): number {
   const { fan_in, fan_out } = fans(site, values);
   return site.size === 0 ? 0 : values.gain * Math.sqrt(2 / (fan_in + fan_out));
 }
 
 /** gain / sqrt(fan), in PyTorch's order of operations; the gain is that of the nonlinearity unless it is given as a number. */
-export function kaiming_std(site: Site, values: Kaiming): number {
-  const gain = values.gain ?? gain_for(site.fn, values.nonlinearity, 'a', values.a);
-  return gain / Math.sqrt(fan_by(values.mode, site, values));
+export function kaimingStd(site: Site, values: Kaiming): number {
+  const gain = values.gain ?? gainFor(site.fn, values.nonlinearity, 'a', values.a);
+  return gain / Math.sqrt(fanBy(values.mode, site, values));
 }
 
 /** PyTorch's warning about a tensor without elements. */
-export function no_op_warning(site: Site): string | undefined {
+export function noOpWarning(site: Site): string | undefined {
   return site.size === 0 ? 'Initializing zero-element tensors is a no-op' : undefined;
 }
 
@@ -69,12 +69,12 @@ export function fits(site: Site, argument: string, value: number): number {
 
 function beyond(site: Site, argument: string, value: number): RangeError {
   const { max } = dtypes[site.dtype];
-  return range_error(site.fn, argument, `at most ${site.dtype}'s largest number, ${max},`, value);
+  return rangeError(site.fn, argument, `at most ${site.dtype}'s largest number, ${max},`, value);
 }
 
 /** For an interval between two neighbouring values of the dtype. */
-export function empty_interval(site: Site, a: number, interval: string): RangeError {
-  return range_error(site.fn, 'a', `an interval that holds a value of ${site.dtype}`, a, `of ${interval}`);
+export function emptyInterval(site: Site, a: number, interval: string): RangeError {
+  return rangeError(site.fn, 'a', `an interval that holds a value of ${site.dtype}`, a, `of ${interval}`);
 }
 
 /**
@@ -85,7 +85,7 @@ export function empty_interval(site: Site, a: number, interval: string): RangeEr
 export function uniform(site: Site, a: number, b: number, argument = 'b'): UniformFill {
   if (a === b) return { kind: 'uniform', a, b }; // all a, but engines that draw in sequence draw
   if (!(b - a <= dtypes[site.dtype].max)) throw beyond(site, argument === 'b' ? 'b - a' : argument, b - a);
-  if (!(round_up(a, site.dtype) < b)) throw empty_interval(site, a, `[${a}, ${b})`);
+  if (!(roundUp(a, site.dtype) < b)) throw emptyInterval(site, a, `[${a}, ${b})`);
   return { kind: 'uniform', a, b };
 }
 
@@ -100,27 +100,27 @@ export function normal(site: Site, mean: number, std: number, argument = 'std'):
 }
 
 /** Refuses a > b. */
-export function check_order(site: Site, a: number, b: number): void {
+export function checkOrder(site: Site, a: number, b: number): void {
   if (a <= b) return;
   const why = `uniform_ expects to return a [from, to) range, but found from=${a} > to=${b}`;
-  throw range_error(site.fn, 'a', `a number ≤ b (${b})`, a, site.fn.startsWith('uniform') ? why : undefined);
+  throw rangeError(site.fn, 'a', `a number ≤ b (${b})`, a, site.fn.startsWith('uniform') ? why : undefined);
 }
 
 /** Refuses another number of dimensions than least to most; `why` is PyTorch's message. */
-export function check_rank(site: Site, least: number, most: number, what: string, why: string): void {
+export function checkRank(site: Site, least: number, most: number, what: string, why: string): void {
   const rank = site.shape.length;
-  if (rank < least || rank > most) throw range_error(site.fn, 'shape', what, site.shape, why);
+  if (rank < least || rank > most) throw rangeError(site.fn, 'shape', what, site.shape, why);
 }
 
 /** Rows and columns of a shape of 2 dimensions. */
 export function matrix(site: Site): readonly [number, number] {
-  check_rank(site, 2, 2, '2 dimensions', 'Only tensors with 2 dimensions are supported');
+  checkRank(site, 2, 2, '2 dimensions', 'Only tensors with 2 dimensions are supported');
   return [site.shape[0] ?? 0, site.shape[1] ?? 0];
 }
 
 /** (out, in, *k): its sizes, the product of k, and the index of k's centre. */
 export function convolution(site: Site) {
-  check_rank(site, 3, 5, '3, 4 or 5 dimensions', 'Only tensors with 3, 4, or 5 dimensions are supported');
+  checkRank(site, 3, 5, '3, 4 or 5 dimensions', 'Only tensors with 3, 4, or 5 dimensions are supported');
   const [outputs = 0, inputs = 0, ...kernel] = site.shape;
   let taps = 1;
   let centre = 0;
@@ -132,7 +132,7 @@ export function convolution(site: Site) {
 }
 
 /** Mean 0 and variance scale / fan; a truncated normal lies within two of its own standard deviations before truncation. */
-export function variance_scaled(
+export function varianceScaled(
   site: Site,
   scale: number,
   mode: FanMode,
@@ -140,14 +140,14 @@ export function variance_scaled(
   values: Layout,
 ): UniformFill | NormalFill | TruncNormalFill | ConstantFill {
   if (site.size === 0) return nothing;
-  const variance = scale / fan_by(mode, site, values);
+  const variance = scale / fanBy(mode, site, values);
   if (variance === 0) return nothing;
   if (distribution === 'normal') return normal(site, 0, Math.sqrt(variance), 'scale');
   if (distribution === 'uniform') {
     const bound = Math.sqrt(3 * variance);
     return uniform(site, -bound, bound, 'scale');
   }
-  const std = Math.sqrt(variance) / two_sigma;
+  const std = Math.sqrt(variance) / twoSigma;
   if (!(2 * std <= dtypes[site.dtype].max)) throw beyond(site, 'scale', 2 * std);
   return { kind: 'trunc_normal', mean: 0, std, a: -2 * std, b: 2 * std };
 }

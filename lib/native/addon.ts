@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
-import { range_error } from '../core/check.js';
+import { rangeError } from '../core/check.js';
 import { type Dtype, dtypes, type TensorData } from '../core/dtype.js';
-import { type Fill, is_random, kind_codes, write_numbers } from '../core/fill.js';
-import { package_file } from '../core/package-files.js';
+import { type Fill, isRandom, kindCodes, writeNumbers } from '../core/fill.js';
+import { packageFile } from '../core/package-files.js';
 
 /** What a random fill's values depend on besides the index, in the engine philox: seed and number of the stream, both in [0, 2^64). */
 export interface PhiloxKey {
@@ -22,7 +22,7 @@ export interface TorchKey {
 export type Key = PhiloxKey | TorchKey;
 
 /** Whether a key is of the engine torch. */
-export function is_torch_key(key: Key): key is TorchKey {
+export function isTorchKey(key: Key): key is TorchKey {
   return 'state' in key;
 }
 
@@ -39,7 +39,7 @@ interface Addon {
     elements?: number,
     writers?: number,
   ): boolean;
-  fill_runs(
+  fillRuns(
     data: TensorData,
     dtype: number,
     kind: number,
@@ -50,7 +50,7 @@ interface Addon {
     threads: number,
     cancel?: Int32Array,
   ): boolean;
-  torch_fill(
+  torchFill(
     data: TensorData,
     dtype: number,
     kind: number,
@@ -64,37 +64,37 @@ interface Addon {
     elements?: number,
     writers?: number,
   ): number;
-  torch_skip(state: Uint8Array, dtype: number, kind: number, params: Float64Array, total: number, rounds: number): void;
-  torch_seed(state: Uint8Array, seed: bigint): void;
-  torch_check(state: Uint8Array): string;
+  torchSkip(state: Uint8Array, dtype: number, kind: number, params: Float64Array, total: number, rounds: number): void;
+  torchSeed(state: Uint8Array, seed: bigint): void;
+  torchCheck(state: Uint8Array): string;
   widen(data: Uint16Array, dtype: number, out: Float32Array): void;
   prepare(data: TensorData): void;
   set_num_threads(threads: number): void;
   get_num_threads(): number;
   target(): string;
   targets(): string[];
-  force_target(name: string | null): void;
+  forceTarget(name: string | null): void;
 }
 
 /** The most threads that one fill may ask for. */
-export const max_threads = 1024;
+export const maxThreads = 1024;
 
 /**
  * What NNINIT_THREADS says is read by the addon, once, which passes over what it cannot use.
  *
  * @throws RangeError unless it is a number of threads, or empty, which counts as not set
  */
-export function check_threads_variable(): void {
+export function checkThreadsVariable(): void {
   const text = process.env.NNINIT_THREADS ?? '';
-  if (text === '' || (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= max_threads)) return;
-  throw range_error('nninit', 'the environment variable NNINIT_THREADS', `an integer from 1 to ${max_threads}`, text);
+  if (text === '' || (/^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= maxThreads)) return;
+  throw rangeError('nninit', 'the environment variable NNINIT_THREADS', `an integer from 1 to ${maxThreads}`, text);
 }
 
 function load(): Addon {
-  check_threads_variable();
+  checkThreadsVariable();
   const require = createRequire(import.meta.url);
   // The variable is for builds with sanitizers.
-  const path = process.env.NNINIT_ADDON ?? package_file('build/Release/nninit.node');
+  const path = process.env.NNINIT_ADDON ?? packageFile('build/Release/nninit.node');
   try {
     return require(path) as Addon;
   } catch (cause) {
@@ -116,9 +116,9 @@ function addon(): Addon {
 }
 
 const params = new Float64Array(6);
-const key_words = new BigUint64Array(2);
+const keyWords = new BigUint64Array(2);
 /** For fills that are not random. */
-export const no_key: PhiloxKey = { seed: 0n, stream: 0n };
+export const noKey: PhiloxKey = { seed: 0n, stream: 0n };
 
 /** What several threads that know nothing of one another fill at the same time. */
 export interface AtOnce {
@@ -133,43 +133,43 @@ export interface AtOnce {
  * @param begin index of data[0] within the fill; must be 0 for whole-matrix fills
  * @param threads native threads to use; 0 for the number that set_num_threads set
  * @param cancel one element in shared memory: when another thread makes it non-zero, the fill stops within a millisecond
- * @param at_once all that is being filled, other threads' parts included: what is larger than the caches is written around them
+ * @param atOnce all that is being filled, other threads' parts included: what is larger than the caches is written around them
  * @returns true, or false if the fill was cancelled and `data` is partly written
  */
-export function run_fill(
+export function runFill(
   data: TensorData,
   dtype: Dtype,
   fill: Fill,
-  key: Key = no_key,
+  key: Key = noKey,
   begin = 0,
   threads = 0,
   cancel?: Int32Array,
-  at_once?: AtOnce,
+  atOnce?: AtOnce,
 ): boolean {
-  if (is_torch_key(key) && is_random(fill)) {
-    return run_torch_range(data, dtype, fill, key, begin, threads, cancel, at_once) > 0;
+  if (isTorchKey(key) && isRandom(fill)) {
+    return runTorchRange(data, dtype, fill, key, begin, threads, cancel, atOnce) > 0;
   }
-  write_numbers(fill, params);
-  write_key(key);
+  writeNumbers(fill, params);
+  writeKey(key);
   const { code } = dtypes[dtype];
   return addon().fill(
     data,
     code,
-    kind_codes[fill.kind],
+    kindCodes[fill.kind],
     params,
-    key_words,
+    keyWords,
     begin,
     threads,
     cancel,
-    at_once?.elements,
-    at_once?.threads,
+    atOnce?.elements,
+    atOnce?.threads,
   );
 }
 
-function write_key(key: Key): void {
-  const { seed, stream } = is_torch_key(key) ? no_key : key;
-  key_words[0] = seed;
-  key_words[1] = stream;
+function writeKey(key: Key): void {
+  const { seed, stream } = isTorchKey(key) ? noKey : key;
+  keyWords[0] = seed;
+  keyWords[1] = stream;
 }
 
 /**
@@ -179,7 +179,7 @@ function write_key(key: Key): void {
  * @param runs offset and length, then the count and stride of each loop, outermost first; at most 8 loops
  * @param begin index of data[0] within the part
  */
-export function run_fill_of_runs(
+export function runFillOfRuns(
   data: TensorData,
   dtype: Dtype,
   fill: Fill,
@@ -189,10 +189,10 @@ export function run_fill_of_runs(
   threads = 0,
   cancel?: Int32Array,
 ): boolean {
-  write_numbers(fill, params);
-  write_key(key);
+  writeNumbers(fill, params);
+  writeKey(key);
   const { code } = dtypes[dtype];
-  return addon().fill_runs(data, code, kind_codes[fill.kind], params, key_words, runs, begin, threads, cancel);
+  return addon().fillRuns(data, code, kindCodes[fill.kind], params, keyWords, runs, begin, threads, cancel);
 }
 
 /**
@@ -201,7 +201,7 @@ export function run_fill_of_runs(
  * @returns how often values were drawn: a truncated normal is drawn again while any value lies outside its bounds; 0 if
  *   cancelled or if they would be drawn on and on, which leaves the state as it was
  */
-export function run_torch_fill(
+export function runTorchFill(
   data: TensorData,
   dtype: Dtype,
   fill: Fill,
@@ -209,19 +209,19 @@ export function run_torch_fill(
   threads = 0,
   cancel?: Int32Array,
 ): number {
-  write_numbers(fill, params);
+  writeNumbers(fill, params);
   const { code } = dtypes[dtype];
-  return addon().torch_fill(data, code, kind_codes[fill.kind], params, state, data.length, 0, threads, true, cancel);
+  return addon().torchFill(data, code, kindCodes[fill.kind], params, state, data.length, 0, threads, true, cancel);
 }
 
 /**
- * Like run_fill in the engine torch, for a range, which leaves the state as it is.
+ * Like runFill in the engine torch, for a range, which leaves the state as it is.
  *
  * @param key the state at the whole fill's beginning, its number of elements, and where in it index 0 is
  * @param begin index of data[0]
- * @returns how often the range's values were drawn, 0 as from run_torch_fill; the whole fill takes the most over its ranges
+ * @returns how often the range's values were drawn, 0 as from runTorchFill; the whole fill takes the most over its ranges
  */
-export function run_torch_range(
+export function runTorchRange(
   data: TensorData,
   dtype: Dtype,
   fill: Fill,
@@ -229,13 +229,13 @@ export function run_torch_range(
   begin: number,
   threads = 0,
   cancel?: Int32Array,
-  at_once?: AtOnce,
+  atOnce?: AtOnce,
 ): number {
-  write_numbers(fill, params);
+  writeNumbers(fill, params);
   const { code } = dtypes[dtype];
-  const kind = kind_codes[fill.kind];
+  const kind = kindCodes[fill.kind];
   const { state, total, offset = 0 } = key;
-  return addon().torch_fill(
+  return addon().torchFill(
     data,
     code,
     kind,
@@ -246,25 +246,25 @@ export function run_torch_range(
     threads,
     false,
     cancel,
-    at_once?.elements,
-    at_once?.threads,
+    atOnce?.elements,
+    atOnce?.threads,
   );
 }
 
 /** Moves a state of the engine torch past a fill of `total` elements that takes `rounds` draws. */
-export function skip_torch_fill(state: Uint8Array, dtype: Dtype, fill: Fill, total: number, rounds: number): void {
-  write_numbers(fill, params);
-  addon().torch_skip(state, dtypes[dtype].code, kind_codes[fill.kind], params, total, rounds);
+export function skipTorchFill(state: Uint8Array, dtype: Dtype, fill: Fill, total: number, rounds: number): void {
+  writeNumbers(fill, params);
+  addon().torchSkip(state, dtypes[dtype].code, kindCodes[fill.kind], params, total, rounds);
 }
 
 /** Makes a state what torch.manual_seed(seed) makes it. */
-export function seed_torch(state: Uint8Array, seed: bigint): void {
-  addon().torch_seed(state, seed);
+export function seedTorch(state: Uint8Array, seed: bigint): void {
+  addon().torchSeed(state, seed);
 }
 
 /** Why 5,056 bytes are no state of PyTorch's generator, or an empty string. */
-export function check_torch_state(state: Uint8Array): string {
-  return addon().torch_check(state);
+export function checkTorchState(state: Uint8Array): string {
+  return addon().torchCheck(state);
 }
 
 /** Converts float16 or bfloat16 elements to float32, exactly. */
@@ -273,10 +273,10 @@ export function widen(data: Uint16Array, dtype: 'float16' | 'bfloat16', out: Flo
 }
 
 /**
- * Asks for huge pages under large memory, where the system has them. run_fill does so itself; this is for memory that several
+ * Asks for huge pages under large memory, where the system has them. runFill does so itself; this is for memory that several
  * threads will fill in small pieces, and acts on pages not yet written to.
  */
-export function prepare_memory(data: TensorData): void {
+export function prepareMemory(data: TensorData): void {
   addon().prepare(data);
 }
 
@@ -294,19 +294,19 @@ export function get_num_threads(): number {
 }
 
 /** The SIMD target in use, by Highway's name: AVX3_ZEN4, AVX3, AVX2, SSE4, NEON, … */
-export function simd_target(): string {
+export function simdTarget(): string {
   return addon().target();
 }
 
 /** The SIMD targets this machine can run, best first. */
-export function simd_targets(): string[] {
+export function simdTargets(): string[] {
   return addon().targets();
 }
 
 /**
- * Forces one of simd_targets(), or with null returns to the best. For tests and benchmarks: it acts on the whole process,
+ * Forces one of simdTargets(), or with null returns to the best. For tests and benchmarks: it acts on the whole process,
  * and no fill may be running.
  */
-export function force_simd_target(name: string | null): void {
-  addon().force_target(name);
+export function forceSimdTarget(name: string | null): void {
+  addon().forceTarget(name);
 }

@@ -1,4 +1,4 @@
-import { elements_of } from '../core/shape.js';
+import { elementsOf } from '../core/shape.js';
 import type { Initializer } from '../init/initializers.js';
 
 /** A parameter or a saved buffer of a module. */
@@ -9,7 +9,7 @@ export interface Parameter {
   /** Where it is not the model's own: counters. */
   readonly dtype?: 'int64' | undefined;
   /** The row that is zeroed after every draw: an embedding's `padding_idx`. */
-  readonly zero_row?: number | undefined;
+  readonly zeroRow?: number | undefined;
 }
 
 /**
@@ -35,7 +35,7 @@ export interface Module {
 export type Rule = (module: Module) => Readonly<Record<string, Initializer>> | undefined;
 
 /** A rule by the modules' kinds. Kinds that are not in the table are left as they are. */
-export function by_kind(table: Readonly<Record<string, Rule>>): Rule {
+export function byKind(table: Readonly<Record<string, Rule>>): Rule {
   return (module) => table[module.kind]?.(module);
 }
 
@@ -58,25 +58,25 @@ export function parameter(shape: readonly number[], initial?: Initializer): Para
 const kaiming: Initializer = { init: 'kaiming_uniform', a: Math.sqrt(5) };
 
 /** U(±1 / √fan_in): `reset_parameters` of linear layers and convolutions. */
-function weight_and_bias(shape: readonly number[], bias: boolean): Record<string, Parameter> {
+function weightAndBias(shape: readonly number[], bias: boolean): Record<string, Parameter> {
   const weight = parameter(shape, kaiming);
   if (!bias) return { weight };
-  const bound = 1 / Math.sqrt(elements_of(shape.slice(1)));
+  const bound = 1 / Math.sqrt(elementsOf(shape.slice(1)));
   return { weight, bias: parameter([shape[0] ?? 0], { init: 'uniform', a: -bound, b: bound }) };
 }
 
 /** `nn.Linear(inputs, outputs)`. */
 export function linear(inputs: number, outputs: number, bias = true): Module {
-  return { kind: 'Linear', own: weight_and_bias([outputs, inputs], bias) };
+  return { kind: 'Linear', own: weightAndBias([outputs, inputs], bias) };
 }
 
 /** `nn.Conv2d(inputs, outputs, kernel)`. */
 export function conv2d(inputs: number, outputs: number, kernel: readonly [number, number], bias = true): Module {
-  return { kind: 'Conv2d', own: weight_and_bias([outputs, inputs, ...kernel], bias) };
+  return { kind: 'Conv2d', own: weightAndBias([outputs, inputs, ...kernel], bias) };
 }
 
 /** transformers' Conv1D: a linear layer whose weight is (in, out), drawn from N(0, 0.02²). */
-export function conv1d_gpt2(inputs: number, outputs: number): Module {
+export function conv1dGpt2(inputs: number, outputs: number): Module {
   const own = {
     weight: parameter([inputs, outputs], { init: 'normal', std: 0.02 }),
     bias: parameter([outputs], 'zeros'),
@@ -86,22 +86,22 @@ export function conv1d_gpt2(inputs: number, outputs: number): Module {
 
 /** `nn.Embedding(count, width, padding_idx)`: N(0, 1), the padding's row zero; a negative index counts from the end. */
 export function embedding(count: number, width: number, padding_idx?: number | null): Module {
-  const zero_row = padding_idx == null ? undefined : padding_idx < 0 ? padding_idx + count : padding_idx;
-  return { kind: 'Embedding', own: { weight: { shape: [count, width], initial: 'normal', zero_row } } };
+  const zeroRow = padding_idx == null ? undefined : padding_idx < 0 ? padding_idx + count : padding_idx;
+  return { kind: 'Embedding', own: { weight: { shape: [count, width], initial: 'normal', zeroRow } } };
 }
 
 /** `nn.LayerNorm(width)`. */
-export function layer_norm(width: number): Module {
+export function layerNorm(width: number): Module {
   return { kind: 'LayerNorm', own: { weight: parameter([width], 'ones'), bias: parameter([width], 'zeros') } };
 }
 
 /** A norm with a weight only. */
-export function rms_norm(width: number, initial: Initializer = 'ones'): Module {
+export function rmsNorm(width: number, initial: Initializer = 'ones'): Module {
   return { kind: 'RMSNorm', own: { weight: parameter([width], initial) } };
 }
 
 /** `nn.BatchNorm2d(channels)`, its statistics and its counter with it. */
-export function batch_norm(channels: number): Module {
+export function batchNorm(channels: number): Module {
   const own = {
     weight: parameter([channels], 'ones'),
     bias: parameter([channels], 'zeros'),
@@ -113,12 +113,12 @@ export function batch_norm(channels: number): Module {
 }
 
 /** `nn.MultiheadAttention(width)` with equal widths: the packed projection is Xavier's, the biases end as zeros. */
-export function multihead_attention(width: number): Module {
+export function multiheadAttention(width: number): Module {
   return {
     kind: 'MultiheadAttention',
     own: { in_proj_weight: parameter([3 * width, width]), in_proj_bias: parameter([3 * width]) },
     children: { out_proj: linear(width, width) },
-    initialize: by_kind({
+    initialize: byKind({
       MultiheadAttention: () => ({ in_proj_weight: 'xavier_uniform', in_proj_bias: 'zeros', 'out_proj.bias': 'zeros' }),
     }),
   };

@@ -13,13 +13,13 @@ export interface Saved {
 
 /**
  * The tensors as they are saved: sorted by the model's names, numbers by value; then in parts, then renamed. Draws are renamed
- * too, except those of tensors that are saved in parts: the parts say where they belong (`part_of`).
+ * too, except those of tensors that are saved in parts: the parts say where they belong (`partOf`).
  */
-export function as_saved({ tensors, draws }: Flat, { rename, split }: Saved): Flat {
+export function asSaved({ tensors, draws }: Flat, { rename, split }: Saved): Flat {
   const renamed = (name: string) => rename.reduce((text, [pattern, by]) => text.replace(pattern, by), name);
   const whole = new Set<string>();
-  const sorted = tensors.map((tensor) => ({ tensor, key: natural_key(tensor.name) }));
-  sorted.sort((a, b) => compare_keys(a.key, b.key));
+  const sorted = tensors.map((tensor) => ({ tensor, key: naturalKey(tensor.name) }));
+  sorted.sort((a, b) => compareKeys(a.key, b.key));
   const saved = sorted.flatMap(({ tensor }) => {
     const parts = split?.(tensor);
     if (parts === undefined) whole.add(tensor.name);
@@ -35,7 +35,7 @@ export function as_saved({ tensors, draws }: Flat, { rename, split }: Saved): Fl
  * The experts of a tensor (experts, matrices · rows, columns) as they are saved, one matrix (rows, columns) each: all experts'
  * first matrices, then all their second ones.
  */
-export function split_experts(tensor: ModelTensor, name: string, matrices: readonly string[]): ModelTensor[] {
+export function splitExperts(tensor: ModelTensor, name: string, matrices: readonly string[]): ModelTensor[] {
   const [experts = 0, stacked = 0, columns = 0] = tensor.shape;
   const rows = stacked / matrices.length;
   return matrices.flatMap((matrix, index) =>
@@ -43,7 +43,7 @@ export function split_experts(tensor: ModelTensor, name: string, matrices: reado
       ...tensor,
       name: `${name}.${expert}.${matrix}`,
       shape: [rows, columns],
-      part_of: { tensor: tensor.name, begin: (expert * stacked + index * rows) * columns },
+      partOf: { tensor: tensor.name, begin: (expert * stacked + index * rows) * columns },
     })),
   );
 }
@@ -51,19 +51,19 @@ export function split_experts(tensor: ModelTensor, name: string, matrices: reado
 type Key = readonly (readonly [text: string, number: number])[];
 
 /** A name's pieces between dots: numbers before words, and a word's trailing digits by their value. */
-function natural_key(name: string): Key {
+function naturalKey(name: string): Key {
   return name.split('.').map((piece) => {
     const [, text = '', digits = ''] = /^(.*?)(\d*)$/.exec(piece) ?? [];
     return [text, digits === '' ? -1 : Number(digits)];
   });
 }
 
-function compare_keys(a: Key, b: Key): number {
+function compareKeys(a: Key, b: Key): number {
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const [text, number] = a[i] ?? ['', -1];
-    const [other_text, other_number] = b[i] ?? ['', -1];
-    if (text !== other_text) return text < other_text ? -1 : 1;
-    if (number !== other_number) return number - other_number;
+    const [otherText, otherNumber] = b[i] ?? ['', -1];
+    if (text !== otherText) return text < otherText ? -1 : 1;
+    if (number !== otherNumber) return number - otherNumber;
   }
   return a.length - b.length;
 }

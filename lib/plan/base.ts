@@ -1,42 +1,42 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import { did_you_mean, quoted } from '../core/check.js';
+import { didYouMean, quoted } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
-import { error_code, InputError } from '../core/errors.js';
-import { type JsonDocument, read_json } from '../core/json.js';
+import { errorCode, InputError } from '../core/errors.js';
+import { type JsonDocument, readJson } from '../core/json.js';
 import { strerror } from '../core/strerror.js';
 import type { Plan } from './plan.js';
 import type { RecipeBase } from './recipe/recipe.js';
 
 /** Reads a JSON file. */
-export async function read_document(path: string): Promise<JsonDocument> {
-  return read_json(await read(path), path);
+export async function readDocument(path: string): Promise<JsonDocument> {
+  return readJson(await read(path), path);
 }
 
 /** Reads the JSON file that an input names: itself, or the config.json of a folder. */
-export async function read_input(input: string): Promise<JsonDocument> {
-  const path = (await is_folder(input)) ? join(input, 'config.json') : input;
+export async function readInput(input: string): Promise<JsonDocument> {
+  const path = (await isFolder(input)) ? join(input, 'config.json') : input;
   if (path.endsWith('.safetensors')) {
     const expected = "a config.json, a recipe or a model's name";
     throw new InputError(`${path}: expected ${expected}, but it is a checkpoint, which --like takes`, { path });
   }
   try {
-    return await read_document(path);
+    return await readDocument(path);
   } catch (cause) {
-    const missing = cause instanceof InputError && path === input && error_code(cause.cause) === 'ENOENT';
+    const missing = cause instanceof InputError && path === input && errorCode(cause.cause) === 'ENOENT';
     if (!missing || /[/\\]/.test(input) || input.endsWith('.json')) throw cause;
-    const { model_names } = await import('./models.js');
-    const hint = did_you_mean(input, model_names);
-    const known = `the models known by name are ${quoted(model_names)}${hint === undefined ? '' : ` (${hint})`}`;
+    const { modelNames } = await import('./models.js');
+    const hint = didYouMean(input, modelNames);
+    const known = `the models known by name are ${quoted(modelNames)}${hint === undefined ? '' : ` (${hint})`}`;
     throw new InputError(`${cause.message}; ${known}`, { path, cause: cause.cause, code: cause.code });
   }
 }
 
 /** The plan of a model known by name; undefined if there is none of that name. */
-export async function named_model(name: string, dtype: Dtype | undefined): Promise<Plan | undefined> {
+export async function namedModel(name: string, dtype: Dtype | undefined): Promise<Plan | undefined> {
   if (!/^[a-z0-9_]+$/.test(name)) return undefined;
-  const { model_names, plan_of_name } = await import('./models.js');
-  return model_names.includes(name) ? plan_of_name(name, dtype) : undefined;
+  const { modelNames, planOfName } = await import('./models.js');
+  return modelNames.includes(name) ? planOfName(name, dtype) : undefined;
 }
 
 /**
@@ -44,37 +44,37 @@ export async function named_model(name: string, dtype: Dtype | undefined): Promi
  *
  * @param dtype of all tensors of the model
  */
-export async function base_of(
+export async function baseOf(
   { source }: JsonDocument,
   { model, like }: { readonly model?: unknown; readonly like?: string | undefined },
   dtype: Dtype | undefined,
 ): Promise<RecipeBase | undefined> {
-  const from_here = (path: string) => (isAbsolute(path) ? path : join(dirname(source), path));
+  const fromHere = (path: string) => (isAbsolute(path) ? path : join(dirname(source), path));
   if (like !== undefined) {
-    const { plan_of_likeness, read_likeness } = await import('./like.js');
-    const likeness = await read_likeness(from_here(like));
-    return { plan: (rules) => plan_of_likeness(likeness, dtype, rules), asks_rules: true };
+    const { planOfLikeness, readLikeness } = await import('./like.js');
+    const likeness = await readLikeness(fromHere(like));
+    return { plan: (rules) => planOfLikeness(likeness, dtype, rules), asksRules: true };
   }
   if (model === undefined) return undefined;
-  const plan = await plan_of_model(model, source, from_here, dtype);
-  return { plan: () => plan, asks_rules: false };
+  const plan = await planOfModel(model, source, fromHere, dtype);
+  return { plan: () => plan, asksRules: false };
 }
 
-async function plan_of_model(
+async function planOfModel(
   model: unknown,
   source: string,
-  from_here: (path: string) => string,
+  fromHere: (path: string) => string,
   dtype: Dtype | undefined,
 ): Promise<Plan> {
-  const { plan_of_config } = await import('./models.js');
+  const { planOfConfig } = await import('./models.js');
   if (typeof model === 'string') {
-    return (await named_model(model, dtype)) ?? plan_of_config(await read_input(from_here(model)), dtype);
+    return (await namedModel(model, dtype)) ?? planOfConfig(await readInput(fromHere(model)), dtype);
   }
   const text = `${JSON.stringify(model, null, 2)}\n`;
-  return plan_of_config(read_json(Buffer.from(text), `${source}: model`), dtype);
+  return planOfConfig(readJson(Buffer.from(text), `${source}: model`), dtype);
 }
 
-async function is_folder(path: string): Promise<boolean> {
+async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch {

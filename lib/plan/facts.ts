@@ -18,7 +18,7 @@ function digits(value: number): string {
 }
 
 /** What a fill is, in a few words and numbers. */
-export function facts_of_fill(fill: Fill): FillFacts {
+export function factsOfFill(fill: Fill): FillFacts {
   switch (fill.kind) {
     case 'constant':
       return { text: `value ${digits(fill.value)}`, std: 0 };
@@ -48,7 +48,7 @@ export function facts_of_fill(fill: Fill): FillFacts {
 }
 
 /** An initializer on one line: its name, and the parameters that were given. */
-export function show_initializer(initializer: Initializer): string {
+export function showInitializer(initializer: Initializer): string {
   if (typeof initializer === 'string') return initializer;
   const { init, ...parameters } = initializer as { readonly init: string } & Readonly<Record<string, unknown>>;
   const given = Object.entries(parameters)
@@ -66,7 +66,7 @@ export interface Totals {
 }
 
 /** Sums over all tensors, and over those of each dtype. */
-export function totals_of(
+export function totalsOf(
   tensors: readonly ResolvedTensor[],
 ): Totals & { readonly dtypes: Readonly<Record<string, Totals>> } {
   const none: Totals = { tensors: 0, parameters: 0, bytes: 0 };

@@ -1,10 +1,10 @@
-import { type Draw, is_drawn } from '../init/draw.js';
+import { type Draw, isDrawn } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
 import type { Module, Parameter, Rule } from '../nn/modules.js';
 import type { PlannedTensor } from './plan.js';
 
 /** A tensor of a model as it is saved; its dtype only where that is not the model's own. */
-export type ModelTensor = Omit<PlannedTensor, 'dtype' | 'copy_of'> & Pick<Parameter, 'dtype'>;
+export type ModelTensor = Omit<PlannedTensor, 'dtype' | 'copyOf'> & Pick<Parameter, 'dtype'>;
 
 /** A model's tensors in the order of its state_dict, tied ones once, and its random draws in order. */
 export interface Flat {
@@ -25,7 +25,7 @@ export function flatten(root: Module): Flat {
   const write = (name: string, initializer: Initializer) => {
     const slot = slots.get(name);
     if (slot === undefined) throw new Error(`no tensor ${name} in this model, but a rule for it`);
-    if (is_drawn(initializer)) draws.push({ tensor: name, shape: slot.shape, initializer });
+    if (isDrawn(initializer)) draws.push({ tensor: name, shape: slot.shape, initializer });
     slot.initializer = initializer;
   };
   construct(root, '', write);
@@ -33,9 +33,9 @@ export function flatten(root: Module): Flat {
   return { tensors: Array.from(slots, ([name, slot]) => finished(name, slot)), draws };
 }
 
-function finished(name: string, { shape, dtype, zero_row, initializer, tied }: Slot): ModelTensor {
+function finished(name: string, { shape, dtype, zeroRow, initializer, tied }: Slot): ModelTensor {
   if (initializer === undefined) throw new Error(`nothing initializes ${name}`);
-  return { name, shape, initializer, dtype, zero_row, tied };
+  return { name, shape, initializer, dtype, zeroRow, tied };
 }
 
 function collect(module: Module, prefix: string, slots: Map<string, Slot>): void {
@@ -47,9 +47,9 @@ type Write = (name: string, initializer: Initializer) => void;
 
 function construct(module: Module, prefix: string, write: Write): void {
   const { own = {}, children = {} } = module;
-  const child_of = new Map<string, Module>(Object.entries(children));
-  for (const name of module.construction ?? [...Object.keys(own), ...child_of.keys()]) {
-    const child = child_of.get(name);
+  const childOf = new Map<string, Module>(Object.entries(children));
+  for (const name of module.construction ?? [...Object.keys(own), ...childOf.keys()]) {
+    const child = childOf.get(name);
     const initial = own[name]?.initial;
     if (child !== undefined) construct(child, `${prefix}${name}.`, write);
     else if (initial !== undefined) write(prefix + name, initial);

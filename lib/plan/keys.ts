@@ -1,11 +1,11 @@
-import { check_shape } from '../core/check.js';
+import { checkShape } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
-import { is_random } from '../core/fill.js';
-import { is_fillable } from '../core/stored-dtype.js';
-import { type Draw, is_drawn } from '../init/draw.js';
+import { isRandom } from '../core/fill.js';
+import { isFillable } from '../core/stored-dtype.js';
+import { type Draw, isDrawn } from '../init/draw.js';
 import { resolve } from '../init/resolve.js';
-import { is_torch_key, type Key, no_key } from '../native/addon.js';
+import { isTorchKey, type Key, noKey } from '../native/addon.js';
 import { type Engine, Generator } from '../random/generator.js';
 import type { ResolvedTensor } from './plan.js';
 
@@ -19,7 +19,7 @@ export interface Keys {
 }
 
 /** The version of each engine's numbers: part of what makes the bytes. */
-export const stream_versions: Readonly<Record<Engine, number>> = { philox: 1, torch: 1 };
+export const streamVersions: Readonly<Record<Engine, number>> = { philox: 1, torch: 1 };
 
 /** A plan's tensors, and its draws where they are not simply those of the tensors. */
 interface Drawn {
@@ -32,12 +32,12 @@ interface Drawn {
  *
  * @throws InputError naming the tensor, for a truncated normal whose draws would go on and on
  */
-export function keys_for(engine: Engine, seed: bigint, plan: Drawn): Keys {
-  return engine === 'torch' ? torch_keys(seed, plan) : philox_keys(seed);
+export function keysFor(engine: Engine, seed: bigint, plan: Drawn): Keys {
+  return engine === 'torch' ? torchKeys(seed, plan) : philoxKeys(seed);
 }
 
 /** Each tensor has a stream of its own, which follows from its name: any order, any part of a plan. */
-export function philox_keys(seed: bigint): Keys {
+export function philoxKeys(seed: bigint): Keys {
   return { engine: 'philox', seed, of: ({ stream }) => ({ seed, stream }) };
 }
 
@@ -45,29 +45,29 @@ export function philox_keys(seed: bigint): Keys {
  * The generator's places as PyTorch constructs the model: it makes one draw after the other, and a tensor has the values of the
  * last one with its name. Draws are in the model's dtype.
  */
-export function torch_keys(seed: bigint, { tensors, draws }: Drawn): Keys {
+export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
   const generator = new Generator({ engine: 'torch', seed });
   const dtypes = new Map<string, Dtype>();
-  for (const { name, dtype, part_of } of tensors) if (is_fillable(dtype)) dtypes.set(part_of?.tensor ?? name, dtype);
+  for (const { name, dtype, partOf } of tensors) if (isFillable(dtype)) dtypes.set(partOf?.tensor ?? name, dtype);
   const [usual = 'float32'] = dtypes.values();
   const keys = new Map<string, Key>();
-  const keep = shared_states();
-  for (const { tensor, shape, initializer } of draws ?? own_draws(tensors)) {
+  const keep = sharedStates();
+  for (const { tensor, shape, initializer } of draws ?? ownDraws(tensors)) {
     const dtype = dtypes.get(tensor) ?? usual;
     const fill = resolve(initializer, shape, { dtype });
-    const total = check_shape('draw', shape);
+    const total = checkShape('draw', shape);
     if (total === 0) continue;
-    const key = naming(tensor, () => generator.next_key(fill, dtype, total));
-    if (is_random(fill)) keys.set(tensor, keep(key));
+    const key = naming(tensor, () => generator.nextKey(fill, dtype, total));
+    if (isRandom(fill)) keys.set(tensor, keep(key));
   }
   return {
     engine: 'torch',
     seed,
-    of({ name, copy_of, part_of, fill, elements }) {
-      if (!is_random(fill) || elements === 0) return no_key;
-      const key = keys.get(part_of?.tensor ?? copy_of ?? name);
+    of({ name, copyOf, partOf, fill, elements }) {
+      if (!isRandom(fill) || elements === 0) return noKey;
+      const key = keys.get(partOf?.tensor ?? copyOf ?? name);
       if (key === undefined) throw new Error(`the plan has no draw of ${JSON.stringify(name)}`);
-      return part_of === undefined ? key : { ...key, offset: part_of.begin };
+      return partOf === undefined ? key : { ...key, offset: partOf.begin };
     },
   };
 }
@@ -82,16 +82,16 @@ function naming<T>(tensor: string, draw: () => T): T {
 }
 
 /** States of 5 KB in one shared memory: threads that are sent a key read it there, in place of copies of their own. */
-const states_a_slab = 1024;
+const statesASlab = 1024;
 
-function shared_states(): (key: Key) => Key {
+function sharedStates(): (key: Key) => Key {
   let slab = new SharedArrayBuffer(0);
   let used = 0;
   return (key) => {
-    if (!is_torch_key(key)) return key;
+    if (!isTorchKey(key)) return key;
     const { length } = key.state;
     if (used + length > slab.byteLength) {
-      slab = new SharedArrayBuffer(states_a_slab * length);
+      slab = new SharedArrayBuffer(statesASlab * length);
       used = 0;
     }
     const state = new Uint8Array(slab, used, length);
@@ -102,8 +102,8 @@ function shared_states(): (key: Key) => Key {
 }
 
 /** Also of what bounds that are equal make a constant: it moves the generator. */
-function own_draws(tensors: readonly ResolvedTensor[]): Draw[] {
+function ownDraws(tensors: readonly ResolvedTensor[]): Draw[] {
   return tensors
-    .filter(({ initializer, copy_of }) => is_drawn(initializer) && copy_of === undefined)
+    .filter(({ initializer, copyOf }) => isDrawn(initializer) && copyOf === undefined)
     .map(({ name, shape, slice, initializer }) => ({ tensor: name, shape: slice?.shape ?? shape, initializer }));
 }

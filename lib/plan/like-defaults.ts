@@ -1,6 +1,6 @@
 import type { Initializer } from '../init/initializers.js';
 import { roles } from './presets/roles.js';
-import { matcher_of_all } from './rules/globs.js';
+import { matcherOfAll } from './rules/globs.js';
 
 /** What a tensor of a checkpoint starts as by default, and why that deserves a warning. */
 export interface Default {
@@ -11,22 +11,22 @@ export interface Default {
 
 const normal: Initializer = { init: 'normal', std: 0.02 };
 
-const is_norm = matcher_of_all(roles.norm.globs);
-const is_bias = matcher_of_all(roles.bias.globs);
-const is_mean = matcher_of_all(['running_mean', '*.running_mean']);
-const is_variance = matcher_of_all(['running_var', '*.running_var']);
-const is_weight = matcher_of_all(['weight', '*.weight', '*.gamma']);
-const is_quantized = matcher_of_all([
+const isNorm = matcherOfAll(roles.norm.globs);
+const isBias = matcherOfAll(roles.bias.globs);
+const isMean = matcherOfAll(['running_mean', '*.running_mean']);
+const isVariance = matcherOfAll(['running_var', '*.running_var']);
+const isWeight = matcherOfAll(['weight', '*.weight', '*.gamma']);
+const isQuantized = matcherOfAll([
   ...['*scale_inv', '*weight_scale', '*weight_scale_2', '*input_scale', '*output_scale', '*_proj_scale', '*.scales'],
   ...['*zero_point', '*.qzeros', '*.qweight', '*.g_idx', '*.absmax', '*.SCB'],
 ]);
 
 /** Model types whose norms multiply by 1 + weight, so that their weights begin as zeros. */
-const centred_norms = matcher_of_all(['gemma*', 'paligemma*', 'recurrent_gemma', 'qwen3_next*']);
+const centredNorms = matcherOfAll(['gemma*', 'paligemma*', 'recurrent_gemma', 'qwen3_next*']);
 
 /** Whether the norms of a model multiply by 1 + weight. */
-export function has_centred_norms(model_type: unknown): boolean {
-  return typeof model_type === 'string' && centred_norms(model_type);
+export function hasCentredNorms(model_type: unknown): boolean {
+  return typeof model_type === 'string' && centredNorms(model_type);
 }
 
 /**
@@ -36,30 +36,30 @@ export function has_centred_norms(model_type: unknown): boolean {
  * @param has whether the checkpoint has a tensor of that name
  * @param centred whether norms begin as 0
  */
-export function default_of_name(
+export function defaultOfName(
   name: string,
   shape: readonly number[],
   has: (name: string) => boolean,
   centred: boolean,
 ): Default {
   const rank = shape.length;
-  if (is_quantized(name)) {
+  if (isQuantized(name)) {
     const odd = 'by its name of quantized weights, which random values do not suit';
     return { initializer: rank >= 2 ? normal : 'ones', odd };
   }
-  if (is_mean(name)) return { initializer: 'zeros' };
-  if (is_variance(name)) return { initializer: 'ones' };
+  if (isMean(name)) return { initializer: 'zeros' };
+  if (isVariance(name)) return { initializer: 'ones' };
   if (rank >= 2) return { initializer: normal };
-  const is_batch_norm = name.endsWith('weight') && has(name.replace(/weight$/, 'running_var'));
-  if (is_norm(name) && !is_batch_norm) return { initializer: centred ? 'zeros' : 'ones' };
-  if (is_batch_norm) return { initializer: 'ones' };
-  if (is_bias(name)) return { initializer: 'zeros' };
-  if (is_weight(name))
+  const isBatchNorm = name.endsWith('weight') && has(name.replace(/weight$/, 'running_var'));
+  if (isNorm(name) && !isBatchNorm) return { initializer: centred ? 'zeros' : 'ones' };
+  if (isBatchNorm) return { initializer: 'ones' };
+  if (isBias(name)) return { initializer: 'zeros' };
+  if (isWeight(name))
     return { initializer: 'ones', odd: 'taken for the weight of a norm, since it has one dimension, and so ones' };
   return { initializer: 'zeros', odd: 'of no kind that its name tells, and so zeros' };
 }
 
 /** Counters of batches are integers that begin as zero; any other tensor that can only be zeros deserves a warning. */
-export function is_counter(name: string): boolean {
+export function isCounter(name: string): boolean {
   return name.endsWith('num_batches_tracked');
 }

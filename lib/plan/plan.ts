@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { check_shape } from '../core/check.js';
+import { checkShape } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import type { Fill } from '../core/fill.js';
-import { is_fillable, type StoredDtype, stored_bytes } from '../core/stored-dtype.js';
+import { isFillable, type StoredDtype, storedBytes } from '../core/stored-dtype.js';
 import type { Draw } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
 import { resolve } from '../init/resolve.js';
@@ -20,11 +20,11 @@ export interface PlannedTensor {
   /** Other names that the model has for the same tensor; they are not written. */
   readonly tied?: readonly string[] | undefined;
   /** The row that is zero whatever the initializer says: an embedding's padding. */
-  readonly zero_row?: number | undefined;
+  readonly zeroRow?: number | undefined;
   /** The name of the tensor whose values it has, bit for bit: shape, dtype and initializer are the same. */
-  readonly copy_of?: string | undefined;
+  readonly copyOf?: string | undefined;
   /** Where the tensor is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
-  readonly part_of?: { readonly tensor: string; readonly begin: number } | undefined;
+  readonly partOf?: { readonly tensor: string; readonly begin: number } | undefined;
 }
 
 /** A model to be written: plain data. The order of the tensors is the model's own, and changes no tensor's values. */
@@ -59,7 +59,7 @@ export interface ResolvedTensor extends PlannedTensor {
  * A tensor's values so depend on the seed and its own name alone: reordering, adding or dropping tensors changes no other.
  * The streams below 2^63 are those of a Generator's successive fills, so the two never meet.
  */
-export function stream_of_name(name: string): bigint {
+export function streamOfName(name: string): bigint {
   const digest = createHash('sha256').update(name, 'utf8').digest();
   return (1n << 63n) | digest.readBigUInt64LE(0);
 }
@@ -72,23 +72,23 @@ export function stream_of_name(name: string): bigint {
  * @throws InputError naming the tensor: a name twice, or unfit for a file; a shape too large; an initializer that does not
  *   suit the shape
  */
-export function resolve_plan(
+export function resolvePlan(
   plan: Plan,
   source = 'plan',
   place = (name: string): string => `tensor ${JSON.stringify(name)}`,
 ): ResolvedTensor[] {
   const names = new Set<string>();
   return plan.tensors.map((tensor) => {
-    const { name, shape, dtype, copy_of } = tensor;
+    const { name, shape, dtype, copyOf } = tensor;
     try {
-      check_name(name, names);
-      const elements = check_shape('shape', shape);
-      const bytes = stored_bytes(dtype, elements);
+      checkName(name, names);
+      const elements = checkShape('shape', shape);
+      const bytes = storedBytes(dtype, elements);
       if (bytes > Number.MAX_SAFE_INTEGER)
         throw new RangeError(`expected at most 2^53 - 1 bytes, but [${shape}] takes ${bytes}`);
       if (!Number.isInteger(bytes))
         throw new RangeError(`expected whole bytes, but [${shape}] of ${dtype} takes ${bytes}`);
-      return { ...tensor, fill: fill_of(tensor), elements, bytes, stream: stream_of_name(copy_of ?? name) };
+      return { ...tensor, fill: fillOf(tensor), elements, bytes, stream: streamOfName(copyOf ?? name) };
     } catch (cause) {
       if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
       throw new InputError(`${source}: ${place(name)}: ${cause.message}`, { path: source, cause });
@@ -96,14 +96,14 @@ export function resolve_plan(
   });
 }
 
-function fill_of({ initializer, shape, dtype }: PlannedTensor): Fill {
-  if (is_fillable(dtype)) return resolve(initializer, shape, { dtype });
+function fillOf({ initializer, shape, dtype }: PlannedTensor): Fill {
+  if (isFillable(dtype)) return resolve(initializer, shape, { dtype });
   const fill = resolve(initializer, shape);
   if (fill.kind === 'constant' && fill.value === 0) return fill;
   throw new RangeError(`expected 'zeros', which is all that nninit writes in ${dtype}`);
 }
 
-function check_name(name: string, names: Set<string>): void {
+function checkName(name: string, names: Set<string>): void {
   if (name === '__metadata__') throw new RangeError("expected another name: '__metadata__' is safetensors' own");
   // A lone half of a surrogate pair has no UTF-8: it would be written as U+FFFD, the same for all of them.
   if (/\p{Surrogate}/u.test(name)) throw new RangeError('expected a name in well-formed Unicode');

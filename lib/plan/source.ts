@@ -1,9 +1,9 @@
-import { is_plain_object } from '../core/check.js';
+import { isPlainObject } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import type { JsonDocument } from '../core/json.js';
 import type { Draw } from '../init/draw.js';
-import { type Plan, type ResolvedTensor, resolve_plan } from './plan.js';
+import { type Plan, type ResolvedTensor, resolvePlan } from './plan.js';
 import type { Rule } from './rules/rules.js';
 
 /** What is to be written: tensors ready to be filled, and the text of config.json where the model has one. */
@@ -49,58 +49,58 @@ interface Loaded {
  *
  * @throws InputError for what cannot be read or makes no sense
  */
-export async function load_source(request: SourceRequest): Promise<Source> {
+export async function loadSource(request: SourceRequest): Promise<Source> {
   const { tp, rank = 0 } = request;
-  const rules = await load_rules(request);
-  const { plan: given, source, place } = await load_plan(request, rules);
-  const plan = rules.length === 0 ? given : (await import('./rules/rules.js')).apply_rules(given, rules);
-  const whole = resolve_plan(plan, source, place);
-  const tensors = tp === undefined ? whole : await tensors_of_rank(whole, tp, rank, plan.config, source);
+  const rules = await loadRules(request);
+  const { plan: given, source, place } = await loadPlan(request, rules);
+  const plan = rules.length === 0 ? given : (await import('./rules/rules.js')).applyRules(given, rules);
+  const whole = resolvePlan(plan, source, place);
+  const tensors = tp === undefined ? whole : await tensorsOfRank(whole, tp, rank, plan.config, source);
   return { tensors, config: plan.config, warnings: plan.warnings ?? [], draws: plan.draws };
 }
 
-async function load_rules({ rules, init = [] }: SourceRequest): Promise<Rule[]> {
+async function loadRules({ rules, init = [] }: SourceRequest): Promise<Rule[]> {
   if (rules === undefined && init.length === 0) return [];
-  const { rule_of_text, rules_of } = await import('./rules/rules.js');
-  const { read_document } = await import('./base.js');
-  const from_file = rules === undefined ? [] : rules_of(await read_document(rules));
-  return [...from_file, ...init.map(rule_of_text)];
+  const { ruleOfText, rulesOf } = await import('./rules/rules.js');
+  const { readDocument } = await import('./base.js');
+  const fromFile = rules === undefined ? [] : rulesOf(await readDocument(rules));
+  return [...fromFile, ...init.map(ruleOfText)];
 }
 
-async function load_plan({ input, like, dtype }: SourceRequest, rules: readonly Rule[]): Promise<Loaded> {
+async function loadPlan({ input, like, dtype }: SourceRequest, rules: readonly Rule[]): Promise<Loaded> {
   if ((input === undefined) === (like === undefined)) {
     throw new InputError('expected either an input, or a checkpoint to be like');
   }
   if (like !== undefined) {
-    const { plan_of_likeness, read_likeness } = await import('./like.js');
-    return { plan: plan_of_likeness(await read_likeness(like), dtype, rules), source: like };
+    const { planOfLikeness, readLikeness } = await import('./like.js');
+    return { plan: planOfLikeness(await readLikeness(like), dtype, rules), source: like };
   }
-  const { named_model, read_input } = await import('./base.js');
-  const named = await named_model(input ?? '', dtype);
+  const { namedModel, readInput } = await import('./base.js');
+  const named = await namedModel(input ?? '', dtype);
   if (named !== undefined) return { plan: named, source: input ?? '' };
-  return plan_of_document(await read_input(input ?? ''), dtype, rules);
+  return planOfDocument(await readInput(input ?? ''), dtype, rules);
 }
 
 /** What a recipe has at least one of. */
-const recipe_parts = ['tensors', 'layers', 'model', 'like'];
+const recipeParts = ['tensors', 'layers', 'model', 'like'];
 
-async function plan_of_document(
+async function planOfDocument(
   document: JsonDocument,
   dtype: Dtype | undefined,
   rules: readonly Rule[],
 ): Promise<Loaded> {
   const { source, value } = document;
-  const has = (key: string) => is_plain_object(value) && Object.hasOwn(value, key);
+  const has = (key: string) => isPlainObject(value) && Object.hasOwn(value, key);
   if (has('model_type')) {
-    const { plan_of_config } = await import('./models.js');
-    return { plan: plan_of_config(document, dtype), source };
+    const { planOfConfig } = await import('./models.js');
+    return { plan: planOfConfig(document, dtype), source };
   }
-  if (recipe_parts.some(has)) {
-    const { parse_recipe, plan_of_recipe } = await import('./recipe/recipe.js');
-    const { base_of } = await import('./base.js');
-    const recipe = parse_recipe(document);
-    const base = await base_of(document, recipe, dtype ?? recipe.dtype);
-    const { place, ...plan } = plan_of_recipe(document, dtype, base, rules);
+  if (recipeParts.some(has)) {
+    const { parseRecipe, planOfRecipe } = await import('./recipe/recipe.js');
+    const { baseOf } = await import('./base.js');
+    const recipe = parseRecipe(document);
+    const base = await baseOf(document, recipe, dtype ?? recipe.dtype);
+    const { place, ...plan } = planOfRecipe(document, dtype, base, rules);
     return { plan, source, place };
   }
   throw new InputError(
@@ -110,13 +110,13 @@ async function plan_of_document(
   );
 }
 
-async function tensors_of_rank(
+async function tensorsOfRank(
   tensors: readonly ResolvedTensor[],
   tp: number,
   rank: number,
   config: string | undefined,
   source: string,
 ): Promise<ResolvedTensor[]> {
-  const { for_rank } = await import('./tensor-parallel.js');
-  return for_rank(tensors, { tp, rank, source, config: config === undefined ? undefined : JSON.parse(config) });
+  const { forRank } = await import('./tensor-parallel.js');
+  return forRank(tensors, { tp, rank, source, config: config === undefined ? undefined : JSON.parse(config) });
 }

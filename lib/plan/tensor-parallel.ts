@@ -1,8 +1,8 @@
-import { did_you_mean, is_plain_object, quoted, show } from '../core/check.js';
+import { didYouMean, isPlainObject, quoted, show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
-import { elements_of } from '../core/shape.js';
-import { stored_bytes } from '../core/stored-dtype.js';
-import { type Slice, shape_of_slice } from '../tensor/slice.js';
+import { elementsOf } from '../core/shape.js';
+import { storedBytes } from '../core/stored-dtype.js';
+import { type Slice, shapeOfSlice } from '../tensor/slice.js';
 import type { ResolvedTensor } from './plan.js';
 
 /**
@@ -14,7 +14,7 @@ import type { ResolvedTensor } from './plan.js';
 type Share = 'whole' | { readonly dim: 0 | 1; readonly of: 'vocabulary' | 'heads' | 'kv_heads' | 'width' };
 
 const vocabulary: Share = { dim: 0, of: 'vocabulary' };
-const out_of = (of: 'heads' | 'kv_heads' | 'width'): Share => ({ dim: 0, of });
+const outOf = (of: 'heads' | 'kv_heads' | 'width'): Share => ({ dim: 0, of });
 const into = (of: 'heads' | 'width'): Share => ({ dim: 1, of });
 
 /**
@@ -30,25 +30,25 @@ const shares: ReadonlyMap<string, Share> = new Map<string, Share>([
   ...layer({
     'input_layernorm.weight': 'whole',
     'post_attention_layernorm.weight': 'whole',
-    'self_attn.q_proj.weight': out_of('heads'),
-    'self_attn.q_proj.bias': out_of('heads'),
-    'self_attn.k_proj.weight': out_of('kv_heads'),
-    'self_attn.k_proj.bias': out_of('kv_heads'),
-    'self_attn.v_proj.weight': out_of('kv_heads'),
-    'self_attn.v_proj.bias': out_of('kv_heads'),
+    'self_attn.q_proj.weight': outOf('heads'),
+    'self_attn.q_proj.bias': outOf('heads'),
+    'self_attn.k_proj.weight': outOf('kv_heads'),
+    'self_attn.k_proj.bias': outOf('kv_heads'),
+    'self_attn.v_proj.weight': outOf('kv_heads'),
+    'self_attn.v_proj.bias': outOf('kv_heads'),
     'self_attn.o_proj.weight': into('heads'),
     'self_attn.o_proj.bias': 'whole',
     'self_attn.q_norm.weight': 'whole',
     'self_attn.k_norm.weight': 'whole',
-    'mlp.gate_proj.weight': out_of('width'),
-    'mlp.gate_proj.bias': out_of('width'),
-    'mlp.up_proj.weight': out_of('width'),
-    'mlp.up_proj.bias': out_of('width'),
+    'mlp.gate_proj.weight': outOf('width'),
+    'mlp.gate_proj.bias': outOf('width'),
+    'mlp.up_proj.weight': outOf('width'),
+    'mlp.up_proj.bias': outOf('width'),
     'mlp.down_proj.weight': into('width'),
     'mlp.down_proj.bias': 'whole',
     'block_sparse_moe.gate.weight': 'whole', // the router
-    'block_sparse_moe.experts.*.w1.weight': out_of('width'),
-    'block_sparse_moe.experts.*.w3.weight': out_of('width'),
+    'block_sparse_moe.experts.*.w1.weight': outOf('width'),
+    'block_sparse_moe.experts.*.w3.weight': outOf('width'),
     'block_sparse_moe.experts.*.w2.weight': into('width'),
   }),
 ]);
@@ -58,7 +58,7 @@ function layer(names: Readonly<Record<string, Share>>): [string, Share][] {
 }
 
 /** `num_attention_heads` where a config.json says nothing of it: the defaults of transformers. */
-const default_heads: Readonly<Record<string, number>> = {
+const defaultHeads: Readonly<Record<string, number>> = {
   llama: 32,
   mistral: 32,
   mixtral: 32,
@@ -68,7 +68,7 @@ const default_heads: Readonly<Record<string, number>> = {
 };
 
 /** The `model_type`s that can be split among ranks. */
-const tensor_parallel_types: readonly string[] = Object.keys(default_heads);
+const tensorParallelTypes: readonly string[] = Object.keys(defaultHeads);
 
 export interface RankOptions {
   /** Number of ranks, ≥ 1. */
@@ -92,7 +92,7 @@ export interface RankOptions {
  *
  * @throws InputError for other models on several ranks, and for sizes that the ranks cannot share equally
  */
-export function for_rank(
+export function forRank(
   tensors: readonly ResolvedTensor[],
   { tp, rank, config, source = 'plan' }: RankOptions,
 ): ResolvedTensor[] {
@@ -103,7 +103,7 @@ export function for_rank(
     throw refuse(`expected a rank from 0 to ${tp - 1}, but received ${show(rank)}`);
   }
   if (tp === 1) return [...tensors]; // the only rank has all of any model
-  const head = head_size(tensors, config, refuse);
+  const head = headSize(tensors, config, refuse);
   const parts = tensors.map((tensor) => {
     const share = shares.get(tensor.name.replace(/(?<=\.)\d+(?=\.)/g, '*'));
     const place = `tensor ${show(tensor.name)}`;
@@ -114,11 +114,11 @@ export function for_rank(
     const unit = share.of === 'heads' || share.of === 'kv_heads' ? head : 1;
     const units = size / unit;
     if (share.of === 'kv_heads' && units < tp && tp % units === 0) {
-      return part_of(tensor, share.dim, Math.floor((rank * units) / tp) * unit, unit);
+      return partOf(tensor, share.dim, Math.floor((rank * units) / tp) * unit, unit);
     }
     if (units % tp !== 0)
       throw refuse(`${place}: expected ${names[share.of]} that ${tp} ranks can share, but there are ${units}`);
-    return part_of(tensor, share.dim, (rank * size) / tp, size / tp);
+    return partOf(tensor, share.dim, (rank * size) / tp, size / tp);
   });
   const odd = parts.find(({ bytes }) => !Number.isInteger(bytes));
   if (odd === undefined) return parts;
@@ -134,18 +134,18 @@ const names = {
 } as const;
 
 /** Rows of q_proj that belong to one head. */
-function head_size(tensors: readonly ResolvedTensor[], config: unknown, refuse: (what: string) => InputError): number {
-  const { model_type, num_attention_heads } = is_plain_object(config) ? config : {};
-  const known = typeof model_type === 'string' && Object.hasOwn(default_heads, model_type) ? model_type : undefined;
+function headSize(tensors: readonly ResolvedTensor[], config: unknown, refuse: (what: string) => InputError): number {
+  const { model_type, num_attention_heads } = isPlainObject(config) ? config : {};
+  const known = typeof model_type === 'string' && Object.hasOwn(defaultHeads, model_type) ? model_type : undefined;
   if (known === undefined) {
-    const hint = typeof model_type === 'string' ? did_you_mean(model_type, tensor_parallel_types) : undefined;
+    const hint = typeof model_type === 'string' ? didYouMean(model_type, tensorParallelTypes) : undefined;
     throw refuse(
-      `tensor-parallel ranks: expected a model_type of ${quoted(tensor_parallel_types)}, but ` +
+      `tensor-parallel ranks: expected a model_type of ${quoted(tensorParallelTypes)}, but ` +
         (model_type === undefined ? 'there is no config with one' : `received ${show(model_type)}`) +
         (hint === undefined ? '' : ` (${hint})`),
     );
   }
-  const heads = num_attention_heads ?? default_heads[known];
+  const heads = num_attention_heads ?? defaultHeads[known];
   const rows = tensors.find(({ name }) => name.endsWith('.self_attn.q_proj.weight'))?.shape[0] ?? 0;
   if (typeof heads !== 'number' || !Number.isSafeInteger(heads) || heads < 1 || rows % heads !== 0) {
     throw refuse(`num_attention_heads: expected a divisor of q_proj's ${rows} rows, but received ${show(heads)}`);
@@ -153,9 +153,9 @@ function head_size(tensors: readonly ResolvedTensor[], config: unknown, refuse: 
   return rows / heads;
 }
 
-function part_of(tensor: ResolvedTensor, dim: number, start: number, length: number): ResolvedTensor {
+function partOf(tensor: ResolvedTensor, dim: number, start: number, length: number): ResolvedTensor {
   const slice: Slice = { shape: tensor.shape, ranges: [{ dim, start, length }] };
-  const shape = shape_of_slice(slice);
-  const elements = elements_of(shape);
-  return { ...tensor, shape, elements, bytes: stored_bytes(tensor.dtype, elements), slice };
+  const shape = shapeOfSlice(slice);
+  const elements = elementsOf(shape);
+  return { ...tensor, shape, elements, bytes: storedBytes(tensor.dtype, elements), slice };
 }

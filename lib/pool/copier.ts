@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 
 /** How long copying may hold the event loop at a time. */
-const slice_milliseconds = 1;
+const sliceMilliseconds = 1;
 
 /**
  * Does small pieces of work on this thread, a millisecond's worth between which timers and sockets get their turn. (Done as
@@ -25,7 +25,7 @@ export class Copier {
 
   #drain(): void {
     this.#scheduled = false;
-    const end = performance.now() + slice_milliseconds;
+    const end = performance.now() + sliceMilliseconds;
     while (this.#next < this.#queue.length) {
       const copy = this.#queue[this.#next++] as () => void;
       copy();

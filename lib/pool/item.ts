@@ -1,12 +1,12 @@
-import { is_plain_object, type_error, unknown_option } from '../core/check.js';
+import { isPlainObject, typeError, unknownOption } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import type { Fill } from '../core/fill.js';
-import { is_drawn } from '../init/draw.js';
+import { isDrawn } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
 import { resolve } from '../init/resolve.js';
 import type { Key } from '../native/addon.js';
 import type { Generator } from '../random/generator.js';
-import { as_tensor, type CheckedTensor, type TensorLike } from '../tensor/tensor.js';
+import { asTensor, type CheckedTensor, type TensorLike } from '../tensor/tensor.js';
 
 /** One tensor of `pool.fill`. */
 export interface FillItem {
@@ -17,16 +17,16 @@ export interface FillItem {
 }
 
 const fn = 'fill';
-const item_fields = ['tensor', 'initializer', 'name'] as const;
+const itemFields = ['tensor', 'initializer', 'name'] as const;
 
 /** What a stream is taken for does not matter. */
-const any_fill: Fill = { kind: 'normal', mean: 0, std: 1 };
+const anyFill: Fill = { kind: 'normal', mean: 0, std: 1 };
 
 /** Whether an item will take a stream; false for one that will be refused for what it is. */
-function takes_stream(item: unknown): boolean {
+function takesStream(item: unknown): boolean {
   try {
     const { tensor, initializer } = item as FillItem;
-    return is_drawn(initializer) && (tensor.data as ArrayLike<number>).length > 0;
+    return isDrawn(initializer) && (tensor.data as ArrayLike<number>).length > 0;
   } catch {
     return false;
   }
@@ -36,13 +36,13 @@ function takes_stream(item: unknown): boolean {
  * The streams of a list's items, in order. An item that is refused later has taken its stream all the same: what is wrong
  * with one does not change the others' bytes.
  */
-export function take_keys(items: readonly unknown[], generator: Generator): (Key | undefined)[] {
+export function takeKeys(items: readonly unknown[], generator: Generator): (Key | undefined)[] {
   if (generator.engine !== 'philox') return []; // its keys depend on the fills themselves: one after the other
-  return items.map((item) => (takes_stream(item) ? generator.next_key(any_fill, 'float32', 1) : undefined));
+  return items.map((item) => (takesStream(item) ? generator.nextKey(anyFill, 'float32', 1) : undefined));
 }
 
 /** The sizes of a list's tensors, as far as they can be told before each is checked. */
-export function total_of(items: readonly unknown[]): { elements: number; bytes: number } {
+export function totalOf(items: readonly unknown[]): { elements: number; bytes: number } {
   let elements = 0;
   let bytes = 0;
   for (const item of items) {
@@ -71,26 +71,26 @@ export class Resolver {
   #resolved: Resolved | undefined;
 
   resolve(initializer: Initializer, { shape, dtype }: CheckedTensor): Resolved {
-    if (this.#resolved !== undefined && this.#is_last(initializer, shape, dtype)) return this.#resolved;
+    if (this.#resolved !== undefined && this.#isLast(initializer, shape, dtype)) return this.#resolved;
     const fill = resolve(initializer, shape, { dtype });
     this.#initializer = typeof initializer === 'string' ? initializer : { ...initializer };
     this.#entries = Object.keys(this.#initializer).length;
     this.#shape = [...shape];
     this.#dtype = dtype;
-    this.#resolved = { fill, random: is_drawn(initializer) };
+    this.#resolved = { fill, random: isDrawn(initializer) };
     return this.#resolved;
   }
 
-  #is_last(initializer: unknown, shape: readonly number[], dtype: Dtype): boolean {
+  #isLast(initializer: unknown, shape: readonly number[], dtype: Dtype): boolean {
     const last = this.#shape;
     if (dtype !== this.#dtype || shape.length !== last.length) return false;
     for (let i = 0; i < last.length; i++) if (shape[i] !== last[i]) return false;
-    return initializer === this.#initializer || this.#has_entries_of(initializer);
+    return initializer === this.#initializer || this.#hasEntriesOf(initializer);
   }
 
-  #has_entries_of(initializer: unknown): boolean {
+  #hasEntriesOf(initializer: unknown): boolean {
     const last = this.#initializer;
-    if (typeof last === 'string' || !is_plain_object(initializer)) return false;
+    if (typeof last === 'string' || !isPlainObject(initializer)) return false;
     let count = 0;
     for (const name in initializer) {
       if (!Object.is(initializer[name], last[name])) return false;
@@ -106,12 +106,12 @@ export interface CheckedItem extends Resolved {
 }
 
 /** Checks an item, and resolves it. */
-export function check_item(item: unknown, resolver: Resolver): CheckedItem {
-  if (!is_plain_object(item)) throw type_error(fn, 'an item', 'an object with tensor and initializer', item);
+export function checkItem(item: unknown, resolver: Resolver): CheckedItem {
+  if (!isPlainObject(item)) throw typeError(fn, 'an item', 'an object with tensor and initializer', item);
   for (const field in item) {
-    if (field !== 'tensor' && field !== 'initializer' && field !== 'name') throw unknown_option(fn, field, item_fields);
+    if (field !== 'tensor' && field !== 'initializer' && field !== 'name') throw unknownOption(fn, field, itemFields);
   }
-  const tensor = as_tensor(fn, item.tensor);
+  const tensor = asTensor(fn, item.tensor);
   const { fill, random } = resolver.resolve(item.initializer as Initializer, tensor);
   return { tensor, fill, random };
 }

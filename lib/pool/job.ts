@@ -1,10 +1,10 @@
-import { range_error } from '../core/check.js';
-import { dtypes, view_of } from '../core/dtype.js';
-import { type Fill, is_whole } from '../core/fill.js';
-import { is_torch_key, type Key, type PhiloxKey, prepare_memory } from '../native/addon.js';
+import { rangeError } from '../core/check.js';
+import { dtypes, viewOf } from '../core/dtype.js';
+import { type Fill, isWhole } from '../core/fill.js';
+import { isTorchKey, type Key, type PhiloxKey, prepareMemory } from '../native/addon.js';
 import type { CheckedTensor } from '../tensor/tensor.js';
-import { control_bytes, control_words, type TurnMessage } from './messages.js';
-import { cost_of, is_sequential, type Split, split, split_sequence } from './split.js';
+import { controlBytes, controlWords, type TurnMessage } from './messages.js';
+import { costOf, isSequential, type Split, split, splitSequence } from './split.js';
 
 /** One tensor to be filled, all of it checked and its stream taken. */
 export interface Order {
@@ -22,14 +22,14 @@ export interface Order {
 /** An order on its way. It settles once: filled, or with an error, and then nothing writes to its memory any more. */
 export abstract class Job {
   readonly order: Order;
-  readonly bytes_each: number;
+  readonly bytesEach: number;
   settled = false;
-  readonly #on_settled: (error: unknown) => void;
+  readonly #onSettled: (error: unknown) => void;
 
-  constructor(order: Order, on_settled: (error: unknown) => void) {
+  constructor(order: Order, onSettled: (error: unknown) => void) {
     this.order = order;
-    this.bytes_each = dtypes[order.tensor.dtype].bytes;
-    this.#on_settled = on_settled;
+    this.bytesEach = dtypes[order.tensor.dtype].bytes;
+    this.#onSettled = onSettled;
   }
 
   get size(): number {
@@ -50,15 +50,15 @@ export abstract class Job {
   settle(error?: unknown): void {
     if (this.settled) return;
     this.settled = true;
-    this.#on_settled(error);
+    this.#onSettled(error);
   }
 
   /** False if the memory went away since it was checked: then the job has settled with an error that says so. */
-  has_memory(): boolean {
+  hasMemory(): boolean {
     const { fn, tensor } = this.order;
     if (tensor.data.length === tensor.size) return true;
     const why = 'it was detached or shrank during the fill';
-    this.settle(range_error(fn, 'data', 'memory that is still there', tensor.data, why));
+    this.settle(rangeError(fn, 'data', 'memory that is still there', tensor.data, why));
     return false;
   }
 }
@@ -74,13 +74,13 @@ export class StagedJob extends Job {
   readonly key: PhiloxKey;
   readonly whole: boolean;
 
-  constructor(order: Order, on_settled: (error: unknown) => void) {
-    super(order, on_settled);
+  constructor(order: Order, onSettled: (error: unknown) => void) {
+    super(order, onSettled);
     const { fill, tensor, key } = order;
-    if (is_torch_key(key)) throw new Error('a fill of the engine torch is not staged');
+    if (isTorchKey(key)) throw new Error('a fill of the engine torch is not staged');
     this.key = key;
-    this.whole = is_whole(fill);
-    this.cost = cost_of(fill, tensor.dtype, tensor.size) / tensor.size;
+    this.whole = isWhole(fill);
+    this.cost = costOf(fill, tensor.dtype, tensor.size) / tensor.size;
   }
 
   progress(): number {
@@ -95,7 +95,7 @@ export class StagedJob extends Job {
 /** Where a job's bytes are while workers fill them. */
 export interface SharedMemory {
   readonly buffer: SharedArrayBuffer;
-  readonly byte_offset: number;
+  readonly byteOffset: number;
 }
 
 /** A job that workers fill in place, in shared memory: each claims ranges until none is left. */
@@ -103,7 +103,7 @@ export class SharedJob extends Job {
   readonly memory: SharedMemory;
   readonly whole: boolean;
   /** Whether `memory` is the tensor's own; if not, it is copied at the end. */
-  readonly in_place: boolean;
+  readonly inPlace: boolean;
   /** Workers in a turn, or about to be. */
   turns = 0;
   deaths = 0;
@@ -115,23 +115,23 @@ export class SharedJob extends Job {
   /** Set when the job is stopped from outside: it settles without the acknowledgement of workers that have not begun. */
   #cancelled = false;
 
-  constructor(order: Order, memory: SharedMemory, in_place: boolean, on_settled: (error: unknown) => void) {
-    super(order, on_settled);
+  constructor(order: Order, memory: SharedMemory, inPlace: boolean, onSettled: (error: unknown) => void) {
+    super(order, onSettled);
     const { fill, tensor } = order;
     this.memory = memory;
-    this.in_place = in_place;
-    this.whole = is_whole(fill);
-    prepare_memory(view_of(tensor.dtype, memory.buffer, memory.byte_offset, tensor.size));
-    this.#split = is_sequential(fill, order.key)
-      ? split_sequence(fill, tensor.size, order.threads)
-      : split(fill, tensor.dtype, memory.byte_offset, tensor.size);
-    this.#control = new SharedArrayBuffer(control_bytes + this.#split.count);
-    this.#words = new Int32Array(this.#control, 0, control_bytes / 4);
-    this.#done = new Uint8Array(this.#control, control_bytes);
+    this.inPlace = inPlace;
+    this.whole = isWhole(fill);
+    prepareMemory(viewOf(tensor.dtype, memory.buffer, memory.byteOffset, tensor.size));
+    this.#split = isSequential(fill, order.key)
+      ? splitSequence(fill, tensor.size, order.threads)
+      : split(fill, tensor.dtype, memory.byteOffset, tensor.size);
+    this.#control = new SharedArrayBuffer(controlBytes + this.#split.count);
+    this.#words = new Int32Array(this.#control, 0, controlBytes / 4);
+    this.#done = new Uint8Array(this.#control, controlBytes);
   }
 
   /** Whether one more worker would find something to do. */
-  get wants_turn(): boolean {
+  get wantsTurn(): boolean {
     const { count } = this.#split;
     if (this.settled || this.#failure !== undefined || this.#word('claim') >= count) return false;
     return this.turns < Math.min(count, this.whole ? 1 : this.order.threads);
@@ -158,7 +158,7 @@ export class SharedJob extends Job {
     return {
       kind: 'turn',
       buffer: this.memory.buffer,
-      byte_offset: this.memory.byte_offset,
+      byteOffset: this.memory.byteOffset,
       length: tensor.size,
       dtype: tensor.dtype,
       fill,
@@ -176,17 +176,17 @@ export class SharedJob extends Job {
   cancel(reason: unknown): void {
     this.fail(reason);
     this.#cancelled = true;
-    this.turn_ended();
+    this.turnEnded();
   }
 
-  /** Stops the workers; settles in turn_ended. */
+  /** Stops the workers; settles in turnEnded. */
   fail(error: unknown): void {
     this.#failure ??= { error };
-    Atomics.store(this.#words, control_words.cancel, 1);
+    Atomics.store(this.#words, controlWords.cancel, 1);
   }
 
   /** To be called after each turn: settles a job that has failed, and makes up for workers that have died. */
-  turn_ended(): void {
+  turnEnded(): void {
     if (this.#failure !== undefined) {
       if (this.turns === 0 || (this.#cancelled && this.#word('active') === 0)) this.settle(this.#failure.error);
       return;
@@ -194,12 +194,12 @@ export class SharedJob extends Job {
     if (this.turns > 0 || this.deaths === 0) return;
     // What a dead worker had claimed is claimed again: a range has the same bytes however often it is filled.
     const done = this.#done.reduce((sum, each) => sum + each, 0);
-    Atomics.store(this.#words, control_words.done, done);
-    Atomics.store(this.#words, control_words.active, 0);
-    Atomics.store(this.#words, control_words.claim, done === this.#split.count ? done : 0);
+    Atomics.store(this.#words, controlWords.done, done);
+    Atomics.store(this.#words, controlWords.active, 0);
+    Atomics.store(this.#words, controlWords.claim, done === this.#split.count ? done : 0);
   }
 
-  #word(name: keyof typeof control_words): number {
-    return Atomics.load(this.#words, control_words[name]);
+  #word(name: keyof typeof controlWords): number {
+    return Atomics.load(this.#words, controlWords[name]);
   }
 }

@@ -1,13 +1,13 @@
-import { setImmediate as next_turn } from 'node:timers/promises';
-import { type_error } from '../core/check.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { typeError } from '../core/check.js';
 import { dtypes } from '../core/dtype.js';
-import { type Key, no_key, run_fill } from '../native/addon.js';
+import { type Key, noKey, runFill } from '../native/addon.js';
 import type { Generator } from '../random/generator.js';
-import { type CheckedItem, check_item, named, Resolver } from './item.js';
+import { type CheckedItem, checkItem, named, Resolver } from './item.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';
-import { is_tiny } from './split.js';
-import { fill_in_turn, key_at_once } from './turn.js';
+import { isTiny } from './split.js';
+import { fillInTurn, keyAtOnce } from './turn.js';
 
 /** What `pool.fill` has done. */
 export interface FillResult {
@@ -17,26 +17,26 @@ export interface FillResult {
 }
 
 /** Items taken and not yet filled: no more than this many, nor more bytes unless it is two items. */
-const most_ahead = 1024;
-const most_bytes_ahead = 64 << 20;
+const mostAhead = 1024;
+const mostBytesAhead = 64 << 20;
 /** How long items may be prepared at a time before the event loop gets its turn. */
-const slice_milliseconds = 1;
+const sliceMilliseconds = 1;
 /** How often the time is looked at. */
-const clock_items = 16;
+const clockItems = 16;
 /** Further errors are counted. */
-const most_errors = 100;
+const mostErrors = 100;
 
 type Step = IteratorResult<unknown, unknown>;
 type AnyIterator = Iterator<unknown> | AsyncIterator<unknown>;
 
 /** Iterates over what `pool.fill` was given. */
-export function iterator_of(items: unknown): AnyIterator {
+export function iteratorOf(items: unknown): AnyIterator {
   const iterable = items as {
     [Symbol.asyncIterator]?: () => AnyIterator;
     [Symbol.iterator]?: () => AnyIterator;
   } | null;
   const of = typeof items === 'object' ? (iterable?.[Symbol.asyncIterator] ?? iterable?.[Symbol.iterator]) : undefined;
-  if (typeof of !== 'function') throw type_error('fill', 'items', 'an array or an (async) iterable of items', items);
+  if (typeof of !== 'function') throw typeError('fill', 'items', 'an array or an (async) iterable of items', items);
   return of.call(iterable);
 }
 
@@ -54,10 +54,10 @@ export class List {
   #taken = 0;
   #filled = 0;
   #ahead = 0;
-  #bytes_ahead = 0;
+  #bytesAhead = 0;
   /** Called when a tensor is filled, or all is stopped. */
-  #on_change: (() => void) | undefined;
-  #on_stop: (() => void) | undefined;
+  #onChange: (() => void) | undefined;
+  #onStop: (() => void) | undefined;
 
   constructor(
     scheduler: Scheduler,
@@ -72,7 +72,7 @@ export class List {
     else this.#iterator = items as AnyIterator;
     this.#keys = keys;
     this.#generator = generator;
-    operation.on_stop(() => this.#stop());
+    operation.onStop(() => this.#stop());
   }
 
   async run(): Promise<FillResult> {
@@ -91,8 +91,8 @@ export class List {
   }
 
   #stop(): void {
-    this.#on_change?.();
-    this.#on_stop?.();
+    this.#onChange?.();
+    this.#onStop?.();
     try {
       // Not awaited: a generator that waits for something else returns only after that.
       const returned = this.#iterator?.return?.();
@@ -110,7 +110,7 @@ export class List {
         this.#take(this.#array[this.#taken]);
       } else {
         const next = this.#iterator?.next() as Step | PromiseLike<Step>;
-        const step = 'then' in next ? await this.#unless_stopped(next) : next;
+        const step = 'then' in next ? await this.#unlessStopped(next) : next;
         if (step === undefined || step.done === true) return;
         this.#take(step.value);
       }
@@ -118,19 +118,19 @@ export class List {
         await this.#change();
         start = performance.now();
       }
-      if (this.#taken % clock_items !== 0 || performance.now() - start < slice_milliseconds) continue;
-      await next_turn();
+      if (this.#taken % clockItems !== 0 || performance.now() - start < sliceMilliseconds) continue;
+      await nextTurn();
       start = performance.now();
     }
   }
 
   get #full(): boolean {
-    return this.#ahead >= most_ahead || (this.#ahead >= 2 && this.#bytes_ahead >= most_bytes_ahead);
+    return this.#ahead >= mostAhead || (this.#ahead >= 2 && this.#bytesAhead >= mostBytesAhead);
   }
 
-  #unless_stopped<T>(next: PromiseLike<T>): Promise<T | undefined> {
+  #unlessStopped<T>(next: PromiseLike<T>): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
-      this.#on_stop = () => resolve(undefined);
+      this.#onStop = () => resolve(undefined);
       next.then(resolve, reject);
     });
   }
@@ -138,7 +138,7 @@ export class List {
   #take(item: unknown): void {
     const index = this.#taken++;
     try {
-      const checked = check_item(item, this.#resolver);
+      const checked = checkItem(item, this.#resolver);
       const { fill, random } = checked;
       const { data, dtype, size } = checked.tensor;
       if (size === 0) {
@@ -146,32 +146,32 @@ export class List {
         return;
       }
       const generator = this.#generator;
-      const key = random ? (this.#keys[index] ?? key_at_once(generator, fill, dtype, size)) : no_key;
-      if (key !== undefined && is_tiny(fill, dtype, size)) {
-        run_fill(data, dtype, fill, key, 0, 1);
+      const key = random ? (this.#keys[index] ?? keyAtOnce(generator, fill, dtype, size)) : noKey;
+      if (key !== undefined && isTiny(fill, dtype, size)) {
+        runFill(data, dtype, fill, key, 0, 1);
         this.#operation.count(size, size * dtypes[dtype].bytes);
         this.#filled++;
         return;
       }
-      this.#hand_out(index, item, checked, key);
+      this.#handOut(index, item, checked, key);
     } catch (error) {
       this.#fail(index, item, error);
     }
   }
 
   /** Gives an item to the workers; without a key it waits for its generator's turn. */
-  #hand_out(index: number, item: unknown, { tensor, fill }: CheckedItem, key: Key | undefined): void {
+  #handOut(index: number, item: unknown, { tensor, fill }: CheckedItem, key: Key | undefined): void {
     const bytes = tensor.size * dtypes[tensor.dtype].bytes;
     const ended = (error?: unknown): void => {
       this.#ahead--;
-      this.#bytes_ahead -= bytes;
+      this.#bytesAhead -= bytes;
       if (error === undefined) this.#filled++;
       else this.#fail(index, item, error);
-      this.#on_change?.();
+      this.#onChange?.();
     };
     const order = { fn: 'fill', tensor, fill, begin: 0, threads: 0 };
     if (key === undefined) {
-      fill_in_turn(this.#generator, order, this.#operation, this.#scheduler).then(() => ended(), ended);
+      fillInTurn(this.#generator, order, this.#operation, this.#scheduler).then(() => ended(), ended);
     } else {
       const job = this.#scheduler.submit({ ...order, key }, (error) => {
         this.#operation.remove(job, error === undefined);
@@ -181,12 +181,12 @@ export class List {
     }
     // Not before, since submit may throw; `ended` is called later at the earliest.
     this.#ahead++;
-    this.#bytes_ahead += bytes;
+    this.#bytesAhead += bytes;
   }
 
   #fail(index: number, item: unknown, error: unknown): void {
     this.#failed++;
-    if (this.#operation.stopped === undefined && this.#errors.length < most_errors) {
+    if (this.#operation.stopped === undefined && this.#errors.length < mostErrors) {
       this.#errors.push(named(index, item, error));
     }
   }
@@ -199,7 +199,7 @@ export class List {
 
   #change(): Promise<void> {
     return new Promise((resolve) => {
-      this.#on_change = resolve;
+      this.#onChange = resolve;
     });
   }
 }

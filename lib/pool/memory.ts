@@ -5,14 +5,14 @@
 
 const weight = Symbol('weight');
 /** Smaller buffers are left to themselves. */
-const least_bytes = 64 << 10;
+const leastBytes = 64 << 10;
 
 /**
  * For the calling thread, whose garbage is its own affair: an ordinary ArrayBuffer of the same size, which V8 does count, lives as
  * long as the shared buffer's handle. Nobody touches it, so the system backs it with no memory, only with addresses.
  */
 export function weigh(buffer: SharedArrayBuffer): void {
-  if (buffer.byteLength < least_bytes) return;
+  if (buffer.byteLength < leastBytes) return;
   try {
     Object.defineProperty(buffer, weight, { value: new ArrayBuffer(buffer.byteLength) });
   } catch {
@@ -21,22 +21,22 @@ export function weigh(buffer: SharedArrayBuffer): void {
 }
 
 /** Workers keep few objects: a small young generation is collected in some ten microseconds. */
-export const worker_young_generation_mb = 1;
-const most_bytes_held = 256 << 20;
+export const workerYoungGenerationMb = 1;
+const mostBytesHeld = 256 << 20;
 /** Together as large as the young generation's half, so that they fill it once: what is alive then is not taken for old. */
-const garbage_arrays = 24;
-const garbage_numbers = 4096;
-let bytes_held = 0;
+const garbageArrays = 24;
+const garbageNumbers = 4096;
+let bytesHeld = 0;
 let garbage: number[] = [];
 
 /**
  * For workers, which allocate next to nothing and would keep each tensor they were sent: after some hundred megabytes, short-lived
  * objects make V8 collect the young generation. (Weighing would do too, but starts full collections, of milliseconds each.)
  */
-export function let_go(bytes: number): number {
-  bytes_held += bytes;
-  if (bytes_held < most_bytes_held) return 0;
-  bytes_held = 0;
-  for (let i = 0; i < garbage_arrays; i++) garbage = new Array<number>(garbage_numbers).fill(i + 0.5);
+export function letGo(bytes: number): number {
+  bytesHeld += bytes;
+  if (bytesHeld < mostBytesHeld) return 0;
+  bytesHeld = 0;
+  for (let i = 0; i < garbageArrays; i++) garbage = new Array<number>(garbageNumbers).fill(i + 0.5);
   return garbage.length;
 }

@@ -1,5 +1,5 @@
 import { type Dtype, dtypes } from '../core/dtype.js';
-import { type Fill, fill_numbers, kind_codes, write_numbers } from '../core/fill.js';
+import { type Fill, fillNumbers, kindCodes, writeNumbers } from '../core/fill.js';
 import type { Key, PhiloxKey } from '../native/addon.js';
 
 /**
@@ -19,7 +19,7 @@ export interface BatchMessage {
 export interface TurnMessage {
   readonly kind: 'turn';
   readonly buffer: SharedArrayBuffer;
-  readonly byte_offset: number;
+  readonly byteOffset: number;
   readonly length: number;
   readonly dtype: Dtype;
   readonly fill: Fill;
@@ -48,7 +48,7 @@ export interface Failure {
 }
 
 /** The words of a control block, as indices of an Int32Array; each has a cache line of its own. */
-export const control_words = {
+export const controlWords = {
   /** Not 0: stop. The native loop polls it too. */
   cancel: 0,
   /** The next range that nobody has claimed. */
@@ -62,18 +62,18 @@ export const control_words = {
 } as const;
 
 /** Where the bytes of the ranges begin. */
-export const control_bytes = 320;
+export const controlBytes = 320;
 
 /** A slot holds records of pieces, and behind them the memory that the pieces fill. */
-export const max_pieces = 512;
-const record_words = 16;
+export const maxPieces = 512;
+const recordWords = 16;
 /** Where a slot's data begins. */
-export const slot_head_bytes = max_pieces * record_words * 8;
+export const slotHeadBytes = maxPieces * recordWords * 8;
 /** Bytes of a slot's data: what is copied on the event loop at a time. */
-export const slot_data_bytes = 2 << 20;
+export const slotDataBytes = 2 << 20;
 
-const dtype_by_code = new Map(Object.values(dtypes).map(({ code, name }) => [code, name]));
-const kind_by_code = new Map(Object.entries(kind_codes).map(([kind, code]) => [code, kind as Fill['kind']]));
+const dtypeByCode = new Map(Object.values(dtypes).map(({ code, name }) => [code, name]));
+const kindByCode = new Map(Object.entries(kindCodes).map(([kind, code]) => [code, kind as Fill['kind']]));
 
 /** One range of one fill, to stand `at` bytes into a slot's data. */
 export interface Piece {
@@ -91,33 +91,33 @@ export class Records {
   readonly #words: BigUint64Array;
 
   constructor(slot: SharedArrayBuffer) {
-    this.#numbers = new Float64Array(slot, 0, max_pieces * record_words);
-    this.#words = new BigUint64Array(slot, 0, max_pieces * record_words);
+    this.#numbers = new Float64Array(slot, 0, maxPieces * recordWords);
+    this.#words = new BigUint64Array(slot, 0, maxPieces * recordWords);
   }
 
   write(index: number, fill: Fill, dtype: Dtype, key: PhiloxKey, begin: number, count: number, at: number): void {
-    const base = index * record_words;
+    const base = index * recordWords;
     const numbers = this.#numbers;
-    numbers[base] = kind_codes[fill.kind];
+    numbers[base] = kindCodes[fill.kind];
     numbers[base + 1] = dtypes[dtype].code;
     numbers[base + 2] = begin;
     numbers[base + 3] = count;
     numbers[base + 4] = at;
     this.#words[base + 5] = key.seed;
     this.#words[base + 6] = key.stream;
-    write_numbers(fill, numbers, base + 7);
+    writeNumbers(fill, numbers, base + 7);
   }
 
   read(index: number): Piece {
-    const base = index * record_words;
+    const base = index * recordWords;
     const number = (i: number): number => this.#numbers[base + i] as number;
-    const kind = kind_by_code.get(number(0)) as Fill['kind'];
+    const kind = kindByCode.get(number(0)) as Fill['kind'];
     const fill: Record<string, unknown> = { kind };
-    const names: readonly string[] = fill_numbers[kind];
+    const names: readonly string[] = fillNumbers[kind];
     for (let i = 0; i < names.length; i++) fill[names[i] as string] = number(7 + i);
     return {
       fill: fill as unknown as Fill,
-      dtype: dtype_by_code.get(number(1)) as Dtype,
+      dtype: dtypeByCode.get(number(1)) as Dtype,
       key: { seed: this.#words[base + 5] as bigint, stream: this.#words[base + 6] as bigint },
       begin: number(2),
       count: number(3),

@@ -1,4 +1,4 @@
-import { type_error } from '../core/check.js';
+import { typeError } from '../core/check.js';
 import type { Job } from './job.js';
 
 /** How far a fill has come. */
@@ -7,8 +7,8 @@ export interface Progress {
   readonly elements: number;
   readonly bytes: number;
   /** All there are to fill; undefined for an iterable, whose end is not known. */
-  readonly total_elements: number | undefined;
-  readonly total_bytes: number | undefined;
+  readonly totalElements: number | undefined;
+  readonly totalBytes: number | undefined;
 }
 
 /** What every function of the pool takes. */
@@ -20,9 +20,9 @@ export interface RunOptions {
 }
 
 /** The names of these options. */
-export const run_options = ['signal', 'onProgress'] as const;
+export const runOptions = ['signal', 'onProgress'] as const;
 
-const progress_milliseconds = 50;
+const progressMilliseconds = 50;
 
 /** RunOptions, checked. */
 export interface CheckedRunOptions {
@@ -35,17 +35,17 @@ export interface CheckedRunOptions {
  *
  * @throws the signal's reason if it is aborted already
  */
-export function check_run_options(fn: string, options: Readonly<Record<string, unknown>>): CheckedRunOptions {
+export function checkRunOptions(fn: string, options: Readonly<Record<string, unknown>>): CheckedRunOptions {
   const { signal, onProgress } = options;
   if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw type_error(fn, 'onProgress', 'a function', onProgress);
+    throw typeError(fn, 'onProgress', 'a function', onProgress);
   }
-  if (signal !== undefined && !is_signal(signal)) throw type_error(fn, 'signal', 'an AbortSignal', signal);
+  if (signal !== undefined && !isSignal(signal)) throw typeError(fn, 'signal', 'an AbortSignal', signal);
   if (signal?.aborted) throw signal.reason;
   return { signal, onProgress: onProgress as CheckedRunOptions['onProgress'] };
 }
 
-function is_signal(value: unknown): value is AbortSignal {
+function isSignal(value: unknown): value is AbortSignal {
   if (value instanceof AbortSignal) return true;
   const like = value as { aborted?: unknown; addEventListener?: unknown } | null; // of another realm, or a polyfill
   return typeof like === 'object' && typeof like?.aborted === 'boolean' && typeof like.addEventListener === 'function';
@@ -86,7 +86,7 @@ function leave(signal: AbortSignal, operation: Operation): void {
 export class Operation {
   readonly #options: CheckedRunOptions;
   readonly #jobs = new Set<Job>();
-  readonly #on_stop = new Set<(reason: unknown) => void>();
+  readonly #onStop = new Set<(reason: unknown) => void>();
   #total: { elements: number; bytes: number } | undefined;
   #elements = 0;
   #bytes = 0;
@@ -100,7 +100,7 @@ export class Operation {
     if (options.signal !== undefined) listen(options.signal, this);
     if (options.onProgress === undefined) return;
     this.#reported = performance.now();
-    this.#timer = setInterval(() => this.#tick(), progress_milliseconds).unref();
+    this.#timer = setInterval(() => this.#tick(), progressMilliseconds).unref();
   }
 
   get stopped(): { readonly reason: unknown } | undefined {
@@ -114,7 +114,7 @@ export class Operation {
     for (const job of this.#jobs) {
       const more = job.progress();
       elements += more;
-      bytes += more * job.bytes_each;
+      bytes += more * job.bytesEach;
     }
     return { elements, bytes };
   }
@@ -126,7 +126,7 @@ export class Operation {
   /** A job settled. */
   remove(job: Job, filled: boolean): void {
     this.#jobs.delete(job);
-    if (filled) this.count(job.size, job.size * job.bytes_each);
+    if (filled) this.count(job.size, job.size * job.bytesEach);
   }
 
   /** So much more is filled. */
@@ -140,17 +140,17 @@ export class Operation {
     if (this.#stopped !== undefined) return;
     this.#stopped = { reason };
     for (const job of [...this.#jobs]) job.cancel(reason);
-    for (const tell of [...this.#on_stop]) tell(reason);
+    for (const tell of [...this.#onStop]) tell(reason);
   }
 
   /**
    * @param tell called if it is stopped, after its jobs were asked to stop
    * @returns takes that back
    */
-  on_stop(tell: (reason: unknown) => void): () => void {
-    this.#on_stop.add(tell);
+  onStop(tell: (reason: unknown) => void): () => void {
+    this.#onStop.add(tell);
     return () => {
-      this.#on_stop.delete(tell);
+      this.#onStop.delete(tell);
     };
   }
 
@@ -162,7 +162,7 @@ export class Operation {
   }
 
   #tick(): void {
-    if (performance.now() - this.#reported < progress_milliseconds || this.#stopped !== undefined) return;
+    if (performance.now() - this.#reported < progressMilliseconds || this.#stopped !== undefined) return;
     try {
       this.#report();
     } catch (error) {
@@ -176,8 +176,8 @@ export class Operation {
     this.#options.onProgress?.({
       elements,
       bytes,
-      total_elements: this.#total?.elements,
-      total_bytes: this.#total?.bytes,
+      totalElements: this.#total?.elements,
+      totalBytes: this.#total?.bytes,
     });
   }
 }

@@ -1,23 +1,23 @@
-import { check_boolean, check_integer, check_options } from '../core/check.js';
+import { checkBoolean, checkInteger, checkOptions } from '../core/check.js';
 import type { Dtype, TensorData } from '../core/dtype.js';
 import type { Fill } from '../core/fill.js';
-import { type Binding, bind, type Call, check_generator, check_threads, prepare } from '../init/binding.js';
+import { type Binding, bind, type Call, checkGenerator, checkThreads, prepare } from '../init/binding.js';
 import { type Name, names } from '../init/initializers.js';
-import { check_range } from '../init/run-fill.js';
+import { checkRange } from '../init/run-fill.js';
 import type { InitFunction } from '../init/signature.js';
-import { get_num_threads, type Key, no_key, run_fill } from '../native/addon.js';
+import { get_num_threads, type Key, noKey, runFill } from '../native/addon.js';
 import { default_generator, type Generator } from '../random/generator.js';
 import { type DataOf, empty, type Tensor } from '../tensor/tensor.js';
-import { type FillItem, take_keys, total_of } from './item.js';
+import { type FillItem, takeKeys, totalOf } from './item.js';
 import type { Job, Order } from './job.js';
-import { type FillResult, iterator_of, List } from './list.js';
+import { type FillResult, iteratorOf, List } from './list.js';
 import { weigh } from './memory.js';
-import { type CheckedRunOptions, check_run_options, Operation, type RunOptions, run_options } from './operation.js';
+import { type CheckedRunOptions, checkRunOptions, Operation, type RunOptions, runOptions } from './operation.js';
 import { Scheduler } from './scheduler.js';
-import { is_tiny } from './split.js';
-import { fill_in_turn, key_at_once, list_in_turn } from './turn.js';
+import { isTiny } from './split.js';
+import { fillInTurn, keyAtOnce, listInTurn } from './turn.js';
 
-const most_threads = 128;
+const mostThreads = 128;
 
 /** `init.*_` on the pool: the same names and arguments, `signal` and `onProgress` besides, and a promise of the tensor. */
 export type PoolInit = { readonly [N in Name as `${N}_`]: InitFunction<N, 'promise', RunOptions> };
@@ -35,8 +35,8 @@ export interface PoolStatistics {
   /** The share of all workers' time that was spent in tasks, 0 to 1. */
   readonly utilization: number;
   /** Milliseconds that tasks waited for a worker, and ran. */
-  readonly wait_time: { readonly average: number; readonly p99: number };
-  readonly run_time: { readonly average: number; readonly p99: number };
+  readonly waitTime: { readonly average: number; readonly p99: number };
+  readonly runTime: { readonly average: number; readonly p99: number };
 }
 
 /**
@@ -62,7 +62,7 @@ export class Pool {
   constructor(threads: number) {
     this.#scheduler = new Scheduler(threads);
     const run = (binding: Binding, tensor: unknown, args: readonly unknown[]) => this.#run(binding, tensor, args);
-    const functions = names.map((name) => [`${name}_`, bind(name, run, run_options)] as const);
+    const functions = names.map((name) => [`${name}_`, bind(name, run, runOptions)] as const);
     this.init = Object.freeze(Object.fromEntries(functions)) as unknown as PoolInit;
   }
 
@@ -76,7 +76,7 @@ export class Pool {
     shape: readonly number[],
     options?: { readonly dtype?: D | undefined },
   ): Tensor<DataOf<D>> {
-    const { dtype } = check_options('empty', options, ['dtype']);
+    const { dtype } = checkOptions('empty', options, ['dtype']);
     const made = empty<D>(shape, { dtype: dtype as D | undefined, shared: true });
     weigh(made.data.buffer as SharedArrayBuffer);
     return made;
@@ -101,21 +101,21 @@ export class Pool {
     options?: RunOptions & { readonly generator?: Generator | undefined },
   ): Promise<FillResult> {
     const fn = 'fill';
-    this.#check_open(fn);
-    const { generator, ...rest } = check_options(fn, options, ['generator', ...run_options]);
-    const drawn = generator === undefined ? default_generator : check_generator(fn, generator);
-    const checked = check_run_options(fn, rest);
+    this.#checkOpen(fn);
+    const { generator, ...rest } = checkOptions(fn, options, ['generator', ...runOptions]);
+    const drawn = generator === undefined ? default_generator : checkGenerator(fn, generator);
+    const checked = checkRunOptions(fn, rest);
     const list = Array.isArray(items) ? [...(items as unknown[])] : undefined;
-    const source = list ?? iterator_of(items);
-    const keys = list === undefined ? [] : take_keys(list, drawn);
-    const total = list === undefined || checked.onProgress === undefined ? undefined : total_of(list);
+    const source = list ?? iteratorOf(items);
+    const keys = list === undefined ? [] : takeKeys(list, drawn);
+    const total = list === undefined || checked.onProgress === undefined ? undefined : totalOf(list);
     const operation = new Operation(checked, total);
     const ended = this.#track(operation);
     const run = (from: Generator): Promise<FillResult> =>
       new List(this.#scheduler, operation, source, keys, from).run();
     try {
-      const in_turn = list !== undefined && drawn.engine === 'torch';
-      const result = await (in_turn ? list_in_turn(drawn, operation, run) : run(drawn));
+      const inTurn = list !== undefined && drawn.engine === 'torch';
+      const result = await (inTurn ? listInTurn(drawn, operation, run) : run(drawn));
       operation.end(true);
       return result;
     } finally {
@@ -125,27 +125,27 @@ export class Pool {
   }
 
   /**
-   * run_fill on the pool: writes elements [begin, begin + data.length) of a fill, such as a chunk of a tensor that never is in
+   * runFill on the pool: writes elements [begin, begin + data.length) of a fill, such as a chunk of a tensor that never is in
    * memory as a whole.
    *
    * @param fill what resolve gave
-   * @param key the generator's, from `next_key(fill, dtype, elements)`; the same for all chunks of a tensor
+   * @param key the generator's, from `nextKey(fill, dtype, elements)`; the same for all chunks of a tensor
    * @param begin index of data[0] within the fill; 0 for orthogonal and sparse ones, which cannot be cut
    */
-  async run_fill(
+  async runFill(
     data: TensorData,
     dtype: Dtype,
     fill: Fill,
-    key: Key = no_key,
+    key: Key = noKey,
     begin = 0,
     options?: RunOptions & { readonly threads?: number | undefined },
   ): Promise<void> {
-    const fn = 'run_fill';
-    this.#check_open(fn);
-    const { threads, ...rest } = check_options(fn, options, ['threads', ...run_options]);
-    const range = check_range(fn, data, dtype, fill, key, begin);
-    const order = { fn, ...range, threads: threads === undefined ? 0 : check_threads(fn, threads) };
-    await this.#submit(order, check_run_options(fn, rest));
+    const fn = 'runFill';
+    this.#checkOpen(fn);
+    const { threads, ...rest } = checkOptions(fn, options, ['threads', ...runOptions]);
+    const range = checkRange(fn, data, dtype, fill, key, begin);
+    const order = { fn, ...range, threads: threads === undefined ? 0 : checkThreads(fn, threads) };
+    await this.#submit(order, checkRunOptions(fn, rest));
   }
 
   /** How busy the pool is, and has been. */
@@ -158,8 +158,8 @@ export class Pool {
       queue: piscina.queueSize,
       completed: piscina.completed,
       utilization: piscina.utilization,
-      wait_time: { average: waitTime.average || 0, p99: waitTime.p99 }, // NaN before the first task
-      run_time: { average: runTime.average || 0, p99: runTime.p99 },
+      waitTime: { average: waitTime.average || 0, p99: waitTime.p99 }, // NaN before the first task
+      runTime: { average: runTime.average || 0, p99: runTime.p99 },
     };
   }
 
@@ -170,11 +170,11 @@ export class Pool {
    */
   close(options?: { readonly force?: boolean | undefined }): Promise<void> {
     try {
-      const { force = false } = check_options('close', options, ['force']);
-      if (check_boolean('close', 'force', force)) {
+      const { force = false } = checkOptions('close', options, ['force']);
+      if (checkBoolean('close', 'force', force)) {
         const reason = new Error('the pool was closed by force');
         for (const operation of this.#operations) operation.stop(reason);
-        this.#scheduler.cancel_all(reason);
+        this.#scheduler.cancelAll(reason);
       }
     } catch (error) {
       return Promise.reject(error);
@@ -204,13 +204,13 @@ export class Pool {
     await this.#scheduler.host.close();
   }
 
-  #check_open(fn: string): void {
+  #checkOpen(fn: string): void {
     if (this.#closing !== undefined) throw new Error(`${fn}: the pool is closed`);
   }
 
   #run(binding: Binding, tensor: unknown, args: readonly unknown[]): Promise<unknown> {
     try {
-      this.#check_open(binding.fn);
+      this.#checkOpen(binding.fn);
       return this.#start(prepare(binding, tensor, args), tensor);
     } catch (error) {
       return Promise.reject(error);
@@ -219,14 +219,14 @@ export class Pool {
 
   #start(call: Call, result: unknown): Promise<unknown> {
     const { fn, tensor, fill, random, generator, threads, extra } = call;
-    const options = check_run_options(fn, extra);
+    const options = checkRunOptions(fn, extra);
     const source = generator ?? default_generator;
     const { dtype, size } = tensor;
-    const key = random ? key_at_once(source, fill, dtype, size) : no_key;
+    const key = random ? keyAtOnce(source, fill, dtype, size) : noKey;
     const order = { fn, tensor, fill, begin: 0, threads };
     if (key === undefined) return this.#wait(source, order, options).then(() => result);
-    if (options.onProgress === undefined && is_tiny(fill, tensor.dtype, tensor.size)) {
-      if (tensor.size > 0) run_fill(tensor.data, tensor.dtype, fill, key, 0, 1);
+    if (options.onProgress === undefined && isTiny(fill, tensor.dtype, tensor.size)) {
+      if (tensor.size > 0) runFill(tensor.data, tensor.dtype, fill, key, 0, 1);
       return Promise.resolve(result);
     }
     return this.#submit({ ...order, key }, options).then(() => result);
@@ -237,7 +237,7 @@ export class Pool {
     const operation = new Operation(options, { elements: size, bytes: data.byteLength });
     const ended = this.#track(operation);
     try {
-      await fill_in_turn(generator, order, operation, this.#scheduler);
+      await fillInTurn(generator, order, operation, this.#scheduler);
       operation.end(true);
     } finally {
       operation.end(false);
@@ -286,10 +286,10 @@ export class Pool {
  */
 export function createPool(options?: { readonly threads?: number | undefined }): Pool {
   const fn = 'createPool';
-  const { threads } = check_options(fn, options, ['threads']);
+  const { threads } = checkOptions(fn, options, ['threads']);
   const count =
     threads === undefined
-      ? Math.min(get_num_threads(), most_threads)
-      : check_integer(fn, 'threads', threads, 1, most_threads);
+      ? Math.min(get_num_threads(), mostThreads)
+      : checkInteger(fn, 'threads', threads, 1, mostThreads);
   return new Pool(count);
 }

@@ -1,21 +1,21 @@
 import { types } from 'node:util';
-import { view_of } from '../core/dtype.js';
-import { is_whole } from '../core/fill.js';
-import { is_torch_key, no_key } from '../native/addon.js';
+import { viewOf } from '../core/dtype.js';
+import { isWhole } from '../core/fill.js';
+import { isTorchKey, noKey } from '../native/addon.js';
 import { Copier } from './copier.js';
 import { Host } from './host.js';
 import { type Job, type Order, SharedJob, StagedJob } from './job.js';
-import { type Report, slot_data_bytes } from './messages.js';
+import { type Report, slotDataBytes } from './messages.js';
 import { Slot } from './slot.js';
-import { batch_nanoseconds, cost_of, is_sequential } from './split.js';
+import { batchNanoseconds, costOf, isSequential } from './split.js';
 
 /** Smaller tensors cost less to copy than to share: sending a worker the handle of a buffer takes some microseconds. */
-const least_in_place_bytes = 128 << 10;
+const leastInPlaceBytes = 128 << 10;
 /** A fill whose workers die so often is at fault itself. */
-const most_deaths = 3;
-const most_slots = 32;
+const mostDeaths = 3;
+const mostSlots = 32;
 /** Jobs made within one tick go to the workers together, unless there are this many. */
-const most_gathered = 128;
+const mostGathered = 128;
 
 /**
  * Who works on what: it cuts, batches and hands out jobs, and gives no worker more than about a millisecond's worth to do
@@ -40,7 +40,7 @@ export class Scheduler {
   #load = 0;
   /** Jobs that came since the last pump. */
   #gathered = 0;
-  #staged_last = false;
+  #stagedLast = false;
   #idle: (() => void)[] = [];
   #broken: Error | undefined;
 
@@ -56,20 +56,20 @@ export class Scheduler {
   }
 
   /**
-   * Starts a job. `on_settled` is called later, never from here, with undefined when the tensor is filled.
+   * Starts a job. `onSettled` is called later, never from here, with undefined when the tensor is filled.
    *
-   * @throws RangeError where there is no memory to begin with it: then `on_settled` is not called
+   * @throws RangeError where there is no memory to begin with it: then `onSettled` is not called
    */
-  submit(order: Order, on_settled: (error: unknown) => void): Job {
+  submit(order: Order, onSettled: (error: unknown) => void): Job {
     const settled = (error: unknown): void => {
       this.#jobs.delete(job);
       if (job instanceof StagedJob) this.#staged.delete(job);
       else if (job instanceof SharedJob) this.#shared.delete(job);
-      on_settled(error);
-      if (this.#jobs.size === 0) this.#tell_idle();
+      onSettled(error);
+      if (this.#jobs.size === 0) this.#tellIdle();
     };
     const threads = Math.min(this.#threads, order.threads || this.#threads);
-    const job = make_job({ ...order, threads }, settled);
+    const job = makeJob({ ...order, threads }, settled);
     this.#jobs.add(job);
     if (this.#broken !== undefined) {
       const error = this.#broken;
@@ -79,7 +79,7 @@ export class Scheduler {
     if (job instanceof StagedJob) this.#staged.add(job);
     else if (job instanceof SharedJob) this.#shared.add(job);
     if (++this.#gathered === 1) queueMicrotask(() => this.#pump());
-    else if (this.#gathered > most_gathered) this.#pump();
+    else if (this.#gathered > mostGathered) this.#pump();
     return job;
   }
 
@@ -88,11 +88,11 @@ export class Scheduler {
     if (this.#jobs.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  cancel_all(reason: unknown): void {
+  cancelAll(reason: unknown): void {
     for (const job of [...this.#jobs]) job.cancel(reason);
   }
 
-  #tell_idle(): void {
+  #tellIdle(): void {
     const waiting = this.#idle;
     this.#idle = [];
     for (const tell of waiting) tell();
@@ -109,22 +109,22 @@ export class Scheduler {
     if (this.#broken !== undefined) return;
     while (true) {
       const turn = this.#load < this.#threads && this.#shared.size > 0;
-      const batch = this.#staged.size > 0 && this.#can_batch();
-      if (turn && !(batch && !this.#staged_last)) this.#post_turn();
-      else if (batch) this.#post_batch();
+      const batch = this.#staged.size > 0 && this.#canBatch();
+      if (turn && !(batch && !this.#stagedLast)) this.#postTurn();
+      else if (batch) this.#postBatch();
       else break;
     }
     Atomics.store(this.#waiting, 0, this.#staged.size + this.#shared.size > 0 ? 1 : 0);
   }
 
-  #can_batch(): boolean {
-    if (this.#free.length === 0 && this.#slots >= Math.min(most_slots, 3 * this.#threads)) return false;
+  #canBatch(): boolean {
+    if (this.#free.length === 0 && this.#slots >= Math.min(mostSlots, 3 * this.#threads)) return false;
     // A batch ahead for each worker saves it from waiting for this thread; but it must not keep others from their turn.
     return this.#tasks < (this.#shared.size > 0 ? this.#threads : 2 * this.#threads);
   }
 
-  #post_batch(): void {
-    this.#staged_last = true;
+  #postBatch(): void {
+    this.#stagedLast = true;
     let slot = this.#free.pop();
     if (slot === undefined) {
       slot = new Slot();
@@ -137,10 +137,10 @@ export class Scheduler {
       this.#staged.add(job); // at the end: the others come first
       break;
     }
-    this.#run_batch(slot);
+    this.#runBatch(slot);
   }
 
-  async #run_batch(slot: Slot): Promise<void> {
+  async #runBatch(slot: Slot): Promise<void> {
     this.#tasks++;
     this.#load++;
     const message = { kind: 'batch', slot: slot.memory, count: slot.parts.length } as const;
@@ -149,8 +149,8 @@ export class Scheduler {
     this.#load--;
     if ('death' in outcome) {
       const alive = slot.parts.some(({ job }) => !job.settled);
-      if (alive && ++slot.deaths <= most_deaths) {
-        this.#run_batch(slot);
+      if (alive && ++slot.deaths <= mostDeaths) {
+        this.#runBatch(slot);
         return;
       }
       for (const { job } of slot.parts) job.settle(died(job, outcome.death));
@@ -158,7 +158,7 @@ export class Scheduler {
       for (const { piece, error } of outcome.report?.failures ?? []) slot.parts[piece]?.job.settle(error);
     }
     this.#copier.push(() => {
-      slot.copy_out();
+      slot.copyOut();
       slot.clear();
       this.#free.push(slot);
       this.#pump();
@@ -166,20 +166,20 @@ export class Scheduler {
     this.#pump();
   }
 
-  #post_turn(): void {
-    this.#staged_last = false;
+  #postTurn(): void {
+    this.#stagedLast = false;
     const job = this.#shared.values().next().value;
     if (job === undefined) return;
     this.#shared.delete(job);
-    if (!job.wants_turn) return;
+    if (!job.wantsTurn) return;
     job.turns++;
-    if (job.wants_turn) this.#shared.add(job);
+    if (job.wantsTurn) this.#shared.add(job);
     // One native thread for each worker; a whole matrix, which a single worker makes, gets those of the idle ones.
     const idle = this.#threads - this.#load;
-    this.#run_turn(job, job.whole ? Math.min(idle, job.order.threads) : 1);
+    this.#runTurn(job, job.whole ? Math.min(idle, job.order.threads) : 1);
   }
 
-  async #run_turn(job: SharedJob, threads: number): Promise<void> {
+  async #runTurn(job: SharedJob, threads: number): Promise<void> {
     this.#tasks++;
     this.#load += threads;
     const outcome = await this.#outcome(this.host.run(job.message(threads, this.#waiting)));
@@ -187,14 +187,14 @@ export class Scheduler {
     this.#load -= threads;
     job.turns--;
     if ('death' in outcome) {
-      if (++job.deaths > most_deaths) job.fail(died(job, outcome.death));
+      if (++job.deaths > mostDeaths) job.fail(died(job, outcome.death));
     } else if (outcome.report !== undefined) {
       job.fail(outcome.report.failures[0]?.error);
     }
     if (!job.settled) {
-      job.turn_ended();
+      job.turnEnded();
       if (job.complete) this.#finish(job);
-      else if (job.wants_turn) this.#shared.add(job);
+      else if (job.wantsTurn) this.#shared.add(job);
     }
     this.#pump();
   }
@@ -208,37 +208,37 @@ export class Scheduler {
   }
 
   #finish(job: SharedJob): void {
-    if (job.in_place) job.settle();
-    else this.#copy_slice(job, 0);
+    if (job.inPlace) job.settle();
+    else this.#copySlice(job, 0);
   }
 
-  #copy_slice(job: SharedJob, begin: number): void {
+  #copySlice(job: SharedJob, begin: number): void {
     this.#copier.push(() => {
-      if (job.settled || !job.has_memory()) return;
+      if (job.settled || !job.hasMemory()) return;
       const { data, dtype, size } = job.order.tensor;
-      const count = Math.min(size - begin, slot_data_bytes / job.bytes_each);
-      const { buffer, byte_offset } = job.memory;
-      data.set(view_of(dtype, buffer, byte_offset + begin * job.bytes_each, count), begin);
+      const count = Math.min(size - begin, slotDataBytes / job.bytesEach);
+      const { buffer, byteOffset } = job.memory;
+      data.set(viewOf(dtype, buffer, byteOffset + begin * job.bytesEach, count), begin);
       if (begin + count === size) job.settle();
-      else this.#copy_slice(job, begin + count);
+      else this.#copySlice(job, begin + count);
     });
   }
 }
 
-function make_job(order: Order, on_settled: (error: unknown) => void): Job {
+function makeJob(order: Order, onSettled: (error: unknown) => void): Job {
   const { tensor, fill, key } = order;
-  const { buffer, byteOffset: byte_offset, byteLength: bytes } = tensor.data;
-  const sequential = is_sequential(fill, key);
-  if (types.isSharedArrayBuffer(buffer) && (bytes >= least_in_place_bytes || sequential)) {
-    return new SharedJob(order, { buffer, byte_offset }, true, on_settled);
+  const { buffer, byteOffset, byteLength: bytes } = tensor.data;
+  const sequential = isSequential(fill, key);
+  if (types.isSharedArrayBuffer(buffer) && (bytes >= leastInPlaceBytes || sequential)) {
+    return new SharedJob(order, { buffer, byteOffset }, true, onSettled);
   }
-  const cost = cost_of(fill, tensor.dtype, tensor.size);
-  if (sequential || (is_whole(fill) && (bytes > slot_data_bytes || cost > batch_nanoseconds))) {
-    if (types.isSharedArrayBuffer(buffer)) return new SharedJob(order, { buffer, byte_offset }, true, on_settled);
+  const cost = costOf(fill, tensor.dtype, tensor.size);
+  if (sequential || (isWhole(fill) && (bytes > slotDataBytes || cost > batchNanoseconds))) {
+    if (types.isSharedArrayBuffer(buffer)) return new SharedJob(order, { buffer, byteOffset }, true, onSettled);
     const own = new SharedArrayBuffer(bytes);
-    return new SharedJob(order, { buffer: own, byte_offset: 0 }, false, on_settled);
+    return new SharedJob(order, { buffer: own, byteOffset: 0 }, false, onSettled);
   }
-  return new StagedJob(is_torch_key(key) ? { ...order, key: no_key } : order, on_settled);
+  return new StagedJob(isTorchKey(key) ? { ...order, key: noKey } : order, onSettled);
 }
 
 function died(job: Job, cause: unknown): Error {

@@ -1,7 +1,7 @@
-import { view_of } from '../core/dtype.js';
+import { viewOf } from '../core/dtype.js';
 import type { StagedJob } from './job.js';
-import { max_pieces, Records, slot_data_bytes, slot_head_bytes } from './messages.js';
-import { batch_nanoseconds } from './split.js';
+import { maxPieces, Records, slotDataBytes, slotHeadBytes } from './messages.js';
+import { batchNanoseconds } from './split.js';
 
 interface Part {
   readonly job: StagedJob;
@@ -11,12 +11,12 @@ interface Part {
 }
 
 /** Smaller tensors are not cut to make use of the rest of a slot. */
-const least_cut_bytes = 256 << 10;
-const cache_line = 64;
+const leastCutBytes = 256 << 10;
+const cacheLine = 64;
 
 /** Memory of the pool's own in which a worker fills a batch of pieces, before they are copied to where they belong. */
 export class Slot {
-  readonly memory = new SharedArrayBuffer(slot_head_bytes + slot_data_bytes);
+  readonly memory = new SharedArrayBuffer(slotHeadBytes + slotDataBytes);
   readonly parts: Part[] = [];
   deaths = 0;
   readonly #records = new Records(this.memory);
@@ -32,16 +32,16 @@ export class Slot {
 
   /** Takes as much of a job as there is room for. Returns whether that was all of it: if not, the slot is full. */
   take(job: StagedJob): boolean {
-    if (this.parts.length === max_pieces) return false;
+    if (this.parts.length === maxPieces) return false;
     const rest = job.size - job.next;
-    const room = Math.floor((slot_data_bytes - this.#bytes) / job.bytes_each);
-    const time = Math.ceil((batch_nanoseconds - this.#cost) / job.cost);
+    const room = Math.floor((slotDataBytes - this.#bytes) / job.bytesEach);
+    const time = Math.ceil((batchNanoseconds - this.#cost) / job.cost);
     let count = Math.min(rest, room, Math.max(time, 1));
     if (count < rest) {
-      const cut = !job.whole && rest * job.bytes_each > least_cut_bytes;
+      const cut = !job.whole && rest * job.bytesEach > leastCutBytes;
       if (!cut && this.parts.length > 0) return false;
       if (job.whole) count = rest;
-      else count -= count % cache_line; // into whole cache lines
+      else count -= count % cacheLine; // into whole cache lines
       if (count <= 0) return false;
     }
     this.#add(job, count);
@@ -54,16 +54,16 @@ export class Slot {
     this.#records.write(this.parts.length, fill, tensor.dtype, job.key, begin + job.next, count, at);
     this.parts.push({ job, begin: job.next, count, at });
     job.next += count;
-    this.#bytes += Math.ceil((count * job.bytes_each) / cache_line) * cache_line;
+    this.#bytes += Math.ceil((count * job.bytesEach) / cacheLine) * cacheLine;
     this.#cost += count * job.cost;
   }
 
   /** Copies the pieces to their tensors, and settles those that are complete. */
-  copy_out(): void {
+  copyOut(): void {
     for (const { job, begin, count, at } of this.parts) {
-      if (job.settled || !job.has_memory()) continue;
+      if (job.settled || !job.hasMemory()) continue;
       const { data, dtype } = job.order.tensor;
-      data.set(view_of(dtype, this.memory, slot_head_bytes + at, count), begin);
+      data.set(viewOf(dtype, this.memory, slotHeadBytes + at, count), begin);
       job.copied += count;
       if (job.copied === job.size) job.settle();
     }

@@ -1,6 +1,6 @@
 import { type Dtype, dtypes } from '../core/dtype.js';
-import { type Fill, is_random, is_whole } from '../core/fill.js';
-import { is_torch_key, type Key } from '../native/addon.js';
+import { type Fill, isRandom, isWhole } from '../core/fill.js';
+import { isTorchKey, type Key } from '../native/addon.js';
 
 /**
  * Nanoseconds an element takes on one core, roughly: enough to cut work into pieces of about the same time, and nothing
@@ -13,38 +13,38 @@ const nanoseconds: Readonly<Record<Exclude<Fill['kind'], 'orthogonal' | 'sparse'
   trunc_normal: 1,
   diagonal: 0.1,
 };
-const float64_factor = 4;
+const float64Factor = 4;
 /** For each of rows · cols · min(rows, cols). */
-const orthogonal_nanoseconds = 0.1;
-const sparse_nanoseconds = 5;
+const orthogonalNanoseconds = 0.1;
+const sparseNanoseconds = 5;
 
 /** The estimated time of `elements` elements of a fill on one core, in nanoseconds. */
-export function cost_of(fill: Fill, dtype: Dtype, elements: number): number {
-  const factor = dtype === 'float64' ? float64_factor : 1;
-  if (fill.kind === 'sparse') return elements * sparse_nanoseconds * factor;
+export function costOf(fill: Fill, dtype: Dtype, elements: number): number {
+  const factor = dtype === 'float64' ? float64Factor : 1;
+  if (fill.kind === 'sparse') return elements * sparseNanoseconds * factor;
   if (fill.kind === 'orthogonal') {
-    return fill.rows * fill.cols * Math.min(fill.rows, fill.cols) * orthogonal_nanoseconds * factor;
+    return fill.rows * fill.cols * Math.min(fill.rows, fill.cols) * orthogonalNanoseconds * factor;
   }
   return elements * nanoseconds[fill.kind] * factor;
 }
 
 /** What a batch of small pieces may cost: about a millisecond. */
-export const batch_nanoseconds = 1e6;
+export const batchNanoseconds = 1e6;
 /** What a worker claims at a time: an eighth of that, so that the last ranges end together. */
-const range_nanoseconds = batch_nanoseconds / 8;
-const least_range_bytes = 64 << 10;
-const most_range_bytes = 1 << 20;
-const cache_line = 64;
+const rangeNanoseconds = batchNanoseconds / 8;
+const leastRangeBytes = 64 << 10;
+const mostRangeBytes = 1 << 20;
+const cacheLine = 64;
 
-const most_tiny_bytes = 32 << 10;
-const most_tiny_nanoseconds = 4000;
+const mostTinyBytes = 32 << 10;
+const mostTinyNanoseconds = 4000;
 
 /**
  * Whether the calling thread fills a tensor itself: handing it to a worker, and copying what comes back, would hold this thread
  * for longer than the fill does.
  */
-export function is_tiny(fill: Fill, dtype: Dtype, elements: number): boolean {
-  return elements * dtypes[dtype].bytes <= most_tiny_bytes && cost_of(fill, dtype, elements) <= most_tiny_nanoseconds;
+export function isTiny(fill: Fill, dtype: Dtype, elements: number): boolean {
+  return elements * dtypes[dtype].bytes <= mostTinyBytes && costOf(fill, dtype, elements) <= mostTinyNanoseconds;
 }
 
 /** How a tensor is cut: `count` ranges, the first of `first` elements, the others of `step`, the last of what is left. */
@@ -55,19 +55,19 @@ export interface Split {
 }
 
 /** Whether a fill is cut from one sequence of words, in which each range has to jump to its place. */
-export function is_sequential(fill: Fill, key: Key): boolean {
-  return is_torch_key(key) && is_random(fill);
+export function isSequential(fill: Fill, key: Key): boolean {
+  return isTorchKey(key) && isRandom(fill);
 }
 
 /** Ranges of such a fill: long enough for the jump not to matter, one for each thread but for the largest. */
-const least_sequential = 2 ** 17;
-const most_sequential = 2 ** 24;
+const leastSequential = 2 ** 17;
+const mostSequential = 2 ** 24;
 
 /** Cuts a fill of the engine torch for `threads` threads. */
-export function split_sequence(fill: Fill, length: number, threads: number): Split {
-  if (is_whole(fill)) return { first: length, step: length, count: 1 };
-  const ideal = Math.ceil(length / Math.max(threads, Math.ceil(length / most_sequential)));
-  const step = Math.ceil(Math.max(ideal, least_sequential) / cache_line) * cache_line;
+export function splitSequence(fill: Fill, length: number, threads: number): Split {
+  if (isWhole(fill)) return { first: length, step: length, count: 1 };
+  const ideal = Math.ceil(length / Math.max(threads, Math.ceil(length / mostSequential)));
+  const step = Math.ceil(Math.max(ideal, leastSequential) / cacheLine) * cacheLine;
   return { first: Math.min(step, length), step, count: Math.ceil(length / step) };
 }
 
@@ -75,19 +75,19 @@ export function split_sequence(fill: Fill, length: number, threads: number): Spl
  * Cuts a tensor into ranges of about an eighth of a millisecond that end at cache lines, counted from the beginning of
  * its buffer. Orthogonal and sparse fills are one range.
  */
-export function split(fill: Fill, dtype: Dtype, byte_offset: number, length: number): Split {
-  if (is_whole(fill)) return { first: length, step: length, count: 1 };
+export function split(fill: Fill, dtype: Dtype, byteOffset: number, length: number): Split {
+  if (isWhole(fill)) return { first: length, step: length, count: 1 };
   const { bytes } = dtypes[dtype];
-  const ideal = (range_nanoseconds / cost_of(fill, dtype, 1)) * bytes;
-  const range = Math.min(most_range_bytes, Math.max(least_range_bytes, ideal));
-  const step = (Math.floor(range / cache_line) * cache_line) / bytes;
-  const beyond = byte_offset % cache_line;
+  const ideal = (rangeNanoseconds / costOf(fill, dtype, 1)) * bytes;
+  const range = Math.min(mostRangeBytes, Math.max(leastRangeBytes, ideal));
+  const step = (Math.floor(range / cacheLine) * cacheLine) / bytes;
+  const beyond = byteOffset % cacheLine;
   const first = Math.min(length, step - beyond / bytes);
   return { first, step, count: 1 + Math.ceil((length - first) / step) };
 }
 
 /** Elements [begin, end) of a range. */
-export function range_of(
+export function rangeOf(
   { first, step }: Pick<Split, 'first' | 'step'>,
   index: number,
   length: number,

@@ -10,12 +10,12 @@ import type { Scheduler } from './scheduler.js';
  * The key of the generator's next fill, or undefined where it must wait for its turn: the engine torch knows where a fill after
  * a truncated normal begins only when that is drawn.
  */
-export function key_at_once(generator: Generator, fill: Fill, dtype: Dtype, size: number): Key | undefined {
-  return generator.busy || generator.is_open_ended(fill) ? undefined : generator.next_key(fill, dtype, size);
+export function keyAtOnce(generator: Generator, fill: Fill, dtype: Dtype, size: number): Key | undefined {
+  return generator.busy || generator.isOpenEnded(fill) ? undefined : generator.nextKey(fill, dtype, size);
 }
 
 /** Runs a job of an operation. Resolves with how often values were drawn. */
-function run_job(scheduler: Scheduler, operation: Operation, order: Order): Promise<number> {
+function runJob(scheduler: Scheduler, operation: Operation, order: Order): Promise<number> {
   return new Promise((resolve, reject) => {
     const job = scheduler.submit(order, (error) => {
       operation.remove(job, error === undefined);
@@ -30,7 +30,7 @@ function run_job(scheduler: Scheduler, operation: Operation, order: Order): Prom
  * Fills a tensor when the generator's earlier fills have ended. If the operation is stopped before that, it rejects at once. Stopped or
  * not, the generator moves past the fill, unless it is a truncated normal: nobody knows how far that would have been.
  */
-export function fill_in_turn(
+export function fillInTurn(
   generator: Generator,
   order: Omit<Order, 'key'>,
   operation: Operation,
@@ -38,19 +38,19 @@ export function fill_in_turn(
 ): Promise<void> {
   const { fill, tensor } = order;
   const { dtype, size: total } = tensor;
-  const open_ended = generator.is_open_ended(fill);
-  const run = (key: Key): Promise<number> => run_job(scheduler, operation, { ...order, key });
-  return unless_stopped(operation, async (begun) => {
-    const { drawn } = await generator.in_turn(
+  const openEnded = generator.isOpenEnded(fill);
+  const run = (key: Key): Promise<number> => runJob(scheduler, operation, { ...order, key });
+  return unlessStopped(operation, async (begun) => {
+    const { drawn } = await generator.inTurn(
       (engine) => {
         begun();
         if (operation.stopped === undefined) return;
-        if (!open_ended) engine.next_key(fill, dtype, total);
+        if (!openEnded) engine.nextKey(fill, dtype, total);
         throw operation.stopped.reason;
       },
       async (engine) => {
         // In an object, since the next fill need not wait for this one.
-        if (!open_ended) return { drawn: run(engine.next_key(fill, dtype, total)) };
+        if (!openEnded) return { drawn: run(engine.nextKey(fill, dtype, total)) };
         const rounds = await run({ state: engine.get_state(), total });
         engine.skip(fill, dtype, total, rounds);
         return { drawn: rounds };
@@ -64,13 +64,13 @@ export function fill_in_turn(
  * Runs a list in its turn, with a generator of its own, so that its items draw one after the other whatever else is asked for
  * meanwhile. The generator is left after the list, or as it was if the list was stopped.
  */
-export function list_in_turn<T>(
+export function listInTurn<T>(
   generator: Generator,
   operation: Operation,
   run: (own: Generator) => Promise<T>,
 ): Promise<T> {
-  return unless_stopped(operation, (begun) =>
-    generator.in_turn(
+  return unlessStopped(operation, (begun) =>
+    generator.inTurn(
       () => {
         begun();
         if (operation.stopped !== undefined) throw operation.stopped.reason;
@@ -88,9 +88,9 @@ export function list_in_turn<T>(
 }
 
 /** What `work` promises; rejects with the reason if the operation is stopped before it calls `begun`. */
-function unless_stopped<T>(operation: Operation, work: (begun: () => void) => Promise<T>): Promise<T> {
+function unlessStopped<T>(operation: Operation, work: (begun: () => void) => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const begun = operation.on_stop(reject);
+    const begun = operation.onStop(reject);
     work(begun).then(resolve, reject);
   });
 }

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { check_one_of, check_options, range_error, type_error, typed_array_name } from '../core/check.js';
+import { checkOneOf, checkOptions, rangeError, typedArrayName, typeError } from '../core/check.js';
 import type { Dtype, TensorData } from '../core/dtype.js';
 import type { Fill } from '../core/fill.js';
 import type { Key } from '../native/addon.js';
@@ -14,8 +14,8 @@ import { TorchEngine } from './engines/torch.js';
 export type Engine = AnyEngine['name'];
 
 const engines = { philox: PhiloxEngine, torch: TorchEngine } as const;
-export const engine_names: readonly Engine[] = Object.keys(engines) as Engine[];
-const default_seed = 67280421310721n; // PyTorch's
+export const engineNames: readonly Engine[] = Object.keys(engines) as Engine[];
+const defaultSeed = 67280421310721n; // PyTorch's
 const limit = 2n ** 64n;
 
 /**
@@ -45,23 +45,23 @@ export class Generator {
    * @param options.engine 'philox' (the default) or 'torch'
    */
   constructor(options?: { readonly seed?: number | bigint | undefined; readonly engine?: Engine | undefined }) {
-    const { seed, engine = 'philox' } = check_options('Generator', options, ['seed', 'engine']);
-    const known = `known engines: ${engine_names.join(', ')}`;
-    this.engine = check_one_of('Generator', 'engine', engine, engine_names, known);
-    this.#engine = new engines[this.engine](seed === undefined ? default_seed : check_seed('Generator', seed));
+    const { seed, engine = 'philox' } = checkOptions('Generator', options, ['seed', 'engine']);
+    const known = `known engines: ${engineNames.join(', ')}`;
+    this.engine = checkOneOf('Generator', 'engine', engine, engineNames, known);
+    this.#engine = new engines[this.engine](seed === undefined ? defaultSeed : checkSeed('Generator', seed));
   }
 
   /** Sets the seed, in the constructor's range, and starts again from it. Returns this generator. */
   manual_seed(seed: number | bigint): this {
-    const checked = check_seed('Generator.manual_seed', seed);
-    this.#check_free('Generator.manual_seed');
+    const checked = checkSeed('Generator.manual_seed', seed);
+    this.#checkFree('Generator.manual_seed');
     this.#engine.manual_seed(checked);
     return this;
   }
 
   /** Sets a seed from the system's entropy, starts again from it, and returns that seed, in [0, 2^64). */
   seed(): bigint {
-    this.#check_free('Generator.seed');
+    this.#checkFree('Generator.seed');
     const fresh = new BigUint64Array(1);
     randomFillSync(fresh);
     this.#engine.manual_seed(fresh[0] ?? 0n);
@@ -78,7 +78,7 @@ export class Generator {
    * little-endian numbers, and 8 zero bytes); in the engine torch the 5,056 bytes that `torch.get_rng_state()` gives.
    */
   get_state(): Uint8Array<ArrayBuffer> {
-    this.#check_free('Generator.get_state');
+    this.#checkFree('Generator.get_state');
     return this.#engine.get_state();
   }
 
@@ -89,8 +89,8 @@ export class Generator {
    * @throws TypeError for anything but a Uint8Array, RangeError for bytes that are no such state: nothing changes then
    */
   set_state(state: Uint8Array): this {
-    const checked = this.#check_state('Generator.set_state', state);
-    this.#check_free('Generator.set_state');
+    const checked = this.#checkState('Generator.set_state', state);
+    this.#checkFree('Generator.set_state');
     this.#engine.set_state(checked);
     return this;
   }
@@ -104,9 +104,9 @@ export class Generator {
    * @param total elements of the whole fill
    * @throws RangeError after 2^63 fills of the engine philox
    */
-  next_key(fill: Fill, dtype: Dtype, total: number): Key {
-    this.#check_free('Generator');
-    return this.#engine.next_key(fill, dtype, total);
+  nextKey(fill: Fill, dtype: Dtype, total: number): Key {
+    this.#checkFree('Generator');
+    return this.#engine.nextKey(fill, dtype, total);
   }
 
   /**
@@ -115,7 +115,7 @@ export class Generator {
    * @internal
    */
   fill(data: TensorData, dtype: Dtype, fill: Fill, threads: number): void {
-    this.#check_free('Generator');
+    this.#checkFree('Generator');
     this.#engine.fill(data, dtype, fill, threads);
   }
 
@@ -133,7 +133,7 @@ export class Generator {
    *
    * @internal
    */
-  is_open_ended(fill: Fill): boolean {
+  isOpenEnded(fill: Fill): boolean {
     return this.#engine instanceof TorchEngine && fill.kind === 'trunc_normal';
   }
 
@@ -146,12 +146,12 @@ export class Generator {
    *
    * @internal
    */
-  in_turn<T>(begin: (engine: TorchEngine) => void, use: (engine: TorchEngine) => Promise<T>): Promise<T> {
+  inTurn<T>(begin: (engine: TorchEngine) => void, use: (engine: TorchEngine) => Promise<T>): Promise<T> {
     const engine = this.#engine;
     if (!(engine instanceof TorchEngine)) throw new Error('fills of the engine philox need no turns');
     return new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {
-        this.#next_turn();
+        this.#nextTurn();
         settle();
       };
       this.#waiting.push(() => {
@@ -166,11 +166,11 @@ export class Generator {
           (error: unknown) => end(() => reject(error)),
         );
       });
-      if (!this.#drawing) this.#next_turn();
+      if (!this.#drawing) this.#nextTurn();
     });
   }
 
-  #next_turn(): void {
+  #nextTurn(): void {
     this.#drawing = true;
     for (let turn = this.#waiting.shift(); turn !== undefined; turn = this.#waiting.shift()) {
       if (turn() !== undefined) return;
@@ -178,7 +178,7 @@ export class Generator {
     this.#drawing = false;
   }
 
-  #check_free(fn: string): void {
+  #checkFree(fn: string): void {
     if (!this.#drawing) return;
     throw new Error(
       `${fn}: a pool is drawing from this generator, a list or a truncated normal, and only its end tells where the ` +
@@ -186,15 +186,15 @@ export class Generator {
     );
   }
 
-  #check_state(fn: string, state: unknown): Uint8Array {
+  #checkState(fn: string, state: unknown): Uint8Array {
     const size = this.engine === 'torch' ? '5,056' : '32';
-    if (typed_array_name(state) !== 'Uint8Array') {
-      throw type_error(fn, 'state', `a Uint8Array of ${size} bytes from get_state`, state);
+    if (typedArrayName(state) !== 'Uint8Array') {
+      throw typeError(fn, 'state', `a Uint8Array of ${size} bytes from get_state`, state);
     }
     const bytes = Uint8Array.from(state as Uint8Array); // a copy: shared memory may change meanwhile
-    const why = this.#engine.check_state(bytes);
+    const why = this.#engine.checkState(bytes);
     if (why === undefined) return bytes;
-    throw range_error(fn, 'state', `the ${size} bytes that get_state gave`, state, why);
+    throw rangeError(fn, 'state', `the ${size} bytes that get_state gave`, state, why);
   }
 
   /**
@@ -202,20 +202,20 @@ export class Generator {
    *
    * @internal
    */
-  static set_state_of(generator: Generator, fn: string, state: Uint8Array): void {
-    generator.set_state(generator.#check_state(fn, state));
+  static setStateOf(generator: Generator, fn: string, state: Uint8Array): void {
+    generator.set_state(generator.#checkState(fn, state));
   }
 }
 
-function check_seed(fn: string, seed: unknown): bigint {
+function checkSeed(fn: string, seed: unknown): bigint {
   const what = 'an integer in [-2^63, 2^64)';
   if (typeof seed === 'number') {
     if (Number.isSafeInteger(seed)) return BigInt.asUintN(64, BigInt(seed));
     const inexact = Number.isInteger(seed) ? 'a number this large is not exact: write it as a bigint' : undefined;
-    throw range_error(fn, 'seed', what, seed, inexact);
+    throw rangeError(fn, 'seed', what, seed, inexact);
   }
-  if (typeof seed !== 'bigint') throw type_error(fn, 'seed', what, seed);
-  if (seed < -(2n ** 63n) || seed >= limit) throw range_error(fn, 'seed', what, seed);
+  if (typeof seed !== 'bigint') throw typeError(fn, 'seed', what, seed);
+  if (seed < -(2n ** 63n) || seed >= limit) throw rangeError(fn, 'seed', what, seed);
   return BigInt.asUintN(64, seed);
 }
 
@@ -224,7 +224,7 @@ export const default_generator = new Generator();
 
 /** Seeds the default generator, as torch.manual_seed does, and returns it. */
 export function manual_seed(seed: number | bigint): Generator {
-  return default_generator.manual_seed(check_seed('manual_seed', seed));
+  return default_generator.manual_seed(checkSeed('manual_seed', seed));
 }
 
 /** Seeds the default generator from the system's entropy, and returns that seed. */
@@ -244,5 +244,5 @@ export function get_rng_state(): Uint8Array<ArrayBuffer> {
 
 /** Sets the default generator's state, as torch.set_rng_state does. */
 export function set_rng_state(state: Uint8Array): void {
-  Generator.set_state_of(default_generator, 'set_rng_state', state);
+  Generator.setStateOf(default_generator, 'set_rng_state', state);
 }

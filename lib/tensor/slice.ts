@@ -1,4 +1,4 @@
-import { check_integer, check_options, check_shape, range_error, type_error } from '../core/check.js';
+import { checkInteger, checkOptions, checkShape, rangeError, typeError } from '../core/check.js';
 
 /** Indices start … start + length - 1 of one dimension. */
 export interface SliceRange {
@@ -34,14 +34,14 @@ export interface Grid {
 }
 
 /** The shape of what is cut out. */
-export function shape_of_slice({ shape, ranges }: Slice): number[] {
+export function shapeOfSlice({ shape, ranges }: Slice): number[] {
   const sizes = [...shape];
   for (const { dim, length } of ranges) sizes[dim] = length;
   return sizes;
 }
 
 /** The loops over a slice's runs; undefined for a slice without elements. */
-export function grid_of({ shape, ranges }: Slice): Grid | undefined {
+export function gridOf({ shape, ranges }: Slice): Grid | undefined {
   let offset = 0;
   let stride = 1;
   let inner = { count: 1, stride: 1 };
@@ -70,8 +70,8 @@ export function grid_of({ shape, ranges }: Slice): Grid | undefined {
  *
  * @param slice a checked slice
  */
-export function* runs_of(slice: Slice, begin: number, end: number): Generator<Run, void, undefined> {
-  const grid = grid_of(slice);
+export function* runsOf(slice: Slice, begin: number, end: number): Generator<Run, void, undefined> {
+  const grid = gridOf(slice);
   if (grid === undefined) return;
   const { offset, length, loops } = grid;
   for (let at = begin; at < end; ) {
@@ -96,26 +96,26 @@ export function* runs_of(slice: Slice, begin: number, end: number): Generator<Ru
  * @returns the slice, copied, with dims ≥ 0
  * @throws TypeError and RangeError, in the name of `fn`
  */
-export function check_slice(fn: string, shape: unknown, ranges: unknown): Slice {
-  check_shape(fn, shape);
+export function checkSlice(fn: string, shape: unknown, ranges: unknown): Slice {
+  checkShape(fn, shape);
   const sizes = [...(shape as readonly number[])];
-  if (!Array.isArray(ranges)) throw type_error(fn, 'ranges', 'an array of { dim, start, length }', ranges);
+  if (!Array.isArray(ranges)) throw typeError(fn, 'ranges', 'an array of { dim, start, length }', ranges);
   const seen = new Set<number>();
   const checked = ranges.map((range: unknown, i): SliceRange => {
     if (range === undefined || range === null) {
-      throw type_error(fn, `ranges[${i}]`, 'an object { dim, start, length }', range);
+      throw typeError(fn, `ranges[${i}]`, 'an object { dim, start, length }', range);
     }
-    const given = check_options(fn, range, ['dim', 'start', 'length']);
+    const given = checkOptions(fn, range, ['dim', 'start', 'length']);
     const rank = sizes.length;
     const place = `ranges[${i}]`;
-    if (rank === 0) throw range_error(fn, place, 'no range for a shape without dimensions', range);
-    const dim = check_integer(fn, `${place}.dim`, given.dim, -rank, rank - 1);
+    if (rank === 0) throw rangeError(fn, place, 'no range for a shape without dimensions', range);
+    const dim = checkInteger(fn, `${place}.dim`, given.dim, -rank, rank - 1);
     const positive = dim < 0 ? dim + rank : dim;
-    if (seen.has(positive)) throw range_error(fn, `${place}.dim`, 'each dimension at most once', dim);
+    if (seen.has(positive)) throw rangeError(fn, `${place}.dim`, 'each dimension at most once', dim);
     seen.add(positive);
     const size = sizes[positive] ?? 0;
-    const start = check_integer(fn, `${place}.start`, given.start, 0, size);
-    const length = check_integer(fn, `${place}.length`, given.length, 0, size - start);
+    const start = checkInteger(fn, `${place}.start`, given.start, 0, size);
+    const length = checkInteger(fn, `${place}.length`, given.length, 0, size - start);
     return { dim: positive, start, length };
   });
   return { shape: sizes, ranges: checked };

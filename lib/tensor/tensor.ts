@@ -1,13 +1,13 @@
 import {
-  check_boolean,
-  check_dtype,
-  check_options,
-  check_shape,
-  range_error,
-  type_error,
-  typed_array_name,
+  checkBoolean,
+  checkDtype,
+  checkOptions,
+  checkShape,
+  rangeError,
+  typedArrayName,
+  typeError,
 } from '../core/check.js';
-import { type Dtype, dtypes, type TensorData, view_of } from '../core/dtype.js';
+import { type Dtype, dtypes, type TensorData, viewOf } from '../core/dtype.js';
 
 /** Numbers with a shape, in C order, over memory that someone else may own. */
 export interface Tensor<Data extends TensorData = TensorData> {
@@ -50,7 +50,7 @@ const classes: Readonly<Record<Dtype, string>> = {
   bfloat16: 'Uint16Array',
 };
 
-const dtype_by_class: Readonly<Record<string, Dtype>> = {
+const dtypeByClass: Readonly<Record<string, Dtype>> = {
   Float32Array: 'float32',
   Float64Array: 'float64',
   Float16Array: 'float16',
@@ -75,17 +75,17 @@ export function empty(
   options?: { readonly dtype?: Dtype | undefined; readonly shared?: boolean | undefined },
 ): Tensor {
   const fn = 'empty';
-  const elements = check_shape(fn, shape);
-  const { dtype: name = 'float32', shared = false } = check_options(fn, options, ['dtype', 'shared']);
-  const dtype = check_dtype(fn, name);
+  const elements = checkShape(fn, shape);
+  const { dtype: name = 'float32', shared = false } = checkOptions(fn, options, ['dtype', 'shared']);
+  const dtype = checkDtype(fn, name);
   const bytes = elements * dtypes[dtype].bytes;
-  const on_shared = check_boolean(fn, 'shared', shared);
+  const onShared = checkBoolean(fn, 'shared', shared);
   try {
-    const buffer = on_shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
-    return { data: view_of(dtype, buffer, 0, elements), shape: [...shape], dtype };
+    const buffer = onShared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+    return { data: viewOf(dtype, buffer, 0, elements), shape: [...shape], dtype };
   } catch (cause) {
     const why = `${bytes} bytes: ${cause instanceof Error ? cause.message : String(cause)}`;
-    throw range_error(fn, 'shape', 'a size that Node.js can allocate', shape, why);
+    throw rangeError(fn, 'shape', 'a size that Node.js can allocate', shape, why);
   }
 }
 
@@ -115,9 +115,9 @@ export function tensor(
   shape?: readonly number[],
   options?: { readonly dtype?: Dtype | undefined },
 ): Tensor {
-  const { dtype } = check_options('tensor', options, ['dtype']);
-  const checked = checked_data('tensor', data, dtype);
-  if (shape !== undefined) check_length('tensor', checked.data, shape);
+  const { dtype } = checkOptions('tensor', options, ['dtype']);
+  const checked = checkedData('tensor', data, dtype);
+  if (shape !== undefined) checkLength('tensor', checked.data, shape);
   return { ...checked, shape: shape === undefined ? [checked.data.length] : [...shape] };
 }
 
@@ -133,53 +133,53 @@ export interface CheckedTensor extends Tensor {
  *
  * @throws TypeError and RangeError, in the name of `fn`
  */
-export function as_tensor(fn: string, value: unknown): CheckedTensor {
+export function asTensor(fn: string, value: unknown): CheckedTensor {
   const what = 'an object with data, shape (or dims) and dtype (or type)';
-  if (typeof value !== 'object' || value === null) throw type_error(fn, 'tensor', what, value);
-  if (Array.isArray(value) || typed_array_name(value) !== undefined) {
-    throw type_error(fn, 'tensor', what, value, 'tensor(data, shape) makes one');
+  if (typeof value !== 'object' || value === null) throw typeError(fn, 'tensor', what, value);
+  if (Array.isArray(value) || typedArrayName(value) !== undefined) {
+    throw typeError(fn, 'tensor', what, value, 'tensor(data, shape) makes one');
   }
   const like = value as { shape?: unknown; dims?: unknown; dtype?: unknown; type?: unknown };
   const shape = like.shape ?? like.dims;
-  if (shape === undefined) throw type_error(fn, 'tensor', what, value, 'it has neither shape nor dims');
-  const { data, dtype } = checked_data(fn, read_data(fn, value), like.dtype ?? like.type);
-  const size = check_length(fn, data, shape);
+  if (shape === undefined) throw typeError(fn, 'tensor', what, value, 'it has neither shape nor dims');
+  const { data, dtype } = checkedData(fn, readData(fn, value), like.dtype ?? like.type);
+  const size = checkLength(fn, data, shape);
   return { data, shape: shape as readonly number[], dtype, size };
 }
 
 /** The getter of onnxruntime's tensors throws where the data is on a GPU. */
-function read_data(fn: string, value: object): unknown {
+function readData(fn: string, value: object): unknown {
   try {
     return (value as { data?: unknown }).data;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw type_error(fn, 'data', 'memory of this process', undefined, why);
+    throw typeError(fn, 'data', 'memory of this process', undefined, why);
   }
 }
 
-function checked_data(fn: string, data: unknown, name: unknown): { readonly data: TensorData; readonly dtype: Dtype } {
+function checkedData(fn: string, data: unknown, name: unknown): { readonly data: TensorData; readonly dtype: Dtype } {
   const what = 'a Float32Array, Float64Array or, with a dtype of float16 or bfloat16, Uint16Array';
-  const found = typed_array_name(data);
-  if (found === undefined) throw type_error(fn, 'data', what, data, help_for(data));
-  const known = dtype_by_class[found];
+  const found = typedArrayName(data);
+  if (found === undefined) throw typeError(fn, 'data', what, data, helpFor(data));
+  const known = dtypeByClass[found];
   if (known === undefined && found !== 'Uint16Array') {
-    if (name !== undefined) check_dtype(fn, name); // names an int32 tensor's dtype rather than its array
-    throw type_error(fn, 'data', what, data);
+    if (name !== undefined) checkDtype(fn, name); // names an int32 tensor's dtype rather than its array
+    throw typeError(fn, 'data', what, data);
   }
   if (name === undefined && known === undefined) {
     const why = 'a Uint16Array may hold either';
-    throw type_error(fn, 'dtype', "'float16' or 'bfloat16'", undefined, why);
+    throw typeError(fn, 'dtype', "'float16' or 'bfloat16'", undefined, why);
   }
-  const dtype = name === undefined ? (known as Dtype) : check_dtype(fn, name);
+  const dtype = name === undefined ? (known as Dtype) : checkDtype(fn, name);
   if (found === 'Float16Array' && dtype === 'float16') {
     const { buffer, byteOffset, length } = data as Uint16Array;
     return { data: new Uint16Array(buffer, byteOffset, length), dtype };
   }
-  if (classes[dtype] !== found) throw type_error(fn, 'data', `a ${classes[dtype]} (dtype ${dtype})`, data);
+  if (classes[dtype] !== found) throw typeError(fn, 'data', `a ${classes[dtype]} (dtype ${dtype})`, data);
   return { data: data as TensorData, dtype };
 }
 
-function help_for(data: unknown): string | undefined {
+function helpFor(data: unknown): string | undefined {
   if (Array.isArray(data)) return 'Float32Array.from(data) makes one';
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return 'wrap it: new Float32Array(buffer)';
   if (data instanceof DataView) return 'wrap its buffer: new Float32Array(view.buffer, view.byteOffset, length)';
@@ -193,17 +193,17 @@ type Buffer = ArrayBufferLike & {
 };
 
 /** Checks that the shape's product is the data's length, and that the memory is there; returns that length. */
-function check_length(fn: string, data: TensorData, shape: unknown): number {
-  const size = check_shape(fn, shape);
+function checkLength(fn: string, data: TensorData, shape: unknown): number {
+  const size = checkShape(fn, shape);
   if (size === data.length && size !== 0) return size;
   const buffer = data.buffer as Buffer;
-  if (buffer.detached === true) throw range_error(fn, 'data', 'memory that is still there', data, 'it was detached');
+  if (buffer.detached === true) throw rangeError(fn, 'data', 'memory that is still there', data, 'it was detached');
   if (size === data.length) return size;
   const what = `${size} element${size === 1 ? '' : 's'} (shape [${(shape as readonly number[]).join(', ')}])`;
-  throw range_error(fn, 'data', what, data, why_shorter(data, buffer));
+  throw rangeError(fn, 'data', what, data, whyShorter(data, buffer));
 }
 
-function why_shorter(data: TensorData, buffer: Buffer): string | undefined {
+function whyShorter(data: TensorData, buffer: Buffer): string | undefined {
   if (buffer.resizable === true) return 'its resizable buffer may have shrunk';
   // Node 20 has no `detached`.
   return data.length === 0 && buffer.byteLength === 0 ? 'its buffer may have been detached' : undefined;

@@ -1,5 +1,5 @@
 import { widen } from '../native/addon.js';
-import { as_tensor, type TensorLike } from './tensor.js';
+import { asTensor, type TensorLike } from './tensor.js';
 
 /**
  * A tensor's elements as a new Float32Array: float16 and bfloat16 exactly, float64 rounded to nearest, float32 copied, so
@@ -8,9 +8,9 @@ import { as_tensor, type TensorLike } from './tensor.js';
  * @throws TypeError and RangeError as `init.*_` does
  */
 export function toFloat32Array(tensor: TensorLike): Float32Array<ArrayBuffer> {
-  const { data, dtype } = as_tensor('toFloat32Array', tensor);
+  const { data, dtype } = asTensor('toFloat32Array', tensor);
   const out = new Float32Array(data.length);
   if (dtype === 'float32' || dtype === 'float64') out.set(data);
-  else widen(data as Uint16Array, dtype, out); // as_tensor saw to the class
+  else widen(data as Uint16Array, dtype, out); // asTensor saw to the class
   return out;
 }

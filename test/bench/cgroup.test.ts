@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { cgroup_limits } from '../../bench/harness/cgroup.js';
+import { cgroupLimits } from '../../bench/harness/cgroup.js';
 
 let root = '';
 beforeEach(() => {
@@ -28,7 +28,7 @@ test('version 2: the narrowest of the groups, and the cache of files is free', (
     'sys/fs/cgroup/pods/one/memory.stat': 'anon 100\ninactive_file 500\nactive_file 300',
     'sys/fs/cgroup/pods/one/cpu.max': 'max 100000',
   });
-  expect(cgroup_limits(root)).toEqual({ memory: 1600, cores: 2.5 });
+  expect(cgroupLimits(root)).toEqual({ memory: 1600, cores: 2.5 });
 });
 
 test("version 2 in a container, where the path is the host's", () => {
@@ -38,7 +38,7 @@ test("version 2 in a container, where the path is the host's", () => {
     'sys/fs/cgroup/memory.current': '3100',
     'sys/fs/cgroup/cpu.max': '50000 100000',
   });
-  expect(cgroup_limits(root)).toEqual({ memory: 0, cores: 0.5 });
+  expect(cgroupLimits(root)).toEqual({ memory: 0, cores: 0.5 });
 });
 
 test('version 1', () => {
@@ -51,11 +51,11 @@ test('version 1', () => {
     'sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us': '-1',
     'sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us': '100000',
   });
-  expect(cgroup_limits(root)).toEqual({ memory: 3000, cores: 4 });
+  expect(cgroupLimits(root)).toEqual({ memory: 3000, cores: 4 });
 });
 
 test('none: on other systems, and where nothing is limited', () => {
-  expect(cgroup_limits(root)).toEqual({ memory: undefined, cores: undefined });
+  expect(cgroupLimits(root)).toEqual({ memory: undefined, cores: undefined });
   system({ 'proc/self/cgroup': '0::/', 'sys/fs/cgroup/memory.max': 'max', 'sys/fs/cgroup/memory.current': '7' });
-  expect(cgroup_limits(root)).toEqual({ memory: undefined, cores: undefined });
+  expect(cgroupLimits(root)).toEqual({ memory: undefined, cores: undefined });
 });

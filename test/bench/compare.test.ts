@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compare } from '../../bench/harness/compare.js';
 import type { Run } from '../../bench/harness/schema.js';
-import { bench, result, run_with } from './support.js';
+import { bench, result, runWith } from './support.js';
 
 let folder = '';
 beforeAll(() => {
@@ -18,7 +18,7 @@ function file(name: string, run: Run): string {
   return path;
 }
 
-const before = run_with([result({}, 0.3), result({ fill: 'uniform' }, 0.2)]);
+const before = runWith([result({}, 0.3), result({ fill: 'uniform' }, 0.2)]);
 
 describe('compare', () => {
   test('of a run with itself: exit 0', async () => {
@@ -29,7 +29,7 @@ describe('compare', () => {
   });
 
   test('finds a regression beyond the noise: exit 1', async () => {
-    const after = run_with([result({}, 0.33), result({ fill: 'uniform' }, 0.2)]);
+    const after = runWith([result({}, 0.33), result({ fill: 'uniform' }, 0.2)]);
     const { code, stdout, stderr } = await bench('compare', file('a.json', before), file('b.json', after));
     expect([code, stderr]).toEqual([1, 'nninit: 1 trial slower beyond the noise\n']);
     expect(stdout).toMatch(/normal float32 .* 1\.100 .* slower\n/);
@@ -37,7 +37,7 @@ describe('compare', () => {
   });
 
   test('tells a gain, and ends with 0', async () => {
-    const after = run_with([result({}, 0.2)]);
+    const after = runWith([result({}, 0.2)]);
     const { code, stdout, stderr } = await bench('compare', file('a.json', before), file('b.json', after));
     expect(code).toBe(0);
     expect(stdout).toMatch(/faster\n/);
@@ -45,26 +45,26 @@ describe('compare', () => {
   });
 
   test('forgives what noise explains', () => {
-    const [noisy] = compare(before, run_with([result({}, 0.36, { spread: 0.3 })]));
+    const [noisy] = compare(before, runWith([result({}, 0.36, { spread: 0.3 })]));
     expect(noisy).toMatchObject({ verdict: 'same' });
-    const [drifting] = compare(before, run_with([result({}, 0.36)], { noise: { within: 0.01, between: 0.25 } }));
+    const [drifting] = compare(before, runWith([result({}, 0.36)], { noise: { within: 0.01, between: 0.25 } }));
     expect(drifting).toMatchObject({ verdict: 'same' });
   });
 
   test('forgives what memset, in turn with the fill, went through as well', () => {
-    const slow = run_with([result({}, 0.54, { memset: 0.18 })]);
+    const slow = runWith([result({}, 0.54, { memset: 0.18 })]);
     expect(compare(before, slow)).toMatchObject([{ verdict: 'same', memset: 1.7999999999999998 }]);
     expect(compare(slow, before)[0]).toMatchObject({ verdict: 'same' });
     // But not where memset had a good day.
-    expect(compare(before, run_with([result({}, 0.54, { memset: 0.05 })]))).toMatchObject([{ verdict: 'slower' }]);
+    expect(compare(before, runWith([result({}, 0.54, { memset: 0.05 })]))).toMatchObject([{ verdict: 'slower' }]);
   });
 
   test('--relative divides by memset, for a slower machine and code that is no worse', () => {
-    const after = run_with([result({}, 0.6, { memset: 0.2 })]);
+    const after = runWith([result({}, 0.6, { memset: 0.2 })]);
     expect(compare(before, after)).toMatchObject([{ verdict: 'same', ratio: 2 }]);
     const relative = { relative: true };
     expect(compare(before, after, relative)).toMatchObject([{ verdict: 'same', ratio: 1 }]);
-    const worse = run_with([result({}, 0.9, { memset: 0.2 })]);
+    const worse = runWith([result({}, 0.9, { memset: 0.2 })]);
     expect(compare(before, worse, relative)).toMatchObject([{ verdict: 'slower', ratio: 1.5 }]);
   });
 
@@ -73,7 +73,7 @@ describe('compare', () => {
     const { stderr } = await bench('compare', file('a.json', before), file('b.json', other));
     expect(stderr).toContain('cpu differs: A processor and Another');
     expect(stderr).toContain('affinity differs: none and compact');
-    const nothing = file('b.json', run_with([result({ log2: 21 }, 1)]));
+    const nothing = file('b.json', runWith([result({ log2: 21 }, 1)]));
     expect((await bench('compare', file('a.json', before), nothing)).code).toBe(2);
   });
 

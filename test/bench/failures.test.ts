@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Crew } from '../../bench/harness/crew.js';
-import { run_schema } from '../../bench/harness/schema.js';
-import { kind_codes } from '../../lib/core/fill.js';
+import { runSchema } from '../../bench/harness/schema.js';
+import { kindCodes } from '../../lib/core/fill.js';
 import { bench } from './support.js';
 
 const quick = ['--seconds', '0', '--rounds', '3', '--memory', 'warm', '--executor', 'sync', '--threads', '1'];
@@ -18,10 +18,10 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(() => vi.unstubAllEnvs());
 
-const results_in = (path: string) => run_schema.parse(JSON.parse(readFileSync(path, 'utf8')));
+const resultsIn = (path: string) => runSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
 
 /** The addon, but for one bit of every uniform fill. */
-function broken_addon(): string {
+function brokenAddon(): string {
   const real = process.env.NNINIT_ADDON ?? fileURLToPath(new URL('../../build/Release/nninit.node', import.meta.url));
   const path = join(folder, 'broken.cjs');
   writeFileSync(
@@ -29,7 +29,7 @@ function broken_addon(): string {
     `const real = require(${JSON.stringify(real)});
      module.exports = { ...real, fill(data, dtype, kind, ...rest) {
        const done = real.fill(data, dtype, kind, ...rest);
-       if (kind === ${kind_codes.uniform}) new Uint8Array(data.buffer, data.byteOffset + data.byteLength - 1)[0] ^= 1;
+       if (kind === ${kindCodes.uniform}) new Uint8Array(data.buffer, data.byteOffset + data.byteLength - 1)[0] ^= 1;
        return done;
      } };`,
   );
@@ -37,7 +37,7 @@ function broken_addon(): string {
 }
 
 test('a kernel that is wrong in one bit fails the run, and costs no other result', { timeout: 60_000 }, async () => {
-  vi.stubEnv('NNINIT_ADDON', broken_addon());
+  vi.stubEnv('NNINIT_ADDON', brokenAddon());
   const file = join(folder, 'wrong.json');
   const args = ['--fill', 'constant,uniform,normal', '--dtype', 'float32', '--log2', '10', '--peers', 'none'];
   const { code, stdout, stderr } = await bench(...args, ...quick, '-q', '-o', file);
@@ -46,7 +46,7 @@ test('a kernel that is wrong in one bit fails the run, and costs no other result
     /^nninit: 1 trial failed, the first: uniform float32 2\^10 1t warm sync: wrote the wrong bytes/,
   );
   expect(stdout).toMatch(/^FAILED {4}uniform float32 2\^10 1t warm sync: wrote the wrong bytes/m);
-  const { results, failed } = results_in(file);
+  const { results, failed } = resultsIn(file);
   expect(results.map(({ trial }) => trial.fill)).toEqual(['constant', 'normal']);
   expect(failed).toMatchObject([{ what: 'uniform float32 2^10 1t warm sync' }]);
 });
@@ -75,15 +75,15 @@ describe('the file for results', () => {
   );
 });
 
-const main_file = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
+const mainFile = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 
-/** `nninit bench …` in a process of its own. `on_progress` gets what it says meanwhile. */
-function spawned(args: readonly string[], on_progress: (text: string, pid: number) => void = () => {}) {
-  const child = spawn(process.execPath, [main_file, 'bench', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+/** `nninit bench …` in a process of its own. `onProgress` gets what it says meanwhile. */
+function spawned(args: readonly string[], onProgress: (text: string, pid: number) => void = () => {}) {
+  const child = spawn(process.execPath, [mainFile, 'bench', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
-    on_progress(stderr, child.pid ?? 0);
+    onProgress(stderr, child.pid ?? 0);
   });
   return new Promise<{ code: number | null; stderr: string }>((resolve) => {
     child.once('close', (code) => resolve({ code, stderr }));
@@ -100,7 +100,7 @@ test('a signal ends the trial that runs, and keeps those that are done', { timeo
     process.kill(pid, 'SIGINT');
   });
   expect([code, stderr]).toEqual([130, expect.stringContaining('nninit: interrupted after 1 of 2 trials\n')]);
-  expect(results_in(file).results.map(({ trial }) => trial.log2)).toEqual([10]);
+  expect(resultsIn(file).results.map(({ trial }) => trial.log2)).toEqual([10]);
 });
 
 test('a Python that cannot be started does not keep the command from ending', { timeout: 60_000 }, async () => {
@@ -110,7 +110,7 @@ test('a Python that cannot be started does not keep the command from ending', { 
 });
 
 test('a crew does as it is told, roused or asleep', { timeout: 30_000 }, async () => {
-  const crew = await Crew.start([4096, 4096, 4096], { with_memory: true, with_source: true });
+  const crew = await Crew.start([4096, 4096, 4096], { withMemory: true, withSource: true });
   for (const operation of ['memset', 'rouse', 'memset', 'memcpy', 'rest', 'memcpy', 'fresh', 'collect'] as const) {
     crew.run(operation);
   }

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { cores_for_peer } from '../../bench/harness/machine.js';
-import { ask_peer, find_peer } from '../../bench/harness/peers/index.js';
+import { coresForPeer } from '../../bench/harness/machine.js';
+import { askPeer, findPeer } from '../../bench/harness/peers/index.js';
 
-const has_python = spawnSync('python3', ['--version']).status === 0;
+const hasPython = spawnSync('python3', ['--version']).status === 0;
 
 /** What libraries.py wants of NumPy for a constant, in which it tells what it sees. */
 const numpy = `
@@ -31,7 +31,7 @@ class random:
     def default_rng(seed): return None
 `;
 
-describe.runIf(has_python)('a Python library', () => {
+describe.runIf(hasPython)('a Python library', () => {
   let folder = '';
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'nninit-peers-'));
@@ -46,13 +46,13 @@ describe.runIf(has_python)('a Python library', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const cores = cores_for_peer(1, 'none');
+  const cores = coresForPeer(1, 'none');
   const job = { peer: 'numpy', fill: 'constant', dtype: 'float32', log2: 14 } as const;
   const measure = () =>
-    ask_peer('numpy', 'python3', { ...job, shape: [2 ** 14], threads: 2, cores, rounds: 3, seconds: 0 }).catch(String);
+    askPeer('numpy', 'python3', { ...job, shape: [2 ** 14], threads: 2, cores, rounds: 3, seconds: 0 }).catch(String);
 
   test('has the threads and the cores of the trial, whatever the shell says', async () => {
-    expect(await find_peer('numpy', 'python3')).toMatchObject({ version: 'of a test' });
+    expect(await findPeer('numpy', 'python3')).toMatchObject({ version: 'of a test' });
     expect(await measure()).toMatchObject({ samples: expect.any(Array) });
     const seen: unknown = JSON.parse(readFileSync(join(folder, 'seen.json'), 'utf8'));
     expect(seen).toEqual({ threads: ['2', '2', '2'], cores: process.platform === 'linux' ? cores : null });
@@ -65,5 +65,5 @@ describe.runIf(has_python)('a Python library', () => {
 });
 
 test('an answer that is none names the peer', async () => {
-  expect(await find_peer('torch', '/bin/echo')).toMatch(/^PyTorch did not answer as expected: .*libraries\.py torch/);
+  expect(await findPeer('torch', '/bin/echo')).toMatch(/^PyTorch did not answer as expected: .*libraries\.py torch/);
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Run } from '../../bench/harness/schema.js';
-import { bench, result, run_with, times } from './support.js';
+import { bench, result, runWith, times } from './support.js';
 
 let folder = '';
 beforeAll(() => {
@@ -20,7 +20,7 @@ async function pictures(run: Run): Promise<Map<string, string>> {
 }
 
 /** Tags close in the order in which they were opened, and attributes are quoted: what XML asks of ECharts' output. */
-function expect_well_formed(svg: string): void {
+function expectWellFormed(svg: string): void {
   const open: string[] = [];
   const tag = /<(\/?)([a-z]+)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>/gi;
   for (const [, closing, name = '', , empty] of svg.matchAll(tag)) {
@@ -48,7 +48,7 @@ test('of a main run: bars beside peers, and a roofline', async () => {
     ns: times(ns),
   });
   const drawn = await pictures(
-    run_with([...trials('normal'), ...trials('uniform'), result({ fill: 'orthogonal', log2: 22 }, 10)], {
+    runWith([...trials('normal'), ...trials('uniform'), result({ fill: 'orthogonal', log2: 22 }, 10)], {
       peers: [
         { name: 'torch', label: 'PyTorch', version: '2.13' },
         { name: 'loop', label: 'plain <loop> & "more"', version: '20' },
@@ -57,7 +57,7 @@ test('of a main run: bars beside peers, and a roofline', async () => {
     }),
   );
   expect([...drawn.keys()]).toEqual(['peers.svg', 'peers_all.svg', 'roofline.svg']);
-  for (const svg of drawn.values()) expect_well_formed(svg);
+  for (const svg of drawn.values()) expectWellFormed(svg);
   for (const text of [
     'normal_ 2²⁶, float32',
     'PyTorch',
@@ -80,10 +80,10 @@ test('of a scaling run: curves', async () => {
       result({ fill: 'uniform', log2, threads }, 0.2 / threads, { memset: 0.1 / threads }),
     ]),
   );
-  const drawn = await pictures(run_with(results, { suite: 'scaling' }));
+  const drawn = await pictures(runWith(results, { suite: 'scaling' }));
   expect([...drawn.keys()]).toEqual(['sizes.svg', 'threads.svg']);
   for (const svg of drawn.values()) {
-    expect_well_formed(svg);
+    expectWellFormed(svg);
     for (const text of ['normal_', 'uniform_', 'memset']) expect(svg).toContain(`>${text}<`);
   }
   expect(drawn.get('threads.svg')).toContain('>Times as fast as one thread, 2²⁶ elements<');
@@ -95,7 +95,7 @@ test('points beyond the ideal, or below one thread, are inside the axes', async 
     result({ fill }, 0.3),
     result({ fill, threads: 2 }, [0.14, 0.6][i] ?? 0),
   ]);
-  const drawn = await pictures(run_with(results, { suite: 'scaling' }));
+  const drawn = await pictures(runWith(results, { suite: 'scaling' }));
   // A symbol for each point of both panels: ECharts leaves out those beyond an axis.
   const marks = drawn.get('threads.svg')?.match(/<path[^>]*fill="#(?:0072b2|d55e00)"[^>]*ecmeta_data_index/g) ?? [];
   expect(marks).toHaveLength(8);
@@ -103,7 +103,7 @@ test('points beyond the ideal, or below one thread, are inside the axes', async 
 
 test('a run without anything to draw says so', async () => {
   const file = join(folder, 'small.json');
-  writeFileSync(file, JSON.stringify(run_with([result({}, 1)])));
+  writeFileSync(file, JSON.stringify(runWith([result({}, 1)])));
   const out = join(folder, 'small');
   const { code, stderr } = await bench('pictures', file, '-o', out);
   expect([code, stderr]).toEqual([
@@ -115,7 +115,7 @@ test('a run without anything to draw says so', async () => {
 
 test('two runs do not draw over each other', async () => {
   const files = ['one.json', 'two.json'].map((name) => join(folder, name));
-  for (const file of files) writeFileSync(file, JSON.stringify(run_with(trials('normal'))));
+  for (const file of files) writeFileSync(file, JSON.stringify(runWith(trials('normal'))));
   const out = join(folder, 'both');
   const { code, stderr } = await bench('pictures', ...files, '-o', out);
   expect([code, stderr]).toEqual([2, expect.stringMatching(/one\.json and .*two\.json would both be roofline\.svg/)]);

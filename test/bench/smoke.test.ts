@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { subject_names, type Trial } from '../../bench/harness/catalog.js';
-import { recorded_checksum, verify } from '../../bench/harness/checksums.js';
-import { ask, child_command } from '../../bench/harness/process.js';
-import { measured_schema, run_schema } from '../../bench/harness/schema.js';
-import { bench, result, run_with } from './support.js';
+import { subjectNames, type Trial } from '../../bench/harness/catalog.js';
+import { recordedChecksum, verify } from '../../bench/harness/checksums.js';
+import { ask, childCommand } from '../../bench/harness/process.js';
+import { measuredSchema, runSchema } from '../../bench/harness/schema.js';
+import { bench, result, runWith } from './support.js';
 
 // Correctness, not time: each trial is a process of its own, on sizes that take no time.
 const quick = ['--seconds', '0', '--rounds', '3', '-q'];
@@ -32,10 +32,10 @@ describe('a short run', () => {
       ...quick,
     );
     expect([code, stderr]).toEqual([0, '']);
-    const run = run_schema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const run = runSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
     expect(run.results.length).toBeGreaterThan(25);
     for (const { trial, checksum, ns, memset } of run.results) {
-      expect(checksum).toBe(recorded_checksum(trial));
+      expect(checksum).toBe(recordedChecksum(trial));
       expect(ns.median).toBeGreaterThan(0);
       expect(memset?.median).toBeGreaterThan(0);
     }
@@ -63,7 +63,7 @@ describe('a short run', () => {
     ];
     const { code, stdout } = await bench(...args, ...quick);
     expect(code).toBe(0);
-    const run = run_schema.parse(JSON.parse(stdout));
+    const run = runSchema.parse(JSON.parse(stdout));
     expect(run.results.map(({ trial }) => `${trial.memory} ${trial.executor}`)).toEqual(
       expect.arrayContaining(['warm sync', 'fresh sync', 'warm pool']),
     );
@@ -106,23 +106,23 @@ describe('a short run', () => {
 });
 
 test('every fill and dtype has recorded checksums', () => {
-  for (const fill of subject_names) {
+  for (const fill of subjectNames) {
     for (const dtype of ['float32', 'float64', 'float16', 'bfloat16'] as const) {
-      expect(recorded_checksum({ fill, dtype, log2: 10 }), `${fill} ${dtype}`).toMatch(/^[\da-f]{16}$/);
+      expect(recordedChecksum({ fill, dtype, log2: 10 }), `${fill} ${dtype}`).toMatch(/^[\da-f]{16}$/);
     }
   }
 });
 
 test('wrong bytes fail the run', () => {
   const trial: Trial = { fill: 'normal', dtype: 'float32', log2: 10, threads: 1, memory: 'warm', executor: 'sync' };
-  expect(() => verify(trial, recorded_checksum(trial) ?? '')).not.toThrow();
+  expect(() => verify(trial, recordedChecksum(trial) ?? '')).not.toThrow();
   expect(() => verify(trial, '0000000000000000')).toThrow(
     /^bench: normal float32 2\^10 1t warm sync wrote the wrong bytes/,
   );
 });
 
 test('a trial that fails says what it wrote', async () => {
-  await expect(ask('a trial', child_command('trial', { trial: 'none' }), measured_schema)).rejects.toThrow(
+  await expect(ask('a trial', childCommand('trial', { trial: 'none' }), measuredSchema)).rejects.toThrow(
     /^bench: a trial ended with 1: /,
   );
 });
@@ -158,7 +158,7 @@ describe('refusals', () => {
     for (const text of ['', 'not JSON', '{"format": "nninit-ben']) {
       expect(await refused(text)).toEqual([2, `${expected} no JSON`]);
     }
-    const run = run_with([result({}, 0.3)]);
+    const run = runWith([result({}, 0.3)]);
     expect(await refused(JSON.stringify({ ...run, version: 2 }))).toEqual([
       2,
       'expected a result of format 1, but it is of format 2: another version of nninit wrote it',
@@ -166,7 +166,7 @@ describe('refusals', () => {
     const not = 'not as `nninit bench` writes results:';
     expect(await refused(JSON.stringify({ ...run, extra: 1 }))).toEqual([2, `${not} Unrecognized key: "extra"`]);
     // A time of nothing would make every ratio infinite.
-    expect(await refused(JSON.stringify(run_with([result({}, 0)])))).toEqual([
+    expect(await refused(JSON.stringify(runWith([result({}, 0)])))).toEqual([
       2,
       expect.stringMatching(/^not as .*: results\[0\]\.ns\.\w+: Too small/),
     ]);

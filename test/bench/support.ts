@@ -1,4 +1,4 @@
-import { id_of, shape_of, type Trial } from '../../bench/harness/catalog.js';
+import { idOf, shapeOf, type Trial } from '../../bench/harness/catalog.js';
 import type { Result, Run } from '../../bench/harness/schema.js';
 import type { Stats } from '../../bench/harness/stats.js';
 import { type Output, run } from '../../lib/cli/program.js';
@@ -20,9 +20,9 @@ export function result(trial: Partial<Trial>, median: number, { spread = 0.02, m
     ...trial,
   };
   return {
-    id: id_of(whole),
+    id: idOf(whole),
     trial: whole,
-    shape: shape_of(whole),
+    shape: shapeOf(whole),
     bytes: 4 * 2 ** whole.log2,
     ns: times(median, spread),
     memset: times(memset),
@@ -32,7 +32,7 @@ export function result(trial: Partial<Trial>, median: number, { spread = 0.02, m
 }
 
 /** A run that might have been. */
-export function run_with(results: readonly Result[], more: Partial<Run> = {}): Run {
+export function runWith(results: readonly Result[], more: Partial<Run> = {}): Run {
   return {
     format: 'nninit-bench',
     version: 1,

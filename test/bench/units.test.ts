@@ -1,28 +1,28 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Trial } from '../../bench/harness/catalog.js';
-import { parts_of } from '../../bench/harness/crew.js';
-import { cores_for_peer, order_cores, parse_cpu_list, sibling_of, usable_cores } from '../../bench/harness/machine.js';
-import { too_large } from '../../bench/harness/memory.js';
+import { partsOf } from '../../bench/harness/crew.js';
+import { coresForPeer, orderCores, parseCpuList, siblingOf, usableCores } from '../../bench/harness/machine.js';
+import { tooLarge } from '../../bench/harness/memory.js';
 import { steering } from '../../bench/harness/peers/index.js';
-import { check_moments } from '../../bench/harness/peers/loop.js';
-import { noise_of } from '../../bench/harness/run.js';
+import { checkMoments } from '../../bench/harness/peers/loop.js';
+import { noiseOf } from '../../bench/harness/run.js';
 import { scalings, verdicts } from '../../bench/harness/scaling.js';
-import { json_schema, type Result, type Run } from '../../bench/harness/schema.js';
-import { spread_of, stats_of } from '../../bench/harness/stats.js';
-import { doublings, main_suite, type Selection, scaling_suite } from '../../bench/harness/suites.js';
-import { peers_table, report } from '../../bench/harness/table.js';
-import { result, run_with, times } from './support.js';
+import { jsonSchema, type Result, type Run } from '../../bench/harness/schema.js';
+import { spreadOf, statsOf } from '../../bench/harness/stats.js';
+import { doublings, mainSuite, type Selection, scalingSuite } from '../../bench/harness/suites.js';
+import { peersTable, report } from '../../bench/harness/table.js';
+import { result, runWith, times } from './support.js';
 
 test('docs/bench.schema.json is the schema of today (npm run bench:schema)', () => {
   const written: unknown = JSON.parse(readFileSync(new URL('../../docs/bench.schema.json', import.meta.url), 'utf8'));
-  expect(written).toEqual(json_schema());
+  expect(written).toEqual(jsonSchema());
 });
 
 test('medians and quartiles', () => {
-  expect(stats_of([5, 1, 3])).toEqual({ n: 3, min: 1, q1: 2, median: 3, q3: 4, max: 5 });
-  expect(stats_of([7])).toEqual({ n: 1, min: 7, q1: 7, median: 7, q3: 7, max: 7 });
-  expect(spread_of(stats_of([1, 2, 3, 4, 5]))).toBe(2 / 3);
+  expect(statsOf([5, 1, 3])).toEqual({ n: 3, min: 1, q1: 2, median: 3, q3: 4, max: 5 });
+  expect(statsOf([7])).toEqual({ n: 1, min: 7, q1: 7, median: 7, q3: 7, max: 7 });
+  expect(spreadOf(statsOf([1, 2, 3, 4, 5]))).toBe(2 / 3);
 });
 
 test('parts cover all bytes, at pages, none too small', () => {
@@ -32,7 +32,7 @@ test('parts cover all bytes, at pages, none too small', () => {
     [2 ** 24 + 12, 3],
     [2 ** 30, 256],
   ] as const) {
-    const parts = parts_of(bytes, threads);
+    const parts = partsOf(bytes, threads);
     expect(parts.reduce((sum, part) => sum + part, 0)).toBe(bytes);
     for (const part of parts.slice(0, -1)) expect(part % 4096).toBe(0);
     expect(parts.length === 1 || Math.min(...parts) >= 252 * 1024).toBe(true);
@@ -41,57 +41,57 @@ test('parts cover all bytes, at pages, none too small', () => {
 
 describe('cores', () => {
   test('lists', () => {
-    expect(parse_cpu_list('0-3,8,10-11')).toEqual([0, 1, 2, 3, 8, 10, 11]);
-    expect(parse_cpu_list('5')).toEqual([5]);
+    expect(parseCpuList('0-3,8,10-11')).toEqual([0, 1, 2, 3, 8, 10, 11]);
+    expect(parseCpuList('5')).toEqual([5]);
   });
 
   // A node of high-bandwidth or attached memory: its list once put core 0 there.
   test('a memory node without cores has none', () => {
-    expect(parse_cpu_list('')).toEqual([]);
-    expect(parse_cpu_list('\n')).toEqual([]);
+    expect(parseCpuList('')).toEqual([]);
+    expect(parseCpuList('\n')).toEqual([]);
   });
 
   test('a core whose first hardware thread is not allowed is a real core by its second', () => {
-    expect([0, 4].map((cpu) => sibling_of(cpu, '0,4', [0, 1, 4, 5]))).toEqual([0, 1]);
-    expect(sibling_of(4, '0,4', [1, 4])).toBe(0);
+    expect([0, 4].map((cpu) => siblingOf(cpu, '0,4', [0, 1, 4, 5]))).toEqual([0, 1]);
+    expect(siblingOf(4, '0,4', [1, 4])).toBe(0);
   });
 
   test('no more than a container grants', () => {
-    expect(usable_cores(1.5)).toBe(1);
-    expect(usable_cores(0.2)).toBe(1);
-    expect(usable_cores(undefined)).toBeGreaterThanOrEqual(1);
+    expect(usableCores(1.5)).toBe(1);
+    expect(usableCores(0.2)).toBe(1);
+    expect(usableCores(undefined)).toBeGreaterThanOrEqual(1);
   });
 
   test.runIf(process.platform === 'linux')('a peer has as many as the trial that it is compared with', () => {
-    expect(cores_for_peer(1, 'none')).toHaveLength(1);
-    expect(cores_for_peer(1024, 'none').length).toBeGreaterThanOrEqual(usable_cores());
+    expect(coresForPeer(1, 'none')).toHaveLength(1);
+    expect(coresForPeer(1024, 'none').length).toBeGreaterThanOrEqual(usableCores());
   });
 
   // Two nodes of two cores with two threads each.
   const all = Array.from({ length: 8 }, (_, cpu) => ({ cpu, node: cpu % 2, sibling: cpu < 4 ? 0 : 1 }));
   test('compact: a node after the other, real cores first', () => {
-    expect(order_cores(all, 'compact')).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
+    expect(orderCores(all, 'compact')).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
   });
   test('spread: nodes in turn, real cores first', () => {
-    expect(order_cores(all, 'spread')).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(orderCores(all, 'spread')).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 });
 
 test('suites', () => {
   expect(doublings(6)).toEqual([1, 2, 4, 6]);
   expect(doublings(1)).toEqual([1]);
-  const trials = main_suite({}, 8);
+  const trials = mainSuite({}, 8);
   expect(new Set(trials.map(({ threads }) => threads))).toEqual(new Set([1, 8]));
   expect(new Set(trials.map((trial) => JSON.stringify(trial))).size).toBe(trials.length);
-  expect(main_suite({ fills: ['eye'], threads: [3] }, 8)).toEqual([
+  expect(mainSuite({ fills: ['eye'], threads: [3] }, 8)).toEqual([
     { fill: 'eye', dtype: 'float32', log2: 24, threads: 3, memory: 'warm', executor: 'sync' },
   ]);
-  expect(scaling_suite({ fills: ['normal'] }, 4)).toHaveLength(11 * 3);
+  expect(scalingSuite({ fills: ['normal'] }, 4)).toHaveLength(11 * 3);
 });
 
 test('the main suite measures what is asked for by name', () => {
   const of = (selection: Selection) =>
-    main_suite({ threads: [1], ...selection }, 8).map(({ fill, dtype, log2 }) => `${fill} ${dtype} ${log2}`);
+    mainSuite({ threads: [1], ...selection }, 8).map(({ fill, dtype, log2 }) => `${fill} ${dtype} ${log2}`);
   expect(of({ fills: ['zeros'] })).toEqual(['zeros float32 26']);
   expect(of({ fills: ['trunc_normal'], dtypes: ['bfloat16'], log2: [20] })).toEqual(['trunc_normal bfloat16 20']);
   expect(of({ fills: ['orthogonal'], dtypes: ['float64'] })).toEqual(['orthogonal float64 22']);
@@ -99,7 +99,7 @@ test('the main suite measures what is asked for by name', () => {
 });
 
 test('scaling: speed-up, efficiency, and where memory is the limit', () => {
-  const run = run_with([
+  const run = runWith([
     result({ threads: 1, log2: 26 }, 0.4, { memset: 0.1 }),
     result({ threads: 2, log2: 26 }, 0.2, { memset: 0.08 }),
     result({ threads: 8, log2: 26 }, 0.08, { memset: 0.075 }),
@@ -112,7 +112,7 @@ test('scaling: speed-up, efficiency, and where memory is the limit', () => {
 });
 
 test('bound by memory from a thread count on means on all that are more', () => {
-  const run = run_with(
+  const run = runWith(
     [0.11, 0.08, 0.055].map((ns, i) =>
       result({ threads: 2 ** i, log2: 26 }, ns, { memset: [0.1, 0.06, 0.05][i] ?? 0 }),
     ),
@@ -121,21 +121,21 @@ test('bound by memory from a thread count on means on all that are more', () => 
 });
 
 test('noise is what memset saw, within trials and between them', () => {
-  const noise = noise_of([0.1, 0.11, 0.12].map((memset) => result({}, 1, { memset })));
+  const noise = noiseOf([0.1, 0.11, 0.12].map((memset) => result({}, 1, { memset })));
   expect(noise.within).toBeCloseTo(0.02);
   expect(noise.between).toBeCloseTo(0.01 / 0.11);
 });
 
 test('what too few trials say of noise between them is nothing', () => {
-  const noise = noise_of([result({}, 1), result({}, 1, { memset: 0.2 })]);
+  const noise = noiseOf([result({}, 1), result({}, 1, { memset: 0.2 })]);
   expect(noise.between).toBeNull();
-  expect(report(run_with([result({}, 1)], { noise }))).toMatch(/memset varied by \d+ % within trials\n/);
+  expect(report(runWith([result({}, 1)], { noise }))).toMatch(/memset varied by \d+ % within trials\n/);
 });
 
 test('the report warns of noise, and can be Markdown', () => {
-  const run = run_with([result({}, 0.3)], { noise: { within: 0.02, between: 0.3 } });
+  const run = runWith([result({}, 0.3)], { noise: { within: 0.02, between: 0.3 } });
   expect(report(run)).toContain('WARNING   more than 10 %');
-  expect(report(run_with([result({}, 0.3)]))).not.toContain('WARNING');
+  expect(report(runWith([result({}, 0.3)]))).not.toContain('WARNING');
   expect(report(run, { markdown: true })).toContain('| normal_ 2^20 | float32 | 1 | warm | 0.3 |');
 });
 
@@ -143,7 +143,7 @@ test('what ran on several threads only is not shown as of one', () => {
   const peer = { peer: 'torch', fill: 'normal', dtype: 'float32', log2: 20, threads: 2, ns: times(2.5) } as const;
   const peers = [{ name: 'torch', label: 'PyTorch', version: '2' }];
   const table = (results: readonly Result[]) =>
-    peers_table(run_with(results, { peers, peer_results: [peer, { ...peer, fill: 'uniform' }] }));
+    peersTable(runWith(results, { peers, peer_results: [peer, { ...peer, fill: 'uniform' }] }));
   const two = [result({ threads: 2 }, 0.2)];
   expect(table(two)?.head).toEqual(['fill', 'dtype', 'nninit, 2 threads', 'PyTorch']);
   const mixed = table([...two, result({ fill: 'uniform', threads: 1 }, 0.3)]);
@@ -154,8 +154,8 @@ test('what ran on several threads only is not shown as of one', () => {
 });
 
 test('the header tells hardware threads from cores, one from several, and what steered the peers', () => {
-  const { machine } = run_with([]);
-  const head = (more: Partial<Run>) => report(run_with([result({}, 0.3)], more));
+  const { machine } = runWith([]);
+  const head = (more: Partial<Run>) => report(runWith([result({}, 0.3)], more));
   expect(head({ machine: { ...machine, real_cores: 4 } })).toContain('A processor, 8 hardware threads on 4 cores,');
   expect(head({ machine: { ...machine, cores: 1, real_cores: 1 } })).toContain('A processor, 1 core,');
   expect(head({ environment: { OPENBLAS_CORETYPE: 'Haswell' } })).toContain('\nvariables OPENBLAS_CORETYPE=Haswell\n');
@@ -164,14 +164,14 @@ test('the header tells hardware threads from cores, one from several, and what s
 });
 
 test('a loop that does nothing is no peer', () => {
-  expect(() => check_moments('normal', new Float32Array(10_000))).toThrow(/normal has mean 0 and standard deviation 0/);
-  expect(() => check_moments('uniform', new Float32Array(10_000).fill(0.5))).toThrow(/uniform/);
+  expect(() => checkMoments('normal', new Float32Array(10_000))).toThrow(/normal has mean 0 and standard deviation 0/);
+  expect(() => checkMoments('uniform', new Float32Array(10_000).fill(0.5))).toThrow(/uniform/);
   const good = new Float64Array(10_000).map((_, i) => i / 10_000);
-  expect(() => check_moments('uniform', good)).not.toThrow();
+  expect(() => checkMoments('uniform', good)).not.toThrow();
 });
 
 test('the pool, whose tensors are shared, needs memory for memset besides', () => {
   const trial: Trial = { fill: 'normal', dtype: 'float32', log2: 28, threads: 2, memory: 'warm', executor: 'sync' };
-  expect(too_large(trial, 2 * 2 ** 30)).toBeUndefined();
-  expect(too_large({ ...trial, executor: 'pool' }, 2 * 2 ** 30)).toBe('needs 2.0 GiB where 2.0 GiB are free');
+  expect(tooLarge(trial, 2 * 2 ** 30)).toBeUndefined();
+  expect(tooLarge({ ...trial, executor: 'pool' }, 2 * 2 ** 30)).toBe('needs 2.0 GiB where 2.0 GiB are free');
 });

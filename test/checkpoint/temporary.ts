@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
 
 /** A folder of its own for each test of a file. */
-export function temporary_folder(): { readonly path: string } {
+export function temporaryFolder(): { readonly path: string } {
   const folder = { path: '' };
   beforeEach(() => {
     folder.path = mkdtempSync(join(tmpdir(), 'nninit-test-'));
@@ -17,7 +17,7 @@ export function temporary_folder(): { readonly path: string } {
 }
 
 /** The names in a folder, hidden ones included, each with the digest of its content. */
-export function content_of(folder: string): Record<string, string> {
+export function contentOf(folder: string): Record<string, string> {
   const names = readdirSync(folder).sort();
   return Object.fromEntries(
     names.map((name) => [

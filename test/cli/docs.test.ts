@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { program } from '../../lib/cli/program.js';
-import { definition_of, names } from '../../lib/init/initializers.js';
-import { model_types } from '../../lib/plan/models.js';
+import { definitionOf, names } from '../../lib/init/initializers.js';
+import { modelTypes } from '../../lib/plan/models.js';
 
 const read = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 
@@ -12,18 +12,18 @@ test.each(names)('docs/recipes.md has %s, its parameters and their defaults', (n
     .split('\n')
     .find((line) => line.split('|')[1]?.includes(`\`${name}\``));
   expect(row).toBeDefined();
-  const { parameters } = definition_of(name);
-  const has_layout = parameters.some((parameter) => parameter.name === 'in_axis');
-  expect(row?.includes('layout')).toBe(has_layout);
+  const { parameters } = definitionOf(name);
+  const hasLayout = parameters.some((parameter) => parameter.name === 'in_axis');
+  expect(row?.includes('layout')).toBe(hasLayout);
   for (const parameter of parameters) {
-    if (has_layout && ['in_axis', 'out_axis', 'groups'].includes(parameter.name)) continue;
+    if (hasLayout && ['in_axis', 'out_axis', 'groups'].includes(parameter.name)) continue;
     const value = typeof parameter.default === 'string' ? `\`"${parameter.default}"\`` : (parameter.default ?? '');
     expect(row).toContain(`\`${parameter.name}\`${parameter.required ? ', required' : ` ${value}`}`.trimEnd());
   }
 });
 
 test('docs/models.md has all models', () => {
-  for (const model of model_types) expect(read('models.md')).toContain(`| \`${model}\` |`);
+  for (const model of modelTypes) expect(read('models.md')).toContain(`| \`${model}\` |`);
 });
 
 test('docs/cli.md has every command and every option', () => {

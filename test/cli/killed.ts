@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { journal_name } from '../../lib/checkpoint/write/commit/journal.js';
-import { index_name } from '../../lib/formats/safetensors/shards.js';
-import { content_of } from '../checkpoint/temporary.js';
+import { journalName } from '../../lib/checkpoint/write/commit/journal.js';
+import { indexName } from '../../lib/formats/safetensors/shards.js';
+import { contentOf } from '../checkpoint/temporary.js';
 
 const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 
 /** A model of some 100 MB in 11 shards, with a tensor that is made whole. */
-function write_recipe(path: string): void {
+function writeRecipe(path: string): void {
   const tensors = Object.fromEntries(
     Array.from({ length: 10 }, (_, i) => [`w${i}`, { shape: [2 ** 20 + i], dtype: 'float64', init: 'trunc_normal' }]),
   );
@@ -28,7 +28,7 @@ interface Ended {
 }
 
 /** Runs the command, and kills it after some milliseconds unless it ends before. */
-async function run(args: readonly string[], kill_after?: number): Promise<Ended> {
+async function run(args: readonly string[], killAfter?: number): Promise<Ended> {
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
   child.stderr.on('data', (piece: Buffer) => {
@@ -38,18 +38,18 @@ async function run(args: readonly string[], kill_after?: number): Promise<Ended>
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, stderr }));
   });
-  if (kill_after !== undefined) {
-    await Promise.race([ended, setTimeout(kill_after, undefined, { ref: false })]);
+  if (killAfter !== undefined) {
+    await Promise.race([ended, setTimeout(killAfter, undefined, { ref: false })]);
     child.kill('SIGKILL');
   }
   return ended;
 }
 
 /** What a killed run left: the visible files with their digests, and whether it had begun and not ended. */
-function left_in(folder: string): { readonly visible: Record<string, string>; readonly unfinished: boolean } {
+function leftIn(folder: string): { readonly visible: Record<string, string>; readonly unfinished: boolean } {
   if (!existsSync(folder)) return { visible: {}, unfinished: false };
-  const visible = Object.fromEntries(Object.entries(content_of(folder)).filter(([name]) => !name.startsWith('.')));
-  return { visible, unfinished: readdirSync(folder).includes(journal_name) };
+  const visible = Object.fromEntries(Object.entries(contentOf(folder)).filter(([name]) => !name.startsWith('.')));
+  return { visible, unfinished: readdirSync(folder).includes(journalName) };
 }
 
 /**
@@ -59,13 +59,13 @@ function left_in(folder: string): { readonly visible: Record<string, string>; re
  *
  * @param longest milliseconds before a run is killed, at most (more where a whole run takes longer); those that end earlier are not
  */
-export async function kill_and_resume(root: string, kills: number, longest: number): Promise<void> {
+export async function killAndResume(root: string, kills: number, longest: number): Promise<void> {
   const recipe = join(root, 'recipe.json');
-  write_recipe(recipe);
-  const arguments_of = (folder: string) => ['generate', recipe, '-o', folder, '--quiet', '--max-shard-size', '9MB'];
+  writeRecipe(recipe);
+  const argumentsOf = (folder: string) => ['generate', recipe, '-o', folder, '--quiet', '--max-shard-size', '9MB'];
   const complete = async (folder: string, ...more: string[]) => {
-    expect(await run([...arguments_of(folder), ...more])).toEqual({ code: 0, stderr: '' });
-    return content_of(folder);
+    expect(await run([...argumentsOf(folder), ...more])).toEqual({ code: 0, stderr: '' });
+    return contentOf(folder);
   };
   const start = performance.now();
   const expected = await complete(join(root, 'expected'));
@@ -74,26 +74,26 @@ export async function kill_and_resume(root: string, kills: number, longest: numb
   const older = await complete(join(root, 'older'), '--seed', '1');
   const folder = join(root, 'out');
   let killed = 0;
-  let in_the_midst = 0;
-  for (let turn = 0; killed < kills || in_the_midst < kills / 4; turn++) {
+  let inTheMidst = 0;
+  for (let turn = 0; killed < kills || inTheMidst < kills / 4; turn++) {
     rmSync(folder, { recursive: true, force: true });
-    const over_older = turn % 2 === 1;
-    if (over_older) cpSync(join(root, 'older'), folder, { recursive: true });
-    let how = over_older ? '--force' : '--resume';
+    const overOlder = turn % 2 === 1;
+    if (overOlder) cpSync(join(root, 'older'), folder, { recursive: true });
+    let how = overOlder ? '--force' : '--resume';
     for (;;) {
-      const { code, stderr } = await run([...arguments_of(folder), how], Math.random() * window);
+      const { code, stderr } = await run([...argumentsOf(folder), how], Math.random() * window);
       if (code !== null) {
         expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
         break;
       }
       killed += 1;
-      const { visible, unfinished } = left_in(folder);
-      if (index_name in visible) expect([expected, older]).toContainEqual(visible);
+      const { visible, unfinished } = leftIn(folder);
+      if (indexName in visible) expect([expected, older]).toContainEqual(visible);
       for (const [name, digest] of Object.entries(visible)) expect([expected[name], older[name]]).toContain(digest);
       if (!unfinished) continue;
-      in_the_midst += 1;
+      inTheMidst += 1;
       how = '--resume';
     }
-    expect(content_of(folder)).toEqual(expected);
+    expect(contentOf(folder)).toEqual(expected);
   }
 }

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { expect, test } from 'vitest';
-import { parse_integer, parse_seed, parse_size, parse_threads } from '../../lib/cli/options.js';
+import { parseInteger, parseSeed, parseSize, parseThreads } from '../../lib/cli/options.js';
 
 test.each([
   ['5GB', 5e9],
@@ -13,28 +13,28 @@ test.each([
   ['12', 12],
   ['100B', 100],
 ])('the size %s', (text, bytes) => {
-  expect(parse_size(text)).toBe(bytes);
+  expect(parseSize(text)).toBe(bytes);
 });
 
 test.each(['', '0', '0GB', '-1GB', '5XB', '1e9', 'GB', '5 G B', '0.1B', '9999999TB', '5i', '٥GB'])(
   'no size: %s',
   (text) => {
-    expect(() => parse_size(text)).toThrow(InvalidArgumentError);
+    expect(() => parseSize(text)).toThrow(InvalidArgumentError);
   },
 );
 
 test('seeds', () => {
-  expect(parse_seed('0x2A')).toBe(42n);
-  expect(parse_seed('-1')).toBe(2n ** 64n - 1n);
+  expect(parseSeed('0x2A')).toBe(42n);
+  expect(parseSeed('-1')).toBe(2n ** 64n - 1n);
   for (const text of ['', '1.5', '0x', '18446744073709551616', '-9223372036854775809', '1n']) {
-    expect(() => parse_seed(text)).toThrow(InvalidArgumentError);
+    expect(() => parseSeed(text)).toThrow(InvalidArgumentError);
   }
 });
 
 test('integers', () => {
-  expect(parse_threads('8')).toBe(8);
-  expect(parse_integer(0, 3)('0')).toBe(0);
+  expect(parseThreads('8')).toBe(8);
+  expect(parseInteger(0, 3)('0')).toBe(0);
   for (const text of ['', '0', '1025', '1.0', '1e3', '-1', ' 1']) {
-    expect(() => parse_threads(text)).toThrow(InvalidArgumentError);
+    expect(() => parseThreads(text)).toThrow(InvalidArgumentError);
   }
 });

@@ -100,7 +100,7 @@ test.skipIf(process.platform === 'win32')(
 );
 
 describe.skipIf(process.platform === 'win32')('what is complete stays, and --resume goes on', () => {
-  const args_of = (out: string) => [main, 'generate', recipes(), '-o', out, '--format', 'npy', '--quiet'];
+  const argsOf = (out: string) => [main, 'generate', recipes(), '-o', out, '--format', 'npy', '--quiet'];
 
   /** A small tensor, which is complete soon, and a large one. */
   function recipes(): string {
@@ -111,14 +111,14 @@ describe.skipIf(process.platform === 'win32')('what is complete stays, and --res
   }
 
   async function resume(out: string): Promise<void> {
-    const { code, stderr } = await start(process.execPath, [...args_of(out), '--resume']).ended;
+    const { code, stderr } = await start(process.execPath, [...argsOf(out), '--resume']).ended;
     expect([code, stderr]).toEqual([0, '']);
     expect(readdirSync(out)).toEqual(['large.npy', 'manifest.json', 'small.npy']);
   }
 
   test('after a limit on the size of files', async () => {
     const out = join(root, 'out');
-    const limited = ['-c', 'ulimit -f 2000; exec "$@"', 'sh', process.execPath, ...args_of(out)];
+    const limited = ['-c', 'ulimit -f 2000; exec "$@"', 'sh', process.execPath, ...argsOf(out)];
     const { code, stderr } = await start('sh', limited).ended;
     expect(code).toBe(1);
     expect(stderr).toBe(
@@ -131,7 +131,7 @@ describe.skipIf(process.platform === 'win32')('what is complete stays, and --res
 
   test('after SIGTERM', async () => {
     const out = join(root, 'out');
-    const { child, ended } = start(process.execPath, args_of(out));
+    const { child, ended } = start(process.execPath, argsOf(out));
     while (child.exitCode === null && !existsSync(join(out, 'small.npy'))) await setTimeout(1);
     child.kill('SIGTERM');
     const { code, stderr } = await ended;
@@ -183,10 +183,10 @@ describe.skipIf(process.platform === 'win32')('-o - streams to standard output',
     const slow = await shell('| (sleep 0.3; wc -c)', [path, '--quiet']);
     expect([slow.code, slow.stderr]).toEqual([0, '']);
     expect(Number(slow.stdout)).toBeGreaterThan(2 ** 24);
-    const code_of_first = `{ sh -c '"$@"; echo $? >&2' sh "$@"; }`;
+    const codeOfFirst = `{ sh -c '"$@"; echo $? >&2' sh "$@"; }`;
     const { stderr } = await start('sh', [
       '-c',
-      `${code_of_first} | head -c 1000 > ${join(root, 'head')}`,
+      `${codeOfFirst} | head -c 1000 > ${join(root, 'head')}`,
       'sh',
       process.execPath,
       ...[main, 'generate', path, '-o', '-', '--quiet'],

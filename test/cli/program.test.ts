@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type Output, run } from '../../lib/cli/program.js';
 import { version } from '../../lib/core/version.js';
 import { gains } from '../../lib/init/gain.js';
-import { read_safetensors } from '../formats/reader.js';
+import { readSafetensors } from '../formats/reader.js';
 
 let root = '';
 beforeEach(() => {
@@ -44,7 +44,7 @@ function file(name: string, content: unknown): string {
 
 const generate = (...more: string[]) => nninit(['generate', file('in.json', tiny), '-o', join(root, 'out'), ...more]);
 const weights = () => readFileSync(join(root, 'out/model.safetensors'));
-const seed_in_file = () => read_safetensors(join(root, 'out/model.safetensors')).metadata['nninit.seed'];
+const seedInFile = () => readSafetensors(join(root, 'out/model.safetensors')).metadata['nninit.seed'];
 
 test('generate writes a model and ends with a summary', async () => {
   const { code, stdout, stderr } = await generate();
@@ -69,12 +69,12 @@ test('--json prints one object for machines', async () => {
     tensors: 28,
     parameters: 172288,
     bytes: weights().length,
-    resumed_bytes: 0,
+    resumedBytes: 0,
     seconds: expect.any(Number),
-    gb_per_s: expect.any(Number),
+    gbPerS: expect.any(Number),
     seed: '255',
     engine: 'philox',
-    stream_version: 1,
+    streamVersion: 1,
   });
 });
 
@@ -111,7 +111,7 @@ test.each([
   ['0xFFFFFFFFFFFFFFFF', '18446744073709551615'],
 ])('the seed %s is the seed %s', async (given, meant) => {
   expect((await generate('-q', '--seed', given)).code).toBe(0);
-  expect(seed_in_file()).toBe(meant);
+  expect(seedInFile()).toBe(meant);
 });
 
 test('the default seed is 0, and threads change nothing', async () => {
@@ -140,7 +140,7 @@ test("seed 42's bytes never change", async () => {
 
 test('--dtype is that of all tensors, and is told in config.json', async () => {
   await generate('-q', '--dtype', 'bfloat16');
-  const { tensors } = read_safetensors(join(root, 'out/model.safetensors'));
+  const { tensors } = readSafetensors(join(root, 'out/model.safetensors'));
   expect([...tensors.values()].every(({ dtype }) => dtype === 'BF16')).toBe(true);
   expect(JSON.parse(readFileSync(join(root, 'out/config.json'), 'utf8'))).toMatchObject({ torch_dtype: 'bfloat16' });
 });
@@ -205,9 +205,9 @@ test('--version, --help and help are no mistakes', async () => {
   const help = await nninit(['--help']);
   expect(help).toMatchObject({ code: 0, stderr: '' });
   expect(help.stdout).toMatch(/Usage: nninit .*generate .*gains .*Exit codes:/s);
-  const on_generate = await nninit(['generate', '--help']);
-  expect(on_generate.stdout).toMatch(/--seed <n> .*\(default: 0\).*Examples:/s);
-  expect(await nninit(['help', 'generate'])).toEqual(on_generate);
+  const onGenerate = await nninit(['generate', '--help']);
+  expect(onGenerate.stdout).toMatch(/--seed <n> .*\(default: 0\).*Examples:/s);
+  expect(await nninit(['help', 'generate'])).toEqual(onGenerate);
 });
 
 test('gains prints the table', async () => {

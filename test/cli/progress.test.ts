@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { duration, size } from '../../lib/cli/format.js';
-import { show_progress } from '../../lib/cli/progress.js';
+import { showProgress } from '../../lib/cli/progress.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] });
@@ -9,11 +9,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const task = { path: 'out/x', tensors: 7, files: 4, bytes: 20e9, done_bytes: 4e9 };
+const task = { path: 'out/x', tensors: 7, files: 4, bytes: 20e9, doneBytes: 4e9 };
 
 test('lines come every five seconds, with rate and time left', async () => {
   const text: string[] = [];
-  const progress = await show_progress({ write: (line) => text.push(line) }, task);
+  const progress = await showProgress({ write: (line) => text.push(line) }, task);
   for (let second = 1; second <= 8; second++) {
     vi.advanceTimersByTime(1000);
     progress.update(second * 1e9);
@@ -28,7 +28,7 @@ test('lines come every five seconds, with rate and time left', async () => {
 
 test('the rate is that of the last ten seconds', async () => {
   const text: string[] = [];
-  const progress = await show_progress({ write: (line) => text.push(line) }, { ...task, done_bytes: 0 });
+  const progress = await showProgress({ write: (line) => text.push(line) }, { ...task, doneBytes: 0 });
   for (let second = 1; second <= 30; second++) {
     vi.advanceTimersByTime(1000);
     progress.update(second <= 10 ? second * 1e9 : 10e9 + (second - 10) * 1e8);
@@ -38,7 +38,7 @@ test('the rate is that of the last ten seconds', async () => {
 
 test('nothing to write is no reason for numbers that are none', async () => {
   const text: string[] = [];
-  const progress = await show_progress({ write: (line) => text.push(line) }, { ...task, bytes: 0, done_bytes: 0 });
+  const progress = await showProgress({ write: (line) => text.push(line) }, { ...task, bytes: 0, doneBytes: 0 });
   vi.advanceTimersByTime(6000);
   progress.update(0);
   expect(text).toEqual(['nninit: writing 7 tensors in 4 files, 0 B, to out/x\n']);

@@ -37,7 +37,7 @@ function digests(file: string): Record<string, string> {
   return Object.fromEntries(Object.entries(header).map(([name, { data_offsets }]) => [name, digest(data_offsets)]));
 }
 
-function recorded_digests(model: string): Record<string, string> {
+function recordedDigests(model: string): Record<string, string> {
   const found = recorded.cases.find((each) => each.model.includes(model));
   const state = (found?.state_dict ?? {}) as Record<string, { sha256: string }>;
   return Object.fromEntries(Object.entries(state).map(([name, { sha256 }]) => [name, sha256]));
@@ -47,7 +47,7 @@ test('a model of transformers has the bytes that PyTorch gives it, and verify fi
   const out = join(folder, 'gpt2');
   const made = await nninit('generate', join(folder, 'gpt2.json'), '-o', out, '--engine', 'torch', '--seed', '0', '-q');
   expect(made).toMatchObject({ code: 0, err: '' });
-  const { 'lm_head.weight': _, ...expected } = recorded_digests('GPT2LMHeadModel');
+  const { 'lm_head.weight': _, ...expected } = recordedDigests('GPT2LMHeadModel');
   expect(digests(join(out, 'model.safetensors'))).toEqual(expected);
 
   const verified = await nninit('verify', out, '--json');
@@ -78,7 +78,7 @@ test('neither shards, threads nor ranks change them', async () => {
   const index = JSON.parse(readFileSync(join(shards, 'model.safetensors.index.json'), 'utf8'));
   const files = new Set(Object.values(index.weight_map as Record<string, string>));
   expect(files.size).toBeGreaterThan(3);
-  const { 'lm_head.weight': _, ...expected } = recorded_digests('GPT2LMHeadModel');
+  const { 'lm_head.weight': _, ...expected } = recordedDigests('GPT2LMHeadModel');
   expect(Object.assign({}, ...[...files].map((file) => digests(join(shards, file))))).toEqual(expected);
   expect((await nninit('verify', shards, '-q')).code).toBe(0);
 });
@@ -86,7 +86,7 @@ test('neither shards, threads nor ranks change them', async () => {
 test("a model of torchvision's too", async () => {
   const out = join(folder, 'resnet18');
   expect((await nninit('generate', 'resnet18', '-o', out, '--engine', 'torch', '-q')).code).toBe(0);
-  expect(digests(join(out, 'model.safetensors'))).toEqual(recorded_digests('resnet18'));
+  expect(digests(join(out, 'model.safetensors'))).toEqual(recordedDigests('resnet18'));
 });
 
 test('a ready checkpoint of another engine is another checkpoint', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../../lib/cli/program.js';
-import { open_checkpoint } from '../../lib/formats/reader.js';
+import { openCheckpoint } from '../../lib/formats/reader.js';
 
 let root = '';
 const out = () => join(root, 'out');
@@ -41,9 +41,9 @@ async function nninit(...args: string[]): Promise<{ code: number; stdout: string
 
 /** A copy of the checkpoint's file with a change, by itself. */
 async function changed(change: (bytes: Buffer, at: (tensor: string) => number) => void): Promise<string> {
-  const { files, tensors } = await open_checkpoint(out());
+  const { files, tensors } = await openCheckpoint(out());
   const bytes = readFileSync(join(out(), 'model.safetensors'));
-  change(bytes, (name) => (files[0]?.data_offset ?? 0) + (tensors.get(name)?.offsets[0] ?? 0));
+  change(bytes, (name) => (files[0]?.dataOffset ?? 0) + (tensors.get(name)?.offsets[0] ?? 0));
   const path = join(root, 'changed.safetensors');
   writeFileSync(path, bytes);
   return path;
@@ -98,8 +98,8 @@ test('another seed, another plan: differences', async () => {
 });
 
 test('files of others are compared with distributions', async () => {
-  const { tensors, files } = await open_checkpoint(out());
-  const data = readFileSync(join(out(), 'model.safetensors')).subarray(files[0]?.data_offset);
+  const { tensors, files } = await openCheckpoint(out());
+  const data = readFileSync(join(out(), 'model.safetensors')).subarray(files[0]?.dataOffset);
   const entries = [...tensors.values()].map(({ name, tag, shape, offsets }) => {
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype: tag, shape, data_offsets: offsets })}`;
   });
@@ -113,8 +113,8 @@ test('files of others are compared with distributions', async () => {
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ mode: 'statistics', ok: true, tensors: 21, differences: [] });
   // With a seed it can be compared all the same.
-  const with_seed = await nninit('verify', path, config, '--json', '--seed', '9');
-  expect(JSON.parse(with_seed.stdout)).toMatchObject({ mode: 'bytes', ok: true });
+  const withSeed = await nninit('verify', path, config, '--json', '--seed', '9');
+  expect(JSON.parse(withSeed.stdout)).toMatchObject({ mode: 'bytes', ok: true });
 });
 
 test("a rank's checkpoint is verified as that rank's", async () => {

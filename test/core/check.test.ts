@@ -1,31 +1,31 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import {
-  check_integer,
-  check_one_of,
-  check_options,
-  check_shape,
-  did_you_mean,
-  is_plain_object,
-  range_error,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkShape,
+  didYouMean,
+  isPlainObject,
+  rangeError,
   show,
-  type_error,
-  type_name,
-  typed_array_name,
+  typedArrayName,
+  typeError,
+  typeName,
 } from '../../lib/core/check.js';
 
 describe('the shape of messages', () => {
   it('is one, with a hint in brackets where one helps', () => {
-    expect(type_error('f', 'x', 'a number', 'y').message).toBe(
+    expect(typeError('f', 'x', 'a number', 'y').message).toBe(
       "f: expected a number for x, but received 'y' of type string",
     );
-    expect(range_error('f', 'x', 'a number ≥ 0', -1, 'why').message).toBe(
+    expect(rangeError('f', 'x', 'a number ≥ 0', -1, 'why').message).toBe(
       'f: expected a number ≥ 0 for x, but received -1 of type number (why)',
     );
   });
 
   it('says of any value what it is', () => {
-    const shown = (value: unknown) => `${show(value)} of type ${type_name(value)}`;
+    const shown = (value: unknown) => `${show(value)} of type ${typeName(value)}`;
     expect(shown(undefined)).toBe('undefined of type undefined');
     expect(shown(null)).toBe('null of type null');
     expect(shown(-0)).toBe('-0 of type number');
@@ -53,7 +53,7 @@ describe('the shape of messages', () => {
       },
     );
     expect(show(hostile)).toBe('an object');
-    expect(type_name(hostile)).toBe('object');
+    expect(typeName(hostile)).toBe('object');
     const bomb = {
       toString() {
         throw new Error('no');
@@ -65,80 +65,78 @@ describe('the shape of messages', () => {
 
 describe('predicates', () => {
   it('know typed arrays of other realms, and are not fooled by a tag', () => {
-    expect(typed_array_name(runInNewContext('new Float32Array(2)'))).toBe('Float32Array');
-    expect(typed_array_name({ [Symbol.toStringTag]: 'Float32Array' })).toBeUndefined();
-    expect(typed_array_name(new DataView(new ArrayBuffer(1)))).toBeUndefined();
+    expect(typedArrayName(runInNewContext('new Float32Array(2)'))).toBe('Float32Array');
+    expect(typedArrayName({ [Symbol.toStringTag]: 'Float32Array' })).toBeUndefined();
+    expect(typedArrayName(new DataView(new ArrayBuffer(1)))).toBeUndefined();
   });
 
   it('know plain objects of any realm', () => {
-    expect([{}, Object.create(null), runInNewContext('({})')].every(is_plain_object)).toBe(true);
-    expect([[], null, 1, new Map(), new Float32Array(1), new (class A {})(), () => 1].some(is_plain_object)).toBe(
-      false,
-    );
+    expect([{}, Object.create(null), runInNewContext('({})')].every(isPlainObject)).toBe(true);
+    expect([[], null, 1, new Map(), new Float32Array(1), new (class A {})(), () => 1].some(isPlainObject)).toBe(false);
   });
 
   it('suggest the nearest name', () => {
     const known = ['mode', 'nonlinearity', 'gain', 'generator'];
-    expect(did_you_mean('nonlinarity', known)).toBe("did you mean 'nonlinearity'?");
-    expect(did_you_mean('MODE', known)).toBe("did you mean 'mode'?");
-    expect(did_you_mean('threads_per_core', known)).toBeUndefined();
-    expect(did_you_mean('', known)).toBeUndefined();
-    expect(did_you_mean('x'.repeat(100000), known)).toBeUndefined();
+    expect(didYouMean('nonlinarity', known)).toBe("did you mean 'nonlinearity'?");
+    expect(didYouMean('MODE', known)).toBe("did you mean 'mode'?");
+    expect(didYouMean('threads_per_core', known)).toBeUndefined();
+    expect(didYouMean('', known)).toBeUndefined();
+    expect(didYouMean('x'.repeat(100000), known)).toBeUndefined();
   });
 
   it('check integers', () => {
-    expect(check_integer('f', 'n', 3, 1, 5)).toBe(3);
-    expect(() => check_integer('f', 'n', 6, 1, 5)).toThrow(
+    expect(checkInteger('f', 'n', 3, 1, 5)).toBe(3);
+    expect(() => checkInteger('f', 'n', 6, 1, 5)).toThrow(
       new RangeError('f: expected an integer from 1 to 5 for n, but received 6 of type number'),
     );
-    expect(() => check_integer('f', 'n', 1.5)).toThrow(RangeError);
-    expect(() => check_integer('f', 'n', Number.NaN)).toThrow(RangeError);
-    expect(() => check_integer('f', 'n', 2 ** 53, 0)).toThrow(/≥ 0 for n.*\(beyond 2\^53 - 1\)$/);
-    expect(() => check_integer('f', 'n', 1n)).toThrow(TypeError);
-    expect(() => check_integer('f', 'n', '1')).toThrow(TypeError);
+    expect(() => checkInteger('f', 'n', 1.5)).toThrow(RangeError);
+    expect(() => checkInteger('f', 'n', Number.NaN)).toThrow(RangeError);
+    expect(() => checkInteger('f', 'n', 2 ** 53, 0)).toThrow(/≥ 0 for n.*\(beyond 2\^53 - 1\)$/);
+    expect(() => checkInteger('f', 'n', 1n)).toThrow(TypeError);
+    expect(() => checkInteger('f', 'n', '1')).toThrow(TypeError);
   });
 
   it('check names', () => {
-    expect(check_one_of('f', 'mode', 'a', ['a', 'b'])).toBe('a');
-    expect(() => check_one_of('f', 'mode', 'fan_ni', ['fan_in', 'fan_out'])).toThrow(
+    expect(checkOneOf('f', 'mode', 'a', ['a', 'b'])).toBe('a');
+    expect(() => checkOneOf('f', 'mode', 'fan_ni', ['fan_in', 'fan_out'])).toThrow(
       new RangeError(
         "f: expected one of 'fan_in', 'fan_out' for mode, but received 'fan_ni' of type string (did you mean 'fan_in'?)",
       ),
     );
-    expect(() => check_one_of('f', 'mode', 1, ['a'])).toThrow(TypeError);
+    expect(() => checkOneOf('f', 'mode', 1, ['a'])).toThrow(TypeError);
   });
 
   it('check options: own names only, and no others', () => {
-    expect(check_options('f', undefined, ['a'])).toEqual({});
-    expect(check_options('f', { a: 1 }, ['a'])).toEqual({ a: 1 });
-    expect(() => check_options('f', { aa: 1 }, ['a'])).toThrow(
+    expect(checkOptions('f', undefined, ['a'])).toEqual({});
+    expect(checkOptions('f', { a: 1 }, ['a'])).toEqual({ a: 1 });
+    expect(() => checkOptions('f', { aa: 1 }, ['a'])).toThrow(
       new TypeError(
         "f: expected one of 'a' for the name of an option, but received 'aa' of type string (did you mean 'a'?)",
       ),
     );
-    expect(() => check_options('f', JSON.parse('{"__proto__": 1}'), ['a'])).toThrow(TypeError);
-    expect(() => check_options('f', null, ['a'])).toThrow(TypeError);
-    expect(() => check_options('f', [], ['a'])).toThrow(TypeError);
+    expect(() => checkOptions('f', JSON.parse('{"__proto__": 1}'), ['a'])).toThrow(TypeError);
+    expect(() => checkOptions('f', null, ['a'])).toThrow(TypeError);
+    expect(() => checkOptions('f', [], ['a'])).toThrow(TypeError);
   });
 
   it('check shapes', () => {
-    expect(check_shape('f', [])).toBe(1);
-    expect(check_shape('f', [2, 3, 4])).toBe(24);
-    expect(check_shape('f', [2 ** 40, 0, 2 ** 40])).toBe(0);
-    expect(check_shape('f', [2 ** 53 - 1])).toBe(2 ** 53 - 1);
-    expect(() => check_shape('f', [2 ** 30, 2 ** 30])).toThrow(
+    expect(checkShape('f', [])).toBe(1);
+    expect(checkShape('f', [2, 3, 4])).toBe(24);
+    expect(checkShape('f', [2 ** 40, 0, 2 ** 40])).toBe(0);
+    expect(checkShape('f', [2 ** 53 - 1])).toBe(2 ** 53 - 1);
+    expect(() => checkShape('f', [2 ** 30, 2 ** 30])).toThrow(
       /at most 2\^53 - 1 elements for shape, but received \[1073741824, 1073741824\]/,
     );
-    expect(() => check_shape('f', [2, -1])).toThrow(
+    expect(() => checkShape('f', [2, -1])).toThrow(
       new RangeError('f: expected an integer ≥ 0 for shape[1], but received -1 of type number'),
     );
     for (const size of [1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
-      expect(() => check_shape('f', [size])).toThrow(RangeError);
+      expect(() => checkShape('f', [size])).toThrow(RangeError);
     }
-    for (const size of ['2', 2n, null, undefined, true, [2]]) expect(() => check_shape('f', [size])).toThrow(TypeError);
+    for (const size of ['2', 2n, null, undefined, true, [2]]) expect(() => checkShape('f', [size])).toThrow(TypeError);
     for (const shape of [3, '3', null, undefined, new Int32Array(2), { length: 1 }]) {
-      expect(() => check_shape('f', shape)).toThrow(TypeError);
+      expect(() => checkShape('f', shape)).toThrow(TypeError);
     }
-    expect(() => check_shape('f', new Array(2))).toThrow(/shape\[0\], but received undefined/);
+    expect(() => checkShape('f', new Array(2))).toThrow(/shape\[0\], but received undefined/);
   });
 });

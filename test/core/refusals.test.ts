@@ -2,19 +2,19 @@ import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Parameter } from '../../lib/core/parameter.js';
 import * as init from '../../lib/init/init.js';
-import { definition_of, type Name, names } from '../../lib/init/initializers.js';
+import { definitionOf, type Name, names } from '../../lib/init/initializers.js';
 import { default_generator, Generator, manual_seed } from '../../lib/random/generator.js';
 import { empty, tensor } from '../../lib/tensor/tensor.js';
 import { toFloat32Array } from '../../lib/tensor/widen.js';
 import recorded from '../fixtures/torch/errors.json' with { type: 'json' };
-import { detach, init_functions, next_key, shape_for } from '../support.js';
+import { detach, initFunctions, nextKey, shapeFor } from '../support.js';
 
 // Every refusal has one shape, is a TypeError or a RangeError, takes no stream and leaves memory as it was.
 
 type ErrorClass = new (message: string) => Error;
 
 beforeEach(() => void manual_seed(0));
-afterEach(() => expect(next_key(default_generator).stream).toBe(0n));
+afterEach(() => expect(nextKey(default_generator).stream).toBe(0n));
 
 /** Memory with a pattern in it, and a check that it is all there. */
 function patterned(shape: readonly number[], dtype: 'float32' | 'float64' | 'float16' | 'bfloat16' = 'float32') {
@@ -23,7 +23,7 @@ function patterned(shape: readonly number[], dtype: 'float32' | 'float64' | 'flo
   return { w, untouched: () => bytes.every((byte) => byte === 0xa5) };
 }
 
-function expect_refused(fn: string, call: () => unknown, type: ErrorClass, text: RegExp): void {
+function expectRefused(fn: string, call: () => unknown, type: ErrorClass, text: RegExp): void {
   let error: unknown;
   try {
     call();
@@ -118,8 +118,8 @@ describe("PyTorch's cases", () => {
     const [make, fn, args, type = RangeError, text] = here[call] ?? [e(1), '', []];
     const { w, untouched } = make();
     const given = fn === 'calculate_gain' ? args : [w, ...args];
-    const torch_words = new RegExp(message.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-    expect_refused(fn, () => init_functions[fn]?.(...given), type, text ?? torch_words);
+    const torchWords = new RegExp(message.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+    expectRefused(fn, () => initFunctions[fn]?.(...given), type, text ?? torchWords);
     expect(untouched()).toBe(true);
   });
 
@@ -135,13 +135,13 @@ describe("PyTorch's cases", () => {
 
 const needed = (name: Name): Record<string, unknown> =>
   Object.fromEntries(
-    definition_of(name)
+    definitionOf(name)
       .parameters.filter(({ required }) => required)
       .map((p) => [p.name, 0.5]),
   );
 
 /** What a parameter must not be. */
-function wrong_values(parameter: Parameter): [unknown, ErrorClass][] {
+function wrongValues(parameter: Parameter): [unknown, ErrorClass][] {
   const types: unknown[] = [null, true, {}, [1], 1n, Symbol('s'), () => 1, new Float32Array(1), new Date()];
   const bad: [unknown, ErrorClass][] = types.map((value) => [value, TypeError]);
   if (parameter.kind === 'enum') {
@@ -167,25 +167,25 @@ function wrong_values(parameter: Parameter): [unknown, ErrorClass][] {
 
 describe.each(names)('%s_', (name) => {
   const fn = `${name}_`;
-  const run = init_functions[fn] as (...args: unknown[]) => unknown;
-  const { parameters, random } = definition_of(name);
+  const run = initFunctions[fn] as (...args: unknown[]) => unknown;
+  const { parameters, random } = definitionOf(name);
   const refused = (args: unknown[], type: ErrorClass, text: RegExp) => {
-    const { w, untouched } = patterned(shape_for(name));
-    expect_refused(fn, () => run(w, ...args), type, text);
+    const { w, untouched } = patterned(shapeFor(name));
+    expectRefused(fn, () => run(w, ...args), type, text);
     expect(untouched()).toBe(true);
   };
 
   for (const parameter of parameters) {
     const argument = new RegExp(` for ${parameter.name}, but`);
     it(`refuses a wrong ${parameter.name} by name`, () => {
-      for (const [value, type] of wrong_values(parameter))
+      for (const [value, type] of wrongValues(parameter))
         refused([{ ...needed(name), [parameter.name]: value }], type, argument);
     });
     if (!parameter.positional) continue;
     it(`refuses a wrong ${parameter.name} by position`, () => {
       const at = parameters.indexOf(parameter);
       const before = parameters.slice(0, at).map(({ required }) => (required ? 0.5 : undefined));
-      for (const [value, type] of wrong_values(parameter)) {
+      for (const [value, type] of wrongValues(parameter)) {
         // A plain object at the end is options, which is refused elsewhere.
         if (Object.prototype.toString.call(value) === '[object Object]') continue;
         refused([...before, value], type, argument);
@@ -231,7 +231,7 @@ describe.each(names)('%s_', (name) => {
 
   it('refuses what is no tensor', () => {
     const options = needed(name);
-    const shape = shape_for(name);
+    const shape = shapeFor(name);
     const size = shape.reduce((product, each) => product * each, 1);
     const gone = empty(shape);
     detach(gone.data);
@@ -254,7 +254,7 @@ describe.each(names)('%s_', (name) => {
       [{ data: new Float32Array(size), shape: shape.map(() => 2 ** 30) }, RangeError, /2\^53 - 1|for data/],
       [gone, RangeError, /detached/],
     ] as [unknown, ErrorClass, RegExp][]) {
-      expect_refused(fn, () => run(value, options), type, text);
+      expectRefused(fn, () => run(value, options), type, text);
     }
   });
 });
@@ -295,7 +295,7 @@ describe('numbers beyond the dtype', () => {
     ['sparse_', [0.5, 1e6], 'float16', /for std/],
   ])('%s(%j) on %s', (fn, args, dtype, text) => {
     const { w, untouched } = patterned([3, 4], dtype);
-    expect_refused(fn, () => init_functions[fn]?.(w, ...args), RangeError, text);
+    expectRefused(fn, () => initFunctions[fn]?.(w, ...args), RangeError, text);
     expect(untouched()).toBe(true);
   });
 });
@@ -315,7 +315,7 @@ describe('shapes that make no sense', () => {
     ['dirac_', [4, 4, 3], [3], /a divisor of 4 for groups/],
   ])('%s on %j', (fn, shape, args, text) => {
     const { w, untouched } = patterned(shape);
-    expect_refused(fn, () => init_functions[fn]?.(w, ...args), RangeError, text);
+    expectRefused(fn, () => initFunctions[fn]?.(w, ...args), RangeError, text);
     expect(untouched()).toBe(true);
   });
 });
@@ -329,7 +329,7 @@ describe('hostile arguments', () => {
         return 1;
       },
     };
-    expect_refused('normal_', () => init.normal_(tensor(data), options), RangeError, /detached/);
-    expect_refused('toFloat32Array', () => toFloat32Array({ data: [1] as never, shape: [1] }), TypeError, /for data/);
+    expectRefused('normal_', () => init.normal_(tensor(data), options), RangeError, /detached/);
+    expectRefused('toFloat32Array', () => toFloat32Array({ data: [1] as never, shape: [1] }), TypeError, /for data/);
   });
 });

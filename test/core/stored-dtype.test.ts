@@ -1,19 +1,19 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { measure_checkpoint } from '../../lib/checkpoint/verify/statistics/compare.js';
-import { verify_checkpoint } from '../../lib/checkpoint/verify/verify.js';
-import { write_checkpoint } from '../../lib/checkpoint/write/write.js';
-import { type StoredDtype, stored_bytes, stored_elements, stored_names } from '../../lib/core/stored-dtype.js';
-import { open_checkpoint } from '../../lib/formats/reader.js';
-import { philox_keys } from '../../lib/plan/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
-import { load_source } from '../../lib/plan/source.js';
-import { temporary_folder } from '../checkpoint/temporary.js';
-import { read_safetensors } from '../formats/reader.js';
+import { measureCheckpoint } from '../../lib/checkpoint/verify/statistics/compare.js';
+import { verifyCheckpoint } from '../../lib/checkpoint/verify/verify.js';
+import { writeCheckpoint } from '../../lib/checkpoint/write/write.js';
+import { type StoredDtype, storedBytes, storedElements, storedNames } from '../../lib/core/stored-dtype.js';
+import { openCheckpoint } from '../../lib/formats/reader.js';
+import { philoxKeys } from '../../lib/plan/keys.js';
+import { type PlannedTensor, resolvePlan } from '../../lib/plan/plan.js';
+import { loadSource } from '../../lib/plan/source.js';
+import { temporaryFolder } from '../checkpoint/temporary.js';
+import { readSafetensors } from '../formats/reader.js';
 
-const root = temporary_folder();
-const keys = philox_keys(7n);
+const root = temporaryFolder();
+const keys = philoxKeys(7n);
 
 const zeros = (name: string, dtype: StoredDtype, shape: readonly number[]): PlannedTensor => {
   return { name, shape, dtype, initializer: 'zeros' };
@@ -26,21 +26,21 @@ const planned: readonly PlannedTensor[] = [
   zeros('scale', 'float8_e8m0fnu', [5]),
   { name: 'w', shape: [7, 3], dtype: 'float32', initializer: 'normal' },
 ];
-const tensors = resolve_plan({ tensors: planned });
+const tensors = resolvePlan({ tensors: planned });
 
 test('bytes and elements are inverse to one another', () => {
-  for (const dtype of stored_names) expect(stored_elements(dtype, stored_bytes(dtype, 12))).toBe(12);
-  expect(stored_bytes('float6_e2m3fn', 3)).toBe(2.25);
+  for (const dtype of storedNames) expect(storedElements(dtype, storedBytes(dtype, 12))).toBe(12);
+  expect(storedBytes('float6_e2m3fn', 3)).toBe(2.25);
 });
 
 test.each([8, 24, undefined])(
   'elements of less than a byte are written packed, and like a checkpoint: %s',
-  async (chunk_bytes) => {
+  async (chunkBytes) => {
     const made = join(root.path, 'made');
-    await write_checkpoint(made, tensors, { keys, chunk_bytes });
+    await writeCheckpoint(made, tensors, { keys, chunkBytes });
     const file = join(made, 'model.safetensors');
     // The reference's order: the last of its enumeration first.
-    const found = Array.from(read_safetensors(file).tensors, ([name, { dtype, bytes }]) => [name, dtype, bytes.length]);
+    const found = Array.from(readSafetensors(file).tensors, ([name, { dtype, bytes }]) => [name, dtype, bytes.length]);
     expect(found).toEqual([
       ['w', 'F32', 84],
       ['scale', 'F8_E8M0', 5],
@@ -49,24 +49,24 @@ test.each([8, 24, undefined])(
       ['four', 'F4', 75],
       ['flag', 'BOOL', 3],
     ]);
-    const like = await load_source({ like: file, init: ['w=normal'] });
+    const like = await loadSource({ like: file, init: ['w=normal'] });
     expect(like.warnings).toContain(`${file}: "four": zeros, which is all that nninit writes in float4_e2m1fn`);
-    await write_checkpoint(join(root.path, 'like'), like.tensors, { keys, chunk_bytes });
-    const again = await open_checkpoint(join(root.path, 'like'));
-    expect((await verify_checkpoint(again, tensors, { keys, chunk_bytes })).differences).toEqual([]);
-    expect((await measure_checkpoint(again, tensors)).measured.every(({ consistent }) => consistent)).toBe(true);
+    await writeCheckpoint(join(root.path, 'like'), like.tensors, { keys, chunkBytes });
+    const again = await openCheckpoint(join(root.path, 'like'));
+    expect((await verifyCheckpoint(again, tensors, { keys, chunkBytes })).differences).toEqual([]);
+    expect((await measureCheckpoint(again, tensors)).measured.every(({ consistent }) => consistent)).toBe(true);
   },
 );
 
-test.each([8, undefined])('an element of less than a byte that differs is named: %s', async (chunk_bytes) => {
-  await write_checkpoint(root.path, tensors, { keys });
+test.each([8, undefined])('an element of less than a byte that differs is named: %s', async (chunkBytes) => {
+  await writeCheckpoint(root.path, tensors, { keys });
   const path = join(root.path, 'model.safetensors');
   const file = readFileSync(path);
   const end = file.length - 3; // of `four`, of which element 149 is in the upper half of the last byte
   file[end - 1] = 0x90;
   file[end - 75 - 15 + 13] = 0b0001_0001; // elements 16 to 19 of `six`: bits 8 to 15 are of 17 and 18
   writeFileSync(path, file);
-  const { differences } = await verify_checkpoint(await open_checkpoint(path), tensors, { keys, chunk_bytes });
+  const { differences } = await verifyCheckpoint(await openCheckpoint(path), tensors, { keys, chunkBytes });
   const values = (differing: number, element: number, index: number[], found: string) => {
     return { problem: 'values', differing, element, index, expected: '0x00', found };
   };
@@ -77,16 +77,16 @@ test.each([8, undefined])('an element of less than a byte that differs is named:
 });
 
 test('elements that leave a byte begun are refused', () => {
-  expect(() => resolve_plan({ tensors: [zeros('x', 'float6_e2m3fn', [3, 3])] })).toThrow(
+  expect(() => resolvePlan({ tensors: [zeros('x', 'float6_e2m3fn', [3, 3])] })).toThrow(
     'plan: tensor "x": expected whole bytes, but [3,3] of float6_e2m3fn takes 6.75',
   );
 });
 
 test('raw files hold them, .npy files do not, and say so', async () => {
-  await write_checkpoint(join(root.path, 'raw'), tensors, { keys, format: 'raw' });
-  const checkpoint = await open_checkpoint(join(root.path, 'raw'));
-  expect((await verify_checkpoint(checkpoint, tensors, { keys })).differences).toEqual([]);
-  await expect(write_checkpoint(join(root.path, 'npy'), tensors, { keys, format: 'npy' })).rejects.toThrow(
+  await writeCheckpoint(join(root.path, 'raw'), tensors, { keys, format: 'raw' });
+  const checkpoint = await openCheckpoint(join(root.path, 'raw'));
+  expect((await verifyCheckpoint(checkpoint, tensors, { keys })).differences).toEqual([]);
+  await expect(writeCheckpoint(join(root.path, 'npy'), tensors, { keys, format: 'npy' })).rejects.toThrow(
     'tensor "four": expected elements of whole bytes in .npy files, but received float4_e2m1fn: write safetensors or raw ' +
       'files, or give the tensor another dtype',
   );

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { open_checkpoint } from '../../lib/formats/reader.js';
-import { entry, file_of } from './safetensors/header-file.js';
+import { openCheckpoint } from '../../lib/formats/reader.js';
+import { entry, fileOf } from './safetensors/header-file.js';
 
 let root = '';
 beforeAll(() => {
@@ -15,45 +15,45 @@ afterAll(() => {
 
 function folder(files: Readonly<Record<string, string | Uint8Array>>): string {
   const made = mkdtempSync(join(root, 'folder-'));
-  for (const [file_name, contents] of Object.entries(files)) writeFileSync(join(made, file_name), contents);
+  for (const [fileName, contents] of Object.entries(files)) writeFileSync(join(made, fileName), contents);
   return made;
 }
 
 const shard = (...names: string[]) => {
   const entries = names.map((each, i) => `${JSON.stringify(each)}:${entry('F32', '[2]', `[${8 * i},${8 * i + 8}]`)}`);
-  return file_of(`{${entries.join(',')}}`, 8 * names.length);
+  return fileOf(`{${entries.join(',')}}`, 8 * names.length);
 };
-const index_name = 'model.safetensors.index.json';
+const indexName = 'model.safetensors.index.json';
 const index = (weight_map: unknown) => JSON.stringify({ metadata: { total_size: 1 }, weight_map });
 
 test('a checkpoint is a file, an index, or the folder of either', async () => {
   const single = folder({ 'model.safetensors': shard('a', 'b'), 'other.safetensors': shard('c'), 'config.json': '{}' });
   for (const each of [single, join(single, 'model.safetensors')]) {
-    const { tensors, files, folder: found } = await open_checkpoint(each);
+    const { tensors, files, folder: found } = await openCheckpoint(each);
     expect([...tensors.keys()]).toEqual(['a', 'b']);
     expect(files).toHaveLength(1);
     expect(found).toBe(single);
   }
   const sharded = folder({
-    [index_name]: index({ b: '2.safetensors', a: '1.safetensors', c: '1.safetensors' }),
+    [indexName]: index({ b: '2.safetensors', a: '1.safetensors', c: '1.safetensors' }),
     '1.safetensors': shard('a', 'c'),
     '2.safetensors': shard('b'),
   });
-  for (const each of [sharded, join(sharded, index_name)]) {
-    const { tensors, files } = await open_checkpoint(each);
-    expect([...tensors].map(([each_name, { file }]) => [each_name, file.path])).toEqual([
+  for (const each of [sharded, join(sharded, indexName)]) {
+    const { tensors, files } = await openCheckpoint(each);
+    expect([...tensors].map(([eachName, { file }]) => [eachName, file.path])).toEqual([
       ['a', join(sharded, '1.safetensors')],
       ['c', join(sharded, '1.safetensors')],
       ['b', join(sharded, '2.safetensors')],
     ]);
     expect(files).toHaveLength(2);
   }
-  const named_otherwise = folder({ 'diffusion.safetensors': shard('a'), '.x.safetensors.tmp': '' });
-  expect((await open_checkpoint(named_otherwise)).tensors.size).toBe(1);
+  const namedOtherwise = folder({ 'diffusion.safetensors': shard('a'), '.x.safetensors.tmp': '' });
+  expect((await openCheckpoint(namedOtherwise)).tensors.size).toBe(1);
 });
 
 test('a folder without a checkpoint or with several is refused', async () => {
-  const refuse = (made: string) => expect(open_checkpoint(made)).rejects;
+  const refuse = (made: string) => expect(openCheckpoint(made)).rejects;
   const empty = folder({ 'pytorch_model.bin': '' });
   await refuse(empty).toMatchObject({
     code: 'ERR_NNINIT_CHECKPOINT',
@@ -62,8 +62,8 @@ test('a folder without a checkpoint or with several is refused', async () => {
   });
   const two = { 'a.safetensors': shard('a'), 'b.safetensors': shard('b') };
   await refuse(folder(two)).toThrow('there are 2: a.safetensors, b.safetensors; name the one you mean');
-  const stale = { 'model.safetensors': shard('a'), [index_name]: index({ a: 'a.safetensors' }), ...two };
-  await refuse(folder(stale)).toThrow(`there are 2: model.safetensors, ${index_name}`);
+  const stale = { 'model.safetensors': shard('a'), [indexName]: index({ a: 'a.safetensors' }), ...two };
+  await refuse(folder(stale)).toThrow(`there are 2: model.safetensors, ${indexName}`);
 });
 
 test.each([
@@ -79,12 +79,12 @@ test.each([
   'x\0y',
   7,
   null,
-])('an index that names %j is refused', async (shard_name) => {
-  const made = folder({ [index_name]: index({ a: shard_name }), 'x.safetensors': shard('a') });
+])('an index that names %j is refused', async (shardName) => {
+  const made = folder({ [indexName]: index({ a: shardName }), 'x.safetensors': shard('a') });
   mkdirSync(join(made, 'a'), { recursive: true });
-  await expect(open_checkpoint(made)).rejects.toMatchObject({
+  await expect(openCheckpoint(made)).rejects.toMatchObject({
     code: 'ERR_NNINIT_INDEX',
-    path: join(made, index_name),
+    path: join(made, indexName),
     message: expect.stringMatching(/weight_map\["a"\]: expected the name of a file in this folder, but received/),
   });
 });
@@ -121,13 +121,13 @@ test.each([
   ['a damaged file', index({ a: 'bad.safetensors' }), 'ERR_NNINIT_HEADER', /bad.safetensors: expected/],
 ])('an index is refused that has %s', async (_what, text, code, message) => {
   const made = folder({
-    [index_name]: text,
+    [indexName]: text,
     '1.safetensors': shard('a'),
     '2.safetensors': shard('b', 'c'),
     ...(text.includes('"3.') && text.includes('"c"') ? { '3.safetensors': shard('c') } : {}),
     'bad.safetensors': 'bad',
   });
-  await expect(open_checkpoint(made)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  await expect(openCheckpoint(made)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
 });
 
 test.skipIf(process.platform === 'win32')('a link to nowhere is said to be one, alone and in a folder', async () => {
@@ -139,5 +139,5 @@ test.skipIf(process.platform === 'win32')('a link to nowhere is said to be one, 
     path,
     message: `could not read ${path}: it is a link to ../blobs/0123, and there is nothing (ENOENT)`,
   };
-  for (const given of [path, folder]) await expect(open_checkpoint(given)).rejects.toMatchObject(error);
+  for (const given of [path, folder]) await expect(openCheckpoint(given)).rejects.toMatchObject(error);
 });

@@ -12,7 +12,7 @@ export interface ReadFile {
   readonly tensors: ReadonlyMap<string, ReadTensor>;
 }
 
-export function read_safetensors(path: string): ReadFile {
+export function readSafetensors(path: string): ReadFile {
   const file = readFileSync(path);
   const length = Number(file.readBigUInt64LE(0));
   const text = file.toString('utf8', 8, 8 + length);

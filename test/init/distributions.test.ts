@@ -5,15 +5,15 @@ import * as init from '../../lib/init/init.js';
 import { Generator } from '../../lib/random/generator.js';
 import { empty } from '../../lib/tensor/tensor.js';
 import { toFloat32Array } from '../../lib/tensor/widen.js';
-import { binomial_z, correlation_z, ks, normal_cdf, normal_moments, normal_tail } from '../statistics.js';
-import { values_of } from '../support.js';
+import { binomialZ, correlationZ, ks, normalCdf, normalMoments, normalTail } from '../statistics.js';
+import { valuesOf } from '../support.js';
 
 const n = 1 << 19;
 const key = { seed: 20261124n, stream: 3n };
-const every_dtype = Object.keys(dtypes) as Dtype[];
+const everyDtype = Object.keys(dtypes) as Dtype[];
 /** Five standard errors: 6e-7 a test. */
 const limit = 5;
-const ks_limit = 2.69;
+const ksLimit = 2.69;
 
 /** The step of the dtype's grid near 1: below it, a distribution function has stairs. */
 const grain: Record<Dtype, number> = { float32: 2 ** -24, float64: 2 ** -53, float16: 2 ** -11, bfloat16: 2 ** -8 };
@@ -22,7 +22,7 @@ const grain: Record<Dtype, number> = { float32: 2 ** -24, float64: 2 ** -53, flo
 function spread(samples: ArrayLike<number>, dtype: Dtype): Float64Array {
   const out = Float64Array.from(samples);
   if (dtype !== 'float16' && dtype !== 'bfloat16') return out;
-  const noise = values_of({ kind: 'uniform', a: -0.5, b: 0.5 }, 'float64', out.length, { seed: 5n, stream: 5n });
+  const noise = valuesOf({ kind: 'uniform', a: -0.5, b: 0.5 }, 'float64', out.length, { seed: 5n, stream: 5n });
   for (let i = 0; i < out.length; i++) {
     const x = out[i] as number;
     const ulp = 2 ** (Math.floor(Math.log2(Math.max(Math.abs(x), 2 ** -14))) + 1) * grain[dtype];
@@ -40,34 +40,34 @@ function outside(samples: ArrayLike<number>, a: number, b: number): number | und
   return undefined;
 }
 
-describe.each(every_dtype)('%s', (dtype) => {
+describe.each(everyDtype)('%s', (dtype) => {
   test('uniform: moments, shape, and never b', () => {
     for (const [a, b] of [
       [0, 1],
       [-0.3, 0.7],
       [-2, -1],
     ] as const) {
-      const x = values_of({ kind: 'uniform', a, b }, dtype, n, key);
+      const x = valuesOf({ kind: 'uniform', a, b }, dtype, n, key);
       expect(outside(x, a, b)).toBeUndefined();
       let mean = 0;
       for (const v of x) mean += v;
       // Rounding to nearest does not move the mean; clamping below b does, by less than a quarter of a squared step.
       const bias = grain[dtype] ** 2 * Math.max(Math.abs(a), Math.abs(b), 1);
       expect(Math.abs(mean / n - (a + b) / 2)).toBeLessThan(limit * ((b - a) / Math.sqrt(12 * n)) + bias);
-      if (grain[dtype] < 1e-6) expect(ks(x, (v) => (v - a) / (b - a))).toBeLessThan(ks_limit);
+      if (grain[dtype] < 1e-6) expect(ks(x, (v) => (v - a) / (b - a))).toBeLessThan(ksLimit);
     }
   });
 
   test('normal: moments and shape', () => {
-    const z = values_of({ kind: 'normal', mean: 0, std: 1 }, dtype, n, key);
-    const m = normal_moments(z);
+    const z = valuesOf({ kind: 'normal', mean: 0, std: 1 }, dtype, n, key);
+    const m = normalMoments(z);
     for (const value of Object.values(m)) expect(Math.abs(value)).toBeLessThan(limit);
-    expect(ks(spread(z, dtype), normal_cdf)).toBeLessThan(ks_limit);
+    expect(ks(spread(z, dtype), normalCdf)).toBeLessThan(ksLimit);
   });
 
   test('normal: mean and std arrive', () => {
-    const x = values_of({ kind: 'normal', mean: -0.5, std: 0.25 }, dtype, n, key);
-    const m = normal_moments(Float64Array.from(x, (v) => (v + 0.5) / 0.25));
+    const x = valuesOf({ kind: 'normal', mean: -0.5, std: 0.25 }, dtype, n, key);
+    const m = normalMoments(Float64Array.from(x, (v) => (v + 0.5) / 0.25));
     for (const value of Object.values(m)) expect(Math.abs(value)).toBeLessThan(limit);
   });
 
@@ -84,10 +84,10 @@ describe.each(every_dtype)('%s', (dtype) => {
     [0, 0.02, -2, 2],
     [3, 0.5, 0, 1],
   ])('trunc_normal(%d, %d, %d, %d): inside the bounds, and the conditional distribution', (mean, std, a, b) => {
-    const x = values_of({ kind: 'trunc_normal', mean, std, a, b }, dtype, 1 << 17, key);
+    const x = valuesOf({ kind: 'trunc_normal', mean, std, a, b }, dtype, 1 << 17, key);
     for (const v of x) if (!(v >= a && v <= b)) expect.fail(`${v} is outside [${a}, ${b}]`);
     if (dtype === 'float16' || dtype === 'bfloat16') {
-      const wide = values_of({ kind: 'trunc_normal', mean, std, a, b }, 'float32', 1 << 17, key);
+      const wide = valuesOf({ kind: 'trunc_normal', mean, std, a, b }, 'float32', 1 << 17, key);
       for (let i = 0; i < x.length; i++) {
         const [narrow, exact] = [x[i] as number, wide[i] as number];
         if (!(Math.abs(narrow - exact) <= 2 * grain[dtype] * Math.abs(exact) + 2 ** -24))
@@ -101,15 +101,15 @@ describe.each(every_dtype)('%s', (dtype) => {
     const sign = beta < -2 ? -1 : 1;
     const [low, high] = sign < 0 ? [-beta, -alpha] : [alpha, beta];
     const cdf = far
-      ? (z: number) => (normal_tail(low) - normal_tail(z)) / (normal_tail(low) - normal_tail(high))
-      : (z: number) => (normal_cdf(z) - normal_cdf(low)) / (normal_cdf(high) - normal_cdf(low));
+      ? (z: number) => (normalTail(low) - normalTail(z)) / (normalTail(low) - normalTail(high))
+      : (z: number) => (normalCdf(z) - normalCdf(low)) / (normalCdf(high) - normalCdf(low));
     const z = Float64Array.from(x, (v) => Math.min(Math.max((sign * (v - mean)) / std, low), high));
-    expect(ks(z, cdf)).toBeLessThan(ks_limit);
+    expect(ks(z, cdf)).toBeLessThan(ksLimit);
   });
 });
 
 test('bfloat16 uniforms are unbiased where PyTorch has 0.49803', () => {
-  const x = values_of({ kind: 'uniform', a: 0, b: 1 }, 'bfloat16', 1 << 22, key);
+  const x = valuesOf({ kind: 'uniform', a: 0, b: 1 }, 'bfloat16', 1 << 22, key);
   let mean = 0;
   for (const v of x) mean += v;
   expect(Math.abs(mean / x.length - 0.5)).toBeLessThan(limit / Math.sqrt(12 * x.length) + 2e-5);
@@ -117,22 +117,22 @@ test('bfloat16 uniforms are unbiased where PyTorch has 0.49803', () => {
 
 test('normal tails reach where they should', () => {
   const count = 1 << 24;
-  const z = values_of({ kind: 'normal', mean: 0, std: 1 }, 'float32', count, key);
+  const z = valuesOf({ kind: 'normal', mean: 0, std: 1 }, 'float32', count, key);
   for (const t of [3, 4, 5]) {
     let beyond = 0;
     for (let i = 0; i < count; i++) if (Math.abs(z[i] as number) > t) beyond++;
-    expect(Math.abs(binomial_z(beyond, count, 2 * normal_tail(t)))).toBeLessThan(limit);
+    expect(Math.abs(binomialZ(beyond, count, 2 * normalTail(t)))).toBeLessThan(limit);
   }
 });
 
 test('elements, streams and seeds are independent', () => {
   const fill: Fill = { kind: 'normal', mean: 0, std: 1 };
-  const x = values_of(fill, 'float32', 1 << 18, key);
+  const x = valuesOf(fill, 'float32', 1 << 18, key);
   // 64 is the distance of the two values of one Box-Muller pair, 128 a tile.
   for (const lag of [1, 2, 3, 4, 7, 8, 16, 32, 63, 64, 65, 127, 128, 129]) {
-    expect(Math.abs(correlation_z(x, x.subarray(lag)))).toBeLessThan(limit);
+    expect(Math.abs(correlationZ(x, x.subarray(lag)))).toBeLessThan(limit);
     const squares = x.map((v) => v * v);
-    expect(Math.abs(correlation_z(squares, squares.subarray(lag)))).toBeLessThan(limit);
+    expect(Math.abs(correlationZ(squares, squares.subarray(lag)))).toBeLessThan(limit);
   }
   for (const other of [
     { seed: key.seed, stream: 4n },
@@ -140,13 +140,13 @@ test('elements, streams and seeds are independent', () => {
     { seed: key.seed ^ (1n << 63n), stream: 3n },
     { seed: key.seed, stream: 3n + (1n << 63n) },
   ]) {
-    expect(Math.abs(correlation_z(x, values_of(fill, 'float32', 1 << 18, other)))).toBeLessThan(limit);
+    expect(Math.abs(correlationZ(x, valuesOf(fill, 'float32', 1 << 18, other)))).toBeLessThan(limit);
   }
 });
 
 describe('the tests can fail', () => {
-  const z = () => Float64Array.from(values_of({ kind: 'normal', mean: 0, std: 1 }, 'float32', n, key));
-  const worst = (x: Float64Array) => Math.max(...Object.values(normal_moments(x)).map(Math.abs));
+  const z = () => Float64Array.from(valuesOf({ kind: 'normal', mean: 0, std: 1 }, 'float32', n, key));
+  const worst = (x: Float64Array) => Math.max(...Object.values(normalMoments(x)).map(Math.abs));
 
   test.each<[string, (x: Float64Array) => Float64Array]>([
     ['zeros', (x) => x.fill(0)],
@@ -164,11 +164,11 @@ describe('the tests can fail', () => {
     ['a std two percent off', (x) => x.map((v) => v * 1.02)],
     ['a gap', (x) => x.map((v) => (v > 1 && v < 1.02 ? v + 0.02 : v))],
   ])('KS catches %s', (_, mutate) => {
-    expect(ks(mutate(z()), normal_cdf)).toBeGreaterThan(ks_limit);
+    expect(ks(mutate(z()), normalCdf)).toBeGreaterThan(ksLimit);
   });
 
   test('PyTorch’s wrap of b to a is caught in bfloat16', () => {
-    const x = values_of({ kind: 'uniform', a: 0, b: 1 }, 'bfloat16', 1 << 22, key);
+    const x = valuesOf({ kind: 'uniform', a: 0, b: 1 }, 'bfloat16', 1 << 22, key);
     let mean = 0;
     // A third of what is now the largest value would have rounded up to 1.
     let top = 0;
@@ -177,7 +177,7 @@ describe('the tests can fail', () => {
   });
 
   test('b included is caught', () => {
-    const x = values_of({ kind: 'uniform', a: 0, b: 1 }, 'bfloat16', n, key);
+    const x = valuesOf({ kind: 'uniform', a: 0, b: 1 }, 'bfloat16', n, key);
     const top = x.indexOf(1 - 2 ** -8);
     expect(top).toBeGreaterThan(0);
     x[top] = 1;

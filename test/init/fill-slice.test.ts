@@ -1,30 +1,30 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Dtype } from '../../lib/core/dtype.js';
-import { fill_slice, shard_range } from '../../lib/init/fill-slice.js';
+import { fillSlice, shardRange } from '../../lib/init/fill-slice.js';
 import * as init from '../../lib/init/init.js';
 import type { Initializer } from '../../lib/init/initializers.js';
 import { type Engine, Generator } from '../../lib/random/generator.js';
-import { check_slice, runs_of, type SliceRange, shape_of_slice } from '../../lib/tensor/slice.js';
+import { checkSlice, runsOf, type SliceRange, shapeOfSlice } from '../../lib/tensor/slice.js';
 import { empty, type Tensor } from '../../lib/tensor/tensor.js';
 
-function part_of(whole: Tensor, ranges: readonly SliceRange[]) {
-  const slice = check_slice('test', whole.shape, ranges);
-  const shape = shape_of_slice(slice);
+function partOf(whole: Tensor, ranges: readonly SliceRange[]) {
+  const slice = checkSlice('test', whole.shape, ranges);
+  const shape = shapeOfSlice(slice);
   const { data } = empty(shape, { dtype: whole.dtype });
-  for (const run of runs_of(slice, 0, data.length)) {
+  for (const run of runsOf(slice, 0, data.length)) {
     data.set(whole.data.subarray(run.begin, run.begin + run.length), run.at);
   }
   return { data, shape };
 }
 
-const equal_bounds: Initializer = { init: 'uniform', a: 1, b: 1 };
+const equalBounds: Initializer = { init: 'uniform', a: 1, b: 1 };
 
 const fills: readonly [Initializer, (w: Tensor, generator: Generator) => Tensor][] = [
   ['xavier_uniform', (w, generator) => init.xavier_uniform_(w, { generator })],
   [{ init: 'normal', std: 0.02 }, (w, generator) => init.normal_(w, { std: 0.02, generator })],
   [{ init: 'trunc_normal', std: 0.5 }, (w, generator) => init.trunc_normal_(w, { std: 0.5, generator })],
-  [equal_bounds, (w, generator) => init.uniform_(w, { a: 1, b: 1, generator })],
+  [equalBounds, (w, generator) => init.uniform_(w, { a: 1, b: 1, generator })],
   ['ones', (w) => init.ones_(w)],
   ['eye', (w) => init.eye_(w)],
   ['orthogonal', (w, generator) => init.orthogonal_(w, { generator })],
@@ -45,13 +45,13 @@ test('a part is the slice of the whole, and the generator moves on alike', () =>
   const engines = fc.constantFrom<Engine[]>('philox', 'torch');
   fc.assert(
     fc.property(fc.constantFrom(...fills), dtypes, ranges, engines, ([initializer, fill], dtype, given, engine) => {
-      fc.pre(engine === 'philox' || initializer !== equal_bounds);
+      fc.pre(engine === 'philox' || initializer !== equalBounds);
       const [one, other] = [new Generator({ seed: 3, engine }), new Generator({ seed: 3, engine })];
       init.normal_(empty([5]), { generator: one });
       init.normal_(empty([5]), { generator: other });
-      const expected = part_of(fill(empty([60, 60], { dtype }), one), given);
+      const expected = partOf(fill(empty([60, 60], { dtype }), one), given);
       const part = empty(expected.shape, { dtype });
-      expect(fill_slice(part, initializer, { of: [60, 60], ranges: given, generator: other, threads: 2 })).toBe(part);
+      expect(fillSlice(part, initializer, { of: [60, 60], ranges: given, generator: other, threads: 2 })).toBe(part);
       expect(part.data).toEqual(expected.data);
       expect(other.get_state()).toEqual(one.get_state());
     }),
@@ -63,8 +63,8 @@ test('many dimensions, more loops than the native side takes', () => {
   const of = Array.from({ length: 19 }, () => 2);
   const ranges = of.flatMap((_, dim) => (dim % 2 === 1 ? [{ dim, start: 1, length: 1 }] : []));
   const whole = init.normal_(empty(of), { generator: new Generator({ seed: 1 }) });
-  const expected = part_of(whole, ranges);
-  const part = fill_slice(empty(expected.shape), 'normal', { of, ranges, generator: new Generator({ seed: 1 }) });
+  const expected = partOf(whole, ranges);
+  const part = fillSlice(empty(expected.shape), 'normal', { of, ranges, generator: new Generator({ seed: 1 }) });
   expect(part.data).toEqual(expected.data);
 });
 
@@ -73,7 +73,7 @@ test('a slice of a tensor that no memory holds', () => {
   const generator = () => new Generator({ seed: 9 });
   const corner = { dim: 1, start: 2 ** 20 - 3, length: 3 };
   const rows = (start: number, length: number) =>
-    fill_slice(empty([length, 3]), 'normal', {
+    fillSlice(empty([length, 3]), 'normal', {
       of,
       ranges: [{ dim: 0, start, length }, corner],
       generator: generator(),
@@ -91,12 +91,12 @@ test('refused before a byte is written or a number drawn', () => {
   const ranges = [{ dim: 0, start: 0, length: 2 }];
   const refuse = (options: unknown, initializer: unknown = 'normal') =>
     expect(() =>
-      fill_slice(part, initializer as Initializer, { generator, ...(options as { of: number[]; ranges: [] }) }),
+      fillSlice(part, initializer as Initializer, { generator, ...(options as { of: number[]; ranges: [] }) }),
     );
   refuse({ of: [4, 4], ranges }).toThrow('expected the shape of the part, [2, 4], for tensor, but received [2, 3]');
   refuse({ of: [2], ranges }).toThrow('expected the shape of the part, [2], for tensor');
   refuse({ of: [1, 3], ranges }).toThrow('expected an integer from 0 to 1 for ranges[0].length');
-  refuse({ ranges }).toThrow('fill_slice: expected an array of integers ≥ 0 for shape, but received undefined');
+  refuse({ ranges }).toThrow('fillSlice: expected an array of integers ≥ 0 for shape, but received undefined');
   refuse({ of: [4, 3], ranges, threads: 0 }).toThrow('for threads');
   refuse({ of: [4, 3], ranges, generator: {} }).toThrow('expected a Generator for generator');
   refuse({ of: [4, 3], ranges, seed: 1 }).toThrow("expected one of 'of', 'ranges', 'generator', 'threads'");
@@ -110,7 +110,7 @@ test('refused before a byte is written or a number drawn', () => {
 test('ranges as torch.chunk cuts them', () => {
   const parts = (size: number, count: number) =>
     Array.from({ length: count }, (_, part) => {
-      const { dim, start, length } = shard_range(1, size, count, part);
+      const { dim, start, length } = shardRange(1, size, count, part);
       expect(dim).toBe(1);
       return [start, length];
     });
@@ -131,5 +131,5 @@ test('ranges as torch.chunk cuts them', () => {
     [0, 0],
     [0, 0],
   ]);
-  expect(() => shard_range(0, 4, 2, 2)).toThrow('shard_range: expected an integer from 0 to 1 for part');
+  expect(() => shardRange(0, 4, 2, 2)).toThrow('shardRange: expected an integer from 0 to 1 for part');
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { calculate_gain, gain_of, gains, type Nonlinearity } from '../../lib/init/gain.js';
+import { calculate_gain, gainOf, gains, type Nonlinearity } from '../../lib/init/gain.js';
 import recorded from '../fixtures/torch/gains.json' with { type: 'json' };
 import resolved from '../fixtures/torch/resolved.json' with { type: 'json' };
-import { normal_cdf } from '../statistics.js';
+import { normalCdf } from '../statistics.js';
 
 const sigmoid = (z: number) => 1 / (1 + Math.exp(-z));
 const identity = (z: number) => z;
@@ -19,7 +19,7 @@ const functions: Readonly<Record<Nonlinearity, (z: number) => number>> = {
   relu: (z) => Math.max(0, z),
   leaky_relu: (z) => (z > 0 ? z : 0.01 * z),
   selu: (z) => 1.0507009873554805 * (z > 0 ? z : 1.6732632423543772 * Math.expm1(z)),
-  gelu: (z) => z * normal_cdf(z),
+  gelu: (z) => z * normalCdf(z),
   silu: (z) => z * sigmoid(z),
   elu: (z) => (z > 0 ? z : Math.expm1(z)),
   mish: (z) => z * Math.tanh(Math.log1p(Math.exp(z))),
@@ -65,7 +65,7 @@ describe('calculate_gain', () => {
 
 describe('the table of gains', () => {
   it.each(gains)('holds the moment of $name: $moment', ({ name, moment }) => {
-    expect(relative(gain_of(functions[name]), moment)).toBeLessThan(1e-13);
+    expect(relative(gainOf(functions[name]), moment)).toBeLessThan(1e-13);
   });
 
   it('keeps to PyTorch where custom differs from the moment, and to the moment where PyTorch has nothing', () => {
@@ -83,26 +83,26 @@ describe('the table of gains', () => {
   });
 });
 
-describe('gain_of', () => {
+describe('gainOf', () => {
   it('is exact on kinks and jumps anywhere', () => {
     expect(
       relative(
-        gain_of((z) => Math.max(0, z)),
+        gainOf((z) => Math.max(0, z)),
         Math.SQRT2,
       ),
     ).toBeLessThan(1e-14);
-    expect(relative(gain_of(functions.leaky_relu), Math.sqrt(2 / 1.0001))).toBeLessThan(1e-14);
-    const elu = 0.5 + Math.exp(2) * normal_cdf(-2) - 2 * Math.sqrt(Math.E) * normal_cdf(-1) + 0.5;
-    expect(relative(gain_of(functions.elu), 1 / Math.sqrt(elu))).toBeLessThan(1e-14);
+    expect(relative(gainOf(functions.leaky_relu), Math.sqrt(2 / 1.0001))).toBeLessThan(1e-14);
+    const elu = 0.5 + Math.exp(2) * normalCdf(-2) - 2 * Math.sqrt(Math.E) * normalCdf(-1) + 0.5;
+    expect(relative(gainOf(functions.elu), 1 / Math.sqrt(elu))).toBeLessThan(1e-14);
     for (const cut of [0.1, Math.E, -Math.SQRT1_2]) {
-      const step = gain_of((z) => (z > cut ? 1 : 0));
-      expect(relative(step, 1 / Math.sqrt(1 - normal_cdf(cut)))).toBeLessThan(1e-11);
+      const step = gainOf((z) => (z > cut ? 1 : 0));
+      expect(relative(step, 1 / Math.sqrt(1 - normalCdf(cut)))).toBeLessThan(1e-11);
     }
   });
 
   it('calls f a bounded number of times', () => {
     let calls = 0;
-    gain_of((z) => {
+    gainOf((z) => {
       calls++;
       return z > Math.SQRT2 ? 1 : 0;
     });
@@ -112,27 +112,27 @@ describe('gain_of', () => {
   it('is exact on powers, exponentials and waves', () => {
     expect(
       relative(
-        gain_of((z) => z ** 3),
+        gainOf((z) => z ** 3),
         1 / Math.sqrt(15),
       ),
     ).toBeLessThan(1e-13);
     expect(
       relative(
-        gain_of((z) => z ** 8),
+        gainOf((z) => z ** 8),
         1 / Math.sqrt(2027025),
       ),
     ).toBeLessThan(1e-12);
-    expect(relative(gain_of(Math.exp), Math.exp(-1))).toBeLessThan(1e-13); // E[e^2z] = e²
+    expect(relative(gainOf(Math.exp), Math.exp(-1))).toBeLessThan(1e-13); // E[e^2z] = e²
     expect(
       relative(
-        gain_of((z) => Math.sin(30 * z)),
+        gainOf((z) => Math.sin(30 * z)),
         Math.SQRT2,
       ),
     ).toBeLessThan(1e-12);
-    expect(gain_of(() => 4)).toBeCloseTo(0.25, 14);
+    expect(gainOf(() => 4)).toBeCloseTo(0.25, 14);
     expect(
       relative(
-        gain_of((z) => 1e-100 * z),
+        gainOf((z) => 1e-100 * z),
         1e100,
       ),
     ).toBeLessThan(1e-13);
@@ -149,9 +149,9 @@ describe('gain_of', () => {
     ['what does not converge', (z: number) => Math.exp((z * z) / 4), RangeError, /does not converge/],
     ['what diverges', (z: number) => Math.exp(z * z), RangeError, /does not converge/],
   ])('refuses %s', (_, f, type, text) => {
-    const call = () => gain_of(f as (z: number) => number);
+    const call = () => gainOf(f as (z: number) => number);
     expect(call).toThrow(type);
     expect(call).toThrow(text);
-    expect(call).toThrow(/^gain_of: expected .+ for .+, but received .+ of type .+$/);
+    expect(call).toThrow(/^gainOf: expected .+ for .+, but received .+ of type .+$/);
   });
 });

@@ -1,16 +1,16 @@
 import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as index from '../../lib/index.js';
-import { binding_for, prepare } from '../../lib/init/binding.js';
+import { bindingFor, prepare } from '../../lib/init/binding.js';
 import { calculate_gain } from '../../lib/init/gain.js';
 import * as init from '../../lib/init/init.js';
 import { type Initializer, names } from '../../lib/init/initializers.js';
 import { resolve } from '../../lib/init/resolve.js';
-import { run_fill } from '../../lib/native/addon.js';
+import { runFill } from '../../lib/native/addon.js';
 import { default_generator, Generator, manual_seed } from '../../lib/random/generator.js';
 import { empty, type Tensor, tensor } from '../../lib/tensor/tensor.js';
 import { toFloat32Array } from '../../lib/tensor/widen.js';
-import { init_functions as functions, next_key, shape_for } from '../support.js';
+import { initFunctions as functions, nextKey, shapeFor } from '../support.js';
 
 beforeEach(() => void manual_seed(0));
 
@@ -28,15 +28,15 @@ describe('init', () => {
 
   it.each(names)('%s_ fills with what the table resolves, and returns the very tensor', (name) => {
     for (const dtype of ['float32', 'float64', 'float16', 'bfloat16'] as const) {
-      const w = empty(shape_for(name), { dtype });
+      const w = empty(shapeFor(name), { dtype });
       const generator = new Generator({ seed: 5 });
       expect(
-        functions[`${name}_`]?.(w, ...(needed[name] ?? []), binding_for(name).definition.random ? { generator } : {}),
+        functions[`${name}_`]?.(w, ...(needed[name] ?? []), bindingFor(name).definition.random ? { generator } : {}),
       ).toBe(w);
       const options = name === 'constant' ? { val: 0.5 } : name === 'sparse' ? { sparsity: 0.25 } : {};
       const fill = resolve({ init: name, ...options } as Initializer, w.shape, { dtype });
       const expected = empty(w.shape, { dtype });
-      run_fill(expected.data, dtype, fill, { seed: 5n, stream: 0n });
+      runFill(expected.data, dtype, fill, { seed: 5n, stream: 0n });
       expect(w.data).toEqual(expected.data);
       if (name !== 'zeros') expect(w.data.some((x) => x !== 0)).toBe(true);
     }
@@ -44,22 +44,22 @@ describe('init', () => {
 
   it.each(names)('%s_ takes one stream if it is random and has elements, and none otherwise', (name) => {
     const generator = new Generator({ seed: 1 });
-    const { random } = binding_for(name).definition;
+    const { random } = bindingFor(name).definition;
     const options = random ? { generator } : {};
-    const none = shape_for(name);
+    const none = shapeFor(name);
     none[0] = 0;
     vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     functions[`${name}_`]?.(empty(none), ...(needed[name] ?? []), options);
-    expect(next_key(generator).stream).toBe(0n);
-    functions[`${name}_`]?.(empty(shape_for(name)), ...(needed[name] ?? []), options);
-    expect(next_key(generator).stream).toBe(random ? 2n : 1n);
-    expect(next_key(default_generator).stream).toBe(0n);
+    expect(nextKey(generator).stream).toBe(0n);
+    functions[`${name}_`]?.(empty(shapeFor(name)), ...(needed[name] ?? []), options);
+    expect(nextKey(generator).stream).toBe(random ? 2n : 1n);
+    expect(nextKey(default_generator).stream).toBe(0n);
     vi.restoreAllMocks();
   });
 
   it('takes a stream for a constant that stands for a random fill', () => {
     init.uniform_(empty([2]), 3, 3);
-    expect(next_key(default_generator).stream).toBe(1n);
+    expect(nextKey(default_generator).stream).toBe(1n);
   });
 });
 
@@ -79,8 +79,8 @@ describe('arguments', () => {
     expect(values((w, g) => init.normal_(w, 1, undefined, g, { std: 0.5 } as never))).toEqual(expected);
     expect(values((w, g) => init.normal_(w, 1, 0.5, g, undefined))).toEqual(expected);
     const kaiming = values((w, g) => init.kaiming_uniform_(w, 0, 'fan_out', 'relu', g));
-    const by_name = { a: 0, mode: 'fan_out', nonlinearity: 'relu' } as const;
-    expect(values((w, generator) => init.kaiming_uniform_(w, { ...by_name, generator }))).toEqual(kaiming);
+    const byName = { a: 0, mode: 'fan_out', nonlinearity: 'relu' } as const;
+    expect(values((w, generator) => init.kaiming_uniform_(w, { ...byName, generator }))).toEqual(kaiming);
     expect(
       values((w, generator) => init.kaiming_uniform_(w, { gain: Math.SQRT2, mode: 'fan_out', generator })),
     ).toEqual(kaiming);
@@ -133,7 +133,7 @@ describe('arguments', () => {
   it('are all that another executor needs', () => {
     const w = empty([4, 4]);
     const signal = new AbortController().signal;
-    const call = prepare(binding_for('normal', ['signal']), w, [0, { std: 2, threads: 3, signal }]);
+    const call = prepare(bindingFor('normal', ['signal']), w, [0, { std: 2, threads: 3, signal }]);
     expect(call).toMatchObject({ fn: 'normal_', random: true, threads: 3, extra: { signal } });
     expect(call.fill).toEqual({ kind: 'normal', mean: 0, std: 2 });
     expect(w.data.every((x) => x === 0)).toBe(true);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type Dtype, dtypes, round_up } from '../../lib/core/dtype.js';
-import { calculate_fans } from '../../lib/init/fan.js';
+import { type Dtype, dtypes, roundUp } from '../../lib/core/dtype.js';
+import { calculateFans } from '../../lib/init/fan.js';
 import { calculate_gain } from '../../lib/init/gain.js';
-import { definition_of, type Initializer, initializers, names } from '../../lib/init/initializers.js';
+import { definitionOf, type Initializer, initializers, names } from '../../lib/init/initializers.js';
 import { resolve } from '../../lib/init/resolve.js';
 import resolved from '../fixtures/torch/resolved.json' with { type: 'json' };
 
-const two_sigma = 0.87962566103423978;
+const twoSigma = 0.87962566103423978;
 
 describe('resolve, beside PyTorch', () => {
   it.each(Object.keys(initializers).filter((name) => resolved.fills.some(({ init }) => init === name)))(
@@ -63,7 +63,7 @@ describe('resolve', () => {
       for (let g = 0; g < fill.groups; g++) {
         for (let d = 0; d < fill.count; d++) ones.add(fill.offset + g * fill.group_stride + d * fill.step);
       }
-      expect(ones).toEqual(torch_dirac(shape, groups));
+      expect(ones).toEqual(torchDirac(shape, groups));
     }
   });
 
@@ -121,7 +121,7 @@ describe('resolve', () => {
   ] as const)('%s takes other layouts and groups', (init) => {
     const keras = { in_axis: -2, out_axis: -1 };
     expect(r({ init, ...keras }, [3, 3, 16, 32])).toEqual(r(init, [32, 16, 3, 3]));
-    const { fan_in, fan_out } = calculate_fans([32, 16, 3, 3], { groups: 4 });
+    const { fan_in, fan_out } = calculateFans([32, 16, 3, 3], { groups: 4 });
     expect(fan_out).toBe(8 * 9);
     expect(r({ init, groups: 4 }, [32, 16, 3, 3])).toEqual(r(init, [fan_out, fan_in]));
   });
@@ -137,7 +137,7 @@ describe('resolve', () => {
       a: -bound,
       b: bound,
     });
-    const std = Math.sqrt(1 / 20) / two_sigma;
+    const std = Math.sqrt(1 / 20) / twoSigma;
     const truncated = { kind: 'trunc_normal', mean: 0, std, a: -2 * std, b: 2 * std };
     expect(vs({ distribution: 'truncated_normal' })).toEqual(truncated);
     expect(r('lecun_normal', shape)).toEqual(truncated);
@@ -154,7 +154,7 @@ describe('resolve', () => {
 
   it('never gives a number that is not finite, tensors without elements included', () => {
     for (const init of names) {
-      const { parameters } = definition_of(init);
+      const { parameters } = definitionOf(init);
       const required = Object.fromEntries(parameters.filter(({ required }) => required).map(({ name }) => [name, 0.5]));
       for (const shape of [
         [0, 3, 3],
@@ -214,7 +214,7 @@ describe('resolve', () => {
   });
 });
 
-describe('round_up', () => {
+describe('roundUp', () => {
   it.each<[number, Dtype, number]>([
     [0.1, 'float64', 0.1],
     [0.1, 'float32', 0.10000000149011612],
@@ -228,12 +228,12 @@ describe('round_up', () => {
     [65505, 'float16', Number.POSITIVE_INFINITY],
     [-65505, 'float16', -65504],
     [1.0001, 'bfloat16', 1 + 2 ** -7],
-  ])('takes %d in %s to %d', (x, dtype, up) => expect(round_up(x, dtype)).toBe(up));
+  ])('takes %d in %s to %d', (x, dtype, up) => expect(roundUp(x, dtype)).toBe(up));
 
   it('agrees with fround', () => {
     for (let i = 1; i < 1000; i++) {
       const x = (i % 2 === 0 ? 1 : -1) * Math.exp((i * 2.7) % 80) * 1e-20;
-      const up = round_up(x, 'float32');
+      const up = roundUp(x, 'float32');
       expect(Math.fround(up)).toBe(up);
       const nearest = Math.fround(x);
       if (nearest >= x) expect(up).toBe(nearest);
@@ -245,7 +245,7 @@ describe('round_up', () => {
 describe('the table', () => {
   it("describes each parameter: PyTorch's order, a default or required, a line of text", () => {
     for (const name of names) {
-      const { parameters, summary, formula } = definition_of(name);
+      const { parameters, summary, formula } = definitionOf(name);
       expect(summary).toMatch(/\.$/);
       expect(formula.length).toBeGreaterThan(0);
       expect(new Set(parameters.map((parameter) => parameter.name)).size).toBe(parameters.length);
@@ -259,7 +259,7 @@ describe('the table', () => {
       }
     }
     const of = (name: keyof typeof initializers) =>
-      definition_of(name)
+      definitionOf(name)
         .parameters.filter(({ positional }) => positional)
         .map((parameter) => parameter.name);
     expect(of('trunc_normal')).toEqual(['mean', 'std', 'a', 'b']);
@@ -269,20 +269,20 @@ describe('the table', () => {
 
   it('is plain data but for its rules', () => {
     for (const name of names) {
-      const { parameters } = definition_of(name);
+      const { parameters } = definitionOf(name);
       expect(JSON.parse(JSON.stringify(parameters))).toEqual(parameters);
     }
   });
 });
 
 /** torch.nn.init.dirac_, element by element. */
-function torch_dirac(shape: readonly number[], groups: number): Set<number> {
+function torchDirac(shape: readonly number[], groups: number): Set<number> {
   const [outputs = 0, inputs = 0, ...kernel] = shape;
   const ones = new Set<number>();
-  const per_group = outputs / groups;
+  const perGroup = outputs / groups;
   for (let g = 0; g < groups; g++) {
-    for (let d = 0; d < Math.min(per_group, inputs); d++) {
-      const index = [g * per_group + d, d, ...kernel.map((size) => Math.floor(size / 2))];
+    for (let d = 0; d < Math.min(perGroup, inputs); d++) {
+      const index = [g * perGroup + d, d, ...kernel.map((size) => Math.floor(size / 2))];
       ones.add(index.reduce((flat, at, axis) => flat * (shape[axis] ?? 0) + at, 0));
     }
   }

@@ -21,7 +21,7 @@ declare const w: Tensor<Float32Array>;
 declare const generator: Generator;
 
 /** Compiled, never run. */
-function never_run(): void {
+function neverRun(): void {
   // By position, by name, and both.
   expectTypeOf(init.normal_(w)).toEqualTypeOf<Tensor<Float32Array>>();
   init.normal_(w, 0, 0.02);
@@ -114,6 +114,6 @@ function never_run(): void {
 describe('types', () => {
   it('are checked by tsc', () => {
     expectTypeOf<Unlabelled>().toBeNever();
-    expectTypeOf(never_run).toBeFunction();
+    expectTypeOf(neverRun).toBeFunction();
   });
 });

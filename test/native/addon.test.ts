@@ -4,13 +4,13 @@ import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { dtypes } from '../../lib/core/dtype.js';
 import type { Fill } from '../../lib/core/fill.js';
 import {
-  force_simd_target,
+  forceSimdTarget,
   get_num_threads,
-  prepare_memory,
-  run_fill,
+  prepareMemory,
+  runFill,
   set_num_threads,
-  simd_target,
-  simd_targets,
+  simdTarget,
+  simdTargets,
 } from '../../lib/native/addon.js';
 import { empty } from '../../lib/tensor/tensor.js';
 import { detach, ResizableBuffer, sha256 } from '../support.js';
@@ -23,7 +23,7 @@ const key = () => new BigUint64Array([1n, 2n]);
 
 describe('the native side checks for itself', () => {
   const good = () => [new Float32Array(12), 0, 2, params(0, 1), key(), 0, 1] as unknown[];
-  const with_argument = (index: number, value: unknown) => good().map((old, i) => (i === index ? value : old));
+  const withArgument = (index: number, value: unknown) => good().map((old, i) => (i === index ? value : old));
 
   test('takes what is right', () => {
     expect(fill(...good())).toBe(true);
@@ -56,7 +56,7 @@ describe('the native side checks for itself', () => {
     ['threads: too many', 6, 1e9],
     ['cancel: not an Int32Array', 7, new Uint8Array(1)],
   ])('refuses %s, and writes nothing', (_, index, value) => {
-    const args = index === 7 ? [...good(), value] : with_argument(index, value);
+    const args = index === 7 ? [...good(), value] : withArgument(index, value);
     expect(() => fill(...args)).toThrow(/^native fill: expected/);
     if (index !== 0) expect([...(args[0] as Float32Array)]).toEqual(Array(12).fill(0));
   });
@@ -68,10 +68,10 @@ describe('the native side checks for itself', () => {
   test('a detached buffer is empty', () => {
     const data = new Float32Array(12);
     detach(data);
-    expect(fill(...with_argument(0, data))).toBe(true);
+    expect(fill(...withArgument(0, data))).toBe(true);
     const words = key();
     detach(words);
-    expect(() => fill(...with_argument(4, words))).toThrow(TypeError);
+    expect(() => fill(...withArgument(4, words))).toThrow(TypeError);
   });
 
   test('a resizable buffer that shrank is empty, and a shorter one is shorter', () => {
@@ -79,14 +79,14 @@ describe('the native side checks for itself', () => {
     const fixed = new Float32Array(buffer, 0, 12);
     const tracking = new Float32Array(buffer);
     buffer.resize(16);
-    expect(fill(...with_argument(0, fixed))).toBe(true);
+    expect(fill(...withArgument(0, fixed))).toBe(true);
     expect([...new Float32Array(buffer)]).toEqual([0, 0, 0, 0]);
-    expect(fill(...with_argument(0, tracking))).toBe(true);
+    expect(fill(...withArgument(0, tracking))).toBe(true);
     expect(tracking.every((x) => x !== 0)).toBe(true);
   });
 });
 
-describe('run_fill', () => {
+describe('runFill', () => {
   const normal: Fill = { kind: 'normal', mean: 0, std: 1 };
 
   test('any byteOffset, SharedArrayBuffer and ArrayBuffer alike', () => {
@@ -97,7 +97,7 @@ describe('run_fill', () => {
       }
     }
     function filled(data: Float32Array): Float32Array {
-      run_fill(data, 'float32', normal, { seed: 1n, stream: 1n });
+      runFill(data, 'float32', normal, { seed: 1n, stream: 1n });
       return data;
     }
   });
@@ -105,17 +105,17 @@ describe('run_fill', () => {
   test('a cancelled fill returns false', () => {
     const word = new Int32Array(new SharedArrayBuffer(4));
     const { data } = empty([1 << 18]);
-    expect(run_fill(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(true);
+    expect(runFill(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(true);
     word[0] = 1;
-    expect(run_fill(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(false);
+    expect(runFill(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(false);
   });
 
   test('memory can be prepared, of any size, and keeps its values', () => {
     for (const data of [new Float32Array(0), new Float32Array(3).fill(7), new Uint16Array(1 << 22).fill(7)]) {
-      prepare_memory(data);
+      prepareMemory(data);
       expect(data.every((x) => x === 7)).toBe(true);
     }
-    expect(() => prepare_memory(new Uint8Array(8) as unknown as Uint16Array)).toThrow(TypeError);
+    expect(() => prepareMemory(new Uint8Array(8) as unknown as Uint16Array)).toThrow(TypeError);
   });
 
   test('the number of threads is set and read, and bad ones are refused', () => {
@@ -149,17 +149,17 @@ describe('run_fill', () => {
         }),
     );
     const own = new Float32Array(count);
-    for (let round = 0; round < 20; round++) run_fill(own, 'float32', normal, { seed: 5n, stream: 6n }, 0, 2);
+    for (let round = 0; round < 20; round++) runFill(own, 'float32', normal, { seed: 5n, stream: 6n }, 0, 2);
     expect(await Promise.all(ends)).toEqual([0, 0, 0]);
     for (const memory of shared) expect(sha256(new Float32Array(memory))).toBe(sha256(own));
   });
 });
 
 describe('SIMD targets', () => {
-  afterAll(() => force_simd_target(null));
+  afterAll(() => forceSimdTarget(null));
 
   test('every target this machine has writes the same bytes', () => {
-    const names = simd_targets();
+    const names = simdTargets();
     expect(names.length).toBeGreaterThan(0);
     const fills: Fill[] = [
       { kind: 'uniform', a: -1, b: 2 },
@@ -170,10 +170,10 @@ describe('SIMD targets', () => {
     for (const dtype of Object.keys(dtypes) as (keyof typeof dtypes)[]) {
       for (const each of fills) {
         const hashes = names.map((name) => {
-          force_simd_target(name);
-          expect(simd_target()).toBe(name);
+          forceSimdTarget(name);
+          expect(simdTarget()).toBe(name);
           const { data } = empty([10_000], { dtype });
-          run_fill(data, dtype, each, { seed: 3n, stream: 4n });
+          runFill(data, dtype, each, { seed: 3n, stream: 4n });
           return sha256(data);
         });
         expect(new Set(hashes).size).toBe(1);
@@ -182,7 +182,7 @@ describe('SIMD targets', () => {
   });
 
   test('an unknown target is refused', () => {
-    expect(() => force_simd_target('AVX9')).toThrow(/expected one of simd_targets\(\)/);
+    expect(() => forceSimdTarget('AVX9')).toThrow(/expected one of simd_targets\(\)/);
   });
 });
 

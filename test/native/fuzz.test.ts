@@ -12,7 +12,7 @@ const key = () => new BigUint64Array([1n, 2n]);
 /** Of the engine torch, seeded. */
 const state = () => {
   const bytes = new Uint8Array(5056);
-  addon.torch_seed?.(bytes, 5n);
+  addon.torchSeed?.(bytes, 5n);
   return bytes;
 };
 
@@ -39,16 +39,7 @@ describe('the native side', () => {
         2 ** 53 - 1,
       ),
     );
-    for (const name of [
-      'fill',
-      'fill_runs',
-      'torch_fill',
-      'torch_skip',
-      'torch_seed',
-      'torch_check',
-      'widen',
-      'prepare',
-    ]) {
+    for (const name of ['fill', 'fillRuns', 'torchFill', 'torchSkip', 'torchSeed', 'torchCheck', 'widen', 'prepare']) {
       fc.assert(
         fc.property(fc.array(anything, { maxLength: 11 }), (args) => {
           survive(() => addon[name]?.(...args));
@@ -110,7 +101,7 @@ describe('the native side', () => {
         (kind, dtype, values, runs, count, begin) => {
           const { data, intact } = guarded(dtype, count);
           const of = Float64Array.from(runs);
-          survive(() => addon.fill_runs?.(data, dtype, kind, params(...values), key(), of, begin, 1));
+          survive(() => addon.fillRuns?.(data, dtype, kind, params(...values), key(), of, begin, 1));
           expect(intact()).toBe(true);
         },
       ),
@@ -134,14 +125,14 @@ describe('the native side', () => {
           const { data, intact } = guarded(dtype, count);
           const of = state();
           const all = advance ? count : total;
-          const near_end = advance ? 0 : Math.max(0, all - count - 3);
-          const from = begin % 2 === 0 ? near_end : begin;
+          const nearEnd = advance ? 0 : Math.max(0, all - count - 3);
+          const from = begin % 2 === 0 ? nearEnd : begin;
           // Draws that would end in an error after 100,000 of them are another test's: they take their time.
           if (kind === 3 && values !== usual) return;
-          survive(() => addon.torch_fill?.(data, dtype, kind, params(...values), of, all, from, threads, advance));
+          survive(() => addon.torchFill?.(data, dtype, kind, params(...values), of, all, from, threads, advance));
           expect(intact()).toBe(true);
-          survive(() => addon.torch_skip?.(of, dtype, kind, params(...values), all, begin));
-          expect(addon.torch_check?.(of)).toBe('');
+          survive(() => addon.torchSkip?.(of, dtype, kind, params(...values), all, begin));
+          expect(addon.torchCheck?.(of)).toBe('');
         },
       ),
       { numRuns: 3000 },
@@ -159,16 +150,16 @@ describe('the native side', () => {
           const bytes = state();
           for (const [at, value] of [...head, ...body]) bytes[at] = value;
           const { data, intact } = guarded(dtype, count);
-          const right = addon.torch_check?.(bytes) === '';
+          const right = addon.torchCheck?.(bytes) === '';
           let taken = true;
           try {
-            addon.torch_fill?.(data, dtype, 2, params(0, 1), bytes, count, 0, 1, true);
+            addon.torchFill?.(data, dtype, 2, params(0, 1), bytes, count, 0, 1, true);
           } catch {
             taken = false;
           }
           expect(taken).toBe(right);
           expect(intact()).toBe(true);
-          if (right) expect(addon.torch_check?.(bytes)).toBe('');
+          if (right) expect(addon.torchCheck?.(bytes)).toBe('');
         },
       ),
       { numRuns: 3000 },
@@ -189,9 +180,9 @@ describe('the native side', () => {
     });
     while (running) {
       const { data, intact } = guarded(0, 70);
-      survive(() => addon.torch_fill?.(data, 0, 2, params(0, 1), shared, 70, 0, 2, true));
-      survive(() => addon.torch_skip?.(shared, 0, 1, params(0, 1), 1000, 1));
-      survive(() => addon.torch_check?.(shared));
+      survive(() => addon.torchFill?.(data, 0, 2, params(0, 1), shared, 70, 0, 2, true));
+      survive(() => addon.torchSkip?.(shared, 0, 1, params(0, 1), 1000, 1));
+      survive(() => addon.torchCheck?.(shared));
       expect(intact()).toBe(true);
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -202,11 +193,11 @@ describe('the native side', () => {
     const detached = state();
     detach(detached);
     const data = new Float32Array(20);
-    expect(() => addon.torch_fill?.(data, 0, 2, params(0, 1), detached, 20, 0, 1, true)).toThrow(/5056 bytes/);
-    expect(() => addon.torch_seed?.(detached, 5n)).toThrow(TypeError);
-    expect(() => addon.torch_seed?.(state(), -1n)).toThrow(TypeError);
-    expect(() => addon.torch_seed?.(state(), 2n ** 64n)).toThrow(TypeError);
-    expect(() => addon.torch_check?.(detached)).toThrow(TypeError);
+    expect(() => addon.torchFill?.(data, 0, 2, params(0, 1), detached, 20, 0, 1, true)).toThrow(/5056 bytes/);
+    expect(() => addon.torchSeed?.(detached, 5n)).toThrow(TypeError);
+    expect(() => addon.torchSeed?.(state(), -1n)).toThrow(TypeError);
+    expect(() => addon.torchSeed?.(state(), 2n ** 64n)).toThrow(TypeError);
+    expect(() => addon.torchCheck?.(detached)).toThrow(TypeError);
     const before = state();
     for (const [total, rounds] of [
       [2 ** 53 - 1, 2 ** 53 - 1],
@@ -215,7 +206,7 @@ describe('the native side', () => {
     ]) {
       const after = state();
       const bounds = params(0, 1, -2, 2);
-      expect(() => addon.torch_skip?.(after, 0, 3, bounds, total, rounds)).toThrow(/rounds/);
+      expect(() => addon.torchSkip?.(after, 0, 3, bounds, total, rounds)).toThrow(/rounds/);
       expect(after).toEqual(before);
     }
   });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { as_saved, split_experts } from '../../lib/nn/saved.js';
+import { asSaved, splitExperts } from '../../lib/nn/saved.js';
 import type { Flat, ModelTensor } from '../../lib/plan/flatten.js';
 
 const tensor = (name: string, shape = [1]): ModelTensor => ({ name, shape, initializer: 'normal' });
@@ -11,11 +11,11 @@ const names = ({ tensors }: Flat) => tensors.map(({ name }) => name);
 
 test('sorts by pieces: numbers by value and before words, trailing digits by value', () => {
   const sorted = ['a', 'a.0.x', 'a.2.x', 'a.10.x', 'a.b', 'a.w1', 'a.w2.z', 'a.w10', 'b'];
-  expect(names(as_saved(flat(...sorted.toReversed()), { rename: [] }))).toEqual(sorted);
+  expect(names(asSaved(flat(...sorted.toReversed()), { rename: [] }))).toEqual(sorted);
 });
 
 test('renames after sorting, draws too, which keep their order', () => {
-  const saved = as_saved(flat('z.b', 'z.a'), {
+  const saved = asSaved(flat('z.b', 'z.a'), {
     rename: [
       [/^z\./, 'y.'],
       [/a$/, 'c'],
@@ -27,18 +27,18 @@ test('renames after sorting, draws too, which keep their order', () => {
 
 test('splits matrices of experts, all first ones before all second ones', () => {
   const stacked = tensor('e.up', [2, 6, 5]);
-  const parts = split_experts(stacked, 'e', ['p', 'q']);
-  expect(parts.map(({ name, shape, part_of }) => [name, shape, part_of?.begin])).toEqual([
+  const parts = splitExperts(stacked, 'e', ['p', 'q']);
+  expect(parts.map(({ name, shape, partOf }) => [name, shape, partOf?.begin])).toEqual([
     ['e.0.p', [3, 5], 0],
     ['e.1.p', [3, 5], 30],
     ['e.0.q', [3, 5], 15],
     ['e.1.q', [3, 5], 45],
   ]);
-  const saved = as_saved(
+  const saved = asSaved(
     { tensors: [stacked, tensor('a')], draws: [{ tensor: 'e.up', shape: [2, 6, 5], initializer: 'normal' }] },
     { rename: [[/^e/, 'x']], split: (t) => (t.name === 'e.up' ? parts : undefined) },
   );
   expect(names(saved)).toEqual(['a', 'x.0.p', 'x.1.p', 'x.0.q', 'x.1.q']);
   expect(saved.draws[0]?.tensor).toBe('e.up');
-  expect(saved.tensors[1]?.part_of?.tensor).toBe('e.up');
+  expect(saved.tensors[1]?.partOf?.tensor).toBe('e.up');
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { definition_of, type Initializer, names } from '../../lib/init/initializers.js';
+import { definitionOf, type Initializer, names } from '../../lib/init/initializers.js';
 import { resolve } from '../../lib/init/resolve.js';
-import { facts_of_fill, show_initializer, totals_of } from '../../lib/plan/facts.js';
-import { resolve_plan } from '../../lib/plan/plan.js';
+import { factsOfFill, showInitializer, totalsOf } from '../../lib/plan/facts.js';
+import { resolvePlan } from '../../lib/plan/plan.js';
 
 test.each<[Initializer, string, number | undefined, number | undefined]>([
   ['zeros', 'value 0', 0, undefined],
@@ -18,7 +18,7 @@ test.each<[Initializer, string, number | undefined, number | undefined]>([
   [{ init: 'orthogonal', gain: 2 }, 'gain 2', undefined, undefined],
   [{ init: 'sparse', sparsity: 0.3 }, 'std 0.01, 2 of 4 zero', 0.01, undefined],
 ])('%j on 4 × 4', (initializer, text, std, bound) => {
-  const facts = facts_of_fill(resolve(initializer, [4, 4]));
+  const facts = factsOfFill(resolve(initializer, [4, 4]));
   expect(facts.text).toBe(text);
   if (std === undefined) expect(facts.std).toBeUndefined();
   else expect(facts.std).toBeCloseTo(std, 12);
@@ -28,30 +28,30 @@ test.each<[Initializer, string, number | undefined, number | undefined]>([
 
 test('every initializer can be shown', () => {
   for (const init of names) {
-    const required = definition_of(init).parameters.filter((parameter) => parameter.required);
+    const required = definitionOf(init).parameters.filter((parameter) => parameter.required);
     const initializer = { init, ...Object.fromEntries(required.map(({ name }) => [name, 0.5])) } as Initializer;
     const shape = ['eye', 'sparse'].includes(init) ? [4, 4] : [4, 4, 3];
-    expect(facts_of_fill(resolve(initializer, shape)).text).not.toBe('');
+    expect(factsOfFill(resolve(initializer, shape)).text).not.toBe('');
   }
 });
 
 test('an initializer is shown with the parameters given', () => {
-  expect(show_initializer('zeros')).toBe('zeros');
-  expect(show_initializer({ init: 'zeros' })).toBe('zeros');
-  expect(show_initializer({ init: 'kaiming_normal', mode: 'fan_out', a: Math.sqrt(5) })).toBe(
+  expect(showInitializer('zeros')).toBe('zeros');
+  expect(showInitializer({ init: 'zeros' })).toBe('zeros');
+  expect(showInitializer({ init: 'kaiming_normal', mode: 'fan_out', a: Math.sqrt(5) })).toBe(
     'kaiming_normal(mode=fan_out, a=2.23607)',
   );
 });
 
 test('totals are sums, over all and over each dtype', () => {
-  const tensors = resolve_plan({
+  const tensors = resolvePlan({
     tensors: [
       { name: 'a', shape: [2, 3], dtype: 'bfloat16', initializer: 'normal' },
       { name: 'b', shape: [], dtype: 'int64', initializer: 'zeros' },
       { name: 'c', shape: [0, 9], dtype: 'bfloat16', initializer: 'normal' },
     ],
   });
-  expect(totals_of(tensors)).toEqual({
+  expect(totalsOf(tensors)).toEqual({
     ...{ tensors: 3, parameters: 7, bytes: 20 },
     dtypes: { bfloat16: { tensors: 2, parameters: 6, bytes: 12 }, int64: { tensors: 1, parameters: 1, bytes: 8 } },
   });

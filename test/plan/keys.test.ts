@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { InputError } from '../../lib/core/errors.js';
 import { init } from '../../lib/index.js';
-import { is_torch_key, no_key, type TorchKey } from '../../lib/native/addon.js';
-import { torch_keys } from '../../lib/plan/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../lib/plan/plan.js';
+import { isTorchKey, noKey, type TorchKey } from '../../lib/native/addon.js';
+import { torchKeys } from '../../lib/plan/keys.js';
+import { type PlannedTensor, resolvePlan } from '../../lib/plan/plan.js';
 import { Generator } from '../../lib/random/generator.js';
 import { empty } from '../../lib/tensor/tensor.js';
 
@@ -12,11 +12,11 @@ const planned = Array.from({ length: 1500 }, (_, i): PlannedTensor => {
 });
 
 test("the engine torch's places are in memory that threads share, and each is its own", () => {
-  const tensors = resolve_plan({ tensors: planned });
-  const keys = torch_keys(5n, { tensors });
+  const tensors = resolvePlan({ tensors: planned });
+  const keys = torchKeys(5n, { tensors });
   const states = tensors.map((tensor): TorchKey['state'] => {
     const key = keys.of(tensor);
-    if (!is_torch_key(key)) throw new Error('expected a place of the engine torch');
+    if (!isTorchKey(key)) throw new Error('expected a place of the engine torch');
     return key.state;
   });
   // A copy for each worker would be 5 KB a tensor and a thread.
@@ -26,12 +26,12 @@ test("the engine torch's places are in memory that threads share, and each is it
   const generator = new Generator({ engine: 'torch', seed: 5 });
   for (const [i, { fill }] of tensors.entries()) {
     expect(Buffer.compare(states[i] ?? Buffer.of(), generator.get_state()), `tensor ${i}`).toBe(0);
-    generator.next_key(fill, 'float32', 20);
+    generator.nextKey(fill, 'float32', 20);
   }
 });
 
 test('the engine torch goes on where init.*_ would, also past bounds that are equal', () => {
-  const tensors = resolve_plan({
+  const tensors = resolvePlan({
     tensors: [
       { name: 'a', shape: [20], dtype: 'bfloat16', initializer: { init: 'trunc_normal', a: 1, b: 1 } },
       { name: 'b', shape: [20], dtype: 'float32', initializer: 'normal' },
@@ -41,15 +41,15 @@ test('the engine torch goes on where init.*_ would, also past bounds that are eq
   const generator = new Generator({ engine: 'torch', seed: 5 });
   init.trunc_normal_(empty([20]), { a: 1, b: 1, generator });
   for (const plan of [{ tensors }, { tensors, draws }]) {
-    const [a, b] = tensors.map((tensor) => torch_keys(5n, plan).of(tensor));
-    expect(a).toBe(no_key);
+    const [a, b] = tensors.map((tensor) => torchKeys(5n, plan).of(tensor));
+    expect(a).toBe(noKey);
     expect(b).toEqual({ state: generator.get_state(), total: 20 });
   }
 });
 
 test('bounds that nothing meets are an error that names the tensor', () => {
   const far = { init: 'trunc_normal', std: 1e-7, a: 1, b: 2 } as const;
-  const tensors = resolve_plan({ tensors: [{ name: 'far', shape: [10], dtype: 'float32', initializer: far }] });
-  expect(() => torch_keys(5n, { tensors })).toThrow(InputError);
-  expect(() => torch_keys(5n, { tensors })).toThrow(/^tensor "far": .* within 100,000 draws/);
+  const tensors = resolvePlan({ tensors: [{ name: 'far', shape: [10], dtype: 'float32', initializer: far }] });
+  expect(() => torchKeys(5n, { tensors })).toThrow(InputError);
+  expect(() => torchKeys(5n, { tensors })).toThrow(/^tensor "far": .* within 100,000 draws/);
 });

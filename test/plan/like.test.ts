@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { InputError } from '../../lib/core/errors.js';
-import { read_json } from '../../lib/core/json.js';
-import { stored_bytes, stored_dtypes, stored_names } from '../../lib/core/stored-dtype.js';
-import { default_of_name, has_centred_norms } from '../../lib/plan/like-defaults.js';
-import { model_names, plan_of_config, plan_of_name } from '../../lib/plan/models.js';
-import { load_source } from '../../lib/plan/source.js';
+import { readJson } from '../../lib/core/json.js';
+import { storedBytes, storedDtypes, storedNames } from '../../lib/core/stored-dtype.js';
+import { defaultOfName, hasCentredNorms } from '../../lib/plan/like-defaults.js';
+import { modelNames, planOfConfig, planOfName } from '../../lib/plan/models.js';
+import { loadSource } from '../../lib/plan/source.js';
 
 let root = '';
 beforeEach(() => {
@@ -20,7 +20,7 @@ afterEach(() => {
 type Entry = readonly [name: string, dtype: string, shape: readonly number[]];
 
 const bits: Readonly<Record<string, number>> = {
-  ...Object.fromEntries(Object.values(stored_dtypes).map(({ tag, bytes, pack }) => [tag, (8 * bytes) / pack])),
+  ...Object.fromEntries(Object.values(storedDtypes).map(({ tag, bytes, pack }) => [tag, (8 * bytes) / pack])),
 };
 
 /** A safetensors file of zeros, written by hand. */
@@ -51,7 +51,7 @@ const small: readonly Entry[] = [
 ];
 
 test('names, shapes and dtypes are those of the file, initializers those of the kind', async () => {
-  const { tensors, warnings, config } = await load_source({ like: checkpoint(small) });
+  const { tensors, warnings, config } = await loadSource({ like: checkpoint(small) });
   expect(tensors.map(({ name, dtype, shape, fill }) => [name, dtype, shape, fill])).toEqual([
     ['model.embed.weight', 'bfloat16', [6, 4], { kind: 'normal', mean: 0, std: 0.02 }],
     ['model.norm.weight', 'float32', [4], { kind: 'constant', value: 1 }],
@@ -72,7 +72,7 @@ test('rules come before the defaults, those of --init last; --dtype changes what
   );
   const like = checkpoint(small.filter(([name]) => !name.startsWith('bn.w')));
   const init = ['*norm*=zeros', 'model.fc.*={"init": "normal", "std": 2, "mean": 1}', 'x*=ones'];
-  const { tensors, warnings } = await load_source({ like, rules: join(root, 'rules.json'), init, dtype: 'float16' });
+  const { tensors, warnings } = await loadSource({ like, rules: join(root, 'rules.json'), init, dtype: 'float16' });
   expect(tensors.map(({ name, dtype, initializer }) => [name, dtype, initializer])).toEqual([
     ['model.embed.weight', 'float16', { init: 'xavier_normal' }],
     ['model.norm.weight', 'float64', { init: 'zeros' }],
@@ -86,14 +86,14 @@ test('rules come before the defaults, those of --init last; --dtype changes what
 });
 
 test('every dtype can be had; random ones only where they can be filled', async () => {
-  const entries = stored_names.map((dtype): Entry => [dtype, stored_dtypes[dtype].tag, [2, 2]]);
-  const { tensors, warnings } = await load_source({ like: checkpoint(entries) });
+  const entries = storedNames.map((dtype): Entry => [dtype, storedDtypes[dtype].tag, [2, 2]]);
+  const { tensors, warnings } = await loadSource({ like: checkpoint(entries) });
   for (const { name, dtype, fill, bytes } of tensors) {
     expect(dtype).toBe(name);
-    expect(bytes).toBe(stored_bytes(dtype, 4));
+    expect(bytes).toBe(storedBytes(dtype, 4));
     expect(fill.kind).toBe(['float16', 'bfloat16', 'float32', 'float64'].includes(name) ? 'normal' : 'constant');
   }
-  expect(warnings).toHaveLength(stored_names.length - 4);
+  expect(warnings).toHaveLength(storedNames.length - 4);
   expect(warnings[0]).toMatch(/model\.safetensors: "bool": zeros, which is all that nninit writes in bool$/);
 });
 
@@ -106,7 +106,7 @@ test('what names do not tell is said, once for all of a kind', async () => {
     ['fc.weight_scale_inv', 'F32', [2, 2]],
     ['position_ids', 'I64', [1, 8]],
   ];
-  const { tensors, warnings } = await load_source({ like: checkpoint(entries) });
+  const { tensors, warnings } = await loadSource({ like: checkpoint(entries) });
   expect(tensors.map(({ fill }) => (fill.kind === 'constant' ? fill.value : fill.kind))).toEqual([
     1,
     1,
@@ -127,14 +127,14 @@ test('the config.json beside it is copied; a dtype that it names follows --dtype
   const text = '{ "model_type": "gemma2", "torch_dtype": "bfloat16", "rms_norm_eps": 1e-06 }';
   writeFileSync(join(root, 'config.json'), text);
   const like = checkpoint(small);
-  const as_it_is = await load_source({ like: root });
-  expect(as_it_is.config).toBe(text);
-  expect(as_it_is.tensors.find(({ name }) => name === 'model.norm.weight')?.initializer).toBe('zeros'); // 1 + weight
-  expect(as_it_is.tensors.find(({ name }) => name === 'bn.weight')?.initializer).toBe('ones');
-  const { config } = await load_source({ like, dtype: 'float32' });
+  const asItIs = await loadSource({ like: root });
+  expect(asItIs.config).toBe(text);
+  expect(asItIs.tensors.find(({ name }) => name === 'model.norm.weight')?.initializer).toBe('zeros'); // 1 + weight
+  expect(asItIs.tensors.find(({ name }) => name === 'bn.weight')?.initializer).toBe('ones');
+  const { config } = await loadSource({ like, dtype: 'float32' });
   expect(config).toBe(text.replace('bfloat16', 'float32'));
   writeFileSync(join(root, 'config.json'), '{');
-  await expect(load_source({ like })).rejects.toThrow(/config\.json:1:2: expected JSON/);
+  await expect(loadSource({ like })).rejects.toThrow(/config\.json:1:2: expected JSON/);
 });
 
 test('an index and a folder with one do as well', async () => {
@@ -148,7 +148,7 @@ test('an index and a folder with one do as well', async () => {
     JSON.stringify({ metadata: { total_size: 1 }, weight_map }),
   );
   for (const like of [root, join(root, 'model.safetensors.index.json')]) {
-    expect((await load_source({ like })).tensors.map(({ name }) => name).sort()).toEqual(
+    expect((await loadSource({ like })).tensors.map(({ name }) => name).sort()).toEqual(
       small.map(([name]) => name).sort(),
     );
   }
@@ -165,31 +165,31 @@ test('a recipe can build on a checkpoint: its initializers come before the defau
   };
   const path = join(root, 'recipes/r.json');
   writeFileSync(path, JSON.stringify(recipe));
-  const { tensors, warnings } = await load_source({ input: path });
+  const { tensors, warnings } = await loadSource({ input: path });
   expect(tensors.map(({ name, initializer }) => [name, initializer]).slice(2, 4)).toEqual([
     ['model.fc.weight', { init: 'uniform' }],
     ['model.fc.bias', { init: 'uniform' }],
   ]);
   expect(tensors.at(-1)).toMatchObject({ name: 'extra', initializer: { init: 'ones' } });
-  const dtype_of = (wanted: string) => tensors.find(({ name }) => name === wanted)?.dtype;
-  expect([dtype_of('bn.weight'), dtype_of('bn.num_batches_tracked')]).toEqual(['float64', 'int64']);
+  const dtypeOf = (wanted: string) => tensors.find(({ name }) => name === wanted)?.dtype;
+  expect([dtypeOf('bn.weight'), dtypeOf('bn.num_batches_tracked')]).toEqual(['float64', 'int64']);
   expect(warnings).toEqual([`${path}: initializers["*.qq"] matches no tensor`]);
 });
 
 test('what is no checkpoint, and what is no rule, is refused', async () => {
   const like = checkpoint(small);
-  await expect(load_source({ like: join(root, 'no.safetensors') })).rejects.toThrow(InputError);
-  await expect(load_source({ like, init: ['zeros'] })).rejects.toThrow('--init zeros: expected GLOB=INITIALIZER');
-  await expect(load_source({ like, init: ['*=zeroes'] })).rejects.toThrow(
+  await expect(loadSource({ like: join(root, 'no.safetensors') })).rejects.toThrow(InputError);
+  await expect(loadSource({ like, init: ['zeros'] })).rejects.toThrow('--init zeros: expected GLOB=INITIALIZER');
+  await expect(loadSource({ like, init: ['*=zeroes'] })).rejects.toThrow(
     "--init *=zeroes: expected one of 'uniform', ",
   );
-  await expect(load_source({ like, init: ['*={"init": "normal", "std": -1}'] })).rejects.toThrow(
+  await expect(loadSource({ like, init: ['*={"init": "normal", "std": -1}'] })).rejects.toThrow(
     '--init *={"init": "normal", "std": -1}: std: expected a finite number ≥ 0, but received -1',
   );
-  await expect(load_source({ like, init: ['*={"init"'] })).rejects.toThrow('--init *={"init":1:8: expected JSON');
-  await expect(load_source({ like, rules: join(root, 'none.json') })).rejects.toThrow(/could not read .*none\.json/);
+  await expect(loadSource({ like, init: ['*={"init"'] })).rejects.toThrow('--init *={"init":1:8: expected JSON');
+  await expect(loadSource({ like, rules: join(root, 'none.json') })).rejects.toThrow(/could not read .*none\.json/);
   writeFileSync(join(root, 'list.json'), '[]');
-  await expect(load_source({ like, rules: join(root, 'list.json') })).rejects.toThrow(
+  await expect(loadSource({ like, rules: join(root, 'list.json') })).rejects.toThrow(
     /list\.json: expected an object from globs to initializers, but received \[\]/,
   );
 });
@@ -206,17 +206,17 @@ const plans = [
   ...cases.tiny.flatMap(({ config, class: name }) => {
     if (config === undefined) return [];
     const text = JSON.stringify({ ...config, architectures: [name] });
-    const plan = plan_of_config(read_json(Buffer.from(text), 'c'));
+    const plan = planOfConfig(readJson(Buffer.from(text), 'c'));
     return [[`${config.model_type} ${name}`, config.model_type, plan] as const];
   }),
-  ...model_names.map((name) => [name, undefined, plan_of_name(name)] as const),
+  ...modelNames.map((name) => [name, undefined, planOfName(name)] as const),
 ];
 
 test.each(plans)('%s: vectors by their names alone are what the reference makes them', (_, model_type, { tensors }) => {
   const names = new Set(tensors.map(({ name }) => name));
   for (const { name, shape, dtype, initializer } of tensors) {
     if (dtype === 'int64') continue;
-    const found = default_of_name(name, shape, (other) => names.has(other), has_centred_norms(model_type));
+    const found = defaultOfName(name, shape, (other) => names.has(other), hasCentredNorms(model_type));
     if (shape.length >= 2) expect(found, name).toEqual({ initializer: { init: 'normal', std: 0.02 } });
     else if (initializer === 'ones' || initializer === 'zeros') expect(found, name).toEqual({ initializer });
   }

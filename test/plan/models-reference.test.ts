@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Fill } from '../../lib/core/fill.js';
-import { read_json } from '../../lib/core/json.js';
+import { readJson } from '../../lib/core/json.js';
 import { resolve } from '../../lib/init/resolve.js';
-import { type ModelPlan, plan_of_config, plan_of_name } from '../../lib/plan/models.js';
+import { type ModelPlan, planOfConfig, planOfName } from '../../lib/plan/models.js';
 
 // Recorded from transformers and torchvision by fixtures/models/record.py.
 interface Case {
@@ -28,22 +28,22 @@ const recorded = JSON.parse(
   readFileSync(new URL('../fixtures/models/recorded.json', import.meta.url), 'utf8'),
 ) as Readonly<{ tiny: readonly Tiny[]; full: readonly Full[] }>;
 
-function plan_of(given: Case): ModelPlan {
-  if (given.name !== undefined) return plan_of_name(given.name);
+function planOf(given: Case): ModelPlan {
+  if (given.name !== undefined) return planOfName(given.name);
   const text = JSON.stringify({ architectures: [given.class], ...given.config });
-  return plan_of_config(read_json(Buffer.from(text), 'config.json'));
+  return planOfConfig(readJson(Buffer.from(text), 'config.json'));
 }
 
 const title = (given: Case) => {
   const { model_type, ...config } = given.config ?? {};
   return given.name ?? `${given.model ?? given.class} ${JSON.stringify(config)}`;
 };
-const lines_of = (plan: ModelPlan) => {
+const linesOf = (plan: ModelPlan) => {
   return plan.tensors.map(({ name, dtype, shape }) => `${name} ${dtype} ${JSON.stringify(shape)}`);
 };
 const elements = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
-function numbers_of(fill: Fill): string {
+function numbersOf(fill: Fill): string {
   if (fill.kind === 'normal') return `normal ${fill.mean} ${fill.std}`;
   if (fill.kind === 'uniform') return `uniform ${fill.a} ${fill.b}`;
   if (fill.kind === 'trunc_normal') return `trunc_normal ${fill.mean} ${fill.std} ${fill.a} ${fill.b}`;
@@ -52,7 +52,7 @@ function numbers_of(fill: Fill): string {
 }
 
 /** `normal 0.0 0.02 name [2,3]` with numbers as JavaScript writes them. */
-function parse_draw(line: string) {
+function parseDraw(line: string) {
   const words = line.split(' ');
   const [kind = '', ...numbers] = words.slice(0, -2);
   return {
@@ -63,35 +63,35 @@ function parse_draw(line: string) {
 }
 
 describe.each(recorded.tiny.map((tiny) => [title(tiny), tiny] as const))('%s', (_, tiny) => {
-  const plan = plan_of(tiny);
+  const plan = planOf(tiny);
   const names = new Set(plan.tensors.map(({ name }) => name));
-  const drawn = new Set(plan.tensors.map(({ name, part_of }) => part_of?.tensor ?? name));
+  const drawn = new Set(plan.tensors.map(({ name, partOf }) => partOf?.tensor ?? name));
 
   test('has the names, dtypes, shapes and order of the file', () => {
-    expect(lines_of(plan)).toEqual(tiny.tensors);
+    expect(linesOf(plan)).toEqual(tiny.tensors);
   });
 
   test('draws what the reference draws, in its order, to the last bit of every bound', () => {
     const draws = plan.draws.map(({ tensor, shape, initializer }) => ({
-      draw: numbers_of(resolve(initializer, shape)),
+      draw: numbersOf(resolve(initializer, shape)),
       tensor: drawn.has(tensor) ? tensor : '-',
       shape: JSON.stringify(shape),
     }));
-    expect(draws).toEqual(tiny.draws.map(parse_draw));
+    expect(draws).toEqual(tiny.draws.map(parseDraw));
   });
 
   test('gives each tensor the last of its draws, or the constant that is there', () => {
     const last = new Map(plan.draws.map(({ tensor, initializer }) => [tensor, initializer]));
-    for (const { name, shape, initializer, part_of } of plan.tensors) {
+    for (const { name, shape, initializer, partOf } of plan.tensors) {
       const constant = tiny.constants[name];
-      const fill = numbers_of(resolve(initializer, shape)).replace(/^normal (\S+) 0$/, 'constant $1');
+      const fill = numbersOf(resolve(initializer, shape)).replace(/^normal (\S+) 0$/, 'constant $1');
       if (constant !== undefined) expect([name, fill]).toEqual([name, `constant ${constant}`]);
-      else expect([name, initializer]).toEqual([name, last.get(part_of?.tensor ?? name)]);
+      else expect([name, initializer]).toEqual([name, last.get(partOf?.tensor ?? name)]);
     }
   });
 
   test('zeroes the rows that the reference zeroes', () => {
-    const rows = plan.tensors.flatMap(({ name, zero_row }) => (zero_row === undefined ? [] : [[name, [zero_row]]]));
+    const rows = plan.tensors.flatMap(({ name, zeroRow }) => (zeroRow === undefined ? [] : [[name, [zeroRow]]]));
     expect(Object.fromEntries(rows)).toEqual(tiny.zero_rows);
   });
 
@@ -103,9 +103,9 @@ describe.each(recorded.tiny.map((tiny) => [title(tiny), tiny] as const))('%s', (
 test.each(recorded.full.map((full) => [title(full), full] as const))(
   '%s has the tensors of the reference',
   (_, full) => {
-    const plan = plan_of(full);
+    const plan = planOf(full);
     expect(plan.tensors).toHaveLength(full.count);
     expect(plan.tensors.reduce((sum, { shape }) => sum + elements(shape), 0)).toBe(full.parameters);
-    expect(createHash('sha256').update(lines_of(plan).join('\n')).digest('hex')).toBe(full.sha256);
+    expect(createHash('sha256').update(linesOf(plan).join('\n')).digest('hex')).toBe(full.sha256);
   },
 );

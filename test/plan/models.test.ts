@@ -2,50 +2,46 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Dtype } from '../../lib/core/dtype.js';
 import { InputError } from '../../lib/core/errors.js';
-import { read_json } from '../../lib/core/json.js';
-import { model_names, model_types, plan_of_config, plan_of_name } from '../../lib/plan/models.js';
-import { resolve_plan } from '../../lib/plan/plan.js';
+import { readJson } from '../../lib/core/json.js';
+import { modelNames, modelTypes, planOfConfig, planOfName } from '../../lib/plan/models.js';
+import { resolvePlan } from '../../lib/plan/plan.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const example = read('examples/gpt2/config.json');
 
-const plan_of_text = (text: string, dtype?: Dtype) =>
-  plan_of_config(read_json(Buffer.from(text), 'config.json'), dtype);
-const plan_of = (config: object, dtype?: Dtype) =>
-  plan_of_text(JSON.stringify({ model_type: 'gpt2', ...config }), dtype);
-const shapes_of = (plan: ReturnType<typeof plan_of>) => plan.tensors.map(({ name, shape }) => [name, shape]);
+const planOfText = (text: string, dtype?: Dtype) => planOfConfig(readJson(Buffer.from(text), 'config.json'), dtype);
+const planOf = (config: object, dtype?: Dtype) => planOfText(JSON.stringify({ model_type: 'gpt2', ...config }), dtype);
+const shapesOf = (plan: ReturnType<typeof planOf>) => plan.tensors.map(({ name, shape }) => [name, shape]);
 
 const tiny = { n_layer: 2, n_embd: 64, n_head: 4, vocab_size: 1000, n_positions: 128 };
 
 test("what a config leaves out has transformers' defaults", () => {
-  const plan = plan_of_text(example);
-  expect(resolve_plan(plan).reduce((sum, { elements }) => sum + elements, 0)).toBe(124_439_808);
-  expect(shapes_of(plan_of({}))).toEqual(shapes_of(plan));
+  const plan = planOfText(example);
+  expect(resolvePlan(plan).reduce((sum, { elements }) => sum + elements, 0)).toBe(124_439_808);
+  expect(shapesOf(planOf({}))).toEqual(shapesOf(plan));
 });
 
-test.each(model_types)('%s has a plan without any other key', (model_type) => {
-  const plan = plan_of({ model_type });
-  const parameters = resolve_plan(plan).reduce((sum, { elements }) => sum + elements, 0);
+test.each(modelTypes)('%s has a plan without any other key', (model_type) => {
+  const plan = planOf({ model_type });
+  const parameters = resolvePlan(plan).reduce((sum, { elements }) => sum + elements, 0);
   expect(parameters).toBeGreaterThan(5e7);
   expect(JSON.parse(plan.config).architectures[0]).toMatch(
     /(For(CausalLM|MaskedLM|\w+Classification|\w+Generation)|LMHeadModel)$/,
   );
 });
 
-test.each(model_names)('%s has a plan that resolves', (name) => {
-  const tensors = resolve_plan(plan_of_name(name));
+test.each(modelNames)('%s has a plan that resolves', (name) => {
+  const tensors = resolvePlan(planOfName(name));
   expect(tensors.filter(({ name }) => name.endsWith('num_batches_tracked')).every(({ bytes }) => bytes === 8)).toBe(
     true,
   );
-  expect(plan_of_name(name, 'bfloat16').tensors.map(({ dtype }) => dtype)).toEqual(
+  expect(planOfName(name, 'bfloat16').tensors.map(({ dtype }) => dtype)).toEqual(
     tensors.map(({ dtype }) => (dtype === 'int64' ? 'int64' : 'bfloat16')),
   );
 });
 
 test("GPT-2's residual projections are scaled by 1 / sqrt(2 · layers)", () => {
-  const fills = new Map(
-    resolve_plan(plan_of({ ...tiny, initializer_range: 0.1 })).map(({ name, fill }) => [name, fill]),
-  );
+  const fills = new Map(resolvePlan(planOf({ ...tiny, initializer_range: 0.1 })).map(({ name, fill }) => [name, fill]));
   const normal = (std: number) => ({ kind: 'normal', mean: 0, std });
   expect(fills.get('transformer.wte.weight')).toEqual(normal(0.1));
   expect(fills.get('transformer.h.1.attn.c_proj.weight')).toEqual(normal(0.1 / Math.sqrt(4)));
@@ -53,17 +49,17 @@ test("GPT-2's residual projections are scaled by 1 / sqrt(2 · layers)", () => {
 });
 
 test('an untied head is written, a tied one is another name of the embedding', () => {
-  expect(plan_of({ ...tiny, tie_word_embeddings: false }).tensors.at(-1)?.name).toBe('lm_head.weight');
-  const [embedding] = plan_of(tiny).tensors;
+  expect(planOf({ ...tiny, tie_word_embeddings: false }).tensors.at(-1)?.name).toBe('lm_head.weight');
+  const [embedding] = planOf(tiny).tensors;
   expect(embedding).toMatchObject({ name: 'transformer.wte.weight', tied: ['lm_head.weight'] });
 });
 
 test('a mixture of experts says where its parts belong in what is drawn', () => {
-  const { tensors } = plan_of({
+  const { tensors } = planOf({
     model_type: 'mixtral',
     ...{ hidden_size: 4, intermediate_size: 6, num_hidden_layers: 1, num_attention_heads: 2, num_local_experts: 3 },
   });
-  const part = (name: string) => tensors.find((tensor) => tensor.name.endsWith(name))?.part_of;
+  const part = (name: string) => tensors.find((tensor) => tensor.name.endsWith(name))?.partOf;
   const gate_up = 'model.layers.0.mlp.experts.gate_up_proj';
   expect(part('experts.2.w1.weight')).toEqual({ tensor: gate_up, begin: 2 * 12 * 4 });
   expect(part('experts.2.w3.weight')).toEqual({ tensor: gate_up, begin: (2 * 12 + 6) * 4 });
@@ -72,31 +68,31 @@ test('a mixture of experts says where its parts belong in what is drawn', () => 
 
 test('heads of an odd width are refused where positions are rotary', () => {
   for (const model_type of ['llama', 'mistral', 'mixtral', 'qwen2', 'qwen3', 'gemma', 'gemma2', 'gemma3_text']) {
-    expect(() => plan_of({ model_type, head_dim: 7 })).toThrow('head_dim: expected an even number');
+    expect(() => planOf({ model_type, head_dim: 7 })).toThrow('head_dim: expected an even number');
   }
 });
 
 test("heads that transformers' checks of rotary embeddings pass are accepted: even ones, and tiny ones", () => {
-  for (const head_dim of [1, 3, 4, 6]) expect(plan_of({ model_type: 'llama', head_dim }).tensors).not.toEqual([]);
+  for (const head_dim of [1, 3, 4, 6]) expect(planOf({ model_type: 'llama', head_dim }).tensors).not.toEqual([]);
 });
 
 describe('config.json beside the weights', () => {
   test('is copied to the letter', () => {
-    expect(plan_of_text(example).config).toBe(example);
-    expect(plan_of_text(example.replace('\n', '\r\n'), undefined).config).toBe(example.replace('\n', '\r\n'));
+    expect(planOfText(example).config).toBe(example);
+    expect(planOfText(example.replace('\n', '\r\n'), undefined).config).toBe(example.replace('\n', '\r\n'));
   });
 
   test('tells --dtype, under the name it has there, and nothing else changes', () => {
-    const told = plan_of_text(example, 'bfloat16').config;
+    const told = planOfText(example, 'bfloat16').config;
     expect(JSON.parse(told)).toEqual({ ...JSON.parse(example), torch_dtype: 'bfloat16' });
     expect(told).toContain('"layer_norm_epsilon": 1e-05');
     const other = '{"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "dtype": "float32", "x": 1.0}';
-    expect(plan_of_text(other, 'float16').config).toBe(other.replace('float32', 'float16'));
-    expect(plan_of_text(other, 'float32').config).toBe(other);
+    expect(planOfText(other, 'float16').config).toBe(other.replace('float32', 'float16'));
+    expect(planOfText(other, 'float32').config).toBe(other);
   });
 
   test('names the class that was written', () => {
-    const told = (config: object) => JSON.parse(plan_of(config).config);
+    const told = (config: object) => JSON.parse(planOf(config).config);
     expect(told({})).toEqual({ model_type: 'gpt2', architectures: ['GPT2LMHeadModel'] });
     expect(told({ architectures: [] }).architectures).toEqual(['GPT2LMHeadModel']);
     expect(told({ architectures: ['GPT2Model'] }).architectures).toEqual(['GPT2Model']);
@@ -111,8 +107,8 @@ test.each([
   [{ dtype: null }, 'float32'],
   [{}, 'float32'],
 ])('the dtype of %j is %s', (config, dtype) => {
-  expect(plan_of(config).tensors.every((tensor) => tensor.dtype === dtype)).toBe(true);
-  expect(plan_of(config, 'float64').tensors.every((tensor) => tensor.dtype === 'float64')).toBe(true);
+  expect(planOf(config).tensors.every((tensor) => tensor.dtype === dtype)).toBe(true);
+  expect(planOf(config, 'float64').tensors.every((tensor) => tensor.dtype === 'float64')).toBe(true);
 });
 
 test("Llama-3-405B's plan takes well under a second", () => {
@@ -122,7 +118,7 @@ test("Llama-3-405B's plan takes well under a second", () => {
     ...{ num_key_value_heads: 8, vocab_size: 128256 },
   };
   const begin = performance.now();
-  expect(resolve_plan(plan_of(config)).reduce((sum, { elements }) => sum + elements, 0)).toBe(405_853_388_800);
+  expect(resolvePlan(planOf(config)).reduce((sum, { elements }) => sum + elements, 0)).toBe(405_853_388_800);
   expect(performance.now() - begin).toBeLessThan(500);
 });
 
@@ -175,14 +171,14 @@ test.each<[object, string]>([
   [{ model_type: 't5', feed_forward_proj: 'a-b' }, "feed_forward_proj: expected a name such as 'relu'"],
   [{ model_type: 't5', num_decoder_layers: 1e6 }, 'num_decoder_layers: expected a whole number ≥ 1 and ≤ 100000'],
 ])('%j is refused', (config, message) => {
-  expect(() => plan_of(config)).toThrow(InputError);
-  expect(() => plan_of(config)).toThrow(message);
+  expect(() => planOf(config)).toThrow(InputError);
+  expect(() => planOf(config)).toThrow(message);
 });
 
 test('an unknown name is refused, the nearest one named', () => {
-  expect(() => plan_of_name('resnet19')).toThrow(InputError);
-  expect(() => plan_of_name('resnet19')).toThrow(
+  expect(() => planOfName('resnet19')).toThrow(InputError);
+  expect(() => planOfName('resnet19')).toThrow(
     /^model: expected one of 'resnet18', .*'resnet19' \(did you mean 'resnet18'\?\)$/,
   );
-  expect(() => plan_of_name('constructor')).toThrow(InputError);
+  expect(() => planOfName('constructor')).toThrow(InputError);
 });

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { InputError } from '../../lib/core/errors.js';
-import { type PlannedTensor, resolve_plan, stream_of_name } from '../../lib/plan/plan.js';
+import { type PlannedTensor, resolvePlan, streamOfName } from '../../lib/plan/plan.js';
 
 // Computed with Python's hashlib: 2^63 | (first 8 bytes of SHA-256, little-endian, modulo 2^63).
 test.each([
@@ -10,12 +10,12 @@ test.each([
   ['', 10672682947846648035n],
   ['ünïcode/层.0', 15845153073876983819n],
 ])('the stream of %j never changes', (name, stream) => {
-  expect(stream_of_name(name)).toBe(stream);
+  expect(streamOfName(name)).toBe(stream);
 });
 
 test('streams of names are in the upper half of the space', () => {
   for (let i = 0; i < 1000; i++) {
-    const stream = stream_of_name(`h.${i}`);
+    const stream = streamOfName(`h.${i}`);
     expect(stream >> 63n).toBe(1n);
     const digest = createHash('sha256').update(`h.${i}`).digest();
     expect(stream).toBe(BigInt.asUintN(63, digest.readBigUInt64LE()) + 2n ** 63n);
@@ -26,13 +26,13 @@ const weight: PlannedTensor = { name: 'w', shape: [3, 4], dtype: 'bfloat16', ini
 
 test('a plan is resolved to fills, sizes and streams, in its own order', () => {
   const bias: PlannedTensor = { name: 'b', shape: [], dtype: 'float64', initializer: { init: 'constant', val: 2 } };
-  const [first, second] = resolve_plan({ tensors: [weight, bias] });
+  const [first, second] = resolvePlan({ tensors: [weight, bias] });
   expect(first).toEqual({
     ...weight,
     elements: 12,
     bytes: 24,
     fill: { kind: 'normal', mean: 0, std: Math.sqrt(2 / 7) },
-    stream: stream_of_name('w'),
+    stream: streamOfName('w'),
   });
   expect(second).toMatchObject({ elements: 1, bytes: 8, fill: { kind: 'constant', value: 2 } });
 });
@@ -50,11 +50,11 @@ test.each<[string, Partial<PlannedTensor>, RegExp]>([
   ["safetensors' own name", { name: '__metadata__' }, /expected another name/],
   ['half a surrogate pair', { name: 'x\ud800' }, /well-formed Unicode/],
 ])('%s is refused', (_, change, message) => {
-  const resolve = () => resolve_plan({ tensors: [{ ...weight, ...change }] });
+  const resolve = () => resolvePlan({ tensors: [{ ...weight, ...change }] });
   expect(resolve).toThrow(InputError);
   expect(resolve).toThrow(message);
 });
 
 test('the same name twice is refused', () => {
-  expect(() => resolve_plan({ tensors: [weight, weight] })).toThrow(/tensor "w": expected each name once/);
+  expect(() => resolvePlan({ tensors: [weight, weight] })).toThrow(/tensor "w": expected each name once/);
 });

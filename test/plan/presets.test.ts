@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { InputError } from '../../lib/core/errors.js';
 import type { Fill } from '../../lib/core/fill.js';
-import { read_json } from '../../lib/core/json.js';
-import { plan_of_config, plan_of_name } from '../../lib/plan/models.js';
-import { type Plan, resolve_plan } from '../../lib/plan/plan.js';
-import { preset_names, presets } from '../../lib/plan/presets/index.js';
-import { plan_of_recipe, type RecipePlan } from '../../lib/plan/recipe/recipe.js';
+import { readJson } from '../../lib/core/json.js';
+import { planOfConfig, planOfName } from '../../lib/plan/models.js';
+import { type Plan, resolvePlan } from '../../lib/plan/plan.js';
+import { presetNames, presets } from '../../lib/plan/presets/index.js';
+import { planOfRecipe, type RecipePlan } from '../../lib/plan/recipe/recipe.js';
 
 const llama = {
   model_type: 'llama',
@@ -14,12 +14,11 @@ const llama = {
 };
 const gpt2 = { model_type: 'gpt2', n_layer: 3, n_embd: 64, n_head: 4, vocab_size: 100, n_positions: 16 };
 
-const model_of = (config: object): Plan =>
-  plan_of_config(read_json(Buffer.from(JSON.stringify(config)), 'config.json'));
+const modelOf = (config: object): Plan => planOfConfig(readJson(Buffer.from(JSON.stringify(config)), 'config.json'));
 
-function with_preset(preset: unknown, model: Plan, more: object = {}): RecipePlan {
-  const document = read_json(Buffer.from(JSON.stringify({ model: '-', preset, ...more })), 'r.json');
-  return plan_of_recipe(document, undefined, { plan: () => model, asks_rules: false });
+function withPreset(preset: unknown, model: Plan, more: object = {}): RecipePlan {
+  const document = readJson(Buffer.from(JSON.stringify({ model: '-', preset, ...more })), 'r.json');
+  return planOfRecipe(document, undefined, { plan: () => model, asksRules: false });
 }
 
 function fills(
@@ -27,10 +26,10 @@ function fills(
   model: object | Plan,
   warnings: readonly (string | RegExp)[] = [],
 ): (name: string) => Fill | undefined {
-  const plan = with_preset(preset, 'tensors' in model ? (model as Plan) : model_of(model));
+  const plan = withPreset(preset, 'tensors' in model ? (model as Plan) : modelOf(model));
   expect(plan.warnings).toHaveLength(warnings.length);
   for (const [i, warning] of warnings.entries()) expect(plan.warnings[i]).toMatch(warning);
-  const resolved = new Map(resolve_plan(plan).map(({ name, fill }) => [name, fill]));
+  const resolved = new Map(resolvePlan(plan).map(({ name, fill }) => [name, fill]));
   return (name) => resolved.get(name);
 }
 
@@ -62,9 +61,9 @@ test('megatron: σ, and σ / √(2L) into the residual stream', () => {
 });
 
 test("megatron on GPT-2 is GPT-2's own initialization", () => {
-  const model = model_of(gpt2);
-  const own = resolve_plan(model).map(({ name, fill }) => [name, fill]);
-  const made = resolve_plan(with_preset({ name: 'megatron', layers: 3 }, model)).map(({ name, fill }) => [name, fill]);
+  const model = modelOf(gpt2);
+  const own = resolvePlan(model).map(({ name, fill }) => [name, fill]);
+  const made = resolvePlan(withPreset({ name: 'megatron', layers: 3 }, model)).map(({ name, fill }) => [name, fill]);
   expect(made).toEqual(own);
 });
 
@@ -128,8 +127,8 @@ test('gpt_neox: small_init, and wang_init into the residual stream', () => {
     },
     preset: { name: 'gpt_neox', layers: 3, hidden: 64 },
   };
-  const plan = plan_of_recipe(read_json(Buffer.from(JSON.stringify(document)), 'r.json'));
-  const resolved = new Map(resolve_plan(plan).map(({ name, fill }) => [name, fill]));
+  const plan = planOfRecipe(readJson(Buffer.from(JSON.stringify(document)), 'r.json'));
+  const resolved = new Map(resolvePlan(plan).map(({ name, fill }) => [name, fill]));
   expect(plan.warnings).toEqual([]);
   expect(resolved.get('gpt_neox.embed_in.weight')).toEqual(normal(Math.sqrt(2 / 320)));
   expect(resolved.get('embed_out.weight')).toEqual(normal(Math.sqrt(2 / 320)));
@@ -152,7 +151,7 @@ test.each([
   ['resnet18', 8, 2, -1 / 2],
   ['resnet50', 16, 3, -1 / 4],
 ])('fixup on %s', (name, blocks, convolutions, power) => {
-  const fill = fills({ name: 'fixup', blocks, convolutions }, plan_of_name(name));
+  const fill = fills({ name: 'fixup', blocks, convolutions }, planOfName(name));
   expect(fill('conv1.weight')).toEqual(normal(he([64, 3, 7, 7])));
   const first = convolutions === 2 ? [64, 64, 3, 3] : [64, 64, 1, 1];
   expect(fill('layer1.0.conv1.weight')).toEqual(normal(he(first) * blocks ** power));
@@ -169,8 +168,8 @@ test("fixup's scalars", () => {
     'layer1.0.scale': [1],
     'layer1.0.conv{1,2}.weight': [4, 4, 3, 3],
   };
-  const document = read_json(Buffer.from(JSON.stringify({ tensors, preset: { name: 'fixup', blocks: 1 } })), 'r.json');
-  const resolved = resolve_plan(plan_of_recipe(document)).map(({ fill }) => fill);
+  const document = readJson(Buffer.from(JSON.stringify({ tensors, preset: { name: 'fixup', blocks: 1 } })), 'r.json');
+  const resolved = resolvePlan(planOfRecipe(document)).map(({ fill }) => fill);
   expect(resolved).toEqual([...Array(4).fill(constant(0)), constant(1), normal(he([4, 4, 3, 3])), constant(0)]);
 });
 
@@ -181,9 +180,9 @@ test('siren: ±1/n first, then ±√(6/n)/ω; biases as they were', () => {
   };
   const of = (more: object) => {
     const preset = { name: 'siren', roles: { first: 'net.0.weight' }, ...more };
-    const plan = plan_of_recipe(read_json(Buffer.from(JSON.stringify({ layers, preset })), 'r.json'));
+    const plan = planOfRecipe(readJson(Buffer.from(JSON.stringify({ layers, preset })), 'r.json'));
     expect(plan.warnings).toEqual([]);
-    return new Map(resolve_plan(plan).map(({ name, fill }) => [name, fill]));
+    return new Map(resolvePlan(plan).map(({ name, fill }) => [name, fill]));
   };
   expect(of({}).get('net.0.weight')).toEqual(uniform(1 / 2));
   expect(of({}).get('net.2.weight')).toEqual(uniform(Math.sqrt(6 / 256) / 30));
@@ -192,7 +191,7 @@ test('siren: ±1/n first, then ±√(6/n)/ω; biases as they were', () => {
 });
 
 test('presets come one after the other, before own initializers and overrides', () => {
-  const plan = with_preset(['dummy', { name: 'deepnorm', layers: 3 }], model_of(llama), {
+  const plan = withPreset(['dummy', { name: 'deepnorm', layers: 3 }], modelOf(llama), {
     tensors: { 'extra.fc1.weight': { shape: [4, 4], init: 'normal', std: 5 }, 'x.fc2.weight': [4, 4] },
     overrides: { '*.v_proj.weight': 'zeros' },
   });
@@ -206,7 +205,7 @@ test('presets come one after the other, before own initializers and overrides', 
 
 test('a preset that finds less than it is made for, or was told another depth, says so', () => {
   const preset = { name: 'megatron', layers: 4, roles: { mlp_out: ['*.down_proj2.weight'] } };
-  const { warnings } = with_preset(preset, model_of(llama));
+  const { warnings } = withPreset(preset, modelOf(llama));
   expect(warnings).toEqual([
     'r.json: preset: megatron finds no tensor in the role mlp_out (what leads out of a feed-forward layer, into the residual stream)',
     'r.json: preset: megatron is told of 4 layers, but the names are those of 3',
@@ -215,7 +214,7 @@ test('a preset that finds less than it is made for, or was told another depth, s
     tensors: { 'a.weight': [2, 2] },
     preset: { name: 'torchtitan', hidden: 2, roles: { mlp_in: 'a.weight' } },
   };
-  const plan = () => plan_of_recipe(read_json(Buffer.from(JSON.stringify(odd)), 'r.json'));
+  const plan = () => planOfRecipe(readJson(Buffer.from(JSON.stringify(odd)), 'r.json'));
   expect(plan).toThrow('tensors["a.weight"]: expected an initializer');
 });
 
@@ -244,13 +243,13 @@ test.each<[unknown, string]>([
     "preset.bount: unknown key, expected one of 'name', 'bound', 'roles' (did you mean 'bound'?)",
   ],
 ])('the preset %j is refused', (preset, message) => {
-  const plan = () => with_preset(preset, model_of(gpt2));
+  const plan = () => withPreset(preset, modelOf(gpt2));
   expect(plan).toThrow(InputError);
   expect(plan).toThrow(`r.json: ${message}`.slice(message.startsWith('preset') ? 0 : 8));
 });
 
 test('each preset says where it comes from, and its rules are documented', () => {
-  expect(preset_names).toEqual(Object.keys(presets));
+  expect(presetNames).toEqual(Object.keys(presets));
   for (const preset of Object.values(presets)) {
     expect(preset.source.length).toBeGreaterThan(10);
     for (const { formula } of preset.rules) expect(formula).not.toBe('');

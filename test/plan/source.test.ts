@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { InputError } from '../../lib/core/errors.js';
-import { load_source } from '../../lib/plan/source.js';
+import { loadSource } from '../../lib/plan/source.js';
 
 let root = '';
 beforeEach(() => {
@@ -24,7 +24,7 @@ function file(name: string, content: unknown): string {
 
 test('a config, the folder that holds it, and a recipe upon either are the same model', async () => {
   const config = file('gpt2/config.json', gpt2);
-  const { tensors } = await load_source({ input: config });
+  const { tensors } = await loadSource({ input: config });
   expect(tensors).toHaveLength(16);
   const inputs = [
     join(root, 'gpt2'),
@@ -33,27 +33,27 @@ test('a config, the folder that holds it, and a recipe upon either are the same 
     file('c.json', { model: config }),
     file('d.json', { model: gpt2 }),
   ];
-  for (const input of inputs) expect((await load_source({ input })).tensors).toEqual(tensors);
+  for (const input of inputs) expect((await loadSource({ input })).tensors).toEqual(tensors);
 });
 
 test('a known name is the model of that name, even where there is a file; its path is not', async () => {
   file('resnet18', 'no JSON');
-  const { tensors, config } = await load_source({ input: 'resnet18', dtype: 'float16' });
+  const { tensors, config } = await loadSource({ input: 'resnet18', dtype: 'float16' });
   expect(tensors[0]).toMatchObject({ name: 'conv1.weight', dtype: 'float16' });
   expect(config).toBeUndefined();
-  await expect(load_source({ input: join(root, 'resnet18') })).rejects.toThrow(/expected JSON/);
-  const { tensors: again } = await load_source({ input: file('r.json', { model: 'resnet18', dtype: 'float16' }) });
+  await expect(loadSource({ input: join(root, 'resnet18') })).rejects.toThrow(/expected JSON/);
+  const { tensors: again } = await loadSource({ input: file('r.json', { model: 'resnet18', dtype: 'float16' }) });
   expect(again).toEqual(tensors);
 });
 
 test('a checkpoint in place of an input is told --like', async () => {
-  await expect(load_source({ input: join(root, 'model.safetensors') })).rejects.toThrow(/which --like takes/);
+  await expect(loadSource({ input: join(root, 'model.safetensors') })).rejects.toThrow(/which --like takes/);
 });
 
 test('rules come after what any input says, those of --init last', async () => {
   const rules = file('rules.json', { '*.bias': 'ones', '*.ln_f.*': { init: 'normal', dtype: 'float64' } });
   const input = file('r.json', { model: gpt2, overrides: { '*.bias': 'uniform' } });
-  const { tensors, draws } = await load_source({ input, rules, init: ['*.mlp.c_fc.bias=zeros'] });
+  const { tensors, draws } = await loadSource({ input, rules, init: ['*.mlp.c_fc.bias=zeros'] });
   const of = (name: string) => tensors.find((tensor) => tensor.name === `transformer.${name}`);
   expect(of('h.0.ln_1.bias')?.initializer).toEqual({ init: 'ones' });
   expect(of('h.0.mlp.c_fc.bias')?.initializer).toEqual({ init: 'zeros' });
@@ -68,15 +68,15 @@ test('a rank has its parts of the whole', async () => {
     ...{ hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 4, vocab_size: 8 },
   };
   const input = file('config.json', llama);
-  const whole = (await load_source({ input })).tensors;
-  const { tensors } = await load_source({ input, tp: 2, rank: 1 });
+  const whole = (await loadSource({ input })).tensors;
+  const { tensors } = await loadSource({ input, tp: 2, rank: 1 });
   expect(tensors.map(({ name, stream }) => [name, stream])).toEqual(whole.map(({ name, stream }) => [name, stream]));
   expect(tensors.find(({ name }) => name.endsWith('q_proj.weight'))).toMatchObject({
     shape: [8, 16],
     elements: 128,
     slice: { shape: [16, 16], ranges: [{ dim: 0, start: 8, length: 8 }] },
   });
-  await expect(load_source({ input: 'resnet18', tp: 2, rank: 0 })).rejects.toThrow(InputError);
+  await expect(loadSource({ input: 'resnet18', tp: 2, rank: 0 })).rejects.toThrow(InputError);
 });
 
 test.each<[() => string, string]>([
@@ -93,12 +93,12 @@ test.each<[() => string, string]>([
   [() => file('x.json', { model: 'resnet19' }), 'could not read '],
   [() => file('x.json', { like: 'none.safetensors' }), 'none.safetensors'],
 ])('what cannot be read is refused', async (input, message) => {
-  await expect(load_source({ input: input() })).rejects.toThrow(InputError);
-  await expect(load_source({ input: input() })).rejects.toThrow(message);
+  await expect(loadSource({ input: input() })).rejects.toThrow(InputError);
+  await expect(loadSource({ input: input() })).rejects.toThrow(message);
 });
 
 test('errors of a recipe name its places, also for what braces and layers made', async () => {
-  const refused = (recipe: object) => load_source({ input: file('r.json', recipe) });
+  const refused = (recipe: object) => loadSource({ input: file('r.json', recipe) });
   await expect(refused({ tensors: { 'h.{0..2}': { shape: [2], init: 'eye' } } })).rejects.toThrow(
     /r\.json: tensors\["h\.\{0\.\.2\}"\]: eye: expected/,
   );

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { fill_part } from '../../lib/checkpoint/virtual/fill-part.js';
+import { fillPart } from '../../lib/checkpoint/virtual/fill-part.js';
 import { InputError } from '../../lib/core/errors.js';
-import { philox_keys } from '../../lib/plan/keys.js';
-import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../lib/plan/plan.js';
-import { for_rank } from '../../lib/plan/tensor-parallel.js';
+import { philoxKeys } from '../../lib/plan/keys.js';
+import { type PlannedTensor, type ResolvedTensor, resolvePlan } from '../../lib/plan/plan.js';
+import { forRank } from '../../lib/plan/tensor-parallel.js';
 
 const normal = { init: 'normal', std: 0.02 } as const;
 
@@ -44,21 +44,21 @@ function llama({ heads = 8, kv_heads = 4, vocabulary = 40, width = 48 }: Sizes =
   }
   add('model.norm.weight', [24], 'ones');
   add('lm_head.weight', [vocabulary, 24]);
-  return resolve_plan({ tensors });
+  return resolvePlan({ tensors });
 }
 
 const config = (heads = 8) => ({ model_type: 'llama', num_attention_heads: heads });
 
-function bytes_of(tensor: ResolvedTensor): Uint8Array {
+function bytesOf(tensor: ResolvedTensor): Uint8Array {
   const bytes = new Uint8Array(tensor.bytes);
-  fill_part(tensor, bytes, 0, philox_keys(42n).of(tensor), 1);
+  fillPart(tensor, bytes, 0, philoxKeys(42n).of(tensor), 1);
   return bytes;
 }
 
 /** Parts of a tensor of one or two dimensions, side by side along one of them. */
 function joined(parts: readonly ResolvedTensor[], dim: number): Buffer {
   const rows = dim === 0 ? 1 : (parts[0]?.shape[0] ?? 0);
-  const bytes = parts.map(bytes_of);
+  const bytes = parts.map(bytesOf);
   const lines = Array.from({ length: rows }, (_, row) =>
     bytes.map((part) => part.subarray((row * part.length) / rows, ((row + 1) * part.length) / rows)),
   );
@@ -83,27 +83,27 @@ const split = {
   'w2.weight': 1,
 } as Readonly<Record<string, number | undefined>>;
 
-const dim_of = (name: string) => split[name.split('.').slice(-2).join('.')];
+const dimOf = (name: string) => split[name.split('.').slice(-2).join('.')];
 
 test.each([1, 2, 4])('%i ranks side by side are the whole model, byte for byte', (tp) => {
   const whole = llama();
-  const ranks = Array.from({ length: tp }, (_, rank) => for_rank(whole, { tp, rank, config: config() }));
+  const ranks = Array.from({ length: tp }, (_, rank) => forRank(whole, { tp, rank, config: config() }));
   for (const [i, tensor] of whole.entries()) {
     const parts = ranks.map((rank) => rank[i] as ResolvedTensor);
-    const dim = dim_of(tensor.name);
+    const dim = dimOf(tensor.name);
     for (const part of parts) {
       expect(part.name).toBe(tensor.name);
       if (dim === undefined) expect(part).toBe(tensor);
       else expect(part.shape[dim]).toBe((tensor.shape[dim] as number) / tp);
       expect(part.bytes).toBe(part.shape.reduce((a, b) => a * b, 2));
     }
-    if (dim !== undefined) expect(Buffer.compare(joined(parts, dim), bytes_of(tensor)), tensor.name).toBe(0);
+    if (dim !== undefined) expect(Buffer.compare(joined(parts, dim), bytesOf(tensor)), tensor.name).toBe(0);
   }
 });
 
 test('fewer heads of keys and values than ranks: neighbours hold the same one', () => {
   const whole = llama({ kv_heads: 2 });
-  const ranks = Array.from({ length: 8 }, (_, rank) => for_rank(whole, { tp: 8, rank, config: config() }));
+  const ranks = Array.from({ length: 8 }, (_, rank) => forRank(whole, { tp: 8, rank, config: config() }));
   const slices = ranks.map((rank) => rank.find(({ name }) => name.endsWith('k_proj.weight'))?.slice?.ranges);
   const head = (start: number) => [{ dim: 0, start, length: 4 }];
   expect(slices).toEqual([0, 0, 0, 0, 4, 4, 4, 4].map(head));
@@ -111,18 +111,18 @@ test('fewer heads of keys and values than ranks: neighbours hold the same one', 
 
 test('heads are not cut, however many rows they have', () => {
   const whole = llama({ heads: 6, kv_heads: 6 });
-  expect(() => for_rank(whole, { tp: 4, rank: 0, config: config(6) })).toThrow(
+  expect(() => forRank(whole, { tp: 4, rank: 0, config: config(6) })).toThrow(
     /q_proj.weight': expected heads of attention that 4 ranks can share, but there are 6/,
   );
   const three = llama({ kv_heads: 3 });
-  expect(() => for_rank(three, { tp: 4, rank: 0, config: config() })).toThrow(
+  expect(() => forRank(three, { tp: 4, rank: 0, config: config() })).toThrow(
     /keys and values .* 4 .*, but there are 3/,
   );
 });
 
 test('what ranks cannot share equally is refused, naming it', () => {
-  const refuse = (sizes: Sizes, options: Partial<Parameters<typeof for_rank>[1]> = {}) =>
-    expect(() => for_rank(llama(sizes), { tp: 4, rank: 0, config: config(), source: 'config.json', ...options }));
+  const refuse = (sizes: Sizes, options: Partial<Parameters<typeof forRank>[1]> = {}) =>
+    expect(() => forRank(llama(sizes), { tp: 4, rank: 0, config: config(), source: 'config.json', ...options }));
   refuse({ vocabulary: 42 }).toThrow(
     "config.json: tensor 'model.embed_tokens.weight': expected a vocabulary that 4 ranks can share, but there are 42",
   );
@@ -139,14 +139,14 @@ test('what ranks cannot share equally is refused, naming it', () => {
 test('a tensor that is not known is refused rather than copied to every rank', () => {
   const [first] = llama();
   const odd = { ...(first as ResolvedTensor), name: 'model.layers.0.self_attn.qkv_proj.weight' };
-  expect(() => for_rank([...llama(), odd], { tp: 2, rank: 0, config: config() })).toThrow(
+  expect(() => forRank([...llama(), odd], { tp: 2, rank: 0, config: config() })).toThrow(
     "tensor 'model.layers.0.self_attn.qkv_proj.weight': it is not known how tensor-parallel ranks share it",
   );
 });
 
 test("a family's own number of heads is used where the config says nothing", () => {
   const gemma = llama({ heads: 16, kv_heads: 16, vocabulary: 32 });
-  const [, q] = for_rank(gemma, { tp: 16, rank: 3, config: { model_type: 'gemma' } });
+  const [, q] = forRank(gemma, { tp: 16, rank: 3, config: { model_type: 'gemma' } });
   expect(q?.slice?.ranges).toEqual([{ dim: 0, start: 12, length: 4 }]);
 });
 
@@ -157,16 +157,16 @@ test('parts have no half bytes, and parts of nothing are nothing', () => {
     { name: `${at}.o_proj.weight`, shape: [0, 4], dtype: 'float32', initializer: normal },
     { name: 'model.layers.0.mlp.up_proj.weight', shape: [2, 3], dtype: 'float4_e2m1fn', initializer: 'zeros' },
   ];
-  const parts_of = (given: PlannedTensor[]) => {
-    return for_rank(resolve_plan({ tensors: given }), { tp: 2, rank: 1, config: config(2) });
+  const partsOf = (given: PlannedTensor[]) => {
+    return forRank(resolvePlan({ tensors: given }), { tp: 2, rank: 1, config: config(2) });
   };
-  expect(parts_of(tensors.slice(0, 2)).map(({ shape, elements, bytes }) => [shape, elements, bytes])).toEqual([
+  expect(partsOf(tensors.slice(0, 2)).map(({ shape, elements, bytes }) => [shape, elements, bytes])).toEqual([
     [[2, 0], 0, 0],
     [[0, 2], 0, 0],
   ]);
-  expect(() => parts_of(tensors)).toThrow(
+  expect(() => partsOf(tensors)).toThrow(
     "tensor 'model.layers.0.mlp.up_proj.weight': expected parts of whole bytes, but [1,3] of float4_e2m1fn takes 1.5",
   );
   const none: PlannedTensor = { name: 'lm_head.weight', shape: [0, 4], dtype: 'float32', initializer: normal };
-  expect(parts_of([...tensors.slice(0, 1), none])[1]).toMatchObject({ shape: [0, 4], elements: 0, bytes: 0 });
+  expect(partsOf([...tensors.slice(0, 1), none])[1]).toMatchObject({ shape: [0, 4], elements: 0, bytes: 0 });
 });

@@ -10,8 +10,8 @@ import {
   resolve,
   tensor,
 } from '../../lib/index.js';
-import { next_key } from '../support.js';
-import { bytes, cases, functions_of, generator } from './cases.js';
+import { nextKey } from '../support.js';
+import { bytes, cases, functionsOf, generator } from './cases.js';
 
 const pools = [1, 2, 3].map((threads) => createPool({ threads }));
 afterAll(() => Promise.all(pools.map((pool) => pool.close())));
@@ -33,12 +33,12 @@ describe('the same bytes as the synchronous functions', () => {
       for (const shape of shapes) {
         const options = () => (random ? { generator: generator() } : {});
         const expected = empty(shape, { dtype });
-        fill(functions_of(init), expected, options());
+        fill(functionsOf(init), expected, options());
         const wanted = bytes(expected);
         for (const pool of pools) {
           for (const shared of [false, true]) {
             const got = empty(shape, { dtype, shared });
-            await fill(functions_of(pool.init), got, options());
+            await fill(functionsOf(pool.init), got, options());
             expect(bytes(got).equals(wanted), `[${shape}] shared ${shared}`).toBe(true);
           }
         }
@@ -74,12 +74,12 @@ describe('the same bytes as the synchronous functions', () => {
     const [, pool] = pools;
     const expected = init.normal_(empty([700_001], { dtype: 'bfloat16' }), { generator: generator() });
     const fill = resolve('normal', [700_001], { dtype: 'bfloat16' });
-    const key = next_key(generator());
+    const key = nextKey(generator());
     for (const shared of [false, true]) {
       const chunks: Buffer[] = [];
       for (let begin = 0; begin < 700_001; begin += 99_991) {
         const { data } = empty([Math.min(99_991, 700_001 - begin)], { dtype: 'bfloat16', shared });
-        await pool?.run_fill(data, 'bfloat16', fill, key, begin);
+        await pool?.runFill(data, 'bfloat16', fill, key, begin);
         chunks.push(bytes({ data, shape: [data.length], dtype: 'bfloat16' }));
       }
       expect(Buffer.concat(chunks).equals(bytes(expected))).toBe(true);

@@ -49,7 +49,7 @@ export const cases: readonly Case[] = [
   call('delta_orthogonal_', convolutions),
 ];
 
-export const functions_of = (of: typeof init | Pool['init']): Functions => of as unknown as Functions;
+export const functionsOf = (of: typeof init | Pool['init']): Functions => of as unknown as Functions;
 
 export function generator(): Generator {
   return new Generator({ seed: 1234 });

@@ -119,7 +119,7 @@ describe('progress', () => {
     const w = empty([8, 2_000_000], { dtype: 'float64', shared });
     await pool.init.trunc_normal_(w, 0, 1, 3, 9, { onProgress: (p) => reports.push({ ...p, at: performance.now() }) });
     const last = reports[reports.length - 1];
-    expect(last).toMatchObject({ elements: 16e6, bytes: 128e6, total_elements: 16e6, total_bytes: 128e6 });
+    expect(last).toMatchObject({ elements: 16e6, bytes: 128e6, totalElements: 16e6, totalBytes: 128e6 });
     for (let i = 1; i < reports.length; i++) {
       const [before, now] = [reports[i - 1], reports[i]] as [Progress & { at: number }, Progress & { at: number }];
       expect(now.elements).toBeGreaterThanOrEqual(before.elements);
@@ -131,9 +131,9 @@ describe('progress', () => {
     const items = Array.from({ length: 5 }, () => ({ tensor: pool.empty([1000]), initializer: 'normal' as const }));
     const reports: Progress[] = [];
     await pool.fill(items, { onProgress: (p) => reports.push(p) });
-    expect(reports.at(-1)).toEqual({ elements: 5000, bytes: 20000, total_elements: 5000, total_bytes: 20000 });
+    expect(reports.at(-1)).toEqual({ elements: 5000, bytes: 20000, totalElements: 5000, totalBytes: 20000 });
     await pool.fill(items.values(), { onProgress: (p) => reports.push(p) });
-    expect(reports.at(-1)).toMatchObject({ elements: 5000, bytes: 20000, total_elements: undefined });
+    expect(reports.at(-1)).toMatchObject({ elements: 5000, bytes: 20000, totalElements: undefined });
   });
 
   test('a callback that throws stops the fill', async () => {
@@ -191,5 +191,5 @@ test('statistics come from Piscina', async () => {
   expect(statistics).toMatchObject({ threads: 2, pending: 0, queue: 0 });
   expect(statistics.completed).toBeGreaterThan(0);
   expect(statistics.utilization).toBeGreaterThan(0);
-  expect(statistics.run_time.average).toBeGreaterThan(0);
+  expect(statistics.runTime.average).toBeGreaterThan(0);
 });

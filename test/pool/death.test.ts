@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { empty, init } from '../../lib/index.js';
 import { Host } from '../../lib/pool/host.js';
 import { Scheduler } from '../../lib/pool/scheduler.js';
-import { next_key } from '../support.js';
+import { nextKey } from '../support.js';
 import { bytes, generator, sleep } from './cases.js';
 
-const exit_file = fileURLToPath(new URL('./exit.mjs', import.meta.url));
+const exitFile = fileURLToPath(new URL('./exit.mjs', import.meta.url));
 
-async function with_scheduler(
+async function withScheduler(
   threads: number,
   body: (scheduler: Scheduler) => Promise<void>,
   worker?: string,
@@ -38,7 +38,7 @@ function fill(scheduler: Scheduler, tensor: ReturnType<typeof empty>, kind: 'nor
         fn: kind,
         tensor: { data, shape, dtype, size: data.length },
         fill: kind === 'normal' ? { kind, mean: 0, std: 1 } : { kind, rows, cols, gain: 1, stride: 1, offset: 0 },
-        key: next_key(generator()),
+        key: nextKey(generator()),
         begin: 0,
         threads: 0,
       },
@@ -49,7 +49,7 @@ function fill(scheduler: Scheduler, tensor: ReturnType<typeof empty>, kind: 'nor
 
 describe.each([1, 2])('with %i worker threads', (threads) => {
   test.each([true, false])('a killed thread: its work is done again (shared %s)', async (shared) => {
-    await with_scheduler(threads, async (scheduler) => {
+    await withScheduler(threads, async (scheduler) => {
       const shape = [12_000_001];
       const expected = bytes(init.normal_(empty(shape), { generator: generator() }));
       for (let round = 0; round < 5; round++) {
@@ -67,11 +67,11 @@ describe.each([1, 2])('with %i worker threads', (threads) => {
   });
 
   test('process.exit in a thread, small tensors waiting', async () => {
-    await with_scheduler(threads, async (scheduler) => {
+    await withScheduler(threads, async (scheduler) => {
       const tensors = Array.from({ length: 100 }, () => empty([10_000]));
       const expected = bytes(init.normal_(empty([10_000]), { generator: generator() }));
       const exits = Array.from({ length: threads }, () =>
-        scheduler.host.piscina.run({ kind: 'ping' }, { filename: exit_file }).catch((error: Error) => error.message),
+        scheduler.host.piscina.run({ kind: 'ping' }, { filename: exitFile }).catch((error: Error) => error.message),
       );
       await Promise.all(tensors.map((each) => fill(scheduler, each, 'normal')));
       expect(await Promise.all(exits)).toEqual(Array(threads).fill('worker exited with code: 3'));
@@ -80,7 +80,7 @@ describe.each([1, 2])('with %i worker threads', (threads) => {
   });
 
   test('a whole matrix', async () => {
-    await with_scheduler(threads, async (scheduler) => {
+    await withScheduler(threads, async (scheduler) => {
       for (const shared of [true, false]) {
         const w = empty([1300, 1300], { shared });
         await started(scheduler, threads);
@@ -95,7 +95,7 @@ describe.each([1, 2])('with %i worker threads', (threads) => {
 
   test('threads that die of every fill: rejected, not hung', async () => {
     const dying = fileURLToPath(new URL('./dying.mjs', import.meta.url));
-    await with_scheduler(
+    await withScheduler(
       threads,
       async (scheduler) => {
         for (const w of [empty([90_001], { shared: true }), empty([90_001]), empty([300, 300])]) {

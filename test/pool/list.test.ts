@@ -106,7 +106,7 @@ describe('an endless iterable', () => {
     ['small', 5000, false, 50_000, 384],
     ['large, in plain memory', 1 << 20, false, 800, 1024],
     ['large', 1 << 20, true, 1000, 1024],
-  ])('of %s tensors keeps memory flat, and stops when told', async (_, elements, shared, count, most_mib) => {
+  ])('of %s tensors keeps memory flat, and stops when told', async (_, elements, shared, count, mostMib) => {
     const controller = new AbortController();
     const taken = { count: 0 };
     const make = (): FillItem => ({
@@ -123,7 +123,7 @@ describe('an endless iterable', () => {
     }
     controller.abort('enough');
     expect(await running).toBe('enough');
-    expect(most / 2 ** 20).toBeLessThan(most_mib);
+    expect(most / 2 ** 20).toBeLessThan(mostMib);
     const stopped = taken.count;
     await sleep(20);
     expect(taken.count).toBe(stopped);

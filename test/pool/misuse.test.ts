@@ -10,7 +10,7 @@ afterAll(() => pool.close());
 const untyped = pool as unknown as {
   init: Record<string, (...args: unknown[]) => Promise<unknown>>;
   fill(...args: unknown[]): Promise<unknown>;
-  run_fill(...args: unknown[]): Promise<unknown>;
+  runFill(...args: unknown[]): Promise<unknown>;
   close(...args: unknown[]): Promise<unknown>;
   empty(...args: unknown[]): unknown;
 };
@@ -54,11 +54,11 @@ describe('refusals are rejections, in the name of the function', () => {
   const ones = { kind: 'constant', value: 1 };
   const key = { seed: 1n, stream: 0n };
   test.each([
-    [[new Int8Array(3), 'float32', ones], 'run_fill: expected a Float32Array'],
+    [[new Int8Array(3), 'float32', ones], 'runFill: expected a Float32Array'],
     [[new Float32Array(3), 'float32', { kind: 'normal', mean: 0, std: -1 }, key], 'native fill: expected std'],
     [[new Float32Array(3), 'float32', ones, key, 0, { thread: 1 }], "did you mean 'threads'?"],
-  ])('run_fill %#', async (args, message) => {
-    await expect(untyped.run_fill(...args)).rejects.toThrow(message);
+  ])('runFill %#', async (args, message) => {
+    await expect(untyped.runFill(...args)).rejects.toThrow(message);
   });
 
   test('createPool, empty, close', async () => {

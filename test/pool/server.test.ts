@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { empty, Generator, init, safetensors_layout } from '../../lib/index.js';
+import { empty, Generator, init, safetensorsLayout } from '../../lib/index.js';
 import { bytes, sleep } from './cases.js';
 
 const main = fileURLToPath(new URL('../../examples/server/main.js', import.meta.url));
@@ -35,7 +35,7 @@ async function health(): Promise<{ downloads: number; pool: { pending: number } 
   return (await (await fetch(`${url}/healthz`)).json()) as { downloads: number; pool: { pending: number } };
 }
 
-async function until_idle(): Promise<void> {
+async function untilIdle(): Promise<void> {
   for (let i = 0; i < 200; i++) {
     const { downloads, pool } = await health();
     if (downloads === 0 && pool.pending === 0) return;
@@ -61,7 +61,7 @@ describe('GET /weights', () => {
     else if (query.includes('orthogonal')) init.orthogonal_(w, { generator });
     else init.ones_(w);
     const tensor = { name: 'weight', shape, dtype, bytes: w.data.byteLength };
-    const { head } = safetensors_layout([tensor], { format: 'pt' });
+    const { head } = safetensorsLayout([tensor], { format: 'pt' });
     expect(response.headers.get('content-length')).toBe(String(head.length + w.data.byteLength));
     const body = Buffer.from(await response.arrayBuffer());
     expect(body.equals(Buffer.concat([head, bytes(w)]))).toBe(true);
@@ -110,10 +110,10 @@ describe('GET /weights', () => {
     expect(busy.status).toBe(503);
     expect(busy.headers.get('retry-after')).toBe('1');
     await busy.body?.cancel();
-    const rss = await memory_of(server.pid);
+    const rss = await memoryOf(server.pid);
     if (rss !== undefined) expect(rss).toBeLessThan(400 << 20); // of 7.2 GB that were asked for
     for (const response of slow) response.destroy();
-    await until_idle();
+    await untilIdle();
   });
 
   test('a client that leaves stops its fill', async () => {
@@ -123,12 +123,12 @@ describe('GET /weights', () => {
       await sleep(i * 2);
       response.destroy();
     }
-    await until_idle();
+    await untilIdle();
     expect((await fetch(`${url}/weights?shape=3&init=ones`)).status).toBe(200);
   });
 });
 
-async function memory_of(pid: number | undefined): Promise<number | undefined> {
+async function memoryOf(pid: number | undefined): Promise<number | undefined> {
   const { readFile } = await import('node:fs/promises');
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''); // Linux only
   const found = /VmRSS:\s+(\d+) kB/.exec(status)?.[1];

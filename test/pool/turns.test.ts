@@ -34,16 +34,16 @@ describe('a truncated normal that is stopped', () => {
     const [generator, other] = [torch(2), torch(2)];
     const controller = new AbortController();
     const { signal } = controller;
-    let first_ended = false;
+    let firstEnded = false;
     const first = pool.init.trunc_normal_(pool.empty([10_000_000]), { generator }).then(() => {
-      first_ended = true;
+      firstEnded = true;
     });
     const uniform = outcome(pool.init.uniform_(pool.empty([1_000_000]), { generator, signal }));
     const truncated = outcome(pool.init.trunc_normal_(pool.empty([1_000_000]), { generator, signal }));
     const last = pool.init.normal_(pool.empty([1_000_003]), { generator });
     controller.abort('stop');
     expect([await uniform, await truncated]).toEqual(['stop', 'stop']);
-    expect(first_ended).toBe(false);
+    expect(firstEnded).toBe(false);
     await first;
     // The uniform one has taken its words, as everywhere; nobody knows how many the truncated one would have taken.
     init.trunc_normal_(empty([10_000_000]), { generator: other });
@@ -176,10 +176,10 @@ test('a key says where in its fill a tensor is', async () => {
   const whole = init.normal_(empty([400_000]), { generator: torch(7) });
   const { data } = pool.empty([300_000]);
   const [state, total] = [torch(7).get_state(), 400_000];
-  await pool.run_fill(data, 'float32', fill, { state, total, offset: 12_345 });
+  await pool.runFill(data, 'float32', fill, { state, total, offset: 12_345 });
   expect(data.every((x, i) => x === whole.data[i + 12_345])).toBe(true);
   for (const offset of [-1, 0.5, 100_001, 2 ** 53 - 1]) {
-    await expect(pool.run_fill(data, 'float32', fill, { state, total, offset })).rejects.toThrow(RangeError);
+    await expect(pool.runFill(data, 'float32', fill, { state, total, offset })).rejects.toThrow(RangeError);
   }
 });
 

@@ -8,7 +8,7 @@ import {
   seed,
   set_rng_state,
 } from '../../lib/random/generator.js';
-import { next_key } from '../support.js';
+import { nextKey } from '../support.js';
 
 const two64 = 2n ** 64n;
 
@@ -40,26 +40,26 @@ describe('Generator', () => {
 
   it('hands out streams 0, 1, 2, …, again from 0 after seeding', () => {
     const generator = new Generator({ seed: 3 });
-    expect(next_key(generator)).toEqual({ seed: 3n, stream: 0n });
-    expect(next_key(generator)).toEqual({ seed: 3n, stream: 1n });
-    expect(next_key(generator.manual_seed(3))).toEqual({ seed: 3n, stream: 0n });
+    expect(nextKey(generator)).toEqual({ seed: 3n, stream: 0n });
+    expect(nextKey(generator)).toEqual({ seed: 3n, stream: 1n });
+    expect(nextKey(generator.manual_seed(3))).toEqual({ seed: 3n, stream: 0n });
   });
 
   it('draws seeds that differ', () => {
     const generator = new Generator();
-    next_key(generator);
+    nextKey(generator);
     const seeds = new Set(Array.from({ length: 100 }, () => generator.seed()));
     expect(seeds.size).toBe(100);
     for (const drawn of seeds) expect(drawn >= 0n && drawn < two64).toBe(true);
     expect(seeds.has(generator.initial_seed())).toBe(true);
-    expect(next_key(generator).stream).toBe(0n);
+    expect(nextKey(generator).stream).toBe(0n);
     expect([...seeds].some((drawn) => drawn >= 2n ** 60n)).toBe(true);
   });
 
   it('writes its state as 32 bytes, the same ones for ever', () => {
     const generator = new Generator({ seed: 0x0123456789abcdefn });
-    next_key(generator);
-    next_key(generator);
+    nextKey(generator);
+    nextKey(generator);
     expect(Buffer.from(generator.get_state()).toString('hex')).toBe(
       '6e6e696e69740100efcdab896745230102000000000000000000000000000000',
     );
@@ -67,25 +67,25 @@ describe('Generator', () => {
 
   it('goes on from a state', () => {
     const one = new Generator({ seed: -9 });
-    next_key(one);
+    nextKey(one);
     const state = one.get_state();
-    const next = next_key(one);
+    const next = nextKey(one);
     expect(one.set_state(state)).toBe(one);
-    expect(next_key(one)).toEqual(next);
+    expect(nextKey(one)).toEqual(next);
     const other = new Generator();
-    expect(next_key(other.set_state(Buffer.from(state)))).toEqual(next);
+    expect(nextKey(other.set_state(Buffer.from(state)))).toEqual(next);
     const shared = new Uint8Array(new SharedArrayBuffer(32));
     shared.set(state);
-    expect(next_key(other.set_state(shared))).toEqual(next);
+    expect(nextKey(other.set_state(shared))).toEqual(next);
   });
 
   it('ends after 2^63 streams', () => {
     const state = new Generator().get_state();
     new DataView(state.buffer).setBigUint64(16, 2n ** 63n - 1n, true);
     const generator = new Generator().set_state(state);
-    expect(next_key(generator).stream).toBe(2n ** 63n - 1n);
-    expect(() => next_key(generator)).toThrow(RangeError);
-    expect(() => next_key(generator)).toThrow(/a number below 2\^63 for the next stream/);
+    expect(nextKey(generator).stream).toBe(2n ** 63n - 1n);
+    expect(() => nextKey(generator)).toThrow(RangeError);
+    expect(() => nextKey(generator)).toThrow(/a number below 2\^63 for the next stream/);
     expect(new Generator().set_state(generator.get_state()).get_state()).toEqual(generator.get_state());
   });
 
@@ -138,7 +138,7 @@ describe('Generator', () => {
   });
 
   const good = new Generator({ seed: 1 }).get_state();
-  const with_byte = (at: number, byte: number) => {
+  const withByte = (at: number, byte: number) => {
     const copy = Uint8Array.from(good);
     copy[at] = byte;
     return copy;
@@ -151,11 +151,11 @@ describe('Generator', () => {
     ['too few bytes', good.subarray(1), RangeError, /31 bytes/],
     ['no bytes', new Uint8Array(0), RangeError, /0 bytes/],
     ["PyTorch's 5056 bytes", new Uint8Array(5056), RangeError, /5056 bytes/],
-    ['another magic', with_byte(0, 0x4e), RangeError, /does not begin with 'nninit'/],
-    ['another format', with_byte(6, 2), RangeError, /format 2 is unknown/],
-    ['another engine', with_byte(7, 1), RangeError, /engine 1 is unknown/],
-    ['a stream beyond', with_byte(23, 0x81), RangeError, /beyond 2\^63/],
-    ['reserved bytes in use', with_byte(31, 1), RangeError, /reserved bytes/],
+    ['another magic', withByte(0, 0x4e), RangeError, /does not begin with 'nninit'/],
+    ['another format', withByte(6, 2), RangeError, /format 2 is unknown/],
+    ['another engine', withByte(7, 1), RangeError, /engine 1 is unknown/],
+    ['a stream beyond', withByte(23, 0x81), RangeError, /beyond 2\^63/],
+    ['reserved bytes in use', withByte(31, 1), RangeError, /reserved bytes/],
   ])('refuses %s for a state', (_, state, type, text) => {
     const generator = new Generator({ seed: 5 });
     const before = [generator.get_state(), get_rng_state()];
@@ -172,11 +172,11 @@ describe('the default generator', () => {
   it("is seeded and read by torch's names", () => {
     expect(manual_seed(11)).toBe(default_generator);
     expect(initial_seed()).toBe(11n);
-    next_key(default_generator);
+    nextKey(default_generator);
     const state = get_rng_state();
     const drawn = seed();
     expect(initial_seed()).toBe(drawn);
     set_rng_state(state);
-    expect(next_key(default_generator)).toEqual({ seed: 11n, stream: 1n });
+    expect(nextKey(default_generator)).toEqual({ seed: 11n, stream: 1n });
   });
 });

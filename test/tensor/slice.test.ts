@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { check_slice, grid_of, runs_of, type Slice, shape_of_slice } from '../../lib/tensor/slice.js';
+import { checkSlice, gridOf, runsOf, type Slice, shapeOfSlice } from '../../lib/tensor/slice.js';
 
 const slices = fc
   .array(fc.nat(5), { maxLength: 5 })
@@ -36,13 +36,13 @@ test('the runs of any part of any slice are its elements, in order', () => {
       const begin = a % (expected.length + 1);
       const end = begin + (b % (expected.length - begin + 1));
       const found: number[] = [];
-      for (const run of runs_of(slice, begin, end)) {
+      for (const run of runsOf(slice, begin, end)) {
         expect(run.at).toBe(found.length);
         expect(run.length).toBeGreaterThan(0);
         for (let i = 0; i < run.length; i++) found.push(run.begin + i);
       }
       expect(found).toEqual(expected.slice(begin, end));
-      expect(shape_of_slice(slice).reduce((product, n) => product * n, 1)).toBe(expected.length);
+      expect(shapeOfSlice(slice).reduce((product, n) => product * n, 1)).toBe(expected.length);
     }),
     { numRuns: 1000 },
   );
@@ -50,7 +50,7 @@ test('the runs of any part of any slice are its elements, in order', () => {
 
 test('dimensions that memory does not tell apart are one run', () => {
   const runs = (shape: number[], ranges: Slice['ranges']) => {
-    const grid = grid_of({ shape, ranges });
+    const grid = gridOf({ shape, ranges });
     return [grid?.offset, grid?.length, grid?.loops.map(({ count, stride }) => [count, stride])];
   };
   expect(runs([8, 4, 6], [])).toEqual([0, 192, []]);
@@ -74,21 +74,21 @@ test('dimensions that memory does not tell apart are one run', () => {
     ],
   ]);
   expect(runs([], [])).toEqual([0, 1, []]);
-  expect(grid_of({ shape: [3, 0], ranges: [] })).toBeUndefined();
+  expect(gridOf({ shape: [3, 0], ranges: [] })).toBeUndefined();
 });
 
 test('indices beyond 2^32 are exact', () => {
   const slice = { shape: [2 ** 20, 2 ** 30], ranges: [{ dim: 1, start: 2 ** 29 + 1, length: 3 }] };
   const last = 3 * (2 ** 20 - 1);
-  expect([...runs_of(slice, last + 1, last + 3)]).toEqual([
+  expect([...runsOf(slice, last + 1, last + 3)]).toEqual([
     { begin: (2 ** 20 - 1) * 2 ** 30 + 2 ** 29 + 2, length: 2, at: 0 },
   ]);
 });
 
 test('a slice is checked, and a negative dim counts from the end', () => {
   const ranges = [{ dim: -1, start: 2, length: 3 }];
-  expect(check_slice('f', [4, 5], ranges)).toEqual({ shape: [4, 5], ranges: [{ dim: 1, start: 2, length: 3 }] });
-  const refuse = (shape: unknown, given: unknown) => expect(() => check_slice('f', shape, given));
+  expect(checkSlice('f', [4, 5], ranges)).toEqual({ shape: [4, 5], ranges: [{ dim: 1, start: 2, length: 3 }] });
+  const refuse = (shape: unknown, given: unknown) => expect(() => checkSlice('f', shape, given));
   refuse([4, 5], { dim: 0 }).toThrow(/^f: expected an array of \{ dim, start, length \} for ranges, but received/);
   refuse([4, 5], [null]).toThrow(/^f: expected an object \{ dim, start, length \} for ranges\[0\]/);
   refuse([4, 5], [{ dim: 2, start: 0, length: 1 }]).toThrow(/^f: expected an integer from -2 to 1 for ranges\[0\].dim/);

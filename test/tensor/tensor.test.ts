@@ -2,15 +2,15 @@ import { runInNewContext } from 'node:vm';
 import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { describe, expect, it } from 'vitest';
 import type { Dtype } from '../../lib/core/dtype.js';
-import { as_tensor, empty, tensor } from '../../lib/tensor/tensor.js';
+import { asTensor, empty, tensor } from '../../lib/tensor/tensor.js';
 import { detach, ResizableBuffer } from '../support.js';
 
-const shape_of_message = /^(empty|tensor|f): expected .+ for .+, but received .+ of type .+$/;
+const shapeOfMessage = /^(empty|tensor|f): expected .+ for .+, but received .+ of type .+$/;
 
-function expect_refused(call: () => unknown, type: new (message: string) => Error, text: RegExp): void {
+function expectRefused(call: () => unknown, type: new (message: string) => Error, text: RegExp): void {
   expect(call).toThrow(type);
   expect(call).toThrow(text);
-  expect(call).toThrow(shape_of_message);
+  expect(call).toThrow(shapeOfMessage);
 }
 
 describe('empty', () => {
@@ -70,7 +70,7 @@ describe('empty', () => {
     [[[2], 'float32'], TypeError, /a plain object for options/],
     [[[2], null], TypeError, /a plain object for options, but received null/],
   ])('refuses %s', (args, type, text) => {
-    expect_refused(() => (empty as (...args: unknown[]) => unknown)(...args), type, text);
+    expectRefused(() => (empty as (...args: unknown[]) => unknown)(...args), type, text);
   });
 });
 
@@ -140,53 +140,53 @@ describe('tensor', () => {
       /received 'type'.*did you mean 'dtype'/,
     ],
   ])('refuses %s', (_, args, type, text) => {
-    expect_refused(() => (tensor as (...args: unknown[]) => unknown)(...args), type, text);
+    expectRefused(() => (tensor as (...args: unknown[]) => unknown)(...args), type, text);
   });
 });
 
-describe('as_tensor', () => {
+describe('asTensor', () => {
   it('reads nninit, plain objects, and onnxruntime', () => {
     const data = new Float32Array(6);
     const read = { data, shape: [2, 3], dtype: 'float32', size: 6 };
-    expect(as_tensor('f', tensor(data, [2, 3]))).toEqual(read);
-    expect(as_tensor('f', { data, shape: [2, 3] })).toEqual(read);
-    expect(as_tensor('f', { data, dims: [2, 3], type: 'float32' })).toEqual(read);
-    const foreign = as_tensor('f', new OrtTensor('float32', data, [2, 3]));
+    expect(asTensor('f', tensor(data, [2, 3]))).toEqual(read);
+    expect(asTensor('f', { data, shape: [2, 3] })).toEqual(read);
+    expect(asTensor('f', { data, dims: [2, 3], type: 'float32' })).toEqual(read);
+    const foreign = asTensor('f', new OrtTensor('float32', data, [2, 3]));
     expect(foreign).toEqual(read);
     expect(foreign.data).toBe(data);
-    expect(as_tensor('f', new OrtTensor('float64', new Float64Array(2), [2])).dtype).toBe('float64');
-    expect(as_tensor('f', new OrtTensor('float16', new Uint16Array(2), [2])).dtype).toBe('float16');
+    expect(asTensor('f', new OrtTensor('float64', new Float64Array(2), [2])).dtype).toBe('float64');
+    expect(asTensor('f', new OrtTensor('float16', new Uint16Array(2), [2])).dtype).toBe('float16');
   });
 
   it.runIf('Float16Array' in globalThis)("sees a Float16Array's bytes", () => {
     const made = new (globalThis as unknown as { Float16Array: new (n: number) => Uint16Array }).Float16Array(4);
-    const { data, dtype } = as_tensor('f', { data: made, shape: [4] });
+    const { data, dtype } = asTensor('f', { data: made, shape: [4] });
     expect(dtype).toBe('float16');
     expect(data).toBeInstanceOf(Uint16Array);
     data[1] = 0x3c00;
     expect(made[1]).toBe(1);
-    expect_refused(() => as_tensor('f', { data: made, shape: [4], dtype: 'bfloat16' }), TypeError, /a Uint16Array/);
+    expectRefused(() => asTensor('f', { data: made, shape: [4], dtype: 'bfloat16' }), TypeError, /a Uint16Array/);
   });
 
   it('notices memory that is gone', () => {
     const data = new Float32Array(4);
     const made = tensor(data);
     detach(data);
-    expect_refused(() => as_tensor('f', made), RangeError, /for data, but received 0 elements.*detached/);
+    expectRefused(() => asTensor('f', made), RangeError, /for data, but received 0 elements.*detached/);
   });
 
   it('notices memory that shrank', () => {
     const buffer = new ResizableBuffer(16, { maxByteLength: 64 });
     const fixed = tensor(new Float32Array(buffer, 0, 4));
     const tracking = { data: new Float32Array(buffer), shape: [4] };
-    expect(as_tensor('f', fixed).size).toBe(4);
+    expect(asTensor('f', fixed).size).toBe(4);
     buffer.resize(8);
     for (const made of [fixed, tracking]) {
-      expect_refused(() => as_tensor('f', made), RangeError, /4 elements.* for data.*may have shrunk/);
+      expectRefused(() => asTensor('f', made), RangeError, /4 elements.* for data.*may have shrunk/);
     }
     buffer.resize(64);
-    expect(as_tensor('f', fixed).size).toBe(4);
-    expect_refused(() => as_tensor('f', tracking), RangeError, /received 16 elements/);
+    expect(asTensor('f', fixed).size).toBe(4);
+    expectRefused(() => asTensor('f', tracking), RangeError, /received 16 elements/);
   });
 
   const data = new Float32Array(2);
@@ -221,6 +221,6 @@ describe('as_tensor', () => {
     ['sizes as text', { data, shape: ['2'] }, TypeError, /shape\[0\]/],
     ['null for a dtype', { data, shape: [2], dtype: 'torch.float32' as Dtype }, RangeError, /did you mean 'float32'/],
   ])('refuses %s', (_, value, type, text) => {
-    expect_refused(() => as_tensor('f', value), type, text);
+    expectRefused(() => asTensor('f', value), type, text);
   });
 });

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { quoted } from '../../../lib/core/check.js';
 import { InputError } from '../../../lib/core/errors.js';
-import { package_file } from '../../../lib/core/package-files.js';
-import { ask, type Command, child_command } from '../process.js';
-import { type PeerJob, type PeerMeasured, peer_measured_schema } from '../schema.js';
+import { packageFile } from '../../../lib/core/package-files.js';
+import { ask, type Command, childCommand } from '../process.js';
+import { type PeerJob, type PeerMeasured, peerMeasuredSchema } from '../schema.js';
 
-const script = (name: string) => package_file(`bench/peers/${name}`);
+const script = (name: string) => packageFile(`bench/peers/${name}`);
 
 interface Peer {
   readonly label: string;
@@ -23,13 +23,13 @@ export const peers = {
 } as const satisfies Readonly<Record<string, Peer>>;
 
 export type PeerName = keyof typeof peers;
-export const peer_names = Object.keys(peers) as PeerName[];
+export const peerNames = Object.keys(peers) as PeerName[];
 
 /** The names in a list, checked. */
-export function parse_peers(names: readonly string[]): PeerName[] {
+export function parsePeers(names: readonly string[]): PeerName[] {
   return names.map((name) => {
     if (Object.hasOwn(peers, name)) return name as PeerName;
-    throw new InputError(`bench: expected peers among ${quoted(peer_names)}, but received '${name}' of type string`);
+    throw new InputError(`bench: expected peers among ${quoted(peerNames)}, but received '${name}' of type string`);
   });
 }
 
@@ -47,12 +47,12 @@ function command(name: PeerName, python: string | undefined, job?: PeerJob): Com
     case 'tfjs':
       return { program: process.execPath, args: [script('tfjs.js'), ...text] };
     case 'loop':
-      return child_command('loop', job);
+      return childCommand('loop', job);
   }
 }
 
 /** The last line of an error, in which Python and Node say what is missing. */
-function last_line(error: unknown): string {
+function lastLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const missing = /No module named '?([\w.]+)'?|Cannot find package '([^']+)'/.exec(text);
   if (missing !== null) return `${missing[1] ?? missing[2]} is not installed`;
@@ -60,7 +60,7 @@ function last_line(error: unknown): string {
 }
 
 /** A peer and its version, or why it is not there. */
-export async function find_peer(
+export async function findPeer(
   name: PeerName,
   python: string | undefined,
   signal?: AbortSignal,
@@ -72,23 +72,23 @@ export async function find_peer(
     return 'not installed (npm install in bench/)';
   }
   try {
-    const answer = await ask(label, command(name, python), peer_measured_schema, signal);
+    const answer = await ask(label, command(name, python), peerMeasuredSchema, signal);
     return 'version' in answer ? { name, label, version: answer.version } : 'it gave no version';
   } catch (error) {
     signal?.throwIfAborted();
-    return last_line(error);
+    return lastLine(error);
   }
 }
 
 /** Runs one job of a peer in a process of its own. */
-export function ask_peer(
+export function askPeer(
   name: PeerName,
   python: string | undefined,
   job: PeerJob,
   signal?: AbortSignal,
 ): Promise<PeerMeasured> {
   const title = `${peers[name].label}, ${job.fill} ${job.dtype}`;
-  return ask(title, command(name, python, job), peer_measured_schema, signal);
+  return ask(title, command(name, python, job), peerMeasuredSchema, signal);
 }
 
 const steers =

@@ -7,7 +7,7 @@ function normal(): number {
   return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 }
 
-function trunc_normal(): number {
+function truncNormal(): number {
   for (;;) {
     const z = normal();
     if (z >= -2 && z <= 2) return z;
@@ -23,7 +23,7 @@ const moments: Partial<Record<SubjectName, readonly [number, number]>> = {
 };
 
 /** Refuses values that a fill cannot have written. Of fewer than 10,000 elements nothing can be said. */
-export function check_moments(fill: SubjectName, data: Float32Array | Float64Array): void {
+export function checkMoments(fill: SubjectName, data: Float32Array | Float64Array): void {
   const expected = moments[fill];
   if (expected === undefined || data.length < 10_000) return;
   const values = data.subarray(0, 100_000);
@@ -50,12 +50,12 @@ const loops: Partial<Record<SubjectName, Loop>> = {
     for (let i = 0; i < data.length; i++) data[i] = normal();
   },
   trunc_normal: (data) => {
-    for (let i = 0; i < data.length; i++) data[i] = trunc_normal();
+    for (let i = 0; i < data.length; i++) data[i] = truncNormal();
   },
 };
 
 /** What one writes without a library: a loop over a typed array, with Math.random. */
-export function measure_loop({ fill, dtype, log2, rounds, seconds }: PeerJob): PeerMeasured {
+export function measureLoop({ fill, dtype, log2, rounds, seconds }: PeerJob): PeerMeasured {
   const loop = loops[fill];
   if (loop === undefined) return { unsupported: `no plain loop for ${fill}` };
   if (dtype !== 'float32' && dtype !== 'float64') return { unsupported: `JavaScript has no ${dtypes[dtype].name}` };
@@ -69,6 +69,6 @@ export function measure_loop({ fill, dtype, log2, rounds, seconds }: PeerJob): P
     for (let i = 0; i < calls; i++) loop(data);
     samples.push(Number(process.hrtime.bigint() - start) / calls / data.length);
   }
-  check_moments(fill, data);
+  checkMoments(fill, data);
   return { samples };
 }

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { InputError, InterruptedError } from '../../core/errors.js';
-import { stored_dtypes, stored_elements } from '../../core/stored-dtype.js';
+import { storedDtypes, storedElements } from '../../core/stored-dtype.js';
 import type { FileHeader } from '../../formats/reader.js';
 import { unreadable } from '../../formats/safetensors/read-header.js';
 import type { Pair } from '../verify/match.js';
@@ -15,7 +15,7 @@ export interface Piece {
 
 export interface ReadOptions {
   /** Bytes read at a time, and the most of a piece; rounded up to a multiple of 8. */
-  readonly chunk_bytes?: number | undefined;
+  readonly chunkBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -26,10 +26,10 @@ interface Chunk {
   readonly parts: { readonly pair: Pair; readonly begin: number; readonly at: number; readonly bytes: number }[];
 }
 
-const default_chunk_bytes = 4 * 2 ** 20;
+const defaultChunkBytes = 4 * 2 ** 20;
 
 /** Chunks that are being read while one is worked on. */
-const reads_ahead = 3;
+const readsAhead = 3;
 
 /**
  * Reads the tensors' bytes file after file, each once and in its order, small ones several at a time, always a few chunks ahead of
@@ -42,13 +42,13 @@ export async function* pieces(
   options: ReadOptions = {},
 ): AsyncGenerator<Piece, void, undefined> {
   const total = pairs.reduce((sum, { found }) => sum + found.offsets[1] - found.offsets[0], 0);
-  const wanted = Math.min(total, options.chunk_bytes ?? default_chunk_bytes);
+  const wanted = Math.min(total, options.chunkBytes ?? defaultChunkBytes);
   const size = Math.ceil(Math.max(8, wanted) / 8) * 8;
-  const buffers = Array.from({ length: reads_ahead + 1 }, () => new Uint8Array(size));
-  for (const [file, list] of by_file(pairs)) yield* pieces_of_file(file, [...chunks_of(list, size)], buffers, options);
+  const buffers = Array.from({ length: readsAhead + 1 }, () => new Uint8Array(size));
+  for (const [file, list] of byFile(pairs)) yield* piecesOfFile(file, [...chunksOf(list, size)], buffers, options);
 }
 
-function by_file(pairs: readonly Pair[]): Map<FileHeader, Pair[]> {
+function byFile(pairs: readonly Pair[]): Map<FileHeader, Pair[]> {
   const files = new Map<FileHeader, Pair[]>();
   for (const pair of pairs) {
     const list = files.get(pair.found.file);
@@ -59,27 +59,27 @@ function by_file(pairs: readonly Pair[]): Map<FileHeader, Pair[]> {
 }
 
 /** @param buffers one for each chunk that is being read, and one for the chunk that is worked on */
-async function* pieces_of_file(
+async function* piecesOfFile(
   file: FileHeader,
   chunks: readonly Chunk[],
   buffers: readonly Uint8Array[],
   { signal }: ReadOptions,
 ): AsyncGenerator<Piece, void, undefined> {
-  const handle = await open_file(file.path);
+  const handle = await openFile(file.path);
   const reading: Promise<Uint8Array>[] = [];
   const begin = (i: number): void => {
     const chunk = chunks[i];
     const buffer = buffers[i % buffers.length];
     if (chunk === undefined || buffer === undefined) return;
-    const read = read_fully(handle, file, buffer.subarray(0, chunk.bytes), file.data_offset + chunk.position);
+    const read = readFully(handle, file, buffer.subarray(0, chunk.bytes), file.dataOffset + chunk.position);
     read.catch(() => {}); // it is looked at when its turn comes
     reading[i] = read;
   };
   try {
-    for (let i = 0; i < reads_ahead; i++) begin(i);
+    for (let i = 0; i < readsAhead; i++) begin(i);
     for (const [i, { parts }] of chunks.entries()) {
       if (signal?.aborted) throw new InterruptedError(file.path, signal.reason);
-      begin(i + reads_ahead);
+      begin(i + readsAhead);
       const bytes = await (reading[i] as Promise<Uint8Array>);
       for (const part of parts) {
         yield { pair: part.pair, begin: part.begin, bytes: bytes.subarray(part.at, part.at + part.bytes) };
@@ -91,7 +91,7 @@ async function* pieces_of_file(
   }
 }
 
-async function open_file(path: string): Promise<FileHandle> {
+async function openFile(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (cause) {
@@ -99,12 +99,12 @@ async function open_file(path: string): Promise<FileHandle> {
   }
 }
 
-function* chunks_of(pairs: readonly Pair[], size: number): Generator<Chunk, void, undefined> {
+function* chunksOf(pairs: readonly Pair[], size: number): Generator<Chunk, void, undefined> {
   let chunk: Chunk | undefined;
   for (const pair of pairs) {
     const [first, last] = pair.found.offsets;
     const { dtype } = pair.planned;
-    const element = stored_dtypes[dtype].bytes;
+    const element = storedDtypes[dtype].bytes;
     for (let at = first; at < last; ) {
       const follows = chunk !== undefined && chunk.position + chunk.bytes === at;
       if (chunk !== undefined && !(follows && size - chunk.bytes >= element)) {
@@ -114,7 +114,7 @@ function* chunks_of(pairs: readonly Pair[], size: number): Generator<Chunk, void
       chunk ??= { position: at, bytes: 0, parts: [] };
       const room = Math.floor((size - chunk.bytes) / element) * element;
       const bytes = Math.min(last - at, room);
-      chunk.parts.push({ pair, begin: stored_elements(dtype, at - first), at: chunk.bytes, bytes });
+      chunk.parts.push({ pair, begin: storedElements(dtype, at - first), at: chunk.bytes, bytes });
       chunk.bytes += bytes;
       at += bytes;
     }
@@ -122,7 +122,7 @@ function* chunks_of(pairs: readonly Pair[], size: number): Generator<Chunk, void
   if (chunk !== undefined) yield chunk;
 }
 
-async function read_fully(
+async function readFully(
   handle: FileHandle,
   file: FileHeader,
   bytes: Uint8Array,

@@ -40,18 +40,18 @@ export function match(checkpoint: Checkpoint, tensors: readonly ResolvedTensor[]
   const differences: Difference[] = tensors.flatMap((tensor) => {
     if (checkpoint.tensors.has(tensor.name)) return [];
     return [
-      { tensor: tensor.name, problem: 'missing' as const, expected: `${tensor.dtype} ${shape_text(tensor.shape)}` },
+      { tensor: tensor.name, problem: 'missing' as const, expected: `${tensor.dtype} ${shapeText(tensor.shape)}` },
     ];
   });
   const pairs: Pair[] = [];
   for (const found of checkpoint.tensors.values()) {
     const tensor = planned.get(found.name);
     if (tensor === undefined) {
-      const text = `${found.dtype} ${shape_text(found.shape)}`;
+      const text = `${found.dtype} ${shapeText(found.shape)}`;
       differences.push({ tensor: found.name, problem: 'unexpected', found: text });
       continue;
     }
-    const shapes = [shape_text(tensor.shape), shape_text(found.shape)] as const;
+    const shapes = [shapeText(tensor.shape), shapeText(found.shape)] as const;
     if (shapes[0] !== shapes[1]) {
       differences.push({ tensor: found.name, problem: 'shape', expected: shapes[0], found: shapes[1] });
     } else if (tensor.dtype !== found.dtype) {
@@ -64,6 +64,6 @@ export function match(checkpoint: Checkpoint, tensors: readonly ResolvedTensor[]
 }
 
 /** [2, 3], [] */
-export function shape_text(shape: readonly number[]): string {
+export function shapeText(shape: readonly number[]): string {
   return `[${shape.join(', ')}]`;
 }

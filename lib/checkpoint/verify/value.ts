@@ -1,8 +1,8 @@
-import { type StoredDtype, stored_dtypes } from '../../core/stored-dtype.js';
+import { type StoredDtype, storedDtypes } from '../../core/stored-dtype.js';
 import { widen } from '../../native/addon.js';
 
 /** One element of a file, as text: a number, a boolean, or its bytes in hexadecimal where it is neither. */
-export function element_text(bytes: Uint8Array, dtype: StoredDtype): string {
+export function elementText(bytes: Uint8Array, dtype: StoredDtype): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const number = (value: number): string => (Object.is(value, -0) ? '-0' : String(value));
   switch (dtype) {
@@ -41,7 +41,7 @@ export function element_text(bytes: Uint8Array, dtype: StoredDtype): string {
 
 /** Elements of less than a byte, whole packs of them, as a byte each; the first is in the lowest bits. */
 export function unpacked(bytes: Uint8Array, dtype: StoredDtype): Uint8Array {
-  const { pack, bytes: size } = stored_dtypes[dtype];
+  const { pack, bytes: size } = storedDtypes[dtype];
   const bits = (8 * size) / pack;
   const out = new Uint8Array((bytes.length / size) * pack);
   for (let i = 0; i < out.length; i++) {

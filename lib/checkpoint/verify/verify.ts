@@ -1,13 +1,13 @@
-import { is_whole } from '../../core/fill.js';
-import { type StoredDtype, stored_bytes, stored_dtypes } from '../../core/stored-dtype.js';
+import { isWhole } from '../../core/fill.js';
+import { type StoredDtype, storedBytes, storedDtypes } from '../../core/stored-dtype.js';
 import type { Checkpoint } from '../../formats/reader.js';
 import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import { pieces, type ReadOptions } from '../read/read.js';
-import { fill_part } from '../virtual/fill-part.js';
-import { check_whole, whole_memory } from '../virtual/whole.js';
+import { fillPart } from '../virtual/fill-part.js';
+import { checkWhole, wholeMemory } from '../virtual/whole.js';
 import { type Difference, match, type Pair } from './match.js';
-import { element_text, unpacked } from './value.js';
+import { elementText, unpacked } from './value.js';
 
 export type { Difference } from './match.js';
 
@@ -15,7 +15,7 @@ export interface VerifyOptions extends ReadOptions {
   /** Native threads that make what is planned; by default the number of set_num_threads. */
   readonly threads?: number | undefined;
   /** Called with the bytes of tensors that have been read and compared. */
-  readonly on_progress?: ((compared: number) => void) | undefined;
+  readonly onProgress?: ((compared: number) => void) | undefined;
 }
 
 /** What a comparison found. */
@@ -28,7 +28,7 @@ export interface Verified {
 }
 
 /** Bytes of the tensors that a comparison will read. */
-export function comparable_bytes(checkpoint: Checkpoint, tensors: readonly ResolvedTensor[]): number {
+export function comparableBytes(checkpoint: Checkpoint, tensors: readonly ResolvedTensor[]): number {
   return match(checkpoint, tensors).pairs.reduce((sum, { planned }) => sum + planned.bytes, 0);
 }
 
@@ -38,19 +38,19 @@ export function comparable_bytes(checkpoint: Checkpoint, tensors: readonly Resol
  *
  * @throws InputError (ERR_NNINIT_READ) where a file cannot be read; InterruptedError after `signal`
  */
-export async function verify_checkpoint(
+export async function verifyCheckpoint(
   checkpoint: Checkpoint,
   tensors: readonly ResolvedTensor[],
   options: VerifyOptions & { readonly keys: Keys },
 ): Promise<Verified> {
-  check_whole(tensors);
+  checkWhole(tensors);
   const { pairs, differences } = match(checkpoint, tensors);
   const comparison = new Comparison(options.keys, options.threads ?? 0);
   let bytes = 0;
   for await (const piece of pieces(pairs, options)) {
     comparison.compare(piece.pair, piece.begin, piece.bytes);
     bytes += piece.bytes.length;
-    options.on_progress?.(bytes);
+    options.onProgress?.(bytes);
   }
   return { tensors: tensors.length, bytes, differences: [...differences, ...comparison.differences()] };
 }
@@ -80,51 +80,51 @@ export class Comparison {
     const expected = this.#expected(planned, begin, bytes.length);
     if (Buffer.compare(bytes, expected) === 0) return;
     const [one, other, size] = separate(bytes, expected, planned.dtype);
-    const { first, count } = differing_elements(one, other, size);
+    const { first, count } = differingElements(one, other, size);
     const known = this.#found.get(planned);
     if (known !== undefined) {
       known.differing += count;
       return;
     }
-    const text = (from: Uint8Array) => element_text(from.subarray(first * size, (first + 1) * size), planned.dtype);
+    const text = (from: Uint8Array) => elementText(from.subarray(first * size, (first + 1) * size), planned.dtype);
     const facts = { expected: text(other), found: text(one), differing: count };
     this.#found.set(planned, { element: begin + first, ...facts });
   }
 
   differences(): Difference[] {
     return Array.from(this.#found, ([{ name, shape, elements }, { element, ...facts }]) => {
-      return { tensor: name, problem: 'values', elements, element, index: index_of(element, shape), ...facts };
+      return { tensor: name, problem: 'values', elements, element, index: indexOf(element, shape), ...facts };
     });
   }
 
   #expected(tensor: ResolvedTensor, begin: number, length: number): Uint8Array {
     const key = this.#keys.of(tensor);
-    if (is_whole(tensor.fill) && length < tensor.bytes) {
+    if (isWhole(tensor.fill) && length < tensor.bytes) {
       if (this.#whole?.tensor !== tensor) {
         this.#whole = undefined; // before the next one takes its memory
-        this.#whole = { tensor, bytes: new Uint8Array(whole_memory(tensor.name, tensor.bytes)) };
-        fill_part(tensor, this.#whole.bytes, 0, key, this.#threads);
+        this.#whole = { tensor, bytes: new Uint8Array(wholeMemory(tensor.name, tensor.bytes)) };
+        fillPart(tensor, this.#whole.bytes, 0, key, this.#threads);
       }
-      const at = stored_bytes(tensor.dtype, begin);
+      const at = storedBytes(tensor.dtype, begin);
       return this.#whole.bytes.subarray(at, at + length);
     }
     if (this.#memory.length < length) this.#memory = new Uint8Array(length);
     const expected = this.#memory.subarray(0, length);
-    fill_part(tensor, expected, begin, key, this.#threads);
+    fillPart(tensor, expected, begin, key, this.#threads);
     return expected;
   }
 }
 
 /** Two pieces of a tensor, and the bytes of an element in them: one where elements of less than a byte had to be unpacked. */
 function separate(a: Uint8Array, b: Uint8Array, dtype: StoredDtype): readonly [Uint8Array, Uint8Array, number] {
-  const { pack, bytes } = stored_dtypes[dtype];
+  const { pack, bytes } = storedDtypes[dtype];
   return pack === 1 ? [a, b, bytes] : [unpacked(a, dtype), unpacked(b, dtype), 1];
 }
 
 /** The first element that differs, and how many do. */
-function differing_elements(a: Uint8Array, b: Uint8Array, size: number): { first: number; count: number } {
+function differingElements(a: Uint8Array, b: Uint8Array, size: number): { first: number; count: number } {
   // Copies, which are aligned; elements of eight bytes are two words.
-  const [one, other] = [words_of(a, size), words_of(b, size)];
+  const [one, other] = [wordsOf(a, size), wordsOf(b, size)];
   const words = Math.max(1, size / 4);
   let first = -1;
   let count = 0;
@@ -140,14 +140,14 @@ function differing_elements(a: Uint8Array, b: Uint8Array, size: number): { first
   return { first, count };
 }
 
-function words_of(bytes: Uint8Array, size: number): Uint8Array | Uint16Array | Uint32Array {
+function wordsOf(bytes: Uint8Array, size: number): Uint8Array | Uint16Array | Uint32Array {
   const copy = bytes.slice();
   if (size === 1) return copy;
   return size === 2 ? new Uint16Array(copy.buffer) : new Uint32Array(copy.buffer);
 }
 
 /** The index by dimension of an element that is counted from the first. */
-export function index_of(element: number, shape: readonly number[]): number[] {
+export function indexOf(element: number, shape: readonly number[]): number[] {
   let rest = element;
   return shape
     .toReversed()

@@ -1,8 +1,8 @@
-import { is_whole } from '../../core/fill.js';
-import { stored_bytes, stored_dtypes } from '../../core/stored-dtype.js';
+import { isWhole } from '../../core/fill.js';
+import { storedBytes, storedDtypes } from '../../core/stored-dtype.js';
 import type { Key } from '../../native/addon.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
-import { fill_part } from './fill-part.js';
+import { fillPart } from './fill-part.js';
 
 /** A tensor with its place in the data of a file. */
 export type PlacedTensor = ResolvedTensor & { readonly offset: number };
@@ -23,10 +23,10 @@ export interface Chunk<T extends PlacedTensor = PlacedTensor> {
 }
 
 /**
- * Cuts the data of a file into chunks of at most `chunk_bytes` (a multiple of 8). Small tensors share a chunk, large ones are cut
+ * Cuts the data of a file into chunks of at most `chunkBytes` (a multiple of 8). Small tensors share a chunk, large ones are cut
  * where a chunk ends. Only a tensor that cannot be cut (orthogonal, sparse) and is larger gets a larger chunk, of its own.
  */
-export function* cut<T extends PlacedTensor>(tensors: readonly T[], chunk_bytes: number): Generator<Chunk<T>> {
+export function* cut<T extends PlacedTensor>(tensors: readonly T[], chunkBytes: number): Generator<Chunk<T>> {
   let segments: Segment<T>[] = [];
   let position = 0;
   let bytes = 0;
@@ -39,10 +39,10 @@ export function* cut<T extends PlacedTensor>(tensors: readonly T[], chunk_bytes:
   };
   for (const tensor of tensors) {
     if (tensor.elements === 0) continue;
-    const { pack, bytes: size } = stored_dtypes[tensor.dtype];
-    if (is_whole(tensor.fill) && tensor.bytes > chunk_bytes - bytes) {
+    const { pack, bytes: size } = storedDtypes[tensor.dtype];
+    if (isWhole(tensor.fill) && tensor.bytes > chunkBytes - bytes) {
       if (bytes > 0) yield take();
-      if (tensor.bytes > chunk_bytes) {
+      if (tensor.bytes > chunkBytes) {
         segments = [{ tensor, begin: 0, end: tensor.elements, at: 0 }];
         bytes = tensor.bytes;
         yield take();
@@ -50,12 +50,12 @@ export function* cut<T extends PlacedTensor>(tensors: readonly T[], chunk_bytes:
       }
     }
     for (let begin = 0; begin < tensor.elements; ) {
-      const end = Math.min(tensor.elements, begin + Math.floor((chunk_bytes - bytes) / size) * pack);
+      const end = Math.min(tensor.elements, begin + Math.floor((chunkBytes - bytes) / size) * pack);
       if (end > begin) segments.push({ tensor, begin, end, at: bytes });
-      bytes += stored_bytes(tensor.dtype, end - begin);
+      bytes += storedBytes(tensor.dtype, end - begin);
       begin = end;
       // Less than an element of room counts as full: those that must be aligned only get smaller, and a chunk holds a multiple of 8.
-      if (chunk_bytes - bytes < size) yield take();
+      if (chunkBytes - bytes < size) yield take();
     }
   }
   if (bytes > 0) yield take();
@@ -65,9 +65,9 @@ export function* cut<T extends PlacedTensor>(tensors: readonly T[], chunk_bytes:
 export type KeyedTensor = PlacedTensor & { readonly key: Key };
 
 /** Fills the memory of a chunk. */
-export function fill_chunk(chunk: Chunk<KeyedTensor>, memory: ArrayBuffer, threads: number): void {
+export function fillChunk(chunk: Chunk<KeyedTensor>, memory: ArrayBuffer, threads: number): void {
   for (const { tensor, begin, end, at } of chunk.segments) {
-    const bytes = new Uint8Array(memory, at, stored_bytes(tensor.dtype, end - begin));
-    fill_part(tensor, bytes, begin, tensor.key, threads);
+    const bytes = new Uint8Array(memory, at, storedBytes(tensor.dtype, end - begin));
+    fillPart(tensor, bytes, begin, tensor.key, threads);
   }
 }

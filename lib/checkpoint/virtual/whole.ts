@@ -1,7 +1,7 @@
 import { kMaxLength } from 'node:buffer';
 import { InputError } from '../../core/errors.js';
-import { is_whole } from '../../core/fill.js';
-import { elements_of } from '../../core/shape.js';
+import { isWhole } from '../../core/fill.js';
+import { elementsOf } from '../../core/shape.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 
 /**
@@ -9,11 +9,11 @@ import type { ResolvedTensor } from '../../plan/plan.js';
  *
  * @param limit bytes, and elements of the whole of which a slice is taken
  */
-export function check_whole(tensors: readonly ResolvedTensor[], limit = kMaxLength): void {
+export function checkWhole(tensors: readonly ResolvedTensor[], limit = kMaxLength): void {
   for (const { name, fill, slice, shape, bytes } of tensors) {
-    if (!is_whole(fill)) continue;
+    if (!isWhole(fill)) continue;
     const whole = slice?.shape ?? shape;
-    const elements = elements_of(whole);
+    const elements = elementsOf(whole);
     if (bytes <= limit && elements <= limit) continue;
     const given = `[${whole}] takes ${bytes <= limit ? `${elements} elements` : `${bytes} bytes`}`;
     const most = `at most ${limit} bytes, which is what Node.js ${process.version} holds in one piece`;
@@ -24,7 +24,7 @@ export function check_whole(tensors: readonly ResolvedTensor[], limit = kMaxLeng
 }
 
 /** Memory for a tensor that is made whole. */
-export function whole_memory(name: string, bytes: number): ArrayBuffer {
+export function wholeMemory(name: string, bytes: number): ArrayBuffer {
   try {
     return new ArrayBuffer(bytes);
   } catch (cause) {

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { error_code } from '../../core/errors.js';
-import { compiled_file } from '../../core/package-files.js';
-import { ask_to_stop, type Job, work_on } from './work.js';
+import { errorCode } from '../../core/errors.js';
+import { compiledFile } from '../../core/package-files.js';
+import { askToStop, type Job, workOn } from './work.js';
 import type { Answer, SentError } from './worker.js';
 
 /** Those who write a job's chunks. */
@@ -17,27 +17,27 @@ export interface Crew {
 /**
  * So many worker threads, or as many as the system gives; or this thread alone.
  *
- * @param on_chunk called after each chunk that this thread has written
+ * @param onChunk called after each chunk that this thread has written
  */
-export function make_crew(threads: number, chunk_bytes: number, on_chunk: () => void): Crew {
-  const workers = start_workers(threads, chunk_bytes);
-  return workers.length === 0 ? crew_of_one(chunk_bytes, on_chunk) : crew_of_workers(workers);
+export function makeCrew(threads: number, chunkBytes: number, onChunk: () => void): Crew {
+  const workers = startWorkers(threads, chunkBytes);
+  return workers.length === 0 ? crewOfOne(chunkBytes, onChunk) : crewOfWorkers(workers);
 }
 
 /** This thread alone, a chunk at a time: for little work, since threads take some 40 ms to start. */
-function crew_of_one(chunk_bytes: number, on_chunk: () => void): Crew {
-  const buffer = new ArrayBuffer(chunk_bytes);
+function crewOfOne(chunkBytes: number, onChunk: () => void): Crew {
+  const buffer = new ArrayBuffer(chunkBytes);
   let last: Promise<void> = Promise.resolve();
-  const run_one = async (job: Job): Promise<void> => {
-    for (const _ of work_on(job, 0, buffer)) {
-      on_chunk();
+  const runOne = async (job: Job): Promise<void> => {
+    for (const _ of workOn(job, 0, buffer)) {
+      onChunk();
       await setImmediate(); // signals and timers have their turn
     }
   };
   return {
     threads: 1,
     run: (job) => {
-      const running = last.then(() => run_one(job));
+      const running = last.then(() => runOne(job));
       last = running.catch(() => {});
       return running;
     },
@@ -45,15 +45,15 @@ function crew_of_one(chunk_bytes: number, on_chunk: () => void): Crew {
   };
 }
 
-function start_workers(threads: number, chunk_bytes: number): Worker[] {
+function startWorkers(threads: number, chunkBytes: number): Worker[] {
   const workers: Worker[] = [];
   try {
     for (let thread = 0; thread < threads; thread++) {
-      workers.push(new Worker(compiled_file('lib/checkpoint/write/worker'), { workerData: { thread, chunk_bytes } }));
+      workers.push(new Worker(compiledFile('lib/checkpoint/write/worker'), { workerData: { thread, chunkBytes } }));
     }
   } catch (cause) {
     // At a limit on threads (ulimit -u, a container's): those that are there do the work.
-    if (error_code(cause) === 'ERR_WORKER_INIT_FAILED') return workers;
+    if (errorCode(cause) === 'ERR_WORKER_INIT_FAILED') return workers;
     for (const worker of workers) void worker.terminate();
     throw cause;
   }
@@ -82,8 +82,8 @@ class RunningJobs {
     one.settle(one.error);
   }
 
-  ask_to_stop(): void {
-    for (const { job } of this.#jobs.values()) ask_to_stop(job.shared);
+  askToStop(): void {
+    for (const { job } of this.#jobs.values()) askToStop(job.shared);
   }
 }
 
@@ -95,7 +95,7 @@ interface Running {
 }
 
 /** Worker threads that fill and write by themselves; between them there is only the counter of chunks. */
-function crew_of_workers(started: readonly Worker[]): Crew {
+function crewOfWorkers(started: readonly Worker[]): Crew {
   const running = new RunningJobs();
   let broken: unknown;
   const workers = started.map((worker) => {
@@ -107,7 +107,7 @@ function crew_of_workers(started: readonly Worker[]): Crew {
     // A thread that ends answers nothing more: what it still owed has failed.
     const lost = (why: unknown): void => {
       broken ??= why;
-      running.ask_to_stop();
+      running.askToStop();
       for (const id of owed) running.answered(id, why);
       owed.clear();
     };

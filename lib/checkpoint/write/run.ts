@@ -1,15 +1,15 @@
 import { join } from 'node:path';
-import { error_code, InterruptedError, WriteError } from '../../core/errors.js';
+import { errorCode, InterruptedError, WriteError } from '../../core/errors.js';
 import type { FileSet, OutputFile } from '../../formats/output-file.js';
 import { get_num_threads } from '../../native/addon.js';
 import type { Keys } from '../../plan/keys.js';
 import type { KeyedTensor } from '../virtual/chunks.js';
-import { holds_back, refuse_there } from './commit/commit.js';
+import { holdsBack, refuseThere } from './commit/commit.js';
 import { PendingFile } from './commit/files.js';
-import { held_name, pending_name } from './commit/journal.js';
+import { heldName, pendingName } from './commit/journal.js';
 import type { Survey } from './commit/survey.js';
-import { type Crew, make_crew } from './crew.js';
-import { ask_to_stop, bytes_written, is_complete, type Shared, share, written_up_to } from './work.js';
+import { type Crew, makeCrew } from './crew.js';
+import { askToStop, bytesWritten, isComplete, type Shared, share, writtenUpTo } from './work.js';
 
 /** How files are written; none of it changes a byte of them. */
 export interface RunOptions {
@@ -20,35 +20,35 @@ export interface RunOptions {
   /** Worker threads; 0 for none. By default as many as the work is worth. */
   readonly workers?: number | undefined;
   /** What a thread fills and writes in one piece; rounded up to a multiple of 8. 1 MiB by default, 4 MiB for the engine torch. */
-  readonly chunk_bytes?: number | undefined;
+  readonly chunkBytes?: number | undefined;
   /** So many bytes of a file are synced and written down at a time, for a run that goes on after this one was killed. */
-  readonly journal_bytes?: number | undefined;
+  readonly journalBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called now and then with the bytes of tensors that this run has given to the system. */
-  readonly on_progress?: ((written: number) => void) | undefined;
+  readonly onProgress?: ((written: number) => void) | undefined;
 }
 
 /**
  * Written by one system call, and still in the processor's cache then. The engine torch takes up to a millisecond to find its place,
  * which pieces of 1 MiB feel: 2.3 GB/s on a thread, against 7.8 of 4 MiB.
  */
-const default_chunk_bytes = { philox: 2 ** 20, torch: 2 ** 22 } as const;
-const default_journal_bytes = 2 ** 30;
+const defaultChunkBytes = { philox: 2 ** 20, torch: 2 ** 22 } as const;
+const defaultJournalBytes = 2 ** 30;
 
 /** More threads write no faster to any disk, and each takes some 10 MB. */
-const most_workers = 8;
+const mostWorkers = 8;
 /** Less work than this is done before a worker has started. */
-const least_for_workers = 32 * 2 ** 20;
+const leastForWorkers = 32 * 2 ** 20;
 
 /** Files that are open at a time, besides one for each thread: they begin or are synced. */
-const spare_files = 2;
-const milliseconds_between_looks = 100;
+const spareFiles = 2;
+const millisecondsBetweenLooks = 100;
 
 /** Called with the bytes of a file's tensors that are on the disk without a gap, or 'complete'. */
 export type Progressed = (name: string, progress: number | 'complete') => Promise<void>;
 
 /** Writes all files that are not complete yet. Nobody writes to them any more when it settles. */
-export async function write_files(
+export async function writeFiles(
   folder: string,
   set: FileSet,
   seen: Survey,
@@ -80,15 +80,15 @@ class Run {
   readonly #options: RunOptions;
   readonly #record: Progressed;
   readonly #crew: Crew;
-  readonly #chunk_bytes: number;
+  readonly #chunkBytes: number;
   readonly #threads: number;
   readonly #whole = new Int32Array(new SharedArrayBuffer(4));
   readonly #active = new Set<Active>();
   readonly #timer: NodeJS.Timeout;
-  readonly #stop = (): void => this.#stop_all();
+  readonly #stop = (): void => this.#stopAll();
   readonly #failures: unknown[] = [];
   #stopping = false;
-  #finished_bytes = 0;
+  #finishedBytes = 0;
   #jobs = 0;
 
   constructor(
@@ -105,18 +105,18 @@ class Run {
     this.#options = options;
     this.#record = record;
     this.#threads = options.threads ?? get_num_threads();
-    const bytes = files.reduce((sum, { data_bytes }) => sum + data_bytes, 0);
-    const { workers = bytes < least_for_workers ? 0 : Math.min(this.#threads, most_workers) } = options;
-    const wanted = Math.min(options.chunk_bytes ?? default_chunk_bytes[options.keys.engine], bytes);
-    this.#chunk_bytes = Math.max(8, Math.ceil(wanted / 8) * 8);
-    this.#crew = make_crew(workers, this.#chunk_bytes, () => this.#look());
+    const bytes = files.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
+    const { workers = bytes < leastForWorkers ? 0 : Math.min(this.#threads, mostWorkers) } = options;
+    const wanted = Math.min(options.chunkBytes ?? defaultChunkBytes[options.keys.engine], bytes);
+    this.#chunkBytes = Math.max(8, Math.ceil(wanted / 8) * 8);
+    this.#crew = makeCrew(workers, this.#chunkBytes, () => this.#look());
     options.signal?.addEventListener('abort', this.#stop);
-    if (options.signal?.aborted) this.#stop_all(); // an abort that was is not told
-    this.#timer = setInterval(() => this.#look(), milliseconds_between_looks);
+    if (options.signal?.aborted) this.#stopAll(); // an abort that was is not told
+    this.#timer = setInterval(() => this.#look(), millisecondsBetweenLooks);
   }
 
   async all(files: readonly OutputFile[]): Promise<void> {
-    const under_way = new Set<Promise<void>>();
+    const underWay = new Set<Promise<void>>();
     for (const file of files) {
       if (this.#stopping) break;
       // One after another, so that the crew gets them in order.
@@ -124,12 +124,12 @@ class Run {
       if (active === undefined) break;
       const writing = this.#write(active)
         .catch((cause) => this.#fail(cause))
-        .finally(() => under_way.delete(writing));
-      under_way.add(writing);
-      if (under_way.size >= this.#crew.threads + spare_files) await Promise.race(under_way);
+        .finally(() => underWay.delete(writing));
+      underWay.add(writing);
+      if (underWay.size >= this.#crew.threads + spareFiles) await Promise.race(underWay);
     }
-    await Promise.all(under_way);
-    this.#refuse_if_aborted();
+    await Promise.all(underWay);
+    this.#refuseIfAborted();
     this.#look();
     // The first is the reason for all others.
     if (this.#failures.length > 0) throw this.#failures[0];
@@ -145,7 +145,7 @@ class Run {
     const { name } = file;
     const from = this.#seen.partial.get(name) ?? 0;
     const path = join(this.#folder, name);
-    const temporary = join(this.#folder, pending_name(this.#set.digest, name));
+    const temporary = join(this.#folder, pendingName(this.#set.digest, name));
     const pending = await (from > 0
       ? PendingFile.reopen(path, temporary)
       : PendingFile.create(path, temporary, { replace: true }));
@@ -164,13 +164,13 @@ class Run {
   async #write(active: Active): Promise<void> {
     const { file, pending, shared } = active;
     try {
-      await this.#write_data(active);
+      await this.#writeData(active);
       await active.syncing;
-      if (!is_complete(shared)) throw new Error(`${pending.path} was given up`); // whoever asked for that knows why
+      if (!isComplete(shared)) throw new Error(`${pending.path} was given up`); // whoever asked for that knows why
       await pending.finish();
       await this.#publish(pending, file.name);
       await this.#record(file.name, 'complete');
-      this.#finished_bytes += bytes_written(shared);
+      this.#finishedBytes += bytesWritten(shared);
     } finally {
       this.#active.delete(active);
       await active.syncing.catch(() => {}); // looked at above
@@ -178,72 +178,72 @@ class Run {
     }
   }
 
-  async #write_data({ file, pending, shared, synced: from }: Active): Promise<void> {
-    if (this.#stopping) ask_to_stop(shared);
+  async #writeData({ file, pending, shared, synced: from }: Active): Promise<void> {
+    if (this.#stopping) askToStop(shared);
     const { keys } = this.#options;
     const tensors = file.tensors.map((tensor): KeyedTensor => ({ ...tensor, key: keys.of(tensor) }));
     try {
       await this.#crew.run({
         id: this.#jobs++,
         fd: pending.fd,
-        head_bytes: file.head.length,
+        headBytes: file.head.length,
         tensors,
-        chunk_bytes: this.#chunk_bytes,
+        chunkBytes: this.#chunkBytes,
         from,
         threads: this.#threads,
         shared,
       });
     } catch (cause) {
-      throw error_code(cause) === undefined ? cause : new WriteError('write', pending.path, cause);
+      throw errorCode(cause) === undefined ? cause : new WriteError('write', pending.path, cause);
     }
   }
 
   async #publish(pending: PendingFile, name: string): Promise<void> {
-    if (holds_back(this.#set, this.#seen)) {
-      await pending.publish(join(this.#folder, held_name(this.#set.digest, name)));
+    if (holdsBack(this.#set, this.#seen)) {
+      await pending.publish(join(this.#folder, heldName(this.#set.digest, name)));
       return;
     }
-    await refuse_there(pending.path);
+    await refuseThere(pending.path);
     await pending.publish();
   }
 
   /** Tells the progress, and has what is written so far put on the disk and written down. */
   #look(): void {
-    let written = this.#finished_bytes;
+    let written = this.#finishedBytes;
     for (const active of this.#active) {
-      written += bytes_written(active.shared);
+      written += bytesWritten(active.shared);
       const { file, shared, synced } = active;
-      const reached = Math.min(written_up_to(shared), file.data_bytes);
-      const { journal_bytes = default_journal_bytes } = this.#options;
-      if (this.#stopping || reached === file.data_bytes || reached - synced < journal_bytes) continue;
+      const reached = Math.min(writtenUpTo(shared), file.dataBytes);
+      const { journalBytes = defaultJournalBytes } = this.#options;
+      if (this.#stopping || reached === file.dataBytes || reached - synced < journalBytes) continue;
       active.synced = Number.POSITIVE_INFINITY; // until this is through
       active.syncing = this.#sync(active, reached);
-      active.syncing.catch(() => ask_to_stop(shared));
+      active.syncing.catch(() => askToStop(shared));
     }
     try {
-      this.#options.on_progress?.(written);
+      this.#options.onProgress?.(written);
     } catch (cause) {
       this.#fail(cause); // nobody else would hear of it
     }
   }
 
   async #sync(active: Active, reached: number): Promise<void> {
-    await active.pending.sync_data();
+    await active.pending.syncData();
     await this.#record(active.file.name, reached);
     active.synced = reached;
   }
 
   #fail(cause: unknown): void {
     this.#failures.push(cause);
-    this.#stop_all();
+    this.#stopAll();
   }
 
-  #stop_all(): void {
+  #stopAll(): void {
     this.#stopping = true;
-    for (const { shared } of this.#active) ask_to_stop(shared);
+    for (const { shared } of this.#active) askToStop(shared);
   }
 
-  #refuse_if_aborted(): void {
+  #refuseIfAborted(): void {
     const { signal } = this.#options;
     const name = this.#set.index?.name ?? this.#set.files[0]?.name ?? '';
     if (signal?.aborted) throw new InterruptedError(join(this.#folder, name), signal.reason);

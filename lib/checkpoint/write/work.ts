@@ -1,16 +1,16 @@
 // What a thread of the writer does: takes chunks of a file from a shared counter, fills them, writes them at their places.
 import { writeSync } from 'node:fs';
-import { type Chunk, cut, fill_chunk, type KeyedTensor } from '../virtual/chunks.js';
-import { whole_memory } from '../virtual/whole.js';
+import { type Chunk, cut, fillChunk, type KeyedTensor } from '../virtual/chunks.js';
+import { wholeMemory } from '../virtual/whole.js';
 
 /** A file to be written by several threads, each of which gets a copy of this. */
 export interface Job {
   readonly id: number;
   readonly fd: number;
   /** Where the tensors begin in the file. */
-  readonly head_bytes: number;
+  readonly headBytes: number;
   readonly tensors: readonly KeyedTensor[];
-  readonly chunk_bytes: number;
+  readonly chunkBytes: number;
   /** Chunks that end here or before are in the file already. */
   readonly from: number;
   /** Native threads for a tensor that is made whole. */
@@ -31,31 +31,31 @@ export interface Shared {
 }
 
 /** The number of the next chunk. */
-const next_chunk = 0;
+const nextChunk = 0;
 /** Not 0 when everyone should stop. */
 const stop = 1;
 /** Not 0 when no chunk is left to begin. */
 const exhausted = 2;
 /** How many threads have begun. */
 const active = 3;
-const control_words = 4;
+const controlWords = 4;
 /** The position of a thread that has done its share. */
 const end = BigInt(Number.MAX_SAFE_INTEGER);
 /** The position of a thread that has not begun. */
 const absent = end + 1n;
 
 export function share(threads: number, whole: Shared['whole']): Shared {
-  const control = new Int32Array(new SharedArrayBuffer(4 * control_words));
+  const control = new Int32Array(new SharedArrayBuffer(4 * controlWords));
   const positions = new BigInt64Array(new SharedArrayBuffer(8 * threads)).fill(absent);
   return { control, positions, written: new BigInt64Array(new SharedArrayBuffer(8 * threads)), whole };
 }
 
-export function ask_to_stop({ control }: Shared): void {
+export function askToStop({ control }: Shared): void {
   Atomics.store(control, stop, 1);
 }
 
 /** Data up to here is written without a gap; 0 if nobody has begun. */
-export function written_up_to({ positions }: Shared): number {
+export function writtenUpTo({ positions }: Shared): number {
   let least = absent;
   for (let i = 0; i < positions.length; i++) {
     const position = Atomics.load(positions, i);
@@ -68,7 +68,7 @@ export function written_up_to({ positions }: Shared): number {
  * Of several jobs, the one for a thread to do next: one with nothing left, to be done with it, or else the one that the fewest are
  * at. Systems let only one thread at a time write to a file: two that write to two files are up to twice as fast.
  */
-export function next_job(jobs: readonly Job[]): Job | undefined {
+export function nextJob(jobs: readonly Job[]): Job | undefined {
   let best: Job | undefined;
   let fewest = Number.POSITIVE_INFINITY;
   for (const job of jobs) {
@@ -84,11 +84,11 @@ export function next_job(jobs: readonly Job[]): Job | undefined {
 }
 
 /** Whether all threads have done their share. */
-export function is_complete({ positions }: Shared): boolean {
+export function isComplete({ positions }: Shared): boolean {
   return positions.every((_, i) => Atomics.load(positions, i) === end);
 }
 
-export function bytes_written({ written }: Shared): number {
+export function bytesWritten({ written }: Shared): number {
   let sum = 0;
   for (let i = 0; i < written.length; i++) sum += Number(Atomics.load(written, i));
   return sum;
@@ -100,19 +100,19 @@ export function bytes_written({ written }: Shared): number {
  * @param thread its number, from 0
  * @param buffer the memory of a chunk, kept from job to job
  */
-export function* work_on(job: Job, thread: number, buffer: ArrayBuffer): Generator<void, void> {
+export function* workOn(job: Job, thread: number, buffer: ArrayBuffer): Generator<void, void> {
   const { control, positions, written, whole } = job.shared;
   // Lower than any chunk that it may draw.
   Atomics.store(positions, thread, BigInt(job.from));
   Atomics.add(control, active, 1);
-  const chunks = cut(job.tensors, job.chunk_bytes);
+  const chunks = cut(job.tensors, job.chunkBytes);
   let at = -1;
   let done = 0;
   for (;;) {
     // Whoever draws a chunk keeps its old, lower position until it knows the new one.
-    const drawn = Atomics.add(control, next_chunk, 1);
+    const drawn = Atomics.add(control, nextChunk, 1);
     let chunk: Chunk<KeyedTensor> | undefined;
-    for (; at < drawn; at++) chunk = next_of(chunks);
+    for (; at < drawn; at++) chunk = nextOf(chunks);
     if (chunk === undefined) {
       Atomics.store(control, exhausted, 1);
       break;
@@ -121,11 +121,11 @@ export function* work_on(job: Job, thread: number, buffer: ArrayBuffer): Generat
     if (chunk.position + chunk.bytes <= job.from) continue;
     if (Atomics.load(control, stop) !== 0) return;
     if (chunk.bytes <= buffer.byteLength) {
-      write_chunk(job, chunk, buffer, 1);
+      writeChunk(job, chunk, buffer, 1);
     } else {
       lock(whole);
       try {
-        write_chunk(job, chunk, whole_memory(chunk.segments[0]?.tensor.name ?? '', chunk.bytes), job.threads);
+        writeChunk(job, chunk, wholeMemory(chunk.segments[0]?.tensor.name ?? '', chunk.bytes), job.threads);
       } finally {
         unlock(whole);
       }
@@ -137,18 +137,18 @@ export function* work_on(job: Job, thread: number, buffer: ArrayBuffer): Generat
   Atomics.store(positions, thread, end);
 }
 
-function next_of(chunks: Iterator<Chunk<KeyedTensor>>): Chunk<KeyedTensor> | undefined {
+function nextOf(chunks: Iterator<Chunk<KeyedTensor>>): Chunk<KeyedTensor> | undefined {
   const { done, value } = chunks.next();
   return done ? undefined : value;
 }
 
-function write_chunk(job: Job, chunk: Chunk<KeyedTensor>, memory: ArrayBuffer, threads: number): void {
-  fill_chunk(chunk, memory, threads);
-  write_all(job.fd, new Uint8Array(memory, 0, chunk.bytes), job.head_bytes + chunk.position);
+function writeChunk(job: Job, chunk: Chunk<KeyedTensor>, memory: ArrayBuffer, threads: number): void {
+  fillChunk(chunk, memory, threads);
+  writeAll(job.fd, new Uint8Array(memory, 0, chunk.bytes), job.headBytes + chunk.position);
 }
 
 /** Writes all bytes at a position, however short the system's single writes are. */
-function write_all(fd: number, bytes: Uint8Array, position: number): void {
+function writeAll(fd: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; ) {
     // A single write takes less than 2^31 bytes.
     const written = writeSync(fd, bytes, done, Math.min(bytes.length - done, 2 ** 30), position + done);

@@ -1,6 +1,6 @@
 // A thread of the writer's crew: works on its share of one job after another.
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { ask_to_stop, type Job, next_job, work_on } from './work.js';
+import { askToStop, type Job, nextJob, workOn } from './work.js';
 
 /** What a thread answers when its share of a job is done, or failed. */
 export interface Answer {
@@ -16,8 +16,8 @@ export interface SentError {
   readonly errno: number | undefined;
 }
 
-const { thread, chunk_bytes } = workerData as { readonly thread: number; readonly chunk_bytes: number };
-const buffer = new ArrayBuffer(chunk_bytes);
+const { thread, chunkBytes } = workerData as { readonly thread: number; readonly chunkBytes: number };
+const buffer = new ArrayBuffer(chunkBytes);
 
 /** Jobs that it has not answered. */
 const owed: Job[] = [];
@@ -25,16 +25,16 @@ const owed: Job[] = [];
 parentPort?.on('message', (first: Job) => {
   owed.push(first);
   for (;;) {
-    receive_more();
-    const job = next_job(owed);
+    receiveMore();
+    const job = nextJob(owed);
     if (job === undefined) return;
     owed.splice(owed.indexOf(job), 1);
-    parentPort?.postMessage(answer_to(job));
+    parentPort?.postMessage(answerTo(job));
   }
 });
 
 /** What came while it worked. */
-function receive_more(): void {
+function receiveMore(): void {
   while (parentPort !== null) {
     const received = receiveMessageOnPort(parentPort);
     if (received === undefined) return;
@@ -42,13 +42,13 @@ function receive_more(): void {
   }
 }
 
-function answer_to(job: Job): Answer {
+function answerTo(job: Job): Answer {
   try {
-    const work = work_on(job, thread, buffer);
+    const work = workOn(job, thread, buffer);
     while (!work.next().done);
     return { id: job.id };
   } catch (error) {
-    ask_to_stop(job.shared);
+    askToStop(job.shared);
     return { id: job.id, error: sent(error) };
   }
 }

@@ -29,7 +29,7 @@ const descriptions: Readonly<Partial<Record<StoredDtype, string>>> = {
 };
 
 /** NumPy leaves room for the first dimension to grow to so many digits. */
-const growth_digits = 21;
+const growthDigits = 21;
 
 /**
  * The head of an .npy file, version 1.0, equal to numpy.save's; its length is a multiple of 64.
@@ -38,7 +38,7 @@ const growth_digits = 21;
  *
  * @throws InputError for elements of less than a byte
  */
-export function npy_head(dtype: StoredDtype, shape: readonly number[]): Uint8Array {
+export function npyHead(dtype: StoredDtype, shape: readonly number[]): Uint8Array {
   const description = descriptions[dtype];
   if (description === undefined) {
     const ways = 'write safetensors or raw files, or give the tensor another dtype';
@@ -46,7 +46,7 @@ export function npy_head(dtype: StoredDtype, shape: readonly number[]): Uint8Arr
   }
   const [first] = shape;
   const tuple = shape.length === 1 ? `(${first},)` : `(${shape.join(', ')})`;
-  const growth = first === undefined ? '' : ' '.repeat(growth_digits - String(first).length);
+  const growth = first === undefined ? '' : ' '.repeat(growthDigits - String(first).length);
   const text = `{'descr': '${description}', 'fortran_order': False, 'shape': ${tuple}, }${growth}`;
   const length = Math.ceil((10 + text.length + 1) / 64) * 64;
   const head = Buffer.alloc(length, ' ');

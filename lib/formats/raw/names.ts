@@ -1,7 +1,7 @@
 import { InputError } from '../../core/errors.js';
 
 /** Beside `.npy` and raw files: which holds which tensor. */
-export const manifest_name = 'manifest.json';
+export const manifestName = 'manifest.json';
 
 /** Device names of Windows, with or without an extension. */
 const reserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
@@ -13,7 +13,7 @@ const longest = 200;
  * The name of a tensor's file without its extension: letters, digits, `.`, `_` and `-` stay, all else becomes %XX of its UTF-8, as
  * in addresses, and so do a leading dot and the first letter of a device name of Windows. decodeURIComponent gives the name back.
  */
-export function encode_name(name: string): string {
+export function encodeName(name: string): string {
   const escaped = (byte: number) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   let text = '';
   for (const byte of Buffer.from(name)) {
@@ -29,10 +29,10 @@ export function encode_name(name: string): string {
  * @throws InputError for a name that is empty or too long for a file, and for two that file systems without upper and lower case
  *   would take for one
  */
-export function file_names(names: readonly string[], extension: string): string[] {
+export function fileNames(names: readonly string[], extension: string): string[] {
   const seen = new Map<string, string>();
   return names.map((name) => {
-    const encoded = encode_name(name);
+    const encoded = encodeName(name);
     const shown = JSON.stringify(name);
     if (encoded === '') throw new InputError(`tensor ${shown}: expected a name that can be a file's`);
     if (encoded.length > longest) {

@@ -1,33 +1,33 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { is_plain_object } from '../../core/check.js';
+import { isPlainObject } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
-import { read_json } from '../../core/json.js';
-import { parse_with } from '../../core/json-problems.js';
-import { elements_of } from '../../core/shape.js';
-import { stored_bytes, stored_dtypes } from '../../core/stored-dtype.js';
-import { shape_schema } from '../../plan/recipe/schema.js';
-import { stored_dtype } from '../../plan/rules/initializer-schema.js';
-import { npy_head } from '../npy/header.js';
+import { readJson } from '../../core/json.js';
+import { parseWith } from '../../core/json-problems.js';
+import { elementsOf } from '../../core/shape.js';
+import { storedBytes, storedDtypes } from '../../core/stored-dtype.js';
+import { shapeSchema } from '../../plan/recipe/schema.js';
+import { storedDtype } from '../../plan/rules/initializer-schema.js';
+import { npyHead } from '../npy/header.js';
 import { type FileHeader, unreadable } from '../safetensors/read-header.js';
-import { is_file_name, read_limited } from '../safetensors/read-index.js';
+import { isFileName, readLimited } from '../safetensors/read-index.js';
 
 const objects = { error: 'an object' };
-const manifest_schema = z.object(
+const manifestSchema = z.object(
   {
     format: z.enum(['npy', 'raw'], { error: "'npy' or 'raw'" }),
     metadata: z.record(z.string(), z.string({ error: 'a string' }), objects),
     // Not a record: zod leaves out the key __proto__, which is a name like others.
-    tensors: z.custom<Readonly<Record<string, unknown>>>(is_plain_object, objects),
+    tensors: z.custom<Readonly<Record<string, unknown>>>(isPlainObject, objects),
   },
   objects,
 );
-const entry_schema = z.object(
+const entrySchema = z.object(
   {
-    file: z.string({ error: "a file's name" }).refine(is_file_name, { error: 'the name of a file in this folder' }),
-    dtype: stored_dtype,
-    shape: shape_schema,
+    file: z.string({ error: "a file's name" }).refine(isFileName, { error: 'the name of a file in this folder' }),
+    dtype: storedDtype,
+    shape: shapeSchema,
   },
   objects,
 );
@@ -39,28 +39,28 @@ const entry_schema = z.object(
  * @throws InputError with the path: ERR_NNINIT_READ if the system refuses, ERR_NNINIT_MANIFEST for a manifest that is not so, ERR_NNINIT_HEADER
  *   for a file that is not as it says
  */
-export async function read_manifest(path: string): Promise<FileHeader[]> {
+export async function readManifest(path: string): Promise<FileHeader[]> {
   const refuse = (what: string, cause?: unknown) => new InputError(what, { path, code: 'ERR_NNINIT_MANIFEST', cause });
-  const bytes = await read_limited(path, refuse);
+  const bytes = await readLimited(path, refuse);
   const files: FileHeader[] = [];
   try {
-    const document = read_json(bytes, path);
-    const { format, metadata, tensors } = parse_with(manifest_schema, document.value, path);
+    const document = readJson(bytes, path);
+    const { format, metadata, tensors } = parseWith(manifestSchema, document.value, path);
     const told = new Map(Object.entries(metadata));
-    for (const name of document.keys_of('tensors')) {
-      const { file, dtype, shape } = parse_with(entry_schema, tensors[name], path, ['tensors', name]);
-      const { tag } = stored_dtypes[dtype];
-      const elements = elements_of(shape);
-      const length = stored_bytes(dtype, elements);
+    for (const name of document.keysOf('tensors')) {
+      const { file, dtype, shape } = parseWith(entrySchema, tensors[name], path, ['tensors', name]);
+      const { tag } = storedDtypes[dtype];
+      const elements = elementsOf(shape);
+      const length = storedBytes(dtype, elements);
       if (!Number.isSafeInteger(length)) {
         const what = Number.isInteger(length) ? 'is too large' : 'takes no whole number of bytes';
         throw refuse(`${path}: tensor ${JSON.stringify(name)}: [${shape}] ${what}`);
       }
-      const head = format === 'npy' ? npy_head(dtype, shape) : new Uint8Array(0);
+      const head = format === 'npy' ? npyHead(dtype, shape) : new Uint8Array(0);
       const tensor = { name, tag, dtype, shape, elements, offsets: [0, length] as const };
-      const [data_offset, file_bytes] = [head.length, head.length + length];
-      files.push({ path: join(dirname(path), file), tensors: [tensor], metadata: told, data_offset, file_bytes });
-      await check_file(join(dirname(path), file), head, file_bytes);
+      const [dataOffset, fileBytes] = [head.length, head.length + length];
+      files.push({ path: join(dirname(path), file), tensors: [tensor], metadata: told, dataOffset, fileBytes });
+      await checkFile(join(dirname(path), file), head, fileBytes);
     }
   } catch (cause) {
     if (cause instanceof InputError && cause.code === 'ERR_NNINIT_INPUT') throw refuse(cause.message, cause);
@@ -69,12 +69,12 @@ export async function read_manifest(path: string): Promise<FileHeader[]> {
   return files;
 }
 
-async function check_file(path: string, head: Uint8Array, file_bytes: number): Promise<void> {
+async function checkFile(path: string, head: Uint8Array, fileBytes: number): Promise<void> {
   const refuse = (what: string) => new InputError(`${path}: ${what}`, { path, code: 'ERR_NNINIT_HEADER' });
   try {
     const info = await stat(path);
     if (!info.isFile()) throw refuse('expected a file, but it is none');
-    if (info.size !== file_bytes) throw refuse(`expected ${file_bytes} bytes, but there are ${info.size}`);
+    if (info.size !== fileBytes) throw refuse(`expected ${fileBytes} bytes, but there are ${info.size}`);
     if (head.length === 0) return;
     const found = Buffer.alloc(head.length);
     const file: FileHandle = await open(path, 'r');

@@ -19,7 +19,7 @@ export class HeaderError extends Error {}
 /** As deep as the reference lets values nest that it ignores. */
 const deepest = 125;
 
-const number_pattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const numberPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 
 /**
  * Parses the JSON of a safetensors header in one pass. JSON.parse would keep the last of duplicate keys, round what is beyond 2^53,
@@ -27,7 +27,7 @@ const number_pattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
  *
  * @throws HeaderError saying what was expected, and where
  */
-export function parse_header(text: string): RawHeader {
+export function parseHeader(text: string): RawHeader {
   if (text[0] !== '{')
     throw new HeaderError(`expected a header that begins with '{', but it begins with ${shown(text[0])}`);
   return new Parser(text).header();
@@ -126,8 +126,8 @@ class Parser {
 
   #number(): string {
     this.#space();
-    number_pattern.lastIndex = this.#at;
-    const text = number_pattern.exec(this.#text)?.[0] ?? '';
+    numberPattern.lastIndex = this.#at;
+    const text = numberPattern.exec(this.#text)?.[0] ?? '';
     this.#at += text.length;
     return text;
   }

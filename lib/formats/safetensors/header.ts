@@ -1,5 +1,5 @@
 import { InputError } from '../../core/errors.js';
-import { type StoredDtype, stored_dtypes, stored_order } from '../../core/stored-dtype.js';
+import { type StoredDtype, storedDtypes, storedOrder } from '../../core/stored-dtype.js';
 
 /** What a safetensors header says of a tensor. */
 export interface HeaderEntry {
@@ -17,13 +17,13 @@ export interface Layout<T extends HeaderEntry> {
   /** The tensors in the order of the file; `offset` counts from the end of the head. */
   readonly tensors: readonly (T & { readonly offset: number })[];
   /** Bytes of all tensors. */
-  readonly data_bytes: number;
+  readonly dataBytes: number;
   /** Bytes of the whole file. */
-  readonly file_bytes: number;
+  readonly fileBytes: number;
 }
 
 /** Readers refuse longer headers. */
-const header_limit = 100_000_000;
+const headerLimit = 100_000_000;
 
 /**
  * Lays out a safetensors file as the reference implementation does: larger dtypes first, then by name (in bytes of UTF-8),
@@ -34,12 +34,12 @@ const header_limit = 100_000_000;
 export function layout<T extends HeaderEntry>(
   tensors: readonly T[],
   metadata: Readonly<Record<string, string>>,
-  limit = header_limit,
+  limit = headerLimit,
 ): Layout<T> {
   const sortable = tensors.map((tensor) => ({
     tensor,
     name: Buffer.from(tensor.name),
-    rank: -(stored_order.get(tensor.dtype) ?? 0),
+    rank: -(storedOrder.get(tensor.dtype) ?? 0),
   }));
   sortable.sort((a, b) => a.rank - b.rank || Buffer.compare(a.name, b.name));
   let offset = 0;
@@ -56,7 +56,7 @@ export function layout<T extends HeaderEntry>(
     const size = `${tensors.length} tensors take ${head.length - 8}`;
     throw new InputError(`expected a safetensors header of at most ${limit} bytes, but ${size}`);
   }
-  return { head, tensors: placed, data_bytes: offset, file_bytes: head.length + offset };
+  return { head, tensors: placed, dataBytes: offset, fileBytes: head.length + offset };
 }
 
 function header(
@@ -66,7 +66,7 @@ function header(
   // Joined by hand: an object would move keys such as "0" to the front and lose "__proto__".
   const entries = [`"__metadata__":${JSON.stringify(metadata)}`];
   for (const { name, dtype, shape, offset, bytes } of tensors) {
-    const value = { dtype: stored_dtypes[dtype].tag, shape, data_offsets: [offset, offset + bytes] };
+    const value = { dtype: storedDtypes[dtype].tag, shape, data_offsets: [offset, offset + bytes] };
     entries.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`);
   }
   const json = Buffer.from(`{${entries.join(',')}}`);

@@ -1,9 +1,9 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { link_to_nowhere } from '../../checkpoint/write/commit/files.js';
-import { error_code, InputError } from '../../core/errors.js';
-import { type StoredDtype, stored_dtypes, stored_names, stored_of_tag } from '../../core/stored-dtype.js';
+import { linkToNowhere } from '../../checkpoint/write/commit/files.js';
+import { errorCode, InputError } from '../../core/errors.js';
+import { type StoredDtype, storedDtypes, storedNames, storedOfTag } from '../../core/stored-dtype.js';
 import { strerror } from '../../core/strerror.js';
-import { HeaderError, parse_header, type RawTensor } from './header-json.js';
+import { HeaderError, parseHeader, type RawTensor } from './header-json.js';
 
 /** A tensor in a safetensors file. */
 export interface FileTensor {
@@ -14,7 +14,7 @@ export interface FileTensor {
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
   readonly elements: number;
-  /** Its first byte and the one after its last, counted from data_offset. */
+  /** Its first byte and the one after its last, counted from dataOffset. */
   readonly offsets: readonly [begin: number, end: number];
 }
 
@@ -25,15 +25,15 @@ export interface FileHeader {
   readonly tensors: readonly FileTensor[];
   readonly metadata: ReadonlyMap<string, string>;
   /** Where the data begins in the file. */
-  readonly data_offset: number;
-  readonly file_bytes: number;
+  readonly dataOffset: number;
+  readonly fileBytes: number;
 }
 
 /** The longest header, without its own length: the reference's limit. */
-const header_limit = 100_000_000;
+const headerLimit = 100_000_000;
 
 /** A product of sizes that the reference computes must stay below. */
-const word_limit = 2n ** 64n;
+const wordLimit = 2n ** 64n;
 
 /**
  * Reads the header of a safetensors file, and nothing else of it, as strictly as the reference reader and in some points more so:
@@ -49,7 +49,7 @@ const word_limit = 2n ** 64n;
  *
  * @throws InputError with the path: code ERR_NNINIT_READ if the system refuses, ERR_NNINIT_HEADER for a file that is not so
  */
-export async function read_header(path: string): Promise<FileHeader> {
+export async function readHeader(path: string): Promise<FileHeader> {
   let file: FileHandle;
   try {
     // Before it is opened: to open a named pipe is to wait for a writer.
@@ -57,11 +57,11 @@ export async function read_header(path: string): Promise<FileHeader> {
     if (!info.isFile()) throw refusal(path, `expected a file, but it is ${info.isDirectory() ? 'a folder' : 'none'}`);
     file = await open(path, 'r');
   } catch (cause) {
-    throw cause instanceof InputError ? cause : await not_there(path, cause);
+    throw cause instanceof InputError ? cause : await notThere(path, cause);
   }
   try {
     const { size } = await file.stat();
-    return check_header(path, size, await header_text(file, path, size));
+    return checkHeader(path, size, await headerText(file, path, size));
   } catch (cause) {
     if (cause instanceof HeaderError) throw refusal(path, cause.message);
     throw cause instanceof InputError ? cause : unreadable(path, cause);
@@ -76,8 +76,8 @@ export function unreadable(path: string, cause: unknown): InputError {
 }
 
 /** The same for one that may be a link to nowhere, as in a cache from which the files are gone. */
-export async function not_there(path: string, cause: unknown): Promise<InputError> {
-  const nowhere = error_code(cause) === 'ENOENT' ? await link_to_nowhere(path) : undefined;
+export async function notThere(path: string, cause: unknown): Promise<InputError> {
+  const nowhere = errorCode(cause) === 'ENOENT' ? await linkToNowhere(path) : undefined;
   if (nowhere === undefined) return unreadable(path, cause);
   return new InputError(`could not read ${path}: it is ${nowhere}`, { path, cause, code: 'ERR_NNINIT_READ' });
 }
@@ -88,31 +88,31 @@ function refusal(path: string, what: string): InputError {
 
 interface HeaderText {
   readonly text: string;
-  readonly data_offset: number;
+  readonly dataOffset: number;
 }
 
-async function header_text(file: FileHandle, path: string, file_bytes: number): Promise<HeaderText> {
-  if (file_bytes < 8)
-    throw refusal(path, `expected at least the 8 bytes of a header's length, but there are ${file_bytes}`);
-  const length = (await read_exactly(file, path, 0, 8)).readBigUInt64LE(0);
-  if (length > header_limit) {
-    throw refusal(path, `expected a header of at most ${header_limit} bytes, but its length is given as ${length}`);
+async function headerText(file: FileHandle, path: string, fileBytes: number): Promise<HeaderText> {
+  if (fileBytes < 8)
+    throw refusal(path, `expected at least the 8 bytes of a header's length, but there are ${fileBytes}`);
+  const length = (await readExactly(file, path, 0, 8)).readBigUInt64LE(0);
+  if (length > headerLimit) {
+    throw refusal(path, `expected a header of at most ${headerLimit} bytes, but its length is given as ${length}`);
   }
   const bytes = Number(length);
-  if (8 + bytes > file_bytes) {
-    throw refusal(path, `expected a header of ${bytes} bytes, but only ${file_bytes - 8} follow: the file is cut off`);
+  if (8 + bytes > fileBytes) {
+    throw refusal(path, `expected a header of ${bytes} bytes, but only ${fileBytes - 8} follow: the file is cut off`);
   }
-  const header = await read_exactly(file, path, 8, bytes);
+  const header = await readExactly(file, path, 8, bytes);
   try {
     // ignoreBOM keeps a byte order mark in the text, where it is refused as what does not begin with '{'.
-    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header), data_offset: 8 + bytes };
+    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header), dataOffset: 8 + bytes };
   } catch {
     throw refusal(path, 'expected a header in UTF-8, but it is no valid UTF-8');
   }
 }
 
 /** Reads bytes that were there when the file was opened. */
-async function read_exactly(file: FileHandle, path: string, position: number, length: number): Promise<Buffer> {
+async function readExactly(file: FileHandle, path: string, position: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
   for (let done = 0; done < length; ) {
     const { bytesRead } = await file.read(bytes, done, length - done, position + done);
@@ -122,8 +122,8 @@ async function read_exactly(file: FileHandle, path: string, position: number, le
   return bytes;
 }
 
-function check_header(path: string, file_bytes: number, { text, data_offset }: HeaderText): FileHeader {
-  const { metadata, tensors: raw } = parse_header(text);
+function checkHeader(path: string, fileBytes: number, { text, dataOffset }: HeaderText): FileHeader {
+  const { metadata, tensors: raw } = parseHeader(text);
   // Stable: empty tensors at one place stay in the header's order.
   const ordered = raw.toSorted((a, b) => a.begin - b.begin || a.end - b.end);
   let expected = 0;
@@ -136,29 +136,29 @@ function check_header(path: string, file_bytes: number, { text, data_offset }: H
       throw new HeaderError(`expected tensors one after the other, but ${where} ${why}`);
     }
     expected = end;
-    return check_tensor(tensor);
+    return checkTensor(tensor);
   });
-  if (data_offset + expected !== file_bytes) {
-    const found = file_bytes - data_offset;
+  if (dataOffset + expected !== fileBytes) {
+    const found = fileBytes - dataOffset;
     const why = found < expected ? 'the file is cut off' : 'something follows';
     throw new HeaderError(`expected ${expected} bytes of data, but there are ${found}: ${why}`);
   }
-  return { path, tensors, metadata, data_offset, file_bytes };
+  return { path, tensors, metadata, dataOffset, fileBytes };
 }
 
-function check_tensor({ name, dtype: tag, shape, begin, end }: RawTensor): FileTensor {
+function checkTensor({ name, dtype: tag, shape, begin, end }: RawTensor): FileTensor {
   const place = `tensor ${JSON.stringify(name)}`;
-  const dtype = stored_of_tag(tag);
+  const dtype = storedOfTag(tag);
   if (dtype === undefined) {
-    const known = stored_names.map((each) => stored_dtypes[each].tag).join(', ');
+    const known = storedNames.map((each) => storedDtypes[each].tag).join(', ');
     throw new HeaderError(`expected a dtype for ${place}, one of ${known}, but it is ${JSON.stringify(tag)}`);
   }
-  const { pack, bytes } = stored_dtypes[dtype];
+  const { pack, bytes } = storedDtypes[dtype];
   const bits = (8 * bytes) / pack;
   let product = 1n;
   for (const size of shape) {
     product *= BigInt(size);
-    if (product >= word_limit) throw new HeaderError(`expected less than 2^64 elements, but ${place} has [${shape}]`);
+    if (product >= wordLimit) throw new HeaderError(`expected less than 2^64 elements, but ${place} has [${shape}]`);
   }
   const needed = product * BigInt(bits);
   if (needed % 8n !== 0n) {

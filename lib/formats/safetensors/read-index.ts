@@ -1,14 +1,14 @@
 import { readFile, stat } from 'node:fs/promises';
-import { is_plain_object, show } from '../../core/check.js';
+import { isPlainObject, show } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
-import { read_json } from '../../core/json.js';
+import { readJson } from '../../core/json.js';
 import { unreadable } from './read-header.js';
 
 /** What the names of indexes end with. */
-export const index_suffix = '.safetensors.index.json';
+export const indexSuffix = '.safetensors.index.json';
 
 /** As long as the longest header: an index says less of each tensor than the headers do. */
-const index_limit = 100_000_000;
+const indexLimit = 100_000_000;
 
 /**
  * Reads the index of a checkpoint in several files: from each tensor's name to the name of the file that holds it.
@@ -18,23 +18,23 @@ const index_limit = 100_000_000;
  *
  * @throws InputError with the path: ERR_NNINIT_READ if the system refuses, ERR_NNINIT_INDEX otherwise
  */
-export async function read_index(path: string): Promise<ReadonlyMap<string, string>> {
+export async function readIndex(path: string): Promise<ReadonlyMap<string, string>> {
   const refuse = (what: string, cause?: unknown) => new InputError(what, { path, code: 'ERR_NNINIT_INDEX', cause });
-  const bytes = await read_limited(path, refuse);
+  const bytes = await readLimited(path, refuse);
   let map: unknown;
   try {
-    const { value } = read_json(bytes, path);
-    map = is_plain_object(value) && Object.hasOwn(value, 'weight_map') ? value.weight_map : undefined;
+    const { value } = readJson(bytes, path);
+    map = isPlainObject(value) && Object.hasOwn(value, 'weight_map') ? value.weight_map : undefined;
   } catch (cause) {
     throw cause instanceof InputError ? refuse(cause.message, cause) : cause;
   }
-  if (!is_plain_object(map)) {
+  if (!isPlainObject(map)) {
     const found = map === undefined ? 'there is none' : `it is ${show(map)}`;
     throw refuse(`${path}: expected an index with a "weight_map" from tensors to files, but ${found}`);
   }
   const files = new Map<string, string>();
   for (const [tensor, file] of Object.entries(map)) {
-    if (typeof file !== 'string' || !is_file_name(file)) {
+    if (typeof file !== 'string' || !isFileName(file)) {
       const what = `the name of a file in this folder, but received ${show(file)}`;
       throw refuse(`${path}: weight_map[${JSON.stringify(tensor)}]: expected ${what}`);
     }
@@ -45,12 +45,12 @@ export async function read_index(path: string): Promise<ReadonlyMap<string, stri
 }
 
 /** The bytes of an index or a manifest, which has a limit as headers have. */
-export async function read_limited(path: string, refuse: (what: string) => InputError): Promise<Uint8Array> {
+export async function readLimited(path: string, refuse: (what: string) => InputError): Promise<Uint8Array> {
   try {
     const info = await stat(path);
     if (!info.isFile()) throw refuse(`${path}: expected a file, but it is ${info.isDirectory() ? 'a folder' : 'none'}`);
     const { size } = info;
-    if (size > index_limit) throw refuse(`${path}: expected at most ${index_limit} bytes, but there are ${size}`);
+    if (size > indexLimit) throw refuse(`${path}: expected at most ${indexLimit} bytes, but there are ${size}`);
     return await readFile(path);
   } catch (cause) {
     throw cause instanceof InputError ? cause : unreadable(path, cause);
@@ -58,7 +58,7 @@ export async function read_limited(path: string, refuse: (what: string) => Input
 }
 
 /** Whether a name stays in its folder, on any system. */
-export function is_file_name(name: string): boolean {
+export function isFileName(name: string): boolean {
   // A colon is a drive letter's or, on NTFS, a stream's.
   return name !== '' && name !== '.' && name !== '..' && !/[/\\:\0]/.test(name);
 }

@@ -19,7 +19,7 @@ export interface Architecture<Config> {
 /** An architecture behind its config's type: from the contents of a config.json to modules. */
 export type KnownArchitecture = Architecture<unknown>;
 
-export function define_architecture<Config>(architecture: Architecture<Config>): KnownArchitecture {
+export function defineArchitecture<Config>(architecture: Architecture<Config>): KnownArchitecture {
   const classes = Object.entries(architecture.classes).map(([name, build]) => {
     return [name, (config: unknown) => build(config as Config)] as const;
   });
@@ -38,7 +38,7 @@ export function layers(): z.ZodNumber {
 }
 
 /** A size that may be missing, and null too. */
-export function optional_size() {
+export function optionalSize() {
   return size('a whole number ≥ 1, or null').nullish();
 }
 
@@ -60,13 +60,13 @@ export function padding(initial: number | null) {
 type Refinement<Config> = [fits: (config: Config) => boolean, { path: string[]; error: string }];
 
 /** For refine: that the padding's row exists, as nn.Embedding demands. */
-export const padding_fits: Refinement<{ pad_token_id: number | null; vocab_size: number }> = [
+export const paddingFits: Refinement<{ pad_token_id: number | null; vocab_size: number }> = [
   ({ pad_token_id: id, vocab_size: rows }) => id === null || (id >= -rows && id < rows),
   { path: ['pad_token_id'], error: 'a row of the vocabulary, from -vocab_size to vocab_size - 1' },
 ];
 
 /** For refine: that heads divide the width. */
-export const heads_divide: Refinement<{ hidden_size: number; num_attention_heads: number }> = [
+export const headsDivide: Refinement<{ hidden_size: number; num_attention_heads: number }> = [
   ({ hidden_size, num_attention_heads }) => hidden_size % num_attention_heads === 0,
   { path: ['hidden_size'], error: 'a multiple of num_attention_heads' },
 ];
@@ -78,41 +78,41 @@ interface RotaryConfig {
 }
 
 /** Half of a head is rotated against the other. Heads of up to 4, as tiny test models have, pass in transformers too. */
-const can_rotate = (width: number): boolean => width <= 4 || width % 2 === 0;
+const canRotate = (width: number): boolean => width <= 4 || width % 2 === 0;
 
 /** For superRefine: that heads have two halves, as rotary position embeddings demand. */
-export function heads_rotate(
+export function headsRotate(
   { head_dim, hidden_size, num_attention_heads }: RotaryConfig,
   issues: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
 ): void {
   if (head_dim != null) {
-    if (can_rotate(head_dim)) return;
+    if (canRotate(head_dim)) return;
     const message = 'an even number, since rotary position embeddings turn one half of a head against the other';
     issues.addIssue({ code: 'custom', path: ['head_dim'], message });
     return;
   }
   const width = Math.floor(hidden_size / num_attention_heads);
-  if (can_rotate(width)) return;
+  if (canRotate(width)) return;
   const message =
     `heads of an even width (hidden_size / num_attention_heads, here ${width}), since rotary position embeddings turn ` +
     'one half of a head against the other';
   issues.addIssue({ code: 'custom', path: ['hidden_size'], message });
 }
 
-const max_labels = 1_000_000_000;
+const maxLabels = 1_000_000_000;
 
 /** The keys that say how many classes a classifier has. */
 export const labels = {
   num_labels: z
-    .int({ error: `a whole number from 0 to ${max_labels}` })
+    .int({ error: `a whole number from 0 to ${maxLabels}` })
     .min(0)
-    .max(max_labels)
+    .max(maxLabels)
     .optional(),
   id2label: z.record(z.string(), z.unknown(), { error: 'an object from numbers to names' }).nullish(),
 };
 
 /** How many classes a classifier has: `num_labels`, or as many as `id2label` names, or two. */
-export function label_count({
+export function labelCount({
   num_labels,
   id2label,
 }: {

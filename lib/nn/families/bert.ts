@@ -1,18 +1,18 @@
 import { z } from 'zod';
-import { container, embedding, layer_norm, linear, type Module, parameter, repeat } from '../modules.js';
+import { container, embedding, layerNorm, linear, type Module, parameter, repeat } from '../modules.js';
 import {
-  define_architecture,
+  defineArchitecture,
   flag,
-  heads_divide,
-  label_count,
+  headsDivide,
+  labelCount,
   labels,
   layers,
   padding,
-  padding_fits,
+  paddingFits,
   size,
   std,
 } from './architecture.js';
-import { headed, transformers_init } from './transformers.js';
+import { headed, transformersInit } from './transformers.js';
 
 const config = z
   .looseObject({
@@ -30,8 +30,8 @@ const config = z
     add_cross_attention: flag().default(false),
     tie_word_embeddings: flag().default(true),
   })
-  .refine(...heads_divide)
-  .refine(...padding_fits)
+  .refine(...headsDivide)
+  .refine(...paddingFits)
   .refine(({ is_decoder, add_cross_attention }) => is_decoder || !add_cross_attention, {
     path: ['is_decoder'],
     error: 'true, since add_cross_attention is true',
@@ -40,11 +40,11 @@ const config = z
 type Config = z.output<typeof config>;
 
 const rule = ({ initializer_range }: Config) =>
-  transformers_init(initializer_range, { LMPredictionHead: () => ({ bias: 'zeros' }) });
+  transformersInit(initializer_range, { LMPredictionHead: () => ({ bias: 'zeros' }) });
 
 /** A linear layer, and the norm after the residual that it is added to. */
 function output(inputs: number, width: number): Module {
-  return container('Output', { dense: linear(inputs, width), LayerNorm: layer_norm(width) });
+  return container('Output', { dense: linear(inputs, width), LayerNorm: layerNorm(width) });
 }
 
 function attention({ hidden_size: width }: Config): Module {
@@ -69,7 +69,7 @@ function body(config: Config, pooler = true): Module {
       word_embeddings: embedding(vocab_size, width, pad_token_id),
       position_embeddings: embedding(max_position_embeddings, width),
       token_type_embeddings: embedding(type_vocab_size, width),
-      LayerNorm: layer_norm(width),
+      LayerNorm: layerNorm(width),
     }),
     encoder: container('Encoder', { layer: repeat(config.num_hidden_layers, () => layer(config)) }),
     ...(pooler && { pooler: container('Pooler', { dense: linear(width, width) }) }),
@@ -85,14 +85,14 @@ function predictions({ hidden_size, vocab_size }: Config): Module {
     children: {
       transform: container('Transform', {
         dense: linear(hidden_size, hidden_size),
-        LayerNorm: layer_norm(hidden_size),
+        LayerNorm: layerNorm(hidden_size),
       }),
       decoder: linear(hidden_size, vocab_size),
     },
   };
 }
 
-const with_head = (pooler: boolean, head: (config: Config) => Record<string, Module>) => (config: Config) => {
+const withHead = (pooler: boolean, head: (config: Config) => Record<string, Module>) => (config: Config) => {
   return headed({ bert: body(config, pooler) }, head(config), rule(config));
 };
 
@@ -102,34 +102,34 @@ const tied = {
 };
 
 /** A head over the vocabulary, tied to the embedding unless the config says no. */
-const with_predictions = (pooler: boolean, others: (config: Config) => Record<string, Module>) => (config: Config) => {
+const withPredictions = (pooler: boolean, others: (config: Config) => Record<string, Module>) => (config: Config) => {
   const cls = container('Heads', { predictions: predictions(config), ...others(config) });
   const ties = config.tie_word_embeddings ? tied : undefined;
   return headed({ bert: body(config, pooler) }, { cls }, rule(config), ties);
 };
 
-const next_sentence = ({ hidden_size }: Config) => ({ seq_relationship: linear(hidden_size, 2) });
-const masked_lm = with_predictions(false, () => ({}));
+const nextSentence = ({ hidden_size }: Config) => ({ seq_relationship: linear(hidden_size, 2) });
+const maskedLm = withPredictions(false, () => ({}));
 
 /** BERT (Devlin et al. 2018) as transformers has it: N(0, initializer_range²), not truncated; biases 0, the padding's row 0. */
-export const bert = define_architecture({
+export const bert = defineArchitecture({
   model_type: 'bert',
   config,
   classes: {
-    BertForMaskedLM: masked_lm,
+    BertForMaskedLM: maskedLm,
     BertModel: (config) => body(config),
-    BertForPreTraining: with_predictions(true, next_sentence),
-    BertLMHeadModel: masked_lm,
-    BertForNextSentencePrediction: with_head(true, (config) => ({ cls: container('Heads', next_sentence(config)) })),
-    BertForSequenceClassification: with_head(true, (config) => ({
-      classifier: linear(config.hidden_size, label_count(config)),
+    BertForPreTraining: withPredictions(true, nextSentence),
+    BertLMHeadModel: maskedLm,
+    BertForNextSentencePrediction: withHead(true, (config) => ({ cls: container('Heads', nextSentence(config)) })),
+    BertForSequenceClassification: withHead(true, (config) => ({
+      classifier: linear(config.hidden_size, labelCount(config)),
     })),
-    BertForMultipleChoice: with_head(true, ({ hidden_size }) => ({ classifier: linear(hidden_size, 1) })),
-    BertForTokenClassification: with_head(false, (config) => ({
-      classifier: linear(config.hidden_size, label_count(config)),
+    BertForMultipleChoice: withHead(true, ({ hidden_size }) => ({ classifier: linear(hidden_size, 1) })),
+    BertForTokenClassification: withHead(false, (config) => ({
+      classifier: linear(config.hidden_size, labelCount(config)),
     })),
-    BertForQuestionAnswering: with_head(false, (config) => ({
-      qa_outputs: linear(config.hidden_size, label_count(config)),
+    BertForQuestionAnswering: withHead(false, (config) => ({
+      qa_outputs: linear(config.hidden_size, labelCount(config)),
     })),
   },
 });

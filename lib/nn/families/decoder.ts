@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { container, embedding, linear, type Module, type Rule, repeat } from '../modules.js';
-import { flag, label_count, labels, layers, optional_size, padding, size, std } from './architecture.js';
-import { headed, transformers_init } from './transformers.js';
+import { flag, labelCount, labels, layers, optionalSize, padding, size, std } from './architecture.js';
+import { headed, transformersInit } from './transformers.js';
 
 /** The defaults that differ between decoders. */
 interface Defaults {
@@ -15,7 +15,7 @@ interface Defaults {
 }
 
 /** The keys of config.json that decoders in the manner of Llama have in common. */
-export function decoder_keys(defaults: Defaults) {
+export function decoderKeys(defaults: Defaults) {
   return {
     ...labels,
     vocab_size: size().default(defaults.vocab_size),
@@ -23,46 +23,46 @@ export function decoder_keys(defaults: Defaults) {
     intermediate_size: size().default(defaults.intermediate_size),
     num_hidden_layers: layers().default(defaults.num_hidden_layers),
     num_attention_heads: size().default(defaults.num_attention_heads),
-    num_key_value_heads: optional_size(),
-    head_dim: optional_size(),
+    num_key_value_heads: optionalSize(),
+    head_dim: optionalSize(),
     initializer_range: std().default(0.02),
     pad_token_id: padding(defaults.pad_token_id),
     tie_word_embeddings: flag().default(defaults.tie_word_embeddings),
   };
 }
 
-/** What decoder_keys read. */
-export type DecoderConfig = z.output<z.ZodObject<ReturnType<typeof decoder_keys>>>;
+/** What decoderKeys read. */
+export type DecoderConfig = z.output<z.ZodObject<ReturnType<typeof decoderKeys>>>;
 
 /** The width of one head. */
-export function head_dim({ head_dim, hidden_size, num_attention_heads }: DecoderConfig): number {
+export function headDim({ head_dim, hidden_size, num_attention_heads }: DecoderConfig): number {
   return head_dim ?? Math.floor(hidden_size / num_attention_heads);
 }
 
 /**
  * Attention with grouped keys and values.
  *
- * @param bias of queries, keys and values; `output_bias` of the projection back, the same unless given
+ * @param bias of queries, keys and values; `outputBias` of the projection back, the same unless given
  * @param norms of queries and keys, head by head
  */
 export function attention(
   config: DecoderConfig,
-  { bias = false, output_bias = bias, norms }: { bias?: boolean; output_bias?: boolean; norms?: () => Module } = {},
+  { bias = false, outputBias = bias, norms }: { bias?: boolean; outputBias?: boolean; norms?: () => Module } = {},
 ): Module {
   const { hidden_size, num_attention_heads, num_key_value_heads } = config;
-  const queries = num_attention_heads * head_dim(config);
-  const keys = (num_key_value_heads ?? num_attention_heads) * head_dim(config);
+  const queries = num_attention_heads * headDim(config);
+  const keys = (num_key_value_heads ?? num_attention_heads) * headDim(config);
   return container('Attention', {
     q_proj: linear(hidden_size, queries, bias),
     k_proj: linear(hidden_size, keys, bias),
     v_proj: linear(hidden_size, keys, bias),
-    o_proj: linear(queries, hidden_size, output_bias),
+    o_proj: linear(queries, hidden_size, outputBias),
     ...(norms && { q_norm: norms(), k_norm: norms() }),
   });
 }
 
 /** The gated MLP: SwiGLU or GeGLU. */
-export function gated_mlp({ hidden_size, intermediate_size }: DecoderConfig, bias = false): Module {
+export function gatedMlp({ hidden_size, intermediate_size }: DecoderConfig, bias = false): Module {
   return container('MLP', {
     gate_proj: linear(hidden_size, intermediate_size, bias),
     up_proj: linear(hidden_size, intermediate_size, bias),
@@ -76,13 +76,13 @@ export interface Decoder<Config> {
   layer(config: Config): Readonly<Record<string, Module>>;
   /** The norm after the last layer. */
   norm(width: number): Module;
-  /** Rules beside transformers_init. */
+  /** Rules beside transformersInit. */
   readonly rules?: ((config: Config) => Readonly<Record<string, Rule>>) | undefined;
 }
 
 /** The classes of a family of decoders: the body, and the body with each of the usual heads. */
-export function decoder_classes<Config extends DecoderConfig>(parts: Decoder<Config>) {
-  const rule = (config: Config) => transformers_init(config.initializer_range, parts.rules?.(config));
+export function decoderClasses<Config extends DecoderConfig>(parts: Decoder<Config>) {
+  const rule = (config: Config) => transformersInit(config.initializer_range, parts.rules?.(config));
   const body = (config: Config): Module => {
     const { vocab_size, hidden_size, pad_token_id, num_hidden_layers } = config;
     const children = {
@@ -92,21 +92,21 @@ export function decoder_classes<Config extends DecoderConfig>(parts: Decoder<Con
     };
     return container('Model', children, { initialize: rule(config) });
   };
-  const with_head =
+  const withHead =
     (name: string, head: (config: Config) => Module, prefix = 'model') =>
     (config: Config) => {
       return headed({ [prefix]: body(config) }, { [name]: head(config) }, rule(config));
     };
   return {
     body,
-    causal_lm: (config: Config): Module => {
+    causalLm: (config: Config): Module => {
       const lm_head = linear(config.hidden_size, config.vocab_size, false);
       const tied = config.tie_word_embeddings ? { 'lm_head.weight': 'model.embed_tokens.weight' } : undefined;
       return headed({ model: body(config) }, { lm_head }, rule(config), tied);
     },
-    sequences: with_head('score', (config) => linear(config.hidden_size, label_count(config), false)),
-    tokens: with_head('score', (config) => linear(config.hidden_size, label_count(config))),
+    sequences: withHead('score', (config) => linear(config.hidden_size, labelCount(config), false)),
+    tokens: withHead('score', (config) => linear(config.hidden_size, labelCount(config))),
     /** @param prefix the body's name, which is an old one in some families */
-    answers: (prefix: string) => with_head('qa_outputs', ({ hidden_size }) => linear(hidden_size, 2), prefix),
+    answers: (prefix: string) => withHead('qa_outputs', ({ hidden_size }) => linear(hidden_size, 2), prefix),
   };
 }

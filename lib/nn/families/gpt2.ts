@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { container, conv1d_gpt2, embedding, layer_norm, linear, type Module, repeat } from '../modules.js';
-import { aliases, define_architecture, flag, label_count, labels, layers, size, std } from './architecture.js';
-import { headed, transformers_init } from './transformers.js';
+import { container, conv1dGpt2, embedding, layerNorm, linear, type Module, repeat } from '../modules.js';
+import { aliases, defineArchitecture, flag, labelCount, labels, layers, size, std } from './architecture.js';
+import { headed, transformersInit } from './transformers.js';
 
 // The defaults are those of transformers' GPT2Config: the 124M model.
 const config = z
@@ -24,7 +24,7 @@ type Config = z.output<typeof config>;
 function rule({ initializer_range, n_layer }: Config) {
   const normal = { init: 'normal', std: initializer_range } as const;
   const residual = { init: 'normal', std: initializer_range / Math.sqrt(2 * n_layer) } as const;
-  return transformers_init(initializer_range, {
+  return transformersInit(initializer_range, {
     Conv1D: () => ({ weight: normal, bias: 'zeros' }),
     GPT2Attention: () => ({ 'c_proj.weight': residual }),
     GPT2MLP: () => ({ 'c_proj.weight': residual }),
@@ -34,19 +34,19 @@ function rule({ initializer_range, n_layer }: Config) {
 function block({ n_embd, n_inner, add_cross_attention }: Config): Module {
   const inner = n_inner ?? 4 * n_embd;
   const crossattention = container('GPT2Attention', {
-    c_attn: conv1d_gpt2(n_embd, 2 * n_embd),
-    q_attn: conv1d_gpt2(n_embd, n_embd),
-    c_proj: conv1d_gpt2(n_embd, n_embd),
+    c_attn: conv1dGpt2(n_embd, 2 * n_embd),
+    q_attn: conv1dGpt2(n_embd, n_embd),
+    c_proj: conv1dGpt2(n_embd, n_embd),
   });
   return container('GPT2Block', {
-    ln_1: layer_norm(n_embd),
+    ln_1: layerNorm(n_embd),
     attn: container('GPT2Attention', {
-      c_attn: conv1d_gpt2(n_embd, 3 * n_embd),
-      c_proj: conv1d_gpt2(n_embd, n_embd),
+      c_attn: conv1dGpt2(n_embd, 3 * n_embd),
+      c_proj: conv1dGpt2(n_embd, n_embd),
     }),
-    ln_2: layer_norm(n_embd),
-    ...(add_cross_attention && { crossattention, ln_cross_attn: layer_norm(n_embd) }),
-    mlp: container('GPT2MLP', { c_fc: conv1d_gpt2(n_embd, inner), c_proj: conv1d_gpt2(inner, n_embd) }),
+    ln_2: layerNorm(n_embd),
+    ...(add_cross_attention && { crossattention, ln_cross_attn: layerNorm(n_embd) }),
+    mlp: container('GPT2MLP', { c_fc: conv1dGpt2(n_embd, inner), c_proj: conv1dGpt2(inner, n_embd) }),
   });
 }
 
@@ -56,12 +56,12 @@ function body(config: Config): Module {
     wte: embedding(vocab_size, n_embd),
     wpe: embedding(n_positions, n_embd),
     h: repeat(n_layer, () => block(config)),
-    ln_f: layer_norm(n_embd),
+    ln_f: layerNorm(n_embd),
   };
   return container('GPT2Model', children, { initialize: rule(config) });
 }
 
-const with_head = (head: (config: Config) => Record<string, Module>) => (config: Config) => {
+const withHead = (head: (config: Config) => Record<string, Module>) => (config: Config) => {
   return headed({ transformer: body(config) }, head(config), rule(config));
 };
 
@@ -72,7 +72,7 @@ const with_head = (head: (config: Config) => Record<string, Module>) => (config:
  * transformers 5.18, models/gpt2/modeling_gpt2.py, `_init_weights`. Versions before July 2026 lose the scaling
  * (huggingface/transformers#47458).
  */
-export const gpt2 = define_architecture({
+export const gpt2 = defineArchitecture({
   model_type: 'gpt2',
   config,
   prepare: aliases({
@@ -88,10 +88,10 @@ export const gpt2 = define_architecture({
       return headed({ transformer: body(config) }, { lm_head }, rule(config), tied);
     },
     GPT2Model: body,
-    GPT2ForSequenceClassification: with_head((config) => ({
-      score: linear(config.n_embd, label_count(config), false),
+    GPT2ForSequenceClassification: withHead((config) => ({
+      score: linear(config.n_embd, labelCount(config), false),
     })),
-    GPT2ForTokenClassification: with_head((config) => ({ classifier: linear(config.n_embd, label_count(config)) })),
-    GPT2ForQuestionAnswering: with_head(({ n_embd }) => ({ qa_outputs: linear(n_embd, 2) })),
+    GPT2ForTokenClassification: withHead((config) => ({ classifier: linear(config.n_embd, labelCount(config)) })),
+    GPT2ForQuestionAnswering: withHead(({ n_embd }) => ({ qa_outputs: linear(n_embd, 2) })),
   },
 });

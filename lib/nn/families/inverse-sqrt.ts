@@ -7,7 +7,7 @@ const bits = 120n;
  *
  * @param n a whole number ≥ 1
  */
-export function inverse_sqrt(n: number): number {
+export function inverseSqrt(n: number): number {
   const square = (1n << (2n * bits)) / BigInt(n);
   let root = BigInt(Math.round(2 ** Number(bits) / Math.sqrt(n)));
   for (let step = 0; step < 3; step++) root = (root + square / root) >> 1n; // each doubles the digits: 52, 104, all

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { rms_norm } from '../modules.js';
-import { define_architecture, flag, heads_divide, heads_rotate, padding_fits } from './architecture.js';
-import { attention, decoder_classes, decoder_keys, gated_mlp } from './decoder.js';
+import { rmsNorm } from '../modules.js';
+import { defineArchitecture, flag, headsDivide, headsRotate, paddingFits } from './architecture.js';
+import { attention, decoderClasses, decoderKeys, gatedMlp } from './decoder.js';
 
 const config = z
   .looseObject({
-    ...decoder_keys({
+    ...decoderKeys({
       vocab_size: 32000,
       hidden_size: 4096,
       intermediate_size: 11008,
@@ -17,26 +17,26 @@ const config = z
     attention_bias: flag().default(false),
     mlp_bias: flag().default(false),
   })
-  .refine(...heads_divide)
-  .refine(...padding_fits)
-  .superRefine(heads_rotate);
+  .refine(...headsDivide)
+  .refine(...paddingFits)
+  .superRefine(headsRotate);
 
-const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
+const { body, causalLm, sequences, tokens, answers } = decoderClasses<z.output<typeof config>>({
   layer: (config) => ({
     self_attn: attention(config, { bias: config.attention_bias }),
-    mlp: gated_mlp(config, config.mlp_bias),
-    input_layernorm: rms_norm(config.hidden_size),
-    post_attention_layernorm: rms_norm(config.hidden_size),
+    mlp: gatedMlp(config, config.mlp_bias),
+    input_layernorm: rmsNorm(config.hidden_size),
+    post_attention_layernorm: rmsNorm(config.hidden_size),
   }),
-  norm: rms_norm,
+  norm: rmsNorm,
 });
 
 /** Llama (Touvron et al. 2023): N(0, initializer_range²), norms 1, the padding's row 0; no scaling of residual projections. */
-export const llama = define_architecture({
+export const llama = defineArchitecture({
   model_type: 'llama',
   config,
   classes: {
-    LlamaForCausalLM: causal_lm,
+    LlamaForCausalLM: causalLm,
     LlamaModel: body,
     LlamaForSequenceClassification: sequences,
     LlamaForTokenClassification: tokens,

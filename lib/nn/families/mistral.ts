@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { rms_norm } from '../modules.js';
-import { define_architecture, heads_rotate, padding_fits, size } from './architecture.js';
-import { attention, decoder_classes, decoder_keys, gated_mlp } from './decoder.js';
+import { rmsNorm } from '../modules.js';
+import { defineArchitecture, headsRotate, paddingFits, size } from './architecture.js';
+import { attention, decoderClasses, decoderKeys, gatedMlp } from './decoder.js';
 
 /** What is read of config.json, with the defaults that Mixtral has too. */
-export const mistral_keys = {
-  ...decoder_keys({
+export const mistralKeys = {
+  ...decoderKeys({
     vocab_size: 32000,
     hidden_size: 4096,
     intermediate_size: 14336,
@@ -18,26 +18,26 @@ export const mistral_keys = {
 };
 
 const config = z
-  .looseObject(mistral_keys)
-  .refine(...padding_fits)
-  .superRefine(heads_rotate);
+  .looseObject(mistralKeys)
+  .refine(...paddingFits)
+  .superRefine(headsRotate);
 
-const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
+const { body, causalLm, sequences, tokens, answers } = decoderClasses<z.output<typeof config>>({
   layer: (config) => ({
     self_attn: attention(config),
-    mlp: gated_mlp(config),
-    input_layernorm: rms_norm(config.hidden_size),
-    post_attention_layernorm: rms_norm(config.hidden_size),
+    mlp: gatedMlp(config),
+    input_layernorm: rmsNorm(config.hidden_size),
+    post_attention_layernorm: rmsNorm(config.hidden_size),
   }),
-  norm: rms_norm,
+  norm: rmsNorm,
 });
 
 /** Mistral (Jiang et al. 2023), initialized as Llama is. */
-export const mistral = define_architecture({
+export const mistral = defineArchitecture({
   model_type: 'mistral',
   config,
   classes: {
-    MistralForCausalLM: causal_lm,
+    MistralForCausalLM: causalLm,
     MistralModel: body,
     MistralForSequenceClassification: sequences,
     MistralForTokenClassification: tokens,

@@ -1,19 +1,19 @@
 import { z } from 'zod';
-import { container, parameter, rms_norm } from '../modules.js';
-import { split_experts } from '../saved.js';
-import { aliases, define_architecture, heads_rotate, padding_fits, size } from './architecture.js';
-import { attention, decoder_classes } from './decoder.js';
-import { mistral_keys } from './mistral.js';
+import { container, parameter, rmsNorm } from '../modules.js';
+import { splitExperts } from '../saved.js';
+import { aliases, defineArchitecture, headsRotate, paddingFits, size } from './architecture.js';
+import { attention, decoderClasses } from './decoder.js';
+import { mistralKeys } from './mistral.js';
 
 const config = z
   .looseObject({
-    ...mistral_keys,
+    ...mistralKeys,
     num_local_experts: size(undefined, 100_000).default(8),
   })
-  .refine(...padding_fits)
-  .superRefine(heads_rotate);
+  .refine(...paddingFits)
+  .superRefine(headsRotate);
 
-const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
+const { body, causalLm, sequences, tokens, answers } = decoderClasses<z.output<typeof config>>({
   layer: (config) => {
     const { hidden_size, intermediate_size, num_local_experts: experts } = config;
     return {
@@ -28,11 +28,11 @@ const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output
           },
         },
       }),
-      input_layernorm: rms_norm(hidden_size),
-      post_attention_layernorm: rms_norm(hidden_size),
+      input_layernorm: rmsNorm(hidden_size),
+      post_attention_layernorm: rmsNorm(hidden_size),
     };
   },
-  norm: rms_norm,
+  norm: rmsNorm,
   rules: ({ initializer_range }) => {
     const normal = { init: 'normal', std: initializer_range } as const;
     return {
@@ -46,12 +46,12 @@ const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output
  * Mixtral (Jiang et al. 2024), initialized as Mistral is. transformers holds a layer's experts in two tensors, but saves each
  * expert's matrices apart, under the names of the first checkpoints.
  */
-export const mixtral = define_architecture({
+export const mixtral = defineArchitecture({
   model_type: 'mixtral',
   config,
   prepare: aliases({ num_experts: 'num_local_experts' }),
   classes: {
-    MixtralForCausalLM: causal_lm,
+    MixtralForCausalLM: causalLm,
     MixtralModel: body,
     MixtralForSequenceClassification: sequences,
     MixtralForTokenClassification: tokens,
@@ -62,7 +62,7 @@ export const mixtral = define_architecture({
     split(tensor) {
       const [, experts, matrix] = /^(.*\.experts)\.(gate_up|down)_proj$/.exec(tensor.name) ?? [];
       if (experts === undefined) return undefined;
-      return split_experts(tensor, experts, matrix === 'down' ? ['w2.weight'] : ['w1.weight', 'w3.weight']);
+      return splitExperts(tensor, experts, matrix === 'down' ? ['w2.weight'] : ['w1.weight', 'w3.weight']);
     },
   },
 });

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { rms_norm } from '../modules.js';
-import { define_architecture, heads_rotate, optional_size, padding_fits, size } from './architecture.js';
-import { attention, decoder_classes, decoder_keys, gated_mlp } from './decoder.js';
+import { rmsNorm } from '../modules.js';
+import { defineArchitecture, headsRotate, optionalSize, paddingFits, size } from './architecture.js';
+import { attention, decoderClasses, decoderKeys, gatedMlp } from './decoder.js';
 
 /** What is read of config.json, with the defaults that Qwen3 has too. */
-export const qwen2_keys = {
-  ...decoder_keys({
+export const qwen2Keys = {
+  ...decoderKeys({
     vocab_size: 151936,
     hidden_size: 4096,
     intermediate_size: 22016,
@@ -14,33 +14,33 @@ export const qwen2_keys = {
     pad_token_id: null,
     tie_word_embeddings: false,
   }),
-  num_key_value_heads: optional_size().default(32),
+  num_key_value_heads: optionalSize().default(32),
 };
 
 const config = z
   .looseObject({
-    ...qwen2_keys,
+    ...qwen2Keys,
     head_dim: size().optional(),
   })
-  .refine(...padding_fits)
-  .superRefine(heads_rotate);
+  .refine(...paddingFits)
+  .superRefine(headsRotate);
 
-const { body, causal_lm, sequences, tokens, answers } = decoder_classes<z.output<typeof config>>({
+const { body, causalLm, sequences, tokens, answers } = decoderClasses<z.output<typeof config>>({
   layer: (config) => ({
-    self_attn: attention(config, { bias: true, output_bias: false }),
-    mlp: gated_mlp(config),
-    input_layernorm: rms_norm(config.hidden_size),
-    post_attention_layernorm: rms_norm(config.hidden_size),
+    self_attn: attention(config, { bias: true, outputBias: false }),
+    mlp: gatedMlp(config),
+    input_layernorm: rmsNorm(config.hidden_size),
+    post_attention_layernorm: rmsNorm(config.hidden_size),
   }),
-  norm: rms_norm,
+  norm: rmsNorm,
 });
 
 /** Qwen2 (Yang et al. 2024), initialized as Llama is; queries, keys and values have biases, the projection back has none. */
-export const qwen2 = define_architecture({
+export const qwen2 = defineArchitecture({
   model_type: 'qwen2',
   config,
   classes: {
-    Qwen2ForCausalLM: causal_lm,
+    Qwen2ForCausalLM: causalLm,
     Qwen2Model: body,
     Qwen2ForSequenceClassification: sequences,
     Qwen2ForTokenClassification: tokens,

@@ -1,6 +1,6 @@
-import { batch_norm, by_kind, container, conv2d, linear, type Module, repeat } from '../modules.js';
+import { batchNorm, byKind, container, conv2d, linear, type Module, repeat } from '../modules.js';
 
-const rule = by_kind({
+const rule = byKind({
   Conv2d: () => ({ weight: { init: 'kaiming_normal', mode: 'fan_out', nonlinearity: 'relu' } }),
   BatchNorm2d: () => ({ weight: 'ones', bias: 'zeros' }),
 });
@@ -9,14 +9,14 @@ const rule = by_kind({
 function convolution(index: number, inputs: number, outputs: number, kernel: number): Record<string, Module> {
   return {
     [`conv${index}`]: conv2d(inputs, outputs, [kernel, kernel], false),
-    [`bn${index}`]: batch_norm(outputs),
+    [`bn${index}`]: batchNorm(outputs),
   };
 }
 
 /** torchvision makes the shortcut's projection before the block that it is then part of, as its last child. */
 function block(path: Record<string, Module>, inputs: number, outputs: number, stride: number): Module {
   if (stride === 1 && inputs === outputs) return container('Block', path);
-  const downsample = container('Sequential', [conv2d(inputs, outputs, [1, 1], false), batch_norm(outputs)]);
+  const downsample = container('Sequential', [conv2d(inputs, outputs, [1, 1], false), batchNorm(outputs)]);
   return container('Block', { ...path, downsample }, { construction: ['downsample', ...Object.keys(path)] });
 }
 

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Initializer } from '../../init/initializers.js';
-import { container, embedding, linear, type Module, type Rule, repeat, rms_norm } from '../modules.js';
-import { aliases, define_architecture, label_count, labels, layers, size, std } from './architecture.js';
-import { inverse_sqrt } from './inverse-sqrt.js';
-import { headed, transformers_init } from './transformers.js';
+import { container, embedding, linear, type Module, type Rule, repeat, rmsNorm } from '../modules.js';
+import { aliases, defineArchitecture, labelCount, labels, layers, size, std } from './architecture.js';
+import { inverseSqrt } from './inverse-sqrt.js';
+import { headed, transformersInit } from './transformers.js';
 
-const feed_forward = "a name such as 'relu', or one after 'gated-', such as 'gated-gelu'";
+const feedForward = "a name such as 'relu', or one after 'gated-', such as 'gated-gelu'";
 
 const config = z.looseObject({
   ...labels,
@@ -19,14 +19,14 @@ const config = z.looseObject({
   relative_attention_num_buckets: size().default(32),
   initializer_factor: std().default(1),
   feed_forward_proj: z
-    .string({ error: feed_forward })
-    .regex(/^(gated-(?=.)|(?!gated$))[^-]*$/, { error: feed_forward })
+    .string({ error: feedForward })
+    .regex(/^(gated-(?=.)|(?!gated$))[^-]*$/, { error: feedForward })
     .default('relu'),
 });
 
 type Config = z.output<typeof config>;
 
-const general_names = aliases({
+const generalNames = aliases({
   hidden_size: 'd_model',
   num_attention_heads: 'num_heads',
   num_hidden_layers: 'num_layers',
@@ -36,36 +36,36 @@ const general_names = aliases({
 /** Mesh TensorFlow's scales: each projection by its own inputs, queries by the width of a head besides. */
 function rule({ initializer_factor: factor, d_model, d_kv, d_ff, num_heads }: Config): Rule {
   const normal = (std: number): Initializer => ({ init: 'normal', std: factor * std });
-  const by_width = normal(inverse_sqrt(d_model));
+  const byWidth = normal(inverseSqrt(d_model));
   const shared = { 'shared.weight': normal(1) };
-  return transformers_init(factor, {
+  return transformersInit(factor, {
     T5LayerNorm: () => ({ weight: { init: 'constant', val: factor } }),
     T5Model: () => shared,
-    T5ForQuestionAnswering: () => ({ ...shared, 'qa_outputs.weight': by_width, 'qa_outputs.bias': 'zeros' }),
+    T5ForQuestionAnswering: () => ({ ...shared, 'qa_outputs.weight': byWidth, 'qa_outputs.bias': 'zeros' }),
     T5ForTokenClassification: () => ({ 'classifier.weight': normal(1), 'classifier.bias': 'zeros' }),
     T5ClassificationHead: () => ({
-      'dense.weight': by_width,
+      'dense.weight': byWidth,
       'dense.bias': 'zeros',
-      'out_proj.weight': by_width,
+      'out_proj.weight': byWidth,
       'out_proj.bias': 'zeros',
     }),
-    T5DenseActDense: () => ({ 'wi.weight': by_width, 'wo.weight': normal(inverse_sqrt(d_ff)) }),
+    T5DenseActDense: () => ({ 'wi.weight': byWidth, 'wo.weight': normal(inverseSqrt(d_ff)) }),
     T5DenseGatedActDense: () => ({
-      'wi_0.weight': by_width,
-      'wi_1.weight': by_width,
-      'wo.weight': normal(inverse_sqrt(d_ff)),
+      'wi_0.weight': byWidth,
+      'wi_1.weight': byWidth,
+      'wo.weight': normal(inverseSqrt(d_ff)),
     }),
     T5Attention: ({ children }) => ({
-      'q.weight': normal(inverse_sqrt(d_model * d_kv)),
-      'k.weight': by_width,
-      'v.weight': by_width,
-      'o.weight': normal(inverse_sqrt(num_heads * d_kv)),
-      ...('relative_attention_bias' in (children ?? {}) && { 'relative_attention_bias.weight': by_width }),
+      'q.weight': normal(inverseSqrt(d_model * d_kv)),
+      'k.weight': byWidth,
+      'v.weight': byWidth,
+      'o.weight': normal(inverseSqrt(num_heads * d_kv)),
+      ...('relative_attention_bias' in (children ?? {}) && { 'relative_attention_bias.weight': byWidth }),
     }),
   });
 }
 
-const norm = (width: number): Module => ({ ...rms_norm(width), kind: 'T5LayerNorm' });
+const norm = (width: number): Module => ({ ...rmsNorm(width), kind: 'T5LayerNorm' });
 
 function attention({ d_model, d_kv, num_heads, relative_attention_num_buckets }: Config, positions: boolean): Module {
   const inner = num_heads * d_kv;
@@ -129,12 +129,12 @@ function model(config: Config, kind: string, decoder: boolean, head: Readonly<Re
  * T5 (Raffel et al. 2019) and T5 1.1: normal, with a standard deviation of initializer_factor (1) over the square root of each
  * projection's inputs, norms initializer_factor. transformers ties embeddings and head whatever `tie_word_embeddings` says.
  */
-export const t5 = define_architecture({
+export const t5 = defineArchitecture({
   model_type: 't5',
   config,
   // Missing decoder layers are as many as `num_layers` says, whatever its general name says: transformers reads that one later.
   prepare: (config) => {
-    return general_names({ ...config, num_decoder_layers: config.num_decoder_layers ?? config.num_layers ?? 6 });
+    return generalNames({ ...config, num_decoder_layers: config.num_decoder_layers ?? config.num_layers ?? 6 });
   },
   classes: {
     T5ForConditionalGeneration: (config) => {
@@ -145,18 +145,18 @@ export const t5 = define_architecture({
     T5ForSequenceClassification: (config) => {
       const head = {
         dense: linear(config.d_model, config.d_model),
-        out_proj: linear(config.d_model, label_count(config)),
+        out_proj: linear(config.d_model, labelCount(config)),
       };
       const classification_head = container('T5ClassificationHead', head);
       return headed({ transformer: model(config, 'T5Model', true) }, { classification_head }, rule(config));
     },
     T5ForTokenClassification: (config) => {
-      const classifier = linear(config.d_model, label_count(config));
+      const classifier = linear(config.d_model, labelCount(config));
       const children = { transformer: model(config, 'T5Model', false), classifier };
       return container('T5ForTokenClassification', children, { initialize: rule(config) });
     },
     T5ForQuestionAnswering: (config) => {
-      const qa_outputs = linear(config.d_model, label_count(config));
+      const qa_outputs = linear(config.d_model, labelCount(config));
       return model(config, 'T5ForQuestionAnswering', true, { qa_outputs });
     },
   },

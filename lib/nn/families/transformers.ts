@@ -1,5 +1,5 @@
 import type { Initializer } from '../../init/initializers.js';
-import { by_kind, container, type Module, type Rule } from '../modules.js';
+import { byKind, container, type Module, type Rule } from '../modules.js';
 
 /**
  * What transformers initializes unless a family says otherwise (5.18, modeling_utils.py, `_init_weights`): linear layers,
@@ -8,17 +8,17 @@ import { by_kind, container, type Module, type Rule } from '../modules.js';
  * @param std `initializer_range`; 0 means 0.02, as it does there
  * @param own the family's own rules, by the modules' kinds; where there is one, the general rule is left out
  */
-export function transformers_init(std: number, own: Readonly<Record<string, Rule>> = {}): Rule {
+export function transformersInit(std: number, own: Readonly<Record<string, Rule>> = {}): Rule {
   const normal: Initializer = { init: 'normal', std: std === 0 ? 0.02 : std };
-  const with_bias = (module: Module, weight: Initializer) => {
+  const withBias = (module: Module, weight: Initializer) => {
     return module.own?.bias === undefined ? { weight } : { weight, bias: 'zeros' as const };
   };
-  return by_kind({
-    Linear: (module) => with_bias(module, normal),
-    Conv2d: (module) => with_bias(module, normal),
+  return byKind({
+    Linear: (module) => withBias(module, normal),
+    Conv2d: (module) => withBias(module, normal),
     Embedding: () => ({ weight: normal }),
-    LayerNorm: (module) => with_bias(module, 'ones'),
-    RMSNorm: (module) => with_bias(module, 'ones'),
+    LayerNorm: (module) => withBias(module, 'ones'),
+    RMSNorm: (module) => withBias(module, 'ones'),
     ...own,
   });
 }

@@ -1,17 +1,17 @@
 import {
-  by_kind,
+  byKind,
   container,
   conv2d,
-  layer_norm,
+  layerNorm,
   linear,
   type Module,
-  multihead_attention,
+  multiheadAttention,
   parameter,
 } from '../modules.js';
 
 /** The MLP initializes itself as soon as it is made: Xavier's weights, biases next to 0. */
 function mlp(width: number, inner: number): Module {
-  const rule = by_kind({ Linear: () => ({ weight: 'xavier_uniform', bias: { init: 'normal', std: 1e-6 } }) });
+  const rule = byKind({ Linear: () => ({ weight: 'xavier_uniform', bias: { init: 'normal', std: 1e-6 } }) });
   return container('MLPBlock', { 0: linear(width, inner), 3: linear(inner, width) }, { initialize: rule });
 }
 
@@ -22,14 +22,14 @@ interface Sizes {
   readonly inner: number;
 }
 
-function vision_transformer({ patch, layers, width, inner }: Sizes): Module {
+function visionTransformer({ patch, layers, width, inner }: Sizes): Module {
   const image = 224;
   const length = (image / patch) ** 2 + 1;
   const layer = () => {
     return container('EncoderBlock', {
-      ln_1: layer_norm(width),
-      self_attention: multihead_attention(width),
-      ln_2: layer_norm(width),
+      ln_1: layerNorm(width),
+      self_attention: multiheadAttention(width),
+      ln_2: layerNorm(width),
       mlp: mlp(width, inner),
     });
   };
@@ -41,7 +41,7 @@ function vision_transformer({ patch, layers, width, inner }: Sizes): Module {
         'Sequential',
         Object.fromEntries(Array.from({ length: layers }, (_, index) => [`encoder_layer_${index}`, layer()])),
       ),
-      ln: layer_norm(width),
+      ln: layerNorm(width),
     },
   };
   return {
@@ -52,7 +52,7 @@ function vision_transformer({ patch, layers, width, inner }: Sizes): Module {
       encoder,
       heads: container('Sequential', { head: linear(width, 1000) }),
     },
-    initialize: by_kind({
+    initialize: byKind({
       VisionTransformer: () => ({
         'conv_proj.weight': { init: 'trunc_normal', std: Math.sqrt(1 / (3 * patch * patch)) },
         'conv_proj.bias': 'zeros',
@@ -67,10 +67,10 @@ function vision_transformer({ patch, layers, width, inner }: Sizes): Module {
  * The Vision Transformer (Dosovitskiy et al. 2020) as torchvision has it: the patches' convolution lecun_normal truncated at ±2,
  * positions N(0, 0.02²), MLPs Xavier with biases N(0, 1e-6²), the head 0; a thousand classes of images of 224².
  */
-export const vision_transformers: Readonly<Record<string, () => Module>> = {
-  vit_b_16: () => vision_transformer({ patch: 16, layers: 12, width: 768, inner: 3072 }),
-  vit_b_32: () => vision_transformer({ patch: 32, layers: 12, width: 768, inner: 3072 }),
-  vit_l_16: () => vision_transformer({ patch: 16, layers: 24, width: 1024, inner: 4096 }),
-  vit_l_32: () => vision_transformer({ patch: 32, layers: 24, width: 1024, inner: 4096 }),
-  vit_h_14: () => vision_transformer({ patch: 14, layers: 32, width: 1280, inner: 5120 }),
+export const visionTransformers: Readonly<Record<string, () => Module>> = {
+  vit_b_16: () => visionTransformer({ patch: 16, layers: 12, width: 768, inner: 3072 }),
+  vit_b_32: () => visionTransformer({ patch: 32, layers: 12, width: 768, inner: 3072 }),
+  vit_l_16: () => visionTransformer({ patch: 16, layers: 24, width: 1024, inner: 4096 }),
+  vit_l_32: () => visionTransformer({ patch: 32, layers: 24, width: 1024, inner: 4096 }),
+  vit_h_14: () => visionTransformer({ patch: 14, layers: 32, width: 1280, inner: 5120 }),
 };

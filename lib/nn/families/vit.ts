@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { container, conv2d, layer_norm, linear, type Module, parameter, repeat } from '../modules.js';
-import { define_architecture, flag, label_count, labels, layers, size, std } from './architecture.js';
-import { headed, transformers_init } from './transformers.js';
+import { container, conv2d, layerNorm, linear, type Module, parameter, repeat } from '../modules.js';
+import { defineArchitecture, flag, labelCount, labels, layers, size, std } from './architecture.js';
+import { headed, transformersInit } from './transformers.js';
 
 const error = 'a whole number ≥ 1, or two of them';
 const pair = z
@@ -34,7 +34,7 @@ type Config = z.output<typeof config>;
 function rule({ initializer_range: std }: Config) {
   // Bounds are absolute, as everywhere in PyTorch: ±2, a hundred deviations away.
   const truncated = { init: 'trunc_normal', std } as const;
-  return transformers_init(std, {
+  return transformersInit(std, {
     Embeddings: ({ own }) => ({
       position_embeddings: truncated,
       cls_token: truncated,
@@ -69,8 +69,8 @@ function layer(config: Config): Module {
       v_proj: linear(width, inner, qkv_bias),
       o_proj: linear(inner, width),
     }),
-    layernorm_before: layer_norm(width),
-    layernorm_after: layer_norm(width),
+    layernorm_before: layerNorm(width),
+    layernorm_after: layerNorm(width),
     mlp: container('MLP', { fc1: linear(width, intermediate_size), fc2: linear(intermediate_size, width) }),
   });
 }
@@ -80,7 +80,7 @@ function body(config: Config, { pooler = true, mask = false } = {}): Module {
   const children = {
     embeddings: embeddings(config, mask),
     layers: repeat(num_hidden_layers, () => layer(config)),
-    layernorm: layer_norm(width),
+    layernorm: layerNorm(width),
     ...(pooler && { pooler: container('Pooler', { dense: linear(width, pooler_output_size || width) }) }),
   };
   return container('ViTModel', children, { initialize: rule(config) });
@@ -90,12 +90,12 @@ function body(config: Config, { pooler = true, mask = false } = {}): Module {
  * The Vision Transformer (Dosovitskiy et al. 2020) as transformers has it: N(0, initializer_range²), the class token and the
  * positions truncated at ±2, biases 0. Files keep the names of the first checkpoints.
  */
-export const vit = define_architecture({
+export const vit = defineArchitecture({
   model_type: 'vit',
   config,
   classes: {
     ViTForImageClassification: (config) => {
-      const classes = label_count(config);
+      const classes = labelCount(config);
       const head = classes === 0 ? {} : { classifier: linear(config.hidden_size, classes) };
       return headed({ vit: body(config, { pooler: false }) }, head, rule(config));
     },

@@ -1,11 +1,4 @@
-import {
-  check_boolean,
-  check_integer,
-  check_one_of,
-  is_plain_object,
-  range_error,
-  type_error,
-} from '../../core/check.js';
+import { checkBoolean, checkInteger, checkOneOf, isPlainObject, rangeError, typeError } from '../../core/check.js';
 import type { Layer } from './layer.js';
 
 interface Described<N extends string> {
@@ -102,50 +95,50 @@ export type Value = number | boolean | string | readonly number[] | Layer | null
 export type BuildNested = (fn: string, argument: string, value: Readonly<Record<string, unknown>>) => Layer;
 
 /** Checks one value against its description, and brings it into the form that layers are built from. */
-export function check_argument(fn: string, argument: Argument, value: unknown, nested: BuildNested): Value {
+export function checkArgument(fn: string, argument: Argument, value: unknown, nested: BuildNested): Value {
   const { name, nullable } = argument;
   if (value === null && nullable) return null;
   switch (argument.kind) {
     case 'integer':
-      return check_integer(fn, name, value, argument.min, argument.max);
+      return checkInteger(fn, name, value, argument.min, argument.max);
     case 'number':
-      return check_number(fn, argument, value);
+      return checkNumber(fn, argument, value);
     case 'boolean':
-      return check_boolean(fn, name, value);
+      return checkBoolean(fn, name, value);
     case 'word':
-      return check_one_of(fn, name, value, argument.words);
+      return checkOneOf(fn, name, value, argument.words);
     case 'sizes':
-      return check_sizes(fn, argument, value);
+      return checkSizes(fn, argument, value);
     case 'layer': {
       const what = `a layer, { layer: 'Linear', … },${nullable ? ' or null' : ''}`;
-      if (!is_plain_object(value)) throw type_error(fn, name, what, value);
+      if (!isPlainObject(value)) throw typeError(fn, name, what, value);
       return nested(fn, name, value);
     }
   }
 }
 
-function check_number(fn: string, { name, min, max }: NumberArgument, value: unknown): number {
+function checkNumber(fn: string, { name, min, max }: NumberArgument, value: unknown): number {
   const low = min ?? Number.NEGATIVE_INFINITY;
   const high = max ?? Number.POSITIVE_INFINITY;
   if (Number.isFinite(value) && (value as number) >= low && (value as number) <= high) return value as number;
   const range = max !== undefined ? ` from ${low} to ${max}` : min !== undefined ? ` ≥ ${min}` : '';
   const what = `a finite number${range}`;
-  throw typeof value === 'number' ? range_error(fn, name, what, value) : type_error(fn, name, what, value);
+  throw typeof value === 'number' ? rangeError(fn, name, what, value) : typeError(fn, name, what, value);
 }
 
-function check_sizes(
+function checkSizes(
   fn: string,
   { name, dimensions, min, words = [] }: SizesArgument,
   value: unknown,
 ): readonly number[] | string {
   if (typeof value === 'number') {
-    return new Array<number>(dimensions ?? 1).fill(check_integer(fn, name, value, min));
+    return new Array<number>(dimensions ?? 1).fill(checkInteger(fn, name, value, min));
   }
-  if (typeof value === 'string' && words.length > 0) return check_one_of(fn, name, value, words);
+  if (typeof value === 'string' && words.length > 0) return checkOneOf(fn, name, value, words);
   const list = dimensions === undefined ? 'an array of them' : `an array of ${dimensions}`;
   const instead = words.map((word) => `, '${word}'`).join('');
   const what = `an integer ≥ ${min}${instead} or ${list}`;
-  if (!Array.isArray(value)) throw type_error(fn, name, what, value);
-  if (dimensions !== undefined && value.length !== dimensions) throw range_error(fn, name, what, value);
-  return value.map((size: unknown, i) => check_integer(fn, `${name}[${i}]`, size, min));
+  if (!Array.isArray(value)) throw typeError(fn, name, what, value);
+  if (dimensions !== undefined && value.length !== dimensions) throw rangeError(fn, name, what, value);
+  return value.map((size: unknown, i) => checkInteger(fn, `${name}[${i}]`, size, min));
 }

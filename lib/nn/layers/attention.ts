@@ -1,6 +1,6 @@
-import { range_error } from '../../core/check.js';
-import { batch_first, bias, define, dropout, flag, size, unused_flag } from './definition.js';
-import { in_order, join, type Layer, named, redrawn } from './layer.js';
+import { rangeError } from '../../core/check.js';
+import { batchFirst, bias, define, dropout, flag, size, unusedFlag } from './definition.js';
+import { inOrder, join, type Layer, named, redrawn } from './layer.js';
 import { linear } from './linear.js';
 
 /** What PyTorch's MultiheadAttention is made of; kdim and vdim are embed_dim by default. */
@@ -17,17 +17,17 @@ export interface Attention {
  * `torch.nn.MultiheadAttention`. The output projection is drawn first, as the Linear that it is, and its bias is then
  * set to zero; the projections of the inputs come afterwards. `state_dict` lists them the other way round.
  */
-export function multihead_attention(
+export function multiheadAttention(
   fn: string,
   { embed_dim, num_heads, bias, add_bias_kv, kdim, vdim }: Attention,
 ): Layer {
   if (embed_dim % num_heads !== 0) {
-    throw range_error(fn, 'num_heads', `a divisor of the number of features (${embed_dim})`, num_heads);
+    throw rangeError(fn, 'num_heads', `a divisor of the number of features (${embed_dim})`, num_heads);
   }
   const keys = kdim ?? embed_dim;
   const values = vdim ?? embed_dim;
   const same = keys === embed_dim && values === embed_dim;
-  const inputs = in_order([
+  const inputs = inOrder([
     same && { name: 'in_proj_weight', shape: [3 * embed_dim, embed_dim], initializer: 'xavier_uniform' },
     !same && { name: 'q_proj_weight', shape: [embed_dim, embed_dim], initializer: 'xavier_uniform' },
     !same && { name: 'k_proj_weight', shape: [embed_dim, keys], initializer: 'xavier_uniform' },
@@ -48,7 +48,7 @@ function width<const N extends string>(name: N, of: string) {
   return { name, kind: 'integer', min: 0, nullable: true, default: null, positional: true, doc } as const;
 }
 
-export const attention_layers = {
+export const attentionLayers = {
   MultiheadAttention: define({
     summary: 'Scaled dot-product attention in several heads, with projections of its inputs and output.',
     initialization:
@@ -60,11 +60,11 @@ export const attention_layers = {
       dropout,
       bias,
       flag('add_bias_kv', false, 'whether a learnable key and value are added to the sequence'),
-      unused_flag('add_zero_attn', false, 'whether a key and value of zeros are added to the sequence'),
+      unusedFlag('add_zero_attn', false, 'whether a key and value of zeros are added to the sequence'),
       width('kdim', 'keys'),
       width('vdim', 'values'),
-      batch_first,
+      batchFirst,
     ],
-    build: (values, fn) => multihead_attention(fn, values),
+    build: (values, fn) => multiheadAttention(fn, values),
   }),
 } as const;

@@ -1,9 +1,9 @@
-import { range_error } from '../../core/check.js';
-import { elements_of } from '../../core/shape.js';
+import { rangeError } from '../../core/check.js';
+import { elementsOf } from '../../core/shape.js';
 import type { SizesArgument } from './argument.js';
 import { bias, define, size } from './definition.js';
-import { in_order, type Layer } from './layer.js';
-import { default_bias, default_weight } from './linear.js';
+import { inOrder, type Layer } from './layer.js';
+import { defaultBias, defaultWeight } from './linear.js';
 
 type Rank = 1 | 2 | 3;
 
@@ -13,11 +13,11 @@ const channels = [
 ] as const;
 
 /** Sizes along the dimensions of the kernel that matter to the forward pass only. */
-function unused_sizes<const N extends string>(name: N, dimensions: Rank, min: 0 | 1, doc: string) {
+function unusedSizes<const N extends string>(name: N, dimensions: Rank, min: 0 | 1, doc: string) {
   return { name, kind: 'sizes', dimensions, min, default: min, positional: true, unused: true, doc } as const;
 }
 
-function kernel_size(dimensions: Rank) {
+function kernelSize(dimensions: Rank) {
   const doc = 'the size of the kernel';
   return { name: 'kernel_size', kind: 'sizes', dimensions, min: 0, required: true, positional: true, doc } as const;
 }
@@ -32,14 +32,14 @@ const groups = {
 } as const;
 
 function stride(dimensions: Rank) {
-  return unused_sizes('stride', dimensions, 1, 'the step of the kernel');
+  return unusedSizes('stride', dimensions, 1, 'the step of the kernel');
 }
 
 function dilation(dimensions: Rank) {
-  return unused_sizes('dilation', dimensions, 1, 'the distance between taps of the kernel');
+  return unusedSizes('dilation', dimensions, 1, 'the distance between taps of the kernel');
 }
 
-function padding_mode<const W extends string>(...words: readonly ['zeros', ...W[]]) {
+function paddingMode<const W extends string>(...words: readonly ['zeros', ...W[]]) {
   const doc = 'what the input is padded with';
   return { name: 'padding_mode', kind: 'word', words, default: 'zeros', positional: true, unused: true, doc } as const;
 }
@@ -56,13 +56,13 @@ interface Channels {
 function weighted(fn: string, transposed: boolean, values: Channels): Layer {
   const { in_channels, out_channels, kernel_size, groups } = values;
   for (const name of ['in_channels', 'out_channels'] as const) {
-    if (values[name] % groups !== 0) throw range_error(fn, name, `a multiple of groups (${groups})`, values[name]);
+    if (values[name] % groups !== 0) throw rangeError(fn, name, `a multiple of groups (${groups})`, values[name]);
   }
   const [first, second] = transposed ? [in_channels, out_channels / groups] : [out_channels, in_channels / groups];
-  const fan_in = elements_of([second, ...kernel_size]);
-  return in_order([
-    { name: 'weight', shape: [first, second, ...kernel_size], initializer: default_weight },
-    values.bias && { name: 'bias', shape: [out_channels], initializer: default_bias(fan_in) },
+  const fan_in = elementsOf([second, ...kernel_size]);
+  return inOrder([
+    { name: 'weight', shape: [first, second, ...kernel_size], initializer: defaultWeight },
+    values.bias && { name: 'bias', shape: [out_channels], initializer: defaultBias(fan_in) },
   ]);
 }
 
@@ -72,7 +72,7 @@ function dimensions(rank: Rank): string {
 
 function convolution<const R extends Rank>(rank: R) {
   const padding = {
-    ...unused_sizes('padding', rank, 0, 'what is added to each side of the input'),
+    ...unusedSizes('padding', rank, 0, 'what is added to each side of the input'),
     words: ['valid', 'same'],
   } as const satisfies SizesArgument;
   return define({
@@ -80,47 +80,47 @@ function convolution<const R extends Rank>(rank: R) {
     initialization: 'weight and bias U(±1/√fan_in), fan_in = in_channels / groups · ∏ kernel_size',
     arguments: [
       ...channels,
-      kernel_size(rank),
+      kernelSize(rank),
       stride(rank),
       padding,
       dilation(rank),
       groups,
       bias,
-      padding_mode('zeros', 'reflect', 'replicate', 'circular'),
+      paddingMode('zeros', 'reflect', 'replicate', 'circular'),
     ],
     build(values, fn) {
       if (values.padding === 'same' && values.stride.some((step) => step !== 1)) {
-        throw range_error(fn, 'stride', "1 where padding is 'same'", values.stride);
+        throw rangeError(fn, 'stride', "1 where padding is 'same'", values.stride);
       }
       return weighted(fn, false, values);
     },
   });
 }
 
-function transposed_convolution<const R extends Rank>(rank: R) {
+function transposedConvolution<const R extends Rank>(rank: R) {
   return define({
     summary: `A transposed convolution over ${dimensions(rank)}, with a weight of shape (in, out / groups, *kernel).`,
     initialization: 'weight and bias U(±1/√fan), fan = out_channels / groups · ∏ kernel_size',
     arguments: [
       ...channels,
-      kernel_size(rank),
+      kernelSize(rank),
       stride(rank),
-      unused_sizes('padding', rank, 0, 'what is cut from each side of the output'),
-      unused_sizes('output_padding', rank, 0, 'what is added to one side of the output'),
+      unusedSizes('padding', rank, 0, 'what is cut from each side of the output'),
+      unusedSizes('output_padding', rank, 0, 'what is added to one side of the output'),
       groups,
       bias,
       dilation(rank),
-      padding_mode('zeros'),
+      paddingMode('zeros'),
     ],
     build: (values, fn) => weighted(fn, true, values),
   });
 }
 
-export const convolution_layers = {
+export const convolutionLayers = {
   Conv1d: convolution(1),
   Conv2d: convolution(2),
   Conv3d: convolution(3),
-  ConvTranspose1d: transposed_convolution(1),
-  ConvTranspose2d: transposed_convolution(2),
-  ConvTranspose3d: transposed_convolution(3),
+  ConvTranspose1d: transposedConvolution(1),
+  ConvTranspose2d: transposedConvolution(2),
+  ConvTranspose3d: transposedConvolution(3),
 } as const;

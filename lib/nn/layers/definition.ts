@@ -32,26 +32,26 @@ export function flag<const N extends string>(name: N, value: boolean, doc: strin
 }
 
 /** A boolean that matters to the forward pass only. */
-export function unused_flag<const N extends string>(name: N, value: boolean, doc: string) {
+export function unusedFlag<const N extends string>(name: N, value: boolean, doc: string) {
   return { ...flag(name, value, doc), unused: true } as const;
 }
 
 /** A number that matters to the forward pass only. */
-export function unused_number<const N extends string>(name: N, value: number, doc: string) {
+export function unusedNumber<const N extends string>(name: N, value: number, doc: string) {
   return { name, kind: 'number', default: value, positional: true, unused: true, doc } as const;
 }
 
 export const bias = flag('bias', true, 'whether there is a bias');
 
 /** For those that PyTorch takes by name only, or after arguments that nninit does not have. */
-export function by_name<const A extends Argument>(argument: A): Omit<A, 'positional'> & { readonly positional: false } {
+export function byName<const A extends Argument>(argument: A): Omit<A, 'positional'> & { readonly positional: false } {
   return { ...argument, positional: false };
 }
 
 export const dropout = {
-  ...unused_number('dropout', 0, 'the share of activations set to zero'),
+  ...unusedNumber('dropout', 0, 'the share of activations set to zero'),
   min: 0,
   max: 1,
 } as const;
-export const eps = unused_number('eps', 1e-5, 'what is added to the variance');
-export const batch_first = unused_flag('batch_first', false, 'whether inputs are (batch, sequence, feature)');
+export const eps = unusedNumber('eps', 1e-5, 'what is added to the variance');
+export const batchFirst = unusedFlag('batch_first', false, 'whether inputs are (batch, sequence, feature)');

@@ -1,7 +1,7 @@
-import { check_one_of, check_shape, is_plain_object, type_error, unknown_option } from '../../core/check.js';
-import { type Argument, check_argument, type Value, type ValuesOf } from './argument.js';
+import { checkOneOf, checkShape, isPlainObject, typeError, unknownOption } from '../../core/check.js';
+import { type Argument, checkArgument, type Value, type ValuesOf } from './argument.js';
 import type { Layer, LayerTensor } from './layer.js';
-import { type LayerKind, layer_definition, layer_kinds } from './table.js';
+import { type LayerKind, layerDefinition, layerKinds } from './table.js';
 
 /** How deep layers may stand in layers' arguments. */
 const deepest = 32;
@@ -18,49 +18,49 @@ const deepest = 32;
  * @throws TypeError for wrong types, unknown and missing arguments; RangeError for wrong values; in the name of `kind`
  */
 export function layer(kind: LayerKind, args: Readonly<Record<string, unknown>> = {}): Layer {
-  return describe(check_kind('layer', 'kind', kind), args, 0);
+  return describe(checkKind('layer', 'kind', kind), args, 0);
 }
 
 /** The tensors of `layer(kind, args)`: what recipes and plans need, and all that order-independent engines do. */
-export function layer_tensors(kind: LayerKind, args: Readonly<Record<string, unknown>> = {}): readonly LayerTensor[] {
+export function layerTensors(kind: LayerKind, args: Readonly<Record<string, unknown>> = {}): readonly LayerTensor[] {
   return layer(kind, args).tensors;
 }
 
-function check_kind(fn: string, argument: string, kind: unknown): LayerKind {
-  return check_one_of(fn, argument, kind, layer_kinds);
+function checkKind(fn: string, argument: string, kind: unknown): LayerKind {
+  return checkOneOf(fn, argument, kind, layerKinds);
 }
 
 function describe(kind: LayerKind, args: unknown, depth: number): Layer {
-  if (!is_plain_object(args)) throw type_error(kind, 'arguments', 'a plain object', args);
-  const { arguments: known } = layer_definition(kind);
+  if (!isPlainObject(args)) throw typeError(kind, 'arguments', 'a plain object', args);
+  const { arguments: known } = layerDefinition(kind);
   for (const name of Object.keys(args)) {
-    if (!known.some((argument) => argument.name === name)) throw unknown_argument(kind, name);
+    if (!known.some((argument) => argument.name === name)) throw unknownArgument(kind, name);
   }
   return build(kind, (name) => (Object.hasOwn(args, name) ? args[name] : undefined), depth);
 }
 
 /** The error for an argument that a layer does not have. */
-export function unknown_argument(kind: LayerKind, name: string, others: readonly string[] = []): TypeError {
-  return unknown_option(kind, name, [...layer_definition(kind).arguments.map((argument) => argument.name), ...others]);
+export function unknownArgument(kind: LayerKind, name: string, others: readonly string[] = []): TypeError {
+  return unknownOption(kind, name, [...layerDefinition(kind).arguments.map((argument) => argument.name), ...others]);
 }
 
 /** Checks arguments and builds the layer. `given` finds an argument's value, undefined where it was left out. */
 export function build(kind: LayerKind, given: (name: string) => unknown, depth = 0): Layer {
-  const definition = layer_definition(kind);
+  const definition = layerDefinition(kind);
   const nested = (
     fn: string,
     argument: string,
     { layer: inner, ...rest }: Readonly<Record<string, unknown>>,
   ): Layer => {
-    if (depth >= deepest) throw type_error(fn, argument, `at most ${deepest} layers in one another`, rest);
-    return describe(check_kind(fn, `${argument}.layer`, inner), rest, depth + 1);
+    if (depth >= deepest) throw typeError(fn, argument, `at most ${deepest} layers in one another`, rest);
+    return describe(checkKind(fn, `${argument}.layer`, inner), rest, depth + 1);
   };
   const values: Record<string, Value> = {};
   for (const argument of definition.arguments) {
     const value = given(argument.name);
-    values[argument.name] = check_argument(kind, argument, value === undefined ? argument.default : value, nested);
+    values[argument.name] = checkArgument(kind, argument, value === undefined ? argument.default : value, nested);
   }
   const built = definition.build(values as ValuesOf<readonly Argument[]>, kind);
-  for (const { shape } of built.tensors) check_shape(kind, shape);
+  for (const { shape } of built.tensors) checkShape(kind, shape);
   return built;
 }

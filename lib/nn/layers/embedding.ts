@@ -1,13 +1,13 @@
-import { check_integer } from '../../core/check.js';
-import { by_name, define, size, unused_flag, unused_number } from './definition.js';
-import { in_order, type Layer } from './layer.js';
+import { checkInteger } from '../../core/check.js';
+import { byName, define, size, unusedFlag, unusedNumber } from './definition.js';
+import { inOrder, type Layer } from './layer.js';
 
 const sizes = [
   size('num_embeddings', 'rows: words of the vocabulary'),
   size('embedding_dim', 'features of a row'),
 ] as const;
 
-const padding_idx = {
+const paddingIdx = {
   name: 'padding_idx',
   kind: 'integer',
   nullable: true,
@@ -26,11 +26,11 @@ const renormalization = [
     unused: true,
     doc: 'the norm to which longer rows are shortened when they are used',
   },
-  unused_number('norm_type', 2, 'the p of that norm'),
-  unused_flag('scale_grad_by_freq', false, "whether gradients are divided by a row's frequency"),
+  unusedNumber('norm_type', 2, 'the p of that norm'),
+  unusedFlag('scale_grad_by_freq', false, "whether gradients are divided by a row's frequency"),
 ] as const;
 
-const sparse = unused_flag('sparse', false, 'whether the gradient is a sparse tensor');
+const sparse = unusedFlag('sparse', false, 'whether the gradient is a sparse tensor');
 
 interface Values {
   readonly num_embeddings: number;
@@ -40,16 +40,16 @@ interface Values {
 
 function table(fn: string, { num_embeddings, embedding_dim, padding_idx }: Values): Layer {
   const weight = { name: 'weight', shape: [num_embeddings, embedding_dim], initializer: 'normal' } as const;
-  if (padding_idx === null) return in_order([weight]);
-  const row = check_integer(fn, 'padding_idx', padding_idx, -num_embeddings, num_embeddings - 1);
-  return in_order([{ ...weight, zero_row: row < 0 ? row + num_embeddings : row }]);
+  if (padding_idx === null) return inOrder([weight]);
+  const row = checkInteger(fn, 'padding_idx', padding_idx, -num_embeddings, num_embeddings - 1);
+  return inOrder([{ ...weight, zeroRow: row < 0 ? row + num_embeddings : row }]);
 }
 
-export const embedding_layers = {
+export const embeddingLayers = {
   Embedding: define({
     summary: 'A table of vectors, looked up by index.',
     initialization: 'weight N(0, 1), then row padding_idx 0',
-    arguments: [...sizes, padding_idx, ...renormalization, sparse],
+    arguments: [...sizes, paddingIdx, ...renormalization, sparse],
     build: (values, fn) => table(fn, values),
   }),
   EmbeddingBag: define({
@@ -68,8 +68,8 @@ export const embedding_layers = {
         doc: 'how the vectors of a bag become one',
       },
       sparse,
-      by_name(unused_flag('include_last_offset', false, 'whether the last offset is the size of the input')),
-      by_name(padding_idx),
+      byName(unusedFlag('include_last_offset', false, 'whether the last offset is the size of the input')),
+      byName(paddingIdx),
     ],
     build: (values, fn) => table(fn, values),
   }),

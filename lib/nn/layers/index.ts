@@ -15,91 +15,91 @@
  * They are synchronous, and hold this thread until all bytes are written. Arguments that matter only to the forward pass
  * (stride, dropout, eps, …) are checked and change nothing.
  *
- * `layer` and `layer_tensors` give the same as plain data, for recipes and plans.
+ * `layer` and `layerTensors` give the same as plain data, for recipes and plans.
  */
 
-import { constructor_of } from './construct.js';
+import { constructorOf } from './construct.js';
 
 export type { Draw } from '../../init/draw.js';
 export type { Argument } from './argument.js';
 export type { LayerDefinition } from './definition.js';
-export { layer, layer_tensors } from './describe.js';
+export { layer, layerTensors } from './describe.js';
 export type { Layer, LayerTensor } from './layer.js';
 export type { Counter, LayerArguments, LayerDescription, LayerFunction, LayerOptions, StateDict } from './signature.js';
-export { definitions, is_layer_kind, type LayerKind, layer_definition, layer_kinds } from './table.js';
+export { definitions, isLayerKind, type LayerKind, layerDefinition, layerKinds } from './table.js';
 
 /**
  * `torch.nn.Linear`: weight (out, in) and bias, U(±1/√in_features).
  *
  *     layers.Linear(20, 30, { bias: false, generator, dtype: 'bfloat16' })
  */
-export const Linear = constructor_of('Linear');
+export const Linear = constructorOf('Linear');
 
 /** `torch.nn.Bilinear`: weight (out, in1, in2) and bias, U(±1/√in1_features). */
-export const Bilinear = constructor_of('Bilinear');
+export const Bilinear = constructorOf('Bilinear');
 
 /** `torch.nn.PReLU`: weight (num_parameters), all `init`. */
-export const PReLU = constructor_of('PReLU');
+export const PReLU = constructorOf('PReLU');
 
 /** `torch.nn.Conv1d`: weight (out, in / groups, k) and bias, U(±1/√(in / groups · k)). */
-export const Conv1d = constructor_of('Conv1d');
+export const Conv1d = constructorOf('Conv1d');
 
 /**
  * `torch.nn.Conv2d`: weight (out, in / groups, *kernel) and bias, U(±1/√(in / groups · ∏ kernel_size)).
  *
  *     layers.Conv2d(64, 128, [3, 5], { groups: 2, bias: false })
  */
-export const Conv2d = constructor_of('Conv2d');
+export const Conv2d = constructorOf('Conv2d');
 
 /** `torch.nn.Conv3d`: as Conv2d, with three dimensions. */
-export const Conv3d = constructor_of('Conv3d');
+export const Conv3d = constructorOf('Conv3d');
 
 /**
  * `torch.nn.ConvTranspose1d`: weight (in, out / groups, k) and bias, U(±1/√(out / groups · k)), the fan of the weight
  * as it lies.
  */
-export const ConvTranspose1d = constructor_of('ConvTranspose1d');
+export const ConvTranspose1d = constructorOf('ConvTranspose1d');
 
 /** `torch.nn.ConvTranspose2d`: as ConvTranspose1d, with two dimensions. */
-export const ConvTranspose2d = constructor_of('ConvTranspose2d');
+export const ConvTranspose2d = constructorOf('ConvTranspose2d');
 
 /** `torch.nn.ConvTranspose3d`: as ConvTranspose1d, with three dimensions. */
-export const ConvTranspose3d = constructor_of('ConvTranspose3d');
+export const ConvTranspose3d = constructorOf('ConvTranspose3d');
 
 /**
  * `torch.nn.Embedding`: weight (num_embeddings, embedding_dim), N(0, 1); row padding_idx is zero.
  *
  *     layers.Embedding(50257, 768, { padding_idx: 0 })
  */
-export const Embedding = constructor_of('Embedding');
+export const Embedding = constructorOf('Embedding');
 
 /** `torch.nn.EmbeddingBag`: as Embedding. */
-export const EmbeddingBag = constructor_of('EmbeddingBag');
+export const EmbeddingBag = constructorOf('EmbeddingBag');
 
 /**
  * `torch.nn.RNN`: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, then `_reverse` and further layers, all
  * U(±1/√hidden_size).
  */
-export const RNN = constructor_of('RNN');
+export const RNN = constructorOf('RNN');
 
 /**
  * `torch.nn.LSTM`: as RNN, with four gates (i, f, g, o) stacked, and weight_hr where there is a projection.
  *
  *     layers.LSTM(128, 256, { num_layers: 2, bidirectional: true })
  */
-export const LSTM = constructor_of('LSTM');
+export const LSTM = constructorOf('LSTM');
 
 /** `torch.nn.GRU`: as RNN, with three gates (r, z, n) stacked. */
-export const GRU = constructor_of('GRU');
+export const GRU = constructorOf('GRU');
 
 /** `torch.nn.RNNCell`: weight_ih, weight_hh, bias_ih, bias_hh, all U(±1/√hidden_size). */
-export const RNNCell = constructor_of('RNNCell');
+export const RNNCell = constructorOf('RNNCell');
 
 /** `torch.nn.LSTMCell`: as RNNCell, with four gates stacked. */
-export const LSTMCell = constructor_of('LSTMCell');
+export const LSTMCell = constructorOf('LSTMCell');
 
 /** `torch.nn.GRUCell`: as RNNCell, with three gates stacked. */
-export const GRUCell = constructor_of('GRUCell');
+export const GRUCell = constructorOf('GRUCell');
 
 /**
  * `torch.nn.MultiheadAttention`: projections of the inputs Xavier uniform, out_proj.weight U(±1/√embed_dim), biases
@@ -108,13 +108,13 @@ export const GRUCell = constructor_of('GRUCell');
  *
  *     layers.MultiheadAttention(512, 8, { kdim: 256, vdim: 256 })
  */
-export const MultiheadAttention = constructor_of('MultiheadAttention');
+export const MultiheadAttention = constructorOf('MultiheadAttention');
 
 /** `torch.nn.TransformerEncoderLayer`: self_attn, linear1, linear2, norm1, norm2. */
-export const TransformerEncoderLayer = constructor_of('TransformerEncoderLayer');
+export const TransformerEncoderLayer = constructorOf('TransformerEncoderLayer');
 
 /** `torch.nn.TransformerDecoderLayer`: self_attn, multihead_attn, linear1, linear2, norm1, norm2, norm3. */
-export const TransformerDecoderLayer = constructor_of('TransformerDecoderLayer');
+export const TransformerDecoderLayer = constructorOf('TransformerDecoderLayer');
 
 /**
  * `torch.nn.TransformerEncoder`: num_layers deep copies of one layer. As in PyTorch, all of them begin with the same
@@ -122,47 +122,47 @@ export const TransformerDecoderLayer = constructor_of('TransformerDecoderLayer')
  *
  *     layers.TransformerEncoder({ layer: 'TransformerEncoderLayer', d_model: 512, nhead: 8 }, 6)
  */
-export const TransformerEncoder = constructor_of('TransformerEncoder');
+export const TransformerEncoder = constructorOf('TransformerEncoder');
 
 /**
  * `torch.nn.TransformerDecoder`: num_layers deep copies of one layer. As in PyTorch, all of them begin with the same
  * values.
  */
-export const TransformerDecoder = constructor_of('TransformerDecoder');
+export const TransformerDecoder = constructorOf('TransformerDecoder');
 
 /**
  * `torch.nn.Transformer`: an encoder and a decoder, whose parameters of more than one dimension are Xavier uniform.
  * The others are
  * copies from layer to layer, as in PyTorch.
  */
-export const Transformer = constructor_of('Transformer');
+export const Transformer = constructorOf('Transformer');
 
 /** `torch.nn.LayerNorm`: weight ones, bias zeros. */
-export const LayerNorm = constructor_of('LayerNorm');
+export const LayerNorm = constructorOf('LayerNorm');
 
 /** `torch.nn.RMSNorm`: weight ones. */
-export const RMSNorm = constructor_of('RMSNorm');
+export const RMSNorm = constructorOf('RMSNorm');
 
 /** `torch.nn.GroupNorm`: weight ones, bias zeros. */
-export const GroupNorm = constructor_of('GroupNorm');
+export const GroupNorm = constructorOf('GroupNorm');
 
 /**
  * `torch.nn.BatchNorm1d`: weight ones, bias zeros, running_mean zeros, running_var ones, num_batches_tracked 0 (a
  * Counter).
  */
-export const BatchNorm1d = constructor_of('BatchNorm1d');
+export const BatchNorm1d = constructorOf('BatchNorm1d');
 
 /** `torch.nn.BatchNorm2d`: as BatchNorm1d. */
-export const BatchNorm2d = constructor_of('BatchNorm2d');
+export const BatchNorm2d = constructorOf('BatchNorm2d');
 
 /** `torch.nn.BatchNorm3d`: as BatchNorm1d. */
-export const BatchNorm3d = constructor_of('BatchNorm3d');
+export const BatchNorm3d = constructorOf('BatchNorm3d');
 
 /** `torch.nn.InstanceNorm1d`: as BatchNorm1d, but nothing of it unless `affine` or `track_running_stats` is true. */
-export const InstanceNorm1d = constructor_of('InstanceNorm1d');
+export const InstanceNorm1d = constructorOf('InstanceNorm1d');
 
 /** `torch.nn.InstanceNorm2d`: as InstanceNorm1d. */
-export const InstanceNorm2d = constructor_of('InstanceNorm2d');
+export const InstanceNorm2d = constructorOf('InstanceNorm2d');
 
 /** `torch.nn.InstanceNorm3d`: as InstanceNorm1d. */
-export const InstanceNorm3d = constructor_of('InstanceNorm3d');
+export const InstanceNorm3d = constructorOf('InstanceNorm3d');

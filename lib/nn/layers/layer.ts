@@ -1,20 +1,20 @@
-import { type Draw, is_drawn } from '../../init/draw.js';
+import { type Draw, isDrawn } from '../../init/draw.js';
 import type { Initializer } from '../../init/initializers.js';
 
 /** A parameter or a buffer of a layer, by its name in `state_dict`. */
 export interface LayerTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** What it holds when the layer is new, `zero_row` and `copy_of` aside. */
+  /** What it holds when the layer is new, `zeroRow` and `copyOf` aside. */
   readonly initializer: Initializer;
   /** Set for counters, which are no floating-point numbers whatever the layer's dtype; they begin as zeros. */
   readonly dtype?: 'int64';
   /** True for what training does not update by gradients: running statistics. */
   readonly buffer?: true;
   /** The row (index along the first dimension) that is set to zero after the draw: an embedding's `padding_idx`. */
-  readonly zero_row?: number;
+  readonly zeroRow?: number;
   /** The name of the tensor whose values it has, bit for bit. Never a tensor that is a copy itself. */
-  readonly copy_of?: string;
+  readonly copyOf?: string;
 }
 
 /**
@@ -29,20 +29,20 @@ export interface Layer {
 }
 
 /** The draws whose values stay: the last one of each tensor that is random in the end. */
-export function kept_draws({ tensors, draws }: Layer): ReadonlySet<Draw> {
+export function keptDraws({ tensors, draws }: Layer): ReadonlySet<Draw> {
   const last = new Map(draws.map((draw) => [draw.tensor, draw]));
-  const kept = tensors.filter(({ initializer }) => is_drawn(initializer)).map(({ name }) => last.get(name));
+  const kept = tensors.filter(({ initializer }) => isDrawn(initializer)).map(({ name }) => last.get(name));
   return new Set(kept.filter((draw) => draw !== undefined));
 }
 
-function draw_of({ name, shape, initializer }: LayerTensor): Draw {
+function drawOf({ name, shape, initializer }: LayerTensor): Draw {
   return { tensor: name, shape, initializer };
 }
 
 /** A layer whose tensors are drawn in the order of `state_dict`; `false` stands for one that is left out. */
-export function in_order(tensors: readonly (LayerTensor | false)[]): Layer {
+export function inOrder(tensors: readonly (LayerTensor | false)[]): Layer {
   const present = tensors.filter((tensor) => tensor !== false);
-  return { tensors: present, draws: present.filter((tensor) => is_drawn(tensor.initializer)).map(draw_of) };
+  return { tensors: present, draws: present.filter((tensor) => isDrawn(tensor.initializer)).map(drawOf) };
 }
 
 /** Several layers, one constructed after the other. */
@@ -57,7 +57,7 @@ export function named(prefix: string, layer: Layer): Layer {
     tensors: layer.tensors.map((tensor) => ({
       ...tensor,
       name: rename(tensor.name),
-      ...(tensor.copy_of !== undefined && { copy_of: rename(tensor.copy_of) }),
+      ...(tensor.copyOf !== undefined && { copyOf: rename(tensor.copyOf) }),
     })),
     draws: layer.draws.map((draw) => ({ ...draw, tensor: rename(draw.tensor) })),
   };
@@ -73,7 +73,7 @@ export function copies(layer: Layer, count: number): Layer {
   const others = Array.from({ length: count - 1 }, (_, i) =>
     layer.tensors.map((tensor): LayerTensor => {
       const renamed = { ...tensor, name: `${i + 1}.${tensor.name}` };
-      return is_drawn(tensor.initializer) ? { ...renamed, copy_of: `0.${tensor.copy_of ?? tensor.name}` } : renamed;
+      return isDrawn(tensor.initializer) ? { ...renamed, copyOf: `0.${tensor.copyOf ?? tensor.name}` } : renamed;
     }),
   );
   return { tensors: [...first.tensors, ...others.flat()], draws: first.draws };
@@ -89,11 +89,11 @@ export function redrawn(layer: Layer, again: (tensor: LayerTensor) => Initialize
   for (const tensor of layer.tensors) {
     const initializer = again(tensor);
     if (initializer === undefined) continue;
-    const { copy_of: _, zero_row: __, ...rest } = tensor;
+    const { copyOf: _, zeroRow: __, ...rest } = tensor;
     changed.set(tensor.name, { ...rest, initializer });
   }
   return {
     tensors: layer.tensors.map((tensor) => changed.get(tensor.name) ?? tensor),
-    draws: [...layer.draws, ...in_order([...changed.values()]).draws],
+    draws: [...layer.draws, ...inOrder([...changed.values()]).draws],
   };
 }

@@ -1,29 +1,29 @@
 import type { Initializer } from '../../init/initializers.js';
 import { bias, define, size } from './definition.js';
-import { in_order, type Layer } from './layer.js';
+import { inOrder, type Layer } from './layer.js';
 
 /** U(±1/√fan_in): PyTorch's default for weights, which it writes as Kaiming's for a leaky ReLU of slope √5. */
-export const default_weight: Initializer = { init: 'kaiming_uniform', a: Math.sqrt(5) };
+export const defaultWeight: Initializer = { init: 'kaiming_uniform', a: Math.sqrt(5) };
 
 /** U[-bound, bound), also where PyTorch draws for a bound of zero. */
-export function uniform_within(bound: number): Initializer {
+export function uniformWithin(bound: number): Initializer {
   return { init: 'uniform', a: bound === 0 ? 0 : -bound, b: bound };
 }
 
 /** The default of a bias beside a weight of a given fan in. */
-export function default_bias(fan_in: number): Initializer {
-  return uniform_within(fan_in > 0 ? 1 / Math.sqrt(fan_in) : 0);
+export function defaultBias(fan_in: number): Initializer {
+  return uniformWithin(fan_in > 0 ? 1 / Math.sqrt(fan_in) : 0);
 }
 
 /** `torch.nn.Linear`. */
-export function linear(in_features: number, out_features: number, has_bias: boolean): Layer {
-  return in_order([
-    { name: 'weight', shape: [out_features, in_features], initializer: default_weight },
-    has_bias && { name: 'bias', shape: [out_features], initializer: default_bias(in_features) },
+export function linear(in_features: number, out_features: number, hasBias: boolean): Layer {
+  return inOrder([
+    { name: 'weight', shape: [out_features, in_features], initializer: defaultWeight },
+    hasBias && { name: 'bias', shape: [out_features], initializer: defaultBias(in_features) },
   ]);
 }
 
-export const linear_layers = {
+export const linearLayers = {
   Linear: define({
     summary: 'y = x Wᵀ + b, with W of shape (out, in).',
     initialization: 'weight and bias U(±1/√in_features)',
@@ -40,8 +40,8 @@ export const linear_layers = {
       bias,
     ],
     build({ in1_features, in2_features, out_features, bias }) {
-      const initializer = uniform_within(1 / Math.sqrt(in1_features));
-      return in_order([
+      const initializer = uniformWithin(1 / Math.sqrt(in1_features));
+      return inOrder([
         { name: 'weight', shape: [out_features, in1_features, in2_features], initializer },
         bias && { name: 'bias', shape: [out_features], initializer },
       ]);
@@ -62,6 +62,6 @@ export const linear_layers = {
       { name: 'init', kind: 'number', default: 0.25, positional: true, doc: 'the slope to begin with' },
     ],
     build: ({ num_parameters, init }) =>
-      in_order([{ name: 'weight', shape: [num_parameters], initializer: { init: 'constant', val: init } }]),
+      inOrder([{ name: 'weight', shape: [num_parameters], initializer: { init: 'constant', val: init } }]),
   }),
 } as const;

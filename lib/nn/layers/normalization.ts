@@ -1,16 +1,16 @@
-import { range_error } from '../../core/check.js';
-import { bias, by_name, define, eps, flag, size } from './definition.js';
-import { in_order, type Layer } from './layer.js';
+import { rangeError } from '../../core/check.js';
+import { bias, byName, define, eps, flag, size } from './definition.js';
+import { inOrder, type Layer } from './layer.js';
 
 /** A scale of ones and a shift of zeros. */
-export function affine(shape: readonly number[], has_scale: boolean, has_shift: boolean): Layer {
-  return in_order([
-    has_scale && { name: 'weight', shape, initializer: 'ones' },
-    has_scale && has_shift && { name: 'bias', shape, initializer: 'zeros' },
+export function affine(shape: readonly number[], hasScale: boolean, hasShift: boolean): Layer {
+  return inOrder([
+    hasScale && { name: 'weight', shape, initializer: 'ones' },
+    hasScale && hasShift && { name: 'bias', shape, initializer: 'zeros' },
   ]);
 }
 
-const normalized_shape = {
+const normalizedShape = {
   name: 'normalized_shape',
   kind: 'sizes',
   min: 0,
@@ -19,7 +19,7 @@ const normalized_shape = {
   doc: 'the last dimensions of the input: those that share a mean and a variance',
 } as const;
 
-const elementwise_affine = flag('elementwise_affine', true, 'whether there is a weight (and a bias)');
+const elementwiseAffine = flag('elementwise_affine', true, 'whether there is a weight (and a bias)');
 
 interface Statistics {
   readonly num_features: number;
@@ -28,10 +28,10 @@ interface Statistics {
   readonly bias: boolean;
 }
 
-function with_statistics({ num_features, affine: has_scale, track_running_stats: tracks, bias }: Statistics): Layer {
+function withStatistics({ num_features, affine: hasScale, track_running_stats: tracks, bias }: Statistics): Layer {
   const shape = [num_features];
-  const { tensors } = affine(shape, has_scale, bias);
-  return in_order([
+  const { tensors } = affine(shape, hasScale, bias);
+  return inOrder([
     ...tensors,
     tracks && { name: 'running_mean', shape, initializer: 'zeros', buffer: true },
     tracks && { name: 'running_var', shape, initializer: 'ones', buffer: true },
@@ -49,49 +49,49 @@ const momentum = {
   doc: 'the weight of a new batch in the running statistics; null for plain means',
 } as const;
 
-function statistics_arguments(used: boolean) {
+function statisticsArguments(used: boolean) {
   return [
     size('num_features', 'channels of the input'),
     eps,
     momentum,
     flag('affine', used, 'whether there is a weight (and a bias)'),
     flag('track_running_stats', used, 'whether running statistics are kept, as buffers'),
-    by_name(bias),
+    byName(bias),
   ] as const;
 }
 
-const with_buffers = 'weight 1, bias 0; running_mean 0, running_var 1, num_batches_tracked 0 (int64)';
+const withBuffers = 'weight 1, bias 0; running_mean 0, running_var 1, num_batches_tracked 0 (int64)';
 
-function batch_norm(rank: string) {
+function batchNorm(rank: string) {
   return define({
     summary: `Normalization over the batch and all positions, for ${rank} inputs.`,
-    initialization: with_buffers,
-    arguments: statistics_arguments(true),
-    build: with_statistics,
+    initialization: withBuffers,
+    arguments: statisticsArguments(true),
+    build: withStatistics,
   });
 }
 
-function instance_norm(rank: string) {
+function instanceNorm(rank: string) {
   return define({
     summary: `Normalization over the positions of one instance, for ${rank} inputs. Without any tensor by default.`,
-    initialization: with_buffers,
-    arguments: statistics_arguments(false),
-    build: with_statistics,
+    initialization: withBuffers,
+    arguments: statisticsArguments(false),
+    build: withStatistics,
   });
 }
 
-export const normalization_layers = {
+export const normalizationLayers = {
   LayerNorm: define({
     summary: 'Normalization over the last dimensions.',
     initialization: 'weight 1, bias 0',
-    arguments: [normalized_shape, eps, elementwise_affine, bias],
+    arguments: [normalizedShape, eps, elementwiseAffine, bias],
     build: ({ normalized_shape, elementwise_affine, bias }) => affine(normalized_shape, elementwise_affine, bias),
   }),
   RMSNorm: define({
     summary: 'Division by the root of the mean square over the last dimensions.',
     initialization: 'weight 1',
     arguments: [
-      normalized_shape,
+      normalizedShape,
       {
         name: 'eps',
         kind: 'number',
@@ -101,7 +101,7 @@ export const normalization_layers = {
         unused: true,
         doc: "what is added to the mean square; null for the dtype's epsilon",
       },
-      elementwise_affine,
+      elementwiseAffine,
     ],
     build: ({ normalized_shape, elementwise_affine }) => affine(normalized_shape, elementwise_affine, false),
   }),
@@ -113,19 +113,19 @@ export const normalization_layers = {
       size('num_channels', 'channels of the input'),
       eps,
       flag('affine', true, 'whether there is a weight (and a bias)'),
-      by_name(bias),
+      byName(bias),
     ],
-    build({ num_groups, num_channels, affine: has_scale, bias }, fn) {
+    build({ num_groups, num_channels, affine: hasScale, bias }, fn) {
       if (num_channels % num_groups !== 0) {
-        throw range_error(fn, 'num_channels', `a multiple of num_groups (${num_groups})`, num_channels);
+        throw rangeError(fn, 'num_channels', `a multiple of num_groups (${num_groups})`, num_channels);
       }
-      return affine([num_channels], has_scale, bias);
+      return affine([num_channels], hasScale, bias);
     },
   }),
-  BatchNorm1d: batch_norm('2-D or 3-D'),
-  BatchNorm2d: batch_norm('4-D'),
-  BatchNorm3d: batch_norm('5-D'),
-  InstanceNorm1d: instance_norm('2-D or 3-D'),
-  InstanceNorm2d: instance_norm('3-D or 4-D'),
-  InstanceNorm3d: instance_norm('4-D or 5-D'),
+  BatchNorm1d: batchNorm('2-D or 3-D'),
+  BatchNorm2d: batchNorm('4-D'),
+  BatchNorm3d: batchNorm('5-D'),
+  InstanceNorm1d: instanceNorm('2-D or 3-D'),
+  InstanceNorm2d: instanceNorm('3-D or 4-D'),
+  InstanceNorm3d: instanceNorm('4-D or 5-D'),
 } as const;

@@ -1,12 +1,12 @@
-import { range_error } from '../../core/check.js';
-import { batch_first, bias, define, dropout, flag, size } from './definition.js';
-import { in_order, type Layer, type LayerTensor } from './layer.js';
-import { uniform_within } from './linear.js';
+import { rangeError } from '../../core/check.js';
+import { batchFirst, bias, define, dropout, flag, size } from './definition.js';
+import { inOrder, type Layer, type LayerTensor } from './layer.js';
+import { uniformWithin } from './linear.js';
 
 const sizes = [size('input_size', 'features of an input', 1), size('hidden_size', 'features of the state', 1)] as const;
-const cell_sizes = [size('input_size', 'features of an input'), size('hidden_size', 'features of the state')] as const;
+const cellSizes = [size('input_size', 'features of an input'), size('hidden_size', 'features of the state')] as const;
 
-const num_layers = {
+const numLayers = {
   name: 'num_layers',
   kind: 'integer',
   min: 1,
@@ -45,7 +45,7 @@ function recurrent(
   const rows = gates * hidden_size;
   const state = proj_size > 0 ? proj_size : hidden_size;
   const suffixes = bidirectional ? ['', '_reverse'] : [''];
-  const initializer = uniform_within(1 / Math.sqrt(hidden_size));
+  const initializer = uniformWithin(1 / Math.sqrt(hidden_size));
   const tensors: LayerTensor[] = [];
   for (let layer = 0; layer < num_layers; layer++) {
     const inputs = layer === 0 ? input_size : state * suffixes.length;
@@ -59,7 +59,7 @@ function recurrent(
       if (proj_size > 0) add('weight_hr', [proj_size, hidden_size]);
     }
   }
-  return in_order(tensors);
+  return inOrder(tensors);
 }
 
 interface Cell {
@@ -70,8 +70,8 @@ interface Cell {
 
 function cell(gates: number, { input_size, hidden_size, bias }: Cell): Layer {
   const rows = gates * hidden_size;
-  const initializer = uniform_within(hidden_size > 0 ? 1 / Math.sqrt(hidden_size) : 0);
-  return in_order([
+  const initializer = uniformWithin(hidden_size > 0 ? 1 / Math.sqrt(hidden_size) : 0);
+  return inOrder([
     { name: 'weight_ih', shape: [rows, input_size], initializer },
     { name: 'weight_hh', shape: [rows, hidden_size], initializer },
     bias && { name: 'bias_ih', shape: [rows], initializer },
@@ -81,11 +81,11 @@ function cell(gates: number, { input_size, hidden_size, bias }: Cell): Layer {
 
 const initialization = 'everything U(±1/√hidden_size), biases too';
 
-export const recurrent_layers = {
+export const recurrentLayers = {
   RNN: define({
     summary: "Elman's recurrent network, h' = tanh(W x + b + U h + c), in layers and one or two directions.",
     initialization,
-    arguments: [...sizes, num_layers, nonlinearity, bias, batch_first, dropout, bidirectional],
+    arguments: [...sizes, numLayers, nonlinearity, bias, batchFirst, dropout, bidirectional],
     build: (values) => recurrent(1, values),
   }),
   LSTM: define({
@@ -93,9 +93,9 @@ export const recurrent_layers = {
     initialization,
     arguments: [
       ...sizes,
-      num_layers,
+      numLayers,
       bias,
-      batch_first,
+      batchFirst,
       dropout,
       bidirectional,
       {
@@ -110,32 +110,32 @@ export const recurrent_layers = {
     build(values, fn) {
       const { proj_size, hidden_size } = values;
       if (proj_size >= hidden_size)
-        throw range_error(fn, 'proj_size', `less than hidden_size (${hidden_size})`, proj_size);
+        throw rangeError(fn, 'proj_size', `less than hidden_size (${hidden_size})`, proj_size);
       return recurrent(4, values);
     },
   }),
   GRU: define({
     summary: 'Gated recurrent units; gates r, z, n are stacked in this order.',
     initialization,
-    arguments: [...sizes, num_layers, bias, batch_first, dropout, bidirectional],
+    arguments: [...sizes, numLayers, bias, batchFirst, dropout, bidirectional],
     build: (values) => recurrent(3, values),
   }),
   RNNCell: define({
     summary: 'One step of an RNN.',
     initialization,
-    arguments: [...cell_sizes, bias, nonlinearity],
+    arguments: [...cellSizes, bias, nonlinearity],
     build: (values) => cell(1, values),
   }),
   LSTMCell: define({
     summary: 'One step of an LSTM.',
     initialization,
-    arguments: [...cell_sizes, bias],
+    arguments: [...cellSizes, bias],
     build: (values) => cell(4, values),
   }),
   GRUCell: define({
     summary: 'One step of a GRU.',
     initialization,
-    arguments: [...cell_sizes, bias],
+    arguments: [...cellSizes, bias],
     build: (values) => cell(3, values),
   }),
 } as const;

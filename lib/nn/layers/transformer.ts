@@ -1,12 +1,12 @@
-import { range_error } from '../../core/check.js';
-import { multihead_attention } from './attention.js';
-import { batch_first, bias, define, dropout, size, unused_flag, unused_number } from './definition.js';
+import { rangeError } from '../../core/check.js';
+import { multiheadAttention } from './attention.js';
+import { batchFirst, bias, define, dropout, size, unusedFlag, unusedNumber } from './definition.js';
 import { copies, join, type Layer, type LayerTensor, named, redrawn } from './layer.js';
 import { linear } from './linear.js';
 import { affine } from './normalization.js';
 
 /** Copies of copies of copies multiply: this many fit in memory. */
-const most_tensors = 5_000_000;
+const mostTensors = 5_000_000;
 
 interface Block {
   readonly d_model: number;
@@ -19,25 +19,25 @@ interface Block {
 function block(fn: string, attentions: readonly string[], norms: number, values: Block): Layer {
   const { d_model, nhead, dim_feedforward, bias } = values;
   return join(
-    ...attentions.map((name) => named(name, multihead_attention(fn, { embed_dim: d_model, num_heads: nhead, bias }))),
+    ...attentions.map((name) => named(name, multiheadAttention(fn, { embed_dim: d_model, num_heads: nhead, bias }))),
     named('linear1', linear(d_model, dim_feedforward, bias)),
     named('linear2', linear(dim_feedforward, d_model, bias)),
     ...Array.from({ length: norms }, (_, i) => named(`norm${i + 1}`, affine([d_model], true, bias))),
   );
 }
 
-function encoder_layer(fn: string, values: Block): Layer {
+function encoderLayer(fn: string, values: Block): Layer {
   return block(fn, ['self_attn'], 2, values);
 }
 
-function decoder_layer(fn: string, values: Block): Layer {
+function decoderLayer(fn: string, values: Block): Layer {
   return block(fn, ['self_attn', 'multihead_attn'], 3, values);
 }
 
 /** Deep copies of one layer, and a norm behind them. Both were constructed before: their draws come first. */
 function stack(fn: string, layer: Layer, num_layers: number, norm: Layer | null): Layer {
   const tensors = num_layers * layer.tensors.length;
-  if (tensors > most_tensors) throw range_error(fn, 'num_layers', `at most ${most_tensors} tensors`, num_layers);
+  if (tensors > mostTensors) throw rangeError(fn, 'num_layers', `at most ${mostTensors} tensors`, num_layers);
   const layers = named('layers', copies(layer, num_layers));
   return norm === null ? layers : join(layers, named('norm', norm));
 }
@@ -62,30 +62,30 @@ const activation = {
 } as const;
 
 const thinned = { ...dropout, default: 0.1 } as const;
-const layer_norm_eps = unused_number('layer_norm_eps', 1e-5, 'what norms add to the variance');
-const norm_first = unused_flag('norm_first', false, 'whether norms come before attention and linear layers');
+const layerNormEps = unusedNumber('layer_norm_eps', 1e-5, 'what norms add to the variance');
+const normFirst = unusedFlag('norm_first', false, 'whether norms come before attention and linear layers');
 
-const block_arguments = [
+const blockArguments = [
   size('d_model', 'features of inputs and outputs', 1),
   size('nhead', 'heads; divides d_model', 1),
   wide,
   thinned,
   activation,
-  layer_norm_eps,
-  batch_first,
-  norm_first,
+  layerNormEps,
+  batchFirst,
+  normFirst,
   bias,
 ] as const;
 
-function layer_argument<const N extends string>(name: N, doc: string) {
+function layerArgument<const N extends string>(name: N, doc: string) {
   return { name, kind: 'layer', required: true, positional: true, doc } as const;
 }
 
-function optional_layer<const N extends string>(name: N, doc: string) {
+function optionalLayer<const N extends string>(name: N, doc: string) {
   return { name, kind: 'layer', nullable: true, default: null, positional: true, doc } as const;
 }
 
-const num_layers = {
+const numLayers = {
   name: 'num_layers',
   kind: 'integer',
   min: 0,
@@ -99,44 +99,44 @@ function some<const N extends string>(name: N, value: number, doc: string, min: 
   return { name, kind: 'integer', min, max: 100_000, default: value, positional: true, doc } as const;
 }
 
-const final_norm = optional_layer('norm', 'the norm behind the last layer, or null');
+const finalNorm = optionalLayer('norm', 'the norm behind the last layer, or null');
 
 /** PyTorch redraws what has more than one dimension, in the end and wherever it came from. */
-function xavier_if_matrix({ shape, buffer }: LayerTensor) {
+function xavierIfMatrix({ shape, buffer }: LayerTensor) {
   return shape.length > 1 && buffer !== true ? ('xavier_uniform' as const) : undefined;
 }
 
-const block_initialization = "attention as MultiheadAttention's, linear1 and linear2 as Linear's, norms 1 and 0";
+const blockInitialization = "attention as MultiheadAttention's, linear1 and linear2 as Linear's, norms 1 and 0";
 
-export const transformer_layers = {
+export const transformerLayers = {
   TransformerEncoderLayer: define({
     summary: 'Self-attention and a feed-forward network (Vaswani et al. 2017, arXiv:1706.03762).',
-    initialization: block_initialization,
-    arguments: block_arguments,
-    build: (values, fn) => encoder_layer(fn, values),
+    initialization: blockInitialization,
+    arguments: blockArguments,
+    build: (values, fn) => encoderLayer(fn, values),
   }),
   TransformerDecoderLayer: define({
     summary: "Self-attention, attention to an encoder's output, and a feed-forward network.",
-    initialization: block_initialization,
-    arguments: block_arguments,
-    build: (values, fn) => decoder_layer(fn, values),
+    initialization: blockInitialization,
+    arguments: blockArguments,
+    build: (values, fn) => decoderLayer(fn, values),
   }),
   TransformerEncoder: define({
     summary: 'Deep copies of one encoder layer: they begin with the same values.',
     initialization: "the layer's, the same in every copy",
     arguments: [
-      layer_argument('encoder_layer', 'the layer that is copied'),
-      num_layers,
-      final_norm,
-      unused_flag('enable_nested_tensor', true, 'whether padding may be skipped'),
-      unused_flag('mask_check', true, 'whether masks are checked'),
+      layerArgument('encoder_layer', 'the layer that is copied'),
+      numLayers,
+      finalNorm,
+      unusedFlag('enable_nested_tensor', true, 'whether padding may be skipped'),
+      unusedFlag('mask_check', true, 'whether masks are checked'),
     ],
     build: ({ encoder_layer, num_layers, norm }, fn) => stack(fn, encoder_layer, num_layers, norm),
   }),
   TransformerDecoder: define({
     summary: 'Deep copies of one decoder layer: they begin with the same values.',
     initialization: "the layer's, the same in every copy",
-    arguments: [layer_argument('decoder_layer', 'the layer that is copied'), num_layers, final_norm],
+    arguments: [layerArgument('decoder_layer', 'the layer that is copied'), numLayers, finalNorm],
     build: ({ decoder_layer, num_layers, norm }, fn) => stack(fn, decoder_layer, num_layers, norm),
   }),
   Transformer: define({
@@ -151,29 +151,23 @@ export const transformer_layers = {
       wide,
       thinned,
       activation,
-      optional_layer('custom_encoder', 'a layer in place of the encoder'),
-      optional_layer('custom_decoder', 'a layer in place of the decoder'),
-      layer_norm_eps,
-      batch_first,
-      norm_first,
+      optionalLayer('custom_encoder', 'a layer in place of the encoder'),
+      optionalLayer('custom_decoder', 'a layer in place of the decoder'),
+      layerNormEps,
+      batchFirst,
+      normFirst,
       bias,
     ],
     build(values, fn) {
       const { custom_encoder, custom_decoder, num_encoder_layers, num_decoder_layers } = values;
       const norm = affine([values.d_model], true, values.bias);
-      const encoder = named(
-        'encoder',
-        custom_encoder ?? stack(fn, encoder_layer(fn, values), num_encoder_layers, norm),
-      );
-      const decoder = named(
-        'decoder',
-        custom_decoder ?? stack(fn, decoder_layer(fn, values), num_decoder_layers, norm),
-      );
+      const encoder = named('encoder', custom_encoder ?? stack(fn, encoderLayer(fn, values), num_encoder_layers, norm));
+      const decoder = named('decoder', custom_decoder ?? stack(fn, decoderLayer(fn, values), num_decoder_layers, norm));
       // A custom decoder is an argument, and so is drawn before the encoder that the constructor makes.
-      const decoder_first = custom_encoder === null && custom_decoder !== null;
+      const decoderFirst = custom_encoder === null && custom_decoder !== null;
       const { tensors } = join(encoder, decoder);
-      const { draws } = decoder_first ? join(decoder, encoder) : join(encoder, decoder);
-      return redrawn({ tensors, draws }, xavier_if_matrix);
+      const { draws } = decoderFirst ? join(decoder, encoder) : join(encoder, decoder);
+      return redrawn({ tensors, draws }, xavierIfMatrix);
     },
   }),
 } as const;

@@ -1,8 +1,8 @@
-import { is_fillable } from '../../core/stored-dtype.js';
+import { isFillable } from '../../core/stored-dtype.js';
 import type { Initializer } from '../../init/initializers.js';
-import { with_initializer, with_tensors } from '../changes.js';
+import { withInitializer, withTensors } from '../changes.js';
 import type { Plan, PlannedTensor } from '../plan.js';
-import { matcher_of_all } from '../rules/globs.js';
+import { matcherOfAll } from '../rules/globs.js';
 import type { PresetRule } from './definition.js';
 import { presets } from './index.js';
 import { type Role, type RoleName, roles } from './roles.js';
@@ -18,7 +18,7 @@ export interface ChosenPreset {
 }
 
 /** Roles that many models do not have, or that match almost anything: nothing to warn of when they match nothing. */
-const optional_roles: ReadonlySet<RoleName> = new Set([
+const optionalRoles: ReadonlySet<RoleName> = new Set([
   ...([
     'matrix',
     'norm',
@@ -34,18 +34,18 @@ const optional_roles: ReadonlySet<RoleName> = new Set([
 ]);
 
 /** Roles that one fused tensor has at once. */
-const fused_roles: ReadonlySet<RoleName> = new Set(['query', 'key', 'value'] as const);
+const fusedRoles: ReadonlySet<RoleName> = new Set(['query', 'key', 'value'] as const);
 
 /** Whether a tensor has a role, its globs given. */
-function role_matcher(name: RoleName, globs?: readonly string[]): (tensor: PlannedTensor) => boolean {
+function roleMatcher(name: RoleName, globs?: readonly string[]): (tensor: PlannedTensor) => boolean {
   const role: Role = roles[name];
-  const { min_rank = 0, max_rank = Number.POSITIVE_INFINITY } = role;
-  const matches = matcher_of_all(globs ?? role.globs);
-  return ({ name, shape }) => shape.length >= min_rank && shape.length <= max_rank && matches(name);
+  const { minRank = 0, maxRank = Number.POSITIVE_INFINITY } = role;
+  const matches = matcherOfAll(globs ?? role.globs);
+  return ({ name, shape }) => shape.length >= minRank && shape.length <= maxRank && matches(name);
 }
 
 /** The part of a name up to its first component that is a number, and that number: those of a layer. */
-function layer_of(name: string): { readonly prefix: string; readonly layer: number } | undefined {
+function layerOf(name: string): { readonly prefix: string; readonly layer: number } | undefined {
   const found = /(?:^|\.)(\d+)(?=\.)/.exec(name);
   return found === null ? undefined : { prefix: name.slice(0, found.index + found[0].length), layer: Number(found[1]) };
 }
@@ -56,53 +56,53 @@ function layer_of(name: string): { readonly prefix: string; readonly layer: numb
  * @param fixed names of tensors that stay as they are
  * @returns the plan, with warnings where the preset did not find what it is made for
  */
-export function apply_preset(plan: Plan, chosen: ChosenPreset, fixed: ReadonlySet<string> = new Set()): Plan {
+export function applyPreset(plan: Plan, chosen: ChosenPreset, fixed: ReadonlySet<string> = new Set()): Plan {
   const preset = presets[chosen.name];
   if (preset === undefined) throw new Error(`no preset ${chosen.name}`);
   const globs = { ...preset.globs?.(chosen.values), ...chosen.roles };
-  const rules = preset.rules.map((rule) => ({ ...rule, matches: role_matcher(rule.role, globs[rule.role]) }));
+  const rules = preset.rules.map((rule) => ({ ...rule, matches: roleMatcher(rule.role, globs[rule.role]) }));
   const found = new Map<RoleName, Set<string>>(); // from roles to the layers that they were found in
   const left = new Map<string, string[]>();
   const tensors = plan.tensors.map((tensor) => {
-    if (fixed.has(tensor.name) || !is_fillable(tensor.dtype)) return tensor;
-    const place = layer_of(tensor.name);
+    if (fixed.has(tensor.name) || !isFillable(tensor.dtype)) return tensor;
+    const place = layerOf(tensor.name);
     for (const rule of rules) {
       if (rule.matches(tensor)) found.set(rule.role, (found.get(rule.role) ?? new Set()).add(place?.prefix ?? ''));
     }
     const rule = rules.findLast((candidate) => candidate.matches(tensor));
     const made = rule?.initializer(chosen.values, { name: tensor.name, shape: tensor.shape, layer: place?.layer });
     if (made === undefined) return tensor;
-    if (!is_left(made)) return with_initializer(tensor, made);
+    if (!isLeft(made)) return withInitializer(tensor, made);
     const before = left.get(made.left);
     if (before === undefined) left.set(made.left, [tensor.name]);
     else before.push(tensor.name);
     return tensor;
   });
   const warnings = [
-    ...missing_roles(preset.rules, found, chosen),
+    ...missingRoles(preset.rules, found, chosen),
     ...Array.from(left, ([why, names]) => {
       const more = names.length === 1 ? '' : ` and ${names.length - 1} more`;
       return `${chosen.place}: ${chosen.name} leaves ${JSON.stringify(names[0])}${more} as it is: ${why}`;
     }),
-    ...wrong_count(found, chosen),
+    ...wrongCount(found, chosen),
   ];
-  return with_tensors(plan, tensors, warnings);
+  return withTensors(plan, tensors, warnings);
 }
 
-function is_left(made: NonNullable<ReturnType<PresetRule['initializer']>>): made is { readonly left: string } {
+function isLeft(made: NonNullable<ReturnType<PresetRule['initializer']>>): made is { readonly left: string } {
   return (
     typeof made === 'object' && Object.hasOwn(made, 'left') && !Object.hasOwn(made as Initializer & object, 'init')
   );
 }
 
-function missing_roles(
+function missingRoles(
   rules: readonly PresetRule[],
   found: ReadonlyMap<RoleName, unknown>,
   { name, place, roles: given }: ChosenPreset,
 ): string[] {
   const missing = [...new Set(rules.map(({ role }) => role))].filter((role) => {
-    const fused = found.has('fused') && fused_roles.has(role);
-    return !found.has(role) && (given[role] !== undefined || !(fused || optional_roles.has(role)));
+    const fused = found.has('fused') && fusedRoles.has(role);
+    return !found.has(role) && (given[role] !== undefined || !(fused || optionalRoles.has(role)));
   });
   return missing.map((role) => {
     const hint = given[role] === undefined ? `; give its globs in "roles": { "${role}": … }` : '';
@@ -111,7 +111,7 @@ function missing_roles(
 }
 
 /** Whether the number of layers that the preset was told is that of the tensors it is told for. */
-function wrong_count(
+function wrongCount(
   found: ReadonlyMap<RoleName, ReadonlySet<string>>,
   { name, values, place }: ChosenPreset,
 ): string[] {

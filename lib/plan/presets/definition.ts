@@ -49,12 +49,12 @@ export interface Preset<Ps extends readonly PresetParameter[] = readonly PresetP
   /** Globs of roles that depend on the parameters. */
   globs?(values: PresetValues<Ps>): Partial<Record<RoleName, readonly string[]>>;
   /** Roles that have no conventional names: the recipe must give their globs. */
-  readonly named_roles?: readonly RoleName[];
+  readonly namedRoles?: readonly RoleName[];
   /** What initialization alone does not do: changes to the model, to learning rates. */
   readonly beside?: string;
 }
 
-export function define_preset<const Ps extends readonly PresetParameter[]>(preset: Preset<Ps>): Preset {
+export function definePreset<const Ps extends readonly PresetParameter[]>(preset: Preset<Ps>): Preset {
   return preset as unknown as Preset;
 }
 
@@ -86,7 +86,7 @@ export function truncated(std: number, cut: number): Initializer {
 }
 
 /** Norms 1, biases 0. */
-export const norms_and_biases = [
+export const normsAndBiases = [
   { role: 'norm', formula: '1', initializer: (): Initializer => 'ones' },
   { role: 'bias', formula: '0', initializer: (): Initializer => 'zeros' },
 ] as const satisfies readonly PresetRule[];

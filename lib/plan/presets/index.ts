@@ -1,6 +1,6 @@
 import type { Preset } from './definition.js';
 import { fixup, siren } from './networks.js';
-import { bert, deepnorm, dummy, gpt_neox, megatron, mup, torchtitan } from './transformers.js';
+import { bert, deepnorm, dummy, gptNeox, megatron, mup, torchtitan } from './transformers.js';
 
 export type { Preset, PresetParameter, PresetRule, PresetSite } from './definition.js';
 
@@ -10,11 +10,11 @@ export const presets: Readonly<Record<string, Preset>> = {
   mup,
   deepnorm,
   torchtitan,
-  gpt_neox,
+  gpt_neox: gptNeox,
   bert,
   fixup,
   siren,
   dummy,
 };
 
-export const preset_names: readonly string[] = Object.keys(presets);
+export const presetNames: readonly string[] = Object.keys(presets);

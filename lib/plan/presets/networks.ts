@@ -1,9 +1,9 @@
-import { elements_of } from '../../core/shape.js';
-import { define_preset } from './definition.js';
+import { elementsOf } from '../../core/shape.js';
+import { definePreset } from './definition.js';
 
 const he = 'N(0, 2 / (out·∏k))';
 
-export const fixup = define_preset({
+export const fixup = definePreset({
   summary: 'Residual networks without normalization: each branch begins as zero.',
   source: 'Zhang, Dauphin & Ma 2019, Fixup Initialization, arXiv:1901.09321',
   beside:
@@ -43,12 +43,12 @@ export const fixup = define_preset({
   ],
 });
 
-export const siren = define_preset({
+export const siren = definePreset({
   summary: 'Networks of sines, for images, sounds and fields as functions. Biases stay as they are.',
   source: 'Sitzmann et al. 2020, Implicit Neural Representations with Periodic Activation Functions, arXiv:2006.09661',
   beside: 'Activations are to be sin(ω·x), in the first layer too.',
   parameters: [{ name: 'omega', kind: 'number', above: 0, default: 30, doc: 'the frequency, ω' }],
-  named_roles: ['first'],
+  namedRoles: ['first'],
   rules: [
     {
       role: 'matrix',
@@ -64,7 +64,7 @@ export const siren = define_preset({
       role: 'first',
       formula: 'U(±1/n)',
       initializer(_, { shape }) {
-        const inputs = elements_of(shape.slice(1));
+        const inputs = elementsOf(shape.slice(1));
         return inputs === 0 ? 'zeros' : { init: 'uniform', a: -1 / inputs, b: 1 / inputs };
       },
     },

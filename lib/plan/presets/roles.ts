@@ -4,9 +4,9 @@ export interface Role {
   /** Globs over names: those of models on the Hub, of torchvision, Megatron-LM and torchtitan. Empty where there is no convention. */
   readonly globs: readonly string[];
   /** Dimensions, at least. */
-  readonly min_rank?: number;
+  readonly minRank?: number;
   /** Dimensions, at most. */
-  readonly max_rank?: number;
+  readonly maxRank?: number;
 }
 
 /** `*.NAME.weight` for each name. */
@@ -25,7 +25,7 @@ function anywhere(...names: string[]): string[] {
  * Weights are taken to be (out, in, …) where a formula needs fans: GPT-2's Conv1D, (in, out), is not.
  */
 export const roles = {
-  matrix: { doc: 'everything with two or more dimensions', globs: ['*'], min_rank: 2 },
+  matrix: { doc: 'everything with two or more dimensions', globs: ['*'], minRank: 2 },
   norm: {
     doc: 'weights of normalizations',
     globs: [
@@ -42,12 +42,12 @@ export const roles = {
       ],
       ...anywhere('layer_norm', 'ln_f', 'bn'),
     ],
-    max_rank: 1,
+    maxRank: 1,
   },
   bias: {
     doc: 'biases, those of normalizations too',
     globs: ['*.bias', 'bias', '*_bias', '*.bias_*', '*.beta', 'bias_*', '*.bias?', '*.bias??'],
-    max_rank: 1,
+    maxRank: 1,
   },
   embedding: {
     doc: 'embeddings of tokens',
@@ -61,12 +61,12 @@ export const roles = {
       'tok_emb',
       'shared',
     ),
-    min_rank: 2,
+    minRank: 2,
   },
   position: {
     doc: 'learned positions',
     globs: ['*wpe.weight', '*position_embedding*', '*pos_embed*', '*embed_positions.weight', '*pos_emb*'],
-    min_rank: 2,
+    minRank: 2,
   },
   head: {
     doc: 'the last layer, onto the vocabulary or the classes',
@@ -76,22 +76,22 @@ export const roles = {
       'head.weight',
       'fc.weight',
     ],
-    min_rank: 2,
+    minRank: 2,
   },
   query: {
     doc: 'projections to queries',
     globs: weights('q_proj', 'wq', 'query', 'query_proj', 'q_lin', 'SelfAttention.q', 'EncDecAttention.q'),
-    min_rank: 2,
+    minRank: 2,
   },
   key: {
     doc: 'projections to keys',
     globs: weights('k_proj', 'wk', 'key', 'key_proj', 'k_lin', 'SelfAttention.k', 'EncDecAttention.k'),
-    min_rank: 2,
+    minRank: 2,
   },
   value: {
     doc: 'projections to values',
     globs: weights('v_proj', 'wv', 'value', 'value_proj', 'v_lin', 'SelfAttention.v', 'EncDecAttention.v'),
-    min_rank: 2,
+    minRank: 2,
   },
   fused: {
     doc: 'queries, keys and values in one tensor',
@@ -100,7 +100,7 @@ export const roles = {
       '*.in_proj_weight',
       'in_proj_weight',
     ],
-    min_rank: 2,
+    minRank: 2,
   },
   attention_out: {
     doc: 'what leads out of attention, into the residual stream',
@@ -123,7 +123,7 @@ export const roles = {
         'EncDecAttention.o',
       ),
     ],
-    min_rank: 2,
+    minRank: 2,
   },
   mlp_in: {
     doc: 'what leads into a feed-forward layer',
@@ -140,9 +140,9 @@ export const roles = {
       'wi_1',
       'lin1',
     ),
-    min_rank: 2,
+    minRank: 2,
   },
-  mlp_gate: { doc: 'the gates of feed-forward layers', globs: weights('gate_proj', 'w1', 'wi_0'), min_rank: 2 },
+  mlp_gate: { doc: 'the gates of feed-forward layers', globs: weights('gate_proj', 'w1', 'wi_0'), minRank: 2 },
   mlp_out: {
     doc: 'what leads out of a feed-forward layer, into the residual stream',
     globs: [
@@ -159,15 +159,15 @@ export const roles = {
       ),
       '*[0-9].output.dense.weight',
     ],
-    min_rank: 2,
+    minRank: 2,
   },
-  convolution: { doc: 'weights of convolutions', globs: ['*'], min_rank: 3 },
-  branch: { doc: 'convolutions in residual branches', globs: weights('conv1', 'conv2', 'conv3'), min_rank: 3 },
-  branch_last: { doc: 'the last convolution of each residual branch', globs: [], min_rank: 3 },
-  scale: { doc: "Fixup's multipliers", globs: ['*.scale', 'scale'], max_rank: 1 },
-  first: { doc: 'the weight of the first layer', globs: [], min_rank: 2 },
+  convolution: { doc: 'weights of convolutions', globs: ['*'], minRank: 3 },
+  branch: { doc: 'convolutions in residual branches', globs: weights('conv1', 'conv2', 'conv3'), minRank: 3 },
+  branch_last: { doc: 'the last convolution of each residual branch', globs: [], minRank: 3 },
+  scale: { doc: "Fixup's multipliers", globs: ['*.scale', 'scale'], maxRank: 1 },
+  first: { doc: 'the weight of the first layer', globs: [], minRank: 2 },
 } as const satisfies Readonly<Record<string, Role>>;
 
 export type RoleName = keyof typeof roles;
 
-export const role_names = Object.keys(roles) as RoleName[];
+export const roleNames = Object.keys(roles) as RoleName[];

@@ -1,9 +1,9 @@
 import {
-  define_preset,
+  definePreset,
   hidden,
   layers,
   normal,
-  norms_and_biases,
+  normsAndBiases,
   type PresetRule,
   type PresetSite,
   std,
@@ -22,20 +22,20 @@ function each<V>(
 
 const residual = ['attention_out', 'mlp_out'] as const;
 
-export const megatron = define_preset({
+export const megatron = definePreset({
   summary: 'Normal everywhere, narrower where layers lead back into the residual stream; GPT-2 has the same.',
   source: 'Shoeybi et al. 2019, Megatron-LM, arXiv:1909.08053; Radford et al. 2019 (GPT-2)',
   parameters: [layers, std],
   rules: [
     { role: 'matrix', formula: 'N(0, σ²)', initializer: ({ std }) => normal(std) },
-    ...norms_and_biases,
+    ...normsAndBiases,
     ...each<{ layers: number; std: number }>(residual, 'N(0, σ² / (2L))', ({ layers, std }) =>
       normal(std / Math.sqrt(2 * layers)),
     ),
   ],
 });
 
-export const mup = define_preset({
+export const mup = definePreset({
   summary:
     'Maximal update parametrization: hidden weights narrow as the model gets wider than the one it was tuned at.',
   source: 'Yang et al. 2022, Tensor Programs V, arXiv:2203.03466, table 8',
@@ -65,7 +65,7 @@ export const mup = define_preset({
       formula: 'N(0, σ² / m)',
       initializer: ({ std, width, base_width }) => normal(std / Math.sqrt(width / base_width)),
     },
-    ...norms_and_biases,
+    ...normsAndBiases,
     ...each<{ std: number }>(['embedding', 'position', 'head'], 'N(0, σ²)', ({ std }) => normal(std)),
     ...each<{ std: number; width: number; base_width: number; layers: number | undefined }>(
       residual,
@@ -75,20 +75,20 @@ export const mup = define_preset({
   ],
 });
 
-const deepnorm_gain = ({ layers }: { readonly layers: number }) => (8 * layers) ** -0.25;
+const deepnormGain = ({ layers }: { readonly layers: number }) => (8 * layers) ** -0.25;
 
-export const deepnorm = define_preset({
+export const deepnorm = definePreset({
   summary: 'For post-norm transformers of hundreds of layers, decoder-only or encoder-only.',
   source: 'Wang et al. 2022, DeepNet: Scaling Transformers to 1,000 Layers, arXiv:2203.00555, figure 2',
   beside: 'Residual connections are to be LayerNorm(α·x + f(x)) with α = (2L)^¼.',
   parameters: [layers],
   rules: [
-    ...norms_and_biases,
+    ...normsAndBiases,
     ...each<{ layers: number }>(['query', 'key'], 'Xavier normal', () => ({ init: 'xavier_normal' })),
     ...each<{ layers: number }>(
       ['value', 'attention_out', 'mlp_in', 'mlp_gate', 'mlp_out'],
       'Xavier normal, gain (8L)^-¼',
-      (values) => ({ init: 'xavier_normal', gain: deepnorm_gain(values) }),
+      (values) => ({ init: 'xavier_normal', gain: deepnormGain(values) }),
     ),
     {
       role: 'fused',
@@ -99,23 +99,23 @@ export const deepnorm = define_preset({
 });
 
 /** Layer l of torchtitan, from 0: 0.02 / √(2(l + 1)). */
-function by_depth({ std }: { readonly std: number }, { layer }: PresetSite) {
+function byDepth({ std }: { readonly std: number }, { layer }: PresetSite) {
   if (layer === undefined) return { left: 'its name has no number of a layer' };
   return truncated(std / Math.sqrt(2 * (layer + 1)), 2);
 }
 
-export const torchtitan = define_preset({
+export const torchtitan = definePreset({
   summary: 'Llama 3 as torchtitan begins it: truncated normals, narrower layer by layer.',
   source: 'torchtitan, models/llama3, init_weights (depth_init)',
   parameters: [{ ...hidden, doc: 'features of the residual stream, d: the head has σ = d^-½' }, std],
   rules: [
     { role: 'matrix', formula: 'N(0, σ²) within ±2', initializer: ({ std }) => truncated(std, 2) },
-    ...norms_and_biases,
+    ...normsAndBiases,
     { role: 'embedding', formula: 'N(0, 1)', initializer: () => normal(1) },
     ...each<{ std: number; hidden: number }>(
       [...residual, 'mlp_in'],
       'N(0, σ² / (2(l + 1))) within ±2, l from 0',
-      by_depth,
+      byDepth,
     ),
     {
       role: 'head',
@@ -125,36 +125,36 @@ export const torchtitan = define_preset({
   ],
 });
 
-export const gpt_neox = define_preset({
+export const gptNeox = definePreset({
   summary: 'small_init, and wang_init for what leads back into the residual stream: GPT-NeoX-20B, Pythia.',
   source:
     'Nguyen & Salazar 2019, arXiv:1910.05895; Wang & Komatsuzaki 2021, Mesh Transformer JAX; Black et al. 2022, arXiv:2204.06745',
   parameters: [layers, hidden],
   rules: [
     { role: 'matrix', formula: 'N(0, 2 / (5d))', initializer: ({ hidden }) => normal(Math.sqrt(2 / (5 * hidden))) },
-    ...norms_and_biases,
+    ...normsAndBiases,
     ...each<{ layers: number; hidden: number }>(residual, 'N(0, 4 / (L²·d))', ({ layers, hidden }) =>
       normal(2 / layers / Math.sqrt(hidden)),
     ),
   ],
 });
 
-export const bert = define_preset({
+export const bert = definePreset({
   summary: "BERT as Google's code has it: truncated normals. (transformers' BERT is plain.)",
   source: 'Devlin et al. 2018, arXiv:1810.04805; google-research/bert, modeling.py',
   parameters: [std],
   rules: [
     { role: 'matrix', formula: 'N(0, σ²) within ±2σ', initializer: ({ std }) => truncated(std, 2 * std) },
-    ...norms_and_biases,
+    ...normsAndBiases,
   ],
 });
 
-export const dummy = define_preset({
+export const dummy = definePreset({
   summary: 'Weights for load tests: everything with two or more dimensions small and uniform.',
   source: 'vLLM, load_format="dummy", which draws vectors too',
   parameters: [{ name: 'bound', kind: 'number', above: 0, default: 1e-3, doc: 'the bound, b' }],
   rules: [
     { role: 'matrix', formula: 'U(±b)', initializer: ({ bound }) => ({ init: 'uniform', a: -bound, b: bound }) },
-    ...norms_and_biases,
+    ...normsAndBiases,
   ],
 });

@@ -1,40 +1,40 @@
-import { is_plain_object } from '../../core/check.js';
+import { isPlainObject } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
-import { type JsonPath, show_path } from '../../core/json.js';
-import { parse_with } from '../../core/json-problems.js';
+import { type JsonPath, showPath } from '../../core/json.js';
+import { parseWith } from '../../core/json-problems.js';
 import type { ChosenPreset } from '../presets/apply.js';
-import { preset_names, presets } from '../presets/index.js';
+import { presetNames, presets } from '../presets/index.js';
 import type { RoleName } from '../presets/roles.js';
 import { matcher } from '../rules/globs.js';
-import { unknown_name } from '../rules/initializer-schema.js';
-import { preset_schema } from './schema.js';
+import { unknownName } from '../rules/initializer-schema.js';
+import { presetSchema } from './schema.js';
 
 /** `preset`: one, or several one after the other; each a name, or an object with the name, parameters and roles. */
-export function recipe_presets(given: unknown, source: string): ChosenPreset[] {
+export function recipePresets(given: unknown, source: string): ChosenPreset[] {
   if (given === undefined) return [];
-  if (!Array.isArray(given)) return [parse_preset(given, source, ['preset'])];
-  return given.map((each: unknown, i) => parse_preset(each, source, ['preset', i]));
+  if (!Array.isArray(given)) return [parsePreset(given, source, ['preset'])];
+  return given.map((each: unknown, i) => parsePreset(each, source, ['preset', i]));
 }
 
-function parse_preset(given: unknown, source: string, path: JsonPath): ChosenPreset {
+function parsePreset(given: unknown, source: string, path: JsonPath): ChosenPreset {
   const bare = typeof given === 'string';
   const value = bare ? { name: given } : given;
-  const place = `${source}: ${show_path(path)}`;
-  if (!is_plain_object(value)) {
+  const place = `${source}: ${showPath(path)}`;
+  if (!isPlainObject(value)) {
     const what = 'expected a preset: a name, or an object with the "name"';
     throw new InputError(`${place}: ${what}`, { path: source });
   }
   const { name } = value;
   const preset = typeof name === 'string' && Object.hasOwn(presets, name) ? presets[name] : undefined;
   if (preset === undefined || typeof name !== 'string') {
-    throw unknown_name(name, preset_names, source, bare ? path : [...path, 'name']);
+    throw unknownName(name, presetNames, source, bare ? path : [...path, 'name']);
   }
-  const { name: _, roles, ...values } = parse_with(preset_schema(name, preset), value, source, path);
+  const { name: _, roles, ...values } = parseWith(presetSchema(name, preset), value, source, path);
   const defaults = preset.parameters.map((parameter) => [parameter.name, values[parameter.name] ?? parameter.default]);
   return {
     name,
     values: Object.fromEntries(defaults) as Record<string, number | undefined>,
-    roles: parse_roles(roles as Readonly<Record<string, string | readonly string[]>> | undefined, source, [
+    roles: parseRoles(roles as Readonly<Record<string, string | readonly string[]>> | undefined, source, [
       ...path,
       'roles',
     ]),
@@ -42,7 +42,7 @@ function parse_preset(given: unknown, source: string, path: JsonPath): ChosenPre
   };
 }
 
-function parse_roles(
+function parseRoles(
   given: Readonly<Record<string, string | readonly string[] | undefined>> = {},
   source: string,
   path: JsonPath,
@@ -55,7 +55,7 @@ function parse_roles(
       for (const glob of list) matcher(glob);
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      throw new InputError(`${source}: ${show_path([...path, role])}: expected globs: ${message}`, {
+      throw new InputError(`${source}: ${showPath([...path, role])}: expected globs: ${message}`, {
         path: source,
         cause,
       });

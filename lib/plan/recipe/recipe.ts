@@ -1,15 +1,15 @@
 import type { Dtype } from '../../core/dtype.js';
 import { InputError } from '../../core/errors.js';
-import { type JsonDocument, show_path } from '../../core/json.js';
-import { parse_with } from '../../core/json-problems.js';
-import { draws_after, draws_of } from '../changes.js';
+import { type JsonDocument, showPath } from '../../core/json.js';
+import { parseWith } from '../../core/json-problems.js';
+import { drawsAfter, drawsOf } from '../changes.js';
 import type { Plan, PlannedTensor } from '../plan.js';
-import { apply_preset } from '../presets/apply.js';
-import { apply_rules, type Rule, rules_of } from '../rules/rules.js';
-import { recipe_layers } from './layers.js';
-import { recipe_presets } from './presets.js';
-import { recipe_schema } from './schema.js';
-import { recipe_tensors } from './tensors.js';
+import { applyPreset } from '../presets/apply.js';
+import { applyRules, type Rule, rulesOf } from '../rules/rules.js';
+import { recipeLayers } from './layers.js';
+import { recipePresets } from './presets.js';
+import { recipeSchema } from './schema.js';
+import { recipeTensors } from './tensors.js';
 
 /** The plan of a recipe. */
 export interface RecipePlan extends Plan {
@@ -22,12 +22,12 @@ export interface RecipePlan extends Plan {
 export interface RecipeBase {
   /** @param rules of the recipe's `initializers`; a model has its own, and does not ask them */
   plan(rules: readonly Rule[]): Plan;
-  readonly asks_rules: boolean;
+  readonly asksRules: boolean;
 }
 
 /** The top level of a recipe: what it builds on, and the dtype of what names none. */
-export function parse_recipe({ value, source }: JsonDocument) {
-  const recipe = parse_with(recipe_schema, value, source);
+export function parseRecipe({ value, source }: JsonDocument) {
+  const recipe = parseWith(recipeSchema, value, source);
   if (recipe.model !== undefined && recipe.like !== undefined) {
     throw new InputError(`${source}: expected "model" or "like", but both are there`, { path: source });
   }
@@ -48,54 +48,54 @@ export function parse_recipe({ value, source }: JsonDocument) {
  * @param later rules that will come after the recipe: a tensor that they initialize needs no initializer before
  * @throws InputError naming the JSON path and what was expected there
  */
-export function plan_of_recipe(
+export function planOfRecipe(
   document: JsonDocument,
   override?: Dtype,
   base?: RecipeBase,
   later: readonly Rule[] = [],
 ): RecipePlan {
   const { source } = document;
-  const recipe = parse_recipe(document);
+  const recipe = parseRecipe(document);
   const dtype = override ?? recipe.dtype ?? 'float32';
-  const rules = rules_of(document, 'initializers', 'initializer');
-  const presets = recipe_presets(recipe.preset, source);
-  const overrides = rules_of(document, 'overrides');
+  const rules = rulesOf(document, 'initializers', 'initializer');
+  const presets = recipePresets(recipe.preset, source);
+  const overrides = rulesOf(document, 'overrides');
 
   const begun: Plan = base?.plan(rules) ?? { tensors: [] };
   const places = new Map(begun.tensors.map(({ name }) => [name, `tensor ${JSON.stringify(name)}`]));
-  const layers = recipe_layers(document, recipe.layers, dtype, places);
-  const own = recipe_tensors(document, recipe.tensors, dtype, rules, places);
+  const layers = recipeLayers(document, recipe.layers, dtype, places);
+  const own = recipeTensors(document, recipe.tensors, dtype, rules, places);
   const built = [...begun.tensors, ...layers.tensors];
   const warnings = [
     ...(begun.warnings ?? []),
-    ...idle_rules(rules, base?.asks_rules ? begun.tensors : [], own.tensors, built),
+    ...idleRules(rules, base?.asksRules ? begun.tensors : [], own.tensors, built),
   ];
 
   let plan: Plan = { tensors: [...built, ...own.tensors], warnings };
-  for (const preset of presets) plan = apply_preset(plan, preset, own.fixed);
-  plan = apply_rules(plan, overrides);
+  for (const preset of presets) plan = applyPreset(plan, preset, own.fixed);
+  plan = applyRules(plan, overrides);
 
   const place = (name: string) => places.get(name) ?? `tensor ${JSON.stringify(name)}`;
-  const comes_later = (name: string) =>
+  const comesLater = (name: string) =>
     later.some(({ initializer, matches }) => initializer !== undefined && matches(name));
-  const missing = plan.tensors.find(({ name, initializer }) => initializer === own.missing && !comes_later(name));
+  const missing = plan.tensors.find(({ name, initializer }) => initializer === own.missing && !comesLater(name));
   if (missing !== undefined) {
     const what = 'expected an initializer: its own "init", or a rule in "initializers" that matches its name';
     throw new InputError(`${source}: ${place(missing.name)}: ${what}`, { path: source });
   }
   // What presets and overrides change is drawn once, in the end: so all that was built is looked at together.
-  const constructed = { tensors: built, draws: [...(begun.draws ?? draws_of(begun.tensors)), ...layers.draws] };
+  const constructed = { tensors: built, draws: [...(begun.draws ?? drawsOf(begun.tensors)), ...layers.draws] };
   return {
     tensors: plan.tensors,
     warnings: plan.warnings ?? [],
     place,
     ...(begun.config !== undefined && { config: begun.config }),
-    ...(built.length > 0 && { draws: draws_after(constructed, plan.tensors) }),
+    ...(built.length > 0 && { draws: drawsAfter(constructed, plan.tensors) }),
   };
 }
 
 /** A warning for each rule of `initializers` that gives no tensor its initializer because none of their names matches. */
-function idle_rules(
+function idleRules(
   rules: readonly Rule[],
   base: readonly PlannedTensor[],
   own: readonly PlannedTensor[],
@@ -106,7 +106,7 @@ function idle_rules(
   return idle.map(({ matches, place }) => {
     const elsewhere = built.some(({ name }) => matches(name));
     return elsewhere
-      ? `${place} matches only tensors that have an initializer already: ${show_path(['overrides'])} would replace it`
+      ? `${place} matches only tensors that have an initializer already: ${showPath(['overrides'])} would replace it`
       : `${place} matches no tensor`;
   });
 }

@@ -1,42 +1,42 @@
 import { z } from 'zod';
-import { is_plain_object, quoted } from '../../core/check.js';
-import { object_error } from '../../core/json-problems.js';
+import { isPlainObject, quoted } from '../../core/check.js';
+import { objectError } from '../../core/json-problems.js';
 import type { Argument } from '../../nn/layers/argument.js';
-import { type LayerKind, layer_definition, layer_kinds } from '../../nn/layers/table.js';
+import { type LayerKind, layerDefinition, layerKinds } from '../../nn/layers/table.js';
 import { type Preset, type PresetParameter, presets } from '../presets/index.js';
-import { role_names, roles } from '../presets/roles.js';
-import { any_initializer, filled_dtype, initializer_schemas, stored_dtype } from '../rules/initializer-schema.js';
+import { roleNames, roles } from '../presets/roles.js';
+import { anyInitializer, filledDtype, initializerSchemas, storedDtype } from '../rules/initializer-schema.js';
 
 const dimension = z.int({
   error: ({ input }) => `a whole number ≥ 0${Number(input) > Number.MAX_SAFE_INTEGER ? ' and < 2^53' : ''}`,
 });
 
 /** A tensor's shape. */
-export const shape_schema = z
+export const shapeSchema = z
   .array(dimension.min(0, { error: 'a whole number ≥ 0' }), { error: 'a shape: an array of whole numbers ≥ 0' })
   .meta({ id: 'shape' });
 
-const tensor_keys = { shape: shape_schema, dtype: stored_dtype.optional() };
+const tensorKeys = { shape: shapeSchema, dtype: storedDtype.optional() };
 
 /** Tensors with an initializer of their own, by its name. */
-export const tensor_schemas = initializer_schemas(tensor_keys);
+export const tensorSchemas = initializerSchemas(tensorKeys);
 
 /** A tensor without one. */
-export const plain_tensor = z.strictObject(tensor_keys, {
-  error: object_error([...Object.keys(tensor_keys), 'init'], 'a shape, or an object with a shape'),
+export const plainTensor = z.strictObject(tensorKeys, {
+  error: objectError([...Object.keys(tensorKeys), 'init'], 'a shape, or an object with a shape'),
 });
 
 // ---- layers ----
 
-function argument_schema(argument: Argument, nested: z.ZodType): z.ZodType {
-  let schema = plain_argument(argument, nested);
+function argumentSchema(argument: Argument, nested: z.ZodType): z.ZodType {
+  let schema = plainArgument(argument, nested);
   if (argument.nullable) schema = schema.nullable();
   schema = schema.describe(argument.doc + (argument.unused ? ' (changes neither shapes nor values)' : ''));
   return argument.required ? schema : schema.optional();
 }
 
-function plain_argument(argument: Argument, nested: z.ZodType): z.ZodType {
-  const or_null = argument.nullable ? ', or null' : '';
+function plainArgument(argument: Argument, nested: z.ZodType): z.ZodType {
+  const orNull = argument.nullable ? ', or null' : '';
   switch (argument.kind) {
     case 'boolean':
       return z.boolean({ error: 'true or false' });
@@ -48,16 +48,16 @@ function plain_argument(argument: Argument, nested: z.ZodType): z.ZodType {
       const { min, dimensions, words = [] } = argument;
       const list = dimensions === undefined ? 'an array of them' : `an array of ${dimensions}`;
       const instead = words.map((word) => `, '${word}'`).join('');
-      const error = `a whole number ≥ ${min}${instead} or ${list}${or_null}`;
+      const error = `a whole number ≥ ${min}${instead} or ${list}${orNull}`;
       const one = z.int({ error }).min(min, { error });
       const all = z.array(one, { error });
-      const list_of = dimensions === undefined ? all : all.length(dimensions, { error });
-      return z.union([one, list_of, ...(words.length > 0 ? [z.enum(words)] : [])], { error });
+      const listOf = dimensions === undefined ? all : all.length(dimensions, { error });
+      return z.union([one, listOf, ...(words.length > 0 ? [z.enum(words)] : [])], { error });
     }
     default: {
       const { min, max } = argument;
       const range = max !== undefined ? ` from ${min ?? '-∞'} to ${max}` : min !== undefined ? ` ≥ ${min}` : '';
-      const error = `a ${argument.kind === 'integer' ? 'whole' : 'finite'} number${range}${or_null}`;
+      const error = `a ${argument.kind === 'integer' ? 'whole' : 'finite'} number${range}${orNull}`;
       let number: z.ZodNumber = argument.kind === 'integer' ? z.int({ error }) : z.number({ error });
       if (min !== undefined) number = number.min(min, { error });
       if (max !== undefined) number = number.max(max, { error });
@@ -67,22 +67,22 @@ function plain_argument(argument: Argument, nested: z.ZodType): z.ZodType {
 }
 
 /** The schema of one kind of layer: `kind`, PyTorch's arguments, and the dtype of its tensors. */
-export function layer_schema(
+export function layerSchema(
   kind: LayerKind,
-  nested: z.ZodType = any_object('a layer: an object with its "kind"'),
+  nested: z.ZodType = anyObject('a layer: an object with its "kind"'),
 ): z.ZodObject {
-  const definition = layer_definition(kind);
+  const definition = layerDefinition(kind);
   const keys: Record<string, z.ZodType> = {
     kind: z.literal(kind).describe(`${definition.summary} ${definition.initialization}`),
-    dtype: filled_dtype.optional(),
+    dtype: filledDtype.optional(),
   };
-  for (const argument of definition.arguments) keys[argument.name] = argument_schema(argument, nested);
-  return z.strictObject(keys, { error: object_error(Object.keys(keys)) });
+  for (const argument of definition.arguments) keys[argument.name] = argumentSchema(argument, nested);
+  return z.strictObject(keys, { error: objectError(Object.keys(keys)) });
 }
 
 // ---- presets ----
 
-function preset_parameter({ kind, doc, min, above, max, required, ...rest }: PresetParameter): z.ZodType {
+function presetParameter({ kind, doc, min, above, max, required, ...rest }: PresetParameter): z.ZodType {
   const low = above === undefined ? (min === undefined ? '' : ` ≥ ${min}`) : ` > ${above}`;
   const error = `a ${kind === 'integer' ? 'whole' : 'finite'} number${max === undefined ? low : ` from ${min} to ${max}`}`;
   let schema: z.ZodNumber = kind === 'integer' ? z.int({ error }) : z.number({ error });
@@ -96,31 +96,31 @@ function preset_parameter({ kind, doc, min, above, max, required, ...rest }: Pre
 const globs = z.union([z.string(), z.array(z.string()).min(1)], { error: 'a glob, or an array of globs' });
 
 /** The schema of one preset: its name, its parameters, and globs of roles. */
-export function preset_schema(name: string, { summary, parameters, rules, named_roles = [] }: Preset): z.ZodObject {
-  const used = role_names.filter((role) => rules.some((rule) => rule.role === role));
-  const by_role = used.map((role) => {
+export function presetSchema(name: string, { summary, parameters, rules, namedRoles = [] }: Preset): z.ZodObject {
+  const used = roleNames.filter((role) => rules.some((rule) => rule.role === role));
+  const byRole = used.map((role) => {
     const described = globs.describe(roles[role].doc);
-    return [role, named_roles.includes(role) ? described : described.optional()] as const;
+    return [role, namedRoles.includes(role) ? described : described.optional()] as const;
   });
-  const role_schema = z.strictObject(Object.fromEntries(by_role), {
-    error: object_error(used, 'an object from roles to globs'),
+  const roleSchema = z.strictObject(Object.fromEntries(byRole), {
+    error: objectError(used, 'an object from roles to globs'),
   });
   const keys = {
     name: z.literal(name).describe(summary),
-    ...Object.fromEntries(parameters.map((parameter) => [parameter.name, preset_parameter(parameter)])),
-    roles: named_roles.length > 0 ? role_schema : role_schema.optional(),
+    ...Object.fromEntries(parameters.map((parameter) => [parameter.name, presetParameter(parameter)])),
+    roles: namedRoles.length > 0 ? roleSchema : roleSchema.optional(),
   };
-  return z.strictObject(keys, { error: object_error(Object.keys(keys)) });
+  return z.strictObject(keys, { error: objectError(Object.keys(keys)) });
 }
 
 /** Whether a preset's bare name will do. */
-function is_bare({ parameters, named_roles = [] }: Preset): boolean {
-  return named_roles.length === 0 && parameters.every(({ required }) => !required);
+function isBare({ parameters, namedRoles = [] }: Preset): boolean {
+  return namedRoles.length === 0 && parameters.every(({ required }) => !required);
 }
 
 // ---- the whole ----
 
-export const recipe_keys = [
+export const recipeKeys = [
   'dtype',
   'model',
   'like',
@@ -133,71 +133,71 @@ export const recipe_keys = [
 ];
 
 // Not z.record: it drops "__proto__", and the order of the keys is read from the text.
-function any_object(error: string) {
-  return z.custom<Readonly<Record<string, unknown>>>(is_plain_object, { error });
+function anyObject(error: string) {
+  return z.custom<Readonly<Record<string, unknown>>>(isPlainObject, { error });
 }
 
 /** A recipe's top level; what stands in its objects is checked one by one. */
-export const recipe_schema = z.strictObject(
+export const recipeSchema = z.strictObject(
   {
     $schema: z.string({ error: 'a string' }).optional(),
-    dtype: filled_dtype.optional(),
+    dtype: filledDtype.optional(),
     model: z
-      .union([z.string().min(1), any_object('an object')], {
+      .union([z.string().min(1), anyObject('an object')], {
         error: 'a path to a config.json, the name of a model, or a config as an object',
       })
       .optional(),
     like: z.string({ error: 'a path to a checkpoint' }).min(1, { error: 'a path to a checkpoint' }).optional(),
-    layers: any_object('an object from names to layers').optional(),
-    tensors: any_object('an object from names to shapes').optional(),
-    initializers: any_object('an object from globs to initializers').optional(),
+    layers: anyObject('an object from names to layers').optional(),
+    tensors: anyObject('an object from names to shapes').optional(),
+    initializers: anyObject('an object from globs to initializers').optional(),
     preset: z.unknown().optional(),
-    overrides: any_object('an object from globs to initializers').optional(),
+    overrides: anyObject('an object from globs to initializers').optional(),
   },
   {
     error: (issue) => {
-      const text = object_error(recipe_keys)(issue);
+      const text = objectError(recipeKeys)(issue);
       const seed = issue.code === 'unrecognized_keys' && issue.keys.includes('seed');
       return seed ? `${text}; the seed is no part of a recipe: give it with --seed` : text;
     },
   },
 );
 
-function any_layer(): z.ZodType {
+function anyLayer(): z.ZodType {
   // A lazy one in between, since describing a lazy schema copies it, and copies of copies would have no end.
   const nested: z.ZodType = z.lazy(() => layer);
   const layer: z.ZodType = z
-    .lazy(() => z.union(layer_kinds.map((kind) => layer_schema(kind, nested))))
+    .lazy(() => z.union(layerKinds.map((kind) => layerSchema(kind, nested))))
     .meta({ id: 'layer', description: "a layer of torch.nn by its class's name, with PyTorch's arguments" });
   return layer;
 }
 
-function any_preset(): z.ZodType {
+function anyPreset(): z.ZodType {
   const all = Object.entries(presets);
-  const bare = all.filter(([, preset]) => is_bare(preset)).map(([name]) => name);
-  return z.union([z.enum(bare), ...all.map(([name, preset]) => preset_schema(name, preset))]).meta({ id: 'preset' });
+  const bare = all.filter(([, preset]) => isBare(preset)).map(([name]) => name);
+  return z.union([z.enum(bare), ...all.map(([name, preset]) => presetSchema(name, preset))]).meta({ id: 'preset' });
 }
 
-function any_tensor(): z.ZodType {
-  return z.union([shape_schema, plain_tensor, ...tensor_schemas.values()]).meta({ id: 'tensor' });
+function anyTensor(): z.ZodType {
+  return z.union([shapeSchema, plainTensor, ...tensorSchemas.values()]).meta({ id: 'tensor' });
 }
 
 /** What an override may be. */
-function any_change(initializer: z.ZodType): z.ZodType {
-  const with_dtype = initializer_schemas({ dtype: stored_dtype }).values();
-  return z.union([z.strictObject({ dtype: stored_dtype }), initializer, ...with_dtype]).meta({ id: 'change' });
+function anyChange(initializer: z.ZodType): z.ZodType {
+  const withDtype = initializerSchemas({ dtype: storedDtype }).values();
+  return z.union([z.strictObject({ dtype: storedDtype }), initializer, ...withDtype]).meta({ id: 'change' });
 }
 
 /** The schema that editors get: the same in one piece. */
-export function published_schema(): z.ZodType {
-  const initializer = any_initializer();
-  const layer = any_layer();
-  const preset = any_preset();
-  const tensor = any_tensor();
-  const change = any_change(initializer);
+export function publishedSchema(): z.ZodType {
+  const initializer = anyInitializer();
+  const layer = anyLayer();
+  const preset = anyPreset();
+  const tensor = anyTensor();
+  const change = anyChange(initializer);
   const shape = {
     $schema: z.string().optional(),
-    dtype: filled_dtype.optional().describe('of what names none; of all tensors of a model'),
+    dtype: filledDtype.optional().describe('of what names none; of all tensors of a model'),
     model: z
       .union([z.string().min(1), z.record(z.string(), z.unknown())])
       .optional()
@@ -237,8 +237,8 @@ export function published_schema(): z.ZodType {
 }
 
 /** docs/recipe.schema.json. */
-export function recipe_json_schema(): unknown {
-  return z.toJSONSchema(published_schema(), {
+export function recipeJsonSchema(): unknown {
+  return z.toJSONSchema(publishedSchema(), {
     io: 'input',
     target: 'draft-2020-12',
     override({ jsonSchema: schema }) {

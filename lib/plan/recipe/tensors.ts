@@ -1,32 +1,32 @@
-import { is_plain_object } from '../../core/check.js';
+import { isPlainObject } from '../../core/check.js';
 import type { Dtype } from '../../core/dtype.js';
 import { InputError } from '../../core/errors.js';
-import { type JsonDocument, type JsonPath, show_path } from '../../core/json.js';
-import { parse_with } from '../../core/json-problems.js';
-import { is_fillable, type StoredDtype } from '../../core/stored-dtype.js';
+import { type JsonDocument, type JsonPath, showPath } from '../../core/json.js';
+import { parseWith } from '../../core/json-problems.js';
+import { isFillable, type StoredDtype } from '../../core/stored-dtype.js';
 import type { Initializer } from '../../init/initializers.js';
 import type { PlannedTensor } from '../plan.js';
-import { expand_braces } from '../rules/globs.js';
-import { schema_of } from '../rules/initializer-schema.js';
+import { expandBraces } from '../rules/globs.js';
+import { schemaOf } from '../rules/initializer-schema.js';
 import type { Rule } from '../rules/rules.js';
-import { plain_tensor, shape_schema, tensor_schemas } from './schema.js';
+import { plainTensor, shapeSchema, tensorSchemas } from './schema.js';
 
 /** A header of 100 MB holds fewer; the limit is for slips such as {0..999999} in a layer of many tensors. */
-const most_tensors = 2_000_000;
+const mostTensors = 2_000_000;
 
 /** The names that a key of `tensors` or `layers` stands for. */
-export function names_of_key(key: string, source: string, path: JsonPath): string[] {
+export function namesOfKey(key: string, source: string, path: JsonPath): string[] {
   try {
-    return expand_braces(key);
+    return expandBraces(key);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new InputError(`${source}: ${show_path(path)}: ${cause.message}`, { path: source, cause });
+    throw new InputError(`${source}: ${showPath(path)}: ${cause.message}`, { path: source, cause });
   }
 }
 
 /** Notes where a tensor comes from; refuses names that are there already. */
 export function claim(name: string, path: JsonPath, source: string, places: Map<string, string>): void {
-  const place = show_path(path);
+  const place = showPath(path);
   const there = places.get(name);
   const refuse = (what: string) => new InputError(`${source}: ${place}: ${what}`, { path: source });
   if (there !== undefined) {
@@ -35,7 +35,7 @@ export function claim(name: string, path: JsonPath, source: string, places: Map<
       : `${there} makes it already`;
     throw refuse(`expected each tensor once, but ${JSON.stringify(name)} is there twice: ${hint}`);
   }
-  if (places.size >= most_tensors) throw refuse(`expected at most ${most_tensors} tensors in all`);
+  if (places.size >= mostTensors) throw refuse(`expected at most ${mostTensors} tensors in all`);
   places.set(name, place);
 }
 
@@ -55,7 +55,7 @@ interface GivenTensor {
 }
 
 /** `tensors`: each with its own initializer, that of the last rule which matches its name, or none yet. */
-export function recipe_tensors(
+export function recipeTensors(
   document: JsonDocument,
   given: Readonly<Record<string, unknown>> | undefined,
   dtype: Dtype,
@@ -65,25 +65,25 @@ export function recipe_tensors(
   const { source } = document;
   const missing: Initializer = { init: 'zeros' };
   const fixed = new Set<string>();
-  const tensors = document.keys_of('tensors').flatMap((key) => {
+  const tensors = document.keysOf('tensors').flatMap((key) => {
     const path = ['tensors', key];
-    const tensor = parse_tensor(given?.[key], source, path);
+    const tensor = parseTensor(given?.[key], source, path);
     const used = tensor.dtype ?? dtype;
-    const fallback = is_fillable(used) ? missing : 'zeros';
-    return names_of_key(key, source, path).map((name): PlannedTensor => {
+    const fallback = isFillable(used) ? missing : 'zeros';
+    return namesOfKey(key, source, path).map((name): PlannedTensor => {
       claim(name, path, source, places);
       if (tensor.initializer !== undefined) fixed.add(name);
-      const by_rule = is_fillable(used) ? rules.findLast(({ matches }) => matches(name))?.initializer : undefined;
-      return { name, shape: tensor.shape, dtype: used, initializer: tensor.initializer ?? by_rule ?? fallback };
+      const byRule = isFillable(used) ? rules.findLast(({ matches }) => matches(name))?.initializer : undefined;
+      return { name, shape: tensor.shape, dtype: used, initializer: tensor.initializer ?? byRule ?? fallback };
     });
   });
   return { tensors, fixed, missing };
 }
 
-function parse_tensor(value: unknown, source: string, path: JsonPath): GivenTensor {
-  if (Array.isArray(value)) return { shape: parse_with(shape_schema, value, source, path) };
-  if (!is_plain_object(value) || !Object.hasOwn(value, 'init')) return parse_with(plain_tensor, value, source, path);
-  const parsed = parse_with(schema_of(tensor_schemas, value, source, path), value, source, path);
+function parseTensor(value: unknown, source: string, path: JsonPath): GivenTensor {
+  if (Array.isArray(value)) return { shape: parseWith(shapeSchema, value, source, path) };
+  if (!isPlainObject(value) || !Object.hasOwn(value, 'init')) return parseWith(plainTensor, value, source, path);
+  const parsed = parseWith(schemaOf(tensorSchemas, value, source, path), value, source, path);
   const { shape, dtype, ...initializer } = parsed;
   return {
     shape: shape as number[],

@@ -1,7 +1,7 @@
 import picomatch from 'picomatch';
 
 /** Names that one pattern may stand for. */
-const most_names = 1_000_000;
+const mostNames = 1_000_000;
 
 /**
  * A glob over whole names, case-sensitive: `*` also crosses dots and slashes; `?`, `[0-9]`, `{q,k,v}` and `{0..11}` as in shells; a
@@ -11,7 +11,7 @@ const most_names = 1_000_000;
  */
 export function matcher(glob: string): (name: string) => boolean {
   if (glob === '*') return () => true;
-  if (/^[\w.*-]+$/.test(glob)) return matcher_of_stars(glob);
+  if (/^[\w.*-]+$/.test(glob)) return matcherOfStars(glob);
   const matches = picomatch(glob, {
     bash: true, // * crosses slashes
     dot: true, // and leading dots
@@ -25,7 +25,7 @@ export function matcher(glob: string): (name: string) => boolean {
 }
 
 /** Globs of nothing but `*` and characters that mean themselves, in time that a regular expression does not keep to with many stars. */
-function matcher_of_stars(glob: string): (name: string) => boolean {
+function matcherOfStars(glob: string): (name: string) => boolean {
   const [first = '', ...others] = glob.split('*');
   const last = others.pop();
   if (last === undefined) return (name) => name === glob;
@@ -51,7 +51,7 @@ function expandRange(from: string, to: string): string {
 }
 
 /** True for a name that any of the globs matches. */
-export function matcher_of_all(globs: readonly string[]): (name: string) => boolean {
+export function matcherOfAll(globs: readonly string[]): (name: string) => boolean {
   const matchers = globs.map(matcher);
   return (name) => matchers.some((matches) => matches(name));
 }
@@ -62,10 +62,10 @@ export function matcher_of_all(globs: readonly string[]): (name: string) => bool
  *
  * @throws RangeError for braces that are neither a list nor a range, and for more than a million names
  */
-export function expand_braces(name: string): string[] {
+export function expandBraces(name: string): string[] {
   const parts = parse(name);
   const total = parts.reduce((product, { length }) => product * length, 1);
-  if (total > most_names) throw new RangeError(`expected at most ${most_names} names, but these braces make ${total}`);
+  if (total > mostNames) throw new RangeError(`expected at most ${mostNames} names, but these braces make ${total}`);
   return parts.reduce<string[]>(
     (names, choices) => {
       const [only] = choices;
@@ -82,11 +82,11 @@ function parse(name: string): string[][] {
   let text = '';
   for (let at = 0; at < name.length; at++) {
     const character = name[at] ?? '';
-    if (is_escape(name, at)) {
+    if (isEscape(name, at)) {
       text += name[++at];
     } else if (character === '{') {
       const end = closing(name, at);
-      parts.push([text], choices_of(name.slice(at, end + 1)));
+      parts.push([text], choicesOf(name.slice(at, end + 1)));
       text = '';
       at = end;
     } else if (character === '}') {
@@ -99,20 +99,20 @@ function parse(name: string): string[][] {
 }
 
 /** Whether a backslash at a place takes the meaning from the character after it. */
-function is_escape(text: string, at: number): boolean {
+function isEscape(text: string, at: number): boolean {
   return text[at] === '\\' && '{},\\'.includes(text[at + 1] ?? ' ');
 }
 
 function closing(name: string, open: number): number {
   for (let at = open + 1; at < name.length; at++) {
-    if (is_escape(name, at)) at += 1;
+    if (isEscape(name, at)) at += 1;
     else if (name[at] === '}') return at;
     else if (name[at] === '{') throw new RangeError(`expected no braces within braces in '${name}'`);
   }
   throw new RangeError(`expected } after { in '${name}'; \\{ is the character`);
 }
 
-function choices_of(braces: string): string[] {
+function choicesOf(braces: string): string[] {
   const inside = braces.slice(1, -1);
   const [, from = '', to = ''] = /^(\d+)\.\.(\d+)$/.exec(inside) ?? [];
   if (from !== '') return range(from, to, braces);
@@ -120,7 +120,7 @@ function choices_of(braces: string): string[] {
   for (let at = 0; at < inside.length; at++) {
     const character = inside[at] ?? '';
     if (character === ',') choices.push('');
-    else if (is_escape(inside, at)) choices.push(`${choices.pop()}${inside[++at]}`);
+    else if (isEscape(inside, at)) choices.push(`${choices.pop()}${inside[++at]}`);
     else choices.push(`${choices.pop()}${character}`);
   }
   if (choices.length > 1) return choices;
@@ -132,7 +132,7 @@ function range(from: string, to: string, braces: string): string[] {
   const count = Number(to) - first + 1;
   if (!(count >= 1))
     throw new RangeError(`expected a range from a smaller number to a larger one, but received '${braces}'`);
-  if (count > most_names) throw new RangeError(`expected at most ${most_names} names, but '${braces}' makes ${count}`);
+  if (count > mostNames) throw new RangeError(`expected at most ${mostNames} names, but '${braces}' makes ${count}`);
   const width = [from, to].some((number) => number.length > 1 && number.startsWith('0'))
     ? Math.max(from.length, to.length)
     : 0;

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { is_plain_object } from '../../core/check.js';
+import { isPlainObject } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
-import { type JsonDocument, type JsonPath, read_json, show_path } from '../../core/json.js';
-import { object_error, parse_with } from '../../core/json-problems.js';
-import { is_fillable, type StoredDtype } from '../../core/stored-dtype.js';
+import { type JsonDocument, type JsonPath, readJson, showPath } from '../../core/json.js';
+import { objectError, parseWith } from '../../core/json-problems.js';
+import { isFillable, type StoredDtype } from '../../core/stored-dtype.js';
 import type { Initializer } from '../../init/initializers.js';
-import { with_initializer, with_tensors } from '../changes.js';
+import { withInitializer, withTensors } from '../changes.js';
 import type { Plan } from '../plan.js';
 import { matcher } from './globs.js';
-import { initializer_schemas, parse_initializer, schema_of, stored_dtype } from './initializer-schema.js';
+import { initializerSchemas, parseInitializer, schemaOf, storedDtype } from './initializer-schema.js';
 
 /** A rule from names to an initializer, a dtype or both. */
 export interface Rule {
@@ -20,7 +20,7 @@ export interface Rule {
   readonly place: string;
 }
 
-function rule_matcher(glob: string, place: string, source?: string): (name: string) => boolean {
+function ruleMatcher(glob: string, place: string, source?: string): (name: string) => boolean {
   try {
     return matcher(glob);
   } catch (cause) {
@@ -29,15 +29,14 @@ function rule_matcher(glob: string, place: string, source?: string): (name: stri
   }
 }
 
-const with_dtype = initializer_schemas({ dtype: stored_dtype.optional() });
-const only_dtype = z.strictObject({ dtype: stored_dtype }, { error: object_error(['init', 'dtype']) });
+const withDtype = initializerSchemas({ dtype: storedDtype.optional() });
+const onlyDtype = z.strictObject({ dtype: storedDtype }, { error: objectError(['init', 'dtype']) });
 
 /** A rule's right side: an initializer, which may have a `dtype` beside its parameters, or a `dtype` alone. */
-function parse_change(value: unknown, source: string, path: JsonPath): Pick<Rule, 'initializer' | 'dtype'> {
-  if (!is_plain_object(value)) return { initializer: parse_initializer(value, source, path) };
-  if (!Object.hasOwn(value, 'init') && Object.hasOwn(value, 'dtype'))
-    return parse_with(only_dtype, value, source, path);
-  const { dtype, ...initializer } = parse_with(schema_of(with_dtype, value, source, path), value, source, path);
+function parseChange(value: unknown, source: string, path: JsonPath): Pick<Rule, 'initializer' | 'dtype'> {
+  if (!isPlainObject(value)) return { initializer: parseInitializer(value, source, path) };
+  if (!Object.hasOwn(value, 'init') && Object.hasOwn(value, 'dtype')) return parseWith(onlyDtype, value, source, path);
+  const { dtype, ...initializer } = parseWith(schemaOf(withDtype, value, source, path), value, source, path);
   return { initializer: initializer as unknown as Initializer, dtype: dtype as StoredDtype | undefined };
 }
 
@@ -47,23 +46,23 @@ function parse_change(value: unknown, source: string, path: JsonPath): Pick<Rule
  * @param key the object's key in the document; the document itself without it
  * @param right 'initializer' where no dtypes are allowed
  */
-export function rules_of(document: JsonDocument, key?: string, right: 'change' | 'initializer' = 'change'): Rule[] {
+export function rulesOf(document: JsonDocument, key?: string, right: 'change' | 'initializer' = 'change'): Rule[] {
   const { source, value } = document;
   const object = key === undefined ? value : (value as Readonly<Record<string, unknown>>)[key];
   if (object === undefined) return [];
   const prefix = key === undefined ? [] : [key];
-  const parsed = parse_with(
-    z.custom<Readonly<Record<string, unknown>>>(is_plain_object, { error: 'an object from globs to initializers' }),
+  const parsed = parseWith(
+    z.custom<Readonly<Record<string, unknown>>>(isPlainObject, { error: 'an object from globs to initializers' }),
     object,
     source,
     prefix,
   );
-  return document.keys_of(key).map((glob): Rule => {
+  return document.keysOf(key).map((glob): Rule => {
     const path = [...prefix, glob];
-    const place = `${source}: ${show_path(path)}`;
-    const matches = rule_matcher(glob, place, source);
-    if (right === 'change') return { glob, matches, ...parse_change(parsed[glob], source, path), place };
-    return { glob, matches, initializer: parse_initializer(parsed[glob], source, path), place };
+    const place = `${source}: ${showPath(path)}`;
+    const matches = ruleMatcher(glob, place, source);
+    if (right === 'change') return { glob, matches, ...parseChange(parsed[glob], source, path), place };
+    return { glob, matches, initializer: parseInitializer(parsed[glob], source, path), place };
   });
 }
 
@@ -72,14 +71,14 @@ export function rules_of(document: JsonDocument, key?: string, right: 'change' |
  *
  * @param text cut at its first `=`
  */
-export function rule_of_text(text: string): Rule {
+export function ruleOfText(text: string): Rule {
   const at = text.indexOf('=');
   const [glob, right] = [text.slice(0, at), text.slice(at + 1)];
   const place = `--init ${text}`;
   const refuse = (what: string) => new InputError(`${place}: ${what}`);
   if (at < 1) throw refuse("expected GLOB=INITIALIZER, such as '*.bias=zeros'");
-  const value = right.trimStart().startsWith('{') ? read_json(Buffer.from(right), place).value : right;
-  return { glob, matches: rule_matcher(glob, place), ...parse_change(value, place, []), place };
+  const value = right.trimStart().startsWith('{') ? readJson(Buffer.from(right), place).value : right;
+  return { glob, matches: ruleMatcher(glob, place), ...parseChange(value, place, []), place };
 }
 
 /**
@@ -88,23 +87,23 @@ export function rule_of_text(text: string): Rule {
  *
  * @returns the plan, with a warning for each rule that matches nothing
  */
-export function apply_rules(plan: Plan, rules: readonly Rule[]): Plan {
+export function applyRules(plan: Plan, rules: readonly Rule[]): Plan {
   if (rules.length === 0) return plan;
   const used = new Set<Rule>();
   const tensors = plan.tensors.map((tensor) => {
     const matching = rules.filter((rule) => rule.matches(tensor.name));
     for (const rule of matching) used.add(rule);
-    const is_meant = (rule: Rule) => is_fillable(tensor.dtype) || rule.glob === tensor.name;
-    const dtype = matching.findLast((rule) => rule.dtype !== undefined && is_meant(rule))?.dtype ?? tensor.dtype;
-    const fits = (rule: Rule) => is_fillable(dtype) || rule.glob === tensor.name || is_zeros(rule.initializer);
+    const isMeant = (rule: Rule) => isFillable(tensor.dtype) || rule.glob === tensor.name;
+    const dtype = matching.findLast((rule) => rule.dtype !== undefined && isMeant(rule))?.dtype ?? tensor.dtype;
+    const fits = (rule: Rule) => isFillable(dtype) || rule.glob === tensor.name || isZeros(rule.initializer);
     const initializer = matching.findLast((rule) => rule.initializer !== undefined && fits(rule))?.initializer;
     const typed = dtype === tensor.dtype ? tensor : { ...tensor, dtype };
-    return initializer === undefined ? typed : with_initializer(typed, initializer);
+    return initializer === undefined ? typed : withInitializer(typed, initializer);
   });
   const idle = rules.filter((rule) => !used.has(rule)).map(({ place }) => `${place} matches no tensor`);
-  return with_tensors(plan, tensors, idle);
+  return withTensors(plan, tensors, idle);
 }
 
-function is_zeros(initializer: Initializer | undefined): boolean {
+function isZeros(initializer: Initializer | undefined): boolean {
   return initializer === 'zeros' || (typeof initializer === 'object' && initializer.init === 'zeros');
 }

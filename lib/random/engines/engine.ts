@@ -10,12 +10,12 @@ export interface Engine {
   /** Starts again from a seed in [0, 2^64). */
   manual_seed(seed: bigint): void;
   get_state(): Uint8Array<ArrayBuffer>;
-  /** Takes over a state that check_state has let pass. */
+  /** Takes over a state that checkState has let pass. */
   set_state(state: Uint8Array): void;
   /** Why these bytes are no state of this engine, or undefined. */
-  check_state(state: Uint8Array): string | undefined;
+  checkState(state: Uint8Array): string | undefined;
   /** The key of a random fill of `total` elements; moves past it. */
-  next_key(fill: Fill, dtype: Dtype, total: number): Key;
+  nextKey(fill: Fill, dtype: Dtype, total: number): Key;
   /** Writes a whole random fill of data.length > 0 elements, and moves past it. */
   fill(data: TensorData, dtype: Dtype, fill: Fill, threads: number): void;
 }

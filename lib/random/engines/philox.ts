@@ -1,13 +1,13 @@
-import { range_error } from '../../core/check.js';
+import { rangeError } from '../../core/check.js';
 import type { Dtype, TensorData } from '../../core/dtype.js';
 import type { Fill } from '../../core/fill.js';
-import { type PhiloxKey, run_fill } from '../../native/addon.js';
+import { type PhiloxKey, runFill } from '../../native/addon.js';
 import type { Engine } from './engine.js';
 
-const last_stream = 2n ** 63n; // the upper half belongs to named tensors
-const state_bytes = 32;
+const lastStream = 2n ** 63n; // the upper half belongs to named tensors
+const stateBytes = 32;
 const magic = [0x6e, 0x6e, 0x69, 0x6e, 0x69, 0x74]; // 'nninit'
-const state_format = 1;
+const stateFormat = 1;
 
 /** Philox4x32-10, the stream of docs/streams.md: each fill takes the next stream number. */
 export class PhiloxEngine implements Engine {
@@ -30,45 +30,45 @@ export class PhiloxEngine implements Engine {
 
   /** 'nninit', format (1), engine (0), the seed and the next stream as 64-bit little-endian numbers, and 8 zero bytes. */
   get_state(): Uint8Array<ArrayBuffer> {
-    const state = new Uint8Array(state_bytes);
-    state.set([...magic, state_format, 0]);
+    const state = new Uint8Array(stateBytes);
+    state.set([...magic, stateFormat, 0]);
     const view = new DataView(state.buffer);
     view.setBigUint64(8, this.#seed, true);
     view.setBigUint64(16, this.#stream, true);
     return state;
   }
 
-  check_state(state: Uint8Array): string | undefined {
-    if (state.length !== state_bytes) return `${state.length} bytes`;
+  checkState(state: Uint8Array): string | undefined {
+    if (state.length !== stateBytes) return `${state.length} bytes`;
     if (magic.some((byte, i) => state[i] !== byte)) return "it does not begin with 'nninit'";
-    if (state[6] !== state_format) return `format ${state[6]} is unknown`;
+    if (state[6] !== stateFormat) return `format ${state[6]} is unknown`;
     if (state[7] !== 0) return `engine ${state[7]} is unknown`;
     if (state.subarray(24).some((byte) => byte !== 0)) return 'its reserved bytes are not zero';
-    const { stream } = words_of(state);
-    return stream > last_stream ? `stream ${stream} is beyond 2^63` : undefined;
+    const { stream } = wordsOf(state);
+    return stream > lastStream ? `stream ${stream} is beyond 2^63` : undefined;
   }
 
   set_state(state: Uint8Array): void {
-    const { seed, stream } = words_of(state);
+    const { seed, stream } = wordsOf(state);
     this.#seed = seed;
     this.#stream = stream;
   }
 
-  next_key(): PhiloxKey {
+  nextKey(): PhiloxKey {
     const stream = this.#stream;
-    if (stream >= last_stream) {
-      throw range_error('Generator', 'the next stream', 'a number below 2^63', stream, 'seed again');
+    if (stream >= lastStream) {
+      throw rangeError('Generator', 'the next stream', 'a number below 2^63', stream, 'seed again');
     }
     this.#stream = stream + 1n;
     return { seed: this.#seed, stream };
   }
 
   fill(data: TensorData, dtype: Dtype, fill: Fill, threads: number): void {
-    run_fill(data, dtype, fill, this.next_key(), 0, threads);
+    runFill(data, dtype, fill, this.nextKey(), 0, threads);
   }
 }
 
-function words_of(state: Uint8Array): PhiloxKey {
+function wordsOf(state: Uint8Array): PhiloxKey {
   const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
   return { seed: view.getBigUint64(8, true), stream: view.getBigUint64(16, true) };
 }

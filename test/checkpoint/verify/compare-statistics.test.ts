@@ -2,12 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { measure_checkpoint } from '../../../lib/checkpoint/verify/statistics/compare.js';
-import { write_checkpoint } from '../../../lib/checkpoint/write/write.js';
-import { open_checkpoint } from '../../../lib/formats/reader.js';
-import { philox_keys } from '../../../lib/plan/keys.js';
-import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../../lib/plan/plan.js';
-import { shape_of_slice } from '../../../lib/tensor/slice.js';
+import { measureCheckpoint } from '../../../lib/checkpoint/verify/statistics/compare.js';
+import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { openCheckpoint } from '../../../lib/formats/reader.js';
+import { philoxKeys } from '../../../lib/plan/keys.js';
+import { type PlannedTensor, type ResolvedTensor, resolvePlan } from '../../../lib/plan/plan.js';
+import { shapeOfSlice } from '../../../lib/tensor/slice.js';
 
 const planned: readonly PlannedTensor[] = [
   { name: 'normal', shape: [300, 400], dtype: 'float32', initializer: { init: 'normal', std: 0.02 } },
@@ -19,27 +19,27 @@ const planned: readonly PlannedTensor[] = [
   { name: 'sparse', shape: [100, 100], dtype: 'float32', initializer: { init: 'sparse', sparsity: 0.3 } },
   { name: 'eye', shape: [20, 30], dtype: 'float64', initializer: 'eye' },
   { name: 'ones', shape: [500], dtype: 'float32', initializer: 'ones' },
-  { name: 'padded', shape: [100, 64], dtype: 'float32', initializer: 'normal', zero_row: 7 },
+  { name: 'padded', shape: [100, 64], dtype: 'float32', initializer: 'normal', zeroRow: 7 },
   { name: 'empty', shape: [0, 3], dtype: 'float32', initializer: 'normal' },
   { name: 'count', shape: [], dtype: 'int64', initializer: 'zeros' },
 ];
-const tensors = resolve_plan({ tensors: planned });
+const tensors = resolvePlan({ tensors: planned });
 
 let root = '';
 let bytes = Buffer.alloc(0);
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'nninit-measure-'));
-  await write_checkpoint(join(root, 'made'), tensors, { keys: philox_keys(1n) });
+  await writeCheckpoint(join(root, 'made'), tensors, { keys: philoxKeys(1n) });
   bytes = readFileSync(join(root, 'made', 'model.safetensors'));
 });
 afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-async function off(plan: readonly ResolvedTensor[], file: Uint8Array = bytes, chunk_bytes?: number) {
+async function off(plan: readonly ResolvedTensor[], file: Uint8Array = bytes, chunkBytes?: number) {
   const path = join(root, 'x.safetensors');
   writeFileSync(path, file);
-  const { measured, differences } = await measure_checkpoint(await open_checkpoint(path), plan, { chunk_bytes });
+  const { measured, differences } = await measureCheckpoint(await openCheckpoint(path), plan, { chunkBytes });
   const inconsistent = measured.filter(({ consistent }) => !consistent);
   return {
     all: measured,
@@ -53,13 +53,13 @@ test.each([1000, undefined])('a checkpoint is consistent with its own plan, read
   expect(result.off).toEqual({});
   expect(result.differences).toEqual([]);
   expect(result.all).toHaveLength(12);
-  const by_name = new Map(result.all.map((each) => [each.tensor, each]));
-  expect(by_name.get('normal')).toMatchObject({ expected: 'N(0, 0.02²)', statistics: { count: 120_000, nan: 0 } });
-  expect(by_name.get('padded')).toMatchObject({ statistics: { count: 99 * 64 } });
-  expect(by_name.get('sparse')).toMatchObject({ expected: 'N(0, 0.01²) and zeros', statistics: { count: 7000 } });
-  expect(by_name.get('ones')).toMatchObject({ expected: 'all 1' });
-  expect(by_name.get('ones')).not.toHaveProperty('statistics');
-  expect(by_name.get('orthogonal')?.expected).toBe('orthogonal, gain 2');
+  const byName = new Map(result.all.map((each) => [each.tensor, each]));
+  expect(byName.get('normal')).toMatchObject({ expected: 'N(0, 0.02²)', statistics: { count: 120_000, nan: 0 } });
+  expect(byName.get('padded')).toMatchObject({ statistics: { count: 99 * 64 } });
+  expect(byName.get('sparse')).toMatchObject({ expected: 'N(0, 0.01²) and zeros', statistics: { count: 7000 } });
+  expect(byName.get('ones')).toMatchObject({ expected: 'all 1' });
+  expect(byName.get('ones')).not.toHaveProperty('statistics');
+  expect(byName.get('orthogonal')?.expected).toBe('orthogonal, gain 2');
 });
 
 test('other initializers are not', async () => {
@@ -72,25 +72,25 @@ test('other initializers are not', async () => {
     sparse: { initializer: { init: 'normal', std: 0.01 } },
     eye: { initializer: 'zeros' },
     ones: { initializer: 'zeros' },
-    padded: { zero_row: 8 },
+    padded: { zeroRow: 8 },
   };
-  const plan = resolve_plan({ tensors: planned.map((tensor) => ({ ...tensor, ...wrong[tensor.name] })) });
+  const plan = resolvePlan({ tensors: planned.map((tensor) => ({ ...tensor, ...wrong[tensor.name] })) });
   const result = await off(plan);
   expect(Object.keys(result.off).sort()).toEqual(Object.keys(wrong).sort());
   expect(result.off).toMatchObject({ normal: 'std', uniform: 'shape', orthogonal: 'norm', eye: 'values' });
 });
 
 test('a number that is none is found', async () => {
-  const { tensors: found, files } = await open_checkpoint(join(root, 'made'));
+  const { tensors: found, files } = await openCheckpoint(join(root, 'made'));
   const changed = Buffer.from(bytes);
   for (const name of ['normal', 'delta', 'padded']) {
-    changed.writeFloatLE(Number.NaN, (files[0]?.data_offset ?? 0) + (found.get(name)?.offsets[0] ?? 0) + 7 * 64 * 4);
+    changed.writeFloatLE(Number.NaN, (files[0]?.dataOffset ?? 0) + (found.get(name)?.offsets[0] ?? 0) + 7 * 64 * 4);
   }
   expect((await off(tensors, changed)).off).toEqual({ normal: 'finite', delta: 'norm', padded: 'values' });
 });
 
 test('what is missing or of another shape is a difference, not measured', async () => {
-  const plan = resolve_plan({
+  const plan = resolvePlan({
     tensors: [
       { name: 'normal', shape: [400, 300], dtype: 'float32', initializer: 'normal' },
       { name: 'x', shape: [1], dtype: 'float32', initializer: 'normal' },
@@ -112,13 +112,13 @@ test('a part of each tensor is consistent as well', async () => {
       const elements = (tensor.elements / (tensor.shape[0] ?? 1)) * 9;
       return {
         ...tensor,
-        shape: shape_of_slice(slice),
+        shape: shapeOfSlice(slice),
         elements,
         bytes: (tensor.bytes / tensor.elements) * elements,
         slice,
       };
     });
-  await write_checkpoint(join(root, 'parts'), parts, { keys: philox_keys(1n) });
+  await writeCheckpoint(join(root, 'parts'), parts, { keys: philoxKeys(1n) });
   const result = await off(parts, readFileSync(join(root, 'parts', 'model.safetensors')));
   expect(result.off).toEqual({});
   expect(result.all).toHaveLength(9);

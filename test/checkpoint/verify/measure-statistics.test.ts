@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { distribution_of } from '../../../lib/checkpoint/verify/statistics/expected.js';
-import { normal_cdf, normal_quantile, two_sided_z } from '../../../lib/checkpoint/verify/statistics/math.js';
+import { distributionOf } from '../../../lib/checkpoint/verify/statistics/expected.js';
+import { normalCdf, normalQuantile, twoSidedZ } from '../../../lib/checkpoint/verify/statistics/math.js';
 import { Accumulator } from '../../../lib/checkpoint/verify/statistics/measure.js';
 import type { Dtype } from '../../../lib/core/dtype.js';
 import type { Fill } from '../../../lib/core/fill.js';
-import { values_of } from '../../support.js';
+import { valuesOf } from '../../support.js';
 
 const normal: Fill = { kind: 'normal', mean: 0.01, std: 0.02 };
 const uniform: Fill = { kind: 'uniform', a: -0.3, b: 0.7 };
@@ -13,7 +13,7 @@ const tail: Fill = { kind: 'trunc_normal', mean: 0, std: 1, a: 6, b: 9 };
 const lopsided: Fill = { kind: 'trunc_normal', mean: 1, std: 0.5, a: -10, b: 1.2 };
 
 function expected(fill: Fill, dtype: Dtype = 'float32') {
-  const distribution = distribution_of(fill, dtype);
+  const distribution = distributionOf(fill, dtype);
   if (distribution === undefined) throw new Error('no distribution');
   return distribution;
 }
@@ -28,15 +28,15 @@ function scores(values: Float32Array | Float64Array, fill: Fill, dtype: Dtype = 
 
 test('Φ and its inverse', () => {
   // From tables with more digits than double has.
-  expect(normal_cdf(0)).toBe(0.5);
-  expect(normal_cdf(1)).toBeCloseTo(0.841344746068543, 14);
-  expect(normal_cdf(-3) / 0.001349898031630095).toBeCloseTo(1, 11);
-  expect(normal_cdf(-6) / 9.86587645037698e-10).toBeCloseTo(1, 11);
-  expect(normal_cdf(-10) / 7.61985302416053e-24).toBeCloseTo(1, 11);
-  expect(normal_quantile(0.975)).toBeCloseTo(1.95996398454005, 12);
-  expect(normal_quantile(1e-9)).toBeCloseTo(-5.99780701500769, 11);
-  expect(two_sided_z(0.05)).toBeCloseTo(1.95996398454005, 12);
-  for (const x of [-8, -3.0001, -2.9999, -0.1, 0.3, 4]) expect(normal_quantile(normal_cdf(x))).toBeCloseTo(x, 9);
+  expect(normalCdf(0)).toBe(0.5);
+  expect(normalCdf(1)).toBeCloseTo(0.841344746068543, 14);
+  expect(normalCdf(-3) / 0.001349898031630095).toBeCloseTo(1, 11);
+  expect(normalCdf(-6) / 9.86587645037698e-10).toBeCloseTo(1, 11);
+  expect(normalCdf(-10) / 7.61985302416053e-24).toBeCloseTo(1, 11);
+  expect(normalQuantile(0.975)).toBeCloseTo(1.95996398454005, 12);
+  expect(normalQuantile(1e-9)).toBeCloseTo(-5.99780701500769, 11);
+  expect(twoSidedZ(0.05)).toBeCloseTo(1.95996398454005, 12);
+  for (const x of [-8, -3.0001, -2.9999, -0.1, 0.3, 4]) expect(normalQuantile(normalCdf(x))).toBeCloseTo(x, 9);
 });
 
 test.each([
@@ -47,7 +47,7 @@ test.each([
   ['truncated on one side', lopsided],
 ])('the distribution of a %s fill has the moments and quantiles of its samples', (_name, fill) => {
   const { mean, std, fourth, cdf, quantile, low, high } = expected(fill, 'float64');
-  const values = values_of(fill, 'float64', 200_000, { seed: 1n, stream: 1n }) as Float64Array;
+  const values = valuesOf(fill, 'float64', 200_000, { seed: 1n, stream: 1n }) as Float64Array;
   const n = values.length;
   const average = values.reduce((sum, x) => sum + x, 0) / n;
   const central = (power: number) => values.reduce((sum, x) => sum + (x - average) ** power, 0) / n;
@@ -64,17 +64,17 @@ test.each([
 });
 
 test('what is no sample of a distribution has none', () => {
-  expect(distribution_of({ kind: 'constant', value: 1 }, 'float32')).toBeUndefined();
-  expect(distribution_of({ kind: 'normal', mean: 1, std: 0 }, 'float32')).toBeUndefined();
+  expect(distributionOf({ kind: 'constant', value: 1 }, 'float32')).toBeUndefined();
+  expect(distributionOf({ kind: 'normal', mean: 1, std: 0 }, 'float32')).toBeUndefined();
   const orthogonal: Fill = { kind: 'orthogonal', rows: 2, cols: 2, gain: 1, stride: 1, offset: 0 };
-  expect(distribution_of(orthogonal, 'float32')).toBeUndefined();
+  expect(distributionOf(orthogonal, 'float32')).toBeUndefined();
 });
 
 test.each(['float32', 'float64', 'float16', 'bfloat16'] as const)('samples in %s pass, of whatever number', (dtype) => {
   for (const fill of [normal, uniform, truncated, lopsided]) {
     for (const count of [1, 2, 3, 20, 1000, 300_000]) {
       for (let seed = 0n; seed < 12n; seed++) {
-        const { z } = scores(values_of(fill, dtype, count, { seed, stream: 9n }), fill, dtype);
+        const { z } = scores(valuesOf(fill, dtype, count, { seed, stream: 9n }), fill, dtype);
         for (const [name, score] of Object.entries(z)) expect(score, `${fill.kind} ${count} ${name}`).toBeLessThan(5.5);
       }
     }
@@ -82,7 +82,7 @@ test.each(['float32', 'float64', 'float16', 'bfloat16'] as const)('samples in %s
 });
 
 test('scores are those of their definition', () => {
-  const values = Float64Array.from(values_of(normal, 'float32', 100_000, { seed: 3n, stream: 1n }));
+  const values = Float64Array.from(valuesOf(normal, 'float32', 100_000, { seed: 3n, stream: 1n }));
   const { statistics, z } = scores(values, normal);
   const n = values.length;
   const mean = values.reduce((sum, x) => sum + x, 0) / n;
@@ -101,7 +101,7 @@ test.each<[string, (x: number) => number, string]>([
   ['a value missing among the small ones', (x) => (Math.abs(x - 0.01) < 0.002 ? 0.01 : x), 'shape'],
   ['one side folded', (x) => (x < 0.01 ? 0.02 - x : x), 'mean'],
 ])('found: %s', (_what, change, by) => {
-  const values = values_of(normal, 'float32', 100_000, { seed: 4n, stream: 1n }).map(change) as Float32Array;
+  const values = valuesOf(normal, 'float32', 100_000, { seed: 4n, stream: 1n }).map(change) as Float32Array;
   expect(scores(values, normal).z[by]).toBeGreaterThan(7);
 });
 
@@ -112,37 +112,37 @@ test('found: uniform numbers with the mean and std of normal ones, and the other
   ];
   const key = { seed: 5n, stream: 1n };
   for (const dtype of ['float32', 'bfloat16'] as const) {
-    const flat = scores(values_of(fill, dtype, 50_000, key), same, dtype).z;
+    const flat = scores(valuesOf(fill, dtype, 50_000, key), same, dtype).z;
     expect(flat.shape).toBeGreaterThan(7);
     expect(flat.mean).toBeLessThan(5);
-    expect(scores(values_of(same, dtype, 50_000, key), fill, dtype).z.bounds).toBe(Number.POSITIVE_INFINITY);
+    expect(scores(valuesOf(same, dtype, 50_000, key), fill, dtype).z.bounds).toBe(Number.POSITIVE_INFINITY);
   }
 });
 
 test('found: one number of many that is not finite, out of bounds, or too far out', () => {
   const key = { seed: 6n, stream: 1n };
-  const with_one = (fill: Fill, x: number) => {
-    const values = Float32Array.from(values_of(fill, 'float32', 50_000, key));
+  const withOne = (fill: Fill, x: number) => {
+    const values = Float32Array.from(valuesOf(fill, 'float32', 50_000, key));
     values[31_234] = x;
     return scores(values, fill);
   };
   for (const x of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-    const { z, statistics } = with_one(normal, x);
+    const { z, statistics } = withOne(normal, x);
     expect(z.finite).toBe(Number.POSITIVE_INFINITY);
     expect([statistics.nan, statistics.infinite]).toEqual(Number.isNaN(x) ? [1, 0] : [0, 1]);
     expect(statistics.count).toBe(49_999);
     expect(z.mean).toBeLessThan(5);
   }
-  expect(with_one(uniform, 0.71).z.bounds).toBe(Number.POSITIVE_INFINITY);
-  expect(with_one(uniform, 0.7).z.bounds).toBeUndefined(); // others round up to b
-  expect(with_one(normal, 0.01 + 0.02 * 9).z.extremes).toBeGreaterThan(7);
-  expect(with_one(normal, 1e30).z.extremes).toBeGreaterThan(30);
-  expect(with_one(normal, 0.01 - 0.02 * 5).z.extremes).toBeLessThan(5);
+  expect(withOne(uniform, 0.71).z.bounds).toBe(Number.POSITIVE_INFINITY);
+  expect(withOne(uniform, 0.7).z.bounds).toBeUndefined(); // others round up to b
+  expect(withOne(normal, 0.01 + 0.02 * 9).z.extremes).toBeGreaterThan(7);
+  expect(withOne(normal, 1e30).z.extremes).toBeGreaterThan(30);
+  expect(withOne(normal, 0.01 - 0.02 * 5).z.extremes).toBeLessThan(5);
 });
 
 test('zeros of a sparse tensor are not part of its distribution', () => {
   const fill: Fill = { kind: 'sparse', rows: 100, cols: 100, zeros: 90, std: 0.01 };
-  const { z, statistics } = scores(values_of(fill, 'float32', 10_000, { seed: 1n, stream: 1n }), fill);
+  const { z, statistics } = scores(valuesOf(fill, 'float32', 10_000, { seed: 1n, stream: 1n }), fill);
   expect(statistics.count).toBe(1000);
   for (const score of Object.values(z)) expect(score).toBeLessThan(5);
 });

@@ -5,15 +5,15 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   type Difference,
-  index_of,
+  indexOf,
   type VerifyOptions,
-  verify_checkpoint,
+  verifyCheckpoint,
 } from '../../../lib/checkpoint/verify/verify.js';
-import { write_checkpoint } from '../../../lib/checkpoint/write/write.js';
+import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
 import { InterruptedError } from '../../../lib/core/errors.js';
-import { open_checkpoint } from '../../../lib/formats/reader.js';
-import { type Keys, philox_keys } from '../../../lib/plan/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../../lib/plan/plan.js';
+import { openCheckpoint } from '../../../lib/formats/reader.js';
+import { type Keys, philoxKeys } from '../../../lib/plan/keys.js';
+import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { assorted } from '../assorted.js';
 
 const planned: readonly PlannedTensor[] = [
@@ -21,14 +21,14 @@ const planned: readonly PlannedTensor[] = [
   { name: 'i', shape: [3, 3], dtype: 'int64', initializer: 'zeros' },
   { name: 'j', shape: [5], dtype: 'bool', initializer: 'zeros' },
 ];
-const tensors = resolve_plan({ tensors: planned });
+const tensors = resolvePlan({ tensors: planned });
 
 let root = '';
 let path = '';
 let bytes = Buffer.alloc(0);
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'nninit-verify-'));
-  await write_checkpoint(join(root, 'made'), tensors, { keys: philox_keys(42n) });
+  await writeCheckpoint(join(root, 'made'), tensors, { keys: philoxKeys(42n) });
   bytes = readFileSync(join(root, 'made', 'model.safetensors'));
   path = join(root, 'x.safetensors');
 });
@@ -38,39 +38,36 @@ afterAll(() => {
 
 async function verify(file: Uint8Array, options: VerifyOptions & { readonly keys?: Keys } = {}, plan = tensors) {
   writeFileSync(path, file);
-  return await verify_checkpoint(await open_checkpoint(path), plan, { keys: philox_keys(42n), ...options });
+  return await verifyCheckpoint(await openCheckpoint(path), plan, { keys: philoxKeys(42n), ...options });
 }
 
-test.each([8, 1000, 4096, undefined])(
-  'what was written is as planned, read %s bytes at a time',
-  async (chunk_bytes) => {
-    const seen: number[] = [];
-    const result = await verify(bytes, { chunk_bytes, on_progress: (done) => seen.push(done) });
-    const total = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-    expect(result).toEqual({ tensors: 10, bytes: total, differences: [] });
-    expect(seen).toEqual(seen.toSorted((a, b) => a - b));
-    expect(seen.at(-1)).toBe(total);
-  },
-);
+test.each([8, 1000, 4096, undefined])('what was written is as planned, read %s bytes at a time', async (chunkBytes) => {
+  const seen: number[] = [];
+  const result = await verify(bytes, { chunkBytes, onProgress: (done) => seen.push(done) });
+  const total = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+  expect(result).toEqual({ tensors: 10, bytes: total, differences: [] });
+  expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  expect(seen.at(-1)).toBe(total);
+});
 
 test('shards are read one after the other', async () => {
   const folder = join(root, 'shards');
-  await write_checkpoint(folder, tensors, { keys: philox_keys(42n), max_shard_size: 9000 });
-  const checkpoint = await open_checkpoint(folder);
+  await writeCheckpoint(folder, tensors, { keys: philoxKeys(42n), maxShardSize: 9000 });
+  const checkpoint = await openCheckpoint(folder);
   expect(checkpoint.files.length).toBeGreaterThan(2);
-  const { differences } = await verify_checkpoint(checkpoint, tensors, { keys: philox_keys(42n) });
+  const { differences } = await verifyCheckpoint(checkpoint, tensors, { keys: philoxKeys(42n) });
   expect(differences).toEqual([]);
 });
 
 test('a changed bit is found: its tensor, its index, what was expected and what is there', async () => {
-  const checkpoint = await open_checkpoint(join(root, 'made'));
-  const begin = checkpoint.files[0]?.data_offset ?? 0;
+  const checkpoint = await openCheckpoint(join(root, 'made'));
+  const begin = checkpoint.files[0]?.dataOffset ?? 0;
   await fc.assert(
-    fc.asyncProperty(fc.nat(), fc.nat(7), fc.constantFrom(1000, undefined), async (at, bit, chunk_bytes) => {
+    fc.asyncProperty(fc.nat(), fc.nat(7), fc.constantFrom(1000, undefined), async (at, bit, chunkBytes) => {
       const place = begin + (at % (bytes.length - begin));
       const changed = Buffer.from(bytes);
       changed[place] = (changed[place] as number) ^ (1 << bit);
-      const { differences } = await verify(changed, { chunk_bytes });
+      const { differences } = await verify(changed, { chunkBytes });
       const hit = [...checkpoint.tensors.values()].find(
         ({ offsets }) => begin + offsets[0] <= place && place < begin + offsets[1],
       );
@@ -93,9 +90,9 @@ test('a changed bit is found: its tensor, its index, what was expected and what 
 });
 
 test('values are shown as what they are', async () => {
-  const { tensors: found, files } = await open_checkpoint(join(root, 'made'));
+  const { tensors: found, files } = await openCheckpoint(join(root, 'made'));
   const changed = Buffer.from(bytes);
-  const at = (name: string) => (files[0]?.data_offset ?? 0) + (found.get(name)?.offsets[0] ?? 0);
+  const at = (name: string) => (files[0]?.dataOffset ?? 0) + (found.get(name)?.offsets[0] ?? 0);
   changed.writeFloatLE(Number.NaN, at('g'));
   changed.writeUInt16LE(0xbc00, at('c') + 4);
   changed.writeBigInt64LE(-5n, at('i') + 16);
@@ -112,14 +109,14 @@ test('values are shown as what they are', async () => {
 });
 
 test('another keys: philox_keys(every random tensor differs), in almost all elements', async () => {
-  const { differences } = await verify(bytes, { keys: philox_keys(43n) });
+  const { differences } = await verify(bytes, { keys: philoxKeys(43n) });
   expect(differences.map(({ tensor }) => tensor).sort()).toEqual(['a', 'b', 'd', 'e', 'g']);
   const first = differences.find(({ tensor }) => tensor === 'a');
   expect(first).toMatchObject({ elements: 3300, differing: 3300, element: 0, index: [0, 0] });
 });
 
 test('what is missing, not planned, or of another dtype or shape is said so, and the rest compared', async () => {
-  const plan = resolve_plan({
+  const plan = resolvePlan({
     tensors: [
       ...planned.filter(({ name }) => !['a', 'b', 'c'].includes(name)),
       { name: 'a', shape: [33, 100], dtype: 'float32', initializer: 'normal' },
@@ -139,7 +136,7 @@ test('what is missing, not planned, or of another dtype or shape is said so, and
 
 test("another writer's order and padding do not matter", async () => {
   // The header is not padded and the tensors stand in another order, so that nothing is aligned.
-  const { tensors: found, files } = await open_checkpoint(join(root, 'made'));
+  const { tensors: found, files } = await openCheckpoint(join(root, 'made'));
   const order = [...found.values()].toSorted((a, b) => (a.name < b.name ? 1 : -1));
   let end = 0;
   const entries = order.map(({ name, tag, shape, offsets }) => {
@@ -152,27 +149,27 @@ test("another writer's order and padding do not matter", async () => {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(text.length));
   const data = order.map(({ offsets }) => {
-    return bytes.subarray((files[0]?.data_offset ?? 0) + offsets[0], (files[0]?.data_offset ?? 0) + offsets[1]);
+    return bytes.subarray((files[0]?.dataOffset ?? 0) + offsets[0], (files[0]?.dataOffset ?? 0) + offsets[1]);
   });
-  const { differences } = await verify(Buffer.concat([length, Buffer.from(text), ...data]), { chunk_bytes: 256 });
+  const { differences } = await verify(Buffer.concat([length, Buffer.from(text), ...data]), { chunkBytes: 256 });
   expect(differences).toEqual([]);
 });
 
 test('a signal ends it, and a file that becomes shorter is refused', async () => {
   const abort = new AbortController();
-  const on_progress = () => abort.abort('SIGINT');
-  await expect(verify(bytes, { signal: abort.signal, on_progress, chunk_bytes: 64 })).rejects.toThrow(InterruptedError);
+  const onProgress = () => abort.abort('SIGINT');
+  await expect(verify(bytes, { signal: abort.signal, onProgress, chunkBytes: 64 })).rejects.toThrow(InterruptedError);
   writeFileSync(path, bytes);
-  const checkpoint = await open_checkpoint(path);
+  const checkpoint = await openCheckpoint(path);
   truncateSync(path, bytes.length - 8);
-  await expect(verify_checkpoint(checkpoint, tensors, { keys: philox_keys(42n) })).rejects.toMatchObject({
+  await expect(verifyCheckpoint(checkpoint, tensors, { keys: philoxKeys(42n) })).rejects.toMatchObject({
     code: 'ERR_NNINIT_READ',
     message: `${path} became shorter while it was being read`,
   });
 });
 
 test('an element counted from the first, by dimension', () => {
-  expect(index_of(0, [])).toEqual([]);
-  expect(index_of(23, [2, 3, 4])).toEqual([1, 2, 3]);
-  expect(index_of(2 ** 50 + 3, [2 ** 40, 2 ** 12])).toEqual([2 ** 38, 3]);
+  expect(indexOf(0, [])).toEqual([]);
+  expect(indexOf(23, [2, 3, 4])).toEqual([1, 2, 3]);
+  expect(indexOf(2 ** 50 + 3, [2 ** 40, 2 ** 12])).toEqual([2 ** 38, 3]);
 });

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Chunk, cut } from '../../../lib/checkpoint/virtual/chunks.js';
-import { is_whole } from '../../../lib/core/fill.js';
-import { is_fillable, type StoredDtype, stored_bytes, stored_dtypes } from '../../../lib/core/stored-dtype.js';
+import { isWhole } from '../../../lib/core/fill.js';
+import { isFillable, type StoredDtype, storedBytes, storedDtypes } from '../../../lib/core/stored-dtype.js';
 import { layout } from '../../../lib/formats/safetensors/header.js';
-import { type PlannedTensor, resolve_plan } from '../../../lib/plan/plan.js';
+import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 
 const shapes = fc.oneof(fc.tuple(fc.nat(40)), fc.tuple(fc.nat(12), fc.nat(12)));
 const tensor = fc.record({
@@ -25,12 +25,12 @@ const tensor = fc.record({
 function placed(given: readonly { shape: number[]; dtype: string; initializer: string }[]) {
   const tensors = given.map(({ shape, dtype, initializer }, i) => {
     const plain = initializer === 'orthogonal' && shape.length < 2 ? 'normal' : initializer;
-    const suits = is_fillable(dtype as StoredDtype) ? plain : 'zeros';
-    const { pack } = stored_dtypes[dtype as StoredDtype];
+    const suits = isFillable(dtype as StoredDtype) ? plain : 'zeros';
+    const { pack } = storedDtypes[dtype as StoredDtype];
     const fitting = pack === 1 ? shape : [...shape, pack];
     return { name: `t${i}`, shape: fitting, dtype, initializer: suits } as PlannedTensor;
   });
-  return layout(resolve_plan({ tensors }), {}).tensors;
+  return layout(resolvePlan({ tensors }), {}).tensors;
 }
 
 test('chunks cover every byte once, in order, aligned; only what cannot be cut exceeds the size', () => {
@@ -45,20 +45,20 @@ test('chunks cover every byte once, in order, aligned; only what cannot be cut e
         expect(chunk.position).toBe(position);
         let at = 0;
         for (const { tensor, begin, end, at: start } of chunk.segments) {
-          const { bytes, pack } = stored_dtypes[tensor.dtype];
+          const { bytes, pack } = storedDtypes[tensor.dtype];
           expect(start).toBe(at);
           if (pack === 1) expect(start % bytes).toBe(0);
           expect([begin % pack, end % pack]).toEqual([0, 0]);
-          expect(chunk.position + start).toBe(tensor.offset + stored_bytes(tensor.dtype, begin));
+          expect(chunk.position + start).toBe(tensor.offset + storedBytes(tensor.dtype, begin));
           expect(begin).toBe(elements.get(tensor.name) ?? 0);
-          if (is_whole(tensor.fill)) expect([begin, end]).toEqual([0, tensor.elements]);
+          if (isWhole(tensor.fill)) expect([begin, end]).toEqual([0, tensor.elements]);
           expect(end).toBeGreaterThan(begin);
           elements.set(tensor.name, end);
-          at = start + stored_bytes(tensor.dtype, end - begin);
+          at = start + storedBytes(tensor.dtype, end - begin);
         }
         expect(chunk.bytes).toBe(at);
         if (chunk.bytes > size) expect(chunk.segments).toHaveLength(1);
-        if (chunk.bytes > size) expect(chunk.segments[0] && is_whole(chunk.segments[0].tensor.fill)).toBe(true);
+        if (chunk.bytes > size) expect(chunk.segments[0] && isWhole(chunk.segments[0].tensor.fill)).toBe(true);
         position += chunk.bytes;
       }
       for (const { name, elements: count } of tensors) expect(elements.get(name) ?? 0).toBe(count);

@@ -1,22 +1,22 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fill_part } from '../../../lib/checkpoint/virtual/fill-part.js';
+import { fillPart } from '../../../lib/checkpoint/virtual/fill-part.js';
 import { type Dtype, dtypes } from '../../../lib/core/dtype.js';
 import type { Key } from '../../../lib/native/addon.js';
-import { type PlannedTensor, type ResolvedTensor, resolve_plan } from '../../../lib/plan/plan.js';
-import { type SliceRange, shape_of_slice } from '../../../lib/tensor/slice.js';
+import { type PlannedTensor, type ResolvedTensor, resolvePlan } from '../../../lib/plan/plan.js';
+import { type SliceRange, shapeOfSlice } from '../../../lib/tensor/slice.js';
 
 const key: Key = { seed: 7n, stream: 3n };
 
 function resolved(tensor: Omit<PlannedTensor, 'name'>): ResolvedTensor {
-  const [found] = resolve_plan({ tensors: [{ name: 'w', ...tensor }] });
+  const [found] = resolvePlan({ tensors: [{ name: 'w', ...tensor }] });
   if (found === undefined) throw new Error('nothing was resolved');
   return found;
 }
 
 function sliced(tensor: ResolvedTensor, ranges: readonly SliceRange[]): ResolvedTensor {
   const slice = { shape: tensor.shape, ranges };
-  const shape = shape_of_slice(slice);
+  const shape = shapeOfSlice(slice);
   const elements = shape.reduce((product, n) => product * n, 1);
   return { ...tensor, shape, elements, bytes: elements * dtypes[tensor.dtype as Dtype].bytes, slice };
 }
@@ -24,12 +24,12 @@ function sliced(tensor: ResolvedTensor, ranges: readonly SliceRange[]): Resolved
 function filled(tensor: ResolvedTensor, begin = 0, end = tensor.elements): Uint8Array {
   const size = tensor.bytes / tensor.elements;
   const bytes = new Uint8Array((end - begin) * size).fill(0xaa);
-  fill_part(tensor, bytes, begin, key, 1);
+  fillPart(tensor, bytes, begin, key, 1);
   return bytes;
 }
 
 /** The part of a matrix, by the definition. */
-function cut_out(whole: Uint8Array, [rows, cols]: [number, number], ranges: readonly SliceRange[], size: number) {
+function cutOut(whole: Uint8Array, [rows, cols]: [number, number], ranges: readonly SliceRange[], size: number) {
   const range = (dim: number, n: number) => ranges.find((each) => each.dim === dim) ?? { start: 0, length: n };
   const [r, c] = [range(0, rows), range(1, cols)];
   const parts: Uint8Array[] = [];
@@ -67,7 +67,7 @@ test('any part of any slice has the bytes of the whole, for every kind of fill a
         const ranges = [range(0, rows, a, b), range(1, cols, c, d)].filter(({ dim }) => dims.includes(dim));
         const part = sliced(tensor, ranges);
         const size = dtypes[dtype].bytes;
-        const expected = cut_out(filled(tensor), [rows, cols], ranges, size);
+        const expected = cutOut(filled(tensor), [rows, cols], ranges, size);
         expect(Buffer.compare(filled(part), expected)).toBe(0);
         const begin = Math.floor(e * part.elements);
         const end = begin + Math.floor(f * (part.elements - begin));
@@ -86,5 +86,5 @@ test('what no kernel fills is zeros', () => {
 
 test('a tensor without elements is no work', () => {
   const tensor = resolved({ shape: [0, 4], dtype: 'float32', initializer: 'normal' });
-  expect(() => fill_part(tensor, new Uint8Array(0), 0, key, 1)).not.toThrow();
+  expect(() => fillPart(tensor, new Uint8Array(0), 0, key, 1)).not.toThrow();
 });

@@ -1,16 +1,16 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { check_whole, whole_memory } from '../../../lib/checkpoint/virtual/whole.js';
-import { stream_checkpoint } from '../../../lib/checkpoint/write/stdout.js';
-import { write_checkpoint } from '../../../lib/checkpoint/write/write.js';
-import { philox_keys } from '../../../lib/plan/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../../lib/plan/plan.js';
-import { temporary_folder } from '../temporary.js';
+import { checkWhole, wholeMemory } from '../../../lib/checkpoint/virtual/whole.js';
+import { streamCheckpoint } from '../../../lib/checkpoint/write/stdout.js';
+import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { philoxKeys } from '../../../lib/plan/keys.js';
+import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
+import { temporaryFolder } from '../temporary.js';
 
-const root = temporary_folder();
-const keys = philox_keys(0n);
+const root = temporaryFolder();
+const keys = philoxKeys(0n);
 const tensors = (shape: readonly number[], initializer: PlannedTensor['initializer'] = 'orthogonal') => {
-  return resolve_plan({ tensors: [{ name: 'x', shape, dtype: 'bfloat16', initializer }] });
+  return resolvePlan({ tensors: [{ name: 'x', shape, dtype: 'bfloat16', initializer }] });
 };
 
 test('what is made whole and does not fit in one piece of memory is refused before anything is begun', async () => {
@@ -18,22 +18,22 @@ test('what is made whole and does not fit in one piece of memory is refused befo
   const message =
     /^tensor "x": orthogonal tensors are made whole: expected at most \d+ bytes, which is what Node\.js v/;
   const refused = { name: 'InputError', message: expect.stringMatching(message) };
-  await expect(write_checkpoint(`${root.path}/out`, huge, { keys })).rejects.toMatchObject(refused);
-  await expect(stream_checkpoint(async () => {}, huge, { keys })).rejects.toMatchObject(refused);
+  await expect(writeCheckpoint(`${root.path}/out`, huge, { keys })).rejects.toMatchObject(refused);
+  await expect(streamCheckpoint(async () => {}, huge, { keys })).rejects.toMatchObject(refused);
   expect(readdirSync(root.path)).toEqual([]);
 });
 
 test('the limit is that of the whole, also where a slice is written; what is made in pieces has none', () => {
-  expect(() => check_whole(tensors([10, 10]), 200)).not.toThrow();
-  expect(() => check_whole(tensors([10, 11]), 200)).toThrow('but [10,11] takes 220 bytes');
-  expect(() => check_whole(tensors([10, 11], 'normal'), 200)).not.toThrow();
+  expect(() => checkWhole(tensors([10, 10]), 200)).not.toThrow();
+  expect(() => checkWhole(tensors([10, 11]), 200)).toThrow('but [10,11] takes 220 bytes');
+  expect(() => checkWhole(tensors([10, 11], 'normal'), 200)).not.toThrow();
   const slice = { shape: [10, 30], ranges: [{ dim: 0, start: 0, length: 1 }] };
   const parts = tensors([10, 30]).map((whole) => ({ ...whole, shape: [1, 30], elements: 30, bytes: 60, slice }));
-  expect(() => check_whole(parts, 200)).toThrow('but [10,30] takes 300 elements');
+  expect(() => checkWhole(parts, 200)).toThrow('but [10,30] takes 300 elements');
 });
 
 test('memory that the system does not give is said to be for that tensor', () => {
-  expect(() => whole_memory('a.b', 2 ** 52)).toThrow(
+  expect(() => wholeMemory('a.b', 2 ** 52)).toThrow(
     'tensor "a.b" is made whole, and there is no memory for its 4503599627370496 bytes',
   );
 });

@@ -1,9 +1,9 @@
 import type { Worker } from 'node:worker_threads';
 import { expect, test, vi } from 'vitest';
-import { write_checkpoint } from '../../../lib/checkpoint/write/write.js';
-import { philox_keys } from '../../../lib/plan/keys.js';
-import { resolve_plan } from '../../../lib/plan/plan.js';
-import { content_of, temporary_folder } from '../temporary.js';
+import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { philoxKeys } from '../../../lib/plan/keys.js';
+import { resolvePlan } from '../../../lib/plan/plan.js';
+import { contentOf, temporaryFolder } from '../temporary.js';
 
 const limit = vi.hoisted(() => ({ threads: 0, given: 0 }));
 
@@ -19,8 +19,8 @@ vi.mock('node:worker_threads', async (original) => {
   return { ...real, Worker: Limited };
 });
 
-const root = temporary_folder();
-const tensors = resolve_plan({
+const root = temporaryFolder();
+const tensors = resolvePlan({
   tensors: [
     { name: 'a', shape: [300, 100], dtype: 'float32', initializer: 'normal' },
     { name: 'b', shape: [77], dtype: 'bfloat16', initializer: 'uniform' },
@@ -30,10 +30,10 @@ const tensors = resolve_plan({
 test.each([0, 1, 2, 4])('where the system gives %i of 4 threads, those do the work', async (threads) => {
   Object.assign(limit, { threads, given: 0 });
   const write = (folder: string, workers: number) => {
-    return write_checkpoint(`${root.path}/${folder}`, tensors, { keys: philox_keys(1n), workers, chunk_bytes: 1024 });
+    return writeCheckpoint(`${root.path}/${folder}`, tensors, { keys: philoxKeys(1n), workers, chunkBytes: 1024 });
   };
   await write('limited', 4);
   expect(limit.given).toBe(threads);
   await write('alone', 0);
-  expect(content_of(`${root.path}/limited`)).toEqual(content_of(`${root.path}/alone`));
+  expect(contentOf(`${root.path}/limited`)).toEqual(contentOf(`${root.path}/alone`));
 });

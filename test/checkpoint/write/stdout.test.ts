@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { sink_of, stream_checkpoint } from '../../../lib/checkpoint/write/stdout.js';
-import { write_checkpoint } from '../../../lib/checkpoint/write/write.js';
-import { philox_keys } from '../../../lib/plan/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../../lib/plan/plan.js';
-import { temporary_folder } from '../temporary.js';
+import { sinkOf, streamCheckpoint } from '../../../lib/checkpoint/write/stdout.js';
+import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { philoxKeys } from '../../../lib/plan/keys.js';
+import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
+import { temporaryFolder } from '../temporary.js';
 
-const root = temporary_folder();
+const root = temporaryFolder();
 
-const tensors = resolve_plan({
+const tensors = resolvePlan({
   tensors: [
     { name: 'a', shape: [100, 33], dtype: 'float32', initializer: 'normal' },
     { name: 'q', shape: [40, 40], dtype: 'float32', initializer: 'orthogonal' },
@@ -18,22 +18,22 @@ const tensors = resolve_plan({
   ] satisfies PlannedTensor[],
 });
 
-test.each([1, 24, 1000, 2 ** 20])('a stream in pieces of %i bytes has the bytes of the file', async (chunk_bytes) => {
-  const { path } = await write_checkpoint(root.path, tensors, { keys: philox_keys(3n) });
+test.each([1, 24, 1000, 2 ** 20])('a stream in pieces of %i bytes has the bytes of the file', async (chunkBytes) => {
+  const { path } = await writeCheckpoint(root.path, tensors, { keys: philoxKeys(3n) });
   const pieces: Buffer[] = [];
-  let under_way = 0;
+  let underWay = 0;
   const sink = async (bytes: Uint8Array) => {
-    under_way += 1;
-    expect(under_way).toBe(1);
+    underWay += 1;
+    expect(underWay).toBe(1);
     await new Promise((resolve) => setImmediate(resolve));
     pieces.push(Buffer.from(bytes)); // only now: nobody may have touched them
-    under_way -= 1;
+    underWay -= 1;
   };
   let told = 0;
-  const on_progress = (written: number) => {
+  const onProgress = (written: number) => {
     told = written;
   };
-  const streamed = await stream_checkpoint(sink, tensors, { keys: philox_keys(3n), chunk_bytes, on_progress });
+  const streamed = await streamCheckpoint(sink, tensors, { keys: philoxKeys(3n), chunkBytes, onProgress });
   expect(Buffer.concat(pieces).equals(readFileSync(path))).toBe(true);
   expect(streamed).toMatchObject({ bytes: Buffer.concat(pieces).length, tensors: 4, parameters: 5901 });
   expect(told).toBe(100 * 33 * 4 + 1600 * 4 + 1001 * 2);
@@ -45,20 +45,20 @@ test('what a sink throws ends the stream, and so does an abort', async () => {
     calls += 1;
     if (calls === 3) throw new Error('no');
   };
-  await expect(stream_checkpoint(sink, tensors, { keys: philox_keys(0n), chunk_bytes: 64 })).rejects.toThrow('no');
+  await expect(streamCheckpoint(sink, tensors, { keys: philoxKeys(0n), chunkBytes: 64 })).rejects.toThrow('no');
   expect(calls).toBe(3);
   const signal = AbortSignal.abort('SIGINT');
-  const stopped = stream_checkpoint(async () => {}, tensors, { keys: philox_keys(0n), signal });
+  const stopped = streamCheckpoint(async () => {}, tensors, { keys: philoxKeys(0n), signal });
   await expect(stopped).rejects.toThrow('interrupted before standard output was complete');
 });
 
 test('a terminal is refused', () => {
-  expect(() => sink_of(Object.assign(new PassThrough(), { isTTY: true }))).toThrow(/standard output is a terminal/);
+  expect(() => sinkOf(Object.assign(new PassThrough(), { isTTY: true }))).toThrow(/standard output is a terminal/);
 });
 
 test('a stream that fails says how', async () => {
   const stream = new Writable({
     write: (_chunk, _encoding, done) => done(Object.assign(new Error('gone'), { code: 'EPIPE' })),
   });
-  await expect(sink_of(stream)(new Uint8Array(1))).rejects.toMatchObject({ name: 'WriteError', code: 'EPIPE' });
+  await expect(sinkOf(stream)(new Uint8Array(1))).rejects.toMatchObject({ name: 'WriteError', code: 'EPIPE' });
 });

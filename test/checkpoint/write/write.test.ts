@@ -14,14 +14,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseSafetensorsMetadata } from '@huggingface/hub';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type WriteOptions, write_checkpoint } from '../../../lib/checkpoint/write/write.js';
+import { type WriteOptions, writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
 import type { Dtype } from '../../../lib/core/dtype.js';
 import { InputError, InterruptedError, WriteError } from '../../../lib/core/errors.js';
 import { version } from '../../../lib/core/version.js';
-import { run_fill } from '../../../lib/native/addon.js';
-import { philox_keys } from '../../../lib/plan/keys.js';
-import { type PlannedTensor, resolve_plan, stream_of_name } from '../../../lib/plan/plan.js';
-import { read_safetensors } from '../../formats/reader.js';
+import { runFill } from '../../../lib/native/addon.js';
+import { philoxKeys } from '../../../lib/plan/keys.js';
+import { type PlannedTensor, resolvePlan, streamOfName } from '../../../lib/plan/plan.js';
+import { readSafetensors } from '../../formats/reader.js';
 import { assorted } from '../assorted.js';
 
 let root = '';
@@ -38,10 +38,10 @@ const planned: readonly PlannedTensor[] = [
 ];
 
 async function write(folder: string, tensors = planned, options: Partial<WriteOptions> = {}) {
-  return write_checkpoint(folder, resolve_plan({ tensors }), { keys: philox_keys(42n), ...options });
+  return writeCheckpoint(folder, resolvePlan({ tensors }), { keys: philoxKeys(42n), ...options });
 }
 
-async function digest_of(name: string, tensors = planned, options: Partial<WriteOptions> = {}): Promise<string> {
+async function digestOf(name: string, tensors = planned, options: Partial<WriteOptions> = {}): Promise<string> {
   const { path } = await write(join(root, name), tensors, options);
   return createHash('sha256').update(readFileSync(path)).digest('hex');
 }
@@ -54,9 +54,9 @@ test('a file has all tensors, with the bytes that a fill of the whole tensor giv
     tensors: 9,
     parameters: 8693,
     bytes: statSync(path).size,
-    resumed_bytes: 0,
+    resumedBytes: 0,
   });
-  const { metadata, tensors } = read_safetensors(path);
+  const { metadata, tensors } = readSafetensors(path);
   expect(Object.entries(metadata)).toEqual([
     ['format', 'pt'],
     ['nninit.engine', 'philox'],
@@ -66,11 +66,11 @@ test('a file has all tensors, with the bytes that a fill of the whole tensor giv
     ['nninit.version', version],
   ]);
   expect(tensors.size).toBe(planned.length);
-  for (const { name, shape, fill, elements, ...tensor } of resolve_plan({ tensors: planned })) {
+  for (const { name, shape, fill, elements, ...tensor } of resolvePlan({ tensors: planned })) {
     const dtype = tensor.dtype as Dtype;
     const data = { float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array };
     const expected = new data[dtype](elements);
-    if (elements > 0) run_fill(expected, dtype, fill, { seed: 42n, stream: stream_of_name(name) });
+    if (elements > 0) runFill(expected, dtype, fill, { seed: 42n, stream: streamOfName(name) });
     const found = tensors.get(name);
     expect(found?.shape).toEqual(shape);
     expect(found?.bytes.equals(Buffer.from(expected.buffer)), name).toBe(true);
@@ -84,7 +84,7 @@ test("Hugging Face's own JavaScript reader reads it", async () => {
     repo: 'any/model',
     path: 'model.safetensors',
     computeParametersCount: true,
-    fetch: local_hub(path),
+    fetch: localHub(path),
   });
   if (read.sharded) throw new Error('expected one file');
   const { __metadata__, ...tensors } = read.header;
@@ -100,7 +100,7 @@ test("Hugging Face's own JavaScript reader reads it", async () => {
 });
 
 /** A hub of one file: answers the requests that a download makes. */
-function local_hub(path: string): typeof fetch {
+function localHub(path: string): typeof fetch {
   return async (_, init) => {
     const blob = await openAsBlob(path);
     const range = /^bytes=(\d+)-(\d+)$/.exec(new Headers(init?.headers).get('Range') ?? '');
@@ -116,35 +116,35 @@ function local_hub(path: string): typeof fetch {
 }
 
 test('threads and the size of the buffers change no byte', async () => {
-  const expected = await digest_of('1', planned, { threads: 1 });
-  expect(await digest_of('2', planned, { threads: 2 })).toBe(expected);
-  for (const chunk_bytes of [1, 8, 24, 1000, 4096, 2 ** 16]) {
-    expect(await digest_of(`chunks of ${chunk_bytes}`, planned, { chunk_bytes, threads: 2 })).toBe(expected);
+  const expected = await digestOf('1', planned, { threads: 1 });
+  expect(await digestOf('2', planned, { threads: 2 })).toBe(expected);
+  for (const chunkBytes of [1, 8, 24, 1000, 4096, 2 ** 16]) {
+    expect(await digestOf(`chunks of ${chunkBytes}`, planned, { chunkBytes, threads: 2 })).toBe(expected);
   }
-  expect(await digest_of('other seed', planned, { keys: philox_keys(43n) })).not.toBe(expected);
+  expect(await digestOf('other seed', planned, { keys: philoxKeys(43n) })).not.toBe(expected);
 });
 
 test('worker threads and a crew of one write the same bytes', async () => {
-  const expected = await digest_of('1', planned, { workers: 0 });
+  const expected = await digestOf('1', planned, { workers: 0 });
   for (const workers of [1, 3]) {
-    for (const chunk_bytes of [8, 1000, 2 ** 20]) {
-      expect(await digest_of(`${workers} of ${chunk_bytes}`, planned, { workers, chunk_bytes })).toBe(expected);
+    for (const chunkBytes of [8, 1000, 2 ** 20]) {
+      expect(await digestOf(`${workers} of ${chunkBytes}`, planned, { workers, chunkBytes })).toBe(expected);
     }
   }
 });
 
 test('adding, dropping and reordering tensors changes no other tensor', async () => {
-  const { tensors: all } = read_safetensors((await write(join(root, 'all'))).path);
+  const { tensors: all } = readSafetensors((await write(join(root, 'all'))).path);
   const other = planned.filter(({ name }) => name !== 'a' && name !== 'e').toReversed();
   const added: PlannedTensor = { name: '0', shape: [3, 3], dtype: 'float32', initializer: 'normal' };
-  const { tensors: some } = read_safetensors((await write(join(root, 'some'), [added, ...other])).path);
+  const { tensors: some } = readSafetensors((await write(join(root, 'some'), [added, ...other])).path);
   for (const { name } of other)
     expect(some.get(name)?.bytes.equals(all.get(name)?.bytes ?? Buffer.of()), name).toBe(true);
 });
 
 test('an empty plan is a file too', async () => {
   const { path } = await write(root, []);
-  expect(read_safetensors(path).tensors.size).toBe(0);
+  expect(readSafetensors(path).tensors.size).toBe(0);
 });
 
 test('a checkpoint that is there stays, and with force is replaced', async () => {
@@ -157,7 +157,7 @@ test('a checkpoint that is there stays, and with force is replaced', async () =>
   });
   expect(readFileSync(join(root, 'model.safetensors'), 'utf8')).toBe('mine');
   await write(root, planned, { force: true });
-  expect(read_safetensors(join(root, 'model.safetensors')).tensors.size).toBe(9);
+  expect(readSafetensors(join(root, 'model.safetensors')).tensors.size).toBe(9);
 });
 
 test('a config.json that differs stays, the same one is left alone', async () => {
@@ -181,9 +181,9 @@ test('an abort leaves nothing, not even the folders that were made', async () =>
   const abort = new AbortController();
   const writing = write(join(root, 'a/b'), planned, {
     config: '{}',
-    chunk_bytes: 256,
+    chunkBytes: 256,
     signal: abort.signal,
-    on_progress: (written) => written > 2000 && abort.abort('SIGINT'),
+    onProgress: (written) => written > 2000 && abort.abort('SIGINT'),
   });
   await expect(writing).rejects.toThrow(InterruptedError);
   expect(readdirSync(root)).toEqual([]);
@@ -194,8 +194,8 @@ test('an abort before the first byte is heard', async () => {
   const written: number[] = [];
   const writing = write(join(root, 'a'), planned, {
     signal: abort.signal,
-    on_begin: async () => abort.abort('SIGINT'),
-    on_progress: (bytes) => written.push(bytes),
+    onBegin: async () => abort.abort('SIGINT'),
+    onProgress: (bytes) => written.push(bytes),
   });
   await expect(writing).rejects.toThrow(InterruptedError);
   expect(Math.max(0, ...written)).toBe(0);
@@ -203,11 +203,11 @@ test('an abort before the first byte is heard', async () => {
 });
 
 test('an error on the way leaves nothing', async () => {
-  const broken = resolve_plan({ tensors: planned });
-  const failing = write_checkpoint(join(root, 'a'), broken, {
-    keys: philox_keys(0n),
-    chunk_bytes: 512,
-    on_progress: () => {
+  const broken = resolvePlan({ tensors: planned });
+  const failing = writeCheckpoint(join(root, 'a'), broken, {
+    keys: philoxKeys(0n),
+    chunkBytes: 512,
+    onProgress: () => {
       throw new Error('no');
     },
   });

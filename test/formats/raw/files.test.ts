@@ -2,15 +2,15 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type WriteOptions, write_checkpoint } from '../../../lib/checkpoint/write/write.js';
+import { type WriteOptions, writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
 import { InputError } from '../../../lib/core/errors.js';
-import { encode_name, file_names } from '../../../lib/formats/raw/names.js';
-import { philox_keys } from '../../../lib/plan/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../../lib/plan/plan.js';
-import { content_of, temporary_folder } from '../../checkpoint/temporary.js';
-import { read_safetensors } from '../reader.js';
+import { encodeName, fileNames } from '../../../lib/formats/raw/names.js';
+import { philoxKeys } from '../../../lib/plan/keys.js';
+import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
+import { contentOf, temporaryFolder } from '../../checkpoint/temporary.js';
+import { readSafetensors } from '../reader.js';
 
-const root = temporary_folder();
+const root = temporaryFolder();
 
 const planned: readonly PlannedTensor[] = [
   { name: 'h.0.weight', shape: [40, 30], dtype: 'bfloat16', initializer: 'normal' },
@@ -21,7 +21,7 @@ const planned: readonly PlannedTensor[] = [
 ];
 
 async function write(folder: string, options: Partial<WriteOptions> = {}, tensors = planned) {
-  return write_checkpoint(folder, resolve_plan({ tensors }), { keys: philox_keys(7n), ...options });
+  return writeCheckpoint(folder, resolvePlan({ tensors }), { keys: philoxKeys(7n), ...options });
 }
 
 test.each([
@@ -30,9 +30,9 @@ test.each([
 ] as const)(
   '%s: a file for each tensor, with the bytes of the safetensors file, and a manifest',
   async (format, extension) => {
-    const { tensors: whole } = read_safetensors((await write(join(root.path, 'one'))).path);
+    const { tensors: whole } = readSafetensors((await write(join(root.path, 'one'))).path);
     const folder = join(root.path, format);
-    const written = await write(folder, { format, config: '{}', chunk_bytes: 512, workers: 2 });
+    const written = await write(folder, { format, config: '{}', chunkBytes: 512, workers: 2 });
     expect(written).toMatchObject({ path: join(folder, 'manifest.json'), format, files: 5, tensors: 5 });
     expect(readdirSync(folder).sort()).toEqual(
       ['config.json', 'manifest.json', 'h.0.weight', '%2E.%2F..%2Fetc%2Fpasswd', '__proto__', '7', 'q']
@@ -58,13 +58,13 @@ test('what is there is refused, and with force replaced, files that are no longe
   const folder = join(root.path, 'npy');
   await write(folder, { format: 'npy' });
   writeFileSync(join(folder, 'mine.npy'), 'mine');
-  const before = content_of(folder);
+  const before = contentOf(folder);
   await expect(write(folder, { format: 'npy' })).rejects.toMatchObject({ code: 'EEXIST' });
   await expect(write(folder, { format: 'raw' })).rejects.toMatchObject({ code: 'EEXIST' });
-  expect(content_of(folder)).toEqual(before);
+  expect(contentOf(folder)).toEqual(before);
   await write(folder, { format: 'npy', force: true }, planned.slice(1));
   const { 'h.0.weight.npy': _, 'manifest.json': __, ...others } = before;
-  expect(content_of(folder)).toMatchObject(others);
+  expect(contentOf(folder)).toMatchObject(others);
   expect(readdirSync(folder)).not.toContain('h.0.weight.npy');
   await write(folder, { format: 'raw', force: true }, planned.slice(0, 1));
   expect(readdirSync(folder)).toEqual(['h.0.weight.bin', 'manifest.json', 'mine.npy']);
@@ -81,18 +81,18 @@ test('a folder holds a checkpoint in one format only, and what is not a checkpoi
     await write(folder, { format, force: true }, planned.slice(0, 1));
     expect(readdirSync(folder)).toEqual([`h.0.weight.${format === 'raw' ? 'bin' : 'npy'}`, 'manifest.json']);
   }
-  await expect(write(folder, { max_shard_size: 9000 })).rejects.toMatchObject({ code: 'EEXIST' });
-  await write(folder, { force: true, max_shard_size: 1e9 });
+  await expect(write(folder, { maxShardSize: 9000 })).rejects.toMatchObject({ code: 'EEXIST' });
+  await write(folder, { force: true, maxShardSize: 1e9 });
   expect(readdirSync(folder)).toEqual(['model.safetensors']);
 });
 
 test('files without a head are only trusted where a journal or the manifest says whose they are', async () => {
   const folder = join(root.path, 'raw');
   await write(folder, { format: 'raw' });
-  const before = content_of(folder);
+  const before = contentOf(folder);
   await write(folder, { format: 'raw', resume: true }); // all is there
-  expect(content_of(folder)).toEqual(before);
-  await expect(write(folder, { format: 'raw', resume: true, keys: philox_keys(8n) })).rejects.toMatchObject({
+  expect(contentOf(folder)).toEqual(before);
+  await expect(write(folder, { format: 'raw', resume: true, keys: philoxKeys(8n) })).rejects.toMatchObject({
     code: 'EEXIST',
   });
   rmSync(join(folder, 'manifest.json'));
@@ -102,16 +102,16 @@ test('files without a head are only trusted where a journal or the manifest says
 test('names stay inside the folder, and come back', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (name) => {
-      const encoded = encode_name(name);
+      const encoded = encodeName(name);
       expect(encoded).toMatch(/^[A-Za-z0-9_%-][A-Za-z0-9._%-]*$/);
       expect(decodeURIComponent(encoded)).toBe(name);
     }),
   );
-  expect(encode_name('..')).toBe('%2E.');
-  expect(encode_name('a/b\\c:d')).toBe('a%2Fb%5Cc%3Ad');
-  expect(encode_name('con.weight')).toBe('%63on.weight');
-  expect(encode_name('convolution')).toBe('convolution');
-  expect(encode_name('LPT1')).toBe('%4CPT1');
+  expect(encodeName('..')).toBe('%2E.');
+  expect(encodeName('a/b\\c:d')).toBe('a%2Fb%5Cc%3Ad');
+  expect(encodeName('con.weight')).toBe('%63on.weight');
+  expect(encodeName('convolution')).toBe('convolution');
+  expect(encodeName('LPT1')).toBe('%4CPT1');
 });
 
 test.each([
@@ -120,6 +120,6 @@ test.each([
   [['ü'.repeat(40)], /takes 240/],
   [['Weight', 'weight'], /"Weight" and "weight" differ only in upper and lower case/],
 ])('names that cannot be files are refused: %j', (names, message) => {
-  expect(() => file_names(names, '.npy')).toThrow(InputError);
-  expect(() => file_names(names, '.npy')).toThrow(message);
+  expect(() => fileNames(names, '.npy')).toThrow(InputError);
+  expect(() => fileNames(names, '.npy')).toThrow(message);
 });

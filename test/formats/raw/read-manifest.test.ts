@@ -1,15 +1,15 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { verify_checkpoint } from '../../../lib/checkpoint/verify/verify.js';
-import { write_checkpoint } from '../../../lib/checkpoint/write/write.js';
+import { verifyCheckpoint } from '../../../lib/checkpoint/verify/verify.js';
+import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
 import { InputError } from '../../../lib/core/errors.js';
-import { open_checkpoint } from '../../../lib/formats/reader.js';
-import { philox_keys } from '../../../lib/plan/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../../lib/plan/plan.js';
-import { temporary_folder } from '../../checkpoint/temporary.js';
+import { openCheckpoint } from '../../../lib/formats/reader.js';
+import { philoxKeys } from '../../../lib/plan/keys.js';
+import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
+import { temporaryFolder } from '../../checkpoint/temporary.js';
 
-const root = temporary_folder();
+const root = temporaryFolder();
 
 const planned: readonly PlannedTensor[] = [
   { name: 'h.0.weight', shape: [7, 9], dtype: 'bfloat16', initializer: 'normal' },
@@ -17,22 +17,22 @@ const planned: readonly PlannedTensor[] = [
   { name: '0', shape: [3], dtype: 'int64', initializer: 'zeros' },
   { name: '__proto__', shape: [0, 2], dtype: 'float32', initializer: 'normal' },
 ];
-const tensors = resolve_plan({ tensors: planned });
+const tensors = resolvePlan({ tensors: planned });
 
 async function written(name: string, format: 'npy' | 'raw'): Promise<string> {
   const folder = join(root.path, name);
-  await write_checkpoint(folder, tensors, { keys: philox_keys(3n), format });
+  await writeCheckpoint(folder, tensors, { keys: philoxKeys(3n), format });
   return folder;
 }
 
 test.each(['npy', 'raw'] as const)('%s files are compared byte for byte', async (format) => {
   const folder = await written(format, format);
-  const checkpoint = await open_checkpoint(folder);
+  const checkpoint = await openCheckpoint(folder);
   expect([...checkpoint.tensors.keys()]).toEqual(planned.map(({ name }) => name));
   expect(checkpoint.files[0]?.metadata.get('nninit.seed')).toBe('3');
-  expect((await open_checkpoint(join(folder, 'manifest.json'))).files).toEqual(checkpoint.files);
+  expect((await openCheckpoint(join(folder, 'manifest.json'))).files).toEqual(checkpoint.files);
   const differences = async (seed: bigint) => {
-    const { differences } = await verify_checkpoint(checkpoint, tensors, { keys: philox_keys(seed) });
+    const { differences } = await verifyCheckpoint(checkpoint, tensors, { keys: philoxKeys(seed) });
     return differences.map(({ tensor, problem }) => [tensor, problem]);
   };
   expect(await differences(3n)).toEqual([]);
@@ -47,8 +47,8 @@ test('files that are not as the manifest says are refused', async () => {
   const file = join(folder, 'h.0.weight.npy');
   const good = readFileSync(file);
   const refused = async (code: string, message: RegExp) => {
-    await expect(open_checkpoint(folder)).rejects.toBeInstanceOf(InputError);
-    await expect(open_checkpoint(folder)).rejects.toMatchObject({
+    await expect(openCheckpoint(folder)).rejects.toBeInstanceOf(InputError);
+    await expect(openCheckpoint(folder)).rejects.toMatchObject({
       code,
       path: file,
       message: expect.stringMatching(message),
@@ -82,7 +82,7 @@ test.each([
   const folder = await written(name.replaceAll(' ', '_'), 'npy');
   const path = join(folder, 'manifest.json');
   writeFileSync(path, typeof change === 'string' ? change : change(readFileSync(path, 'utf8')));
-  await expect(open_checkpoint(folder)).rejects.toMatchObject({
+  await expect(openCheckpoint(folder)).rejects.toMatchObject({
     code: 'ERR_NNINIT_MANIFEST',
     path,
     message: expect.stringMatching(message),

@@ -1,5 +1,5 @@
 /** A safetensors file of a header's text, or bytes, and so many bytes of data. */
-export function file_of(header: string | Uint8Array, data: number, length?: bigint): Buffer {
+export function fileOf(header: string | Uint8Array, data: number, length?: bigint): Buffer {
   const json = Buffer.from(header as string);
   const head = Buffer.alloc(8);
   head.writeBigUInt64LE(length ?? BigInt(json.length));

@@ -6,7 +6,7 @@ import { layout } from '../../../lib/formats/safetensors/header.js';
 interface Reference {
   readonly tensors: Readonly<Record<string, { readonly shape: number[]; readonly dtype: Dtype }>>;
   readonly head_base64: string;
-  readonly file_bytes: number;
+  readonly fileBytes: number;
 }
 
 const reference = JSON.parse(
@@ -18,9 +18,9 @@ const tensors = Object.entries(reference.tensors).map(([name, { shape, dtype }])
 });
 
 test('the head is, to the byte, that of the reference implementation', () => {
-  const { head, file_bytes } = layout(tensors, { format: 'pt' });
+  const { head, fileBytes } = layout(tensors, { format: 'pt' });
   expect(Buffer.from(head).toString()).toBe(Buffer.from(reference.head_base64, 'base64').toString());
-  expect(file_bytes).toBe(reference.file_bytes);
+  expect(fileBytes).toBe(reference.fileBytes);
 });
 
 test('the order of the tensors does not matter', () => {
@@ -35,8 +35,8 @@ test('every tensor is aligned to its elements, and there are no holes', () => {
     expect((placed.head.length + offset) % dtypes[dtype].bytes).toBe(0);
     end += bytes;
   }
-  expect(placed.data_bytes).toBe(end);
-  expect(placed.file_bytes).toBe(placed.head.length + end);
+  expect(placed.dataBytes).toBe(end);
+  expect(placed.fileBytes).toBe(placed.head.length + end);
 });
 
 test('names that objects treat in their own way stay as they are', () => {
@@ -55,10 +55,10 @@ test('names that objects treat in their own way stay as they are', () => {
 });
 
 test('a plan without tensors has a head', () => {
-  const { head, file_bytes } = layout([], { format: 'pt' });
+  const { head, fileBytes } = layout([], { format: 'pt' });
   expect(Buffer.from(head).subarray(8).toString().trimEnd()).toBe('{"__metadata__":{"format":"pt"}}');
-  expect(file_bytes).toBe(head.length);
-  expect(file_bytes % 8).toBe(0);
+  expect(fileBytes).toBe(head.length);
+  expect(fileBytes % 8).toBe(0);
 });
 
 test('a header that readers refuse is not made', () => {

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { parseSafetensorsMetadata } from '@huggingface/hub';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type WriteOptions, write_checkpoint } from '../../../lib/checkpoint/write/write.js';
+import { type WriteOptions, writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
 import { InputError } from '../../../lib/core/errors.js';
-import { safetensors_files, shard_name, split_shards } from '../../../lib/formats/safetensors/shards.js';
-import { philox_keys } from '../../../lib/plan/keys.js';
-import { type PlannedTensor, resolve_plan } from '../../../lib/plan/plan.js';
-import { content_of, temporary_folder } from '../../checkpoint/temporary.js';
-import { read_safetensors } from '../reader.js';
+import { safetensorsFiles, shardName, splitShards } from '../../../lib/formats/safetensors/shards.js';
+import { philoxKeys } from '../../../lib/plan/keys.js';
+import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
+import { contentOf, temporaryFolder } from '../../checkpoint/temporary.js';
+import { readSafetensors } from '../reader.js';
 
-const root = temporary_folder();
+const root = temporaryFolder();
 
 const planned: readonly PlannedTensor[] = [
   { name: 'wte', shape: [100, 64], dtype: 'bfloat16', initializer: 'normal' },
@@ -24,13 +24,13 @@ const planned: readonly PlannedTensor[] = [
 ];
 
 async function write(folder: string, options: Partial<WriteOptions> = {}, tensors = planned) {
-  return write_checkpoint(folder, resolve_plan({ tensors }), { keys: philox_keys(7n), ...options });
+  return writeCheckpoint(folder, resolvePlan({ tensors }), { keys: philoxKeys(7n), ...options });
 }
 
 const sizes = (shards: { bytes: number }[][]) => shards.map((shard) => shard.map(({ bytes }) => bytes));
 const split = (bytes: number[], limit: number) =>
   sizes(
-    split_shards(
+    splitShards(
       bytes.map((each) => ({ bytes: each })),
       limit,
     ),
@@ -63,14 +63,14 @@ test('every tensor is in one shard, no shard of several exceeds the limit', () =
 });
 
 test('names', () => {
-  expect(shard_name(0, 1)).toBe('model.safetensors');
-  expect(shard_name(6, 191)).toBe('model-00007-of-00191.safetensors');
+  expect(shardName(0, 1)).toBe('model.safetensors');
+  expect(shardName(6, 191)).toBe('model-00007-of-00191.safetensors');
 });
 
 test('shards hold the tensors that one file does, and the index says where', async () => {
-  const { tensors: whole } = read_safetensors((await write(join(root.path, 'one'))).path);
+  const { tensors: whole } = readSafetensors((await write(join(root.path, 'one'))).path);
   const folder = join(root.path, 'many');
-  const written = await write(folder, { max_shard_size: 15000 });
+  const written = await write(folder, { maxShardSize: 15000 });
   expect(written).toMatchObject({ path: join(folder, 'model.safetensors.index.json'), files: 3, tensors: 7 });
   const shards = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
   expect(shards).toEqual([1, 2, 3].map((n) => `model-0000${n}-of-00003.safetensors`));
@@ -80,7 +80,7 @@ test('shards hold the tensors that one file does, and the index says where', asy
   const index = JSON.parse(readFileSync(written.path, 'utf8'));
   const seen = new Map<string, Buffer>();
   for (const shard of shards) {
-    for (const [name, tensor] of read_safetensors(join(folder, shard)).tensors) {
+    for (const [name, tensor] of readSafetensors(join(folder, shard)).tensors) {
       expect(index.weight_map[name]).toBe(shard);
       seen.set(name, tensor.bytes);
     }
@@ -94,8 +94,8 @@ test('shards hold the tensors that one file does, and the index says where', asy
 });
 
 test("the index is, to the byte, what Python's json.dumps(…, indent=2, sort_keys=True) makes of it", () => {
-  const tensors = resolve_plan({ tensors: planned });
-  const { index } = safetensors_files(tensors, { keys: philox_keys(7n), max_shard_size: 15000 });
+  const tensors = resolvePlan({ tensors: planned });
+  const { index } = safetensorsFiles(tensors, { keys: philoxKeys(7n), maxShardSize: 15000 });
   expect(index?.text).toBe(`{
   "metadata": {
     "total_parameters": 14722,
@@ -116,11 +116,11 @@ test("the index is, to the byte, what Python's json.dumps(…, indent=2, sort_ke
 
 test("Hugging Face's own JavaScript reader follows the index", async () => {
   const folder = join(root.path, 'hub');
-  await write(folder, { max_shard_size: 15000 });
+  await write(folder, { maxShardSize: 15000 });
   const read = await parseSafetensorsMetadata({
     repo: 'any/model',
     computeParametersCount: true,
-    fetch: hub_of(folder),
+    fetch: hubOf(folder),
   });
   if (!read.sharded) throw new Error('expected shards');
   expect(read.index.weight_map?.['h.1.weight']).toBe('model-00003-of-00003.safetensors');
@@ -129,7 +129,7 @@ test("Hugging Face's own JavaScript reader follows the index", async () => {
 });
 
 /** A hub that has a folder's files. */
-function hub_of(folder: string): typeof fetch {
+function hubOf(folder: string): typeof fetch {
   return async (input, init) => {
     const name = decodeURIComponent(new URL(String(input)).pathname.split('/').at(-1) ?? '');
     if (!readdirSync(folder).includes(name)) return new Response(null, { status: 404 });
@@ -148,51 +148,51 @@ function hub_of(folder: string): typeof fetch {
 
 test('a checkpoint of another layout is refused, and with force removed once the new one is complete', async () => {
   const folder = join(root.path, 'again');
-  await write(folder, { max_shard_size: 15000, config: '{"a": 1}' });
-  const before = content_of(folder);
-  for (const options of [{}, { max_shard_size: 9000 }, { max_shard_size: 15000 }]) {
+  await write(folder, { maxShardSize: 15000, config: '{"a": 1}' });
+  const before = contentOf(folder);
+  for (const options of [{}, { maxShardSize: 9000 }, { maxShardSize: 15000 }]) {
     await expect(write(folder, options)).rejects.toMatchObject({ name: 'InputError', code: 'EEXIST' });
-    expect(content_of(folder)).toEqual(before);
+    expect(contentOf(folder)).toEqual(before);
   }
   writeFileSync(join(folder, 'tokenizer.json'), 'mine');
   await write(folder, { force: true, config: '{"a": 2}' });
   expect(readdirSync(folder)).toEqual(['config.json', 'model.safetensors', 'tokenizer.json']);
   expect(readFileSync(join(folder, 'config.json'), 'utf8')).toBe('{"a": 2}');
-  await write(folder, { force: true, max_shard_size: 15000, config: '{"a": 1}' });
-  expect(content_of(folder)).toEqual({ ...before, 'tokenizer.json': expect.any(String) });
+  await write(folder, { force: true, maxShardSize: 15000, config: '{"a": 1}' });
+  expect(contentOf(folder)).toEqual({ ...before, 'tokenizer.json': expect.any(String) });
 });
 
 test('force leaves what is there until the new checkpoint is complete', async () => {
   const folder = join(root.path, 'kept');
-  await write(folder, { max_shard_size: 15000 });
-  const before = content_of(folder);
+  await write(folder, { maxShardSize: 15000 });
+  const before = contentOf(folder);
   const abort = new AbortController();
   const writing = write(folder, {
     force: true,
-    keys: philox_keys(8n),
-    chunk_bytes: 256,
+    keys: philoxKeys(8n),
+    chunkBytes: 256,
     signal: abort.signal,
-    on_progress: (written) => written > 2000 && abort.abort('SIGINT'),
+    onProgress: (written) => written > 2000 && abort.abort('SIGINT'),
   });
   await expect(writing).rejects.toMatchObject({ name: 'InterruptedError', resumable: false });
-  expect(content_of(folder)).toEqual(before);
+  expect(contentOf(folder)).toEqual(before);
 });
 
 test('too many shards are refused', () => {
   const one: PlannedTensor = { name: '', shape: [1], dtype: 'float32', initializer: 'zeros' };
   const tensors = Array.from({ length: 100_000 }, (_, i) => ({ ...one, name: `t${i}` }));
-  const options = { keys: philox_keys(0n), max_shard_size: 4 };
-  expect(() => safetensors_files(resolve_plan({ tensors }), options)).toThrow(InputError);
-  expect(() => safetensors_files(resolve_plan({ tensors }), options)).toThrow(
+  const options = { keys: philoxKeys(0n), maxShardSize: 4 };
+  expect(() => safetensorsFiles(resolvePlan({ tensors }), options)).toThrow(InputError);
+  expect(() => safetensorsFiles(resolvePlan({ tensors }), options)).toThrow(
     /at most 99999 shards, but 4 bytes a shard/,
   );
 });
 
 test('an initializer that changes no name or shape still changes the head', () => {
   const of = (std: number) =>
-    safetensors_files(
-      resolve_plan({ tensors: [{ name: 'w', shape: [4], dtype: 'float32', initializer: { init: 'normal', std } }] }),
-      { keys: philox_keys(0n) },
+    safetensorsFiles(
+      resolvePlan({ tensors: [{ name: 'w', shape: [4], dtype: 'float32', initializer: { init: 'normal', std } }] }),
+      { keys: philoxKeys(0n) },
     );
   expect(of(0.02).digest).toBe(of(0.02).digest);
   expect(of(0.02).digest).not.toBe(of(0.01).digest);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inverse_sqrt } from '../../../lib/nn/families/inverse-sqrt.js';
+import { inverseSqrt } from '../../../lib/nn/families/inverse-sqrt.js';
 
 // Python's n ** -0.5.
 test.each([
@@ -12,13 +12,13 @@ test.each([
   [2 ** 52, 2 ** -26],
   [4096, 0.015625],
   [10240, 0.009882117688026186],
-])('%d^-½ is %d', (n, root) => expect(inverse_sqrt(n)).toBe(root));
+])('%d^-½ is %d', (n, root) => expect(inverseSqrt(n)).toBe(root));
 
 test('no double is nearer', () => {
   for (let n = 1; n < 3000; n++) {
     // The root is m / 2^e with whole m; n^-½ lies between the middles to its neighbours: 2m ± 1 over 2^(e + 1), squared.
     const e = 52 + Math.ceil(Math.log2(n) / 2);
-    const m = BigInt(inverse_sqrt(n) * 2 ** e);
+    const m = BigInt(inverseSqrt(n) * 2 ** e);
     const one = 1n << BigInt(2 * e + 2);
     expect((2n * m - 1n) ** 2n * BigInt(n) <= one).toBe(true);
     expect((2n * m + 1n) ** 2n * BigInt(n) >= one).toBe(true);

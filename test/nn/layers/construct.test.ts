@@ -4,24 +4,24 @@ import * as init from '../../../lib/init/init.js';
 import * as layers from '../../../lib/nn/layers/index.js';
 import { default_generator, Generator, manual_seed } from '../../../lib/random/generator.js';
 import { empty, type Tensor } from '../../../lib/tensor/tensor.js';
-import { ks, normal_cdf } from '../../statistics.js';
-import { as_numbers, sha256 } from '../../support.js';
-import { call, cases, function_of, module_cases, title } from './support.js';
+import { ks, normalCdf } from '../../statistics.js';
+import { asNumbers, sha256 } from '../../support.js';
+import { call, cases, functionOf, moduleCases, title } from './support.js';
 
 /** The stream that a generator's next fill takes. */
 const stream = (generator: Generator) => new DataView(generator.get_state().buffer).getBigUint64(16, true);
 const hashes = (state: Record<string, Tensor>) => Object.values(state).map(({ data }) => sha256(data));
-const numbers = ({ data, dtype }: Tensor) => as_numbers(data, dtype);
+const numbers = ({ data, dtype }: Tensor) => asNumbers(data, dtype);
 
 describe('what PyTorch makes', () => {
-  it.each(module_cases)('$module, called as in Python', ({ module, state_dict }) => {
+  it.each(moduleCases)('$module, called as in Python', ({ module, state_dict }) => {
     const made = call(module, { generator: new Generator({ seed: 1 }) });
     const shown = Object.entries(made).map(([name, { shape, dtype }]) => [name, [...shape], dtype]);
     expect(shown).toEqual(Object.entries(state_dict).map(([name, { shape, dtype }]) => [name, shape, dtype]));
   });
 
   it.each(cases.map((each) => [title(each), each] as const))('%s', (_, { kind, args, dtype, tensors }) => {
-    const made = Object.entries(function_of(kind)({ ...args, dtype }));
+    const made = Object.entries(functionOf(kind)({ ...args, dtype }));
     expect(made.map(([name, { shape }]) => [name, shape])).toEqual(tensors.map((each) => [each[0], each.at(-1)]));
     for (const [name, tensor] of made) {
       expect(tensor.data).toHaveLength(tensor.shape.reduce((product, size) => product * size, 1));
@@ -54,7 +54,7 @@ describe('values', () => {
     const { weight } = layers.Embedding(500, 64, -2);
     const values = numbers(weight as Tensor);
     expect(values.subarray(498 * 64, 499 * 64).every((x) => x === 0)).toBe(true);
-    expect(ks(values.subarray(0, 498 * 64), normal_cdf)).toBeLessThan(2.7);
+    expect(ks(values.subarray(0, 498 * 64), normalCdf)).toBeLessThan(2.7);
     expect(values.subarray(499 * 64).every((x) => x !== 0)).toBe(true);
   });
 
@@ -78,7 +78,7 @@ describe('values', () => {
     expect(new Set(state.in_proj_bias?.data)).toEqual(new Set([0]));
     expect(new Set(state['out_proj.bias']?.data)).toEqual(new Set([0]));
     const std = Math.sqrt(2 / (96 + 96));
-    expect(ks(numbers(state.bias_k as Tensor), (x) => normal_cdf(x / std))).toBeLessThan(2.7);
+    expect(ks(numbers(state.bias_k as Tensor), (x) => normalCdf(x / std))).toBeLessThan(2.7);
   });
 
   test('norms: 1 and 0, and a counter of 64 bits', () => {
@@ -144,7 +144,7 @@ describe('randomness', () => {
 
 describe('arguments', () => {
   const made = (kind: string, ...args: unknown[]) =>
-    Object.entries(function_of(kind)(...args)).map(([name, { shape }]) => [name, shape]);
+    Object.entries(functionOf(kind)(...args)).map(([name, { shape }]) => [name, shape]);
 
   test('by position, by name, and both', () => {
     const expected = [['weight', [6, 2, 3, 3]]];
@@ -242,7 +242,7 @@ describe('arguments', () => {
     ])('%s(%j)', (kind, args, type, text) => {
       let error: unknown;
       try {
-        function_of(kind)(...args);
+        functionOf(kind)(...args);
       } catch (caught) {
         error = caught;
       }
@@ -253,7 +253,7 @@ describe('arguments', () => {
 
     test('kinds that are none, and layers without an end', () => {
       expect(() => layers.layer('Linaer' as 'Linear')).toThrow(/^layer: expected .+ for kind.+did you mean 'Linear'\?/);
-      expect(() => layers.layer_tensors('Linear', [] as never)).toThrow(TypeError);
+      expect(() => layers.layerTensors('Linear', [] as never)).toThrow(TypeError);
       let nested: layers.LayerDescription = { layer: 'Linear', in_features: 1, out_features: 1 };
       for (let i = 0; i < 40; i++) nested = { layer: 'TransformerEncoder', encoder_layer: nested, num_layers: 1 };
       expect(() => layers.TransformerEncoder(nested, 1)).toThrow(/at most 32 layers in one another/);

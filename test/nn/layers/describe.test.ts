@@ -1,13 +1,13 @@
 import { describe, expect, it, test } from 'vitest';
-import { is_drawn } from '../../../lib/init/draw.js';
+import { isDrawn } from '../../../lib/init/draw.js';
 import {
   type Draw,
   type LayerKind,
   type LayerTensor,
   layer,
-  layer_definition,
-  layer_kinds,
-  layer_tensors,
+  layerDefinition,
+  layerKinds,
+  layerTensors,
 } from '../../../lib/nn/layers/index.js';
 import { cases, signatures, title } from './support.js';
 
@@ -16,21 +16,21 @@ const names = (tensors: readonly LayerTensor[]) => tensors.map(({ name }) => nam
 
 describe("the constructors' arguments", () => {
   it('all layers that were recorded are there, and no other', () => {
-    expect([...layer_kinds].sort()).toEqual(Object.keys(signatures).sort());
+    expect([...layerKinds].sort()).toEqual(Object.keys(signatures).sort());
   });
 
-  it.each(layer_kinds)('%s has the names, the order and the defaults of PyTorch', (kind) => {
-    const { arguments: list } = layer_definition(kind);
+  it.each(layerKinds)('%s has the names, the order and the defaults of PyTorch', (kind) => {
+    const { arguments: list } = layerDefinition(kind);
     const ours = list.map(({ name, required, default: value }) => [name, required ? 'required' : value]);
     expect(ours).toEqual(signatures[kind]?.arguments);
   });
 
   it('those that PyTorch takes by name only are no positional ones', () => {
-    for (const kind of layer_kinds) {
-      const by_name = layer_definition(kind).arguments.flatMap(({ name, positional }) => (positional ? [] : [name]));
+    for (const kind of layerKinds) {
+      const byName = layerDefinition(kind).arguments.flatMap(({ name, positional }) => (positional ? [] : [name]));
       // PyTorch has _weight, which nninit lacks, before these two.
-      const behind_weight = kind === 'EmbeddingBag' ? ['include_last_offset', 'padding_idx'] : [];
-      expect(by_name).toEqual([...(signatures[kind]?.by_name ?? []), ...behind_weight]);
+      const behindWeight = kind === 'EmbeddingBag' ? ['include_last_offset', 'padding_idx'] : [];
+      expect(byName).toEqual([...(signatures[kind]?.by_name ?? []), ...behindWeight]);
     }
   });
 });
@@ -41,14 +41,14 @@ describe('tensors and draws', () => {
     const shown = ours.map(({ name, dtype, shape }) => (dtype === undefined ? [name, shape] : [name, dtype, shape]));
     expect(shown).toEqual(tensors);
 
-    const by_name = new Map(ours.map((tensor) => [tensor.name, tensor]));
-    for (const { name, copy_of, shape, initializer } of ours) {
-      const source = by_name.get(copy_of ?? name);
+    const byName = new Map(ours.map((tensor) => [tensor.name, tensor]));
+    for (const { name, copyOf, shape, initializer } of ours) {
+      const source = byName.get(copyOf ?? name);
       expect(source).toMatchObject({ shape, initializer });
-      expect(source).not.toHaveProperty('copy_of');
+      expect(source).not.toHaveProperty('copyOf');
       const own = draws.findLast(({ tensor }) => tensor === name);
-      if (copy_of !== undefined) expect(own).toBeUndefined();
-      else if (is_drawn(initializer)) expect(own).toEqual({ tensor: name, shape, initializer });
+      if (copyOf !== undefined) expect(own).toBeUndefined();
+      else if (isDrawn(initializer)) expect(own).toEqual({ tensor: name, shape, initializer });
     }
   });
 
@@ -90,9 +90,9 @@ describe('tensors and draws', () => {
     const one = layer('TransformerEncoderLayer', { d_model: 8, nhead: 2, dim_feedforward: 16 });
     const { tensors, draws } = layer('TransformerEncoder', { encoder_layer, num_layers: 3 });
     expect(draws).toEqual(one.draws.map((draw) => ({ ...draw, tensor: `layers.0.${draw.tensor}` })));
-    expect(tensors.find(({ name }) => name === 'layers.2.linear1.bias')?.copy_of).toBe('layers.0.linear1.bias');
+    expect(tensors.find(({ name }) => name === 'layers.2.linear1.bias')?.copyOf).toBe('layers.0.linear1.bias');
     // A constant needs no copying.
-    expect(tensors.find(({ name }) => name === 'layers.2.norm1.weight')).not.toHaveProperty('copy_of');
+    expect(tensors.find(({ name }) => name === 'layers.2.norm1.weight')).not.toHaveProperty('copyOf');
     // PyTorch draws the layer before it is asked for copies of it.
     const none = layer('TransformerEncoder', { encoder_layer, num_layers: 0 });
     expect(none).toEqual({ tensors: [], draws });
@@ -104,8 +104,8 @@ describe('tensors and draws', () => {
       encoder_layer: { layer: 'Linear', in_features: 2, out_features: 1 },
       num_layers: 2,
     };
-    const tensors = layer_tensors('TransformerEncoder', { encoder_layer: inner, num_layers: 2 });
-    const sources = tensors.filter(({ name }) => name.endsWith('weight')).map(({ name, copy_of }) => [name, copy_of]);
+    const tensors = layerTensors('TransformerEncoder', { encoder_layer: inner, num_layers: 2 });
+    const sources = tensors.filter(({ name }) => name.endsWith('weight')).map(({ name, copyOf }) => [name, copyOf]);
     expect(sources).toEqual([
       ['layers.0.layers.0.weight', undefined],
       ['layers.0.layers.1.weight', 'layers.0.layers.0.weight'],
@@ -122,7 +122,7 @@ describe('tensors and draws', () => {
       num_decoder_layers: 1,
     });
     const matrices = tensors.filter(({ shape }) => shape.length > 1);
-    expect(matrices.map(({ initializer, copy_of }) => [initializer, copy_of])).toEqual(
+    expect(matrices.map(({ initializer, copyOf }) => [initializer, copyOf])).toEqual(
       matrices.map(() => ['xavier_uniform', undefined]),
     );
     expect(drawn(draws).slice(-matrices.length)).toEqual(names(matrices));
@@ -134,7 +134,7 @@ describe('tensors and draws', () => {
     expect(before).not.toContain('encoder.layers.1.linear1.weight');
     expect(before.at(-1)).toBe('decoder.layers.0.linear2.bias');
     const bias = tensors.find(({ name }) => name === 'encoder.layers.1.linear1.bias');
-    expect(bias?.copy_of).toBe('encoder.layers.0.linear1.bias');
+    expect(bias?.copyOf).toBe('encoder.layers.0.linear1.bias');
   });
 
   test('a custom decoder, being an argument, is drawn before the encoder', () => {
@@ -147,7 +147,7 @@ describe('tensors and draws', () => {
 
   test('a row of an embedding is zero, counted from the end too', () => {
     const row = (padding_idx: number | null) =>
-      layer_tensors('Embedding', { num_embeddings: 10, embedding_dim: 2, padding_idx })[0]?.zero_row;
+      layerTensors('Embedding', { num_embeddings: 10, embedding_dim: 2, padding_idx })[0]?.zeroRow;
     expect([3, -1, 0, -10, null].map(row)).toEqual([3, 9, 0, 0, undefined]);
   });
 
@@ -156,7 +156,7 @@ describe('tensors and draws', () => {
     expect(layer('Conv2d', given)).toEqual(
       layer('Conv2d', { ...given, kernel_size: [3, 3], padding: 1, stride: [1, 1] }),
     );
-    expect(layer_tensors('LayerNorm', { normalized_shape: [] })[0]?.shape).toEqual([]);
+    expect(layerTensors('LayerNorm', { normalized_shape: [] })[0]?.shape).toEqual([]);
   });
 
   test('what matters to the forward pass only changes nothing', () => {
@@ -174,7 +174,7 @@ describe('tensors and draws', () => {
       BatchNorm1d: { num_features: 3 },
     };
     for (const [kind, args] of Object.entries(given) as [LayerKind, object][]) {
-      const unused = layer_definition(kind).arguments.filter(({ name, unused }) => unused && Object.hasOwn(all, name));
+      const unused = layerDefinition(kind).arguments.filter(({ name, unused }) => unused && Object.hasOwn(all, name));
       expect(unused.length).toBeGreaterThan(0);
       const changed = Object.fromEntries(unused.map(({ name }) => [name, all[name]]));
       expect(layer(kind, { ...args, ...changed })).toEqual(layer(kind, { ...args }));

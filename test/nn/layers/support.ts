@@ -26,7 +26,7 @@ export const signatures: Readonly<Record<string, { arguments: unknown[][]; by_na
 type Make = (...args: readonly unknown[]) => Record<string, layers.Counter | ReturnType<typeof layers.Linear>[string]>;
 
 /** A layer's function, its arguments' types forgotten. */
-export const function_of = (kind: string) => (layers as unknown as Readonly<Record<string, Make>>)[kind] as Make;
+export const functionOf = (kind: string) => (layers as unknown as Readonly<Record<string, Make>>)[kind] as Make;
 
 /** Calls a layer's function as Python calls its constructor: `Conv2d(4, 8, (3, 5), groups=2)`. */
 export function call(python: string, options: object) {
@@ -40,7 +40,7 @@ export function call(python: string, options: object) {
   const parse = (text = '') => JSON.parse(text) as unknown;
   const positional = given.filter((each) => each.length === 1).map(([value]) => parse(value));
   const keywords = given.filter((each) => each.length === 2).map(([name = '', value]) => [name, parse(value)] as const);
-  return function_of(kind)(...positional, { ...Object.fromEntries(keywords), ...options });
+  return functionOf(kind)(...positional, { ...Object.fromEntries(keywords), ...options });
 }
 
-export const module_cases = modules.cases;
+export const moduleCases = modules.cases;

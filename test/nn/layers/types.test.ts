@@ -8,7 +8,7 @@ import type { Tensor } from '../../../lib/tensor/tensor.js';
 declare const generator: Generator;
 
 /** Compiled, never run. */
-function never_run(): void {
+function neverRun(): void {
   expectTypeOf(layers.Linear(20, 30)).toEqualTypeOf<Record<string, Tensor<Float32Array>>>();
   expectTypeOf(layers.Linear(20, 30, { dtype: 'bfloat16' })).toEqualTypeOf<Record<string, Tensor<Uint16Array>>>();
   expectTypeOf(layers.BatchNorm1d(2, { dtype: 'float64' })).toEqualTypeOf<
@@ -58,6 +58,6 @@ function never_run(): void {
 describe('types of layers', () => {
   it('are checked by the compiler', () => {
     expectTypeOf<Unlabelled>().toBeNever();
-    expectTypeOf(never_run).toBeFunction();
+    expectTypeOf(neverRun).toBeFunction();
   });
 });

@@ -1,28 +1,28 @@
 import { expect, test } from 'vitest';
 import type { Dtype } from '../../../lib/core/dtype.js';
 import { InputError } from '../../../lib/core/errors.js';
-import { read_json } from '../../../lib/core/json.js';
-import { layer_tensors } from '../../../lib/nn/layers/index.js';
-import { plan_of_config } from '../../../lib/plan/models.js';
-import { type Plan, resolve_plan } from '../../../lib/plan/plan.js';
-import { plan_of_recipe } from '../../../lib/plan/recipe/recipe.js';
+import { readJson } from '../../../lib/core/json.js';
+import { layerTensors } from '../../../lib/nn/layers/index.js';
+import { planOfConfig } from '../../../lib/plan/models.js';
+import { type Plan, resolvePlan } from '../../../lib/plan/plan.js';
+import { planOfRecipe } from '../../../lib/plan/recipe/recipe.js';
 
 const gpt2 = { model_type: 'gpt2', n_layer: 2, n_embd: 8, n_head: 2, vocab_size: 10, n_positions: 4 };
 
-function plan_of(recipe: unknown, dtype?: Dtype, model?: Plan) {
-  const document = read_json(Buffer.from(JSON.stringify(recipe)), 'r.json');
-  return plan_of_recipe(document, dtype, model && { plan: () => model, asks_rules: false });
+function planOf(recipe: unknown, dtype?: Dtype, model?: Plan) {
+  const document = readJson(Buffer.from(JSON.stringify(recipe)), 'r.json');
+  return planOfRecipe(document, dtype, model && { plan: () => model, asksRules: false });
 }
 
-const model = () => plan_of_config(read_json(Buffer.from(JSON.stringify(gpt2)), 'config.json'));
-const on_model = (recipe: object) => plan_of({ model: 'config.json', ...recipe }, undefined, model());
+const model = () => planOfConfig(readJson(Buffer.from(JSON.stringify(gpt2)), 'config.json'));
+const onModel = (recipe: object) => planOf({ model: 'config.json', ...recipe }, undefined, model());
 const tensor = (plan: Plan, name: string) => plan.tensors.find((each) => each.name === name);
 const names = (plan: Plan) => plan.tensors.map(({ name }) => name);
 
 // ---- repeats ----
 
 test('braces in a name repeat a tensor', () => {
-  const plan = plan_of({
+  const plan = planOf({
     tensors: { 'h.{0..1}.{q,k}': [2], last: [1] },
     initializers: { '*': 'zeros', 'h.1.*': 'ones' },
   });
@@ -32,7 +32,7 @@ test('braces in a name repeat a tensor', () => {
 
 test('braces that are no list or range, and names that meet, are refused where they stand', () => {
   const refused = (tensors: object, layers: object = {}) => {
-    return () => plan_of({ tensors, layers, initializers: { '*': 'zeros' } });
+    return () => planOf({ tensors, layers, initializers: { '*': 'zeros' } });
   };
   expect(refused({ 'h.{x}': [1] })).toThrow('r.json: tensors["h.{x}"]: expected a list such as {q,k,v}');
   expect(refused({ 'h.{0..1}': [1], 'h.1': [1] })).toThrow(
@@ -41,7 +41,7 @@ test('braces that are no list or range, and names that meet, are refused where t
   expect(refused({ 'fc.bias': [1] }, { fc: { kind: 'Linear', in_features: 1, out_features: 1 } })).toThrow(
     'r.json: tensors["fc.bias"]: expected each tensor once, but "fc.bias" is there twice: layers["fc"] makes it already',
   );
-  expect(() => on_model({ tensors: { 'transformer.wte.weight': [1] } })).toThrow(
+  expect(() => onModel({ tensors: { 'transformer.wte.weight': [1] } })).toThrow(
     'the model has it already; "overrides" change it',
   );
 });
@@ -50,9 +50,9 @@ test('braces that are no list or range, and names that meet, are refused where t
 
 test('a layer has the tensors of its constructor under its name', () => {
   const args = { in_channels: 4, out_channels: 6, kernel_size: [3, 1], groups: 2 };
-  const plan = plan_of({ layers: { 'body.{0,1}': { kind: 'Conv2d', ...args, dtype: 'float16' } } }, 'bfloat16');
+  const plan = planOf({ layers: { 'body.{0,1}': { kind: 'Conv2d', ...args, dtype: 'float16' } } }, 'bfloat16');
   const expected = [0, 1].flatMap((i) =>
-    layer_tensors('Conv2d', args).map(({ name, shape, initializer }) => {
+    layerTensors('Conv2d', args).map(({ name, shape, initializer }) => {
       return { name: `body.${i}.${name}`, shape, dtype: 'float16', initializer };
     }),
   );
@@ -61,7 +61,7 @@ test('a layer has the tensors of its constructor under its name', () => {
 });
 
 test('counters stay integers, padding rows zero, copies copies, and an empty name is none', () => {
-  const plan = plan_of(
+  const plan = planOf(
     {
       layers: {
         bn: { kind: 'BatchNorm1d', num_features: 3 },
@@ -78,16 +78,16 @@ test('counters stay integers, padding rows zero, copies copies, and an empty nam
   );
   expect(tensor(plan, 'bn.num_batches_tracked')).toMatchObject({ dtype: 'int64', initializer: 'zeros' });
   expect(tensor(plan, 'bn.weight')).toMatchObject({ dtype: 'bfloat16' });
-  expect(tensor(plan, 'weight')).toMatchObject({ shape: [5, 2], zero_row: 1 });
+  expect(tensor(plan, 'weight')).toMatchObject({ shape: [5, 2], zeroRow: 1 });
   expect(tensor(plan, 'enc.norm.weight')).toMatchObject({ shape: [4] });
   const [first, second] = ['enc.layers.0.linear1.weight', 'enc.layers.1.linear1.weight'];
-  expect(tensor(plan, second)).toMatchObject({ copy_of: first });
-  const resolved = new Map(resolve_plan(plan).map((each) => [each.name, each.stream]));
+  expect(tensor(plan, second)).toMatchObject({ copyOf: first });
+  const resolved = new Map(resolvePlan(plan).map((each) => [each.name, each.stream]));
   expect(resolved.get(second)).toBe(resolved.get(first));
 });
 
 test('an override makes a copy and a padded embedding tensors of their own', () => {
-  const plan = plan_of({
+  const plan = planOf({
     layers: { emb: { kind: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 0 } },
     overrides: { 'emb.*': { init: 'normal', std: 0.1, dtype: 'float64' } },
   });
@@ -98,7 +98,7 @@ test('an override makes a copy and a padded embedding tensors of their own', () 
 });
 
 /** A layer and two copies of it, and one weight of each. */
-const three_encoders = {
+const threeEncoders = {
   layers: {
     e: {
       kind: 'TransformerEncoder',
@@ -111,13 +111,13 @@ const three_encoders = {
 
 // As in PyTorch: torch.nn.init on one layer leaves the others as they were copied.
 test('what is left of copies stays as it was drawn when their original is initialized once more', () => {
-  const { layers, weights } = three_encoders;
+  const { layers, weights } = threeEncoders;
   const [first, second, third] = weights;
-  const before = plan_of({ layers });
-  const plan = plan_of({ layers, overrides: { [first]: { init: 'normal', std: 3 } } });
-  expect(tensor(plan, second)?.copy_of).toBeUndefined();
-  expect(tensor(plan, third)?.copy_of).toBe(second);
-  expect(tensor(plan, 'e.layers.2.linear1.bias')?.copy_of).toBe('e.layers.0.linear1.bias');
+  const before = planOf({ layers });
+  const plan = planOf({ layers, overrides: { [first]: { init: 'normal', std: 3 } } });
+  expect(tensor(plan, second)?.copyOf).toBeUndefined();
+  expect(tensor(plan, third)?.copyOf).toBe(second);
+  expect(tensor(plan, 'e.layers.2.linear1.bias')?.copyOf).toBe('e.layers.0.linear1.bias');
   const draws = before.draws?.map((draw) => (draw.tensor === first ? { ...draw, tensor: second } : draw));
   expect(plan.draws).toEqual([
     ...(draws ?? []),
@@ -126,11 +126,11 @@ test('what is left of copies stays as it was drawn when their original is initia
 });
 
 test('a copy in another dtype is none', () => {
-  const { layers, weights } = three_encoders;
+  const { layers, weights } = threeEncoders;
   const [first, second] = weights;
-  const with_float64 = (glob: string) => plan_of({ layers, overrides: { [glob]: { dtype: 'float64' } } });
-  const [copy, original, all] = [with_float64(second), with_float64(first), with_float64('*.linear1.weight')] as const;
-  const copies = (plan: Plan) => weights.map((name) => tensor(plan, name)?.copy_of);
+  const withFloat64 = (glob: string) => planOf({ layers, overrides: { [glob]: { dtype: 'float64' } } });
+  const [copy, original, all] = [withFloat64(second), withFloat64(first), withFloat64('*.linear1.weight')] as const;
+  const copies = (plan: Plan) => weights.map((name) => tensor(plan, name)?.copyOf);
   expect(copies(copy)).toEqual([undefined, undefined, first]);
   expect(copy.draws?.at(-1)?.tensor).toBe(second);
   expect(copies(original)).toEqual([undefined, undefined, second]);
@@ -138,25 +138,25 @@ test('a copy in another dtype is none', () => {
   expect(copies(all)).toEqual([undefined, first, first]);
   for (const plan of [copy, original, all]) {
     const drawn = new Set(plan.draws?.map((draw) => draw.tensor));
-    for (const name of [first, second]) expect(drawn.has(tensor(plan, name)?.copy_of ?? name)).toBe(true);
+    for (const name of [first, second]) expect(drawn.has(tensor(plan, name)?.copyOf ?? name)).toBe(true);
   }
 });
 
 test('a rule initializes once more, also where it says what was there', () => {
   const layers = { emb: { kind: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 0 } };
   for (const right of ['normal', { init: 'normal' }]) {
-    const plan = plan_of({ layers, overrides: { 'emb.weight': right } });
-    expect(tensor(plan, 'emb.weight')?.zero_row).toBeUndefined();
+    const plan = planOf({ layers, overrides: { 'emb.weight': right } });
+    expect(tensor(plan, 'emb.weight')?.zeroRow).toBeUndefined();
     expect(plan.draws).toHaveLength(2);
   }
 });
 
 test('a glob leaves counters what they are, a name in full does not', () => {
   const layers = { bn: { kind: 'BatchNorm1d', num_features: 3 } };
-  const dtype_with = (glob: string) =>
-    tensor(plan_of({ layers, overrides: { [glob]: { dtype: 'float64' } } }), 'bn.num_batches_tracked')?.dtype;
-  expect(dtype_with('*')).toBe('int64');
-  expect(dtype_with('bn.num_batches_tracked')).toBe('float64');
+  const dtypeWith = (glob: string) =>
+    tensor(planOf({ layers, overrides: { [glob]: { dtype: 'float64' } } }), 'bn.num_batches_tracked')?.dtype;
+  expect(dtypeWith('*')).toBe('int64');
+  expect(dtypeWith('bn.num_batches_tracked')).toBe('float64');
 });
 
 const linear = { kind: 'Linear', in_features: 2, out_features: 2 };
@@ -189,7 +189,7 @@ test.each<[unknown, string]>([
     'layers["x"].encoder_layer.dtype: unknown key',
   ],
 ])('the layer %j is refused', (layer, message) => {
-  const plan = () => plan_of({ layers: { x: layer } });
+  const plan = () => planOf({ layers: { x: layer } });
   expect(plan).toThrow(InputError);
   expect(plan).toThrow(message);
 });
@@ -197,13 +197,13 @@ test.each<[unknown, string]>([
 test('layers within layers have an end', () => {
   let inner: unknown = { kind: 'TransformerEncoderLayer', d_model: 2, nhead: 1 };
   for (let depth = 0; depth < 100; depth++) inner = { kind: 'TransformerEncoder', num_layers: 1, encoder_layer: inner };
-  expect(() => plan_of({ layers: { x: inner } })).toThrow(/layers\["x"\]/);
+  expect(() => planOf({ layers: { x: inner } })).toThrow(/layers\["x"\]/);
 });
 
 // ---- models and overrides ----
 
 test('overrides change initializers and dtypes of a model, the last one first', () => {
-  const plan = on_model({
+  const plan = onModel({
     overrides: {
       '*.attn.c_proj.weight': { init: 'orthogonal', gain: 0.5 },
       '*.1.attn.*': 'zeros',
@@ -229,7 +229,7 @@ test('overrides change initializers and dtypes of a model, the last one first', 
 
 test("the reference's draws come first, then those of what was changed", () => {
   const before = model();
-  const plan = on_model({
+  const plan = onModel({
     overrides: { '*.wpe.weight': 'normal', '*.wte.weight': 'zeros' },
     tensors: { own: { shape: [2], init: 'uniform' } },
   });
@@ -239,7 +239,7 @@ test("the reference's draws come first, then those of what was changed", () => {
 });
 
 test('rules that find nothing, and those that come too late, are worth a warning', () => {
-  const { warnings } = on_model({
+  const { warnings } = onModel({
     tensors: { own: { shape: [2], init: 'zeros' } },
     initializers: { '*.wte.*': 'ones', 'x*': 'ones', own: 'ones' },
     overrides: { '*.wtee.*': 'ones' },
@@ -253,15 +253,15 @@ test('rules that find nothing, and those that come too late, are worth a warning
 
 test('what can only be zeros needs no initializer, and globs leave it alone', () => {
   const integers = { tensors: { step: { shape: [], dtype: 'int64' }, w: [2, 2] } };
-  const plan = plan_of({
+  const plan = planOf({
     ...integers,
     initializers: { '*': 'normal' },
     overrides: { '*': 'ones', s: { dtype: 'int32' } },
   });
   expect(plan.tensors.map(({ initializer }) => initializer)).toEqual(['zeros', { init: 'ones' }]);
-  expect(resolve_plan(plan).map(({ bytes }) => bytes)).toEqual([8, 16]);
-  const exact = plan_of({ ...integers, initializers: { '*': 'normal' }, overrides: { step: 'ones' } });
-  expect(() => resolve_plan(exact)).toThrow(
+  expect(resolvePlan(plan).map(({ bytes }) => bytes)).toEqual([8, 16]);
+  const exact = planOf({ ...integers, initializers: { '*': 'normal' }, overrides: { step: 'ones' } });
+  expect(() => resolvePlan(exact)).toThrow(
     'tensor "step": expected \'zeros\', which is all that nninit writes in int64',
   );
 });
@@ -287,6 +287,6 @@ test.each<[object, string]>([
   ],
   [{ tensors: {}, layers: [] }, 'r.json: layers: expected an object from names to layers, but received []'],
 ])('%j is refused', (recipe, message) => {
-  expect(() => plan_of(recipe)).toThrow(InputError);
-  expect(() => plan_of(recipe)).toThrow(message);
+  expect(() => planOf(recipe)).toThrow(InputError);
+  expect(() => planOf(recipe)).toThrow(message);
 });

@@ -2,23 +2,23 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Dtype } from '../../../lib/core/dtype.js';
 import { InputError } from '../../../lib/core/errors.js';
-import { read_json } from '../../../lib/core/json.js';
-import { definition_of, names } from '../../../lib/init/initializers.js';
-import { resolve_plan } from '../../../lib/plan/plan.js';
-import { plan_of_recipe, type RecipePlan } from '../../../lib/plan/recipe/recipe.js';
+import { readJson } from '../../../lib/core/json.js';
+import { definitionOf, names } from '../../../lib/init/initializers.js';
+import { resolvePlan } from '../../../lib/plan/plan.js';
+import { planOfRecipe, type RecipePlan } from '../../../lib/plan/recipe/recipe.js';
 
-function plan_of_text(text: string, dtype?: Dtype): RecipePlan {
-  return plan_of_recipe(read_json(Buffer.from(text), 'r.json'), dtype);
+function planOfText(text: string, dtype?: Dtype): RecipePlan {
+  return planOfRecipe(readJson(Buffer.from(text), 'r.json'), dtype);
 }
 
-const plan_of = (recipe: unknown, dtype?: Dtype): RecipePlan => plan_of_text(JSON.stringify(recipe), dtype);
+const planOf = (recipe: unknown, dtype?: Dtype): RecipePlan => planOfText(JSON.stringify(recipe), dtype);
 
-function initializer_of(rules: Record<string, unknown>, name = 'h.0/attn.weight') {
-  return plan_of({ tensors: { [name]: [2, 2] }, initializers: rules }).tensors[0]?.initializer;
+function initializerOf(rules: Record<string, unknown>, name = 'h.0/attn.weight') {
+  return planOf({ tensors: { [name]: [2, 2] }, initializers: rules }).tensors[0]?.initializer;
 }
 
 test('a tensor has the shape, the dtype and the initializer that the recipe gives it', () => {
-  const { tensors, warnings } = plan_of({
+  const { tensors, warnings } = planOf({
     dtype: 'float16',
     tensors: {
       a: [2, 3],
@@ -41,14 +41,14 @@ test('--dtype replaces the default, not what a tensor says of itself', () => {
     tensors: { a: [1], b: { shape: [1], dtype: 'float64' } },
     initializers: { '*': 'ones' },
   };
-  expect(plan_of(recipe, 'bfloat16').tensors.map(({ dtype }) => dtype)).toEqual(['bfloat16', 'float64']);
-  expect(plan_of({ ...recipe, dtype: undefined }).tensors[0]?.dtype).toBe('float32');
+  expect(planOf(recipe, 'bfloat16').tensors.map(({ dtype }) => dtype)).toEqual(['bfloat16', 'float64']);
+  expect(planOf({ ...recipe, dtype: undefined }).tensors[0]?.dtype).toBe('float32');
 });
 
 test('the last matching rule wins, and * crosses dots and slashes', () => {
-  expect(initializer_of({ '*': 'zeros', '*.weight': 'ones' })).toEqual({ init: 'ones' });
-  expect(initializer_of({ '*.weight': 'ones', '*': 'zeros' })).toEqual({ init: 'zeros' });
-  expect(initializer_of({ '*': 'zeros', 'h.*.weight': 'ones', '*.bias': 'normal' })).toEqual({ init: 'ones' });
+  expect(initializerOf({ '*': 'zeros', '*.weight': 'ones' })).toEqual({ init: 'ones' });
+  expect(initializerOf({ '*.weight': 'ones', '*': 'zeros' })).toEqual({ init: 'zeros' });
+  expect(initializerOf({ '*': 'zeros', 'h.*.weight': 'ones', '*.bias': 'normal' })).toEqual({ init: 'ones' });
 });
 
 test.each([
@@ -72,18 +72,18 @@ test.each([
   ['a\\*', 'ab', false],
 ])('the glob %j over the name %j: %j', (glob, name, expected) => {
   const rules = { '*': 'zeros', [glob]: 'ones' };
-  expect(initializer_of(rules, name)).toEqual({ init: expected ? 'ones' : 'zeros' });
+  expect(initializerOf(rules, name)).toEqual({ init: expected ? 'ones' : 'zeros' });
 });
 
 test('a rule that matches nothing is worth a warning', () => {
   const recipe = { tensors: { a: [1] }, initializers: { '*.wieght': 'ones', '*': 'zeros', a: 'ones' } };
-  expect(plan_of(recipe).warnings).toEqual(['r.json: initializers["*.wieght"] matches no tensor']);
+  expect(planOf(recipe).warnings).toEqual(['r.json: initializers["*.wieght"] matches no tensor']);
 });
 
 test('the order is that of the text, also for names that objects sort', () => {
   const text =
     '{"tensors": {"b": [1], "1": [1], "0": [1]}, "initializers": {"[01]": "ones", "0": "zeros", "*1": "normal"}}';
-  const { tensors } = plan_of_text(text.replace('"[01]"', '"*": "ones", "[01]"'));
+  const { tensors } = planOfText(text.replace('"[01]"', '"*": "ones", "[01]"'));
   expect(tensors.map(({ name, initializer }) => [name, initializer])).toEqual([
     ['b', { init: 'ones' }],
     ['1', { init: 'normal' }],
@@ -92,7 +92,7 @@ test('the order is that of the text, also for names that objects sort', () => {
 });
 
 test('__proto__ and constructor are names like others', () => {
-  const { tensors } = plan_of_text(
+  const { tensors } = planOfText(
     '{"tensors": {"__proto__": [1], "constructor": {"shape": [2]}}, "initializers": {"__proto__": "ones", "cons*": "zeros"}}',
   );
   expect(tensors).toMatchObject([
@@ -103,67 +103,67 @@ test('__proto__ and constructor are names like others', () => {
 
 test('every initializer of the table is known, with all its parameters', () => {
   for (const init of names) {
-    const parameters = definition_of(init).parameters.map((parameter) => {
+    const parameters = definitionOf(init).parameters.map((parameter) => {
       return [parameter.name, parameter.kind === 'enum' ? parameter.values[0] : 1] as const;
     });
     const given = { init, ...Object.fromEntries(parameters) };
-    expect(initializer_of({ '*': given })).toEqual(given);
-    expect(plan_of({ tensors: { w: { shape: [2, 2], ...given } } }).tensors[0]?.initializer).toEqual(given);
+    expect(initializerOf({ '*': given })).toEqual(given);
+    expect(planOf({ tensors: { w: { shape: [2, 2], ...given } } }).tensors[0]?.initializer).toEqual(given);
   }
 });
 
 const ok = { tensors: { 'h.0.weight': [2, 2] }, initializers: { '*': 'zeros' } };
-const with_tensor = (tensor: unknown) => ({ ...ok, tensors: { 'h.0.weight': tensor } });
-const with_rule = (initializer: unknown) => ({ ...ok, initializers: { '*.weight': initializer } });
+const withTensor = (tensor: unknown) => ({ ...ok, tensors: { 'h.0.weight': tensor } });
+const withRule = (initializer: unknown) => ({ ...ok, initializers: { '*.weight': initializer } });
 
 test.each<[unknown, string]>([
-  [with_tensor([768, -3]), 'tensors["h.0.weight"][1]: expected a whole number ≥ 0, but received -3'],
-  [with_tensor({ shape: [768, -3] }), 'tensors["h.0.weight"].shape[1]: expected a whole number ≥ 0, but received -3'],
-  [with_tensor([1.5]), 'tensors["h.0.weight"][0]: expected a whole number ≥ 0, but received 1.5'],
-  [with_tensor(['2']), `tensors["h.0.weight"][0]: expected a whole number ≥ 0, but received '2'`],
+  [withTensor([768, -3]), 'tensors["h.0.weight"][1]: expected a whole number ≥ 0, but received -3'],
+  [withTensor({ shape: [768, -3] }), 'tensors["h.0.weight"].shape[1]: expected a whole number ≥ 0, but received -3'],
+  [withTensor([1.5]), 'tensors["h.0.weight"][0]: expected a whole number ≥ 0, but received 1.5'],
+  [withTensor(['2']), `tensors["h.0.weight"][0]: expected a whole number ≥ 0, but received '2'`],
   [
-    with_tensor([2 ** 53]),
+    withTensor([2 ** 53]),
     'tensors["h.0.weight"][0]: expected a whole number ≥ 0 and < 2^53, but received 9007199254740992',
   ],
-  [with_tensor([null, -1]), 'tensors["h.0.weight"][0]: expected a whole number ≥ 0, but received null (and 1 more)'],
-  [with_tensor(7), 'tensors["h.0.weight"]: expected a shape, or an object with a shape, but received 7'],
-  [with_tensor({}), 'tensors["h.0.weight"].shape: expected a shape: an array of whole numbers ≥ 0, but it is missing'],
+  [withTensor([null, -1]), 'tensors["h.0.weight"][0]: expected a whole number ≥ 0, but received null (and 1 more)'],
+  [withTensor(7), 'tensors["h.0.weight"]: expected a shape, or an object with a shape, but received 7'],
+  [withTensor({}), 'tensors["h.0.weight"].shape: expected a shape: an array of whole numbers ≥ 0, but it is missing'],
   [
-    with_tensor({ shape: [1], dtype: 'float8' }),
+    withTensor({ shape: [1], dtype: 'float8' }),
     `tensors["h.0.weight"].dtype: expected one of 'float16', 'bfloat16', 'float32', 'float64', 'bool', 'float4_e2m1fn', `,
   ],
   [
-    with_tensor({ shape: [1], dtyp: 'x' }),
+    withTensor({ shape: [1], dtyp: 'x' }),
     `tensors["h.0.weight"].dtyp: unknown key, expected one of 'shape', 'dtype', 'init' (did you mean 'dtype'?)`,
   ],
   [
-    with_tensor({ shape: [1], init: 'normal', sdt: 1 }),
+    withTensor({ shape: [1], init: 'normal', sdt: 1 }),
     `tensors["h.0.weight"].sdt: unknown key, expected one of 'shape', 'dtype', 'init', 'mean', 'std' (did you mean 'std'?)`,
   ],
   [
-    with_tensor({ init: 'zeros' }),
+    withTensor({ init: 'zeros' }),
     'tensors["h.0.weight"].shape: expected a shape: an array of whole numbers ≥ 0, but it is missing',
   ],
   [
-    with_rule({ init: 'normal', std: -1 }),
+    withRule({ init: 'normal', std: -1 }),
     'initializers["*.weight"].std: expected a finite number ≥ 0, but received -1',
   ],
   [
-    with_rule({ init: 'normal', std: null }),
+    withRule({ init: 'normal', std: null }),
     'initializers["*.weight"].std: expected a finite number ≥ 0, but received null',
   ],
   [
-    with_rule({ init: 'dirac', groups: 0 }),
+    withRule({ init: 'dirac', groups: 0 }),
     'initializers["*.weight"].groups: expected a whole number ≥ 1, but received 0',
   ],
   [
-    with_rule({ init: 'kaiming_normal', mode: 'fan_avg' }),
+    withRule({ init: 'kaiming_normal', mode: 'fan_avg' }),
     `initializers["*.weight"].mode: expected one of 'fan_in', 'fan_out', but received 'fan_avg'`,
   ],
-  [with_rule('constant'), 'initializers["*.weight"].val: expected a finite number, but it is missing'],
-  [with_rule({ std: 1 }), 'initializers["*.weight"].init: expected one of '],
+  [withRule('constant'), 'initializers["*.weight"].val: expected a finite number, but it is missing'],
+  [withRule({ std: 1 }), 'initializers["*.weight"].init: expected one of '],
   [
-    with_rule(3),
+    withRule(3),
     'initializers["*.weight"]: expected an initializer: a name, or an object with the name in "init", but received 3',
   ],
   [
@@ -185,15 +185,15 @@ test.each<[unknown, string]>([
   ],
   [{ ...ok, initializers: { '*.bias': 'zeros' } }, 'tensors["h.0.weight"]: expected an initializer'],
 ])('%j is refused', (recipe, message) => {
-  expect(() => plan_of(recipe)).toThrow(InputError);
-  expect(() => plan_of(recipe)).toThrow(`r.json: ${message}`);
+  expect(() => planOf(recipe)).toThrow(InputError);
+  expect(() => planOf(recipe)).toThrow(`r.json: ${message}`);
 });
 
 test('a misspelt initializer is told the nearest one', () => {
-  expect(() => plan_of(with_rule('kaiming_norml'))).toThrow(
+  expect(() => planOf(withRule('kaiming_norml'))).toThrow(
     /expected one of .*received 'kaiming_norml' \(did you mean 'kaiming_normal'\?\)$/,
   );
-  expect(() => plan_of(with_tensor({ shape: [1], init: 'zeroes' }))).toThrow(
+  expect(() => planOf(withTensor({ shape: [1], init: 'zeroes' }))).toThrow(
     /\["h.0.weight"\]\.init: .*did you mean 'zeros'/,
   );
 });
@@ -206,19 +206,19 @@ test.each([
   ['{"tensors": // none\n {}}', 'r.json:1:13: expected JSON: invalid comment token'],
   ['', 'r.json:1:1: expected JSON: '],
 ])('%j is refused', (text, message) => {
-  expect(() => plan_of_text(text)).toThrow(InputError);
-  expect(() => plan_of_text(text)).toThrow(message);
+  expect(() => planOfText(text)).toThrow(InputError);
+  expect(() => planOfText(text)).toThrow(message);
 });
 
 test('bytes that are no UTF-8 and bottomless nesting are refused, a byte order mark is not', () => {
-  expect(() => read_json(Uint8Array.of(0x22, 0xff, 0x22), 'r.json')).toThrow(/no valid UTF-8/);
-  expect(() => read_json(Buffer.from('['.repeat(1e6) + ']'.repeat(1e6)), 'r.json')).toThrow(InputError);
-  expect(read_json(Buffer.from('\ufeff{}'), 'r.json').value).toEqual({});
+  expect(() => readJson(Uint8Array.of(0x22, 0xff, 0x22), 'r.json')).toThrow(/no valid UTF-8/);
+  expect(() => readJson(Buffer.from('['.repeat(1e6) + ']'.repeat(1e6)), 'r.json')).toThrow(InputError);
+  expect(readJson(Buffer.from('\ufeff{}'), 'r.json').value).toEqual({});
 });
 
 test.each(['mlp', 'convnet'])('the example %s is a plan', (name) => {
   const file = new URL(`../../../examples/recipes/${name}.json`, import.meta.url);
-  const { warnings, ...plan } = plan_of_recipe(read_json(readFileSync(file), name));
+  const { warnings, ...plan } = planOfRecipe(readJson(readFileSync(file), name));
   expect(warnings).toEqual([]);
-  expect(resolve_plan(plan).length).toBeGreaterThan(5);
+  expect(resolvePlan(plan).length).toBeGreaterThan(5);
 });

@@ -1,35 +1,35 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { read_json } from '../../../lib/core/json.js';
+import { readJson } from '../../../lib/core/json.js';
 import { names } from '../../../lib/init/initializers.js';
-import { layer_kinds } from '../../../lib/nn/layers/index.js';
-import { resolve_plan } from '../../../lib/plan/plan.js';
-import { preset_names } from '../../../lib/plan/presets/index.js';
-import { plan_of_recipe } from '../../../lib/plan/recipe/recipe.js';
-import { published_schema, recipe_json_schema } from '../../../lib/plan/recipe/schema.js';
-import { load_source } from '../../../lib/plan/source.js';
+import { layerKinds } from '../../../lib/nn/layers/index.js';
+import { resolvePlan } from '../../../lib/plan/plan.js';
+import { presetNames } from '../../../lib/plan/presets/index.js';
+import { planOfRecipe } from '../../../lib/plan/recipe/recipe.js';
+import { publishedSchema, recipeJsonSchema } from '../../../lib/plan/recipe/schema.js';
+import { loadSource } from '../../../lib/plan/source.js';
 
 const root = new URL('../../../', import.meta.url);
 const examples = readdirSync(new URL('examples/recipes', root)).filter((name) => name.endsWith('.json'));
 
 test('docs/recipe.schema.json is the schema of this version (`npx vitest run recipe_schema -u` writes it)', async () => {
-  await expect(`${JSON.stringify(recipe_json_schema(), null, 1)}\n`).toMatchFileSnapshot(
+  await expect(`${JSON.stringify(recipeJsonSchema(), null, 1)}\n`).toMatchFileSnapshot(
     '../../../docs/recipe.schema.json',
   );
 });
 
 test('editors are told every initializer, layer and preset', () => {
-  const text = JSON.stringify(recipe_json_schema());
-  for (const name of [...names, ...layer_kinds, ...preset_names]) expect(text).toContain(`"const":"${name}"`);
+  const text = JSON.stringify(recipeJsonSchema());
+  for (const name of [...names, ...layerKinds, ...presetNames]) expect(text).toContain(`"const":"${name}"`);
 });
 
 test.each(examples)('examples/recipes/%s is a plan, without warnings, and names the schema', async (name) => {
   const path = new URL(`examples/recipes/${name}`, root);
   const value = JSON.parse(readFileSync(path, 'utf8')) as { readonly $schema?: string };
   expect(value.$schema).toBe('../../../docs/recipe.schema.json');
-  expect(published_schema().safeParse(value).success).toBe(true);
-  const { tensors, warnings } = await load_source({ input: fileURLToPath(path) });
+  expect(publishedSchema().safeParse(value).success).toBe(true);
+  const { tensors, warnings } = await loadSource({ input: fileURLToPath(path) });
   expect(warnings).toEqual([]);
   expect(tensors.length).toBeGreaterThan(3);
 });
@@ -88,8 +88,8 @@ test.each<[unknown, boolean]>([
   [{ tensors, seed: 1 }, false],
   [[], false],
 ])('the schema for editors and nninit agree on %j', (recipe, good) => {
-  expect(published_schema().safeParse(recipe).success).toBe(good);
-  const plan = () => resolve_plan(plan_of_recipe(read_json(Buffer.from(JSON.stringify(recipe)), 'r.json')));
+  expect(publishedSchema().safeParse(recipe).success).toBe(good);
+  const plan = () => resolvePlan(planOfRecipe(readJson(Buffer.from(JSON.stringify(recipe)), 'r.json')));
   if (good) plan();
   else expect(plan).toThrow();
 });

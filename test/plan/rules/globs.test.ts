@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { expand_braces, matcher } from '../../../lib/plan/rules/globs.js';
+import { expandBraces, matcher } from '../../../lib/plan/rules/globs.js';
 
 test.each([
   ['plain.weight', ['plain.weight']],
@@ -15,7 +15,7 @@ test.each([
   ['a\\b', ['a\\b']],
   ['a\\\\{x,y}', ['a\\x', 'a\\y']],
 ])('%j stands for %j', (pattern, names) => {
-  expect(expand_braces(pattern)).toEqual(names);
+  expect(expandBraces(pattern)).toEqual(names);
 });
 
 test.each([
@@ -29,8 +29,8 @@ test.each([
   ['{0..9999999}', 'at most 1000000 names'],
   ['{0..9999}{0..9999}', 'at most 1000000 names, but these braces make 100000000'],
 ])('%j is refused', (pattern, message) => {
-  expect(() => expand_braces(pattern)).toThrow(RangeError);
-  expect(() => expand_braces(pattern)).toThrow(message);
+  expect(() => expandBraces(pattern)).toThrow(RangeError);
+  expect(() => expandBraces(pattern)).toThrow(message);
 });
 
 const escaped = (name: string) => name.replace(/[{},\\]/g, '\\$&');
@@ -38,7 +38,7 @@ const escaped = (name: string) => name.replace(/[{},\\]/g, '\\$&');
 test('every name can be written', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('a', '.', '{', '}', ',', '\\', '0', '層') }), (name) => {
-      expect(expand_braces(escaped(name))).toEqual([name]);
+      expect(expandBraces(escaped(name))).toEqual([name]);
     }),
   );
 });
@@ -50,14 +50,14 @@ test('lists multiply, the last one fastest, as nested loops do', () => {
     fc.property(list, list, word, (first, second, between) => {
       const braces = (words: string[]) => `{${words.map(escaped).join(',')}}`;
       const expected = first.flatMap((a) => second.map((b) => a + between + b));
-      expect(expand_braces(braces(first) + escaped(between) + braces(second))).toEqual(expected);
+      expect(expandBraces(braces(first) + escaped(between) + braces(second))).toEqual(expected);
     }),
   );
 });
 
 test('a glob with the same braces matches all names that they stand for', () => {
   const matches = matcher('h.{0..11}.{q,k}.*');
-  for (const name of expand_braces('h.{0..11}.{q,k}.weight')) expect(matches(name)).toBe(true);
+  for (const name of expandBraces('h.{0..11}.{q,k}.weight')) expect(matches(name)).toBe(true);
   expect(matches('h.12.q.weight')).toBe(false);
 });
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createPool, type Dtype, empty, Generator, init, set_num_threads, type Tensor } from '../../../lib/index.js';
-import { force_simd_target, get_num_threads, simd_targets } from '../../../lib/native/addon.js';
+import { forceSimdTarget, get_num_threads, simdTargets } from '../../../lib/native/addon.js';
 
 interface Recorded {
   readonly fn: keyof typeof init;
@@ -27,7 +27,7 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function bytes_of({ data }: Tensor): Uint8Array {
+function bytesOf({ data }: Tensor): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
@@ -40,22 +40,22 @@ function call(recorded: Recorded, generator: Generator, threads?: number): Tenso
 }
 
 const cases = ['fills', 'more_fills'].flatMap((name) => read<{ readonly cases: readonly Case[] }>(name).cases);
-const size_of = ({ calls }: Case): number => Math.max(...calls.map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
-const seed_of = ({ seed, seedText }: Case): bigint => BigInt(seedText ?? seed ?? 0);
+const sizeOf = ({ calls }: Case): number => Math.max(...calls.map(({ shape }) => shape.reduce((a, b) => a * b, 1)));
+const seedOf = ({ seed, seedText }: Case): bigint => BigInt(seedText ?? seed ?? 0);
 
-const initial_threads = get_num_threads();
+const initialThreads = get_num_threads();
 afterEach(() => {
-  force_simd_target(null);
-  set_num_threads(initial_threads);
+  forceSimdTarget(null);
+  set_num_threads(initialThreads);
 });
 
 function check(recorded: Case, threads?: number): string[] {
-  const generator = new Generator({ engine: 'torch', seed: seed_of(recorded) });
+  const generator = new Generator({ engine: 'torch', seed: seedOf(recorded) });
   const wrong: string[] = [];
   recorded.calls.forEach((each, i) => {
     const made = call(each, generator, threads);
-    if (sha256(bytes_of(made)) !== recorded.results[i]?.sha256)
-      wrong.push(`${seed_of(recorded)} ${JSON.stringify(each)}`);
+    if (sha256(bytesOf(made)) !== recorded.results[i]?.sha256)
+      wrong.push(`${seedOf(recorded)} ${JSON.stringify(each)}`);
   });
   if (sha256(generator.get_state()) !== recorded.state_sha256) wrong.push(`${JSON.stringify(recorded.calls)}: state`);
   return wrong;
@@ -66,12 +66,12 @@ describe('the engine torch', () => {
     expect(cases.flatMap((each) => check(each))).toEqual([]);
   });
 
-  test.each(simd_targets())(
+  test.each(simdTargets())(
     'does so on %s, on 1 and 3 threads',
     (target) => {
-      force_simd_target(target);
+      forceSimdTarget(target);
       for (const threads of [1, 3]) {
-        const small = cases.filter((each) => size_of(each) <= 1_100_000);
+        const small = cases.filter((each) => sizeOf(each) <= 1_100_000);
         expect(small.flatMap((each) => check(each, threads))).toEqual([]);
       }
     },
@@ -161,7 +161,7 @@ describe('on a pool', () => {
       }
       expect(() => init.normal_(empty([3]), { generator: there })).toThrow(/await its promise first/);
       const made = await Promise.all(promises);
-      expect(made.map((each) => sha256(bytes_of(each)))).toEqual(expected.map((each) => sha256(bytes_of(each))));
+      expect(made.map((each) => sha256(bytesOf(each)))).toEqual(expected.map((each) => sha256(bytesOf(each))));
       expect(there.get_state()).toEqual(here.get_state());
     }
   });
@@ -191,7 +191,7 @@ describe('on a pool', () => {
       init.orthogonal_(empty([70, 300]), { generator: here }),
       init.xavier_uniform_(empty([70, 300]), { generator: here }),
     ];
-    expect(tensors.map((each) => sha256(bytes_of(each)))).toEqual(expected.map((each) => sha256(bytes_of(each))));
+    expect(tensors.map((each) => sha256(bytesOf(each)))).toEqual(expected.map((each) => sha256(bytesOf(each))));
     expect(there.get_state()).toEqual(here.get_state());
   });
 });

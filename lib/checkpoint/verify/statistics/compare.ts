@@ -1,16 +1,16 @@
-import { type Dtype, dtypes, view_of } from '../../../core/dtype.js';
+import { type Dtype, dtypes, viewOf } from '../../../core/dtype.js';
 import type { OrthogonalFill } from '../../../core/fill.js';
-import { is_fillable } from '../../../core/stored-dtype.js';
+import { isFillable } from '../../../core/stored-dtype.js';
 import type { Checkpoint } from '../../../formats/reader.js';
 import { widen } from '../../../native/addon.js';
-import { philox_keys } from '../../../plan/keys.js';
+import { philoxKeys } from '../../../plan/keys.js';
 import type { ResolvedTensor } from '../../../plan/plan.js';
 import { type Piece, pieces } from '../../read/read.js';
-import { zero_row_range } from '../../virtual/zero-row.js';
+import { zeroRowRange } from '../../virtual/zero-row.js';
 import { type Difference, match, type Pair } from '../match.js';
 import { Comparison, type VerifyOptions } from '../verify.js';
-import { distribution_of } from './expected.js';
-import { two_sided_z } from './math.js';
+import { distributionOf } from './expected.js';
+import { twoSidedZ } from './math.js';
 import { Accumulator, type Score, type Statistics } from './measure.js';
 
 /** A tensor's elements beside what the plan expects of them. */
@@ -38,7 +38,7 @@ export interface Measurement {
 }
 
 /** The probability that a checkpoint is called inconsistent by chance, all of its tensors and tests together. */
-const false_alarm = 1e-6;
+const falseAlarm = 1e-6;
 
 /**
  * Compares the elements of a checkpoint's tensors with the distributions that its plan expects, without knowing the seed: mean, standard
@@ -48,22 +48,22 @@ const false_alarm = 1e-6;
  *
  * @throws InputError (ERR_NNINIT_READ) where a file cannot be read; InterruptedError after `signal`
  */
-export async function measure_checkpoint(
+export async function measureCheckpoint(
   checkpoint: Checkpoint,
   tensors: readonly ResolvedTensor[],
   options: VerifyOptions = {},
 ): Promise<Measurement> {
   const { pairs, differences } = match(checkpoint, tensors);
-  const gauges = new Map(pairs.map((pair) => [pair, gauge_for(pair, options.threads ?? 0)]));
+  const gauges = new Map(pairs.map((pair) => [pair, gaugeFor(pair, options.threads ?? 0)]));
   let bytes = 0;
   for await (const piece of pieces(pairs, options)) {
     gauges.get(piece.pair)?.add(piece);
     bytes += piece.bytes.length;
-    options.on_progress?.(bytes);
+    options.onProgress?.(bytes);
   }
   const results = Array.from(gauges, ([pair, gauge]) => [pair, gauge.result()] as const);
   const comparisons = results.reduce((sum, [, result]) => sum + result.comparisons, 0);
-  const limit = two_sided_z(false_alarm / Math.max(1, comparisons));
+  const limit = twoSidedZ(falseAlarm / Math.max(1, comparisons));
   const measured = results.map(([{ planned }, { expected, statistics, scores }]): Measured => {
     const { name: tensor, dtype, shape } = planned;
     const worst = scores.reduce<Score | undefined>(
@@ -96,17 +96,17 @@ interface Gauge {
   result(): Result;
 }
 
-function gauge_for(pair: Pair, threads: number): Gauge {
+function gaugeFor(pair: Pair, threads: number): Gauge {
   const { dtype, fill } = pair.planned;
-  if (is_fillable(dtype)) {
-    if (fill.kind === 'orthogonal') return norm_gauge(pair.planned, fill, dtype);
-    const distribution = distribution_of(fill, dtype);
+  if (isFillable(dtype)) {
+    if (fill.kind === 'orthogonal') return normGauge(pair.planned, fill, dtype);
+    const distribution = distributionOf(fill, dtype);
     if (distribution !== undefined) {
       const accumulator = new Accumulator(distribution);
       let zero = true; // the row that is to be zero
       return {
         add: (piece) => {
-          for (const { values, drawn } of values_of(piece, dtype)) {
+          for (const { values, drawn } of valuesOf(piece, dtype)) {
             if (drawn) accumulator.add(values);
             else zero &&= values.every((value) => value === 0);
           }
@@ -119,12 +119,12 @@ function gauge_for(pair: Pair, threads: number): Gauge {
       };
     }
   }
-  return exact_gauge(pair, threads);
+  return exactGauge(pair, threads);
 }
 
 /** What has no randomness is compared element for element. */
-function exact_gauge(pair: Pair, threads: number): Gauge {
-  const comparison = new Comparison(philox_keys(0n), threads);
+function exactGauge(pair: Pair, threads: number): Gauge {
+  const comparison = new Comparison(philoxKeys(0n), threads);
   const { fill } = pair.planned;
   return {
     add: ({ begin, bytes }) => comparison.compare(pair, begin, bytes),
@@ -138,15 +138,15 @@ function exact_gauge(pair: Pair, threads: number): Gauge {
 }
 
 /** The sum of squares of an orthogonal matrix is gain² for each row or column, whichever are fewer. */
-function norm_gauge({ slice }: ResolvedTensor, fill: OrthogonalFill, dtype: Dtype): Gauge {
+function normGauge({ slice }: ResolvedTensor, fill: OrthogonalFill, dtype: Dtype): Gauge {
   const { rows, cols, gain, stride } = fill;
   const expected = (gain * gain) / (Math.max(rows, cols) * stride);
   // A part of a matrix has about its share; the whole has it but for rounding.
-  const distribution = distribution_of({ kind: 'normal', mean: 0, std: Math.sqrt(expected) }, dtype);
+  const distribution = distributionOf({ kind: 'normal', mean: 0, std: Math.sqrt(expected) }, dtype);
   const accumulator = distribution && new Accumulator(distribution);
   return {
     add: (piece) => {
-      for (const { values } of values_of(piece, dtype)) accumulator?.add(values);
+      for (const { values } of valuesOf(piece, dtype)) accumulator?.add(values);
     },
     result: () => {
       const text = `orthogonal, gain ${Number(gain.toPrecision(4))}`;
@@ -155,8 +155,8 @@ function norm_gauge({ slice }: ResolvedTensor, fill: OrthogonalFill, dtype: Dtyp
       const { count, mean, std, nan, infinite } = statistics;
       const square = mean * mean + (std * std * Math.max(0, count - 1)) / count;
       const tolerance = dtypes[dtype].bytes === 2 ? 0.02 : 1e-3;
-      const by_chance = slice === undefined ? 0 : 8 * Math.sqrt((2 * stride) / count);
-      const off = Math.abs(square / expected - 1) > tolerance + by_chance || nan + infinite > 0;
+      const byChance = slice === undefined ? 0 : 8 * Math.sqrt((2 * stride) / count);
+      const off = Math.abs(square / expected - 1) > tolerance + byChance || nan + infinite > 0;
       const scores: Score[] = [{ test: 'norm', z: off ? Number.POSITIVE_INFINITY : 0 }];
       return { expected: text, statistics, scores, comparisons: 0 };
     },
@@ -173,7 +173,7 @@ interface Values {
 }
 
 /** A piece's elements as numbers. Valid until the next piece is asked for. */
-function* values_of({ pair, begin, bytes }: Piece, dtype: Dtype): Generator<Values, void, undefined> {
+function* valuesOf({ pair, begin, bytes }: Piece, dtype: Dtype): Generator<Values, void, undefined> {
   const size = dtypes[dtype].bytes;
   let source = bytes;
   if (bytes.byteOffset % size !== 0) {
@@ -182,14 +182,14 @@ function* values_of({ pair, begin, bytes }: Piece, dtype: Dtype): Generator<Valu
     source.set(bytes);
   }
   const count = bytes.length / size;
-  let values = view_of(dtype, source.buffer, source.byteOffset, count);
+  let values = viewOf(dtype, source.buffer, source.byteOffset, count);
   if (values instanceof Uint16Array) {
     if (wide.length < count) wide = new Float32Array(count);
     const out = wide.subarray(0, count);
     widen(values, dtype as 'float16' | 'bfloat16', out);
     values = out;
   }
-  const [from, to] = zero_row_range(pair.planned).map((at) => Math.min(count, Math.max(0, at - begin))) as [
+  const [from, to] = zeroRowRange(pair.planned).map((at) => Math.min(count, Math.max(0, at - begin))) as [
     number,
     number,
   ];

@@ -1,6 +1,6 @@
-import { type Dtype, dtypes, round_up } from '../../../core/dtype.js';
+import { type Dtype, dtypes, roundUp } from '../../../core/dtype.js';
 import type { Fill } from '../../../core/fill.js';
-import { normal_cdf, normal_quantile } from './math.js';
+import { normalCdf, normalQuantile } from './math.js';
 
 /** The distribution that a random fill's elements have, each by itself. */
 export interface Distribution {
@@ -29,7 +29,7 @@ export interface Distribution {
 /**
  * The distribution of a fill's elements; undefined for constants, diagonals and orthogonal matrices, which are no samples of one.
  */
-export function distribution_of(fill: Fill, dtype: Dtype): Distribution | undefined {
+export function distributionOf(fill: Fill, dtype: Dtype): Distribution | undefined {
   const slack = dtypes[dtype].bytes === 2 ? 2 ** -dtypes[dtype].precision : 0;
   switch (fill.kind) {
     case 'uniform':
@@ -56,8 +56,8 @@ function normal(mean: number, std: number, zeros: boolean): Distribution {
     mean,
     std,
     fourth: 3 * std ** 4,
-    cdf: (x) => normal_cdf((x - mean) / std),
-    quantile: (p) => mean + std * normal_quantile(p),
+    cdf: (x) => normalCdf((x - mean) / std),
+    quantile: (p) => mean + std * normalQuantile(p),
     low: Number.NEGATIVE_INFINITY,
     high: Number.POSITIVE_INFINITY,
     slack: 0,
@@ -75,8 +75,8 @@ function uniform(a: number, b: number, dtype: Dtype, slack: number): Distributio
     cdf: (x) => Math.min(1, Math.max(0, (x - a) / width)),
     quantile: (p) => a + p * width,
     // Rounded outwards: others round to nearest, b included.
-    low: -round_up(-a, dtype),
-    high: round_up(b, dtype),
+    low: -roundUp(-a, dtype),
+    high: roundUp(b, dtype),
     slack,
     zeros: false,
   };
@@ -87,10 +87,10 @@ function truncated(mean: number, std: number, a: number, b: number, dtype: Dtype
   // In the upper tail by symmetry: differences of Φ near 1 would lose their digits.
   const sign = alpha + beta > 0 ? -1 : 1;
   const [low, high] = sign < 0 ? [-beta, -alpha] : [alpha, beta];
-  const [first, last] = [normal_cdf(low), normal_cdf(high)];
+  const [first, last] = [normalCdf(low), normalCdf(high)];
   const mass = last - first;
-  const below = (z: number): number => (normal_cdf(Math.min(high, Math.max(low, z))) - first) / mass;
-  const quantile = (p: number): number => Math.min(high, Math.max(low, normal_quantile(first + p * mass)));
+  const below = (z: number): number => (normalCdf(Math.min(high, Math.max(low, z))) - first) / mass;
+  const quantile = (p: number): number => Math.min(high, Math.max(low, normalQuantile(first + p * mass)));
   const [m, variance, fourth] = moments(below, low, high);
   return {
     text: `N(${short(mean)}, ${short(std)}²) in [${short(a)}, ${short(b)}]`,
@@ -99,8 +99,8 @@ function truncated(mean: number, std: number, a: number, b: number, dtype: Dtype
     fourth: std ** 4 * fourth,
     cdf: (x) => (sign > 0 ? below((x - mean) / std) : 1 - below((mean - x) / std)),
     quantile: (p) => mean + sign * std * quantile(sign > 0 ? p : 1 - p),
-    low: -round_up(-a, dtype),
-    high: round_up(b, dtype),
+    low: -roundUp(-a, dtype),
+    high: roundUp(b, dtype),
     slack,
     zeros: false,
   };

@@ -1,11 +1,11 @@
 /** Φ(x), the normal distribution function, to a relative error of 1e-12 in both tails. */
-export function normal_cdf(x: number): number {
-  if (x > 0) return 1 - upper_tail(x);
-  return upper_tail(-x);
+export function normalCdf(x: number): number {
+  if (x > 0) return 1 - upperTail(x);
+  return upperTail(-x);
 }
 
 /** 1 - Φ(x) for x ≥ 0: the series of erf near zero, Lentz's continued fraction of erfc beyond (Abramowitz & Stegun 26.2.10, 26.2.14). */
-function upper_tail(x: number): number {
+function upperTail(x: number): number {
   const density = Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
   if (x < 3) {
     let term = x;
@@ -23,20 +23,20 @@ function upper_tail(x: number): number {
 }
 
 /** x with Φ(x) = p, for 0 < p < 1: bisection on Φ, which its users call a few hundred times. */
-export function normal_quantile(p: number): number {
+export function normalQuantile(p: number): number {
   // The tails are told apart by 1 - p, which is exact for p ≥ ½.
-  if (p > 0.5) return -normal_quantile(1 - p);
+  if (p > 0.5) return -normalQuantile(1 - p);
   let low = -40;
   let high = 0;
   for (let i = 0; i < 80; i++) {
     const middle = (low + high) / 2;
-    if (normal_cdf(middle) < p) low = middle;
+    if (normalCdf(middle) < p) low = middle;
     else high = middle;
   }
   return (low + high) / 2;
 }
 
 /** |z| that a normal variable exceeds with probability p, both tails together. */
-export function two_sided_z(p: number): number {
-  return p >= 1 ? 0 : -normal_quantile(Math.max(p, 1e-300) / 2);
+export function twoSidedZ(p: number): number {
+  return p >= 1 ? 0 : -normalQuantile(Math.max(p, 1e-300) / 2);
 }

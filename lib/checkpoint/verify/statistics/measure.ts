@@ -1,6 +1,6 @@
-import { type Dtype, round_up } from '../../../core/dtype.js';
+import { type Dtype, roundUp } from '../../../core/dtype.js';
 import type { Distribution } from './expected.js';
-import { normal_cdf, two_sided_z } from './math.js';
+import { normalCdf, twoSidedZ } from './math.js';
 
 /** What a tensor's elements are like. */
 export interface Statistics {
@@ -28,7 +28,7 @@ const bins = 64;
 const block = 2 ** 14;
 
 /** Fewer expected elements on either side of an edge say nothing of the shape. */
-const least_expected = 25;
+const leastExpected = 25;
 
 /**
  * Reads elements as they come, and keeps what is needed to compare them with a distribution: moments, extremes, and counts in
@@ -58,20 +58,20 @@ export class Accumulator {
   add(values: Float32Array | Float64Array): void {
     for (let begin = 0; begin < values.length; begin += block) {
       const part = values.subarray(begin, begin + block);
-      if (!this.#expected.zeros && this.#add_pairs(part)) continue;
-      for (const x of part) this.#add_one(x);
+      if (!this.#expected.zeros && this.#addPairs(part)) continue;
+      for (const x of part) this.#addOne(x);
     }
   }
 
   /** Adds elements two at a time, which is twice as quick. Does nothing and returns false if one of them is not finite. */
-  #add_pairs(values: Float32Array | Float64Array): boolean {
+  #addPairs(values: Float32Array | Float64Array): boolean {
     const { mean } = this.#expected;
     const [low, scale] = [this.#low, this.#scale];
     const even = values.length - (values.length % 2);
     let sum = 0;
     let sum2 = 0;
-    let other_sum = 0;
-    let other_sum2 = 0;
+    let otherSum = 0;
+    let otherSum2 = 0;
     let min = this.#min;
     let max = this.#max;
     const counts = new Uint32Array(2 * bins);
@@ -79,9 +79,9 @@ export class Accumulator {
       const x = values[i] as number;
       const y = values[i + 1] as number;
       sum += x - mean;
-      other_sum += y - mean;
+      otherSum += y - mean;
       sum2 += (x - mean) * (x - mean);
-      other_sum2 += (y - mean) * (y - mean);
+      otherSum2 += (y - mean) * (y - mean);
       if (x < min) min = x;
       if (x > max) max = x;
       if (y < min) min = y;
@@ -94,18 +94,18 @@ export class Accumulator {
       counts[bin] = (counts[bin] as number) + 1;
       counts[other] = (counts[other] as number) + 1;
     }
-    if (!Number.isFinite(sum2 + other_sum2)) return false;
-    this.#sum += sum + other_sum;
-    this.#sum2 += sum2 + other_sum2;
+    if (!Number.isFinite(sum2 + otherSum2)) return false;
+    this.#sum += sum + otherSum;
+    this.#sum2 += sum2 + otherSum2;
     this.#min = min;
     this.#max = max;
     this.#count += even;
     for (const [i, n] of counts.entries()) this.#counts[i % bins] = (this.#counts[i % bins] as number) + n;
-    if (even < values.length) this.#add_one(values[even] as number);
+    if (even < values.length) this.#addOne(values[even] as number);
     return true;
   }
 
-  #add_one(x: number): void {
+  #addOne(x: number): void {
     if (Number.isNaN(x)) {
       this.#nan += 1;
     } else if (!Number.isFinite(x)) {
@@ -149,11 +149,11 @@ export class Accumulator {
     const beyond = (difference: number, allowed: number): number => Math.max(0, Math.abs(difference) - allowed);
     scores.push({ test: 'mean', z: (beyond(this.#sum / n, 2 * slack * std) / std) * Math.sqrt(n) });
     if (high === Number.POSITIVE_INFINITY) {
-      scores.push({ test: 'std', z: Math.abs(chi_square_z(this.#sum2 / std ** 2, n)) });
+      scores.push({ test: 'std', z: Math.abs(chiSquareZ(this.#sum2 / std ** 2, n)) });
       const farthest = Math.max(mean - this.#min, this.#max - mean) / std;
       // -expm1(n·log1p(-p)): the probability that any of n elements lies as far out.
-      const p = 2 * normal_cdf(-farthest);
-      scores.push({ test: 'extremes', z: two_sided_z(-Math.expm1(n * Math.log1p(-p))) });
+      const p = 2 * normalCdf(-farthest);
+      scores.push({ test: 'extremes', z: twoSidedZ(-Math.expm1(n * Math.log1p(-p))) });
     } else if (n >= 20) {
       const spread = Math.sqrt((fourth - std ** 4) / n);
       scores.push({ test: 'std', z: beyond(this.#sum2 / n - std ** 2, 8 * slack * std ** 2) / spread });
@@ -173,7 +173,7 @@ export class Accumulator {
       below += this.#counts[k - 1] as number;
       const p = cdf(boundary(this.#low + (k - 1) / this.#scale, dtype));
       const n = this.#count;
-      if (n * Math.min(p, 1 - p) < least_expected) continue;
+      if (n * Math.min(p, 1 - p) < leastExpected) continue;
       edges += 1;
       const away = Math.max(0, Math.abs(below / n - p) - 2 * slack);
       z = Math.max(z, away * Math.sqrt(n / (p * (1 - p))));
@@ -184,13 +184,13 @@ export class Accumulator {
 
 /** The number from which on real numbers round to values ≥ x of a dtype: half way between its values around x. */
 function boundary(x: number, dtype: Dtype): number {
-  const above = round_up(x, dtype);
-  const below = -round_up(-x, dtype);
+  const above = roundUp(x, dtype);
+  const below = -roundUp(-x, dtype);
   return Number.isFinite(above) && Number.isFinite(below) ? (above + below) / 2 : x;
 }
 
 /** A χ² with n degrees of freedom as a normal variable (Wilson & Hilferty 1931). */
-function chi_square_z(x: number, n: number): number {
+function chiSquareZ(x: number, n: number): number {
   const spread = 2 / (9 * n);
   return (Math.cbrt(x / n) - 1 + spread) / Math.sqrt(spread);
 }

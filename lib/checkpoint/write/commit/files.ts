@@ -1,6 +1,6 @@
 import { type FileHandle, link, mkdir, open, readlink, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { error_code, WriteError } from '../../../core/errors.js';
+import { errorCode, WriteError } from '../../../core/errors.js';
 
 /** Runs a step of the work on files, and says which one failed on which path. */
 export async function step<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
@@ -61,7 +61,7 @@ export class PendingFile {
   }
 
   /** Waits until all that is written so far is on the disk. */
-  async sync_data(): Promise<void> {
+  async syncData(): Promise<void> {
     await step('sync', this.path, () => this.#opened().datasync());
   }
 
@@ -73,14 +73,12 @@ export class PendingFile {
 
   /** Gives the finished file its name, in place of one that may be there. */
   async publish(path = this.path): Promise<void> {
-    await rename_step(this.#temporary, path);
+    await renameStep(this.#temporary, path);
   }
 
   /** Gives the finished file its name only if no file has it: else the error's code is EEXIST. */
-  async publish_new(): Promise<void> {
-    await step('create', this.path, () =>
-      link(this.#temporary, this.path).catch((cause) => this.#without_links(cause)),
-    );
+  async publishNew(): Promise<void> {
+    await step('create', this.path, () => link(this.#temporary, this.path).catch((cause) => this.#withoutLinks(cause)));
     await rm(this.#temporary, { force: true }).catch(() => {});
   }
 
@@ -98,8 +96,8 @@ export class PendingFile {
   }
 
   /** On file systems without hard links (FAT, buckets) an empty file takes the name first: who is killed just then leaves that. */
-  async #without_links(cause: unknown): Promise<void> {
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(error_code(cause) ?? '')) throw cause;
+  async #withoutLinks(cause: unknown): Promise<void> {
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(errorCode(cause) ?? '')) throw cause;
     await (await open(this.path, 'wx', 0o666)).close();
     try {
       await rename(this.#temporary, this.path);
@@ -116,63 +114,63 @@ export class PendingFile {
 }
 
 /** Makes a folder and those above it. Returns the ones that were not there, innermost first. */
-export async function make_folder(folder: string): Promise<string[]> {
+export async function makeFolder(folder: string): Promise<string[]> {
   // Not mkdir's `recursive`: where the system says ENOENT below a folder that exists (in /proc, say) it never returns.
   const missing: string[] = [];
   for (let at = resolve(folder); ; at = dirname(at)) {
-    const there = await step('look at', at, () => if_there(stat(at)));
+    const there = await step('look at', at, () => ifThere(stat(at)));
     if (there?.isDirectory()) break;
-    if (there !== undefined) throw no_folder(folder, `${at} is no folder (ENOTDIR)`, 'ENOTDIR');
-    const nowhere = await link_to_nowhere(at);
-    if (nowhere !== undefined) throw no_folder(folder, `${at} is ${nowhere}`, 'ENOENT');
+    if (there !== undefined) throw noFolder(folder, `${at} is no folder (ENOTDIR)`, 'ENOTDIR');
+    const nowhere = await linkToNowhere(at);
+    if (nowhere !== undefined) throw noFolder(folder, `${at} is ${nowhere}`, 'ENOENT');
     missing.push(at);
     if (at === dirname(at)) break;
   }
   const made: string[] = [];
   try {
     for (const at of missing.toReversed()) {
-      if (await step('create the folder', at, () => made_here(at))) made.unshift(at);
+      if (await step('create the folder', at, () => madeHere(at))) made.unshift(at);
     }
   } catch (cause) {
-    await remove_folders(made);
+    await removeFolders(made);
     throw cause;
   }
   return made;
 }
 
 /** For a path where the system finds nothing: what it is if it is a link. */
-export async function link_to_nowhere(path: string): Promise<string | undefined> {
+export async function linkToNowhere(path: string): Promise<string | undefined> {
   const target = await readlink(path).catch(() => undefined);
   return target === undefined ? undefined : `a link to ${target}, and there is nothing (ENOENT)`;
 }
 
-function no_folder(folder: string, why: string, code: string): WriteError {
+function noFolder(folder: string, why: string, code: string): WriteError {
   return new WriteError('create the folder', folder, Object.assign(new Error(why), { code }));
 }
 
 /** False if someone else was quicker. */
-async function made_here(folder: string): Promise<boolean> {
+async function madeHere(folder: string): Promise<boolean> {
   try {
     await mkdir(folder);
     return true;
   } catch (cause) {
-    if (error_code(cause) === 'EEXIST') return false;
+    if (errorCode(cause) === 'EEXIST') return false;
     throw cause;
   }
 }
 
 /** Undefined in place of the error that there is no such file. */
-export async function if_there<T>(work: Promise<T>): Promise<T | undefined> {
+export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (cause) {
-    if (error_code(cause) === 'ENOENT' || error_code(cause) === 'ENOTDIR') return undefined;
+    if (errorCode(cause) === 'ENOENT' || errorCode(cause) === 'ENOTDIR') return undefined;
     throw cause;
   }
 }
 
 /** Removes folders that are empty, innermost first. */
-export async function remove_folders(folders: readonly string[]): Promise<void> {
+export async function removeFolders(folders: readonly string[]): Promise<void> {
   for (const folder of folders) {
     try {
       await rmdir(folder);
@@ -183,7 +181,7 @@ export async function remove_folders(folders: readonly string[]): Promise<void> 
 }
 
 /** Removes files by name, as far as they are there. */
-export async function remove_names(folder: string, names: readonly string[]): Promise<void> {
+export async function removeNames(folder: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const path = join(folder, name);
     await step('remove', path, () => rm(path, { force: true }));
@@ -191,12 +189,12 @@ export async function remove_names(folder: string, names: readonly string[]): Pr
 }
 
 /** Gives a file another name, in place of one that may have it. */
-export async function rename_step(from: string, to: string): Promise<void> {
+export async function renameStep(from: string, to: string): Promise<void> {
   await step('rename a file to', to, () => rename(from, to));
 }
 
 /** Makes the names in a folder durable. Systems and file systems that cannot sync folders do without. */
-export async function sync_folder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
     try {
@@ -205,14 +203,14 @@ export async function sync_folder(folder: string): Promise<void> {
       await handle.close();
     }
   } catch (cause) {
-    if (!['EINVAL', 'EISDIR', 'EPERM', 'EACCES', 'ENOTSUP', 'ENOSYS'].includes(error_code(cause) ?? '')) {
+    if (!['EINVAL', 'EISDIR', 'EPERM', 'EACCES', 'ENOTSUP', 'ENOSYS'].includes(errorCode(cause) ?? '')) {
       throw new WriteError('sync the folder', folder, cause);
     }
   }
 }
 
 /** Refuses early what the disk has no room for. File systems that do not know their size are taken at their word later. */
-export async function check_space(folder: string, bytes: number): Promise<void> {
+export async function checkSpace(folder: string, bytes: number): Promise<void> {
   let free: number;
   try {
     const { blocks, bavail, bsize } = await statfs(folder);

@@ -2,25 +2,25 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { error_code, InputError } from '../../../core/errors.js';
-import { if_there, PendingFile, step } from './files.js';
-import { process_schema } from './process.js';
+import { errorCode, InputError } from '../../../core/errors.js';
+import { ifThere, PendingFile, step } from './files.js';
+import { processSchema } from './process.js';
 
 /** There while a checkpoint is unfinished. */
-export const journal_name = '.nninit-unfinished.json';
-const temporary_journal_name = `${journal_name}.tmp`;
+export const journalName = '.nninit-unfinished.json';
+const temporaryJournalName = `${journalName}.tmp`;
 
 /** The name of a file until it is complete: the digest keeps those of different checkpoints apart. */
-export const pending_name = (digest: string, name: string): string => `.nninit-${digest.slice(0, 12)}-${name}.tmp`;
+export const pendingName = (digest: string, name: string): string => `.nninit-${digest.slice(0, 12)}-${name}.tmp`;
 
 /** The name of a complete file until all others are complete too. */
-export const held_name = (digest: string, name: string): string => `.nninit-${digest.slice(0, 12)}-${name}.done`;
+export const heldName = (digest: string, name: string): string => `.nninit-${digest.slice(0, 12)}-${name}.done`;
 
 /** What a run that was killed may have left behind, besides its journal. */
-export const is_leftover = (name: string): boolean =>
-  (name.startsWith(`${journal_name}.`) && name.endsWith('.tmp')) || /^\.nninit-[0-9a-f]{12}-.+\.(tmp|done)$/.test(name);
+export const isLeftover = (name: string): boolean =>
+  (name.startsWith(`${journalName}.`) && name.endsWith('.tmp')) || /^\.nninit-[0-9a-f]{12}-.+\.(tmp|done)$/.test(name);
 
-const journal_schema = z.object({
+const journalSchema = z.object({
   /** The digest of the files that are being written. */
   digest: z.string(),
   /** Whether what was there before may be replaced. */
@@ -30,39 +30,39 @@ const journal_schema = z.object({
   /** Files of another checkpoint that are to be removed: once its manifest is gone nothing else tells them. */
   stale: z.array(z.string()).default([]),
   /** Who writes; null once they have given up in good order. */
-  process: process_schema.nullable(),
+  process: processSchema.nullable(),
   /** For files that are not complete: so many bytes of their tensors, without a gap, are on the disk. */
   progress: z.record(z.string(), z.int().nonnegative()),
 });
 
 /** What a run writes down so that a later one can go on. */
-export type Journal = z.infer<typeof journal_schema>;
+export type Journal = z.infer<typeof journalSchema>;
 
 /** The journal in a folder; 'broken' if it cannot be read as one, undefined if there is none. */
-export async function read_journal(folder: string): Promise<Journal | 'broken' | undefined> {
-  const path = join(folder, journal_name);
-  const text = await step('read', path, () => if_there(readFile(path, 'utf8')));
+export async function readJournal(folder: string): Promise<Journal | 'broken' | undefined> {
+  const path = join(folder, journalName);
+  const text = await step('read', path, () => ifThere(readFile(path, 'utf8')));
   if (text === undefined) return undefined;
   try {
-    return journal_schema.parse(JSON.parse(text));
+    return journalSchema.parse(JSON.parse(text));
   } catch {
     return 'broken';
   }
 }
 
 /** Writes a journal where there is none, in one step; of two that try at once, one is refused. */
-export async function create_journal(folder: string, journal: Journal): Promise<void> {
+export async function createJournal(folder: string, journal: Journal): Promise<void> {
   // A name of its own: another process may be at the same.
-  const temporary = join(folder, `${journal_name}.${randomUUID()}.tmp`);
-  const file = await PendingFile.create(join(folder, journal_name), temporary);
+  const temporary = join(folder, `${journalName}.${randomUUID()}.tmp`);
+  const file = await PendingFile.create(join(folder, journalName), temporary);
   try {
-    await write_journal(file, journal);
-    await file.publish_new();
+    await writeJournal(file, journal);
+    await file.publishNew();
   } catch (cause) {
     await file.discard();
     // The other one may have taken the temporary file for a leftover, and removed it.
-    const removed = error_code(cause) === 'ENOENT' && (await read_journal(folder)) !== undefined;
-    if (error_code(cause) !== 'EEXIST' && !removed) throw cause;
+    const removed = errorCode(cause) === 'ENOENT' && (await readJournal(folder)) !== undefined;
+    if (errorCode(cause) !== 'EEXIST' && !removed) throw cause;
     throw new InputError(`another process has just begun to write to ${folder}`, {
       path: folder,
       code: 'EBUSY',
@@ -72,11 +72,11 @@ export async function create_journal(folder: string, journal: Journal): Promise<
 }
 
 /** Replaces the journal in one step. */
-export async function update_journal(folder: string, journal: Journal): Promise<void> {
-  const temporary = join(folder, temporary_journal_name);
-  const file = await PendingFile.create(join(folder, journal_name), temporary, { replace: true });
+export async function updateJournal(folder: string, journal: Journal): Promise<void> {
+  const temporary = join(folder, temporaryJournalName);
+  const file = await PendingFile.create(join(folder, journalName), temporary, { replace: true });
   try {
-    await write_journal(file, journal);
+    await writeJournal(file, journal);
     await file.publish();
   } catch (cause) {
     await file.discard();
@@ -84,7 +84,7 @@ export async function update_journal(folder: string, journal: Journal): Promise<
   }
 }
 
-async function write_journal(file: PendingFile, journal: Journal): Promise<void> {
+async function writeJournal(file: PendingFile, journal: Journal): Promise<void> {
   await file.write(Buffer.from(`${JSON.stringify(journal)}\n`), 0);
   await file.finish();
 }

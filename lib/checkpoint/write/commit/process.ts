@@ -3,25 +3,25 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 
 /** A process, so that a later one can tell whether it still runs. */
-export const process_schema = z.strictObject({
+export const processSchema = z.strictObject({
   pid: z.int().positive(),
   host: z.string(),
   /** On Linux, the boot of the system and the tick in it at which the process started: numbers of processes are used again. */
   started: z.string().optional(),
 });
 
-export type ProcessId = z.infer<typeof process_schema>;
+export type ProcessId = z.infer<typeof processSchema>;
 
-export async function this_process(): Promise<ProcessId> {
+export async function thisProcess(): Promise<ProcessId> {
   const { pid } = process;
-  const started = await start_of(pid);
+  const started = await startOf(pid);
   return { pid, host: hostname(), ...(started === undefined ? {} : { started }) };
 }
 
 /** False where the process is known to be gone, or is on another machine. */
-export async function is_running({ pid, host, started }: ProcessId): Promise<boolean> {
+export async function isRunning({ pid, host, started }: ProcessId): Promise<boolean> {
   if (host !== hostname()) return false;
-  if (started !== undefined) return (await start_of(pid)) === started;
+  if (started !== undefined) return (await startOf(pid)) === started;
   try {
     process.kill(pid, 0);
     return true;
@@ -30,7 +30,7 @@ export async function is_running({ pid, host, started }: ProcessId): Promise<boo
   }
 }
 
-async function start_of(pid: number): Promise<string | undefined> {
+async function startOf(pid: number): Promise<string | undefined> {
   if (process.platform !== 'linux') return undefined;
   try {
     const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();

@@ -1,13 +1,13 @@
 import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { is_plain_object } from '../../../core/check.js';
+import { isPlainObject } from '../../../core/check.js';
 import { InputError } from '../../../core/errors.js';
-import { config_name, type Document, type FileSet, type OutputFile } from '../../../formats/output-file.js';
-import { manifest_name } from '../../../formats/raw/names.js';
-import { index_name, is_weights_name } from '../../../formats/safetensors/shards.js';
-import { if_there, step } from './files.js';
-import { held_name, is_leftover, type Journal, journal_name, pending_name, read_journal } from './journal.js';
-import { is_running } from './process.js';
+import { configName, type Document, type FileSet, type OutputFile } from '../../../formats/output-file.js';
+import { manifestName } from '../../../formats/raw/names.js';
+import { indexName, isWeightsName } from '../../../formats/safetensors/shards.js';
+import { ifThere, step } from './files.js';
+import { heldName, isLeftover, type Journal, journalName, pendingName, readJournal } from './journal.js';
+import { isRunning } from './process.js';
 
 /** What to do about what is there: refuse it, replace it, or go on with it. */
 export type Mode = 'new' | 'force' | 'resume';
@@ -24,7 +24,7 @@ export interface Survey {
   readonly index: boolean;
   readonly journal: Journal | undefined;
   /** Whether there is a journal that cannot be read. */
-  readonly broken_journal: boolean;
+  readonly brokenJournal: boolean;
   /** Whether something that is there will be replaced: then nothing gets its name before all is complete. */
   readonly replaces: boolean;
   /** Of runs that were killed: to be removed before anything is written. */
@@ -45,7 +45,7 @@ interface Found {
   readonly theirs: readonly string[];
   /** Whether the config is there, as it should be; and whether another one is. */
   readonly config: boolean;
-  readonly other_config: boolean;
+  readonly otherConfig: boolean;
 }
 
 /**
@@ -54,30 +54,30 @@ interface Found {
  * @throws InputError for what must not be replaced, an unfinished checkpoint of another plan, or a process that is still writing
  */
 export async function survey(folder: string, set: FileSet, mode: Mode): Promise<Survey> {
-  const names = (await step('look at', folder, () => if_there(readdir(folder)))) ?? [];
-  const journal = await read_journal(folder);
-  await refuse_running(folder, journal);
-  const leftovers = names.filter(is_leftover);
-  refuse_unfinished(folder, set, mode, journal, leftovers);
+  const names = (await step('look at', folder, () => ifThere(readdir(folder)))) ?? [];
+  const journal = await readJournal(folder);
+  await refuseRunning(folder, journal);
+  const leftovers = names.filter(isLeftover);
+  refuseUnfinished(folder, set, mode, journal, leftovers);
   const ours = new Set([...set.files.map(({ name }) => name), ...(set.index === undefined ? [] : [set.index.name])]);
-  const theirs = await others_of(folder, names, ours, readable(journal)?.stale ?? []);
-  await refuse_folders(
+  const theirs = await othersOf(folder, names, ours, readable(journal)?.stale ?? []);
+  await refuseFolders(
     folder,
-    [...ours, ...theirs, config_name].filter((name) => names.includes(name)),
+    [...ours, ...theirs, configName].filter((name) => names.includes(name)),
   );
-  const config = await is_document(folder, set.config);
-  const other_config = set.config !== undefined && names.includes(config_name) && !config;
-  const found = { folder, names, journal, leftovers, ours, theirs, config, other_config };
-  return mode === 'force' ? start_anew(found) : await go_on(found, set, mode);
+  const config = await isDocument(folder, set.config);
+  const otherConfig = set.config !== undefined && names.includes(configName) && !config;
+  const found = { folder, names, journal, leftovers, ours, theirs, config, otherConfig };
+  return mode === 'force' ? startAnew(found) : await goOn(found, set, mode);
 }
 
 const readable = (journal: Journal | 'broken' | undefined) => (journal === 'broken' ? undefined : journal);
 
-const present_of = ({ names, ours, theirs }: Found) => [...theirs, ...names.filter((name) => ours.has(name))];
+const presentOf = ({ names, ours, theirs }: Found) => [...theirs, ...names.filter((name) => ours.has(name))];
 
 /** Nothing that is there is used. */
-function start_anew(found: Found): Survey {
-  const { journal, leftovers, theirs, config, other_config } = found;
+function startAnew(found: Found): Survey {
+  const { journal, leftovers, theirs, config, otherConfig } = found;
   return {
     complete: new Set(),
     held: new Set(),
@@ -85,55 +85,55 @@ function start_anew(found: Found): Survey {
     config,
     index: false,
     journal: undefined,
-    broken_journal: journal !== undefined,
-    replaces: present_of(found).length > 0 || other_config,
+    brokenJournal: journal !== undefined,
+    replaces: presentOf(found).length > 0 || otherConfig,
     leftovers,
     stale: theirs,
   };
 }
 
 /** What is complete stays, what is begun is finished, and what is of anyone else is refused. */
-async function go_on(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise<Survey> {
-  const { folder, names, leftovers, ours, theirs, config, other_config } = found;
+async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise<Survey> {
+  const { folder, names, leftovers, ours, theirs, config, otherConfig } = found;
   const journal = readable(found.journal);
   const replaces = mode === 'resume' && journal?.replaces === true;
-  const present = present_of(found);
+  const present = presentOf(found);
   if (mode === 'new' && present.length > 0) throw exists(folder, present);
-  if (other_config && !replaces) {
-    const path = join(folder, config_name);
+  if (otherConfig && !replaces) {
+    const path = join(folder, configName);
     throw refusal(path, `${path} exists already and differs; --force replaces it`);
   }
   if (theirs.length > 0 && !replaces) throw exists(folder, theirs, 'of another layout');
-  const done = await progress_of(folder, set, names, journal);
-  const index = await is_document(folder, set.index);
-  const trusted = set.self_describing || journal !== undefined || index;
+  const done = await progressOf(folder, set, names, journal);
+  const index = await isDocument(folder, set.index);
+  const trusted = set.selfDescribing || journal !== undefined || index;
   const wrong = [...ours].filter(
     (name) => names.includes(name) && !(trusted && done.complete.has(name)) && name !== set.index?.name,
   );
   if (set.index !== undefined && names.includes(set.index.name) && !index) wrong.push(set.index.name);
   if (wrong.length > 0 && !replaces) throw exists(folder, wrong, 'from another plan, seed or version');
-  const used = [...done.held].map((name) => held_name(set.digest, name));
-  for (const name of done.partial.keys()) used.push(pending_name(set.digest, name));
+  const used = [...done.held].map((name) => heldName(set.digest, name));
+  for (const name of done.partial.keys()) used.push(pendingName(set.digest, name));
   return {
     ...done,
     config,
     index,
     journal,
-    broken_journal: found.journal === 'broken',
+    brokenJournal: found.journal === 'broken',
     replaces,
     leftovers: leftovers.filter((name) => !used.includes(name)),
     stale: theirs,
   };
 }
 
-function refuse_unfinished(
+function refuseUnfinished(
   folder: string,
   set: FileSet,
   mode: Mode,
   journal: Journal | 'broken' | undefined,
   leftovers: readonly string[],
 ): void {
-  const path = join(folder, journal_name);
+  const path = join(folder, journalName);
   if (mode === 'new' && (journal !== undefined || leftovers.length > 0)) {
     throw refusal(path, `${folder} holds an unfinished checkpoint: --resume finishes it, --force starts anew`);
   }
@@ -147,95 +147,93 @@ function refuse_unfinished(
   }
 }
 
-async function refuse_running(folder: string, journal: Journal | 'broken' | undefined): Promise<void> {
+async function refuseRunning(folder: string, journal: Journal | 'broken' | undefined): Promise<void> {
   if (journal === undefined || journal === 'broken' || journal.process === null) return;
-  if (!(await is_running(journal.process))) return;
+  if (!(await isRunning(journal.process))) return;
   throw new InputError(`process ${journal.process.pid} is writing to ${folder}`, { path: folder, code: 'EBUSY' });
 }
 
 /** Files of another checkpoint, whatever its format: two in one folder would be taken for one. What tells that all is there comes first. */
-async function others_of(
+async function othersOf(
   folder: string,
   names: readonly string[],
   ours: ReadonlySet<string>,
   known: readonly string[],
 ): Promise<string[]> {
-  const weights = names.filter((name) => is_weights_name(name) && name !== index_name);
-  const index = names.filter((name) => name === index_name);
-  const left = names.filter((name) => is_tensor_file(name) && known.includes(name));
-  const all = new Set([...index, ...(await files_of_manifest(folder, names)), ...left, ...weights]);
+  const weights = names.filter((name) => isWeightsName(name) && name !== indexName);
+  const index = names.filter((name) => name === indexName);
+  const left = names.filter((name) => isTensorFile(name) && known.includes(name));
+  const all = new Set([...index, ...(await filesOfManifest(folder, names)), ...left, ...weights]);
   return [...all].filter((name) => !ours.has(name));
 }
 
-const is_tensor_file = (name: string): boolean => /\.(npy|bin)$/.test(name);
+const isTensorFile = (name: string): boolean => /\.(npy|bin)$/.test(name);
 
 /** The manifest in a folder and what it lists, as far as it is there; nothing if it is someone else's. */
-async function files_of_manifest(folder: string, names: readonly string[]): Promise<string[]> {
-  if (!names.includes(manifest_name)) return [];
+async function filesOfManifest(folder: string, names: readonly string[]): Promise<string[]> {
+  if (!names.includes(manifestName)) return [];
   let listed: unknown;
   try {
-    listed = JSON.parse(await readFile(join(folder, manifest_name), 'utf8'));
+    listed = JSON.parse(await readFile(join(folder, manifestName), 'utf8'));
   } catch {
     return [];
   }
-  if (!is_plain_object(listed) || !is_plain_object(listed.tensors)) return [];
-  const metadata = is_plain_object(listed.metadata) ? listed.metadata : {};
+  if (!isPlainObject(listed) || !isPlainObject(listed.tensors)) return [];
+  const metadata = isPlainObject(listed.metadata) ? listed.metadata : {};
   if (!Object.hasOwn(metadata, 'nninit.version')) return [];
-  const files = new Set(
-    Object.values(listed.tensors).map((entry) => (is_plain_object(entry) ? entry.file : undefined)),
-  );
-  return [manifest_name, ...names.filter((name) => is_tensor_file(name) && files.has(name))];
+  const files = new Set(Object.values(listed.tensors).map((entry) => (isPlainObject(entry) ? entry.file : undefined)));
+  return [manifestName, ...names.filter((name) => isTensorFile(name) && files.has(name))];
 }
 
 /** A folder or a device in the place of a file is not ours to replace. */
-async function refuse_folders(folder: string, names: readonly string[]): Promise<void> {
+async function refuseFolders(folder: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const path = join(folder, name);
-    const there = await step('look at', path, () => if_there(lstat(path)));
+    const there = await step('look at', path, () => ifThere(lstat(path)));
     if (there !== undefined && !there.isFile() && !there.isSymbolicLink()) {
       throw refusal(path, `${path} is no file: remove it first`);
     }
   }
 }
 
-async function is_document(folder: string, document: Document | undefined): Promise<boolean> {
+async function isDocument(folder: string, document: Document | undefined): Promise<boolean> {
   if (document === undefined) return false;
   const path = join(folder, document.name);
-  return (await step('read', path, () => if_there(readFile(path, 'utf8')))) === document.text;
+  return (await step('read', path, () => ifThere(readFile(path, 'utf8')))) === document.text;
 }
 
 /** How far the files of a set are. */
-async function progress_of(folder: string, set: FileSet, names: readonly string[], journal: Journal | undefined) {
+async function progressOf(folder: string, set: FileSet, names: readonly string[], journal: Journal | undefined) {
   const there = new Set(names);
   const complete = new Set<string>();
   const held = new Set<string>();
   const partial = new Map<string, number>();
   // Where older files are replaced, those of the same name and length may still be theirs, unless their heads tell.
-  const own_names = set.self_describing || journal === undefined || !journal.replaces || journal.committing;
+  const ownNames = set.selfDescribing || journal === undefined || !journal.replaces || journal.committing;
   for (const file of set.files) {
     const { name } = file;
-    const pending = pending_name(set.digest, name);
-    const hold = held_name(set.digest, name);
+    const pending = pendingName(set.digest, name);
+    const hold = heldName(set.digest, name);
     // What is held has not been renamed yet: a file under the name itself is an older one.
-    if (there.has(hold) && (await begins_like(join(folder, hold), file, file.data_bytes))) {
+    if (there.has(hold) && (await beginsLike(join(folder, hold), file, file.dataBytes))) {
       held.add(name);
-    } else if (own_names && there.has(name) && (await begins_like(join(folder, name), file, file.data_bytes))) {
+    } else if (ownNames && there.has(name) && (await beginsLike(join(folder, name), file, file.dataBytes))) {
       complete.add(name);
     } else {
       const bytes = journal?.progress[name] ?? 0;
-      const usable = bytes > 0 && bytes <= file.data_bytes && there.has(pending);
-      if (usable && (await begins_like(join(folder, pending), file, bytes))) partial.set(name, bytes);
+      const usable = bytes > 0 && bytes <= file.dataBytes && there.has(pending);
+      if (usable && (await beginsLike(join(folder, pending), file, bytes))) partial.set(name, bytes);
     }
   }
   return { complete, held, partial };
 }
 
-/** Whether a file has the head of `file`, and the length of the whole, or at least `data_bytes` of tensors where that is less. */
-async function begins_like(path: string, file: OutputFile, data_bytes: number): Promise<boolean> {
-  const { head, file_bytes } = file;
+/** Whether a file has the head of `file`, and the length of the whole, or at least `dataBytes` of tensors where that is less. */
+async function beginsLike(path: string, file: OutputFile, dataBytes: number): Promise<boolean> {
+  const { head, fileBytes } = file;
   return step('read', path, async () => {
     const info = await lstat(path);
-    if (!info.isFile() || info.size > file_bytes || info.size < head.length + data_bytes) return false;
+    if (!info.isFile() || info.size > fileBytes || info.size < head.length + dataBytes) return false;
     const handle = await open(path, 'r');
     try {
       const found = Buffer.alloc(head.length);

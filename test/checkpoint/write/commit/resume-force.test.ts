@@ -1,59 +1,59 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { held_name, is_leftover, journal_name, pending_name } from '../../../../lib/checkpoint/write/commit/journal.js';
-import { philox_keys } from '../../../../lib/plan/keys.js';
-import { content_of } from '../../temporary.js';
-import { expected, root, stop_after, write } from './resumed.js';
+import { heldName, isLeftover, journalName, pendingName } from '../../../../lib/checkpoint/write/commit/journal.js';
+import { philoxKeys } from '../../../../lib/plan/keys.js';
+import { contentOf } from '../../temporary.js';
+import { expected, root, stopAfter, write } from './resumed.js';
 
 test('force that was stopped goes on with force, and the old checkpoint stays until all is complete', async () => {
   const folder = join(root.path, 'out');
-  await write(folder, { keys: philox_keys(1n), config: '{"a": 1}' });
-  const old = content_of(folder);
-  const ended = await stop_after(30000, folder, { force: true });
+  await write(folder, { keys: philoxKeys(1n), config: '{"a": 1}' });
+  const old = contentOf(folder);
+  const ended = await stopAfter(30000, folder, { force: true });
   expect(ended).toMatchObject({ resumable: true });
-  const { [journal_name]: _, ...visible } = content_of(folder);
-  expect(Object.fromEntries(Object.entries(visible).filter(([name]) => !is_leftover(name)))).toEqual(old);
+  const { [journalName]: _, ...visible } = contentOf(folder);
+  expect(Object.fromEntries(Object.entries(visible).filter(([name]) => !isLeftover(name)))).toEqual(old);
   const written = await write(folder, { resume: true });
-  expect(written.resumed_bytes).toBeGreaterThan(20000);
-  expect(content_of(folder)).toEqual(await expected());
+  expect(written.resumedBytes).toBeGreaterThan(20000);
+  expect(contentOf(folder)).toEqual(await expected());
 });
 
 test.each(['safetensors', 'raw'] as const)('%s: force that was killed between the renames goes on', async (format) => {
   const folder = join(root.path, 'out');
   const content = await expected({ format });
-  await write(folder, { format, keys: philox_keys(1n) });
+  await write(folder, { format, keys: philoxKeys(1n) });
   let digest = '';
   // What such a run leaves: some files renamed, some held, the journal saying so.
-  const ended = await stop_after(53000, folder, { format, force: true });
+  const ended = await stopAfter(53000, folder, { format, force: true });
   expect(ended).toMatchObject({ resumable: true });
-  const journal = JSON.parse(readFileSync(join(folder, journal_name), 'utf8'));
+  const journal = JSON.parse(readFileSync(join(folder, journalName), 'utf8'));
   digest = journal.digest;
   const names = Object.keys(content).filter((name) => /\.(safetensors|bin)$/.test(name));
   await write(join(root.path, 'all'), { format });
   for (const name of names) {
-    rmSync(join(folder, pending_name(digest, name)), { force: true });
-    writeFileSync(join(folder, held_name(digest, name)), readFileSync(join(root.path, 'all', name)));
+    rmSync(join(folder, pendingName(digest, name)), { force: true });
+    writeFileSync(join(folder, heldName(digest, name)), readFileSync(join(root.path, 'all', name)));
   }
-  for (const name of names.slice(0, 2)) renameSync(join(folder, held_name(digest, name)), join(folder, name));
-  writeFileSync(join(folder, journal_name), JSON.stringify({ ...journal, committing: true, progress: {} }));
+  for (const name of names.slice(0, 2)) renameSync(join(folder, heldName(digest, name)), join(folder, name));
+  writeFileSync(join(folder, journalName), JSON.stringify({ ...journal, committing: true, progress: {} }));
   const written = await write(folder, { format, resume: true });
-  expect(written.resumed_bytes).toBe(12800 + 8192 + 16640 + 16384);
-  expect(content_of(folder)).toEqual(content);
+  expect(written.resumedBytes).toBe(12800 + 8192 + 16640 + 16384);
+  expect(contentOf(folder)).toEqual(content);
 });
 
 test('raw files of an older checkpoint are not taken for those of a forced run', async () => {
   const folder = join(root.path, 'out');
-  await write(folder, { format: 'raw', keys: philox_keys(1n) });
-  await stop_after(15000, folder, { format: 'raw', force: true });
+  await write(folder, { format: 'raw', keys: philoxKeys(1n) });
+  await stopAfter(15000, folder, { format: 'raw', force: true });
   await write(folder, { format: 'raw', resume: true });
-  expect(content_of(folder)).toEqual(await expected({ format: 'raw' }));
+  expect(contentOf(folder)).toEqual(await expected({ format: 'raw' }));
 });
 
 test('files of a checkpoint whose manifest is removed already are removed by the run that goes on', async () => {
   const folder = join(root.path, 'out');
   await write(folder, { format: 'npy' });
-  const ended = await stop_after(30000, folder, { force: true });
+  const ended = await stopAfter(30000, folder, { force: true });
   expect(ended).toMatchObject({ resumable: true });
   const npy = readdirSync(folder).filter((name) => name.endsWith('.npy'));
   expect(npy.length).toBeGreaterThan(1);
@@ -61,7 +61,7 @@ test('files of a checkpoint whose manifest is removed already are removed by the
   rmSync(join(folder, npy[0] ?? ''));
   writeFileSync(join(folder, 'mine.npy'), 'mine');
   await write(folder, { resume: true });
-  const { 'mine.npy': mine, ...written } = content_of(folder);
+  const { 'mine.npy': mine, ...written } = contentOf(folder);
   expect(written).toEqual(await expected());
   expect(mine).toBeDefined();
 });
