@@ -19,11 +19,11 @@ function below(folder: string): string[] {
 }
 
 test('each source is compiled, and nothing else is there (`npm run build` removes what is left of others)', () => {
-  const sources = below('lib');
+  const sources = ['lib', 'bench/harness', 'bench/pictures'].flatMap(below);
   const compiled = sources.flatMap((path) =>
-    ['.js', '.js.map', '.d.ts'].map((end) => path.replace(/^lib/, 'dist').replace(/\.ts$/, end)),
+    ['.js', '.js.map', '.d.ts'].map((end) => `dist/${path.replace(/\.ts$/, end)}`),
   );
-  const isOurs = (path: string) => path.startsWith('lib/') || path.startsWith('dist/');
+  const isOurs = (path: string) => /^(lib|dist|bench\/(harness|pictures))\//.test(path);
   expect(packed.filter(isOurs).sort()).toEqual([...sources, ...compiled].sort());
 });
 

@@ -1,9 +1,9 @@
-import { writeJson } from './json.js';
 import { factsOfFill, showInitializer, totalsOf } from '../plan/facts.js';
 import type { ResolvedTensor } from '../plan/plan.js';
 import { loadSource, type Source } from '../plan/source.js';
 import { count, counted, printable, size } from './format.js';
 import { sourceRequest } from './input-options.js';
+import { writeJson } from './json.js';
 import type { PlanOptions } from './plan.js';
 import type { Streams } from './program.js';
 

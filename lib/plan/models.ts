@@ -17,9 +17,9 @@ import { resnets } from '../nn/families/resnet.js';
 import { t5 } from '../nn/families/t5.js';
 import { visionTransformers } from '../nn/families/vision-transformer.js';
 import { vit } from '../nn/families/vit.js';
+import { type Flat, flatten } from '../nn/flatten.js';
 import type { Module } from '../nn/modules.js';
 import { asSaved } from '../nn/saved.js';
-import { type Flat, flatten } from './flatten.js';
 import type { Plan } from './plan.js';
 
 /** The architectures that nninit knows, by `model_type`. */

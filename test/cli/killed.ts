@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import { indexName } from '../../lib/checkpoint/virtual/shards.js';
 import { journalName } from '../../lib/checkpoint/write/commit/journal.js';
-import { indexName } from '../../lib/formats/safetensors/shards.js';
 import { contentOf } from '../checkpoint/temporary.js';
 
 const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));

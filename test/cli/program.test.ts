@@ -69,12 +69,12 @@ test('--json prints one object for machines', async () => {
     tensors: 28,
     parameters: 172288,
     bytes: weights().length,
-    resumedBytes: 0,
+    resumed_bytes: 0,
     seconds: expect.any(Number),
-    gbPerS: expect.any(Number),
+    gb_per_s: expect.any(Number),
     seed: '255',
     engine: 'philox',
-    streamVersion: 1,
+    stream_version: 1,
   });
 });
 

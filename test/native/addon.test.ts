@@ -15,7 +15,7 @@ import {
 import { empty } from '../../lib/tensor/tensor.js';
 import { detach, ResizableBuffer, sha256 } from '../support.js';
 
-const path = process.env.NNINIT_ADDON ?? '../build/Release/nninit.node';
+const path = process.env.NNINIT_ADDON ?? '../../build/Release/nninit.node';
 const addon = createRequire(import.meta.url)(path) as Record<string, (...args: unknown[]) => unknown>;
 const fill = addon.fill as (...args: unknown[]) => unknown;
 const params = (...values: number[]) => Float64Array.from({ length: 6 }, (_, i) => values[i] ?? 0);

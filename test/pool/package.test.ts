@@ -75,10 +75,12 @@ describe('the worker is found, and the process ends though the pool was not clos
       for (const name of ['dist', 'package.json']) cpSync(join(root, name), join(to, name), { recursive: true });
       symlinkSync(join(root, 'node_modules'), join(to, 'node_modules'));
       symlinkSync(join(root, 'build'), join(to, 'build'));
-      rmSync(join(to, 'dist', 'pool', 'worker.js'));
+      rmSync(join(to, 'dist', 'lib', 'pool', 'worker.js'));
     });
     const source = `import { createPool } from 'nninit'; try { createPool(); } catch (e) { console.log(e.message); }`;
-    expect(await node(at, source)).toMatch(/^createPool: the worker's file .*worker\.js is missing \(a bundler must/);
+    expect(await node(at, source)).toMatch(
+      /^nninit: the file .*worker\.js, which runs in a thread of its own, is missing \(a bundler must/,
+    );
   });
 });
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { errorCode, InterruptedError, WriteError } from '../../core/errors.js';
-import type { FileSet, OutputFile } from '../../formats/output-file.js';
 import { get_num_threads } from '../../native/addon.js';
 import type { Keys } from '../../plan/keys.js';
 import type { KeyedTensor } from '../virtual/chunks.js';
+import type { FileSet, OutputFile } from '../virtual/layout.js';
 import { holdsBack, refuseThere } from './commit/commit.js';
 import { PendingFile } from './commit/files.js';
 import { heldName, pendingName } from './commit/journal.js';

@@ -2,10 +2,10 @@ import { fstatSync, write } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { InputError, InterruptedError, stdoutName, WriteError } from '../../core/errors.js';
-import { safetensorsLayout } from '../../formats/safetensors/shards.js';
 import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import { cut, fillChunk, type KeyedTensor } from '../virtual/chunks.js';
+import { safetensorsLayout } from '../virtual/shards.js';
 import { checkWhole, wholeMemory } from '../virtual/whole.js';
 
 /** Takes bytes, in order, and resolves when their memory may be used again. */

@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InterruptedError, WriteError } from '../../core/errors.js';
-import type { FileSet, Format } from '../../formats/output-file.js';
-import { tensorFiles } from '../../formats/raw/files.js';
-import { safetensorsFiles } from '../../formats/safetensors/shards.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
+import type { FileSet, Format } from '../virtual/layout.js';
+import { safetensorsFiles } from '../virtual/shards.js';
+import { tensorFiles } from '../virtual/tensor-files.js';
 import { checkWhole } from '../virtual/whole.js';
 import { commit } from './commit/commit.js';
 import { checkSpace, makeFolder, removeFolders, removeNames, step, syncFolder } from './commit/files.js';

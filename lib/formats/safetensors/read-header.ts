@@ -1,6 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { linkToNowhere } from '../../checkpoint/write/commit/files.js';
 import { errorCode, InputError } from '../../core/errors.js';
+import { linkToNowhere } from '../../core/links.js';
 import { type StoredDtype, storedDtypes, storedNames, storedOfTag } from '../../core/stored-dtype.js';
 import { strerror } from '../../core/strerror.js';
 import { HeaderError, parseHeader, type RawTensor } from './header-json.js';

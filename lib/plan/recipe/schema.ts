@@ -1,20 +1,12 @@
 import { z } from 'zod';
 import { isPlainObject, quoted } from '../../core/check.js';
 import { objectError } from '../../core/json-problems.js';
+import { filledDtype, shapeSchema, storedDtype } from '../../core/schemas.js';
 import type { Argument } from '../../nn/layers/argument.js';
 import { type LayerKind, layerDefinition, layerKinds } from '../../nn/layers/table.js';
 import { type Preset, type PresetParameter, presets } from '../presets/index.js';
 import { roleNames, roles } from '../presets/roles.js';
-import { anyInitializer, filledDtype, initializerSchemas, storedDtype } from '../rules/initializer-schema.js';
-
-const dimension = z.int({
-  error: ({ input }) => `a whole number ≥ 0${Number(input) > Number.MAX_SAFE_INTEGER ? ' and < 2^53' : ''}`,
-});
-
-/** A tensor's shape. */
-export const shapeSchema = z
-  .array(dimension.min(0, { error: 'a whole number ≥ 0' }), { error: 'a shape: an array of whole numbers ≥ 0' })
-  .meta({ id: 'shape' });
+import { anyInitializer, initializerSchemas } from '../rules/initializer-schema.js';
 
 const tensorKeys = { shape: shapeSchema, dtype: storedDtype.optional() };
 

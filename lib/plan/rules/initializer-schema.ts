@@ -1,24 +1,11 @@
 import { z } from 'zod';
 import { didYouMean, isPlainObject, quoted, show } from '../../core/check.js';
-import { dtypes } from '../../core/dtype.js';
 import { InputError } from '../../core/errors.js';
 import { type JsonPath, showPath } from '../../core/json.js';
 import { objectError, parseWith } from '../../core/json-problems.js';
 import type { Parameter } from '../../core/parameter.js';
-import { isFillable, storedNames } from '../../core/stored-dtype.js';
+import { oneOf } from '../../core/schemas.js';
 import { definitionOf, type Initializer, names } from '../../init/initializers.js';
-
-/** A dtype that can be filled. */
-export const filledDtype = oneOf(Object.keys(dtypes) as (keyof typeof dtypes)[]).meta({ id: 'dtype' });
-
-/** A dtype that a file can hold. */
-export const storedDtype = oneOf([...storedNames].sort((a, b) => Number(isFillable(b)) - Number(isFillable(a)))).meta({
-  id: 'stored_dtype',
-});
-
-function oneOf<const T extends string>(values: readonly T[]) {
-  return z.enum(values, { error: `one of ${quoted(values)}` });
-}
 
 /** The schema of one parameter, from the table of initializers. */
 function parameterSchema(parameter: Parameter): z.ZodType {

@@ -3,12 +3,13 @@ import { isPlainObject } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import { type JsonDocument, type JsonPath, readJson, showPath } from '../../core/json.js';
 import { objectError, parseWith } from '../../core/json-problems.js';
+import { storedDtype } from '../../core/schemas.js';
 import { isFillable, type StoredDtype } from '../../core/stored-dtype.js';
 import type { Initializer } from '../../init/initializers.js';
 import { withInitializer, withTensors } from '../changes.js';
 import type { Plan } from '../plan.js';
 import { matcher } from './globs.js';
-import { initializerSchemas, parseInitializer, schemaOf, storedDtype } from './initializer-schema.js';
+import { initializerSchemas, parseInitializer, schemaOf } from './initializer-schema.js';
 
 /** A rule from names to an initializer, a dtype or both. */
 export interface Rule {

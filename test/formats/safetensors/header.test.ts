@@ -6,7 +6,7 @@ import { layout } from '../../../lib/formats/safetensors/header.js';
 interface Reference {
   readonly tensors: Readonly<Record<string, { readonly shape: number[]; readonly dtype: Dtype }>>;
   readonly head_base64: string;
-  readonly fileBytes: number;
+  readonly file_bytes: number;
 }
 
 const reference = JSON.parse(
@@ -20,7 +20,7 @@ const tensors = Object.entries(reference.tensors).map(([name, { shape, dtype }])
 test('the head is, to the byte, that of the reference implementation', () => {
   const { head, fileBytes } = layout(tensors, { format: 'pt' });
   expect(Buffer.from(head).toString()).toBe(Buffer.from(reference.head_base64, 'base64').toString());
-  expect(fileBytes).toBe(reference.fileBytes);
+  expect(fileBytes).toBe(reference.file_bytes);
 });
 
 test('the order of the tensors does not matter', () => {

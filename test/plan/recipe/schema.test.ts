@@ -27,7 +27,7 @@ test('editors are told every initializer, layer and preset', () => {
 test.each(examples)('examples/recipes/%s is a plan, without warnings, and names the schema', async (name) => {
   const path = new URL(`examples/recipes/${name}`, root);
   const value = JSON.parse(readFileSync(path, 'utf8')) as { readonly $schema?: string };
-  expect(value.$schema).toBe('../../../docs/recipe.schema.json');
+  expect(value.$schema).toBe('../../docs/recipe.schema.json');
   expect(publishedSchema().safeParse(value).success).toBe(true);
   const { tensors, warnings } = await loadSource({ input: fileURLToPath(path) });
   expect(warnings).toEqual([]);

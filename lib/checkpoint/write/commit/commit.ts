@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError, InterruptedError } from '../../../core/errors.js';
-import type { Document, FileSet } from '../../../formats/output-file.js';
+import type { Document, FileSet } from '../../virtual/layout.js';
 import { ifThere, PendingFile, removeNames, renameStep, step, syncFolder } from './files.js';
 import { heldName, pendingName } from './journal.js';
 import type { Survey } from './survey.js';

@@ -1,6 +1,7 @@
-import { type FileHandle, link, mkdir, open, readlink, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { errorCode, WriteError } from '../../../core/errors.js';
+import { linkToNowhere } from '../../../core/links.js';
 
 /** Runs a step of the work on files, and says which one failed on which path. */
 export async function step<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
@@ -136,12 +137,6 @@ export async function makeFolder(folder: string): Promise<string[]> {
     throw cause;
   }
   return made;
-}
-
-/** For a path where the system finds nothing: what it is if it is a link. */
-export async function linkToNowhere(path: string): Promise<string | undefined> {
-  const target = await readlink(path).catch(() => undefined);
-  return target === undefined ? undefined : `a link to ${target}, and there is nothing (ENOENT)`;
 }
 
 function noFolder(folder: string, why: string, code: string): WriteError {

@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { safetensorsFiles } from '../../../../lib/checkpoint/virtual/shards.js';
 import { createJournal, heldName, journalName, pendingName } from '../../../../lib/checkpoint/write/commit/journal.js';
 import { isRunning, thisProcess } from '../../../../lib/checkpoint/write/commit/process.js';
 import type { WriteOptions } from '../../../../lib/checkpoint/write/write.js';
-import { safetensorsFiles } from '../../../../lib/formats/safetensors/shards.js';
 import { philoxKeys } from '../../../../lib/plan/keys.js';
 import { resolvePlan } from '../../../../lib/plan/plan.js';
 import { contentOf } from '../../temporary.js';

@@ -1,9 +1,9 @@
 import { InputError } from '../../core/errors.js';
 import { isFillable } from '../../core/stored-dtype.js';
+import { layout } from '../../formats/safetensors/header.js';
 import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
-import { configName, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from '../output-file.js';
-import { layout } from './header.js';
+import { configName, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from './layout.js';
 
 const weightsName = 'model.safetensors';
 export const indexName = 'model.safetensors.index.json';

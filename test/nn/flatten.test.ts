@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { flatten } from '../../lib/nn/flatten.js';
 import {
   batchNorm,
   byKind,
@@ -11,7 +12,6 @@ import {
   parameter,
   repeat,
 } from '../../lib/nn/modules.js';
-import { flatten } from '../../lib/plan/flatten.js';
 
 const namesOf = (module: Module) => flatten(module).tensors.map(({ name }) => name);
 const drawnBy = (module: Module) => flatten(module).draws.map(({ tensor }) => tensor);

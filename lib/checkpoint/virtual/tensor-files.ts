@@ -1,7 +1,8 @@
 import { InputError } from '../../core/errors.js';
+import { npyHead } from '../../formats/npy/header.js';
+import { fileNames, manifestName } from '../../formats/raw/names.js';
 import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
-import { npyHead } from '../npy/header.js';
 import {
   configName,
   type Document,
@@ -10,8 +11,7 @@ import {
   type Format,
   metadataOf,
   type OutputFile,
-} from '../output-file.js';
-import { fileNames, manifestName } from './names.js';
+} from './layout.js';
 
 const extensions = { npy: '.npy', raw: '.bin' } as const;
 

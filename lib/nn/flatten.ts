@@ -1,10 +1,16 @@
 import { type Draw, isDrawn } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
-import type { Module, Parameter, Rule } from '../nn/modules.js';
-import type { PlannedTensor } from './plan.js';
+import type { Module, Parameter, Rule } from './modules.js';
 
 /** A tensor of a model as it is saved; its dtype only where that is not the model's own. */
-export type ModelTensor = Omit<PlannedTensor, 'dtype' | 'copyOf'> & Pick<Parameter, 'dtype'>;
+export interface ModelTensor extends Pick<Parameter, 'shape' | 'dtype' | 'zeroRow'> {
+  readonly name: string;
+  readonly initializer: Initializer;
+  /** Other names that the model has for the same tensor; they are not saved. */
+  readonly tied?: readonly string[] | undefined;
+  /** Where it is a contiguous part of a tensor that is drawn as a whole: from which element on. */
+  readonly partOf?: { readonly tensor: string; readonly begin: number } | undefined;
+}
 
 /** A model's tensors in the order of its state_dict, tied ones once, and its random draws in order. */
 export interface Flat {

@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { PlacedTensor } from '../checkpoint/virtual/chunks.js';
-import { version } from '../core/version.js';
-import { isTorchKey, type Key } from '../native/addon.js';
-import { type Keys, streamVersions } from '../plan/keys.js';
-import type { ResolvedTensor } from '../plan/plan.js';
+import { version } from '../../core/version.js';
+import { isTorchKey, type Key } from '../../native/addon.js';
+import { type Keys, streamVersions } from '../../plan/keys.js';
+import type { ResolvedTensor } from '../../plan/plan.js';
+import type { PlacedTensor } from './chunks.js';
 
 export const configName = 'config.json';
 

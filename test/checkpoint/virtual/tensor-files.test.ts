@@ -7,8 +7,8 @@ import { InputError } from '../../../lib/core/errors.js';
 import { encodeName, fileNames } from '../../../lib/formats/raw/names.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
-import { contentOf, temporaryFolder } from '../../checkpoint/temporary.js';
-import { readSafetensors } from '../reader.js';
+import { readSafetensors } from '../../formats/reader.js';
+import { contentOf, temporaryFolder } from '../temporary.js';
 
 const root = temporaryFolder();
 

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { parseSafetensorsMetadata } from '@huggingface/hub';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { safetensorsFiles, shardName, splitShards } from '../../../lib/checkpoint/virtual/shards.js';
 import { type WriteOptions, writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
 import { InputError } from '../../../lib/core/errors.js';
-import { safetensorsFiles, shardName, splitShards } from '../../../lib/formats/safetensors/shards.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
-import { contentOf, temporaryFolder } from '../../checkpoint/temporary.js';
-import { readSafetensors } from '../reader.js';
+import { readSafetensors } from '../../formats/reader.js';
+import { contentOf, temporaryFolder } from '../temporary.js';
 
 const root = temporaryFolder();
 
