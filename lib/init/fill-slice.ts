@@ -26,6 +26,8 @@ const longestStretch = 2 ** 22;
  *
  * @param fill resolved on the whole tensor's shape
  * @param threads native threads; 0 for the number that set_num_threads set
+ * @param cancel when another thread makes it non-zero, filling stops
+ * @returns false if it was cancelled
  */
 export function runFillOfSlice(
   data: TensorData,
@@ -35,12 +37,14 @@ export function runFillOfSlice(
   slice: Slice,
   begin: number,
   threads: number,
-): void {
+  cancel?: Int32Array,
+): boolean {
   const grid = gridOf(slice);
-  if (grid === undefined || data.length === 0) return;
+  if (grid === undefined || data.length === 0) return true;
   const { offset, length, loops } = grid;
+  let going = true;
   const run: RunRange = (range, at) => {
-    runFill(range, dtype, fill, key, at, threads);
+    going &&= runFill(range, dtype, fill, key, at, threads, cancel);
   };
   if (isWhole(fill)) {
     copyFromWhole(data, dtype, slice, begin, run);
@@ -48,10 +52,11 @@ export function runFillOfSlice(
     run(data, offset + begin);
   } else if (loops.length <= mostLoops && !(isTorchKey(key) && isRandom(fill))) {
     const runs = Float64Array.from([offset, length, ...loops.flatMap(({ count, stride }) => [count, stride])]);
-    runFillOfRuns(data, dtype, fill, key, runs, begin, threads);
+    return runFillOfRuns(data, dtype, fill, key, runs, begin, threads, cancel);
   } else {
     copyFromStretches(data, dtype, slice, begin, run);
   }
+  return going;
 }
 
 /**

@@ -15,9 +15,22 @@ export interface BatchMessage {
   readonly count: number;
 }
 
-/** Work on a tensor in shared memory: claim ranges and fill them, until none is left or others wait. */
+/** Work on what is cut into ranges: claim and do them, until none is left or others wait. */
 export interface TurnMessage {
   readonly kind: 'turn';
+  readonly work: FillWork | TaskWork;
+  readonly threads: number;
+  /** How many of the pool's threads may be at it. */
+  readonly crew: number;
+  /** Words by which the pool and the workers at it speak, then a byte for each range: 1 when it is done. */
+  readonly control: SharedArrayBuffer;
+  /** One word, the pool's: not 0 while work waits for a worker. */
+  readonly waiting: Int32Array;
+}
+
+/** A tensor in shared memory. */
+export interface FillWork {
+  readonly of: 'fill';
   readonly buffer: SharedArrayBuffer;
   readonly byteOffset: number;
   readonly length: number;
@@ -29,14 +42,18 @@ export interface TurnMessage {
   /** Elements of the first range, which ends at a cache line, and of the others. */
   readonly first: number;
   readonly step: number;
-  readonly threads: number;
-  /** How many of the pool's threads may be at it. */
-  readonly crew: number;
-  /** Words by which the pool and the workers on this tensor speak, then a byte for each range: 1 when it is filled. */
-  readonly control: SharedArrayBuffer;
-  /** One word, the pool's: not 0 while work waits for a worker. */
-  readonly waiting: Int32Array;
 }
+
+/** Ranges of another room's work. */
+export interface TaskWork {
+  readonly of: 'task';
+  /** The file of its module. */
+  readonly module: string;
+  readonly data: unknown;
+}
+
+/** What a task's module exports: does one range. Throws where that fails; returns early, and false, when `cancel` is not 0. */
+export type DoRange = (data: unknown, index: number, threads: number, cancel: Int32Array) => boolean;
 
 /** What a worker answers: nothing, or what went wrong. A worker that dies does not answer. */
 export type Report = undefined | { readonly failures: readonly Failure[] };

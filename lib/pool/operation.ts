@@ -41,7 +41,7 @@ export function checkRunOptions(fn: string, options: Readonly<Record<string, unk
     throw typeError(fn, 'onProgress', 'a function', onProgress);
   }
   if (signal !== undefined && !isSignal(signal)) throw typeError(fn, 'signal', 'an AbortSignal', signal);
-  if (signal?.aborted) throw signal.reason;
+  if (signal?.aborted) throw reasonOf(signal);
   return { signal, onProgress: onProgress as CheckedRunOptions['onProgress'] };
 }
 
@@ -49,6 +49,11 @@ function isSignal(value: unknown): value is AbortSignal {
   if (value instanceof AbortSignal) return true;
   const like = value as { aborted?: unknown; addEventListener?: unknown } | null; // of another realm, or a polyfill
   return typeof like === 'object' && typeof like?.aborted === 'boolean' && typeof like.addEventListener === 'function';
+}
+
+/** Why a signal was aborted. Polyfills may not say, and undefined would be taken for no error. */
+export function reasonOf(signal: AbortSignal): unknown {
+  return signal.reason ?? new DOMException('This operation was aborted', 'AbortError');
 }
 
 interface Listener {
@@ -67,7 +72,7 @@ function listen(signal: AbortSignal, operation: Operation): void {
   }
   const operations = new Set([operation]);
   const abort = (): void => {
-    for (const each of [...operations]) each.stop(signal.reason);
+    for (const each of [...operations]) each.stop(reasonOf(signal));
   };
   listeners.set(signal, { operations, abort });
   signal.addEventListener('abort', abort, { once: true });

@@ -9,7 +9,7 @@ import { get_num_threads, type Key, noKey, runFill } from '../native/addon.js';
 import { default_generator, type Generator } from '../random/generator.js';
 import { type DataOf, empty, type Tensor } from '../tensor/tensor.js';
 import { type FillItem, takeKeys, totalOf } from './item.js';
-import type { Job, Order } from './job.js';
+import type { Job, Order, Task } from './job.js';
 import { type FillResult, iteratorOf, List } from './list.js';
 import { weigh } from './memory.js';
 import { type CheckedRunOptions, checkRunOptions, Operation, type RunOptions, runOptions } from './operation.js';
@@ -58,8 +58,12 @@ export class Pool {
   /** Called when no operation is left. */
   #drained: (() => void)[] = [];
 
+  /** Worker threads. */
+  readonly threads: number;
+
   /** Use createPool. */
   constructor(threads: number) {
+    this.threads = threads;
     this.#scheduler = new Scheduler(threads);
     const run = (binding: Binding, tensor: unknown, args: readonly unknown[]) => this.#run(binding, tensor, args);
     const functions = names.map((name) => [`${name}_`, bind(name, run, runOptions)] as const);
@@ -145,7 +149,18 @@ export class Pool {
     const { threads, ...rest } = checkOptions(fn, options, ['threads', ...runOptions]);
     const range = checkRange(fn, data, dtype, fill, key, begin);
     const order = { fn, ...range, threads: threads === undefined ? 0 : checkThreads(fn, threads) };
-    await this.#submit(order, checkRunOptions(fn, rest));
+    await this.#fill(order, checkRunOptions(fn, rest));
+  }
+
+  /**
+   * Does another room's work on the pool's threads.
+   *
+   * @internal
+   */
+  async runTask(task: Task, options: CheckedRunOptions): Promise<void> {
+    this.#checkOpen(task.fn);
+    if (task.count > 0)
+      await this.#submit(task.bytes, task.bytes, options, (settled) => this.#scheduler.submitTask(task, settled));
   }
 
   /** How busy the pool is, and has been. */
@@ -229,7 +244,7 @@ export class Pool {
       if (tensor.size > 0) runFill(tensor.data, tensor.dtype, fill, key, 0, 1);
       return Promise.resolve(result);
     }
-    return this.#submit({ ...order, key }, options).then(() => result);
+    return this.#fill({ ...order, key }, options).then(() => result);
   }
 
   async #wait(generator: Generator, order: Omit<Order, 'key'>, options: CheckedRunOptions): Promise<void> {
@@ -245,11 +260,20 @@ export class Pool {
     }
   }
 
-  #submit(order: Order, options: CheckedRunOptions): Promise<void> {
+  #fill(order: Order, options: CheckedRunOptions): Promise<void> {
     const { size, data } = order.tensor;
     if (size === 0) return Promise.resolve();
+    return this.#submit(size, data.byteLength, options, (settled) => this.#scheduler.submit(order, settled));
+  }
+
+  #submit(
+    elements: number,
+    bytes: number,
+    options: CheckedRunOptions,
+    start: (settled: (error: unknown) => void) => Job,
+  ): Promise<void> {
     const plain = options.signal === undefined && options.onProgress === undefined;
-    const operation = plain ? undefined : new Operation(options, { elements: size, bytes: data.byteLength });
+    const operation = plain ? undefined : new Operation(options, { elements, bytes });
     return new Promise((resolve, reject) => {
       const settled = (error: unknown): void => {
         operation?.remove(job, error === undefined);
@@ -264,7 +288,7 @@ export class Pool {
       };
       let job: Job;
       try {
-        job = this.#scheduler.submit(order, settled);
+        job = start(settled);
       } catch (error) {
         operation?.end(false);
         throw error;

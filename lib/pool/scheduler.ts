@@ -4,7 +4,7 @@ import { isWhole } from '../core/fill.js';
 import { isTorchKey, noKey } from '../native/addon.js';
 import { Copier } from './copier.js';
 import { Host } from './host.js';
-import { type Job, type Order, SharedJob, StagedJob } from './job.js';
+import { ClaimedJob, hasMemory, type Job, type Order, SharedJob, StagedJob, type Task, TaskJob } from './job.js';
 import { type Report, slotDataBytes } from './messages.js';
 import { Slot } from './slot.js';
 import { batchNanoseconds, costOf, isSequential } from './split.js';
@@ -27,7 +27,7 @@ export class Scheduler {
   readonly #copier = new Copier();
   /** Jobs with something to hand out, the next one first. */
   readonly #staged = new Set<StagedJob>();
-  readonly #shared = new Set<SharedJob>();
+  readonly #shared = new Set<ClaimedJob>();
   /** All jobs that have not settled. */
   readonly #jobs = new Set<Job>();
   /** Told to workers: not 0 while work waits for one of them. */
@@ -61,15 +61,24 @@ export class Scheduler {
    * @throws RangeError where there is no memory to begin with it: then `onSettled` is not called
    */
   submit(order: Order, onSettled: (error: unknown) => void): Job {
+    const threads = Math.min(this.#threads, order.threads || this.#threads);
+    return this.#start((settled) => makeJob({ ...order, threads }, settled), onSettled);
+  }
+
+  /** Starts another room's task, likewise. */
+  submitTask(task: Task, onSettled: (error: unknown) => void): Job {
+    return this.#start((settled) => new TaskJob(task, this.#threads, settled), onSettled);
+  }
+
+  #start(make: (settled: (error: unknown) => void) => Job, onSettled: (error: unknown) => void): Job {
     const settled = (error: unknown): void => {
       this.#jobs.delete(job);
       if (job instanceof StagedJob) this.#staged.delete(job);
-      else if (job instanceof SharedJob) this.#shared.delete(job);
+      else if (job instanceof ClaimedJob) this.#shared.delete(job);
       onSettled(error);
       if (this.#jobs.size === 0) this.#tellIdle();
     };
-    const threads = Math.min(this.#threads, order.threads || this.#threads);
-    const job = makeJob({ ...order, threads }, settled);
+    const job = make(settled);
     this.#jobs.add(job);
     if (this.#broken !== undefined) {
       const error = this.#broken;
@@ -77,7 +86,7 @@ export class Scheduler {
       return job;
     }
     if (job instanceof StagedJob) this.#staged.add(job);
-    else if (job instanceof SharedJob) this.#shared.add(job);
+    else if (job instanceof ClaimedJob) this.#shared.add(job);
     if (++this.#gathered === 1) queueMicrotask(() => this.#pump());
     else if (this.#gathered > mostGathered) this.#pump();
     return job;
@@ -176,10 +185,10 @@ export class Scheduler {
     if (job.wantsTurn) this.#shared.add(job);
     // One native thread for each worker; a whole matrix, which a single worker makes, gets those of the idle ones.
     const idle = this.#threads - this.#load;
-    this.#runTurn(job, job.whole ? Math.min(idle, job.order.threads) : 1);
+    this.#runTurn(job, job.whole ? Math.min(idle, job.threads) : 1);
   }
 
-  async #runTurn(job: SharedJob, threads: number): Promise<void> {
+  async #runTurn(job: ClaimedJob, threads: number): Promise<void> {
     this.#tasks++;
     this.#load += threads;
     const outcome = await this.#outcome(this.host.run(job.message(threads, this.#waiting)));
@@ -189,7 +198,7 @@ export class Scheduler {
     if ('death' in outcome) {
       if (++job.deaths > mostDeaths) job.fail(died(job, outcome.death));
     } else if (outcome.report !== undefined) {
-      job.fail(outcome.report.failures[0]?.error);
+      job.fail(restored(outcome.report.failures[0]?.error));
     }
     if (!job.settled) {
       job.turnEnded();
@@ -207,14 +216,14 @@ export class Scheduler {
     }
   }
 
-  #finish(job: SharedJob): void {
-    if (job.inPlace) job.settle();
-    else this.#copySlice(job, 0);
+  #finish(job: ClaimedJob): void {
+    if (job instanceof SharedJob && !job.inPlace) this.#copySlice(job, 0);
+    else job.settle();
   }
 
   #copySlice(job: SharedJob, begin: number): void {
     this.#copier.push(() => {
-      if (job.settled || !job.hasMemory()) return;
+      if (job.settled || !hasMemory(job)) return;
       const { data, dtype, size } = job.order.tensor;
       const count = Math.min(size - begin, slotDataBytes / job.bytesEach);
       const { buffer, byteOffset } = job.memory;
@@ -241,7 +250,13 @@ function makeJob(order: Order, onSettled: (error: unknown) => void): Job {
   return new StagedJob(isTorchKey(key) ? { ...order, key: noKey } : order, onSettled);
 }
 
+/** The error whose parts a worker sent. */
+function restored(error: unknown): unknown {
+  if (error instanceof Error || typeof error !== 'object' || error === null || !('code' in error)) return error;
+  return Object.assign(new Error(), error);
+}
+
 function died(job: Job, cause: unknown): Error {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new Error(`${job.order.fn}: the worker threads died while filling (${why})`, { cause });
+  return new Error(`${job.fn}: the worker threads died while filling (${why})`, { cause });
 }

@@ -1,5 +1,5 @@
 import { viewOf } from '../core/dtype.js';
-import type { StagedJob } from './job.js';
+import { hasMemory, type StagedJob } from './job.js';
 import { maxPieces, Records, slotDataBytes, slotHeadBytes } from './messages.js';
 import { batchNanoseconds } from './split.js';
 
@@ -61,7 +61,7 @@ export class Slot {
   /** Copies the pieces to their tensors, and settles those that are complete. */
   copyOut(): void {
     for (const { job, begin, count, at } of this.parts) {
-      if (job.settled || !job.hasMemory()) continue;
+      if (job.settled || !hasMemory(job)) continue;
       const { data, dtype } = job.order.tensor;
       data.set(viewOf(dtype, this.memory, slotHeadBytes + at, count), begin);
       job.copied += count;

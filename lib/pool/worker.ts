@@ -1,5 +1,6 @@
 /** What runs in the pool's threads. Piscina calls `work`. */
 
+import { pathToFileURL } from 'node:url';
 import { dtypes, viewOf } from '../core/dtype.js';
 import { isRandom } from '../core/fill.js';
 import { isTorchKey, runFill, runTorchRange } from '../native/addon.js';
@@ -9,11 +10,14 @@ import {
   type BatchMessage,
   controlBytes,
   controlWords,
+  type DoRange,
   type Failure,
+  type FillWork,
   type Message,
   Records,
   type Report,
   slotHeadBytes,
+  type TaskWork,
   type TurnMessage,
 } from './messages.js';
 import { rangeOf } from './split.js';
@@ -22,7 +26,7 @@ import { rangeOf } from './split.js';
 const turnMilliseconds = 1;
 
 /** Does one task. What goes wrong with a fill is in the report; nothing is thrown. */
-export function work(message: Message): Report {
+export function work(message: Message): Report | Promise<Report> {
   switch (message.kind) {
     case 'batch':
       return fillBatch(message);
@@ -48,33 +52,66 @@ function fillBatch({ slot, count }: BatchMessage): Report {
   return failures.length === 0 ? undefined : { failures };
 }
 
-function takeTurn(turn: TurnMessage): Report {
-  const { buffer, byteOffset, length, dtype, fill, key, threads, waiting } = turn;
-  const words = new Int32Array(turn.control, 0, controlBytes / 4);
-  const done = new Uint8Array(turn.control, controlBytes);
+/** Does range `index`; false when it was stopped. */
+type Step = (index: number) => boolean;
+
+function takeTurn(turn: TurnMessage): Report | Promise<Report> {
+  const { work } = turn;
+  if (work.of === 'fill') return doRanges(turn, fillStep(turn, work));
+  const known = modules.get(work.module);
+  return known === undefined ? beginTask(turn, work) : doRanges(turn, taskStep(turn, work, known));
+}
+
+const modules = new Map<string, DoRange>();
+
+async function beginTask(turn: TurnMessage, work: TaskWork): Promise<Report> {
+  const { doRange } = (await import(pathToFileURL(work.module).href)) as { doRange: DoRange };
+  modules.set(work.module, doRange);
+  return doRanges(turn, taskStep(turn, work, doRange));
+}
+
+function taskStep({ threads, control }: TurnMessage, { data }: TaskWork, doRange: DoRange): Step {
+  const cancel = new Int32Array(control, 4 * controlWords.cancel, 1);
+  return (index) => {
+    try {
+      return doRange(data, index, threads, cancel);
+    } catch (error) {
+      throw parts(error);
+    }
+  };
+}
+
+function fillStep({ threads, crew, control }: TurnMessage, work: FillWork): Step {
+  const { buffer, byteOffset, length, dtype, fill, key, begin: offset } = work;
+  const words = new Int32Array(control, 0, controlBytes / 4);
   const cancel = words.subarray(controlWords.cancel, controlWords.cancel + 1);
   const { bytes } = dtypes[dtype];
-  const atOnce = { elements: length, threads: turn.crew };
+  const atOnce = { elements: length, threads: crew };
   letGo(length * bytes);
+  return (index) => {
+    const [begin, end] = rangeOf(work, index, length);
+    const view = viewOf(dtype, buffer, byteOffset + begin * bytes, end - begin);
+    if (!isTorchKey(key) || !isRandom(fill)) {
+      return runFill(view, dtype, fill, key, offset + begin, threads, cancel, atOnce);
+    }
+    const rounds = runTorchRange(view, dtype, fill, key, offset + begin, threads, cancel, atOnce);
+    if (rounds === 0 && Atomics.load(cancel, 0) === 0) throw tooManyRounds();
+    raise(words, controlWords.rounds, rounds);
+    return rounds > 0;
+  };
+}
+
+function doRanges({ control, waiting }: TurnMessage, step: Step): Report {
+  const words = new Int32Array(control, 0, controlBytes / 4);
+  const done = new Uint8Array(control, controlBytes);
   Atomics.add(words, controlWords.active, 1);
   try {
     const start = performance.now();
-    while (Atomics.load(cancel, 0) === 0) {
+    while (Atomics.load(words, controlWords.cancel) === 0) {
       const index = Atomics.add(words, controlWords.claim, 1);
       if (index >= done.length) break;
-      if (Atomics.load(done, index) === 1) continue; // filled before another worker died
-      const [begin, end] = rangeOf(turn, index, length);
-      const view = viewOf(dtype, buffer, byteOffset + begin * bytes, end - begin);
-      if (isTorchKey(key) && isRandom(fill)) {
-        const rounds = runTorchRange(view, dtype, fill, key, turn.begin + begin, threads, cancel, atOnce);
-        if (rounds === 0) {
-          if (Atomics.load(cancel, 0) === 0) throw tooManyRounds();
-          break;
-        }
-        raise(words, controlWords.rounds, rounds);
-      } else if (!runFill(view, dtype, fill, key, turn.begin + begin, threads, cancel, atOnce)) {
-        break;
-      }
+      if (Atomics.load(done, index) === 1) continue; // done before another worker died
+      if (!step(index)) break;
       Atomics.store(done, index, 1);
       Atomics.add(words, controlWords.done, 1);
       if (Atomics.load(waiting, 0) !== 0 && performance.now() - start >= turnMilliseconds) break;
@@ -85,6 +122,13 @@ function takeTurn(turn: TurnMessage): Report {
   } finally {
     Atomics.sub(words, controlWords.active, 1);
   }
+}
+
+/** An error's parts: cloning an Error between threads would lose its code. */
+function parts(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const { message, stack, code } = error;
+  return { message, stack, code, errno: 'errno' in error ? error.errno : undefined };
 }
 
 /** Makes a word that other threads write to as well at least `value`. */

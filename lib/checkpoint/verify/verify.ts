@@ -1,11 +1,12 @@
-import { isWhole } from '../../core/fill.js';
 import { type StoredDtype, storedBytes, storedDtypes } from '../../core/stored-dtype.js';
 import type { Checkpoint } from '../../formats/reader.js';
 import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import { pieces, type ReadOptions } from '../read/read.js';
-import { fillPart } from '../virtual/fill-part.js';
-import { checkWhole, wholeMemory } from '../virtual/whole.js';
+import { type Executor, onThisThread } from '../virtual/executor.js';
+import { fillRange, isWorthKeeping } from '../virtual/range.js';
+import { checkWhole } from '../virtual/whole.js';
+import { WholeTensors } from '../virtual/whole-tensors.js';
 import { type Difference, match, type Pair } from './match.js';
 import { elementText, unpacked } from './value.js';
 
@@ -48,7 +49,7 @@ export async function verifyCheckpoint(
   const comparison = new Comparison(options.keys, options.threads ?? 0);
   let bytes = 0;
   for await (const piece of pieces(pairs, options)) {
-    comparison.compare(piece.pair, piece.begin, piece.bytes);
+    await comparison.compare(piece.pair, piece.begin, piece.bytes);
     bytes += piece.bytes.length;
     options.onProgress?.(bytes);
   }
@@ -67,17 +68,19 @@ export class Comparison {
   readonly #keys: Keys;
   readonly #threads: number;
   readonly #found = new Map<ResolvedTensor, Found>();
+  readonly #executor: Executor;
+  /** One at a time: tensors come one after another. */
+  readonly #wholes = new WholeTensors(0);
   #memory = new Uint8Array(0);
-  /** A tensor that cannot be made in pieces. */
-  #whole: { readonly tensor: ResolvedTensor; readonly bytes: Uint8Array } | undefined;
 
   constructor(keys: Keys, threads: number) {
     this.#keys = keys;
     this.#threads = threads;
+    this.#executor = onThisThread(threads);
   }
 
-  compare({ planned }: Pair, begin: number, bytes: Uint8Array): void {
-    const expected = this.#expected(planned, begin, bytes.length);
+  async compare({ planned }: Pair, begin: number, bytes: Uint8Array): Promise<void> {
+    const expected = await this.#expected(planned, storedBytes(planned.dtype, begin), bytes.length);
     if (Buffer.compare(bytes, expected) === 0) return;
     const [one, other, size] = separate(bytes, expected, planned.dtype);
     const { first, count } = differingElements(one, other, size);
@@ -97,20 +100,17 @@ export class Comparison {
     });
   }
 
-  #expected(tensor: ResolvedTensor, begin: number, length: number): Uint8Array {
-    const key = this.#keys.of(tensor);
-    if (isWhole(tensor.fill) && length < tensor.bytes) {
-      if (this.#whole?.tensor !== tensor) {
-        this.#whole = undefined; // before the next one takes its memory
-        this.#whole = { tensor, bytes: new Uint8Array(wholeMemory(tensor.name, tensor.bytes)) };
-        fillPart(tensor, this.#whole.bytes, 0, key, this.#threads);
-      }
-      const at = storedBytes(tensor.dtype, begin);
-      return this.#whole.bytes.subarray(at, at + length);
+  /** What is planned for those bytes; valid until the next are asked for. */
+  async #expected(planned: ResolvedTensor, begin: number, length: number): Promise<Uint8Array> {
+    const tensor = { ...planned, offset: 0, key: this.#keys.of(planned) };
+    if (isWorthKeeping(tensor)) {
+      const { bytes, release } = await this.#wholes.lease(tensor, this.#executor);
+      release(); // nothing else is made before these bytes are compared
+      return bytes.subarray(begin, begin + length);
     }
     if (this.#memory.length < length) this.#memory = new Uint8Array(length);
     const expected = this.#memory.subarray(0, length);
-    fillPart(tensor, expected, begin, key, this.#threads);
+    fillRange([{ tensor, begin, end: begin + length, at: 0 }], expected, 0, this.#threads);
     return expected;
   }
 }

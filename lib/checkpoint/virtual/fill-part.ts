@@ -14,22 +14,31 @@ import { clearZeroRow } from './zero-row.js';
  * @param bytes whole elements; must begin at a multiple of the element size in its buffer (8 always is one)
  * @param key the tensor's, from Keys
  * @param threads native threads; 0 for the number that set_num_threads set
+ * @param cancel when another thread makes it non-zero, filling stops
+ * @returns false if it was cancelled
  */
-export function fillPart(tensor: ResolvedTensor, bytes: Uint8Array, begin: number, key: Key, threads: number): void {
-  if (bytes.length === 0) return;
+export function fillPart(
+  tensor: ResolvedTensor,
+  bytes: Uint8Array,
+  begin: number,
+  key: Key,
+  threads: number,
+  cancel?: Int32Array,
+): boolean {
+  if (bytes.length === 0) return true;
   const { dtype, fill, slice, shape, elements } = tensor;
   if (!isFillable(dtype)) {
     // Integers, booleans and floats of 8 bits and less are always zeros here.
     bytes.fill(0);
-    return;
+    return true;
   }
   const size = dtypes[dtype].bytes;
   const count = bytes.length / size;
   const view = viewOf(dtype, bytes.buffer, bytes.byteOffset, count);
-  if (slice !== undefined || (isWhole(fill) && count !== elements)) {
-    runFillOfSlice(view, dtype, fill, key, slice ?? { shape, ranges: [] }, begin, threads);
-  } else {
-    runFill(view, dtype, fill, key, begin, threads);
-  }
+  const filled =
+    slice !== undefined || (isWhole(fill) && count !== elements)
+      ? runFillOfSlice(view, dtype, fill, key, slice ?? { shape, ranges: [] }, begin, threads, cancel)
+      : runFill(view, dtype, fill, key, begin, threads, cancel);
   clearZeroRow(tensor, bytes, begin, size);
+  return filled;
 }

@@ -3,7 +3,7 @@ import { version } from '../../core/version.js';
 import { isTorchKey, type Key } from '../../native/addon.js';
 import { type Keys, streamVersions } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
-import type { PlacedTensor } from './chunks.js';
+import type { PlacedTensor } from './range.js';
 
 export const configName = 'config.json';
 

@@ -22,14 +22,3 @@ export function checkWhole(tensors: readonly ResolvedTensor[], limit = kMaxLengt
     );
   }
 }
-
-/** Memory for a tensor that is made whole. */
-export function wholeMemory(name: string, bytes: number): ArrayBuffer {
-  try {
-    return new ArrayBuffer(bytes);
-  } catch (cause) {
-    throw new Error(`tensor ${JSON.stringify(name)} is made whole, and there is no memory for its ${bytes} bytes`, {
-      cause,
-    });
-  }
-}

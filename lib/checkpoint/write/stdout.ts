@@ -4,9 +4,10 @@ import { promisify } from 'node:util';
 import { InputError, InterruptedError, stdoutName, WriteError } from '../../core/errors.js';
 import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
-import { cut, fillChunk, type KeyedTensor } from '../virtual/chunks.js';
-import { safetensorsLayout } from '../virtual/shards.js';
-import { checkWhole, wholeMemory } from '../virtual/whole.js';
+import { safetensorsFiles } from '../virtual/shards.js';
+import { streamFile } from '../virtual/stream.js';
+import { VirtualCheckpoint } from '../virtual/virtual.js';
+import { checkWhole } from '../virtual/whole.js';
 
 /** Takes bytes, in order, and resolves when their memory may be used again. */
 export type Sink = (bytes: Uint8Array) => Promise<void>;
@@ -44,31 +45,22 @@ export async function streamCheckpoint(
   tensors: readonly ResolvedTensor[],
   options: StreamOptions,
 ): Promise<Streamed> {
-  const { keys, threads = 0, signal, onProgress, chunkBytes = 4 * 2 ** 20 } = options;
+  const { keys, signal, onProgress } = options;
   checkWhole(tensors);
-  const { head, tensors: placed, fileBytes, dataBytes } = safetensorsLayout(tensors, keys);
-  const keyed = placed.map((tensor): KeyedTensor => ({ ...tensor, key: keys.of(tensor) }));
-  const size = Math.max(8, Math.ceil(Math.min(chunkBytes, dataBytes) / 8) * 8);
-  let [filling, writing] = [new ArrayBuffer(size), new ArrayBuffer(size)];
-  let written = 0;
-  let last = sink(head);
-  last.catch(() => {}); // it is looked at below
-  for (const chunk of cut(keyed, size)) {
-    if (signal?.aborted) throw new InterruptedError(stdoutName, signal.reason);
-    const large = chunk.bytes > size;
-    if (large) await last; // so that a large tensor is alone in memory
-    const memory = large ? wholeMemory(chunk.segments[0]?.tensor.name ?? '', chunk.bytes) : filling;
-    fillChunk(chunk, memory, threads);
-    await last;
-    onProgress?.(written);
-    last = sink(new Uint8Array(memory, 0, chunk.bytes));
-    last.catch(() => {});
-    written += chunk.bytes;
-    if (large) await last;
-    else [filling, writing] = [writing, filling];
+  const set = safetensorsFiles(tensors, { keys, maxShardSize: Number.POSITIVE_INFINITY });
+  const virtual = new VirtualCheckpoint(set, keys);
+  const file = virtual.file(virtual.files[0]?.name ?? '');
+  let done = 0;
+  const tell = onProgress && ((bytes: number) => onProgress(Math.max(0, bytes - file.head.length)));
+  try {
+    for await (const bytes of streamFile(virtual, file.name, { ...options, reuse: true })) {
+      await sink(bytes);
+      done += bytes.length;
+      tell?.(done);
+    }
+  } catch (cause) {
+    throw signal?.aborted ? new InterruptedError(stdoutName, signal.reason) : cause;
   }
-  await last;
-  onProgress?.(written);
   const parameters = tensors.reduce((sum, { elements }) => sum + elements, 0);
   return {
     path: stdoutName,
@@ -76,7 +68,7 @@ export async function streamCheckpoint(
     files: 1,
     tensors: tensors.length,
     parameters,
-    bytes: fileBytes,
+    bytes: file.size,
     resumedBytes: 0,
   };
 }

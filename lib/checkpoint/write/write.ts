@@ -1,10 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InterruptedError, WriteError } from '../../core/errors.js';
+import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import type { FileSet, Format } from '../virtual/layout.js';
 import { safetensorsFiles } from '../virtual/shards.js';
 import { tensorFiles } from '../virtual/tensor-files.js';
+import { VirtualCheckpoint } from '../virtual/virtual.js';
 import { checkWhole } from '../virtual/whole.js';
 import { commit } from './commit/commit.js';
 import { checkSpace, makeFolder, removeFolders, removeNames, step, syncFolder } from './commit/files.js';
@@ -14,6 +16,8 @@ import { type Survey, survey } from './commit/survey.js';
 import { type RunOptions, writeFiles } from './run.js';
 
 export interface WriteOptions extends RunOptions {
+  /** What the tensors are drawn from. */
+  readonly keys: Keys;
   /** safetensors by default; npy and raw make a file for each tensor. */
   readonly format?: Format | undefined;
   /** Bytes of tensors a shard of safetensors; 5·10^9 by default. A tensor that is larger gets a shard of its own. */
@@ -104,7 +108,9 @@ export async function writeCheckpoint(
       bytes,
       doneBytes: resumedBytes,
     });
-    await writeFiles(folder, set, seen, options, (name, progress) => journal.record(name, progress));
+    await writeFiles(folder, set, new VirtualCheckpoint(set, options.keys), seen, options, (name, progress) =>
+      journal.record(name, progress),
+    );
     await commit(folder, set, seen, { signal: options.signal, beforeRenames: () => journal.commit() });
     for (const each of made.map(dirname)) await syncFolder(each);
     await journal.end();

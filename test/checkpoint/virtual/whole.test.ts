@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { checkWhole, wholeMemory } from '../../../lib/checkpoint/virtual/whole.js';
+import { checkWhole } from '../../../lib/checkpoint/virtual/whole.js';
 import { streamCheckpoint } from '../../../lib/checkpoint/write/stdout.js';
 import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
@@ -30,10 +30,4 @@ test('the limit is that of the whole, also where a slice is written; what is mad
   const slice = { shape: [10, 30], ranges: [{ dim: 0, start: 0, length: 1 }] };
   const parts = tensors([10, 30]).map((whole) => ({ ...whole, shape: [1, 30], elements: 30, bytes: 60, slice }));
   expect(() => checkWhole(parts, 200)).toThrow('but [10,30] takes 300 elements');
-});
-
-test('memory that the system does not give is said to be for that tensor', () => {
-  expect(() => wholeMemory('a.b', 2 ** 52)).toThrow(
-    'tensor "a.b" is made whole, and there is no memory for its 4503599627370496 bytes',
-  );
 });

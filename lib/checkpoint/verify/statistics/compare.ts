@@ -57,7 +57,7 @@ export async function measureCheckpoint(
   const gauges = new Map(pairs.map((pair) => [pair, gaugeFor(pair, options.threads ?? 0)]));
   let bytes = 0;
   for await (const piece of pieces(pairs, options)) {
-    gauges.get(piece.pair)?.add(piece);
+    await gauges.get(piece.pair)?.add(piece);
     bytes += piece.bytes.length;
     options.onProgress?.(bytes);
   }
@@ -92,7 +92,7 @@ interface Result {
 
 /** Takes in a tensor's pieces and says what came of it. */
 interface Gauge {
-  add(piece: Piece): void;
+  add(piece: Piece): void | Promise<void>;
   result(): Result;
 }
 

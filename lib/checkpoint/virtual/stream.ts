@@ -1,0 +1,72 @@
+import { get_num_threads } from '../../native/addon.js';
+import type { Pool } from '../../pool/pool.js';
+import { onPool, onThisThread } from './executor.js';
+import { dataBytesOf, makeSpan, type Span, spansOf } from './file.js';
+import { pieceBytesOf, type VirtualCheckpoint } from './virtual.js';
+
+export interface StreamFileOptions {
+  /** Worker threads that make the bytes ahead of whoever takes them; this thread makes them otherwise. */
+  readonly pool?: Pool | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** The most bytes of a chunk. Changes no byte of the whole. 4 MiB by default. */
+  readonly chunkBytes?: number | undefined;
+  /** Native threads, without a pool. */
+  readonly threads?: number | undefined;
+  /** Whether a chunk's memory may be used again once the next chunk is asked for; new memory costs more than filling it. */
+  readonly reuse?: boolean | undefined;
+}
+
+/** Chunks that are made while one is taken. */
+const chunksAhead = 3;
+
+/**
+ * A file's bytes from the first to the last, made a few chunks ahead of whoever takes them, and no further: the taker sets the pace.
+ *
+ * @throws the signal's reason
+ */
+export async function* streamFile(
+  virtual: VirtualCheckpoint,
+  name: string,
+  { pool, signal, chunkBytes = 2 ** 22, threads = get_num_threads(), reuse = false }: StreamFileOptions = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const file = virtual.file(name);
+  const executor = pool === undefined ? onThisThread(threads) : onPool(pool, 'streamCheckpoint');
+  const stop = new AbortController();
+  const signals = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const size = Math.max(8, Math.ceil(Math.min(chunkBytes, dataBytesOf(file)) / 8) * 8);
+  const ahead = pool === undefined ? 1 : chunksAhead;
+  const free: Uint8Array[] = [];
+  const memory = (): Uint8Array => {
+    return free.pop() ?? new Uint8Array(pool === undefined ? new ArrayBuffer(size) : new SharedArrayBuffer(size));
+  };
+  const options = { executor, wholes: virtual.wholes, pieceBytes: Math.min(size, pieceBytesOf[virtual.engine]) };
+  const make = async (span: Span): Promise<Uint8Array> => {
+    const bytes = memory().subarray(0, span.end - span.begin);
+    await makeSpan(file, span, { memory: bytes }, { ...options, signal: signals });
+    return bytes;
+  };
+  const making: Promise<Uint8Array>[] = [];
+  try {
+    signal?.throwIfAborted();
+    const spans = spansOf(file, 0, dataBytesOf(file), size);
+    const next = (): void => {
+      const { done, value } = spans.next();
+      if (done) return;
+      const made = make(value);
+      made.catch(() => {}); // it is looked at when its turn comes
+      making.push(made);
+    };
+    for (let i = 0; i < ahead; i++) next();
+    if (file.head.length > 0) yield file.head;
+    for (let made = making.shift(); made !== undefined; made = making.shift()) {
+      const bytes = await made;
+      next();
+      signal?.throwIfAborted();
+      yield bytes;
+      if (reuse) free.push(new Uint8Array(bytes.buffer));
+    }
+  } finally {
+    stop.abort(new Error('the stream was given up'));
+    await Promise.allSettled(making);
+  }
+}

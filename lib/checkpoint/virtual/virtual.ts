@@ -1,0 +1,136 @@
+import { checkInteger, checkOptions, typeError } from '../../core/check.js';
+import { InputError } from '../../core/errors.js';
+import type { Keys } from '../../plan/keys.js';
+import type { Pool } from '../../pool/pool.js';
+import type { Engine } from '../../random/generator.js';
+import { onPool, onThisThread } from './executor.js';
+import { makeSpan, spansOf, type VirtualFile } from './file.js';
+import type { Document, FileSet, Format } from './layout.js';
+import type { KeyedTensor } from './range.js';
+import { WholeTensors } from './whole-tensors.js';
+
+/** How a range is read; none of it changes a byte. */
+export interface ReadOptions {
+  /** Worker threads that make the bytes, so that this thread goes on; this thread makes them otherwise, a piece at a time. */
+  readonly pool?: Pool | undefined;
+  /** Stops: the promise rejects with the signal's reason once nothing writes any more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a piece of work makes at a time. The engine torch takes up to a millisecond to find its place, which small pieces feel. */
+export const pieceBytesOf = { philox: 2 ** 20, torch: 2 ** 22 } as const;
+
+/** Bytes of a task. */
+export const spanBytes = 2 ** 25;
+
+/**
+ * A checkpoint that exists before it is written: names and sizes of its files, and a function from a range of bytes to bytes. All else
+ * that is done with a plan (a folder, a stream, an answer to a request) is a loop over it.
+ */
+export class VirtualCheckpoint {
+  /** The files in the order in which they are written: tensors, then config.json and the index where there are any. */
+  readonly files: readonly { readonly name: string; readonly size: number }[];
+  readonly format: Format;
+  readonly engine: Engine;
+  /** In [0, 2^64). */
+  readonly seed: bigint;
+  readonly #files: ReadonlyMap<string, VirtualFile>;
+  readonly #wholes: WholeTensors;
+
+  /** Use virtualCheckpoint. */
+  constructor(set: FileSet, keys: Keys, wholes = new WholeTensors()) {
+    const documents = [set.config, set.index].filter((document) => document !== undefined);
+    const files = [...set.files.map((file) => keyed(file, keys)), ...documents.map(textFile)];
+    this.#files = new Map(files.map((file) => [file.name, file]));
+    this.files = files.map(({ name, size }) => ({ name, size }));
+    this.format = set.format;
+    this.engine = keys.engine;
+    this.seed = keys.seed;
+    this.#wholes = wholes;
+  }
+
+  /**
+   * Bytes [begin, end) of a file: header, padding and tensors, as they would be written.
+   *
+   *     await virtual.read('model.safetensors', 0, 8)
+   *
+   * Orthogonal and sparse tensors, which can only be made whole, are kept for the ranges that follow, up to 1 GiB of them in all.
+   *
+   * @param name one of `files`
+   * @param begin 0 by default
+   * @param end the file's size by default
+   * @param options.pool worker threads; this thread otherwise
+   * @param options.signal stops it
+   * @returns the bytes, in shared memory where a pool made them
+   * @throws InputError (ERR_NNINIT_NO_FILE) for another name; RangeError for a range beyond the file; the signal's reason
+   */
+  async read(name: string, begin = 0, end?: number, options?: ReadOptions): Promise<Uint8Array> {
+    const file = this.file(name);
+    const to = end === undefined ? file.size : checkInteger('read', 'end', end, 0, file.size);
+    const from = checkInteger('read', 'begin', begin, 0, to);
+    const { pool, signal } = checkReadOptions('read', options);
+    signal?.throwIfAborted();
+    const out = new Uint8Array(pool === undefined ? new ArrayBuffer(to - from) : new SharedArrayBuffer(to - from));
+    const { head } = file;
+    if (from < head.length) out.set(head.subarray(from, Math.min(to, head.length)));
+    const start = Math.max(from - head.length, 0);
+    const executor = pool === undefined ? onThisThread(0) : onPool(pool, 'read');
+    const pieceBytes = pieceBytesOf[this.engine];
+    const shared = { executor, wholes: this.#wholes, pieceBytes, signal };
+    for (const span of spansOf(file, start, Math.max(start, to - head.length), spanBytes)) {
+      const at = span.begin + head.length - from;
+      await makeSpan(file, span, { memory: out.subarray(at, at + span.end - span.begin) }, shared);
+    }
+    return out;
+  }
+
+  /**
+   * One of the files, every byte of it defined.
+   *
+   * @internal
+   */
+  file(name: string): VirtualFile {
+    const file = this.#files.get(name);
+    if (file !== undefined) return file;
+    const names = this.files.slice(0, 5).map((each) => `'${each.name}'`);
+    const more = this.files.length > 5 ? ', …' : '';
+    throw new InputError(
+      `read: expected one of ${names.join(', ')}${more} for name, but received ${JSON.stringify(name)}`,
+      {
+        code: 'ERR_NNINIT_NO_FILE',
+      },
+    );
+  }
+
+  /** @internal */
+  get wholes(): WholeTensors {
+    return this.#wholes;
+  }
+}
+
+function keyed(file: FileSet['files'][number], keys: Keys): VirtualFile {
+  const { name, head, fileBytes, tensors } = file;
+  return {
+    name,
+    size: fileBytes,
+    head,
+    tensors: tensors.map((tensor): KeyedTensor => ({ ...tensor, key: keys.of(tensor) })),
+  };
+}
+
+function textFile({ name, text }: Document): VirtualFile {
+  const head = Buffer.from(text);
+  return { name, size: head.length, head, tensors: [] };
+}
+
+/** Checks `pool` and `signal`. */
+function checkReadOptions(fn: string, options: unknown): ReadOptions {
+  const { pool, signal } = checkOptions(fn, options, ['pool', 'signal']);
+  if (pool !== undefined && !isPool(pool)) throw typeError(fn, 'pool', 'what createPool gave', pool);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw typeError(fn, 'signal', 'an AbortSignal', signal);
+  return { pool, signal };
+}
+
+function isPool(value: unknown): value is Pool {
+  return typeof (value as Pool | null)?.runTask === 'function';
+}

@@ -1,0 +1,102 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { Format } from '../../../lib/checkpoint/virtual/layout.js';
+import { safetensorsFiles } from '../../../lib/checkpoint/virtual/shards.js';
+import { tensorFiles } from '../../../lib/checkpoint/virtual/tensor-files.js';
+import { VirtualCheckpoint } from '../../../lib/checkpoint/virtual/virtual.js';
+import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { keysFor } from '../../../lib/plan/keys.js';
+import { type PlannedTensor, type ResolvedTensor, resolvePlan } from '../../../lib/plan/plan.js';
+import { createPool } from '../../../lib/pool/pool.js';
+import type { Engine } from '../../../lib/random/generator.js';
+import { assorted } from '../assorted.js';
+import { temporaryFolder } from '../temporary.js';
+
+const root = temporaryFolder();
+const pool = createPool({ threads: 2 });
+afterAll(() => pool.close());
+
+/** All that a file can hold: every kind of fill and dtype, what is made whole and kept, counters, zero rows, copies, slices. */
+const planned: readonly PlannedTensor[] = [
+  ...assorted,
+  { name: 'counter', shape: [], dtype: 'int64', initializer: 'zeros' },
+  { name: 'flags', shape: [13], dtype: 'bool', initializer: 'zeros' },
+  { name: 'padded', shape: [9, 7], dtype: 'bfloat16', initializer: 'normal', zeroRow: 3 },
+  { name: 'source', shape: [5, 5], dtype: 'float32', initializer: 'normal' },
+  { name: 'copy', shape: [5, 5], dtype: 'float32', initializer: 'normal', copyOf: 'source' },
+  { name: 'large', shape: [90, 80], dtype: 'float32', initializer: 'orthogonal' },
+  { name: 'sparse', shape: [300, 40], dtype: 'float32', initializer: { init: 'sparse', sparsity: 0.3 } },
+];
+
+function slicedTensors(): ResolvedTensor[] {
+  const ranges = { normal: [{ dim: 1, start: 3, length: 11 }], orthogonal: [{ dim: 0, start: 10, length: 70 }] };
+  return resolvePlan({ tensors: planned }).map((tensor) => {
+    const kind = tensor.fill.kind;
+    if (tensor.name !== 'a' && tensor.name !== 'large') return tensor;
+    const slice = { shape: tensor.shape, ranges: ranges[kind as 'normal' | 'orthogonal'] };
+    const shape = tensor.shape.map((size, dim) => slice.ranges.find((range) => range.dim === dim)?.length ?? size);
+    const elements = shape.reduce((product, size) => product * size, 1);
+    return { ...tensor, slice, shape, elements, bytes: elements * 4 };
+  });
+}
+
+const cases = (['philox', 'torch'] as const).flatMap((engine) =>
+  (['safetensors', 'npy', 'raw'] as const).map((format) => [engine, format] as const),
+);
+
+describe.each(cases)('engine %s, format %s', (engine: Engine, format: Format) => {
+  test('any range of any file is what the written file has there, with and without a pool', async () => {
+    const tensors = slicedTensors();
+    const keys = keysFor(engine, 7n, { tensors });
+    const config = '{"a": 1}\n';
+    const options = { keys, config, maxShardSize: 20_000 };
+    const set = format === 'safetensors' ? safetensorsFiles(tensors, options) : tensorFiles(tensors, format, options);
+    const folder = join(root.path, 'out');
+    await writeCheckpoint(folder, tensors, { ...options, format });
+    const virtual = new VirtualCheckpoint(set, keys);
+    for (const { name, size } of virtual.files) {
+      const written = readFileSync(join(folder, name));
+      expect(size).toBe(written.length);
+      expect(Buffer.from(await virtual.read(name)).equals(written)).toBe(true);
+      expect(Buffer.from(await virtual.read(name, 0, size, { pool })).equals(written)).toBe(true);
+    }
+    const files = virtual.files.filter(({ size }) => size > 0);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.nat(), fc.nat(9000), fc.boolean(), async (which, at, length, onPool) => {
+        const { name, size } = files[which % files.length] as { name: string; size: number };
+        const begin = at % size;
+        const end = Math.min(size, begin + length);
+        const bytes = await virtual.read(name, begin, end, onPool ? { pool } : undefined);
+        expect(Buffer.from(bytes).equals(readFileSync(join(folder, name)).subarray(begin, end))).toBe(true);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('what cannot be read', () => {
+  const keys = keysFor('philox', 0n, { tensors: [] });
+  const virtual = new VirtualCheckpoint(safetensorsFiles(resolvePlan({ tensors: planned }), { keys }), keys);
+
+  test('is refused by name', async () => {
+    await expect(virtual.read('other')).rejects.toThrow(
+      `read: expected one of 'model.safetensors' for name, but received "other"`,
+    );
+  });
+
+  test('or by range', async () => {
+    const [{ size } = { size: 0 }] = virtual.files;
+    await expect(virtual.read('model.safetensors', 0, size + 1)).rejects.toThrow(RangeError);
+    await expect(virtual.read('model.safetensors', 9, 8)).rejects.toThrow(RangeError);
+    await expect(virtual.read('model.safetensors', -1)).rejects.toThrow(RangeError);
+    expect(await virtual.read('model.safetensors', size, size)).toHaveLength(0);
+  });
+
+  test('or stopped', async () => {
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(virtual.read('model.safetensors', 0, 9, { signal })).rejects.toThrow('enough');
+    await expect(virtual.read('model.safetensors', 0, 9, { pool, signal })).rejects.toThrow('enough');
+  });
+});
