@@ -2,11 +2,10 @@ import { Writable } from 'node:stream';
 import type { Format } from '../checkpoint/virtual/layout.js';
 import type { Written } from '../checkpoint/write/write.js';
 import { InputError, stdoutName } from '../core/errors.js';
-import type { Keys } from '../plan/keys.js';
-import { loadSource, type Source } from '../plan/source.js';
+import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/generator.js';
 import { count, counted, size } from './format.js';
-import { type InputOptions, sourceRequest } from './input-options.js';
+import { type InputOptions, planOfInput } from './input-options.js';
 import { writeJson } from './json.js';
 import type { Streams } from './program.js';
 import { type Progress, showProgress } from './progress.js';
@@ -37,19 +36,16 @@ export async function runGenerate(
   const start = performance.now();
   const toStdout = options.output === '-';
   if (toStdout) refuseWithStdout(options);
-  const source = await loadSource(sourceRequest(input, options));
-  for (const warning of source.warnings) streams.stderr.write(`nninit: warning: ${warning}\n`);
-  // Only now: what is wrong with the input is said without the addon too.
-  const { keysFor, streamVersions } = await import('../plan/keys.js');
-  const { engine, seed } = options;
-  const keys = keysFor(engine, seed, source);
+  const plan = await planOfInput(input, options);
+  for (const warning of plan.warnings) streams.stderr.write(`nninit: warning: ${warning}\n`);
   const written = await withSignals((signal) =>
-    toStdout ? toStream(source, keys, options, streams, signal) : toFolder(source, keys, options, streams, signal),
+    toStdout ? toStream(plan, options, streams, signal) : toFolder(plan, options, streams, signal),
   );
+  const { streamVersions } = await import('../plan/keys.js');
   summarize(
     written,
     options,
-    streamVersions[engine],
+    streamVersions[options.engine],
     (performance.now() - start) / 1000,
     toStdout ? streams.stderr : streams.stdout,
   );
@@ -63,29 +59,23 @@ function refuseWithStdout({ format, maxShardSize, resume, force }: GenerateOptio
 }
 
 async function toFolder(
-  source: Source,
-  keys: Keys,
-  options: GenerateOptions,
+  plan: LoadedPlan,
+  { output, seed, engine, format, maxShardSize, threads, resume, force, json, quiet }: GenerateOptions,
   { stderr }: Streams,
   signal: AbortSignal,
 ): Promise<Written> {
-  const { writeCheckpoint } = await import('../checkpoint/write/write.js');
-  const { output, format, maxShardSize, threads, resume, force, json, quiet } = options;
+  // Only now: what is wrong with the input is said without the addon too.
+  const { writeCheckpoint } = await import('../checkpoint/write/write-checkpoint.js');
+  if (resume && force) throw new InputError('expected at most one of --resume and --force');
   let progress: Progress | undefined;
   try {
-    return await writeCheckpoint(output, source.tensors, {
-      keys,
-      format,
-      maxShardSize: maxShardSize,
-      config: source.config,
-      threads,
-      resume,
-      force,
-      signal,
+    return await writeCheckpoint(plan, output, {
+      ...{ seed, engine, format, maxShardSize, threads, signal },
+      existing: force ? 'replace' : resume ? 'resume' : 'refuse',
       onBegin: async (work) => {
         if (!json && !quiet) progress = await showProgress(stderr, work);
       },
-      onProgress: (written) => progress?.update(written),
+      onProgress: ({ bytes }) => progress?.update(bytes),
     });
   } finally {
     progress?.stop();
@@ -93,23 +83,19 @@ async function toFolder(
 }
 
 async function toStream(
-  source: Source,
-  keys: Keys,
-  { threads, json, quiet }: GenerateOptions,
+  plan: LoadedPlan,
+  { seed, engine, threads, json, quiet }: GenerateOptions,
   { stdout, stderr }: Streams,
   signal: AbortSignal,
 ): Promise<Written> {
-  const { sinkOf, streamCheckpoint } = await import('../checkpoint/write/stdout.js');
+  const { sinkOf, writeToSink } = await import('../checkpoint/write/stdout.js');
   if (!(stdout instanceof Writable)) throw new InputError('there is no standard output to write to');
   const sink = sinkOf(stdout);
-  const bytes = source.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
-  const work = { path: stdoutName, tensors: source.tensors.length, files: 1, bytes, doneBytes: 0 };
+  const work = { path: stdoutName, tensors: plan.tensors.length, files: 1, bytes: plan.bytes, doneBytes: 0 };
   const progress = json || quiet ? undefined : await showProgress(stderr, work);
   try {
-    return await streamCheckpoint(sink, source.tensors, {
-      keys,
-      threads,
-      signal,
+    return await writeToSink(sink, plan, {
+      ...{ seed, engine, threads, signal },
       onProgress: (written) => progress?.update(written),
     });
   } finally {

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
-import type { SourceRequest } from '../plan/source.js';
+import { type LoadedPlan, planFrom } from '../plan/load-plan.js';
+import type { Rule } from '../plan/rules/rules.js';
 import { dtypeOption, parseInteger, parsePath } from './options.js';
 
 /** The options that say what is planned, parsed: those of addInputOptions. */
@@ -26,7 +27,7 @@ input itself says: first those of --rules, a JSON file { "GLOB": INITIALIZER, â€
 
 /**
  * Adds the options that say what is planned: --like, --dtype, --rules, --init, --tp and --rank. Their parsed values are an
- * InputOptions, from which sourceRequest makes what loadSource takes.
+ * InputOptions, which planOfInput takes.
  */
 export function addInputOptions(command: Command): Command {
   return command
@@ -46,25 +47,34 @@ function addRule(text: string, before: readonly string[] = []): readonly string[
 }
 
 /**
- * The request that an input and its options make.
+ * The plan that an input and its options make.
  *
  * @param input undefined where `--like` stands in its place
  * @throws InputError unless exactly one of input and --like is there, and for --tp without --rank or a rank beyond it
  */
-export function sourceRequest(input: string | undefined, options: InputOptions): SourceRequest {
-  const { like, dtype, rules, init, tp, rank } = options;
-  if (input === undefined && like === undefined) {
-    throw new InputError(`expected an input (${inputDescription}), or --like with a checkpoint`);
-  }
+export async function planOfInput(input: string | undefined, options: InputOptions): Promise<LoadedPlan> {
+  const { like, dtype, rules: file, init = [], tp: ranks, rank } = options;
   if (input !== undefined && like !== undefined) {
     throw new InputError(`expected an input or --like, but received both: ${input} and --like ${like}`);
   }
-  if (tp === undefined && rank !== undefined)
-    throw new InputError('expected --tp beside --rank: how many ranks there are');
-  if (tp !== undefined && rank === undefined)
-    throw new InputError('expected --rank beside --tp: which rank to write for');
-  if (tp !== undefined && rank !== undefined && rank >= tp) {
-    throw new InputError(`expected a --rank from 0 to ${tp - 1}, but received ${rank}`);
+  const given = input ?? (like === undefined ? undefined : { like });
+  if (given === undefined) {
+    throw new InputError(`expected an input (${inputDescription}), or --like with a checkpoint`);
   }
-  return { input, like, dtype, rules, init, tp, rank };
+  return planFrom(given, dtype, await rulesOfOptions(file, init), tpOf(ranks, rank));
+}
+
+async function rulesOfOptions(file: string | undefined, init: readonly string[]): Promise<Rule[]> {
+  if (file === undefined && init.length === 0) return [];
+  const { ruleOfText, rulesOf } = await import('../plan/rules/rules.js');
+  const { readDocument } = await import('../plan/base.js');
+  return [...(file === undefined ? [] : rulesOf(await readDocument(file))), ...init.map(ruleOfText)];
+}
+
+function tpOf(ranks: number | undefined, rank: number | undefined) {
+  if (ranks === undefined && rank === undefined) return undefined;
+  if (ranks === undefined) throw new InputError('expected --tp beside --rank: how many ranks there are');
+  if (rank === undefined) throw new InputError('expected --rank beside --tp: which rank to write for');
+  if (rank >= ranks) throw new InputError(`expected a --rank from 0 to ${ranks - 1}, but received ${rank}`);
+  return { ranks, rank };
 }

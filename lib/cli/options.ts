@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { type Dtype, dtypes } from '../core/dtype.js';
+import { bytesOfText } from '../core/size.js';
 import { maxThreads } from '../native/addon.js';
 import { engineNames, Generator } from '../random/generator.js';
 
@@ -43,26 +44,10 @@ export function engineOption(description: string): Option {
 /** Native threads. */
 export const parseThreads = parseInteger(1, maxThreads);
 
-const sizeUnits: Readonly<Record<string, number>> = {
-  '': 1,
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  tb: 1e12,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-  tib: 2 ** 40,
-};
-
-/**
- * Bytes, from '5GB' (5·10^9, as the Hub's libraries count), '500MB', '1.5GiB' (of 2^30), '1048576'. Case does not matter.
- */
+/** Bytes, from '5GB' and the like. */
 export function parseSize(text: string): number {
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?i?b)?$/i.exec(text.trim()) ?? [];
-  const bytes = number === '' ? 0 : Math.floor(Number(number) * (sizeUnits[unit.toLowerCase()] ?? 0));
-  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  const bytes = bytesOfText(text);
+  if (bytes !== undefined) return bytes;
   throw new InvalidArgumentError('Expected a size such as 5GB, 500MB or 1GiB.');
 }
 

@@ -1,8 +1,8 @@
 import { factsOfFill, showInitializer, totalsOf } from '../plan/facts.js';
+import { tensorsOf } from '../plan/load-plan.js';
 import type { ResolvedTensor } from '../plan/plan.js';
-import { loadSource, type Source } from '../plan/source.js';
 import { count, counted, printable, size } from './format.js';
-import { sourceRequest } from './input-options.js';
+import { planOfInput } from './input-options.js';
 import { writeJson } from './json.js';
 import type { PlanOptions } from './plan.js';
 import type { Streams } from './program.js';
@@ -13,7 +13,8 @@ export async function runPlan(
   options: PlanOptions,
   { stdout, stderr }: Streams,
 ): Promise<void> {
-  const source = await loadSource(sourceRequest(input, options));
+  const plan = await planOfInput(input, options);
+  const source = { tensors: tensorsOf(plan), warnings: plan.warnings };
   if (options.json) {
     writeJson(stdout, asJson(source, options.totals ?? false));
     return;
@@ -69,7 +70,10 @@ function totals(tensors: readonly ResolvedTensor[]): string {
 }
 
 /** The plan as plain data: docs/plan.md. */
-function asJson({ tensors, warnings }: Source, totalsOnly: boolean) {
+function asJson(
+  { tensors, warnings }: { readonly tensors: readonly ResolvedTensor[]; readonly warnings: readonly string[] },
+  totalsOnly: boolean,
+) {
   const each = tensors.map((tensor) => {
     const { name, shape, dtype, initializer, fill, elements, bytes, stream, slice, zeroRow, copyOf, tied } = tensor;
     const { text: _, ...facts } = factsOfFill(fill);

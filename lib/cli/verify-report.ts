@@ -1,9 +1,8 @@
 import { textTable } from '../../bench/harness/table.js';
 import { type Difference, shapeText } from '../checkpoint/verify/match.js';
-import type { Measured, Measurement } from '../checkpoint/verify/statistics/compare.js';
+import type { Measured } from '../checkpoint/verify/statistics/compare.js';
 import type { Score, Statistics } from '../checkpoint/verify/statistics/measure.js';
-import type { Verified } from '../checkpoint/verify/verify.js';
-import type { Engine } from '../random/generator.js';
+import type { Origin, VerifyReport } from '../checkpoint/verify/verify-checkpoint.js';
 import { count, counted, printable, size } from './format.js';
 
 /** The outcome of `nninit verify`. */
@@ -18,21 +17,23 @@ export interface Report {
   readonly first: string | undefined;
 }
 
-interface Common {
-  readonly path: string;
-  readonly seconds: () => number;
+/** What to print of a look at a checkpoint. */
+export function reportOf(found: VerifyReport, path: string, seconds: number): Report {
+  const { origin, measured, limit } = found;
+  if (measured !== undefined && limit !== undefined)
+    return measuredReport({ ...found, measured, limit }, path, seconds);
+  if (origin === undefined) throw new Error('a checkpoint was compared with nothing');
+  return verifiedReport({ ...found, origin }, path, seconds);
 }
 
 /** So many differences are printed; --json has them all. */
 const mostLines = 20;
 
 /** The report of a comparison byte for byte. */
-export function verifiedReport(
-  result: Verified,
-  { path, seconds, seed, engine }: Common & { readonly seed: bigint; readonly engine: Engine },
-): Report {
-  const { tensors, bytes, differences } = result;
-  const took = rate(bytes, seconds());
+function verifiedReport(result: VerifyReport & { readonly origin: Origin }, path: string, seconds: number): Report {
+  const { ok, tensors, bytes, differences, origin } = result;
+  const { seed, engine } = origin;
+  const took = rate(bytes, seconds);
   const lines = differences.slice(0, mostLines).map((difference) => `${lineOf(difference)}\n`);
   const more = differences.length - lines.length;
   if (more > 0) lines.push(`… and ${counted(more, 'tensor')} more\n`);
@@ -43,7 +44,7 @@ export function verifiedReport(
     facts: {
       path,
       mode: 'bytes',
-      ok: differences.length === 0,
+      ok,
       tensors,
       bytes,
       seed: String(seed),
@@ -78,9 +79,13 @@ function lineOf(difference: Difference): string {
 }
 
 /** The report of a comparison with distributions. */
-export function measuredReport(result: Measurement, { path, seconds }: Common): Report {
-  const { measured, differences, bytes, limit } = result;
-  const took = rate(bytes, seconds());
+function measuredReport(
+  result: VerifyReport & { readonly measured: readonly Measured[]; readonly limit: number },
+  path: string,
+  seconds: number,
+): Report {
+  const { ok, measured, differences, bytes, limit } = result;
+  const took = rate(bytes, seconds);
   const off = measured.filter(({ consistent }) => !consistent);
   const differing = differences.length + off.length;
   const table = textTable({
@@ -96,7 +101,7 @@ export function measuredReport(result: Measurement, { path, seconds }: Common): 
     facts: {
       path,
       mode: 'statistics',
-      ok: differing === 0,
+      ok,
       tensors: measured.length,
       bytes,
       limit,

@@ -36,7 +36,7 @@ const suffix = '.safetensors';
  * @throws InputError with the path: ERR_NNINIT_READ, ERR_NNINIT_HEADER, ERR_NNINIT_INDEX, ERR_NNINIT_MANIFEST, or ERR_NNINIT_CHECKPOINT for a folder that holds
  *   no checkpoint or several
  */
-export async function openCheckpoint(path: string): Promise<Checkpoint> {
+export async function readHeaders(path: string): Promise<Checkpoint> {
   const found = (await isFolder(path)) ? await findCheckpoint(path) : path;
   if (basename(found) === manifestName) {
     const { readManifest } = await import('./raw/read-manifest.js'); // with zod, which takes a while

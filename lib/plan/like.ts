@@ -6,7 +6,7 @@ import { errorCode, InputError } from '../core/errors.js';
 import { type JsonDocument, readJson, setKey } from '../core/json.js';
 import { isFillable } from '../core/stored-dtype.js';
 import { strerror } from '../core/strerror.js';
-import { type CheckpointTensor, openCheckpoint } from '../formats/reader.js';
+import { type CheckpointTensor, readHeaders } from '../formats/reader.js';
 import { defaultOfName, hasCentredNorms, isCounter } from './like-defaults.js';
 import type { Plan, PlannedTensor } from './plan.js';
 import type { Rule } from './rules/rules.js';
@@ -26,7 +26,7 @@ export interface Likeness {
  * @throws InputError for what the strict reader refuses, and for a config.json that is no JSON
  */
 export async function readLikeness(path: string): Promise<Likeness> {
-  const checkpoint = await openCheckpoint(path);
+  const checkpoint = await readHeaders(path);
   const tensors = [...checkpoint.tensors.values()];
   return { path: checkpoint.path, tensors, config: await readConfig(join(checkpoint.folder, 'config.json')) };
 }

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { checkShape } from '../core/check.js';
+import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import type { Fill } from '../core/fill.js';
 import { isFillable, type StoredDtype, storedBytes } from '../core/stored-dtype.js';
 import type { Draw } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
 import { resolve } from '../init/resolve.js';
-import type { Slice } from '../tensor/slice.js';
+import { checkSlice, type Slice, shapeOfSlice } from '../tensor/slice.js';
 
 export type { StoredDtype } from '../core/stored-dtype.js';
 
@@ -25,6 +26,8 @@ export interface PlannedTensor {
   readonly copyOf?: string | undefined;
   /** Where the tensor is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
   readonly partOf?: { readonly tensor: string; readonly begin: number } | undefined;
+  /** The part that is written, where that is not all of the tensor: `shape` is the part's, `slice.shape` the whole's. */
+  readonly slice?: Slice | undefined;
 }
 
 /** A model to be written: plain data. The order of the tensors is the model's own, and changes no tensor's values. */
@@ -36,6 +39,20 @@ export interface Plan {
   readonly warnings?: readonly string[] | undefined;
   /** All random draws in order, where they are not simply those of the tensors in theirs. */
   readonly draws?: readonly Draw[] | undefined;
+  /** What it was made from, which checkpoints carry. */
+  readonly source?: PlanSource | undefined;
+}
+
+/** What makes a plan again: plain data. */
+export interface PlanSource {
+  /** A model's name; or 'config.json', the one beside the weights; or 'like', the checkpoint's own names, shapes and dtypes. */
+  readonly input?: string | undefined;
+  /** A recipe; what it names by path is in it. */
+  readonly recipe?: unknown;
+  readonly dtype?: Dtype | undefined;
+  /** From globs to initializers, dtypes or both, in order; they come after the input's own. */
+  readonly rules?: readonly (readonly [glob: string, change: unknown])[] | undefined;
+  readonly tp?: { readonly ranks: number; readonly rank: number } | undefined;
 }
 
 /** A planned tensor with all that a writer needs. */
@@ -49,8 +66,6 @@ export interface ResolvedTensor extends PlannedTensor {
   /** Of what is written. */
   readonly bytes: number;
   readonly stream: bigint;
-  /** The part that is written, where that is not all of the tensor. */
-  readonly slice?: Slice | undefined;
 }
 
 /**
@@ -83,6 +98,7 @@ export function resolvePlan(
     try {
       checkName(name, names);
       const elements = checkShape('shape', shape);
+      if (tensor.slice !== undefined) checkPart(tensor.slice, shape);
       const bytes = storedBytes(dtype, elements);
       if (bytes > Number.MAX_SAFE_INTEGER)
         throw new RangeError(`expected at most 2^53 - 1 bytes, but [${shape}] takes ${bytes}`);
@@ -96,7 +112,14 @@ export function resolvePlan(
   });
 }
 
-function fillOf({ initializer, shape, dtype }: PlannedTensor): Fill {
+function checkPart(slice: Slice, shape: readonly number[]): void {
+  const part = shapeOfSlice(checkSlice('slice', slice.shape, slice.ranges));
+  if (part.length === shape.length && part.every((size, dim) => size === shape[dim])) return;
+  throw new RangeError(`expected the shape of its slice, [${part}], but received [${shape}]`);
+}
+
+function fillOf({ initializer, shape: written, dtype, slice }: PlannedTensor): Fill {
+  const shape = slice?.shape ?? written;
   if (isFillable(dtype)) return resolve(initializer, shape, { dtype });
   const fill = resolve(initializer, shape);
   if (fill.kind === 'constant' && fill.value === 0) return fill;

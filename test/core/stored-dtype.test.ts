@@ -2,15 +2,15 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { measureCheckpoint } from '../../lib/checkpoint/verify/statistics/compare.js';
-import { verifyCheckpoint } from '../../lib/checkpoint/verify/verify.js';
-import { writeCheckpoint } from '../../lib/checkpoint/write/write.js';
+import { compareTensors } from '../../lib/checkpoint/verify/verify.js';
+import { writeTensors } from '../../lib/checkpoint/write/write.js';
 import { type StoredDtype, storedBytes, storedElements, storedNames } from '../../lib/core/stored-dtype.js';
-import { openCheckpoint } from '../../lib/formats/reader.js';
+import { readHeaders } from '../../lib/formats/reader.js';
 import { philoxKeys } from '../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../lib/plan/plan.js';
-import { loadSource } from '../../lib/plan/source.js';
 import { temporaryFolder } from '../checkpoint/temporary.js';
 import { readSafetensors } from '../formats/reader.js';
+import { loadSource } from '../plan/load-source.js';
 
 const root = temporaryFolder();
 const keys = philoxKeys(7n);
@@ -37,7 +37,7 @@ test.each([8, 24, undefined])(
   'elements of less than a byte are written packed, and like a checkpoint: %s',
   async (chunkBytes) => {
     const made = join(root.path, 'made');
-    await writeCheckpoint(made, tensors, { keys, chunkBytes });
+    await writeTensors(made, tensors, { keys, chunkBytes });
     const file = join(made, 'model.safetensors');
     // The reference's order: the last of its enumeration first.
     const found = Array.from(readSafetensors(file).tensors, ([name, { dtype, bytes }]) => [name, dtype, bytes.length]);
@@ -51,22 +51,22 @@ test.each([8, 24, undefined])(
     ]);
     const like = await loadSource({ like: file, init: ['w=normal'] });
     expect(like.warnings).toContain(`${file}: "four": zeros, which is all that nninit writes in float4_e2m1fn`);
-    await writeCheckpoint(join(root.path, 'like'), like.tensors, { keys, chunkBytes });
-    const again = await openCheckpoint(join(root.path, 'like'));
-    expect((await verifyCheckpoint(again, tensors, { keys, chunkBytes })).differences).toEqual([]);
+    await writeTensors(join(root.path, 'like'), like.tensors, { keys, chunkBytes });
+    const again = await readHeaders(join(root.path, 'like'));
+    expect((await compareTensors(again, tensors, { keys, chunkBytes })).differences).toEqual([]);
     expect((await measureCheckpoint(again, tensors)).measured.every(({ consistent }) => consistent)).toBe(true);
   },
 );
 
 test.each([8, undefined])('an element of less than a byte that differs is named: %s', async (chunkBytes) => {
-  await writeCheckpoint(root.path, tensors, { keys });
+  await writeTensors(root.path, tensors, { keys });
   const path = join(root.path, 'model.safetensors');
   const file = readFileSync(path);
   const end = file.length - 3; // of `four`, of which element 149 is in the upper half of the last byte
   file[end - 1] = 0x90;
   file[end - 75 - 15 + 13] = 0b0001_0001; // elements 16 to 19 of `six`: bits 8 to 15 are of 17 and 18
   writeFileSync(path, file);
-  const { differences } = await verifyCheckpoint(await openCheckpoint(path), tensors, { keys, chunkBytes });
+  const { differences } = await compareTensors(await readHeaders(path), tensors, { keys, chunkBytes });
   const values = (differing: number, element: number, index: number[], found: string) => {
     return { problem: 'values', differing, element, index, expected: '0x00', found };
   };
@@ -83,10 +83,10 @@ test('elements that leave a byte begun are refused', () => {
 });
 
 test('raw files hold them, .npy files do not, and say so', async () => {
-  await writeCheckpoint(join(root.path, 'raw'), tensors, { keys, format: 'raw' });
-  const checkpoint = await openCheckpoint(join(root.path, 'raw'));
-  expect((await verifyCheckpoint(checkpoint, tensors, { keys })).differences).toEqual([]);
-  await expect(writeCheckpoint(join(root.path, 'npy'), tensors, { keys, format: 'npy' })).rejects.toThrow(
+  await writeTensors(join(root.path, 'raw'), tensors, { keys, format: 'raw' });
+  const checkpoint = await readHeaders(join(root.path, 'raw'));
+  expect((await compareTensors(checkpoint, tensors, { keys })).differences).toEqual([]);
+  await expect(writeTensors(join(root.path, 'npy'), tensors, { keys, format: 'npy' })).rejects.toThrow(
     'tensor "four": expected elements of whole bytes in .npy files, but received float4_e2m1fn: write safetensors or raw ' +
       'files, or give the tensor another dtype',
   );

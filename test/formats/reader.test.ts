@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openCheckpoint } from '../../lib/formats/reader.js';
+import { readHeaders } from '../../lib/formats/reader.js';
 import { entry, fileOf } from './safetensors/header-file.js';
 
 let root = '';
@@ -29,7 +29,7 @@ const index = (weight_map: unknown) => JSON.stringify({ metadata: { total_size: 
 test('a checkpoint is a file, an index, or the folder of either', async () => {
   const single = folder({ 'model.safetensors': shard('a', 'b'), 'other.safetensors': shard('c'), 'config.json': '{}' });
   for (const each of [single, join(single, 'model.safetensors')]) {
-    const { tensors, files, folder: found } = await openCheckpoint(each);
+    const { tensors, files, folder: found } = await readHeaders(each);
     expect([...tensors.keys()]).toEqual(['a', 'b']);
     expect(files).toHaveLength(1);
     expect(found).toBe(single);
@@ -40,7 +40,7 @@ test('a checkpoint is a file, an index, or the folder of either', async () => {
     '2.safetensors': shard('b'),
   });
   for (const each of [sharded, join(sharded, indexName)]) {
-    const { tensors, files } = await openCheckpoint(each);
+    const { tensors, files } = await readHeaders(each);
     expect([...tensors].map(([eachName, { file }]) => [eachName, file.path])).toEqual([
       ['a', join(sharded, '1.safetensors')],
       ['c', join(sharded, '1.safetensors')],
@@ -49,11 +49,11 @@ test('a checkpoint is a file, an index, or the folder of either', async () => {
     expect(files).toHaveLength(2);
   }
   const namedOtherwise = folder({ 'diffusion.safetensors': shard('a'), '.x.safetensors.tmp': '' });
-  expect((await openCheckpoint(namedOtherwise)).tensors.size).toBe(1);
+  expect((await readHeaders(namedOtherwise)).tensors.size).toBe(1);
 });
 
 test('a folder without a checkpoint or with several is refused', async () => {
-  const refuse = (made: string) => expect(openCheckpoint(made)).rejects;
+  const refuse = (made: string) => expect(readHeaders(made)).rejects;
   const empty = folder({ 'pytorch_model.bin': '' });
   await refuse(empty).toMatchObject({
     code: 'ERR_NNINIT_CHECKPOINT',
@@ -82,7 +82,7 @@ test.each([
 ])('an index that names %j is refused', async (shardName) => {
   const made = folder({ [indexName]: index({ a: shardName }), 'x.safetensors': shard('a') });
   mkdirSync(join(made, 'a'), { recursive: true });
-  await expect(openCheckpoint(made)).rejects.toMatchObject({
+  await expect(readHeaders(made)).rejects.toMatchObject({
     code: 'ERR_NNINIT_INDEX',
     path: join(made, indexName),
     message: expect.stringMatching(/weight_map\["a"\]: expected the name of a file in this folder, but received/),
@@ -127,7 +127,7 @@ test.each([
     ...(text.includes('"3.') && text.includes('"c"') ? { '3.safetensors': shard('c') } : {}),
     'bad.safetensors': 'bad',
   });
-  await expect(openCheckpoint(made)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  await expect(readHeaders(made)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
 });
 
 test.skipIf(process.platform === 'win32')('a link to nowhere is said to be one, alone and in a folder', async () => {
@@ -139,5 +139,5 @@ test.skipIf(process.platform === 'win32')('a link to nowhere is said to be one, 
     path,
     message: `could not read ${path}: it is a link to ../blobs/0123, and there is nothing (ENOENT)`,
   };
-  for (const given of [path, folder]) await expect(openCheckpoint(given)).rejects.toMatchObject(error);
+  for (const given of [path, folder]) await expect(readHeaders(given)).rejects.toMatchObject(error);
 });

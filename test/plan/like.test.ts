@@ -7,7 +7,7 @@ import { readJson } from '../../lib/core/json.js';
 import { storedBytes, storedDtypes, storedNames } from '../../lib/core/stored-dtype.js';
 import { defaultOfName, hasCentredNorms } from '../../lib/plan/like-defaults.js';
 import { modelNames, planOfConfig, planOfName } from '../../lib/plan/models.js';
-import { loadSource } from '../../lib/plan/source.js';
+import { loadSource } from './load-source.js';
 
 let root = '';
 beforeEach(() => {

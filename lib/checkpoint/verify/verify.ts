@@ -39,7 +39,7 @@ export function comparableBytes(checkpoint: Checkpoint, tensors: readonly Resolv
  *
  * @throws InputError (ERR_NNINIT_READ) where a file cannot be read; InterruptedError after `signal`
  */
-export async function verifyCheckpoint(
+export async function compareTensors(
   checkpoint: Checkpoint,
   tensors: readonly ResolvedTensor[],
   options: VerifyOptions & { readonly keys: Keys },

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { version } from '../../core/version.js';
 import { isTorchKey, type Key } from '../../native/addon.js';
 import { type Keys, streamVersions } from '../../plan/keys.js';
-import type { ResolvedTensor } from '../../plan/plan.js';
+import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import type { PlacedTensor } from './range.js';
 
 export const configName = 'config.json';
@@ -42,13 +42,22 @@ export interface FileSet {
   readonly digest: string;
 }
 
+/** What makes a plan again is carried in each file unless it is longer than this: a recipe of very many tensors. */
+const longestSource = 2 ** 20;
+
 /** What every file or manifest says of its making, keys sorted. */
-export function metadataOf(tensors: readonly ResolvedTensor[], keys: Keys): Record<string, string> {
+export function metadataOf(
+  tensors: readonly ResolvedTensor[],
+  keys: Keys,
+  source: PlanSource | undefined,
+): Record<string, string> {
+  const made = source === undefined ? '' : JSON.stringify(source);
   return {
     format: 'pt',
     'nninit.engine': keys.engine,
     'nninit.plan': planDigest(tensors, keys),
     'nninit.seed': String(keys.seed),
+    ...(made !== '' && made.length <= longestSource && { 'nninit.source': made }),
     'nninit.stream_version': String(streamVersions[keys.engine]),
     'nninit.version': version,
   };

@@ -2,7 +2,7 @@ import { InputError } from '../../core/errors.js';
 import { isFillable } from '../../core/stored-dtype.js';
 import { layout } from '../../formats/safetensors/header.js';
 import type { Keys } from '../../plan/keys.js';
-import type { ResolvedTensor } from '../../plan/plan.js';
+import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import { configName, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from './layout.js';
 
 const weightsName = 'model.safetensors';
@@ -57,7 +57,7 @@ export function shardName(shard: number, count: number): string {
  */
 export function safetensorsFiles(
   tensors: readonly ResolvedTensor[],
-  { keys, maxShardSize = defaultShardSize, config }: SafetensorsOptions,
+  { keys, maxShardSize = defaultShardSize, config, source }: SafetensorsOptions,
 ): FileSet {
   const shards = splitShards(tensors, maxShardSize);
   if (shards.length > mostShards) {
@@ -65,7 +65,7 @@ export function safetensorsFiles(
     throw new InputError(`expected at most ${mostShards} shards, but ${given}: choose a larger --max-shard-size`);
   }
   const files = shards.map((shard, i): OutputFile => {
-    const { head, tensors: placed, dataBytes, fileBytes } = safetensorsLayout(shard, keys);
+    const { head, tensors: placed, dataBytes, fileBytes } = safetensorsLayout(shard, keys, source);
     return { name: shardName(i, shards.length), head, tensors: placed, dataBytes, fileBytes };
   });
   const set = {
@@ -83,12 +83,14 @@ export interface SafetensorsOptions {
   /** Bytes of tensors a shard; 5·10^9 by default. */
   readonly maxShardSize?: number | undefined;
   readonly config?: string | undefined;
+  /** What makes the plan again. */
+  readonly source?: PlanSource | undefined;
 }
 
 /** One file's layout with nninit's metadata; the digest in it does not depend on the order of the plan. */
-export function safetensorsLayout(tensors: readonly ResolvedTensor[], keys: Keys) {
+export function safetensorsLayout(tensors: readonly ResolvedTensor[], keys: Keys, source?: PlanSource) {
   const inOrder = layout(tensors, {}).tensors;
-  return layout(inOrder, metadataOf(inOrder, keys));
+  return layout(inOrder, metadataOf(inOrder, keys, source));
 }
 
 /**

@@ -1,7 +1,6 @@
 import { InputError } from '../../core/errors.js';
 import { npyHead } from '../../formats/npy/header.js';
 import { fileNames, manifestName } from '../../formats/raw/names.js';
-import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import {
   configName,
@@ -12,6 +11,7 @@ import {
   metadataOf,
   type OutputFile,
 } from './layout.js';
+import type { SafetensorsOptions } from './shards.js';
 
 const extensions = { npy: '.npy', raw: '.bin' } as const;
 
@@ -24,7 +24,7 @@ const extensions = { npy: '.npy', raw: '.bin' } as const;
 export function tensorFiles(
   tensors: readonly ResolvedTensor[],
   format: Exclude<Format, 'safetensors'>,
-  { keys, config }: { readonly keys: Keys; readonly config?: string | undefined },
+  { keys, config, source }: Pick<SafetensorsOptions, 'keys' | 'config' | 'source'>,
 ): FileSet {
   const names = fileNames(
     tensors.map(({ name }) => name),
@@ -36,7 +36,7 @@ export function tensorFiles(
     const name = names[i] ?? '';
     return { name, head, tensors: [{ ...tensor, offset: 0 }], dataBytes: bytes, fileBytes: head.length + bytes };
   });
-  const metadata = metadataOf(tensors, keys);
+  const metadata = metadataOf(tensors, keys, source);
   const set = {
     format,
     files,

@@ -1,8 +1,9 @@
-import { checkInteger, checkOptions, typeError } from '../../core/check.js';
+import { checkInteger, checkOptions } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import type { Keys } from '../../plan/keys.js';
 import type { Pool } from '../../pool/pool.js';
 import type { Engine } from '../../random/generator.js';
+import { checkProgressing } from '../progressing.js';
 import { onPool, onThisThread } from './executor.js';
 import { makeSpan, spansOf, type VirtualFile } from './file.js';
 import type { Document, FileSet, Format } from './layout.js';
@@ -68,7 +69,7 @@ export class VirtualCheckpoint {
     const file = this.file(name);
     const to = end === undefined ? file.size : checkInteger('read', 'end', end, 0, file.size);
     const from = checkInteger('read', 'begin', begin, 0, to);
-    const { pool, signal } = checkReadOptions('read', options);
+    const { pool, signal } = checkProgressing('read', checkOptions('read', options, ['pool', 'signal']));
     signal?.throwIfAborted();
     const out = new Uint8Array(pool === undefined ? new ArrayBuffer(to - from) : new SharedArrayBuffer(to - from));
     const { head } = file;
@@ -121,16 +122,4 @@ function keyed(file: FileSet['files'][number], keys: Keys): VirtualFile {
 function textFile({ name, text }: Document): VirtualFile {
   const head = Buffer.from(text);
   return { name, size: head.length, head, tensors: [] };
-}
-
-/** Checks `pool` and `signal`. */
-function checkReadOptions(fn: string, options: unknown): ReadOptions {
-  const { pool, signal } = checkOptions(fn, options, ['pool', 'signal']);
-  if (pool !== undefined && !isPool(pool)) throw typeError(fn, 'pool', 'what createPool gave', pool);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw typeError(fn, 'signal', 'an AbortSignal', signal);
-  return { pool, signal };
-}
-
-function isPool(value: unknown): value is Pool {
-  return typeof (value as Pool | null)?.runTask === 'function';
 }

@@ -146,7 +146,7 @@ class FolderRun {
   async all(files: readonly VirtualFile[]): Promise<void> {
     const underWay = new Set<Promise<void>>();
     for (const file of files) {
-      if (this.#abort.signal.aborted) break;
+      if (this.#stopping) break;
       const writing = this.#write(file)
         .catch((cause) => this.#fail(cause))
         .finally(() => underWay.delete(writing));
@@ -214,7 +214,7 @@ class FolderRun {
     const underWay = new Set<Promise<void>>();
     let failure: { readonly cause: unknown } | undefined;
     for (const span of spansOf(file, active.begun, dataBytesOf(file), Math.max(this.#pieceBytes, this.#spanBytes()))) {
-      if (failure !== undefined || this.#abort.signal.aborted) break;
+      if (failure !== undefined || this.#stopping) break;
       spans.set(span, 0);
       active.begun = span.end;
       const writing = this.#writeSpan(active, span)
@@ -232,7 +232,7 @@ class FolderRun {
     }
     await Promise.all(underWay);
     if (failure !== undefined) throw failure.cause;
-    this.#abort.signal.throwIfAborted();
+    if (active.begun < dataBytesOf(file)) throw new Error(`${active.pending.path} was given up`); // whoever asked for that knows why
   }
 
   /** Less where the journal is written more often, as tests do. */
@@ -291,7 +291,7 @@ class FolderRun {
   #lookAtJournal(active: Active): void {
     const { journalBytes = defaultJournalBytes } = this.#options;
     const reached = writtenUpTo(active);
-    const done = this.#abort.signal.aborted || reached === dataBytesOf(active.file);
+    const done = this.#stopping || reached === dataBytesOf(active.file);
     if (done || reached - active.synced < journalBytes) return;
     active.synced = Number.POSITIVE_INFINITY; // until this is through
     active.syncing = this.#sync(active, reached);
@@ -304,9 +304,13 @@ class FolderRun {
     active.synced = reached;
   }
 
+  /** Whether nothing more is begun: after an abort, or a failure; what is under way at other files ends well then. */
+  get #stopping(): boolean {
+    return this.#abort.signal.aborted || this.#failures.length > 0;
+  }
+
   #fail(cause: unknown): void {
     this.#failures.push(cause);
-    this.#stop();
   }
 
   #refuseIfAborted(): void {

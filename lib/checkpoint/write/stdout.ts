@@ -2,18 +2,15 @@ import { fstatSync, write } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { InputError, InterruptedError, stdoutName, WriteError } from '../../core/errors.js';
-import type { Keys } from '../../plan/keys.js';
-import type { ResolvedTensor } from '../../plan/plan.js';
-import { safetensorsFiles } from '../virtual/shards.js';
+import type { Plan } from '../../plan/plan.js';
 import { streamFile } from '../virtual/stream.js';
 import { VirtualCheckpoint } from '../virtual/virtual.js';
-import { checkWhole } from '../virtual/whole.js';
+import { type LayoutOptions, layOut } from '../virtual/virtual-checkpoint.js';
 
 /** Takes bytes, in order, and resolves when their memory may be used again. */
 export type Sink = (bytes: Uint8Array) => Promise<void>;
 
-export interface StreamOptions {
-  readonly keys: Keys;
+export interface SinkOptions extends Pick<LayoutOptions, 'seed' | 'engine'> {
   /** Native threads for the fills; by default the number of set_num_threads. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -35,20 +32,20 @@ export interface Streamed {
 }
 
 /**
- * Writes a model as one safetensors file, from its first byte to its last: the same bytes as writeCheckpoint's model.safetensors.
+ * Writes a model as one safetensors file, from its first byte to its last: the same bytes as writeTensors's model.safetensors.
  * Memory stays at two chunks, or one tensor where that cannot be cut; the sink sets the pace.
  *
  * @throws what the sink throws; InterruptedError after `signal`
  */
-export async function streamCheckpoint(
+export async function writeToSink(
   sink: Sink,
-  tensors: readonly ResolvedTensor[],
-  options: StreamOptions,
+  plan: Plan,
+  { seed, engine, ...options }: SinkOptions,
 ): Promise<Streamed> {
-  const { keys, signal, onProgress } = options;
-  checkWhole(tensors);
-  const set = safetensorsFiles(tensors, { keys, maxShardSize: Number.POSITIVE_INFINITY });
-  const virtual = new VirtualCheckpoint(set, keys);
+  const { signal, onProgress } = options;
+  const laid = layOut('streamCheckpoint', plan, { seed, engine, maxShardSize: Number.MAX_SAFE_INTEGER });
+  const { tensors } = laid;
+  const virtual = new VirtualCheckpoint(laid.set, laid.keys);
   const file = virtual.file(virtual.files[0]?.name ?? '');
   let done = 0;
   const tell = onProgress && ((bytes: number) => onProgress(Math.max(0, bytes - file.head.length)));

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InterruptedError, WriteError } from '../../core/errors.js';
 import type { Keys } from '../../plan/keys.js';
-import type { ResolvedTensor } from '../../plan/plan.js';
+import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import type { FileSet, Format } from '../virtual/layout.js';
 import { safetensorsFiles } from '../virtual/shards.js';
 import { tensorFiles } from '../virtual/tensor-files.js';
@@ -24,6 +24,8 @@ export interface WriteOptions extends RunOptions {
   readonly maxShardSize?: number | undefined;
   /** The text of config.json, where the model has one. */
   readonly config?: string | undefined;
+  /** What makes the plan again. */
+  readonly source?: PlanSource | undefined;
   /** Replaces a checkpoint that is there already. */
   readonly force?: boolean | undefined;
   /** Goes on with a checkpoint that a run with the same arguments left unfinished, if there is one. */
@@ -70,15 +72,30 @@ export interface Written {
  * @throws InputError if the folder holds a checkpoint (unless `force`), or an unfinished one (unless `force` or `resume`);
  *   WriteError with the system's `code`; InterruptedError after `signal`
  */
-export async function writeCheckpoint(
+export async function writeTensors(
   folder: string,
   tensors: readonly ResolvedTensor[],
   options: WriteOptions,
 ): Promise<Written> {
-  const { force = false, resume = false } = options;
-  if (force && resume) throw new TypeError('write_checkpoint: expected at most one of force and resume');
   checkWhole(tensors);
-  const set = filesOf(tensors, options);
+  return writeSet(folder, { set: filesOf(tensors, options), keys: options.keys, tensors }, options);
+}
+
+/** What is written: files laid out, what their tensors are drawn from, and the tensors. */
+export interface Laid {
+  readonly set: FileSet;
+  readonly keys: Keys;
+  readonly tensors: readonly ResolvedTensor[];
+}
+
+/** writeTensors, for what is laid out. */
+export async function writeSet(
+  folder: string,
+  { set, keys, tensors }: Laid,
+  options: Omit<WriteOptions, 'keys'>,
+): Promise<Written> {
+  const { force = false, resume = false } = options;
+  if (force && resume) throw new TypeError('writeCheckpoint: expected at most one of force and resume');
   const seen = await survey(folder, set, force ? 'force' : resume ? 'resume' : 'new');
   const toWrite = set.files.filter(({ name }) => !seen.complete.has(name) && !seen.held.has(name));
   const bytes = sum(set.files.map((file) => file.dataBytes));
@@ -108,7 +125,7 @@ export async function writeCheckpoint(
       bytes,
       doneBytes: resumedBytes,
     });
-    await writeFiles(folder, set, new VirtualCheckpoint(set, options.keys), seen, options, (name, progress) =>
+    await writeFiles(folder, set, new VirtualCheckpoint(set, keys), seen, options, (name, progress) =>
       journal.record(name, progress),
     );
     await commit(folder, set, seen, { signal: options.signal, beforeRenames: () => journal.commit() });

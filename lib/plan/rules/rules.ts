@@ -17,6 +17,8 @@ export interface Rule {
   readonly matches: (name: string) => boolean;
   readonly initializer?: Initializer | undefined;
   readonly dtype?: StoredDtype | undefined;
+  /** As it was given. */
+  readonly change: unknown;
   /** Where it stands, for messages: `recipe.json: overrides["*.weight"]`. */
   readonly place: string;
 }
@@ -62,8 +64,9 @@ export function rulesOf(document: JsonDocument, key?: string, right: 'change' | 
     const path = [...prefix, glob];
     const place = `${source}: ${showPath(path)}`;
     const matches = ruleMatcher(glob, place, source);
-    if (right === 'change') return { glob, matches, ...parseChange(parsed[glob], source, path), place };
-    return { glob, matches, initializer: parseInitializer(parsed[glob], source, path), place };
+    if (right === 'change')
+      return { glob, matches, ...parseChange(parsed[glob], source, path), change: parsed[glob], place };
+    return { glob, matches, initializer: parseInitializer(parsed[glob], source, path), change: parsed[glob], place };
   });
 }
 
@@ -79,7 +82,12 @@ export function ruleOfText(text: string): Rule {
   const refuse = (what: string) => new InputError(`${place}: ${what}`);
   if (at < 1) throw refuse("expected GLOB=INITIALIZER, such as '*.bias=zeros'");
   const value = right.trimStart().startsWith('{') ? readJson(Buffer.from(right), place).value : right;
-  return { glob, matches: ruleMatcher(glob, place), ...parseChange(value, place, []), place };
+  return ruleOf(glob, value, place);
+}
+
+/** The rule from a glob to a change, both as a caller gives them. */
+export function ruleOf(glob: string, change: unknown, place: string): Rule {
+  return { glob, matches: ruleMatcher(glob, place), ...parseChange(change, place, []), change, place };
 }
 
 /**

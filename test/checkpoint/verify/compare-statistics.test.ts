@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { measureCheckpoint } from '../../../lib/checkpoint/verify/statistics/compare.js';
-import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
-import { openCheckpoint } from '../../../lib/formats/reader.js';
+import { writeTensors } from '../../../lib/checkpoint/write/write.js';
+import { readHeaders } from '../../../lib/formats/reader.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, type ResolvedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { shapeOfSlice } from '../../../lib/tensor/slice.js';
@@ -29,7 +29,7 @@ let root = '';
 let bytes = Buffer.alloc(0);
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'nninit-measure-'));
-  await writeCheckpoint(join(root, 'made'), tensors, { keys: philoxKeys(1n) });
+  await writeTensors(join(root, 'made'), tensors, { keys: philoxKeys(1n) });
   bytes = readFileSync(join(root, 'made', 'model.safetensors'));
 });
 afterAll(() => {
@@ -39,7 +39,7 @@ afterAll(() => {
 async function off(plan: readonly ResolvedTensor[], file: Uint8Array = bytes, chunkBytes?: number) {
   const path = join(root, 'x.safetensors');
   writeFileSync(path, file);
-  const { measured, differences } = await measureCheckpoint(await openCheckpoint(path), plan, { chunkBytes });
+  const { measured, differences } = await measureCheckpoint(await readHeaders(path), plan, { chunkBytes });
   const inconsistent = measured.filter(({ consistent }) => !consistent);
   return {
     all: measured,
@@ -81,7 +81,7 @@ test('other initializers are not', async () => {
 });
 
 test('a number that is none is found', async () => {
-  const { tensors: found, files } = await openCheckpoint(join(root, 'made'));
+  const { tensors: found, files } = await readHeaders(join(root, 'made'));
   const changed = Buffer.from(bytes);
   for (const name of ['normal', 'delta', 'padded']) {
     changed.writeFloatLE(Number.NaN, (files[0]?.dataOffset ?? 0) + (found.get(name)?.offsets[0] ?? 0) + 7 * 64 * 4);
@@ -118,7 +118,7 @@ test('a part of each tensor is consistent as well', async () => {
         slice,
       };
     });
-  await writeCheckpoint(join(root, 'parts'), parts, { keys: philoxKeys(1n) });
+  await writeTensors(join(root, 'parts'), parts, { keys: philoxKeys(1n) });
   const result = await off(parts, readFileSync(join(root, 'parts', 'model.safetensors')));
   expect(result.off).toEqual({});
   expect(result.all).toHaveLength(9);

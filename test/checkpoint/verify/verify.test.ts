@@ -3,15 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  type Difference,
-  indexOf,
-  type VerifyOptions,
-  verifyCheckpoint,
-} from '../../../lib/checkpoint/verify/verify.js';
-import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { compareTensors, type Difference, indexOf, type VerifyOptions } from '../../../lib/checkpoint/verify/verify.js';
+import { writeTensors } from '../../../lib/checkpoint/write/write.js';
 import { InterruptedError } from '../../../lib/core/errors.js';
-import { openCheckpoint } from '../../../lib/formats/reader.js';
+import { readHeaders } from '../../../lib/formats/reader.js';
 import { type Keys, philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { assorted } from '../assorted.js';
@@ -28,7 +23,7 @@ let path = '';
 let bytes = Buffer.alloc(0);
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'nninit-verify-'));
-  await writeCheckpoint(join(root, 'made'), tensors, { keys: philoxKeys(42n) });
+  await writeTensors(join(root, 'made'), tensors, { keys: philoxKeys(42n) });
   bytes = readFileSync(join(root, 'made', 'model.safetensors'));
   path = join(root, 'x.safetensors');
 });
@@ -38,7 +33,7 @@ afterAll(() => {
 
 async function verify(file: Uint8Array, options: VerifyOptions & { readonly keys?: Keys } = {}, plan = tensors) {
   writeFileSync(path, file);
-  return await verifyCheckpoint(await openCheckpoint(path), plan, { keys: philoxKeys(42n), ...options });
+  return await compareTensors(await readHeaders(path), plan, { keys: philoxKeys(42n), ...options });
 }
 
 test.each([8, 1000, 4096, undefined])('what was written is as planned, read %s bytes at a time', async (chunkBytes) => {
@@ -52,15 +47,15 @@ test.each([8, 1000, 4096, undefined])('what was written is as planned, read %s b
 
 test('shards are read one after the other', async () => {
   const folder = join(root, 'shards');
-  await writeCheckpoint(folder, tensors, { keys: philoxKeys(42n), maxShardSize: 9000 });
-  const checkpoint = await openCheckpoint(folder);
+  await writeTensors(folder, tensors, { keys: philoxKeys(42n), maxShardSize: 9000 });
+  const checkpoint = await readHeaders(folder);
   expect(checkpoint.files.length).toBeGreaterThan(2);
-  const { differences } = await verifyCheckpoint(checkpoint, tensors, { keys: philoxKeys(42n) });
+  const { differences } = await compareTensors(checkpoint, tensors, { keys: philoxKeys(42n) });
   expect(differences).toEqual([]);
 });
 
 test('a changed bit is found: its tensor, its index, what was expected and what is there', async () => {
-  const checkpoint = await openCheckpoint(join(root, 'made'));
+  const checkpoint = await readHeaders(join(root, 'made'));
   const begin = checkpoint.files[0]?.dataOffset ?? 0;
   await fc.assert(
     fc.asyncProperty(fc.nat(), fc.nat(7), fc.constantFrom(1000, undefined), async (at, bit, chunkBytes) => {
@@ -90,7 +85,7 @@ test('a changed bit is found: its tensor, its index, what was expected and what 
 });
 
 test('values are shown as what they are', async () => {
-  const { tensors: found, files } = await openCheckpoint(join(root, 'made'));
+  const { tensors: found, files } = await readHeaders(join(root, 'made'));
   const changed = Buffer.from(bytes);
   const at = (name: string) => (files[0]?.dataOffset ?? 0) + (found.get(name)?.offsets[0] ?? 0);
   changed.writeFloatLE(Number.NaN, at('g'));
@@ -136,7 +131,7 @@ test('what is missing, not planned, or of another dtype or shape is said so, and
 
 test("another writer's order and padding do not matter", async () => {
   // The header is not padded and the tensors stand in another order, so that nothing is aligned.
-  const { tensors: found, files } = await openCheckpoint(join(root, 'made'));
+  const { tensors: found, files } = await readHeaders(join(root, 'made'));
   const order = [...found.values()].toSorted((a, b) => (a.name < b.name ? 1 : -1));
   let end = 0;
   const entries = order.map(({ name, tag, shape, offsets }) => {
@@ -160,9 +155,9 @@ test('a signal ends it, and a file that becomes shorter is refused', async () =>
   const onProgress = () => abort.abort('SIGINT');
   await expect(verify(bytes, { signal: abort.signal, onProgress, chunkBytes: 64 })).rejects.toThrow(InterruptedError);
   writeFileSync(path, bytes);
-  const checkpoint = await openCheckpoint(path);
+  const checkpoint = await readHeaders(path);
   truncateSync(path, bytes.length - 8);
-  await expect(verifyCheckpoint(checkpoint, tensors, { keys: philoxKeys(42n) })).rejects.toMatchObject({
+  await expect(compareTensors(checkpoint, tensors, { keys: philoxKeys(42n) })).rejects.toMatchObject({
     code: 'ERR_NNINIT_READ',
     message: `${path} became shorter while it was being read`,
   });

@@ -4,7 +4,7 @@ import { parseSafetensorsMetadata } from '@huggingface/hub';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { safetensorsFiles, shardName, splitShards } from '../../../lib/checkpoint/virtual/shards.js';
-import { type WriteOptions, writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { type WriteOptions, writeTensors } from '../../../lib/checkpoint/write/write.js';
 import { InputError } from '../../../lib/core/errors.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
@@ -24,7 +24,7 @@ const planned: readonly PlannedTensor[] = [
 ];
 
 async function write(folder: string, options: Partial<WriteOptions> = {}, tensors = planned) {
-  return writeCheckpoint(folder, resolvePlan({ tensors }), { keys: philoxKeys(7n), ...options });
+  return writeTensors(folder, resolvePlan({ tensors }), { keys: philoxKeys(7n), ...options });
 }
 
 const sizes = (shards: { bytes: number }[][]) => shards.map((shard) => shard.map(({ bytes }) => bytes));

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type WriteOptions, writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { type WriteOptions, writeTensors } from '../../../lib/checkpoint/write/write.js';
 import { InputError } from '../../../lib/core/errors.js';
 import { encodeName, fileNames } from '../../../lib/formats/raw/names.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
@@ -21,7 +21,7 @@ const planned: readonly PlannedTensor[] = [
 ];
 
 async function write(folder: string, options: Partial<WriteOptions> = {}, tensors = planned) {
-  return writeCheckpoint(folder, resolvePlan({ tensors }), { keys: philoxKeys(7n), ...options });
+  return writeTensors(folder, resolvePlan({ tensors }), { keys: philoxKeys(7n), ...options });
 }
 
 test.each([

@@ -6,7 +6,7 @@ import type { Format } from '../../../lib/checkpoint/virtual/layout.js';
 import { safetensorsFiles } from '../../../lib/checkpoint/virtual/shards.js';
 import { tensorFiles } from '../../../lib/checkpoint/virtual/tensor-files.js';
 import { VirtualCheckpoint } from '../../../lib/checkpoint/virtual/virtual.js';
-import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { writeTensors } from '../../../lib/checkpoint/write/write.js';
 import { keysFor } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, type ResolvedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { createPool } from '../../../lib/pool/pool.js';
@@ -54,7 +54,7 @@ describe.each(cases)('engine %s, format %s', (engine: Engine, format: Format) =>
     const options = { keys, config, maxShardSize: 20_000 };
     const set = format === 'safetensors' ? safetensorsFiles(tensors, options) : tensorFiles(tensors, format, options);
     const folder = join(root.path, 'out');
-    await writeCheckpoint(folder, tensors, { ...options, format });
+    await writeTensors(folder, tensors, { ...options, format });
     const virtual = new VirtualCheckpoint(set, keys);
     for (const { name, size } of virtual.files) {
       const written = readFileSync(join(folder, name));

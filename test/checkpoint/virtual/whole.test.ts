@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { checkWhole } from '../../../lib/checkpoint/virtual/whole.js';
-import { streamCheckpoint } from '../../../lib/checkpoint/write/stdout.js';
-import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { writeToSink } from '../../../lib/checkpoint/write/stdout.js';
+import { writeTensors } from '../../../lib/checkpoint/write/write.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { temporaryFolder } from '../temporary.js';
@@ -18,8 +18,8 @@ test('what is made whole and does not fit in one piece of memory is refused befo
   const message =
     /^tensor "x": orthogonal tensors are made whole: expected at most \d+ bytes, which is what Node\.js v/;
   const refused = { name: 'InputError', message: expect.stringMatching(message) };
-  await expect(writeCheckpoint(`${root.path}/out`, huge, { keys })).rejects.toMatchObject(refused);
-  await expect(streamCheckpoint(async () => {}, huge, { keys })).rejects.toMatchObject(refused);
+  await expect(writeTensors(`${root.path}/out`, huge, { keys })).rejects.toMatchObject(refused);
+  await expect(writeToSink(async () => {}, { tensors: huge }, {})).rejects.toMatchObject(refused);
   expect(readdirSync(root.path)).toEqual([]);
 });
 

@@ -1,25 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { sinkOf, streamCheckpoint } from '../../../lib/checkpoint/write/stdout.js';
-import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { sinkOf, writeToSink } from '../../../lib/checkpoint/write/stdout.js';
+import { writeTensors } from '../../../lib/checkpoint/write/write.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { temporaryFolder } from '../temporary.js';
 
 const root = temporaryFolder();
 
-const tensors = resolvePlan({
+const plan = {
   tensors: [
     { name: 'a', shape: [100, 33], dtype: 'float32', initializer: 'normal' },
     { name: 'q', shape: [40, 40], dtype: 'float32', initializer: 'orthogonal' },
     { name: 'b', shape: [1001], dtype: 'bfloat16', initializer: 'uniform' },
     { name: 'e', shape: [0], dtype: 'float64', initializer: 'uniform' },
   ] satisfies PlannedTensor[],
-});
+};
+const tensors = resolvePlan(plan);
 
 test.each([1, 24, 1000, 2 ** 20])('a stream in pieces of %i bytes has the bytes of the file', async (chunkBytes) => {
-  const { path } = await writeCheckpoint(root.path, tensors, { keys: philoxKeys(3n) });
+  const { path } = await writeTensors(root.path, tensors, { keys: philoxKeys(3n) });
   const pieces: Buffer[] = [];
   let underWay = 0;
   const sink = async (bytes: Uint8Array) => {
@@ -33,7 +34,7 @@ test.each([1, 24, 1000, 2 ** 20])('a stream in pieces of %i bytes has the bytes 
   const onProgress = (written: number) => {
     told = written;
   };
-  const streamed = await streamCheckpoint(sink, tensors, { keys: philoxKeys(3n), chunkBytes, onProgress });
+  const streamed = await writeToSink(sink, plan, { seed: 3, chunkBytes, onProgress });
   expect(Buffer.concat(pieces).equals(readFileSync(path))).toBe(true);
   expect(streamed).toMatchObject({ bytes: Buffer.concat(pieces).length, tensors: 4, parameters: 5901 });
   expect(told).toBe(100 * 33 * 4 + 1600 * 4 + 1001 * 2);
@@ -45,10 +46,10 @@ test('what a sink throws ends the stream, and so does an abort', async () => {
     calls += 1;
     if (calls === 3) throw new Error('no');
   };
-  await expect(streamCheckpoint(sink, tensors, { keys: philoxKeys(0n), chunkBytes: 64 })).rejects.toThrow('no');
+  await expect(writeToSink(sink, plan, { chunkBytes: 64 })).rejects.toThrow('no');
   expect(calls).toBe(3);
   const signal = AbortSignal.abort('SIGINT');
-  const stopped = streamCheckpoint(async () => {}, tensors, { keys: philoxKeys(0n), signal });
+  const stopped = writeToSink(async () => {}, plan, { signal });
   await expect(stopped).rejects.toThrow('interrupted before standard output was complete');
 });
 

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseSafetensorsMetadata } from '@huggingface/hub';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type WriteOptions, writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { type WriteOptions, writeTensors } from '../../../lib/checkpoint/write/write.js';
 import type { Dtype } from '../../../lib/core/dtype.js';
 import { InputError, InterruptedError, WriteError } from '../../../lib/core/errors.js';
 import { version } from '../../../lib/core/version.js';
@@ -38,7 +38,7 @@ const planned: readonly PlannedTensor[] = [
 ];
 
 async function write(folder: string, tensors = planned, options: Partial<WriteOptions> = {}) {
-  return writeCheckpoint(folder, resolvePlan({ tensors }), { keys: philoxKeys(42n), ...options });
+  return writeTensors(folder, resolvePlan({ tensors }), { keys: philoxKeys(42n), ...options });
 }
 
 async function digestOf(name: string, tensors = planned, options: Partial<WriteOptions> = {}): Promise<string> {
@@ -204,7 +204,7 @@ test('an abort before the first byte is heard', async () => {
 
 test('an error on the way leaves nothing', async () => {
   const broken = resolvePlan({ tensors: planned });
-  const failing = writeCheckpoint(join(root, 'a'), broken, {
+  const failing = writeTensors(join(root, 'a'), broken, {
     keys: philoxKeys(0n),
     chunkBytes: 512,
     onProgress: () => {

@@ -1,10 +1,10 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { verifyCheckpoint } from '../../../lib/checkpoint/verify/verify.js';
-import { writeCheckpoint } from '../../../lib/checkpoint/write/write.js';
+import { compareTensors } from '../../../lib/checkpoint/verify/verify.js';
+import { writeTensors } from '../../../lib/checkpoint/write/write.js';
 import { InputError } from '../../../lib/core/errors.js';
-import { openCheckpoint } from '../../../lib/formats/reader.js';
+import { readHeaders } from '../../../lib/formats/reader.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { temporaryFolder } from '../../checkpoint/temporary.js';
@@ -21,18 +21,18 @@ const tensors = resolvePlan({ tensors: planned });
 
 async function written(name: string, format: 'npy' | 'raw'): Promise<string> {
   const folder = join(root.path, name);
-  await writeCheckpoint(folder, tensors, { keys: philoxKeys(3n), format });
+  await writeTensors(folder, tensors, { keys: philoxKeys(3n), format });
   return folder;
 }
 
 test.each(['npy', 'raw'] as const)('%s files are compared byte for byte', async (format) => {
   const folder = await written(format, format);
-  const checkpoint = await openCheckpoint(folder);
+  const checkpoint = await readHeaders(folder);
   expect([...checkpoint.tensors.keys()]).toEqual(planned.map(({ name }) => name));
   expect(checkpoint.files[0]?.metadata.get('nninit.seed')).toBe('3');
-  expect((await openCheckpoint(join(folder, 'manifest.json'))).files).toEqual(checkpoint.files);
+  expect((await readHeaders(join(folder, 'manifest.json'))).files).toEqual(checkpoint.files);
   const differences = async (seed: bigint) => {
-    const { differences } = await verifyCheckpoint(checkpoint, tensors, { keys: philoxKeys(seed) });
+    const { differences } = await compareTensors(checkpoint, tensors, { keys: philoxKeys(seed) });
     return differences.map(({ tensor, problem }) => [tensor, problem]);
   };
   expect(await differences(3n)).toEqual([]);
@@ -47,8 +47,8 @@ test('files that are not as the manifest says are refused', async () => {
   const file = join(folder, 'h.0.weight.npy');
   const good = readFileSync(file);
   const refused = async (code: string, message: RegExp) => {
-    await expect(openCheckpoint(folder)).rejects.toBeInstanceOf(InputError);
-    await expect(openCheckpoint(folder)).rejects.toMatchObject({
+    await expect(readHeaders(folder)).rejects.toBeInstanceOf(InputError);
+    await expect(readHeaders(folder)).rejects.toMatchObject({
       code,
       path: file,
       message: expect.stringMatching(message),
@@ -82,7 +82,7 @@ test.each([
   const folder = await written(name.replaceAll(' ', '_'), 'npy');
   const path = join(folder, 'manifest.json');
   writeFileSync(path, typeof change === 'string' ? change : change(readFileSync(path, 'utf8')));
-  await expect(openCheckpoint(folder)).rejects.toMatchObject({
+  await expect(readHeaders(folder)).rejects.toMatchObject({
     code: 'ERR_NNINIT_MANIFEST',
     path,
     message: expect.stringMatching(message),

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { InputError } from '../../../lib/core/errors.js';
 import { elementsOf } from '../../../lib/core/shape.js';
 import { type StoredDtype, storedBytes, storedDtypes, storedNames } from '../../../lib/core/stored-dtype.js';
-import { openCheckpoint } from '../../../lib/formats/reader.js';
+import { readHeaders } from '../../../lib/formats/reader.js';
 import { layout } from '../../../lib/formats/safetensors/header.js';
 import { readHeader } from '../../../lib/formats/safetensors/read-header.js';
 import { entry, fileOf } from './header-file.js';
@@ -257,7 +257,7 @@ test('what is no file is refused, and the system is quoted', async () => {
     message: expect.stringMatching(/no such file or directory \(ENOENT\)$/),
   };
   await expect(readHeader(missing)).rejects.toMatchObject(quote);
-  await expect(openCheckpoint(missing)).rejects.toMatchObject(quote);
+  await expect(readHeaders(missing)).rejects.toMatchObject(quote);
 });
 
 test.skipIf(process.platform === 'win32')('a named pipe is refused without waiting for who writes to it', async () => {

@@ -8,7 +8,7 @@ import { resolvePlan } from '../../../lib/plan/plan.js';
 import { presetNames } from '../../../lib/plan/presets/index.js';
 import { planOfRecipe } from '../../../lib/plan/recipe/recipe.js';
 import { publishedSchema, recipeJsonSchema } from '../../../lib/plan/recipe/schema.js';
-import { loadSource } from '../../../lib/plan/source.js';
+import { loadSource } from '../load-source.js';
 
 const root = new URL('../../../', import.meta.url);
 const examples = readdirSync(new URL('examples/recipes', root)).filter((name) => name.endsWith('.json'));

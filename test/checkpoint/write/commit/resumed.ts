@@ -1,7 +1,7 @@
 // What the tests of runs that go on share: a plan of four files, and runs that are stopped.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type WriteOptions, writeCheckpoint } from '../../../../lib/checkpoint/write/write.js';
+import { type WriteOptions, writeTensors } from '../../../../lib/checkpoint/write/write.js';
 import { philoxKeys } from '../../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../../lib/plan/plan.js';
 import { contentOf, temporaryFolder } from '../../temporary.js';
@@ -19,7 +19,7 @@ export const planned: readonly PlannedTensor[] = [
 export const maxShardSize = 17000;
 
 export const write = (folder: string, options: Partial<WriteOptions> = {}, tensors = planned) =>
-  writeCheckpoint(folder, resolvePlan({ tensors }), {
+  writeTensors(folder, resolvePlan({ tensors }), {
     keys: philoxKeys(7n),
     maxShardSize,
     config: '{}',

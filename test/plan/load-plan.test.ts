@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { InputError } from '../../lib/core/errors.js';
-import { loadSource } from '../../lib/plan/source.js';
+import { loadSource } from './load-source.js';
 
 let root = '';
 beforeEach(() => {

@@ -1,0 +1,38 @@
+import { typeError } from '../core/check.js';
+import { checkRunOptions } from '../pool/operation.js';
+import type { Pool } from '../pool/pool.js';
+
+/** How far a checkpoint has come. */
+export interface CheckpointProgress {
+  /** Bytes of tensors that are done, and that there are to do. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
+/** What every function that works on a whole checkpoint takes. */
+export interface Progressing {
+  /** Worker threads that do the work. */
+  readonly pool?: Pool | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: CheckpointProgress) => void) | undefined;
+}
+
+/** The names of these options. */
+export const progressing = ['pool', 'signal', 'onProgress'] as const;
+
+/**
+ * Checks them; a signal that is aborted already is left to the function.
+ *
+ * @throws TypeError
+ */
+export function checkProgressing(fn: string, options: { readonly [K in keyof Progressing]?: unknown }): Progressing {
+  const { pool, signal, onProgress } = options;
+  if (pool !== undefined && !isPool(pool)) throw typeError(fn, 'pool', 'what createPool gave', pool);
+  const aborted = signal instanceof AbortSignal && signal.aborted;
+  checkRunOptions(fn, { signal: aborted ? undefined : signal, onProgress });
+  return { pool, signal: signal as Progressing['signal'], onProgress: onProgress as Progressing['onProgress'] };
+}
+
+function isPool(value: unknown): value is Pool {
+  return typeof (value as Pool | null)?.runTask === 'function';
+}

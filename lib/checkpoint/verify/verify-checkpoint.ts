@@ -1,0 +1,182 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, isPlainObject, typeError } from '../../core/check.js';
+import { InputError } from '../../core/errors.js';
+import { type Checkpoint, readHeaders } from '../../formats/reader.js';
+import { maxThreads } from '../../native/addon.js';
+import { keysFor, streamVersions } from '../../plan/keys.js';
+import { planFrom, planOfSource, tensorsOf } from '../../plan/load-plan.js';
+import type { Plan } from '../../plan/plan.js';
+import { type Engine, engineNames } from '../../random/generator.js';
+import { checkProgressing, type Progressing } from '../progressing.js';
+import { checkSeed } from '../virtual/virtual-checkpoint.js';
+import type { Difference } from './match.js';
+import { type Measured, measureCheckpoint } from './statistics/compare.js';
+import { comparableBytes, compareTensors } from './verify.js';
+
+/** What a checkpoint's values are made from. */
+export interface Origin {
+  readonly engine: Engine;
+  /** In [0, 2^64). */
+  readonly seed: bigint;
+}
+
+/** What a look at a checkpoint came to. */
+export interface VerifyReport {
+  /** Whether all is as planned. */
+  readonly ok: boolean;
+  /** What all values were made anew from, and compared with byte for byte; undefined where distributions were compared. */
+  readonly origin: Origin | undefined;
+  /** Tensors that are planned, and bytes that were read. */
+  readonly tensors: number;
+  readonly bytes: number;
+  /** One for each tensor that is missing, not planned, or has another dtype, shape or other values. */
+  readonly differences: readonly Difference[];
+  /** Where distributions were compared: what was found of each tensor, and the most that a score may be. */
+  readonly measured: readonly Measured[] | undefined;
+  readonly limit: number | undefined;
+}
+
+export interface VerifyCheckpointOptions extends Omit<Progressing, 'pool'> {
+  /** What it should be; by default what the checkpoint carries, or the plan of the config.json beside it. */
+  readonly plan?: Plan | undefined;
+  /** In place of what the files tell. */
+  readonly seed?: number | bigint | undefined;
+  readonly engine?: Engine | undefined;
+  /** Compare distributions, whoever wrote the files; the default for files without a seed. */
+  readonly statistics?: boolean | undefined;
+  readonly threads?: number | undefined;
+  /** Called once when the headers are read and the work begins. */
+  readonly onBegin?: ((work: VerifyWork) => void | Promise<void>) | undefined;
+  /** Called with what is odd and no difference; process.emitWarning by default. */
+  readonly onWarning?: ((text: string) => void) | undefined;
+}
+
+/** What is to be looked at. */
+export interface VerifyWork {
+  readonly tensors: number;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+const optionNames = [
+  'plan',
+  'seed',
+  'engine',
+  'statistics',
+  'threads',
+  'onBegin',
+  'onWarning',
+  'signal',
+  'onProgress',
+] as const;
+
+/**
+ * Checks a checkpoint against its plan. Of one that nninit wrote all values are made anew and compared, byte for byte; of others, and with
+ * `statistics`, each tensor's mean, standard deviation, shape and extremes are compared with what its initializer gives.
+ *
+ *     const { ok, differences } = await verifyCheckpoint('out');
+ *
+ * @param path a file, an index, a manifest, or a folder
+ * @param options.plan by default what the checkpoint carries, or the plan of the config.json beside it
+ * @returns what was found; differences are no errors
+ * @throws InputError for what cannot be read; InterruptedError after `signal`; TypeError and RangeError for options
+ */
+export async function verifyCheckpoint(path: string, options?: VerifyCheckpointOptions): Promise<VerifyReport> {
+  const fn = 'verifyCheckpoint';
+  if (typeof path !== 'string' || path === '') throw typeError(fn, 'path', 'a path', path);
+  const given = checkOptions(fn, options, optionNames);
+  const { signal, onProgress } = checkProgressing(fn, given);
+  const { onBegin, onWarning = (text: string) => process.emitWarning(text) } = options ?? {};
+  for (const [name, value] of Object.entries({ onBegin, onWarning })) {
+    if (value !== undefined && typeof value !== 'function') throw typeError(fn, name, 'a function', value);
+  }
+  const seed = given.seed === undefined ? undefined : checkSeed(fn, given.seed);
+  const engine = given.engine === undefined ? undefined : checkOneOf(fn, 'engine', given.engine, engineNames);
+  const threads = given.threads === undefined ? undefined : checkInteger(fn, 'threads', given.threads, 1, maxThreads);
+  const statistics = checkBoolean(fn, 'statistics', given.statistics ?? false);
+  if (given.plan !== undefined && !(isPlainObject(given.plan) && Array.isArray(given.plan.tensors))) {
+    throw typeError(fn, 'plan', 'what loadPlan gave', given.plan);
+  }
+  const checkpoint = await readHeaders(path);
+  const plan = (given.plan as Plan | undefined) ?? (await planCarried(checkpoint, onWarning));
+  const tensors = tensorsOf(plan);
+  const origin = statistics ? undefined : originOf(checkpoint, { seed, engine }, onWarning);
+  const totalBytes = comparableBytes(checkpoint, tensors);
+  await onBegin?.({ tensors: tensors.length, files: checkpoint.files.length, bytes: totalBytes });
+  const work = { threads, signal, onProgress: onProgress && ((bytes: number) => onProgress({ bytes, totalBytes })) };
+  if (origin === undefined) {
+    const { measured, differences, bytes, limit } = await measureCheckpoint(checkpoint, tensors, work);
+    const ok = differences.length === 0 && measured.every(({ consistent }) => consistent);
+    return { ok, origin, tensors: tensors.length, bytes, differences, measured, limit };
+  }
+  const keys = keysFor(origin.engine, origin.seed, { tensors, draws: plan.draws });
+  const { bytes, differences } = await compareTensors(checkpoint, tensors, { ...work, keys });
+  const ok = differences.length === 0;
+  return { ok, origin, tensors: tensors.length, bytes, differences, measured: undefined, limit: undefined };
+}
+
+/** The plan that a checkpoint carries, or that of the config.json beside it. */
+async function planCarried(checkpoint: Checkpoint, warn: (text: string) => void): Promise<Plan> {
+  const carried = checkpoint.files
+    .map(({ metadata }) => metadata.get('nninit.source'))
+    .find((text) => text !== undefined);
+  const own = join(checkpoint.folder, 'config.json');
+  const isThere = await stat(own).then(
+    () => true,
+    () => false,
+  );
+  if (carried !== undefined && (isThere || !carried.includes('"config.json"'))) {
+    const plan = await planOfSource(carried, checkpoint.path, checkpoint.folder);
+    for (const warning of plan.warnings) warn(warning);
+    return plan;
+  }
+  if (!isThere) {
+    throw new InputError(
+      `${checkpoint.path}: expected a plan to check against, but there is no ${own}: give an input, or --like with rules`,
+      { path: own, code: 'ERR_NNINIT_READ' },
+    );
+  }
+  const plan = await planFrom(own, undefined, [], undefined);
+  for (const warning of plan.warnings) warn(warning);
+  return plan;
+}
+
+/** What to make the values from; undefined for files that nninit did not write, unless the options say. */
+function originOf(
+  { files }: Checkpoint,
+  options: { readonly seed: bigint | undefined; readonly engine: Engine | undefined },
+  warn: (text: string) => void,
+): Origin | undefined {
+  const told = files.map(({ path, metadata }) => toldBy(path, metadata));
+  const [first] = told;
+  const words = (origin: Origin | undefined) =>
+    origin === undefined ? 'no seed of nninit' : `seed ${origin.seed} (${origin.engine})`;
+  const other = told.findIndex((origin) => words(origin) !== words(first));
+  if (other > 0 && options.seed === undefined) {
+    warn(`${files[0]?.path} has ${words(first)}, ${files[other]?.path} ${words(told[other])}: they are not of one run`);
+  }
+  const found = told.find((origin) => origin !== undefined);
+  const seed = options.seed ?? found?.seed;
+  return seed === undefined ? undefined : { seed, engine: options.engine ?? found?.engine ?? 'philox' };
+}
+
+function toldBy(path: string, metadata: ReadonlyMap<string, string>): Origin | undefined {
+  const seed = metadata.get('nninit.seed');
+  if (seed === undefined) return undefined;
+  const [engine, version] = [metadata.get('nninit.engine'), metadata.get('nninit.stream_version')];
+  const known = engineNames.find((name) => name === engine);
+  if (known === undefined || version !== String(streamVersions[known])) {
+    const all = engineNames.map((name) => `${name}, stream version ${streamVersions[name]}`).join(', and ');
+    throw new InputError(
+      `${path}: it was written with engine ${engine}, stream version ${version}; this version of nninit makes ${all}. ` +
+        '--statistics works',
+      { path, code: 'ERR_NNINIT_ENGINE' },
+    );
+  }
+  if (!/^\d{1,20}$/.test(seed) || BigInt(seed) >= 2n ** 64n) {
+    const text = `${path}: expected a seed in [0, 2^64) in its metadata, but it has ${JSON.stringify(seed)}`;
+    throw new InputError(text, { path, code: 'ERR_NNINIT_HEADER' });
+  }
+  return { engine: known, seed: BigInt(seed) };
+}

@@ -1,0 +1,200 @@
+// The public functions on whole checkpoints.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import {
+  loadPlan,
+  openCheckpoint,
+  type Plan,
+  streamCheckpoint,
+  verifyCheckpoint,
+  virtualCheckpoint,
+  writeCheckpoint,
+} from '../lib/checkpoint.js';
+import { createPool } from '../lib/pool/pool.js';
+import { contentOf, temporaryFolder } from './checkpoint/temporary.js';
+
+const root = temporaryFolder();
+const pool = createPool({ threads: 2 });
+afterAll(() => pool.close());
+
+const gpt2 = { model_type: 'gpt2', n_layer: 2, n_embd: 8, n_head: 2, vocab_size: 10, n_positions: 4 };
+const recipe = {
+  layers: {
+    body: { kind: 'Linear', in_features: 6, out_features: 4 },
+    norm: { kind: 'BatchNorm1d', num_features: 4 },
+  },
+  tensors: { mix: { init: 'orthogonal', shape: [80, 70] }, rest: { init: 'normal', std: 0.5, shape: [50, 3] } },
+};
+
+describe('a plan', () => {
+  test('comes from a config, a recipe, a name, a path, or a checkpoint to be like', async () => {
+    const plan = await loadPlan(gpt2, { dtype: 'bfloat16', rules: { '*.bias': 'ones' } });
+    expect(plan.tensors[0]).toMatchObject({ name: 'transformer.wte.weight', shape: [10, 8], dtype: 'bfloat16' });
+    expect(plan.tensors.find(({ name }) => name.endsWith('.bias'))?.initializer).toEqual({ init: 'ones' });
+    expect(plan.bytes).toBe(2 * plan.parameters);
+    expect((await loadPlan(recipe)).tensors.map(({ name }) => name)).toContain('norm.num_batches_tracked');
+    expect((await loadPlan('resnet18')).parameters).toBe(11_699_132);
+    writeFileSync(join(root.path, 'config.json'), JSON.stringify(gpt2));
+    expect((await loadPlan(root.path)).tensors).toHaveLength(28);
+    await writeCheckpoint(plan, join(root.path, 'out'));
+    const like = await loadPlan({ like: join(root.path, 'out') });
+    const facts = (given: Plan) => given.tensors.map(({ name, shape, dtype }) => [name, shape, dtype]).sort();
+    expect(facts(like)).toEqual(facts(plan));
+  });
+
+  test.each(['philox', 'torch'] as const)(
+    'is plain data: out of JSON it is the same checkpoint (%s)',
+    async (engine) => {
+      const llama = {
+        ...{
+          model_type: 'llama',
+          hidden_size: 16,
+          intermediate_size: 32,
+          num_hidden_layers: 1,
+          num_attention_heads: 4,
+        },
+        vocab_size: 8,
+      };
+      for (const [name, plan] of Object.entries({
+        gpt2: await loadPlan(gpt2),
+        recipe: await loadPlan(recipe),
+        rank: await loadPlan(llama, { tp: { ranks: 2, rank: 1 } }),
+      })) {
+        const again = JSON.parse(JSON.stringify(plan)) as Plan;
+        await writeCheckpoint(plan, join(root.path, name, 'a'), { seed: 5, engine });
+        await writeCheckpoint(again, join(root.path, name, 'b'), { seed: 5, engine });
+        expect(contentOf(join(root.path, name, 'b'))).toEqual(contentOf(join(root.path, name, 'a')));
+      }
+    },
+  );
+
+  test('that makes no sense is refused', async () => {
+    await expect(loadPlan(7 as unknown as string)).rejects.toThrow(
+      'loadPlan: expected a config or a recipe as an object',
+    );
+    await expect(loadPlan('resnet18', { dtyp: 'float16' } as never)).rejects.toThrow("did you mean 'dtype'?");
+    await expect(loadPlan(gpt2, { tp: { ranks: 2, rank: 2 } })).rejects.toThrow(/an integer from 0 to 1 for tp\.rank/);
+    await expect(loadPlan(gpt2, { rules: { '*': 'normale' } })).rejects.toThrow('rules["*"]');
+    expect(() => virtualCheckpoint({} as Plan)).toThrow('virtualCheckpoint: expected what loadPlan gave for plan');
+    const twice = { tensors: [1, 2].map(() => ({ name: 'a', shape: [2], dtype: 'float32', initializer: 'ones' })) };
+    expect(() => virtualCheckpoint(twice as unknown as Plan)).toThrow('expected each name once');
+  });
+});
+
+describe('a checkpoint', () => {
+  test('is the same written, read and streamed, with a pool or without', async () => {
+    const plan = await loadPlan(gpt2);
+    const progress: number[] = [];
+    const folder = join(root.path, 'out');
+    const written = await writeCheckpoint(plan, folder, {
+      seed: 42,
+      pool,
+      onProgress: ({ bytes, totalBytes }) => progress.push(bytes / totalBytes),
+    });
+    expect(written).toMatchObject({ files: 1, tensors: 28, parameters: plan.parameters, resumedBytes: 0 });
+    expect(progress.at(-1)).toBe(1);
+    const bytes = readFileSync(written.path);
+    const virtual = virtualCheckpoint(plan, { seed: 42 });
+    expect(virtual.files.map(({ name }) => name)).toEqual(['model.safetensors', 'config.json']);
+    expect(Buffer.from(await virtual.read('model.safetensors')).equals(bytes)).toBe(true);
+    for (const options of [{}, { pool }]) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of streamCheckpoint(plan, { seed: 42, ...options })) chunks.push(chunk);
+      expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
+    }
+  });
+
+  test('that is there is refused, replaced, or left as it is', async () => {
+    const plan = await loadPlan(gpt2);
+    const folder = join(root.path, 'out');
+    await writeCheckpoint(plan, folder, { seed: 1 });
+    await expect(writeCheckpoint(plan, folder, { seed: 2 })).rejects.toMatchObject({ code: 'EEXIST' });
+    const { resumedBytes, bytes } = await writeCheckpoint(plan, folder, { seed: 1, existing: 'resume' });
+    expect(bytes - resumedBytes).toBeLessThan(10_000); // the header
+    await writeCheckpoint(plan, folder, { seed: 2, existing: 'replace' });
+    expect((await verifyCheckpoint(folder)).origin?.seed).toBe(2n);
+  });
+
+  test('is cut into shards of a size, and other formats', async () => {
+    const plan = await loadPlan(gpt2);
+    expect(virtualCheckpoint(plan, { maxShardSize: '2kB' }).files.length).toBeGreaterThan(4);
+    expect(virtualCheckpoint(plan, { format: 'npy' }).files.map(({ name }) => name)).toContain('manifest.json');
+    expect(() => virtualCheckpoint(plan, { maxShardSize: '2 apples' })).toThrow(RangeError);
+    expect(() => virtualCheckpoint(plan, { seed: 0.5 })).toThrow('virtualCheckpoint: expected');
+  });
+
+  test('can be read by tensors and slices', async () => {
+    const { path } = await writeCheckpoint(await loadPlan(recipe), join(root.path, 'out'), { maxShardSize: '2kB' });
+    await using checkpoint = await openCheckpoint(path);
+    expect(checkpoint.tensors.map(({ name }) => name)).toContain('rest');
+    const whole = await checkpoint.read('rest');
+    expect(whole).toMatchObject({ shape: [50, 3], dtype: 'float32' });
+    const slice = [{ dim: 1, start: 1, length: 2 }];
+    const part = await checkpoint.read('rest', { slice });
+    expect(part.shape).toEqual([50, 2]);
+    expect(part.data).toEqual((whole.data as Float32Array).filter((_, i) => i % 3 > 0));
+    expect((await checkpoint.read('norm.num_batches_tracked')).data).toEqual(BigInt64Array.of(0n));
+    await expect(checkpoint.read('none')).rejects.toMatchObject({ code: 'ERR_NNINIT_NO_TENSOR' });
+    await expect(checkpoint.read('rest', { slice: [{ dim: 1, start: 2, length: 2 }] })).rejects.toThrow(RangeError);
+    await checkpoint.close();
+    await expect(checkpoint.read('rest')).rejects.toThrow('closed');
+  });
+});
+
+describe('what made a checkpoint is in it', () => {
+  const cases = {
+    'a name': ['resnet18', { dtype: 'float16' }],
+    'a config': [gpt2, {}],
+    'a config and rules': [
+      gpt2,
+      {
+        rules: [
+          ['*.bias', 'ones'],
+          ['*.weight', { init: 'normal', std: 3 }],
+        ],
+      },
+    ],
+    'a recipe': [recipe, {}],
+    'a recipe upon a config': [{ model: gpt2, overrides: { '*.bias': 'uniform' } }, {}],
+  } as const;
+
+  test.each(Object.entries(cases))('%s: verify needs nothing else', async (_, [input, options]) => {
+    const folder = join(root.path, 'out');
+    await writeCheckpoint(await loadPlan(input as string, options as object), folder, { seed: 9 });
+    expect(await verifyCheckpoint(folder)).toMatchObject({ ok: true, origin: { seed: 9n, engine: 'philox' } });
+    expect(await verifyCheckpoint(folder, { statistics: true })).toMatchObject({ ok: true, origin: undefined });
+  });
+
+  test('a checkpoint to be like, too', async () => {
+    await writeCheckpoint(await loadPlan(gpt2), join(root.path, 'first'));
+    const plan = await loadPlan({ like: join(root.path, 'first') }, { rules: { '*.ln_1.*': 'uniform' } });
+    await writeCheckpoint(plan, join(root.path, 'second'));
+    expect(await verifyCheckpoint(join(root.path, 'second'))).toMatchObject({ ok: true });
+  });
+
+  test('one changed bit is found', async () => {
+    const { path } = await writeCheckpoint(await loadPlan(gpt2), join(root.path, 'out'));
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+    writeFileSync(path, bytes);
+    const report = await verifyCheckpoint(join(root.path, 'out'));
+    expect(report.ok).toBe(false);
+    expect(report.differences).toMatchObject([{ problem: 'values', differing: 1 }]);
+  });
+});
+
+describe('an abort', () => {
+  test('ends each of them', async () => {
+    const plan = await loadPlan(recipe);
+    const signal = AbortSignal.abort(new Error('enough'));
+    const folder = join(root.path, 'out');
+    await writeCheckpoint(plan, folder);
+    await expect(writeCheckpoint(plan, join(root.path, 'no'), { signal })).rejects.toMatchObject({
+      name: 'InterruptedError',
+    });
+    await expect(verifyCheckpoint(folder, { signal })).rejects.toMatchObject({ name: 'InterruptedError' });
+    const stream = streamCheckpoint(plan, { signal });
+    await expect(stream.next()).rejects.toThrow('enough');
+  });
+});
