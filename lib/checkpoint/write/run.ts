@@ -284,6 +284,7 @@ class FolderRun {
       this.#options.onProgress?.(written);
     } catch (cause) {
       this.#fail(cause); // nobody else would hear of it
+      this.#stop();
     }
   }
 
