@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/range.h"
+#include "types/range.h"
 
 namespace nninit {
 

@@ -8,7 +8,7 @@
 
 #include <hwy/highway.h>
 
-#include "kernels/storage.h"
+#include "types/rounding.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {

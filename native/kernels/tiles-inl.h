@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/range.h"
+#include "types/range.h"
 #include "kernels/store-inl.h"
 #include "kernels/stream-inl.h"
 #include "random/philox-inl.h"

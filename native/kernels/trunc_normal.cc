@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "kernels/normal-inl.h"
-#include "kernels/storage.h"
-#include "special.h"
+#include "types/rounding.h"
+#include "kernels/normal_cdf.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {

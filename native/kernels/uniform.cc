@@ -5,7 +5,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/storage.h"
+#include "types/rounding.h"
 #include "kernels/tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -102,7 +102,7 @@ bool StaysInside(const UniformParams& p, Compute last) {
 
 UniformParams PrepareUniform(double a, double b, Dtype dtype) {
   const bool wide = dtype == Dtype::kFloat64;
-  UniformParams p{a, (b - a) * (wide ? 0x1p-53 : 0x1p-24), RoundUp(a, dtype), Below(b, dtype), false};
+  UniformParams p{a, (b - a) * (wide ? 0x1p-53 : 0x1p-24), RoundUp(a, dtype), LargestBelow(b, dtype), false};
   // Rounding to 16 bits leads out of most intervals.
   if (wide) p.inside = StaysInside(p, 0x1p53 - 1);
   if (dtype == Dtype::kFloat32) p.inside = StaysInside(p, 0x1p24f - 1);

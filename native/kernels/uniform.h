@@ -1,7 +1,7 @@
 #ifndef NNINIT_KERNELS_UNIFORM_H_
 #define NNINIT_KERNELS_UNIFORM_H_
 
-#include "kernels/range.h"
+#include "types/range.h"
 #include "random/philox.h"
 
 namespace nninit {

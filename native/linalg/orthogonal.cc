@@ -4,7 +4,7 @@
 
 #include "kernels/normal.h"
 #include "linalg/product.h"
-#include "threads.h"
+#include "system/threads.h"
 
 namespace nninit {
 namespace {
@@ -25,7 +25,7 @@ void MakeBlock(const ReflectorBlock<T>& block, size_t count, size_t long_side, c
 
 template <class T>
 void Fill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads,
-          const Cancel& cancel) {
+          const CancelFlag& cancel) {
   ReflectorProduct<T> product(params, threads);
   std::atomic<size_t> next_block{0};
   ParallelFor(product.workers(), threads, [&](size_t worker) {
@@ -40,7 +40,7 @@ void Fill(const OrthogonalParams& params, const Key& key, void* data, size_t cou
 }  // namespace
 
 void OrthogonalFill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads,
-                    const Cancel& cancel) {
+                    const CancelFlag& cancel) {
   if (params.rows == 0 || params.cols == 0) return;
   if (dtype == Dtype::kFloat64) {
     Fill<double>(params, key, data, count, dtype, threads, cancel);

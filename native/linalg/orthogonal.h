@@ -1,8 +1,8 @@
 #ifndef NNINIT_LINALG_ORTHOGONAL_H_
 #define NNINIT_LINALG_ORTHOGONAL_H_
 
-#include "cancel.h"
-#include "kernels/range.h"
+#include "system/cancel_flag.h"
+#include "types/range.h"
 #include "random/philox.h"
 
 namespace nninit {
@@ -25,7 +25,7 @@ struct OrthogonalParams {
 //
 // float16 and bfloat16 are computed in float32. Throws std::bad_alloc without having written.
 void OrthogonalFill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads,
-                    const Cancel& cancel);
+                    const CancelFlag& cancel);
 
 }  // namespace nninit
 

@@ -20,7 +20,7 @@ struct PanelOutput {
   const T* scale;  // sign·gain of each column of Q
   void* data;
   Dtype dtype;
-  const Cancel* cancel;
+  const CancelFlag* cancel;
 };
 
 // Writes columns [first, first + kPanel) of Q = H_1·H_2·…·I, as far as there are, times out.scale. `panel` has room for

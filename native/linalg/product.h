@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "linalg/panel.h"
-#include "threads.h"
+#include "system/threads.h"
 
 namespace nninit {
 
@@ -60,7 +60,7 @@ class ReflectorProduct {
   T* signs() const { return scale_.get(); }
 
   // Multiplies the reflections out, once all blocks and signs are there. Panels do not depend on one another.
-  void Write(void* data, size_t count, Dtype dtype, int threads, const Cancel& cancel) {
+  void Write(void* data, size_t count, Dtype dtype, int threads, const CancelFlag& cancel) {
     for (size_t c = 0; c < columns; ++c) scale_[c] = static_cast<T>(static_cast<double>(scale_[c]) * params_.gain);
     if (params_.stride != 1) std::memset(data, 0, count * DtypeBytes(dtype));
     const PanelOutput<T> out{&params_, transposed, long_side, columns, scale_.get(), data, dtype, &cancel};

@@ -64,7 +64,7 @@ void Factorize(const ReflectorBlock<T>& block, size_t count, Panels<T>* matrix, 
 }
 
 template <class T>
-bool Fill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype, int threads, const Cancel& cancel,
+bool Fill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype, int threads, const CancelFlag& cancel,
           const std::function<bool(void*)>& make) {
   ReflectorProduct<T> product(params, threads);
   Panels<T> matrix(product);
@@ -102,8 +102,8 @@ bool Fill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype,
 
 }  // namespace
 
-bool QrFill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype, int threads, const Cancel& cancel,
-            const std::function<bool(void*)>& make) {
+bool QrFill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype, int threads,
+            const CancelFlag& cancel, const std::function<bool(void*)>& make) {
   if (params.rows == 0 || params.cols == 0) return true;
   if (dtype == Dtype::kFloat64) return Fill<double>(params, data, count, dtype, threads, cancel, make);
   return Fill<float>(params, data, count, dtype, threads, cancel, make);

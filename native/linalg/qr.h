@@ -13,8 +13,8 @@ namespace nninit {
 // float64 for that dtype and in float32 for the others, and returns false if it was cancelled; so does QrFill.
 //
 // Householder's method in blocks (Schreiber and Van Loan, 1989). Every sum runs in one order on every target.
-bool QrFill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype, int threads, const Cancel& cancel,
-            const std::function<bool(void*)>& make);
+bool QrFill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype, int threads,
+            const CancelFlag& cancel, const std::function<bool(void*)>& make);
 
 }  // namespace nninit
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "kernels/normal.h"
-#include "random/words.h"
-#include "threads.h"
+#include "random/philox_tiles.h"
+#include "system/threads.h"
 
 namespace nninit {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 constexpr uint64_t kGroup = 64;  // columns whose zeros share one word a row
 
 // ⌊word·bound / 2^64⌋ : uniform below `bound`, with a bias of at most bound/2^64.
-uint64_t Below(uint64_t word, uint64_t bound) {
+uint64_t UniformBelow(uint64_t word, uint64_t bound) {
   return static_cast<uint64_t>((static_cast<unsigned __int128>(word) * bound) >> 64);
 }
 
@@ -30,14 +30,14 @@ void ChooseRows(const SparseParams& p, const Key& key, uint64_t column, uint64_t
   for (uint64_t d = 0; d < p.zeros; ++d) {
     if (d % kDraws == 0) PhiloxTiles(key, first_tile + d / kDraws, 1, reinterpret_cast<uint32_t*>(words));
     const uint64_t last = p.rows - p.zeros + d;
-    const uint64_t row = Below(words[d % kDraws], last + 1);
+    const uint64_t row = UniformBelow(words[d % kDraws], last + 1);
     mask[(mask[row] & bit) ? last : row] |= bit;
   }
 }
 
 }  // namespace
 
-void SparseFill(const SparseParams& p, const Key& key, void* data, Dtype dtype, int threads, const Cancel& cancel) {
+void SparseFill(const SparseParams& p, const Key& key, void* data, Dtype dtype, int threads, const CancelFlag& cancel) {
   const size_t bytes = DtypeBytes(dtype);
   const uint64_t groups = (p.cols + kGroup - 1) / kGroup;
   std::vector<uint64_t> masks(groups * p.rows, 0);  // [group][row]

@@ -1,8 +1,8 @@
 #ifndef NNINIT_LINALG_SPARSE_H_
 #define NNINIT_LINALG_SPARSE_H_
 
-#include "cancel.h"
-#include "kernels/range.h"
+#include "system/cancel_flag.h"
+#include "types/range.h"
 #include "random/philox.h"
 
 namespace nninit {
@@ -16,7 +16,8 @@ struct SparseParams {
 
 // N(0, std²) with `zeros` elements of each column, a uniformly random subset, set to zero. Martens, "Deep learning via
 // Hessian-free optimization", 2010. Writes rows·cols elements; throws std::bad_alloc without having written.
-void SparseFill(const SparseParams& params, const Key& key, void* data, Dtype dtype, int threads, const Cancel& cancel);
+void SparseFill(const SparseParams& params, const Key& key, void* data, Dtype dtype, int threads,
+                const CancelFlag& cancel);
 
 }  // namespace nninit
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "fill.h"
-#include "targets.h"
-#include "widen.h"
+#include "types/fill.h"
+#include "system/targets.h"
+#include "types/widen.h"
 
 namespace nninit::test {
 

@@ -10,12 +10,12 @@
 #include <cstring>
 #include <type_traits>
 
-#include "kernels/storage.h"
+#include "types/rounding.h"
 #include "kernels/store-inl.h"
 #include "random/mt19937.h"
 #include "torch/blocks-inl.h"
 #include "torch/words-inl.h"
-#include "widen.h"
+#include "types/widen.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/range.h"
+#include "types/range.h"
 
 namespace nninit {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/storage.h"
+#include "types/rounding.h"
 
 namespace nninit {
 namespace {
@@ -85,7 +85,7 @@ TorchNormalLayout LayOutNormals(Dtype dtype, uint64_t total) {
   return {total - kTorchBlock, true, drawn, drawn + kTorchBlock * per};
 }
 
-uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const Cancel& cancel, TorchSeeker* words) {
+uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const CancelFlag& cancel, WordReader* words) {
   const auto layout = LayOutNormals(normals.dtype, normals.total);
   const size_t per_block = kTorchBlock * TorchWords(normals.dtype);
   const size_t step = MtCursor::kMost / per_block;
@@ -129,7 +129,7 @@ uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const Ca
   return cancel.Requested() || !pending.empty() ? 0 : rounds;
 }
 
-uint64_t ShortNormals(const TorchNormals& normals, TorchStream* stream, double* out) {
+uint64_t ShortNormals(const TorchNormals& normals, TorchState* stream, double* out) {
   const TorchNormal& p = normals.params;
   MtCursor cursor(stream->mt, 0);
   const auto word64 = [&] {

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/storage.h"
+#include "types/rounding.h"
 #include "torch/kernels.h"
-#include "widen.h"
+#include "types/widen.h"
 
 namespace nninit {
 namespace {
@@ -73,7 +73,7 @@ class Density {
 
 }  // namespace
 
-uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const Cancel& cancel,
+uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const CancelFlag& cancel,
                           const MtState& start) {
   const Dtype dtype = rejection.dtype;
   const uint64_t per = TorchWords(dtype);
@@ -83,8 +83,8 @@ uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, c
   const TorchUniform from_0_to_1 = PrepareTorchUniform(0, 1, dtype);
   const Density density(rejection);
   if (!density.Exists()) return 0;
-  TorchSeeker candidate_words(start, range.begin * per);
-  TorchSeeker uniform_words(start, draw + range.begin * per);
+  WordReader candidate_words(start, range.begin * per);
+  WordReader uniform_words(start, draw + range.begin * per);
   constexpr size_t kStep = 1024;
   char candidates[kStep * sizeof(double)];
   char uniforms[kStep * sizeof(double)];

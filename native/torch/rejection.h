@@ -2,9 +2,9 @@
 #ifndef NNINIT_TORCH_REJECTION_H_
 #define NNINIT_TORCH_REJECTION_H_
 
-#include "cancel.h"
-#include "kernels/range.h"
-#include "torch/seek.h"
+#include "system/cancel_flag.h"
+#include "types/range.h"
+#include "torch/word_reader.h"
 
 namespace nninit {
 
@@ -17,7 +17,7 @@ struct TorchRejection {
 };
 
 // Returns the number of rounds; 0 if cancelled, or if values are still refused after MostTorchRounds.
-uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const Cancel& cancel,
+uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const CancelFlag& cancel,
                           const MtState& start);
 
 }  // namespace nninit

@@ -9,16 +9,16 @@
 #include <mutex>
 #include <vector>
 
-#include "kernels/storage.h"
+#include "types/rounding.h"
 #include "linalg/qr.h"
-#include "memory.h"
-#include "special.h"
-#include "threads.h"
+#include "system/large_memory.h"
+#include "kernels/normal_cdf.h"
+#include "system/threads.h"
 #include "torch/kernels.h"
 #include "torch/normals.h"
 #include "torch/rejection.h"
-#include "torch/seek.h"
-#include "torch/whole.h"
+#include "torch/word_reader.h"
+#include "torch/sparse.h"
 
 namespace nninit {
 namespace {
@@ -85,7 +85,7 @@ bool IsShort(const TorchFill& torch) {
   return torch.total < kTorchShort && torch.fill.kind != Kind::kUniform && !IsRejection(torch.fill);
 }
 
-void UniformSegment(const TorchUniform& params, const Range& range, const Cancel& cancel, TorchSeeker* words) {
+void UniformSegment(const TorchUniform& params, const Range& range, const CancelFlag& cancel, WordReader* words) {
   const size_t per = TorchWords(range.dtype);
   const size_t step = MtCursor::kMost / per;
   for (size_t i = 0; i < range.count && !cancel.Requested(); i += step) {
@@ -96,8 +96,8 @@ void UniformSegment(const TorchUniform& params, const Range& range, const Cancel
 }
 
 // Cuts the range into one segment a thread, each of which jumps to its place in the stream once.
-uint64_t RunSegments(const TorchFill& torch, const TorchStream& stream, const Range& range, int threads,
-                     const Cancel& cancel, MtState* end) {
+uint64_t RunSegments(const TorchFill& torch, const TorchState& stream, const Range& range, int threads,
+                     const CancelFlag& cancel, MtState* end) {
   const bool truncated = IsTruncated(torch.fill);
   const bool rejection = IsRejection(torch.fill);
   uint64_t parts = std::clamp<uint64_t>(range.count / kLeastSegment, 1, static_cast<uint64_t>(std::max(threads, 1)));
@@ -121,7 +121,7 @@ uint64_t RunSegments(const TorchFill& torch, const TorchStream& stream, const Ra
       drawn = RejectionSegment({p[0], p[1], p[2], p[3], torch.dtype, torch.total}, mine, cancel, stream.mt);
     } else {
       const uint64_t block = torch.fill.kind == Kind::kUniform ? begin : begin / kTorchBlock * kTorchBlock;
-      TorchSeeker words(stream.mt, block * TorchWords(torch.dtype));
+      WordReader words(stream.mt, block * TorchWords(torch.dtype));
       if (torch.fill.kind == Kind::kUniform) {
         UniformSegment(uniform, mine, cancel, &words);
       } else {
@@ -137,7 +137,7 @@ uint64_t RunSegments(const TorchFill& torch, const TorchStream& stream, const Ra
   return failed || cancel.Requested() ? 0 : rounds.load();
 }
 
-uint64_t RunShort(const TorchFill& torch, const Range& range, TorchStream* stream) {
+uint64_t RunShort(const TorchFill& torch, const Range& range, TorchState* stream) {
   double values[kTorchShort];
   const uint64_t rounds = ShortNormals(NormalsOf(torch), stream, values);
   if (rounds == 0) return 0;
@@ -149,7 +149,7 @@ uint64_t RunShort(const TorchFill& torch, const Range& range, TorchStream* strea
   return rounds;
 }
 
-void SkipWords(uint64_t words, TorchStream* stream) {
+void SkipWords(uint64_t words, TorchState* stream) {
   if (words == 0) return;
   MtCursor cursor(stream->mt, words);
   cursor.Save(&stream->mt);
@@ -166,12 +166,12 @@ std::string CheckTorch(const TorchFill& torch, const Range& range) {
   return {};
 }
 
-uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range& whole, int threads,
-                  const Cancel& cancel, TorchStream* end) {
+uint64_t RunTorch(const TorchFill& torch, const TorchState& stream, const Range& whole, int threads,
+                  const CancelFlag& cancel, TorchState* end) {
   Range range = whole;
   if (ExceedsCaches(range.count, DtypeBytes(range.dtype))) range.writers = std::max(range.writers, threads);
   AskForHugePages(range.data, range.count * DtypeBytes(range.dtype));
-  TorchStream after = stream;
+  TorchState after = stream;
   uint64_t rounds = 1;
   if (torch.fill.kind == Kind::kOrthogonal) {
     const TorchFill gaussian = GaussianOf(torch);
@@ -203,7 +203,7 @@ uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range
   return rounds;
 }
 
-bool SkipTorch(const TorchFill& fill, uint64_t rounds, TorchStream* stream) {
+bool SkipTorch(const TorchFill& fill, uint64_t rounds, TorchState* stream) {
   const TorchFill torch = fill.fill.kind == Kind::kOrthogonal ? GaussianOf(fill) : fill;
   if (IsShort(torch)) {
     double values[kTorchShort];
