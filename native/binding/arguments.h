@@ -1,75 +1,112 @@
-// What the doors share: every function that JavaScript can call checks what it is handed, since JavaScript can hand
-// over anything; TypeScript has the friendlier messages.
+// How functions that JavaScript calls read what it hands them: anything. TypeScript has the friendlier messages.
 #ifndef NNINIT_BINDING_ARGUMENTS_H_
 #define NNINIT_BINDING_ARGUMENTS_H_
 
 #include <node_api.h>
 
 #include <cstddef>
-#include <exception>
-#include <new>
+#include <cstdint>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
+#include "random/philox.h"
 #include "system/cancel_flag.h"
 #include "types/fill.h"
+#include "types/range.h"
 
 namespace nninit {
 
-struct View {
+// Thrown anywhere within such a function, they reach JavaScript as its errors of these names.
+struct TypeError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+struct RangeError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The largest whole number that JavaScript has, and with it the largest index.
+constexpr uint64_t kMaxIndex = (uint64_t{1} << 53) - 1;
+
+// A typed array's memory, asked for anew at every call. A detached array has length 0.
+struct TypedArray {
   void* data = nullptr;
   size_t length = 0;  // elements
   napi_typedarray_type type = napi_int8_array;
 };
 
-// The memory behind a typed array, asked for anew at every call. A detached array has length 0.
-bool GetView(napi_env env, napi_value value, View* view);
+// The arguments of one call, read one after the other. Each function checks the next one, and throws if it is wrong.
+class Arguments {
+ public:
+  static constexpr size_t kMost = 12;
 
-// The same, and whether its type holds elements of the dtype; throws for `fn` otherwise.
-bool GetData(napi_env env, const char* fn, napi_value value, Dtype dtype, View* view);
+  Arguments(napi_env env, const napi_value* values) : env_(env), next_(values) {}
 
-bool GetNumber(napi_env env, napi_value value, double* number);
+  // Whether the next one is left out; then it is passed over.
+  bool Skip();
 
-// A whole number in [low, high].
-bool GetWhole(napi_env env, napi_value value, double low, double high, double* number);
+  bool NextBoolean(const char* name);
+  uint64_t NextBigInt(const char* name);
+  // An empty one for what is no string.
+  std::string NextString();
+  // A whole number in [least, most].
+  uint64_t NextWhole(const char* name, uint64_t least, uint64_t most);
 
-// The dtype's code, the kind's code and the parameters of a fill; throws for `fn` and returns false if they are none.
-bool GetFill(napi_env env, const char* fn, napi_value dtype_code, napi_value kind_code, napi_value params, Dtype* dtype,
-             Fill* fill);
+  TypedArray NextTypedArray(const char* name);
+  // The memory of one of a type and length; `expected` says what it should be.
+  void* NextArray(napi_typedarray_type type, size_t length, const char* expected);
 
-// Number of threads, 0 standing for the number that set_num_threads set; throws for `fn` otherwise.
-bool GetThreads(napi_env env, const char* fn, napi_value value, int* threads);
+  Dtype NextDtype();
+  // A tensor's typed array, then its dtype: the range that it is from index 0 on.
+  Range NextData();
+  // The kind's code, then its numbers.
+  Fill NextFill();
+  Key NextKey();
+  // 0 stands for the number that was set.
+  int NextThreads();
+  CancelFlag NextCancelFlag();
+  // How many elements are being filled at once, then by how many threads, unless it is only this range.
+  void NextWriters(Range* range);
 
-// How many elements are being filled at once, and by how many threads; undefined if it is only these. Throws for `fn`
-// otherwise.
-bool GetWriters(napi_env env, const char* fn, napi_value elements, napi_value threads, Range* range);
+  napi_value Result(bool value) const;
+  napi_value Result(double value) const;
+  napi_value Result(const std::string& value) const;
+  napi_value Result(const std::vector<std::string>& values) const;
+  // undefined.
+  static napi_value Result() { return nullptr; }
 
-// undefined, or an Int32Array of one element; throws for `fn` otherwise.
-bool GetCancel(napi_env env, const char* fn, napi_value value, CancelFlag* cancel);
+ private:
+  napi_env env_;
+  const napi_value* next_;
+};
 
-napi_value ThrowType(napi_env env, const std::string& message);
-napi_value ThrowRange(napi_env env, const std::string& message);
+// A whole number below 2^53 that came in an array; throws, saying what was expected, if it is none.
+uint64_t WholeNumber(double number, const char* expected);
 
-void Export(napi_env env, napi_value exports, const char* name, napi_callback callback);
+// Throws a refusal, unless it is empty.
+void ThrowRefusal(const std::string& refusal);
 
-// The doors, one for each file.
+struct Function {
+  const char* name;
+  // What its messages begin with.
+  const char* caller;
+  // Arguments that may not be left out.
+  size_t least;
+  napi_value (*run)(Arguments& arguments);
+};
+
+// Makes functions properties of the addon. They are kept by reference.
+void Export(napi_env env, napi_value exports, const Function* functions, size_t count);
+
+template <size_t kCount>
+void Export(napi_env env, napi_value exports, const Function (&functions)[kCount]) {
+  Export(env, exports, functions, kCount);
+}
+
+// Those of each file.
 void ExportFill(napi_env env, napi_value exports);
 void ExportRuns(napi_env env, napi_value exports);
 void ExportTorch(napi_env env, napi_value exports);
-
-// Calls work() and turns what it throws into an exception of JavaScript's; false if it threw.
-template <class Work>
-bool Guard(napi_env env, const char* fn, const Work& work) {
-  try {
-    work();
-    return true;
-  } catch (const std::bad_alloc&) {
-    const std::string message = std::string(fn) + ": not enough memory to work in";
-    napi_throw_error(env, "ERR_MEMORY_ALLOCATION_FAILED", message.c_str());
-  } catch (const std::exception& error) {
-    napi_throw_error(env, nullptr, error.what());
-  }
-  return false;
-}
 
 }  // namespace nninit
 

@@ -2,23 +2,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 
-#include "kernels/constant.h"
-#include "kernels/normal.h"
-#include "types/rounding.h"
-#include "kernels/trunc_normal.h"
-#include "kernels/uniform.h"
+#include "fill/check.h"
+#include "fill/kernel.h"
+#include "fill/run.h"
 #include "system/large_memory.h"
 #include "system/threads.h"
 
 namespace nninit {
 namespace {
-
-constexpr uint64_t kMaxCount = uint64_t{1} << 53;
-
-// Bytes of the part that a task writes.
-constexpr size_t kTaskBytes = size_t{256} << 10;
 
 // A kernel makes tiles of 128 elements (64 of float64) whole, and keeps what is asked for. Runs with less than this
 // between them are cheaper made with what lies there.
@@ -26,39 +18,6 @@ constexpr uint64_t kTile = 128;
 
 // Memory for such a stretch; it stays in the first-level cache.
 constexpr size_t kStretchBytes = size_t{16} << 10;
-
-using Kernel = std::function<void(const Range&)>;
-
-// What writes a range of a fill, prepared once for all runs.
-Kernel KernelOf(const Fill& fill, const Key& key, Dtype dtype) {
-  const double* p = fill.param;
-  const auto constant = [&](double value) -> Kernel {
-    return [bits = ConstantBits(value, dtype)](const Range& range) { ConstantRange(bits, range); };
-  };
-  switch (fill.kind) {
-    case Kind::kConstant:
-      return constant(p[0]);
-    case Kind::kUniform:
-      if (p[0] == p[1]) return constant(p[0]);
-      return
-          [params = PrepareUniform(p[0], p[1], dtype), key](const Range& range) { UniformRange(params, key, range); };
-    case Kind::kNormal:
-      return [mean = p[0], std = p[1], key](const Range& range) { NormalRange(mean, std, key, range); };
-    case Kind::kTruncNormal:
-      return [params = PrepareTruncNormal(p[0], p[1], p[2], p[3], dtype), key](const Range& range) {
-        TruncNormalRange(params, key, range);
-      };
-    case Kind::kDiagonal: {
-      const auto whole = [p](int i) { return static_cast<uint64_t>(p[i]); };
-      return [diagonals = Diagonals{whole(1), whole(2), whole(3), whole(4), whole(5)},
-              bits = ConstantBits(p[0], dtype)](const Range& range) { DiagonalRange(diagonals, bits, range); };
-    }
-    case Kind::kOrthogonal:
-    case Kind::kSparse:
-      break;
-  }
-  return {};
-}
 
 // A place in the runs: `left` elements from the fill's element `first` on, and how many runs follow this one at equal
 // distances.
@@ -101,6 +60,7 @@ void Gather(const T* stretch, uint64_t left, const Runs& runs, size_t count, T* 
 }
 
 // Makes a stretch of near runs with what lies between, and keeps the runs: up to `most` elements. Returns how many.
+template <class Kernel>
 size_t FillStretch(const Kernel& kernel, const Runs& runs, const Place& place, Dtype dtype, size_t most, void* out) {
   alignas(64) unsigned char stretch[kStretchBytes];
   const uint64_t stride = runs.stride[runs.loops - 1];
@@ -110,19 +70,13 @@ size_t FillStretch(const Kernel& kernel, const Runs& runs, const Place& place, D
   // As far as the last run that is wanted.
   const uint64_t wanted = count <= place.left ? 0 : (count - place.left + runs.length - 1) / runs.length;
   kernel({stretch, dtype, place.first, static_cast<size_t>(wanted == 0 ? count : place.left + wanted * stride)});
-  switch (DtypeBytes(dtype)) {
-    case 2:
-      Gather(reinterpret_cast<const uint16_t*>(stretch), place.left, runs, count, static_cast<uint16_t*>(out));
-      break;
-    case 4:
-      Gather(reinterpret_cast<const uint32_t*>(stretch), place.left, runs, count, static_cast<uint32_t*>(out));
-      break;
-    default:
-      Gather(reinterpret_cast<const uint64_t*>(stretch), place.left, runs, count, static_cast<uint64_t*>(out));
-  }
+  WithElements(dtype, out, [&](auto* to) {
+    Gather(reinterpret_cast<const std::remove_pointer_t<decltype(to)>*>(stretch), place.left, runs, count, to);
+  });
   return count;
 }
 
+template <class Kernel>
 void FillPart(const Kernel& kernel, const Runs& runs, const Range& part, bool near) {
   const size_t size = DtypeBytes(part.dtype);
   char* out = static_cast<char*>(part.data);
@@ -142,36 +96,34 @@ void FillPart(const Kernel& kernel, const Runs& runs, const Range& part, bool ne
 
 }  // namespace
 
-std::string CheckRuns(const Fill& fill, const Runs& runs, const Range& part) {
-  if (fill.kind == Kind::kOrthogonal || fill.kind == Kind::kSparse) {
-    return "expected a fill of elements that do not depend on one another";
-  }
+std::string CheckRuns(const Runs& runs, const Range& part) {
   if (runs.loops < 0 || runs.loops > kMaxLoops) return "expected at most 8 loops over runs";
-  if (runs.length < 1 || runs.length > kMaxCount) return "expected runs of 1 to 2^53 elements";
+  if (runs.length < 1 || runs.length > kMaxElements) return "expected runs of 1 to 2^53 elements";
   // In double: products stay far below its largest number, and anything near 2^53 is exact or refused.
   double elements = static_cast<double>(runs.length);
   double last = static_cast<double>(runs.offset) + elements;
   for (int k = 0; k < runs.loops; ++k) {
-    if (runs.count[k] < 1 || runs.count[k] > kMaxCount) return "expected counts of 1 to 2^53 runs";
-    if (runs.stride[k] > kMaxCount) return "expected strides of at most 2^53 elements";
+    if (runs.count[k] < 1 || runs.count[k] > kMaxElements) return "expected counts of 1 to 2^53 runs";
+    if (runs.stride[k] > kMaxElements) return "expected strides of at most 2^53 elements";
     elements *= static_cast<double>(runs.count[k]);
     last += static_cast<double>(runs.count[k] - 1) * static_cast<double>(runs.stride[k]);
   }
   if (runs.loops > 0 && runs.stride[runs.loops - 1] < runs.length) return "expected runs that do not overlap";
-  if (!(last < static_cast<double>(kMaxCount))) return "expected runs within 2^53 elements";
+  if (!(last < static_cast<double>(kMaxElements))) return "expected runs within 2^53 elements";
   if (!(static_cast<double>(part.begin) + static_cast<double>(part.count) <= elements)) {
     return "expected a part of the runs";
   }
-  return CheckFill(fill, {part.data, part.dtype, runs.offset, part.count});
+  return {};
 }
 
-bool FillRuns(const Fill& fill, const Key& key, const Runs& runs, const Range& part, int threads,
+bool FillRuns(const ElementwiseFill& fill, const Key& key, const Runs& runs, const Range& part, int threads,
               const CancelFlag& cancel) {
   // A constant looks the same everywhere.
-  if (fill.kind == Kind::kConstant) return RunFill(fill, key, {part.data, part.dtype, 0, part.count}, threads, cancel);
+  if (const auto* constant = std::get_if<ConstantFill>(&fill)) {
+    return RunFill(*constant, key, {part.data, part.dtype, 0, part.count}, threads, cancel);
+  }
   const size_t size = DtypeBytes(part.dtype);
-  AskForHugePages(part.data, part.count * size);
-  const Kernel kernel = KernelOf(fill, key, part.dtype);
+  AskForHugePages(part.data, part.Bytes());
   const uint64_t stride = runs.loops == 0 ? 0 : runs.stride[runs.loops - 1];
   const bool near = runs.loops > 0 && stride - runs.length < kTile && 4 * stride <= kStretchBytes / size;
   // Tasks end where runs end, if runs are shorter; runs of less than a tile cost as much as a tile.
@@ -181,11 +133,14 @@ bool FillRuns(const Fill& fill, const Key& key, const Runs& runs, const Range& p
     step = length * (step / std::max(length, near ? 1 : static_cast<size_t>(kTile)));
   }
   const size_t tasks = (part.count + step - 1) / step;
-  ParallelFor(tasks, threads, [&](size_t task) {
-    if (cancel.Requested()) return;
-    const size_t begin = task * step;
-    FillPart(kernel, runs, Part(part, begin, std::min(step, part.count - begin)), near);
-  });
+  const auto run = [&](const auto& kernel) {
+    ParallelFor(tasks, threads, [&](size_t task) {
+      if (cancel.Requested()) return;
+      const size_t begin = task * step;
+      FillPart(kernel, runs, part.Part(begin, std::min(step, part.count - begin)), near);
+    });
+  };
+  std::visit([&](const auto& kind) { WithKernel(kind, key, part.dtype, run); }, fill);
   return !cancel.Requested();
 }
 

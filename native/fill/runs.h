@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <string>
 
+#include "random/philox.h"
 #include "system/cancel_flag.h"
 #include "types/fill.h"
 #include "types/range.h"
-#include "random/philox.h"
 
 namespace nninit {
 
@@ -25,14 +25,13 @@ struct Runs {
   uint64_t stride[kMaxLoops];
 };
 
-// Why elements [part.begin, part.begin + part.count) of these runs of a fill are refused, or an empty string if they
-// are not.
-std::string CheckRuns(const Fill& fill, const Runs& runs, const Range& part);
+// Why elements [part.begin, part.begin + part.count) of these runs are refused, or an empty string if they are not;
+// beside CheckFill.
+std::string CheckRuns(const Runs& runs, const Range& part);
 
 // Writes elements [part.begin, part.begin + part.count) of the runs, checked, on up to `threads` threads; false if it
-// was cancelled, which leaves the part half written. The bytes are those that the whole fill has there. Not for
-// whole-matrix fills.
-bool FillRuns(const Fill& fill, const Key& key, const Runs& runs, const Range& part, int threads,
+// was cancelled, which leaves the part half written. The bytes are those that the whole fill has there.
+bool FillRuns(const ElementwiseFill& fill, const Key& key, const Runs& runs, const Range& part, int threads,
               const CancelFlag& cancel = CancelFlag());
 
 }  // namespace nninit

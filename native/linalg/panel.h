@@ -13,13 +13,12 @@ namespace nninit {
 // Where a panel of columns [first, first + kPanel) of Q goes.
 template <class T>
 struct PanelOutput {
-  const OrthogonalParams* params;
+  const OrthogonalFill* fill;
   bool transposed;  // the columns of Q are rows of the result
   size_t long_side;
   size_t columns;
   const T* scale;  // sign·gain of each column of Q
-  void* data;
-  Dtype dtype;
+  const Range* range;
   const CancelFlag* cancel;
 };
 

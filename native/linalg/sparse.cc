@@ -22,7 +22,7 @@ uint64_t UniformBelow(uint64_t word, uint64_t bound) {
 
 // Marks a random subset of `zeros` rows in bit `column % kGroup` of mask, by Floyd's algorithm (Bentley and Floyd,
 // 1987). Draw d of a column is the d-th 64-bit word from the column's own blocks on.
-void ChooseRows(const SparseParams& p, const Key& key, uint64_t column, uint64_t* mask) {
+void ChooseRows(const SparseFill& p, const Key& key, uint64_t column, uint64_t* mask) {
   constexpr uint64_t kDraws = kTileWords / 2;
   alignas(64) uint64_t words[kDraws];
   const uint64_t bit = uint64_t{1} << (column % kGroup);
@@ -37,8 +37,8 @@ void ChooseRows(const SparseParams& p, const Key& key, uint64_t column, uint64_t
 
 }  // namespace
 
-void SparseFill(const SparseParams& p, const Key& key, void* data, Dtype dtype, int threads, const CancelFlag& cancel) {
-  const size_t bytes = DtypeBytes(dtype);
+void RunSparse(const SparseFill& p, const Key& key, const Range& range, int threads, const CancelFlag& cancel) {
+  const size_t bytes = DtypeBytes(range.dtype);
   const uint64_t groups = (p.cols + kGroup - 1) / kGroup;
   std::vector<uint64_t> masks(groups * p.rows, 0);  // [group][row]
   ParallelFor(groups, threads, [&](size_t group) {
@@ -54,8 +54,8 @@ void SparseFill(const SparseParams& p, const Key& key, void* data, Dtype dtype, 
     if (cancel.Requested()) return;
     const uint64_t begin = task * step;
     const uint64_t end = std::min(p.rows, begin + step);
-    char* out = static_cast<char*>(data) + begin * p.cols * bytes;
-    NormalRange(0, p.std, key, {out, dtype, begin * p.cols, (end - begin) * p.cols});
+    char* out = static_cast<char*>(range.data) + begin * p.cols * bytes;
+    NormalRange({0, p.std}, key, {out, range.dtype, begin * p.cols, (end - begin) * p.cols});
     for (uint64_t row = begin; row < end; ++row, out += p.cols * bytes) {
       for (uint64_t group = 0; group < groups; ++group) {
         for (uint64_t bits = masks[group * p.rows + row]; bits != 0; bits &= bits - 1) {

@@ -36,4 +36,11 @@ bool ExceedsCaches(size_t count, size_t element_bytes) {
   return count > bytes / 4 * 3 / element_bytes;
 }
 
+Range Prepare(const Range& range, int threads) {
+  AskForHugePages(range.data, range.Bytes());
+  Range prepared = range;
+  if (ExceedsCaches(range.count, DtypeBytes(range.dtype))) prepared.writers = std::max(range.writers, threads);
+  return prepared;
+}
+
 }  // namespace nninit

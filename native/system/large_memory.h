@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "types/range.h"
+
 namespace nninit {
 
 // Asks for huge pages under memory of 4 MiB and more, before it is first written to. The first write to a fresh page
@@ -14,6 +16,9 @@ void AskForHugePages(void* data, size_t bytes);
 // around it: reading each line before overwriting it would cost as much as writing it, and by the end the beginning
 // would be gone from there anyway.
 bool ExceedsCaches(size_t count, size_t element_bytes);
+
+// A range that `threads` threads will fill, with both looked after.
+Range Prepare(const Range& range, int threads);
 
 }  // namespace nninit
 

@@ -4,8 +4,8 @@
 
 #include "system/cancel_flag.h"
 #include "torch/kernels.h"
-#include "torch/word_reader.h"
 #include "torch/state.h"
+#include "torch/word_reader.h"
 
 namespace nninit {
 
@@ -34,9 +34,9 @@ struct TorchNormals {
 // Returns the number of draws; 0 if cancelled, or if values still lie outside after MostTorchRounds.
 uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const CancelFlag& cancel, WordReader* words);
 
-// A whole fill of fewer than 16 elements, rounded to the dtype. Advances the stream. Returns the number of draws, or 0
+// A whole fill of fewer than 16 elements, rounded to the dtype. Advances the state. Returns the number of draws, or 0
 // as NormalSegment does.
-uint64_t ShortNormals(const TorchNormals& normals, TorchState* stream, double* out);
+uint64_t ShortNormals(const TorchNormals& normals, TorchState* state, double* out);
 
 }  // namespace nninit
 

@@ -3,15 +3,16 @@
 #define NNINIT_TORCH_REJECTION_H_
 
 #include "system/cancel_flag.h"
-#include "types/range.h"
 #include "torch/word_reader.h"
+#include "types/fill.h"
+#include "types/range.h"
 
 namespace nninit {
 
 // Candidates from U(a, b), accepted where the logarithm of another uniform is at most the density's relative to its
 // largest. Each round draws `total` candidates and then `total` uniforms.
 struct TorchRejection {
-  double mean, std, a, b;
+  TruncNormalFill fill;
   Dtype dtype;
   uint64_t total;
 };

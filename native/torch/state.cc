@@ -31,14 +31,14 @@ void Write(T value, uint8_t* bytes) {
 
 }  // namespace
 
-void SeedTorch(uint64_t seed, TorchState* stream) {
-  *stream = TorchState();
-  stream->seed = seed;
-  MtSeed(static_cast<uint32_t>(seed), &stream->mt);
-  stream->fresh = true;
+void SeedTorch(uint64_t seed, TorchState* state) {
+  *state = TorchState();
+  state->seed = seed;
+  MtSeed(static_cast<uint32_t>(seed), &state->mt);
+  state->fresh = true;
 }
 
-std::string ReadTorchState(const uint8_t* bytes, TorchState* stream) {
+std::string ReadTorchState(const uint8_t* bytes, TorchState* state) {
   const auto left = Read<int32_t>(bytes + kLeft);
   const auto next = Read<uint64_t>(bytes + kNext);
   if (Read<int32_t>(bytes + kSeeded) != 1) return "it is not seeded";
@@ -48,30 +48,30 @@ std::string ReadTorchState(const uint8_t* bytes, TorchState* stream) {
   for (size_t i = 0; i < kMtWords; ++i) {
     const auto word = Read<uint64_t>(bytes + kWords + 8 * i);
     if (word >> 32 != 0) return "a word has more than 32 bits";
-    stream->mt.words[i] = static_cast<uint32_t>(word);
+    state->mt.words[i] = static_cast<uint32_t>(word);
   }
-  stream->seed = Read<uint64_t>(bytes);
-  stream->mt.used = left == 1 ? static_cast<uint32_t>(kMtWords) : static_cast<uint32_t>(next);
-  stream->fresh = left == 1 && next == 0;
-  stream->has_normal = Read<int32_t>(bytes + kNormalValid) != 0;
-  stream->normal = Read<double>(bytes + kNormal);
-  stream->float_normal = Read<uint64_t>(bytes + kFloatNormal);
+  state->seed = Read<uint64_t>(bytes);
+  state->mt.used = left == 1 ? static_cast<uint32_t>(kMtWords) : static_cast<uint32_t>(next);
+  state->fresh = left == 1 && next == 0;
+  state->has_normal = Read<int32_t>(bytes + kNormalValid) != 0;
+  state->normal = Read<double>(bytes + kNormal);
+  state->float_normal = Read<uint64_t>(bytes + kFloatNormal);
   return {};
 }
 
-void WriteTorchState(const TorchState& stream, uint8_t* bytes) {
+void WriteTorchState(const TorchState& state, uint8_t* bytes) {
   std::memset(bytes, 0, kTorchStateBytes);
-  const auto used = stream.mt.used;
-  Write<uint64_t>(stream.seed, bytes);
+  const auto used = state.mt.used;
+  Write<uint64_t>(state.seed, bytes);
   Write<int32_t>(static_cast<int32_t>(used == kMtWords ? 1 : kMtWords + 1 - used), bytes + kLeft);
   Write<int32_t>(1, bytes + kSeeded);
-  Write<uint64_t>(stream.fresh ? 0 : used, bytes + kNext);
-  for (size_t i = 0; i < kMtWords; ++i) Write<uint64_t>(stream.mt.words[i], bytes + kWords + 8 * i);
-  if (stream.has_normal) {
-    Write<double>(stream.normal, bytes + kNormal);
+  Write<uint64_t>(state.fresh ? 0 : used, bytes + kNext);
+  for (size_t i = 0; i < kMtWords; ++i) Write<uint64_t>(state.mt.words[i], bytes + kWords + 8 * i);
+  if (state.has_normal) {
+    Write<double>(state.normal, bytes + kNormal);
     Write<int32_t>(1, bytes + kNormalValid);
   }
-  Write<uint64_t>(stream.float_normal, bytes + kFloatNormal);
+  Write<uint64_t>(state.float_normal, bytes + kFloatNormal);
 }
 
 }  // namespace nninit

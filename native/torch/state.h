@@ -26,12 +26,12 @@ struct TorchState {
 };
 
 // As torch.manual_seed(seed): the words follow from the seed's low 32 bits.
-void SeedTorch(uint64_t seed, TorchState* stream);
+void SeedTorch(uint64_t seed, TorchState* state);
 
 // Why these bytes are no state of the generator, or an empty string.
-std::string ReadTorchState(const uint8_t* bytes, TorchState* stream);
+std::string ReadTorchState(const uint8_t* bytes, TorchState* state);
 
-void WriteTorchState(const TorchState& stream, uint8_t* bytes);
+void WriteTorchState(const TorchState& state, uint8_t* bytes);
 
 }  // namespace nninit
 

@@ -5,15 +5,19 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "types/dtype.h"
+
 namespace nninit {
-
-enum class Dtype : int { kFloat32 = 0, kFloat64 = 1, kFloat16 = 2, kBFloat16 = 3 };
-constexpr int kDtypes = 4;
-
-inline size_t DtypeBytes(Dtype dtype) { return dtype == Dtype::kFloat32 ? 4 : dtype == Dtype::kFloat64 ? 8 : 2; }
 
 // Elements [begin, begin + count) of a fill, stored at `data`, which is aligned to the element size only.
 struct Range {
+  size_t Bytes() const { return count * DtypeBytes(dtype); }
+
+  // The part from element `first` of the range on.
+  Range Part(size_t first, size_t length) const {
+    return {static_cast<char*>(data) + first * DtypeBytes(dtype), dtype, begin + first, length, writers};
+  }
+
   void* data;
   Dtype dtype;
   uint64_t begin;
@@ -22,12 +26,6 @@ struct Range {
   // if it is not.
   int writers = 0;
 };
-
-// The part of `range` from its element `first` on, `count` elements long.
-inline Range Part(const Range& range, size_t first, size_t count) {
-  return {static_cast<char*>(range.data) + first * DtypeBytes(range.dtype), range.dtype, range.begin + first, count,
-          range.writers};
-}
 
 }  // namespace nninit
 

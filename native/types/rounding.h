@@ -1,4 +1,4 @@
-// The 16-bit storage types, and rounding to each dtype in plain C++: nearest even, or toward a bound that must hold.
+// Rounding to each dtype in plain C++: nearest even, or toward a bound that must hold.
 #ifndef NNINIT_TYPES_ROUNDING_H_
 #define NNINIT_TYPES_ROUNDING_H_
 
@@ -7,16 +7,9 @@
 #include <cstring>
 #include <limits>
 
-#include "types/range.h"
+#include "types/dtype.h"
 
 namespace nninit {
-
-struct Float16 {
-  uint16_t bits;
-};
-struct BFloat16 {
-  uint16_t bits;
-};
 
 // Parameters of the binary formats: bits of precision with the hidden one, least exponent of a normal value (as of
 // std::frexp), largest finite value.
@@ -34,9 +27,10 @@ inline Format FormatOf(Dtype dtype) {
       return {8, -125, 0x1.FEp127};
     case Dtype::kFloat32:
       return {24, -125, static_cast<double>(std::numeric_limits<float>::max())};
-    default:
+    case Dtype::kFloat64:
       return {53, -1021, std::numeric_limits<double>::max()};
   }
+  __builtin_unreachable();
 }
 
 // The spacing of the dtype's values around x.

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "types/range.h"
+#include "types/dtype.h"
 
 namespace nninit {
 

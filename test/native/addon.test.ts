@@ -15,7 +15,7 @@ import {
 import { empty } from '../../lib/tensor/tensor.js';
 import { detach, ResizableBuffer, sha256 } from '../support.js';
 
-const path = process.env.NNINIT_ADDON ?? '../build/Release/nninit.node';
+const path = process.env.NNINIT_ADDON ?? '../../build/Release/nninit.node';
 const addon = createRequire(import.meta.url)(path) as Record<string, (...args: unknown[]) => unknown>;
 const fill = addon.fill as (...args: unknown[]) => unknown;
 const params = (...values: number[]) => Float64Array.from({ length: 6 }, (_, i) => values[i] ?? 0);
@@ -59,6 +59,42 @@ describe('the native side checks for itself', () => {
     const args = index === 7 ? [...good(), value] : withArgument(index, value);
     expect(() => fill(...args)).toThrow(/^native fill: expected/);
     if (index !== 0) expect([...(args[0] as Float32Array)]).toEqual(Array(12).fill(0));
+  });
+
+  test.each<[string, number, Float64Array]>([
+    ['a diagonal that counts in fractions', 4, params(1, 0, 0.5, 1, 1, 1)],
+    ['a diagonal of no number', 4, params(1, 0, 1, Number.NaN, 1, 1)],
+    ['a diagonal beyond 2^53', 4, params(1, 2 ** 53, 1, 1, 1, 1)],
+    ['a matrix of 1.5 rows', 5, params(1.5, 8, 1, 1, 0)],
+    ['a matrix of negative sides', 5, params(-3, -4, 1, 1, 0)],
+    ['a matrix without end', 5, params(Number.POSITIVE_INFINITY, 4, 1, 1, 0)],
+    ['half a zero in each column', 6, params(3, 4, 0.5, 1)],
+  ])('refuses %s, and writes nothing', (_, kind, numbers) => {
+    const args = good();
+    args[2] = kind;
+    args[3] = numbers;
+    expect(() => fill(...args)).toThrow(/^native fill: expected .*whole numbers/);
+    expect([...(args[0] as Float32Array)]).toEqual(Array(12).fill(0));
+  });
+
+  test('cuts no matrix into runs, and draws no constant', () => {
+    const [data, dtype] = good();
+    const runs = new Float64Array([0, 12]);
+    for (const [kind, numbers] of [
+      [5, params(3, 4, 1, 1, 0)],
+      [6, params(3, 4, 1, 1)],
+    ]) {
+      expect(() => addon.fillRuns?.(data, dtype, kind, numbers, key(), runs, 0, 1)).toThrow(
+        'native fillRuns: expected a fill of elements that do not depend on one another',
+      );
+    }
+    const state = new Uint8Array(5056);
+    addon.torchSeed?.(state, 1n);
+    for (const kind of [0, 4]) {
+      expect(() => addon.torchFill?.(data, dtype, kind, params(), state, 12, 0, 1, false)).toThrow(
+        'native torchFill: expected a random fill',
+      );
+    }
   });
 
   test('refuses too few arguments', () => {
@@ -182,7 +218,7 @@ describe('SIMD targets', () => {
   });
 
   test('an unknown target is refused', () => {
-    expect(() => forceSimdTarget('AVX9')).toThrow(/expected one of simd_targets\(\)/);
+    expect(() => forceSimdTarget('AVX9')).toThrow(/expected one of simdTargets\(\)/);
   });
 });
 

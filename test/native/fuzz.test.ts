@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { detach } from '../support.js';
 
-const path = process.env.NNINIT_ADDON ?? '../build/Release/nninit.node';
+const path = process.env.NNINIT_ADDON ?? '../../build/Release/nninit.node';
 const addon = createRequire(import.meta.url)(path) as Record<string, (...args: unknown[]) => unknown>;
 const params = (...values: number[]) => Float64Array.from({ length: 6 }, (_, i) => values[i] ?? 0);
 const key = () => new BigUint64Array([1n, 2n]);

@@ -14,37 +14,30 @@ using test::kAllDtypes;
 using test::Run;
 
 const Fill kElementwise[] = {
-    {Kind::kConstant, {0.1}},
-    {Kind::kUniform, {0, 1}},
-    {Kind::kUniform, {-0.3, 0.7}},
-    {Kind::kNormal, {0, 1}},
-    {Kind::kNormal, {-3, 0.02}},
-    {Kind::kTruncNormal, {0, 1, -2, 2}},       // quantile (float64: redrawn normal)
-    {Kind::kTruncNormal, {0, 1, -3, 2.5}},     // redrawn normal
-    {Kind::kTruncNormal, {0, 1, 0.9, 1.1}},    // quantile, or uniform candidates for float64
-    {Kind::kTruncNormal, {0, 1, 0.9, 0.905}},  // uniform candidates
-    {Kind::kTruncNormal, {0, 1, -9, -4}},      // exponential candidates, mirrored
-    {Kind::kDiagonal, {1, 3, 65, 100, 7, 6501}},
+    ConstantFill{0.1},
+    UniformFill{0, 1},
+    UniformFill{-0.3, 0.7},
+    NormalFill{0, 1},
+    NormalFill{-3, 0.02},
+    TruncNormalFill{0, 1, -2, 2},       // quantile (float64: redrawn normal)
+    TruncNormalFill{0, 1, -3, 2.5},     // redrawn normal
+    TruncNormalFill{0, 1, 0.9, 1.1},    // quantile, or uniform candidates for float64
+    TruncNormalFill{0, 1, 0.9, 0.905},  // uniform candidates
+    TruncNormalFill{0, 1, -9, -4},      // exponential candidates, mirrored
+    DiagonalFill{1, 3, 65, 100, 7, 6501},
 };
 
 const Fill kWhole[] = {
-    {Kind::kOrthogonal, {67, 67, 1, 1, 0}},  {Kind::kOrthogonal, {150, 70, 1.5, 1, 0}},
-    {Kind::kOrthogonal, {70, 150, 1, 1, 0}}, {Kind::kOrthogonal, {30, 20, 1, 9, 4}},
-    {Kind::kSparse, {100, 130, 10, 0.01}},   {Kind::kSparse, {7, 3, 7, 1}},
+    OrthogonalFill{67, 67, 1, 1, 0}, OrthogonalFill{150, 70, 1.5, 1, 0}, OrthogonalFill{70, 150, 1, 1, 0},
+    OrthogonalFill{30, 20, 1, 9, 4}, SparseFill{100, 130, 10, 0.01},     SparseFill{7, 3, 7, 1},
 };
-
-size_t WholeCount(const Fill& fill) {
-  const double stride = fill.kind == Kind::kOrthogonal ? fill.param[3] : 1;
-  return static_cast<size_t>(fill.param[0] * fill.param[1] * stride);
-}
 
 TEST_CASE("every target writes the same bytes") {
   const Key key{0x9e3779b97f4a7c15, 5};
   for (const Dtype dtype : kAllDtypes) {
     CAPTURE(static_cast<int>(dtype));
     for (const Fill& fill : kElementwise) {
-      CAPTURE(static_cast<int>(fill.kind));
-      CAPTURE(fill.param[2]);
+      CAPTURE(&fill - kElementwise);
       const size_t count = 70001;
       const auto expected = Run(fill, key, dtype, count, 3);
       test::ForEachTarget([&](const std::string& target) {
@@ -53,11 +46,11 @@ TEST_CASE("every target writes the same bytes") {
       });
     }
     for (const Fill& fill : kWhole) {
-      CAPTURE(fill.param[0]);
-      const auto expected = Run(fill, key, dtype, WholeCount(fill));
+      CAPTURE(&fill - kWhole);
+      const auto expected = Run(fill, key, dtype, test::MatrixElements(fill));
       test::ForEachTarget([&](const std::string& target) {
         CAPTURE(target);
-        REQUIRE((Run(fill, key, dtype, WholeCount(fill)) == expected));
+        REQUIRE((Run(fill, key, dtype, test::MatrixElements(fill)) == expected));
       });
     }
   }
@@ -71,10 +64,11 @@ TEST_CASE("every thread count writes the same bytes") {
       const auto expected = Run(fill, key, dtype, count, 77);
       for (const int threads : {2, 3, 8}) REQUIRE((Run(fill, key, dtype, count, 77, threads) == expected));
     }
-    const Fill large[] = {{Kind::kOrthogonal, {300, 300, 1, 1, 0}}, {Kind::kSparse, {700, 500, 70, 1}}};
+    const Fill large[] = {OrthogonalFill{300, 300, 1, 1, 0}, SparseFill{700, 500, 70, 1}};
     for (const Fill& fill : large) {
-      const auto expected = Run(fill, key, dtype, WholeCount(fill));
-      for (const int threads : {2, 3, 8}) REQUIRE((Run(fill, key, dtype, WholeCount(fill), 0, threads) == expected));
+      const auto expected = Run(fill, key, dtype, test::MatrixElements(fill));
+      for (const int threads : {2, 3, 8})
+        REQUIRE((Run(fill, key, dtype, test::MatrixElements(fill), 0, threads) == expected));
     }
   }
 }
@@ -99,7 +93,7 @@ TEST_CASE("a fill can be cut anywhere, and begins like a shorter one") {
 
 TEST_CASE("indices far beyond 2^32 are their own") {
   for (const Dtype dtype : kAllDtypes) {
-    const Fill fill{Kind::kNormal, {0, 1}};
+    const NormalFill fill{0, 1};
     const uint64_t far = (uint64_t{1} << 34) - 100;  // crosses the counter's carry
     const auto whole = Run(fill, {1, 1}, dtype, 1000, far);
     const auto part = Run(fill, {1, 1}, dtype, 500, far + 123);
@@ -111,7 +105,7 @@ TEST_CASE("indices far beyond 2^32 are their own") {
 }
 
 TEST_CASE("memory need not be aligned to vectors") {
-  const Fill fill{Kind::kUniform, {0, 1}};
+  const UniformFill fill{0, 1};
   const auto expected = Run(fill, {3, 3}, Dtype::kFloat32, 1000);
   std::vector<float> memory(1100);
   for (size_t offset = 0; offset < 32; ++offset) {
@@ -125,7 +119,7 @@ TEST_CASE("constants larger than the caches reach every element and no other, al
   std::vector<float> memory(count + 40);
   for (const size_t offset : {1u, 16u, 29u}) {
     std::fill(memory.begin(), memory.end(), 7.0f);
-    RunFill({Kind::kConstant, {0.5}}, {}, {memory.data() + offset, Dtype::kFloat32, 0, count}, 2);
+    RunFill(ConstantFill{0.5}, {}, {memory.data() + offset, Dtype::kFloat32, 0, count}, 2);
     const auto begin = memory.begin() + static_cast<ptrdiff_t>(offset);
     const auto end = begin + static_cast<ptrdiff_t>(count);
     CHECK(std::count(memory.begin(), begin, 7.0f) == static_cast<ptrdiff_t>(offset));
@@ -136,7 +130,7 @@ TEST_CASE("constants larger than the caches reach every element and no other, al
 
 TEST_CASE("written around the caches, fills have the same bytes and touch no others, aligned or not, on every target") {
   constexpr size_t kGuard = 128;
-  const Fill fills[] = {{Kind::kUniform, {-1, 2}}, {Kind::kNormal, {0, 1}}, {Kind::kTruncNormal, {0, 1, -2, 2}}};
+  const Fill fills[] = {UniformFill{-1, 2}, NormalFill{0, 1}, TruncNormalFill{0, 1, -2, 2}};
   for (const Dtype dtype : kAllDtypes) {
     CAPTURE(static_cast<int>(dtype));
     const size_t bytes = DtypeBytes(dtype);
@@ -166,7 +160,7 @@ TEST_CASE("written around the caches, fills have the same bytes and touch no oth
 }
 
 TEST_CASE("seed and stream matter in all their bits") {
-  const Fill fill{Kind::kUniform, {0, 1}};
+  const UniformFill fill{0, 1};
   const auto base = Run(fill, {0, 0}, Dtype::kFloat32, 64);
   for (int bit = 0; bit < 64; ++bit) {
     CHECK((Run(fill, {uint64_t{1} << bit, 0}, Dtype::kFloat32, 64) != base));
@@ -175,7 +169,7 @@ TEST_CASE("seed and stream matter in all their bits") {
 }
 
 TEST_CASE("16-bit normals and uniforms are the float32 values, rounded") {
-  for (const Fill& fill : {Fill{Kind::kNormal, {0, 1}}, Fill{Kind::kUniform, {-1, 1}}}) {
+  for (const Fill& fill : {Fill(NormalFill{0, 1}), Fill(UniformFill{-1, 1})}) {
     const auto wide = test::Values(fill, {9, 9}, Dtype::kFloat32, 20000);
     for (const Dtype dtype : {Dtype::kFloat16, Dtype::kBFloat16}) {
       const auto narrow = test::Values(fill, {9, 9}, dtype, 20000);

@@ -16,8 +16,8 @@ std::vector<uint8_t> RunPart(const Fill& fill, const Key& key, const Runs& runs,
                              size_t count, int threads) {
   std::vector<uint8_t> bytes(count * DtypeBytes(dtype) + 1, 0xA5);  // one guard byte
   const Range part{bytes.data(), dtype, begin, count};
-  REQUIRE(CheckRuns(fill, runs, part) == "");
-  REQUIRE(FillRuns(fill, key, runs, part, threads));
+  REQUIRE(CheckRuns(runs, part) == "");
+  REQUIRE(FillRuns(As<ElementwiseFill>(fill).value(), key, runs, part, threads));
   REQUIRE(bytes.back() == 0xA5);
   bytes.pop_back();
   return bytes;
@@ -42,13 +42,13 @@ std::vector<uint8_t> Expected(const std::vector<uint8_t>& whole, const Runs& run
 
 TEST_CASE("parts of runs have the bytes of the whole") {
   const Key key{42, uint64_t{1} << 63};
-  const Fill fills[] = {{Kind::kConstant, {0.1}},
-                        {Kind::kUniform, {-0.3, 0.7}},
-                        {Kind::kUniform, {2, 2}},
-                        {Kind::kNormal, {0, 0.02}},
-                        {Kind::kTruncNormal, {0, 1, -2, 2}},
-                        {Kind::kTruncNormal, {0, 1, 3, 4}},
-                        {Kind::kDiagonal, {1, 3, 65, 900, 1, 0}}};
+  const Fill fills[] = {ConstantFill{0.1},
+                        UniformFill{-0.3, 0.7},
+                        UniformFill{2, 2},
+                        NormalFill{0, 0.02},
+                        TruncNormalFill{0, 1, -2, 2},
+                        TruncNormalFill{0, 1, 3, 4},
+                        DiagonalFill{1, 3, 65, 900, 1, 0}};
   const Runs shapes[] = {
       {0, 60000, 0, {}, {}},                     // one run
       {77, 1, 1, {900}, {64}},                   // single elements, some to a tile
@@ -64,7 +64,7 @@ TEST_CASE("parts of runs have the bytes of the whole") {
   for (const Dtype dtype : kAllDtypes) {
     CAPTURE(static_cast<int>(dtype));
     for (const Fill& fill : fills) {
-      CAPTURE(static_cast<int>(fill.kind));
+      CAPTURE(fill.index());
       const auto whole = test::Run(fill, key, dtype, 80000);
       for (const Runs& runs : shapes) {
         CAPTURE(runs.length);
@@ -85,7 +85,7 @@ TEST_CASE("parts of runs have the bytes of the whole") {
 }
 
 TEST_CASE("runs are far into a fill as they are at its beginning") {
-  const Fill fill{Kind::kNormal, {0, 1}};
+  const NormalFill fill{0, 1};
   const Key key{1, 2};
   const Runs runs{(uint64_t{1} << 40) + 5, 100, 1, {50}, {uint64_t{1} << 33}};
   const auto found = RunPart(fill, key, runs, Dtype::kFloat32, 0, 5000, 2);
@@ -97,7 +97,7 @@ TEST_CASE("runs are far into a fill as they are at its beginning") {
 
 TEST_CASE("runs are the same on every target") {
   const Runs runs{3, 70, 1, {200}, {200}};
-  const Fill fill{Kind::kNormal, {0, 1}};
+  const NormalFill fill{0, 1};
   for (const Dtype dtype : kAllDtypes) {
     const auto expected = RunPart(fill, {7, 8}, runs, dtype, 0, 14000, 1);
     test::ForEachTarget([&](const std::string& target) {
@@ -108,31 +108,28 @@ TEST_CASE("runs are the same on every target") {
 }
 
 TEST_CASE("runs that reach beyond, overlap or have no elements are refused") {
-  const Fill normal{Kind::kNormal, {0, 1}};
   float data[8];
-  const auto refused = [&](const Fill& fill, const Runs& runs, uint64_t begin, size_t count) {
-    return CheckRuns(fill, runs, {data, Dtype::kFloat32, begin, count});
+  const auto refused = [&](const Runs& runs, uint64_t begin, size_t count) {
+    return CheckRuns(runs, {data, Dtype::kFloat32, begin, count});
   };
   const uint64_t limit = uint64_t{1} << 53;
-  CHECK(refused(normal, {0, 4, 1, {2}, {10}}, 0, 8) == "");
-  CHECK(refused(normal, {0, 4, 1, {2}, {10}}, 1, 8) == "expected a part of the runs");
-  CHECK(refused(normal, {0, 0, 1, {2}, {10}}, 0, 0) == "expected runs of 1 to 2^53 elements");
-  CHECK(refused(normal, {0, 4, 1, {0}, {10}}, 0, 0) == "expected counts of 1 to 2^53 runs");
-  CHECK(refused(normal, {0, 4, 1, {2}, {3}}, 0, 8) == "expected runs that do not overlap");
-  CHECK(refused(normal, {limit - 4, 4, 0, {}, {}}, 0, 4) == "expected runs within 2^53 elements");
-  CHECK(refused(normal, {0, 4, 2, {limit, 2}, {limit, 4}}, 0, 8) == "expected runs within 2^53 elements");
-  CHECK(refused(normal, {0, 4, 9, {}, {}}, 0, 4) == "expected at most 8 loops over runs");
-  CHECK(refused({Kind::kOrthogonal, {2, 4, 1, 1, 0}}, {0, 8, 0, {}, {}}, 0, 8) ==
-        "expected a fill of elements that do not depend on one another");
-  CHECK(refused({Kind::kNormal, {0, -1}}, {0, 8, 0, {}, {}}, 0, 8).find("std") != std::string::npos);
+  CHECK(refused({0, 4, 1, {2}, {10}}, 0, 8) == "");
+  CHECK(refused({0, 4, 1, {2}, {10}}, 1, 8) == "expected a part of the runs");
+  CHECK(refused({0, 0, 1, {2}, {10}}, 0, 0) == "expected runs of 1 to 2^53 elements");
+  CHECK(refused({0, 4, 1, {0}, {10}}, 0, 0) == "expected counts of 1 to 2^53 runs");
+  CHECK(refused({0, 4, 1, {2}, {3}}, 0, 8) == "expected runs that do not overlap");
+  CHECK(refused({limit - 4, 4, 0, {}, {}}, 0, 4) == "expected runs within 2^53 elements");
+  CHECK(refused({0, 4, 2, {limit, 2}, {limit, 4}}, 0, 8) == "expected runs within 2^53 elements");
+  CHECK(refused({0, 4, 9, {}, {}}, 0, 4) == "expected at most 8 loops over runs");
+  CHECK_FALSE(As<ElementwiseFill>(OrthogonalFill{2, 4, 1, 1, 0}).has_value());
 }
 
 TEST_CASE("a cancelled part says so") {
   const int32_t word = 1;
   std::vector<float> data(1 << 20);
   const Runs runs{0, 512, 1, {2048}, {1024}};
-  CHECK_FALSE(FillRuns({Kind::kNormal, {0, 1}}, {1, 2}, runs, {data.data(), Dtype::kFloat32, 0, data.size()}, 2,
-                       CancelFlag(&word)));
+  CHECK_FALSE(
+      FillRuns(NormalFill{0, 1}, {1, 2}, runs, {data.data(), Dtype::kFloat32, 0, data.size()}, 2, CancelFlag(&word)));
 }
 
 }  // namespace

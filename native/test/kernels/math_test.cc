@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "random/philox.h"
 #include "kernels/normal_cdf.h"
+#include "random/philox.h"
 #include "test/support.h"
 
 namespace nninit {
@@ -48,7 +48,7 @@ TEST_CASE("normals are Box and Muller's to the stated accuracy") {
   for (const Dtype dtype : {Dtype::kFloat32, Dtype::kFloat64}) {
     const Key key{11, 22};
     const size_t count = 200'000;
-    const auto values = test::Values({Kind::kNormal, {0, 1}}, key, dtype, count);
+    const auto values = test::Values(NormalFill{0, 1}, key, dtype, count);
     long double worst = 0;
     for (size_t i = 0; i < count; ++i) {
       const Exact exact = NormalByHand(key, i, dtype);
@@ -65,7 +65,7 @@ TEST_CASE("the quantile of truncated normals is accurate to 1e-6") {
   const Key key{11, 22};
   const size_t count = 100'000;
   const double a = -2.2, b = 2.1;
-  const auto values = test::Values({Kind::kTruncNormal, {0, 1, a, b}}, key, Dtype::kFloat32, count);
+  const auto values = test::Values(TruncNormalFill{0, 1, a, b}, key, Dtype::kFloat32, count);
   const auto cdf = [](long double z) { return 0.5L * std::erfc(-z / std::sqrt(2.0L)); };
   long double worst = 0;
   for (size_t i = 0; i < count; ++i) {

@@ -33,7 +33,7 @@ TEST_CASE("bounds are left out only where no value needs them") {
     const double width = std::ldexp(std::abs(unit(random)), static_cast<int>(random() % 40) - 30);
     const double b = i % 5 == 0 ? -a : a + width;
     if (a == b) continue;
-    const UniformParams p = PrepareUniform(std::min(a, b), std::max(a, b), dtype);
+    const UniformParams p = PrepareUniform({std::min(a, b), std::max(a, b)}, dtype);
     ++(p.inside ? left_out[type] : needed[type]);
     if (!p.inside) continue;
     const double k_max = dtype == Dtype::kFloat64 ? 0x1p53 - 1 : 0x1p24 - 1;
@@ -53,7 +53,7 @@ TEST_CASE("the same bytes with and without the bounds that are left out, on ever
     for (const auto& end : ends) {
       CAPTURE(static_cast<int>(dtype));
       CAPTURE(end[0]);
-      const UniformParams as_prepared = PrepareUniform(end[0], end[1], dtype);
+      const UniformParams as_prepared = PrepareUniform({end[0], end[1]}, dtype);
       UniformParams bounded = as_prepared;
       bounded.inside = false;
       const auto bytes = [&](const UniformParams& p) {

@@ -30,7 +30,7 @@ TEST_CASE("orthogonal fills are orthogonal at every shape") {
     for (const size_t cols : sides) {
       CAPTURE(rows);
       CAPTURE(cols);
-      const Fill fill{Kind::kOrthogonal, {static_cast<double>(rows), static_cast<double>(cols), 1.5, 1, 0}};
+      const OrthogonalFill fill{rows, cols, 1.5, 1, 0};
       CHECK(Defect(test::Values(fill, {1, 2}, Dtype::kFloat64, rows * cols), rows, cols, 1.5) < 1e-14);
       CHECK(Defect(test::Values(fill, {1, 2}, Dtype::kFloat32, rows * cols), rows, cols, 1.5) < 3e-6);
     }
@@ -42,8 +42,8 @@ TEST_CASE("the product of reflections is the Q of the Gaussian matrix they were 
   // diagonal: for k = 0 the first column of Q is g_0 normalized.
   const size_t m = 50;
   const Key key{3, 4};
-  const auto q = test::Values({Kind::kOrthogonal, {50, 20, 1, 1, 0}}, key, Dtype::kFloat64, m * 20);
-  const auto g = test::Values({Kind::kNormal, {0, 1}}, key, Dtype::kFloat64, m);
+  const auto q = test::Values(OrthogonalFill{50, 20, 1, 1, 0}, key, Dtype::kFloat64, m * 20);
+  const auto g = test::Values(NormalFill{0, 1}, key, Dtype::kFloat64, m);
   double norm = 0;
   for (double x : g) norm += x * x;
   for (size_t i = 0; i < m; ++i) CHECK(std::fabs(q[i * 20] - g[i] / std::sqrt(norm)) < 1e-14);
@@ -55,8 +55,7 @@ TEST_CASE("square orthogonal matrices have both determinants and no preferred co
   double last = 0;
   const int trials = 2000;
   for (int t = 0; t < trials; ++t) {
-    const auto q =
-        test::Values({Kind::kOrthogonal, {2, 2, 1, 1, 0}}, {99, static_cast<uint64_t>(t)}, Dtype::kFloat64, 4);
+    const auto q = test::Values(OrthogonalFill{2, 2, 1, 1, 0}, {99, static_cast<uint64_t>(t)}, Dtype::kFloat64, 4);
     positive += q[0] * q[3] - q[1] * q[2] > 0;
     last += q[3];
   }
@@ -66,16 +65,16 @@ TEST_CASE("square orthogonal matrices have both determinants and no preferred co
 
 TEST_CASE("a strided orthogonal fill is the plain one at the taps and zero between") {
   const Key key{5, 6};
-  const auto plain = test::Values({Kind::kOrthogonal, {30, 20, 2, 1, 0}}, key, Dtype::kFloat32, 600);
-  const auto strided = test::Values({Kind::kOrthogonal, {30, 20, 2, 9, 4}}, key, Dtype::kFloat32, 5400);
+  const auto plain = test::Values(OrthogonalFill{30, 20, 2, 1, 0}, key, Dtype::kFloat32, 600);
+  const auto strided = test::Values(OrthogonalFill{30, 20, 2, 9, 4}, key, Dtype::kFloat32, 5400);
   for (size_t i = 0; i < strided.size(); ++i) REQUIRE(strided[i] == (i % 9 == 4 ? plain[i / 9] : 0));
 }
 
 TEST_CASE("sparse fills have their zeros in each column, the rest as normal_ would") {
   const size_t rows = 200, cols = 150, zeros = 37;
   const Key key{8, 1};
-  const auto dense = test::Values({Kind::kNormal, {0, 0.5}}, key, Dtype::kFloat32, rows * cols);
-  const auto sparse = test::Values({Kind::kSparse, {200, 150, 37, 0.5}}, key, Dtype::kFloat32, rows * cols);
+  const auto dense = test::Values(NormalFill{0, 0.5}, key, Dtype::kFloat32, rows * cols);
+  const auto sparse = test::Values(SparseFill{200, 150, 37, 0.5}, key, Dtype::kFloat32, rows * cols);
   std::vector<double> by_row(rows, 0);
   for (size_t c = 0; c < cols; ++c) {
     size_t count = 0;

@@ -32,11 +32,10 @@ namespace nninit {
 namespace {
 
 TEST_CASE("out of memory is an exception on every thread, and the next fill is right") {
-  const Fill fills[] = {
-      {Kind::kUniform, {0, 1}}, {Kind::kTruncNormal, {0, 1, -1, 1}}, {Kind::kTruncNormal, {0, 1, 1, 3}},
-      {Kind::kNormal, {0, 1}},  {Kind::kSparse, {600, 1000, 60, 1}}, {Kind::kOrthogonal, {100, 6000, 1, 1, 0}}};
-  for (const Fill& fill : fills) {
-    CAPTURE(static_cast<int>(fill.kind));
+  const RandomFill fills[] = {UniformFill{0, 1}, TruncNormalFill{0, 1, -1, 1}, TruncNormalFill{0, 1, 1, 3},
+                              NormalFill{0, 1},  SparseFill{600, 1000, 60, 1}, OrthogonalFill{100, 6000, 1, 1, 0}};
+  for (const RandomFill& fill : fills) {
+    CAPTURE(fill.index());
     const TorchFill torch{fill, Dtype::kFloat32, 600000};
     std::vector<float> expected(torch.total);
     TorchState start;

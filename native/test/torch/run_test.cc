@@ -14,9 +14,9 @@ namespace {
 
 using test::kAllDtypes;
 
-const Fill kFills[] = {
-    {Kind::kUniform, {-0.3, 0.7}},           {Kind::kNormal, {-3, 0.02}},          {Kind::kTruncNormal, {0, 1, -2, 2}},
-    {Kind::kTruncNormal, {0, 1, -0.5, 0.6}}, {Kind::kTruncNormal, {0, 1, 1.5, 3}}, {Kind::kTruncNormal, {5, 1, 0, 2}},
+const RandomFill kFills[] = {
+    UniformFill{-0.3, 0.7},           NormalFill{-3, 0.02},          TruncNormalFill{0, 1, -2, 2},
+    TruncNormalFill{0, 1, -0.5, 0.6}, TruncNormalFill{0, 1, 1.5, 3}, TruncNormalFill{5, 1, 0, 2},
 };
 
 struct Result {
@@ -45,9 +45,9 @@ Result RunWhole(const TorchFill& torch, int threads, const TorchState& start = S
 
 TEST_CASE("every target and thread count gives the same bytes and state") {
   for (const Dtype dtype : kAllDtypes) {
-    for (const Fill& fill : kFills) {
+    for (const RandomFill& fill : kFills) {
       CAPTURE(static_cast<int>(dtype));
-      CAPTURE(fill.param[2]);
+      CAPTURE(&fill - kFills);
       for (const uint64_t total : {uint64_t{5}, uint64_t{16}, uint64_t{1007}, uint64_t{600011}}) {
         if (total > 100000 && dtype != Dtype::kFloat32) continue;
         const TorchFill torch{fill, dtype, total};
@@ -68,9 +68,9 @@ TEST_CASE("every target and thread count gives the same bytes and state") {
 TEST_CASE("ranges are parts of the whole, and their draws lead to its end") {
   std::mt19937 random(3);
   for (const Dtype dtype : kAllDtypes) {
-    for (const Fill& fill : kFills) {
+    for (const RandomFill& fill : kFills) {
       CAPTURE(static_cast<int>(dtype));
-      CAPTURE(fill.param[2]);
+      CAPTURE(&fill - kFills);
       for (const uint64_t total : {uint64_t{7}, uint64_t{16}, uint64_t{33}, uint64_t{2000}, uint64_t{9999}}) {
         CAPTURE(total);
         const TorchFill torch{fill, dtype, total};
@@ -101,14 +101,14 @@ TEST_CASE("ranges are parts of the whole, and their draws lead to its end") {
 }
 
 TEST_CASE("matrices have one result, and lead on") {
+  const RandomFill fills[] = {SparseFill{150, 70, 15, 0.01},      SparseFill{3, 4, 1, 1},
+                              OrthogonalFill{150, 70, 1.5, 1, 0}, OrthogonalFill{70, 150, 1, 1, 0},
+                              OrthogonalFill{3, 2, 1, 1, 0},      OrthogonalFill{20, 30, 1, 9, 4}};
   for (const Dtype dtype : kAllDtypes) {
-    for (const Fill& fill : {Fill{Kind::kSparse, {150, 70, 15, 0.01}}, Fill{Kind::kSparse, {3, 4, 1, 1}},
-                             Fill{Kind::kOrthogonal, {150, 70, 1.5, 1, 0}}, Fill{Kind::kOrthogonal, {70, 150, 1, 1, 0}},
-                             Fill{Kind::kOrthogonal, {3, 2, 1, 1, 0}}, Fill{Kind::kOrthogonal, {20, 30, 1, 9, 4}}}) {
+    for (const RandomFill& fill : fills) {
       CAPTURE(static_cast<int>(dtype));
-      CAPTURE(fill.param[0]);
-      const double stride = fill.kind == Kind::kOrthogonal ? fill.param[3] : 1;
-      const TorchFill torch{fill, dtype, static_cast<uint64_t>(fill.param[0] * fill.param[1] * stride)};
+      CAPTURE(&fill - fills);
+      const TorchFill torch{fill, dtype, test::MatrixElements(fill)};
       const Result expected = RunWhole(torch, 1);
       test::ForEachTarget([&](const std::string& target) {
         CAPTURE(target);
@@ -133,18 +133,18 @@ TEST_CASE("a state goes through its bytes") {
     std::vector<uint8_t> again(kTorchStateBytes);
     WriteTorchState(read, again.data());
     CHECK((again == bytes));
-    if (total > 0) REQUIRE(SkipTorch({{Kind::kNormal, {0, 1}}, Dtype::kFloat32, total}, 1, &stream));
+    if (total > 0) REQUIRE(SkipTorch({NormalFill{0, 1}, Dtype::kFloat32, total}, 1, &stream));
   }
 }
 
 TEST_CASE("draws that would never end do") {
   // The bounds lie between a float32 that all normals are rounded to, and one that the lower bound is.
-  const Fill between = {Kind::kTruncNormal, {16777216.999, 0.005, 16777217.001, 16777219}};
+  const TruncNormalFill between{16777216.999, 0.005, 16777217.001, 16777219};
   // Ten million standard deviations away.
-  const Fill far = {Kind::kTruncNormal, {0, 1e-7, 1, 2}};
-  for (const Fill& fill : {between, far}) {
+  const TruncNormalFill far{0, 1e-7, 1, 2};
+  for (const TruncNormalFill& fill : {between, far}) {
     for (const uint64_t total : {uint64_t{16}, uint64_t{21}, uint64_t{3000000}}) {
-      if (total > 100 && fill.param[0] != 0) continue;
+      if (total > 100 && fill.mean != 0) continue;
       const TorchFill torch{fill, Dtype::kFloat32, total};
       std::vector<float> data(total);
       const Range range{data.data(), torch.dtype, 0, total};
@@ -158,7 +158,7 @@ TEST_CASE("draws that would never end do") {
 TEST_CASE("the longest fills") {
   const uint64_t total = (uint64_t{1} << 53) - 1;
   for (const Dtype dtype : kAllDtypes) {
-    for (const Fill& fill : kFills) {
+    for (const RandomFill& fill : kFills) {
       const TorchFill torch{fill, dtype, total};
       std::vector<uint8_t> whole(40 * DtypeBytes(dtype));
       const uint64_t begin = total - 40;

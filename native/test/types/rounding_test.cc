@@ -65,7 +65,7 @@ TEST_CASE("constants are rounded through the compute type") {
 
 TEST_CASE("kernels store as plain code does, subnormals included, on every target") {
   // std small enough to reach subnormal halves; the float32 fill gives the values before rounding.
-  const Fill fills[] = {{Kind::kNormal, {0, 1}}, {Kind::kNormal, {0, 3e-6}}, {Kind::kNormal, {0, 2e4}}};
+  const Fill fills[] = {NormalFill{0, 1}, NormalFill{0, 3e-6}, NormalFill{0, 2e4}};
   test::ForEachTarget([&](const std::string& target) {
     CAPTURE(target);
     for (const Fill& fill : fills) {
