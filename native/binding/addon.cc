@@ -38,7 +38,8 @@ void Leave(void* /*environment*/) {
 
 NAPI_MODULE_INIT() {
   nninit::environments.fetch_add(1);
-  napi_add_env_cleanup_hook(env, nninit::Leave, nullptr);
+  // One thread may load the addon more than once, each time in an environment of its own. Node takes no hook twice.
+  napi_add_env_cleanup_hook(env, nninit::Leave, env);
   nninit::Export(env, exports, nninit::kFunctions);
   nninit::ExportFill(env, exports);
   nninit::ExportRuns(env, exports);

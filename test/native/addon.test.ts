@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
@@ -189,6 +190,27 @@ describe('runFill', () => {
     expect(await Promise.all(ends)).toEqual([0, 0, 0]);
     for (const memory of shared) expect(sha256(new Float32Array(memory))).toBe(sha256(own));
   });
+});
+
+test('one thread of Node may load the addon more than once', () => {
+  const source = `
+    const { Worker, isMainThread, workerData } = require('node:worker_threads');
+    const { source, path } = workerData ?? { source: process.argv[1], path: process.argv[2] };
+    const sums = [0, 1, 2].map((load) => {
+      const module = { exports: {} };
+      if (load === 2) process.dlopen(module, path);
+      else module.exports = require(path);
+      delete require.cache[path];
+      const data = new Float32Array(300_000);
+      module.exports.fill(data, 0, 2, new Float64Array([0, 1, 0, 0, 0, 0]), new BigUint64Array([5n, 6n]), 0, 2);
+      return data.reduce((sum, x) => sum + x, 0);
+    });
+    if (new Set(sums).size !== 1) throw new Error(String(sums));
+    if (isMainThread) new Worker(source, { eval: true, workerData: { source, path } });`;
+  const absolute = createRequire(import.meta.url).resolve(path);
+  const { status, stderr } = spawnSync(process.execPath, ['-e', source, source, absolute], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
 });
 
 describe('SIMD targets', () => {
