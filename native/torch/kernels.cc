@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include "kernels/store-inl.h"
@@ -231,13 +232,15 @@ TorchUniform PrepareTorchUniform(const UniformFill& fill, Dtype dtype) {
   const float scale = static_cast<float>(b) - from;
   const double to = RoundNearest(static_cast<double>(static_cast<float>(b)), dtype);
   if (dtype == Dtype::kFloat32) return {from, scale, to, to};
-  // The float32 values that are stored as b: halves go to the even one.
-  const double half = Spacing(to, dtype) / 2;
-  float low = static_cast<float>(to - half);
-  float high = static_cast<float>(to + half);
-  while (RoundNearest(low, dtype) != to) low = std::nextafterf(low, static_cast<float>(to));
-  while (RoundNearest(high, dtype) != to) high = std::nextafterf(high, static_cast<float>(to));
-  return {from, scale, low, high};
+  // The float32 values that are stored as b, from half way to either neighbour (nearer towards zero where b is a power
+  // of two): halves go to the even one.
+  const auto half_way = [&](double side) {
+    const double half = std::copysign(Spacing(std::nextafter(to, side), dtype) / 2, side);
+    const auto bound = static_cast<float>(to + half);
+    return RoundNearest(bound, dtype) == to ? bound : std::nextafterf(bound, static_cast<float>(to));
+  };
+  const double infinity = std::numeric_limits<double>::infinity();
+  return {from, scale, half_way(-infinity), half_way(infinity)};
 }
 
 void TorchUniformWords(const TorchUniform& params, const uint32_t* words, const Range& range) {
