@@ -69,8 +69,8 @@ interface Addon {
   torchCheck(state: Uint8Array): string;
   widen(data: Uint16Array, dtype: number, out: Float32Array): void;
   prepare(data: TensorData): void;
-  set_num_threads(threads: number): void;
-  get_num_threads(): number;
+  setNumThreads(threads: number): void;
+  getNumThreads(): number;
   target(): string;
   targets(): string[];
   forceTarget(name: string | null): void;
@@ -285,12 +285,12 @@ export function prepareMemory(data: TensorData): void {
  * 1024; anything else is a RangeError when the addon is first needed), or the number of cores this process may run on.
  */
 export function set_num_threads(threads: number): void {
-  addon().set_num_threads(threads);
+  addon().setNumThreads(threads);
 }
 
 /** How many native threads a fill may use. */
 export function get_num_threads(): number {
-  return addon().get_num_threads();
+  return addon().getNumThreads();
 }
 
 /** The SIMD target in use, by Highway's name: AVX3_ZEN4, AVX3, AVX2, SSE4, NEON, … */

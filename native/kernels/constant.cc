@@ -37,14 +37,8 @@ void ConstantOf(T value, const Range& range) {
 }
 
 void Constant(uint64_t bits, const Range& range) {
-  switch (DtypeBytes(range.dtype)) {
-    case 2:
-      return ConstantOf(static_cast<uint16_t>(bits), range);
-    case 4:
-      return ConstantOf(static_cast<uint32_t>(bits), range);
-    default:
-      return ConstantOf(bits, range);
-  }
+  WithElements(range.dtype, range.data,
+               [&](auto* out) HWY_ATTR { ConstantOf(static_cast<hwy::UnsignedFromSize<sizeof(*out)>>(bits), range); });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -58,29 +52,28 @@ HWY_EXPORT(Constant);
 
 void ConstantRange(uint64_t bits, const Range& range) {
   if (bits == 0 && range.writers == 0) {
-    std::memset(range.data, 0, range.count * DtypeBytes(range.dtype));
+    std::memset(range.data, 0, range.Bytes());
   } else {
     HWY_DYNAMIC_DISPATCH(Constant)(bits, range);
   }
 }
 
-void DiagonalRange(const Diagonals& diagonals, uint64_t bits, const Range& range) {
-  const size_t bytes = DtypeBytes(range.dtype);
-  char* out = static_cast<char*>(range.data);
-  std::memset(out, 0, range.count * bytes);
-  if (diagonals.count == 0) return;
-  const uint64_t begin = range.begin;
-  const uint64_t end = range.begin + range.count;
-  for (uint64_t g = 0; g < diagonals.groups; ++g) {
-    const uint64_t first = diagonals.offset + g * diagonals.group_stride;
-    if (first >= end) break;
-    uint64_t d = begin > first && diagonals.step > 0 ? (begin - first + diagonals.step - 1) / diagonals.step : 0;
-    for (; d < diagonals.count; ++d) {
-      const uint64_t index = first + d * diagonals.step;
-      if (index >= end) break;
-      if (index >= begin) std::memcpy(out + (index - begin) * bytes, &bits, bytes);
+void DiagonalRange(const DiagonalFill& fill, uint64_t bits, const Range& range) {
+  std::memset(range.data, 0, range.Bytes());
+  if (fill.count == 0) return;
+  // By value: the compiler cannot know that the elements written are none of these.
+  WithElements(range.dtype, range.data, [fill, bits, begin = range.begin, end = range.begin + range.count](auto* out) {
+    for (uint64_t g = 0; g < fill.groups; ++g) {
+      const uint64_t first = fill.offset + g * fill.group_stride;
+      if (first >= end) break;
+      uint64_t d = begin > first && fill.step > 0 ? (begin - first + fill.step - 1) / fill.step : 0;
+      for (; d < fill.count; ++d) {
+        const uint64_t index = first + d * fill.step;
+        if (index >= end) break;
+        if (index >= begin) std::memcpy(out + (index - begin), &bits, sizeof(*out));
+      }
     }
-  }
+  });
 }
 
 }  // namespace nninit

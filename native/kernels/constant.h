@@ -3,24 +3,16 @@
 
 #include <cstdint>
 
-#include "kernels/range.h"
+#include "types/fill.h"
+#include "types/range.h"
 
 namespace nninit {
 
 // Every element has the storage bits `bits` (see StorageBits).
 void ConstantRange(uint64_t bits, const Range& range);
 
-// `groups` diagonals of `count` elements: element offset + g·group_stride + d·step for g < groups, d < count.
-struct Diagonals {
-  uint64_t offset;
-  uint64_t step;
-  uint64_t count;
-  uint64_t groups;
-  uint64_t group_stride;
-};
-
 // Zero but on the diagonals, where the bits are `bits`.
-void DiagonalRange(const Diagonals& diagonals, uint64_t bits, const Range& range);
+void DiagonalRange(const DiagonalFill& fill, uint64_t bits, const Range& range);
 
 }  // namespace nninit
 

@@ -10,6 +10,7 @@
 
 #include "kernels/math-inl.h"
 #include "kernels/tiles-inl.h"
+#include "types/fill.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
@@ -42,7 +43,8 @@ struct NormalTile {
   using Word = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
   static constexpr size_t kHalf = kTileElements<T> / 2;
 
-  NormalTile(double m, double s) : mean(static_cast<Compute>(m)), std(static_cast<Compute>(s)) {}
+  explicit NormalTile(const NormalFill& fill)
+      : mean(static_cast<Compute>(fill.mean)), std(static_cast<Compute>(fill.std)) {}
 
   HWY_INLINE void operator()(const uint32_t* HWY_RESTRICT words, uint64_t /*index*/, T* HWY_RESTRICT out) const {
     const hn::CappedTag<Compute, kHalf / 2> d;

@@ -11,10 +11,9 @@ HWY_BEFORE_NAMESPACE();
 namespace nninit {
 namespace HWY_NAMESPACE {
 
-void Normal(double mean, double std, const Key& key, const Range& range) {
-#define NNINIT_CALL(T) ForTiles<T>(key, range, NormalTile<T>(mean, std))
-  NNINIT_FOR_DTYPE(range.dtype, NNINIT_CALL)
-#undef NNINIT_CALL
+void Normal(const NormalFill& fill, const Key& key, const Range& range) {
+  WithElements(range.dtype, range.data,
+               [&](auto* out) HWY_ATTR { ForTiles(out, key, range, NormalTile<ElementOf<decltype(out)>>(fill)); });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -26,8 +25,8 @@ namespace nninit {
 
 HWY_EXPORT(Normal);
 
-void NormalRange(double mean, double std, const Key& key, const Range& range) {
-  HWY_DYNAMIC_DISPATCH(Normal)(mean, std, key, range);
+void NormalRange(const NormalFill& fill, const Key& key, const Range& range) {
+  HWY_DYNAMIC_DISPATCH(Normal)(fill, key, range);
 }
 
 }  // namespace nninit

@@ -8,7 +8,8 @@
 
 #include <hwy/highway.h>
 
-#include "kernels/storage.h"
+#include "system/simd.h"
+#include "types/dtype.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
@@ -48,7 +49,7 @@ HWY_INLINE void StoreAs(D d, hn::Vec<D> v, BFloat16* HWY_RESTRICT to) {
 // Finite values only; what rounds beyond 65504 becomes infinite.
 template <class D>
 HWY_INLINE void StoreAs(HWY_MAYBE_UNUSED D d, hn::Vec<D> v, Float16* HWY_RESTRICT to) {
-#if (HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86) || HWY_ARCH_ARM_A64
+#if NNINIT_AVX2 || HWY_ARCH_ARM_A64
   const hn::Rebind<hwy::float16_t, D> d16;
   hn::StoreU(hn::DemoteTo(d16, v), d16, reinterpret_cast<hwy::float16_t*>(to));
 #else

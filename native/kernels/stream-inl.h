@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "system/simd.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
 namespace HWY_NAMESPACE {
@@ -19,7 +21,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Memory is the limit of AVX-512's kernels from the first thread on; others lose some 4 % by streaming until several
 // threads write at once.
-constexpr int kLeastWriters = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 ? 1 : 3;
+constexpr int kLeastWriters = NNINIT_AVX512 ? 1 : 3;
 
 // Writes consecutive tiles by whole vectors that the caches do not keep. Ordinary stores read each line of memory
 // before they change it, which doubles the traffic of a fill that is larger than the caches. Such stores must be
@@ -29,7 +31,7 @@ class StreamWriter {
  public:
   // For tiles that begin at `out`.
   explicit StreamWriter(const void* out) : before_(reinterpret_cast<uintptr_t>(out) % kBytes) {
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#if NNINIT_AVX512
     index_ = hn::Iota(Tag(), 16 - static_cast<uint32_t>(before_ / 4));
 #endif
   }
@@ -37,9 +39,9 @@ class StreamWriter {
   bool Able() const {
 #if HWY_TARGET == HWY_SCALAR
     return false;
-#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#elif NNINIT_AVX512
     return before_ % 4 == 0;
-#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+#elif NNINIT_AVX2
     return before_ % 16 == 0;
 #else
     return before_ == 0;
@@ -85,9 +87,9 @@ class StreamWriter {
 
   // The last `before_` bytes of one vector and the first of the next.
   HWY_INLINE Vector Join(Vector vector, HWY_MAYBE_UNUSED Vector next) const {
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#if NNINIT_AVX512
     return Vector{_mm512_permutex2var_epi32(vector.raw, index_.raw, next.raw)};
-#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+#elif NNINIT_AVX2
     return hn::ConcatLowerUpper(Tag(), next, vector);
 #else
     return vector;
@@ -97,7 +99,7 @@ class StreamWriter {
   size_t before_;  // bytes of a tile's first vector that come before it
   bool begun_ = false;
   Vector carry_ = hn::Zero(Tag());  // the last vector of the tile before
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#if NNINIT_AVX512
   Vector index_;  // which lanes of two vectors Join takes
 #endif
 };

@@ -11,15 +11,20 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
-#include "kernels/range.h"
 #include "kernels/store-inl.h"
 #include "kernels/stream-inl.h"
 #include "random/philox-inl.h"
+#include "types/range.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
 namespace HWY_NAMESPACE {
+
+// The type that a pointer to elements points to.
+template <class Pointer>
+using ElementOf = std::remove_pointer_t<Pointer>;
 
 // Elements in a tile: a word each, or two for float64.
 template <class T>
@@ -37,14 +42,13 @@ HWY_INLINE void PrefetchTile(const T* out) {
   }
 }
 
-// Calls body(words, first element's index, out) for each tile that the range touches; body writes kTileElements<T>
-// elements to out.
+// Calls body(words, first element's index, where to) for each tile that the range, at `out`, touches; body writes
+// kTileElements<T> elements to out.
 template <class T, class Body>
-HWY_INLINE void ForTiles(const Key& key, const Range& range, const Body& body) {
+HWY_INLINE void ForTiles(T* out, const Key& key, const Range& range, const Body& body) {
   constexpr size_t kElements = kTileElements<T>;
   HWY_ALIGN T aside[kElements];
   if (range.count == 0) return;
-  T* out = static_cast<T*>(range.data);
   const uint64_t first = range.begin / kElements;
   const uint64_t last = (range.begin + range.count - 1) / kElements;
   size_t skip = static_cast<size_t>(range.begin % kElements);
@@ -68,23 +72,6 @@ HWY_INLINE void ForTiles(const Key& key, const Range& range, const Body& body) {
   });
   if (stream) hwy::FlushStream();
 }
-
-// Calls the macro `call` with the storage type of a dtype.
-#define NNINIT_FOR_DTYPE(dtype, call) \
-  switch (dtype) {                    \
-    case Dtype::kFloat32:             \
-      call(float);                    \
-      break;                          \
-    case Dtype::kFloat64:             \
-      call(double);                   \
-      break;                          \
-    case Dtype::kFloat16:             \
-      call(Float16);                  \
-      break;                          \
-    case Dtype::kBFloat16:            \
-      call(BFloat16);                 \
-      break;                          \
-  }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace nninit

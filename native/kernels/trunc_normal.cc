@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "kernels/normal-inl.h"
-#include "kernels/storage.h"
-#include "special.h"
+#include "kernels/normal_cdf.h"
+#include "types/rounding.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
@@ -101,7 +101,7 @@ struct NormalRedrawTile {
   using Compute = typename NormalTile<T>::Compute;
 
   NormalRedrawTile(const TruncNormalParams& params, const Key& k)
-      : p(params), key(k), normal(params.mean, params.std) {}
+      : p(params), key(k), normal({params.mean, params.std}) {}
 
   HWY_INLINE void operator()(const uint32_t* HWY_RESTRICT words, uint64_t index, T* HWY_RESTRICT out) const {
     constexpr size_t kElements = kTileElements<T>;
@@ -135,19 +135,17 @@ struct NormalRedrawTile {
 void TruncNormal(const TruncNormalParams& params, const Key& key, const Range& range) {
   switch (params.method) {
     case TruncMethod::kQuantile:
-      // float64 never takes this way, but the switch over dtypes has to compile.
-#define NNINIT_CALL(T) ForTiles<T>(key, range, QuantileTile<T>(params))
-      if (range.dtype == Dtype::kFloat32) NNINIT_CALL(float);
-      if (range.dtype == Dtype::kFloat16) NNINIT_CALL(Float16);
-      if (range.dtype == Dtype::kBFloat16) NNINIT_CALL(BFloat16);
-#undef NNINIT_CALL
-      break;
+      return WithElements(range.dtype, range.data, [&](auto* out) HWY_ATTR {
+        using T = ElementOf<decltype(out)>;
+        // float64 never takes this way.
+        if constexpr (sizeof(T) < 8) ForTiles(out, key, range, QuantileTile<T>(params));
+      });
     case TruncMethod::kNormal:
-#define NNINIT_CALL(T) ForTiles<T>(key, range, NormalRedrawTile<T>(params, key))
-      NNINIT_FOR_DTYPE(range.dtype, NNINIT_CALL)
-#undef NNINIT_CALL
-      break;
-    default: {
+      return WithElements(range.dtype, range.data, [&](auto* out) HWY_ATTR {
+        ForTiles(out, key, range, NormalRedrawTile<ElementOf<decltype(out)>>(params, key));
+      });
+    case TruncMethod::kUniform:
+    case TruncMethod::kExponential: {
       const size_t bytes = DtypeBytes(range.dtype);
       char* out = static_cast<char*>(range.data);
       for (size_t i = 0; i < range.count; ++i) {
@@ -169,7 +167,8 @@ namespace nninit {
 
 HWY_EXPORT(TruncNormal);
 
-TruncNormalParams PrepareTruncNormal(double mean, double std, double a, double b, Dtype dtype) {
+TruncNormalParams PrepareTruncNormal(const TruncNormalFill& fill, Dtype dtype) {
+  const auto [mean, std, a, b] = fill;
   const Dtype compute = dtype == Dtype::kFloat64 ? Dtype::kFloat64 : Dtype::kFloat32;
   TruncNormalParams p{};
   p.mean = mean;

@@ -1,8 +1,9 @@
 #ifndef NNINIT_KERNELS_TRUNC_NORMAL_H_
 #define NNINIT_KERNELS_TRUNC_NORMAL_H_
 
-#include "kernels/range.h"
 #include "random/philox.h"
+#include "types/fill.h"
+#include "types/range.h"
 
 namespace nninit {
 
@@ -31,7 +32,7 @@ struct TruncNormalParams {
 };
 
 // Needs std > 0 and a ≤ b, all finite. If the dtype has no value in [a, b], low > high.
-TruncNormalParams PrepareTruncNormal(double mean, double std, double a, double b, Dtype dtype);
+TruncNormalParams PrepareTruncNormal(const TruncNormalFill& fill, Dtype dtype);
 
 void TruncNormalRange(const TruncNormalParams& params, const Key& key, const Range& range);
 

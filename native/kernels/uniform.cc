@@ -5,8 +5,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "kernels/storage.h"
 #include "kernels/tiles-inl.h"
+#include "types/rounding.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
@@ -62,21 +62,14 @@ struct UniformTile<double, kClamp> {
   UniformParams p;
 };
 
-template <class T>
-void UniformAs(const UniformParams& params, const Key& key, const Range& range) {
-  if constexpr (sizeof(T) > 2) {
-    if (params.inside) {
-      ForTiles<T>(key, range, UniformTile<T, false>(params));
-      return;
-    }
-  }
-  ForTiles<T>(key, range, UniformTile<T, true>(params));
-}
-
 void Uniform(const UniformParams& params, const Key& key, const Range& range) {
-#define NNINIT_CALL(T) UniformAs<T>(params, key, range)
-  NNINIT_FOR_DTYPE(range.dtype, NNINIT_CALL)
-#undef NNINIT_CALL
+  WithElements(range.dtype, range.data, [&](auto* out) HWY_ATTR {
+    using T = ElementOf<decltype(out)>;
+    if constexpr (sizeof(T) > 2) {
+      if (params.inside) return ForTiles(out, key, range, UniformTile<T, false>(params));
+    }
+    ForTiles(out, key, range, UniformTile<T, true>(params));
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -100,9 +93,10 @@ bool StaysInside(const UniformParams& p, Compute last) {
 
 }  // namespace
 
-UniformParams PrepareUniform(double a, double b, Dtype dtype) {
+UniformParams PrepareUniform(const UniformFill& fill, Dtype dtype) {
+  const auto [a, b] = fill;
   const bool wide = dtype == Dtype::kFloat64;
-  UniformParams p{a, (b - a) * (wide ? 0x1p-53 : 0x1p-24), RoundUp(a, dtype), Below(b, dtype), false};
+  UniformParams p{a, (b - a) * (wide ? 0x1p-53 : 0x1p-24), RoundUp(a, dtype), LargestBelow(b, dtype), false};
   // Rounding to 16 bits leads out of most intervals.
   if (wide) p.inside = StaysInside(p, 0x1p53 - 1);
   if (dtype == Dtype::kFloat32) p.inside = StaysInside(p, 0x1p24f - 1);

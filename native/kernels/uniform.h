@@ -1,8 +1,9 @@
 #ifndef NNINIT_KERNELS_UNIFORM_H_
 #define NNINIT_KERNELS_UNIFORM_H_
 
-#include "kernels/range.h"
 #include "random/philox.h"
+#include "types/fill.h"
+#include "types/range.h"
 
 namespace nninit {
 
@@ -18,7 +19,7 @@ struct UniformParams {
 };
 
 // Needs a < b. If the dtype has no value in [a, b), low > high.
-UniformParams PrepareUniform(double a, double b, Dtype dtype);
+UniformParams PrepareUniform(const UniformFill& fill, Dtype dtype);
 
 void UniformRange(const UniformParams& params, const Key& key, const Range& range);
 

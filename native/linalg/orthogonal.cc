@@ -4,7 +4,7 @@
 
 #include "kernels/normal.h"
 #include "linalg/product.h"
-#include "threads.h"
+#include "system/threads.h"
 
 namespace nninit {
 namespace {
@@ -18,15 +18,14 @@ void MakeBlock(const ReflectorBlock<T>& block, size_t count, size_t long_side, c
   for (size_t c = 0; c < count; ++c) {
     const size_t k = block.first + c;
     const size_t length = block.length - c;
-    NormalRange(0, 1, key, {x, dtype, uint64_t{k} * long_side + k, length});
+    NormalRange({0, 1}, key, {x, dtype, uint64_t{k} * long_side + k, length});
     signs[c] = AddReflector(block, c, x).sign;
   }
 }
 
 template <class T>
-void Fill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads,
-          const Cancel& cancel) {
-  ReflectorProduct<T> product(params, threads);
+void RunAs(const OrthogonalFill& fill, const Key& key, const Range& range, int threads, const CancelFlag& cancel) {
+  ReflectorProduct<T> product(fill, threads);
   std::atomic<size_t> next_block{0};
   ParallelFor(product.workers(), threads, [&](size_t worker) {
     for (size_t b; (b = next_block.fetch_add(1)) < product.blocks.size() && !cancel.Requested();) {
@@ -34,18 +33,18 @@ void Fill(const OrthogonalParams& params, const Key& key, void* data, size_t cou
                 product.scratch(worker));
     }
   });
-  product.Write(data, count, dtype, threads, cancel);
+  product.Write(range, threads, cancel);
 }
 
 }  // namespace
 
-void OrthogonalFill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads,
-                    const Cancel& cancel) {
-  if (params.rows == 0 || params.cols == 0) return;
-  if (dtype == Dtype::kFloat64) {
-    Fill<double>(params, key, data, count, dtype, threads, cancel);
+void RunOrthogonal(const OrthogonalFill& fill, const Key& key, const Range& range, int threads,
+                   const CancelFlag& cancel) {
+  if (fill.rows == 0 || fill.cols == 0) return;
+  if (range.dtype == Dtype::kFloat64) {
+    RunAs<double>(fill, key, range, threads, cancel);
   } else {
-    Fill<float>(params, key, data, count, dtype, threads, cancel);
+    RunAs<float>(fill, key, range, threads, cancel);
   }
 }
 

@@ -1,31 +1,21 @@
 #ifndef NNINIT_LINALG_ORTHOGONAL_H_
 #define NNINIT_LINALG_ORTHOGONAL_H_
 
-#include "cancel.h"
-#include "kernels/range.h"
 #include "random/philox.h"
+#include "system/cancel_flag.h"
+#include "types/fill.h"
+#include "types/range.h"
 
 namespace nninit {
 
-struct OrthogonalParams {
-  uint64_t rows;
-  uint64_t cols;
-  double gain;
-  // Element (r, c) goes to offset + (r·cols + c)·stride; everything between is zero.
-  uint64_t stride;
-  uint64_t offset;
-};
-
-// A Haar-distributed matrix with orthonormal rows or columns, whichever are fewer, times gain.
-//
 // Householder vectors made of independent normals give the Q of a Gaussian matrix's QR without factorizing one
 // (Stewart, "The efficient generation of random orthogonal matrices", 1980). They are gathered into blocks I − V·T·Vᵀ
 // (Schreiber and Van Loan, 1989) and applied to one panel of identity columns after another. Panels do not depend on
 // each other, and the order of every sum is fixed, so threads and vector widths do not show in the result.
 //
 // float16 and bfloat16 are computed in float32. Throws std::bad_alloc without having written.
-void OrthogonalFill(const OrthogonalParams& params, const Key& key, void* data, size_t count, Dtype dtype, int threads,
-                    const Cancel& cancel);
+void RunOrthogonal(const OrthogonalFill& fill, const Key& key, const Range& range, int threads,
+                   const CancelFlag& cancel);
 
 }  // namespace nninit
 

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "kernels/store-inl.h"
+#include "system/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
@@ -18,7 +19,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 enum class Into { kSet, kAdd, kSubtract };
 
 // Registers for a tile of kTileRows × kTileVectors sums.
-#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
+#if HWY_ARCH_X86 && !NNINIT_AVX512
 constexpr size_t kTileRows = 6;
 constexpr size_t kTileVectors = 2;
 #else
@@ -103,9 +104,10 @@ HWY_INLINE void ApplyBlock(const ReflectorBlock<T>& block, T* HWY_RESTRICT panel
 }
 
 template <class S, class T>
-HWY_INLINE void StorePanel(const PanelOutput<T>& out, const T* HWY_RESTRICT panel, size_t first, size_t width) {
-  const OrthogonalParams& p = *out.params;
-  S* HWY_RESTRICT data = static_cast<S*>(out.data) + p.offset;
+HWY_INLINE void StorePanel(const PanelOutput<T>& out, const T* HWY_RESTRICT panel, size_t first, size_t width,
+                           S* HWY_RESTRICT data) {
+  const OrthogonalFill& p = *out.fill;
+  data += p.offset;
   const hn::CappedTag<T, kPanel> d;
   const size_t lanes = hn::Lanes(d);
   HWY_ALIGN S row[kPanel];
@@ -135,15 +137,10 @@ void PanelOf(const std::vector<ReflectorBlock<T>>& blocks, const PanelOutput<T>&
       ApplyBlock(blocks[b], panel + blocks[b].first * kPanel, work, work + kBlock * kPanel);
     }
   }
-  if constexpr (sizeof(T) == 8) {
-    StorePanel<double>(out, panel, first, width);
-  } else if (out.dtype == Dtype::kFloat32) {
-    StorePanel<float>(out, panel, first, width);
-  } else if (out.dtype == Dtype::kFloat16) {
-    StorePanel<Float16>(out, panel, first, width);
-  } else {
-    StorePanel<BFloat16>(out, panel, first, width);
-  }
+  WithElements(out.range->dtype, out.range->data, [&](auto* data) HWY_ATTR {
+    // float64 alone computes in double.
+    if constexpr ((sizeof(*data) == 8) == (sizeof(T) == 8)) StorePanel(out, panel, first, width, data);
+  });
 }
 
 void PanelFloat(const std::vector<ReflectorBlock<float>>& blocks, const PanelOutput<float>& out, size_t first,

@@ -13,14 +13,13 @@ namespace nninit {
 // Where a panel of columns [first, first + kPanel) of Q goes.
 template <class T>
 struct PanelOutput {
-  const OrthogonalParams* params;
+  const OrthogonalFill* fill;
   bool transposed;  // the columns of Q are rows of the result
   size_t long_side;
   size_t columns;
   const T* scale;  // sign·gain of each column of Q
-  void* data;
-  Dtype dtype;
-  const Cancel* cancel;
+  const Range* range;
+  const CancelFlag* cancel;
 };
 
 // Writes columns [first, first + kPanel) of Q = H_1·H_2·…·I, as far as there are, times out.scale. `panel` has room for

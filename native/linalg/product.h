@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "linalg/panel.h"
-#include "threads.h"
+#include "system/threads.h"
 
 namespace nninit {
 
@@ -27,12 +27,12 @@ hwy::AlignedFreeUniquePtr<T[]> AllocateVectors(size_t count) {
 template <class T>
 class ReflectorProduct {
  public:
-  ReflectorProduct(const OrthogonalParams& params, int threads)
-      : transposed(params.rows < params.cols),
-        long_side(transposed ? params.cols : params.rows),
-        columns(transposed ? params.rows : params.cols),
+  ReflectorProduct(const OrthogonalFill& fill, int threads)
+      : transposed(fill.rows < fill.cols),
+        long_side(transposed ? fill.cols : fill.rows),
+        columns(transposed ? fill.rows : fill.cols),
         blocks((columns + kBlock - 1) / kBlock),
-        params_(params),
+        fill_(fill),
         scale_(AllocateVectors<T>(Panels() * kPanel)) {
     size_t total = 0;
     for (size_t b = 0; b < blocks.size(); ++b) total += (long_side - b * kBlock) * kBlock + kBlock * kBlock;
@@ -60,10 +60,10 @@ class ReflectorProduct {
   T* signs() const { return scale_.get(); }
 
   // Multiplies the reflections out, once all blocks and signs are there. Panels do not depend on one another.
-  void Write(void* data, size_t count, Dtype dtype, int threads, const Cancel& cancel) {
-    for (size_t c = 0; c < columns; ++c) scale_[c] = static_cast<T>(static_cast<double>(scale_[c]) * params_.gain);
-    if (params_.stride != 1) std::memset(data, 0, count * DtypeBytes(dtype));
-    const PanelOutput<T> out{&params_, transposed, long_side, columns, scale_.get(), data, dtype, &cancel};
+  void Write(const Range& range, int threads, const CancelFlag& cancel) {
+    for (size_t c = 0; c < columns; ++c) scale_[c] = static_cast<T>(static_cast<double>(scale_[c]) * fill_.gain);
+    if (fill_.stride != 1) std::memset(range.data, 0, range.Bytes());
+    const PanelOutput<T> out{&fill_, transposed, long_side, columns, scale_.get(), &range, &cancel};
     std::atomic<size_t> next_panel{Panels()};  // downwards: the last panels have most to do
     ParallelFor(workers(), threads, [&](size_t worker) {
       T* panel = scratch(worker);
@@ -79,7 +79,7 @@ class ReflectorProduct {
   std::vector<ReflectorBlock<T>> blocks;
 
  private:
-  OrthogonalParams params_;
+  OrthogonalFill fill_;
   hwy::AlignedFreeUniquePtr<T[]> storage_;
   hwy::AlignedFreeUniquePtr<T[]> scale_;
   std::vector<hwy::AlignedFreeUniquePtr<T[]>> scratch_;

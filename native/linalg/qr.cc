@@ -64,16 +64,16 @@ void Factorize(const ReflectorBlock<T>& block, size_t count, Panels<T>* matrix, 
 }
 
 template <class T>
-bool Fill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype, int threads, const Cancel& cancel,
-          const std::function<bool(void*)>& make) {
-  ReflectorProduct<T> product(params, threads);
+bool RunAs(const OrthogonalFill& fill, const Range& range, int threads, const CancelFlag& cancel,
+           const std::function<bool(void*)>& make) {
+  ReflectorProduct<T> product(fill, threads);
   Panels<T> matrix(product);
   {
-    const auto given = AllocateVectors<T>(params.rows * params.cols);
+    const auto given = AllocateVectors<T>(fill.rows * fill.cols);
     if (!make(given.get())) return false;
-    for (size_t r = 0; r < params.rows; ++r) {
-      for (size_t c = 0; c < params.cols; ++c) {
-        (product.transposed ? matrix.At(c, r) : matrix.At(r, c)) = given[r * params.cols + c];
+    for (size_t r = 0; r < fill.rows; ++r) {
+      for (size_t c = 0; c < fill.cols; ++c) {
+        (product.transposed ? matrix.At(c, r) : matrix.At(r, c)) = given[r * fill.cols + c];
       }
     }
   }
@@ -96,17 +96,17 @@ bool Fill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype,
       }
     });
   }
-  product.Write(data, count, dtype, threads, cancel);
+  product.Write(range, threads, cancel);
   return !cancel.Requested();
 }
 
 }  // namespace
 
-bool QrFill(const OrthogonalParams& params, void* data, size_t count, Dtype dtype, int threads, const Cancel& cancel,
-            const std::function<bool(void*)>& make) {
-  if (params.rows == 0 || params.cols == 0) return true;
-  if (dtype == Dtype::kFloat64) return Fill<double>(params, data, count, dtype, threads, cancel, make);
-  return Fill<float>(params, data, count, dtype, threads, cancel, make);
+bool RunQr(const OrthogonalFill& fill, const Range& range, int threads, const CancelFlag& cancel,
+           const std::function<bool(void*)>& make) {
+  if (fill.rows == 0 || fill.cols == 0) return true;
+  if (range.dtype == Dtype::kFloat64) return RunAs<double>(fill, range, threads, cancel, make);
+  return RunAs<float>(fill, range, threads, cancel, make);
 }
 
 }  // namespace nninit

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "kernels/normal.h"
-#include "random/words.h"
-#include "threads.h"
+#include "random/philox_tiles.h"
+#include "system/threads.h"
 
 namespace nninit {
 namespace {
@@ -16,13 +16,13 @@ namespace {
 constexpr uint64_t kGroup = 64;  // columns whose zeros share one word a row
 
 // ⌊word·bound / 2^64⌋ : uniform below `bound`, with a bias of at most bound/2^64.
-uint64_t Below(uint64_t word, uint64_t bound) {
+uint64_t UniformBelow(uint64_t word, uint64_t bound) {
   return static_cast<uint64_t>((static_cast<unsigned __int128>(word) * bound) >> 64);
 }
 
 // Marks a random subset of `zeros` rows in bit `column % kGroup` of mask, by Floyd's algorithm (Bentley and Floyd,
 // 1987). Draw d of a column is the d-th 64-bit word from the column's own blocks on.
-void ChooseRows(const SparseParams& p, const Key& key, uint64_t column, uint64_t* mask) {
+void ChooseRows(const SparseFill& p, const Key& key, uint64_t column, uint64_t* mask) {
   constexpr uint64_t kDraws = kTileWords / 2;
   alignas(64) uint64_t words[kDraws];
   const uint64_t bit = uint64_t{1} << (column % kGroup);
@@ -30,15 +30,15 @@ void ChooseRows(const SparseParams& p, const Key& key, uint64_t column, uint64_t
   for (uint64_t d = 0; d < p.zeros; ++d) {
     if (d % kDraws == 0) PhiloxTiles(key, first_tile + d / kDraws, 1, reinterpret_cast<uint32_t*>(words));
     const uint64_t last = p.rows - p.zeros + d;
-    const uint64_t row = Below(words[d % kDraws], last + 1);
+    const uint64_t row = UniformBelow(words[d % kDraws], last + 1);
     mask[(mask[row] & bit) ? last : row] |= bit;
   }
 }
 
 }  // namespace
 
-void SparseFill(const SparseParams& p, const Key& key, void* data, Dtype dtype, int threads, const Cancel& cancel) {
-  const size_t bytes = DtypeBytes(dtype);
+void RunSparse(const SparseFill& p, const Key& key, const Range& range, int threads, const CancelFlag& cancel) {
+  const size_t bytes = DtypeBytes(range.dtype);
   const uint64_t groups = (p.cols + kGroup - 1) / kGroup;
   std::vector<uint64_t> masks(groups * p.rows, 0);  // [group][row]
   ParallelFor(groups, threads, [&](size_t group) {
@@ -54,8 +54,8 @@ void SparseFill(const SparseParams& p, const Key& key, void* data, Dtype dtype, 
     if (cancel.Requested()) return;
     const uint64_t begin = task * step;
     const uint64_t end = std::min(p.rows, begin + step);
-    char* out = static_cast<char*>(data) + begin * p.cols * bytes;
-    NormalRange(0, p.std, key, {out, dtype, begin * p.cols, (end - begin) * p.cols});
+    char* out = static_cast<char*>(range.data) + begin * p.cols * bytes;
+    NormalRange({0, p.std}, key, {out, range.dtype, begin * p.cols, (end - begin) * p.cols});
     for (uint64_t row = begin; row < end; ++row, out += p.cols * bytes) {
       for (uint64_t group = 0; group < groups; ++group) {
         for (uint64_t bits = masks[group * p.rows + row]; bits != 0; bits &= bits - 1) {

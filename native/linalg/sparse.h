@@ -1,22 +1,16 @@
 #ifndef NNINIT_LINALG_SPARSE_H_
 #define NNINIT_LINALG_SPARSE_H_
 
-#include "cancel.h"
-#include "kernels/range.h"
 #include "random/philox.h"
+#include "system/cancel_flag.h"
+#include "types/fill.h"
+#include "types/range.h"
 
 namespace nninit {
 
-struct SparseParams {
-  uint64_t rows;
-  uint64_t cols;
-  uint64_t zeros;  // in each column
-  double std;
-};
-
-// N(0, std²) with `zeros` elements of each column, a uniformly random subset, set to zero. Martens, "Deep learning via
-// Hessian-free optimization", 2010. Writes rows·cols elements; throws std::bad_alloc without having written.
-void SparseFill(const SparseParams& params, const Key& key, void* data, Dtype dtype, int threads, const Cancel& cancel);
+// Martens, "Deep learning via Hessian-free optimization", 2010. Writes rows·cols elements; throws std::bad_alloc
+// without having written.
+void RunSparse(const SparseFill& fill, const Key& key, const Range& range, int threads, const CancelFlag& cancel);
 
 }  // namespace nninit
 

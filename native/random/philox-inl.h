@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "random/philox.h"
+#include "system/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
@@ -41,7 +42,7 @@ HWY_INLINE void ForEachTile(const Key& key, uint64_t first, uint64_t count, cons
 // that Philox needs reads exactly that half. High halves hold leftovers that nothing reads.
 // Independent chains hide the latency of the multiplications; even where registers are few that is worth the spills
 // (measured: eight chains beat four by 15 % with AVX-512 and AVX2, and lose by 10 % with SSE4).
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+#if NNINIT_AVX2
 constexpr size_t kPhiloxChains = 8;
 #else
 constexpr size_t kPhiloxChains = 4;
@@ -65,7 +66,7 @@ struct RoundKeys {
   }
 
   // AVX-512's instructions broadcast what they read from memory; others read whole vectors.
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#if NNINIT_AVX512
   static constexpr size_t kCopies = 1;
   static HWY_INLINE PhiloxV Get(const uint64_t* HWY_RESTRICT k) { return hn::Set(PhiloxTag(), k[0]); }
 #else
@@ -85,7 +86,7 @@ HWY_INLINE PhiloxV PhiloxMultiply(PhiloxV a, PhiloxV b) {
 // The product's halves swapped, with x ^ k on what is now the low one.
 HWY_INLINE PhiloxV PhiloxLast(PhiloxV product, PhiloxV x, PhiloxV k) {
   const PhiloxV swapped = hn::RotateRight<32>(product);
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#if NNINIT_AVX512
   PhiloxV both = swapped;
   both.raw = _mm512_mask_ternarylogic_epi32(swapped.raw, 0x5555, x.raw, k.raw, 0x96);
   return both;

@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "fill.h"
-#include "targets.h"
-#include "widen.h"
+#include "fill/check.h"
+#include "fill/run.h"
+#include "system/targets.h"
+#include "types/fill.h"
+#include "types/widen.h"
 
 namespace nninit::test {
 
@@ -25,6 +27,17 @@ inline std::vector<uint8_t> Run(const Fill& fill, const Key& key, Dtype dtype, s
   REQUIRE(bytes.back() == 0xA5);
   bytes.pop_back();
   return bytes;
+}
+
+// Elements of a whole-matrix fill.
+template <class Kinds>
+size_t MatrixElements(const Kinds& fill) {
+  return std::visit(Overloaded{
+                        [](const OrthogonalFill& matrix) { return matrix.rows * matrix.cols * matrix.stride; },
+                        [](const SparseFill& matrix) { return matrix.rows * matrix.cols; },
+                        [](const auto& /*other*/) { return uint64_t{0}; },
+                    },
+                    fill);
 }
 
 inline double ValueAt(const std::vector<uint8_t>& bytes, Dtype dtype, size_t i) {

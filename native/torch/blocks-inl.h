@@ -35,7 +35,7 @@ HWY_INLINE void StoreBlock(const float* HWY_RESTRICT block, T* HWY_RESTRICT out)
   for (size_t i = 0; i < kTorchBlock; i += hn::Lanes(d)) StoreAs(d, hn::LoadU(d, block + i), out + i);
 }
 
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+#if NNINIT_AVX512
 // Vectors of 16: the first halves of two blocks beside each other, then the second ones.
 struct PairOfBlocks {
   const hn::CappedTag<float, 16> d;
@@ -61,7 +61,7 @@ struct PairOfBlocks {
 template <class T>
 HWY_INLINE void BlockPair(float mean, float std, const uint32_t* HWY_RESTRICT words0,
                           const uint32_t* HWY_RESTRICT words1, T* HWY_RESTRICT out0, T* HWY_RESTRICT out1) {
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+#if NNINIT_AVX512
   PairOfBlocks(mean, std, words0, words1).Store(out0, out1);
 #else
   HWY_ALIGN float values[kTorchBlock];

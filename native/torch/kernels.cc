@@ -8,14 +8,15 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
-#include "kernels/storage.h"
 #include "kernels/store-inl.h"
 #include "random/mt19937.h"
 #include "torch/blocks-inl.h"
 #include "torch/words-inl.h"
-#include "widen.h"
+#include "types/rounding.h"
+#include "types/widen.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
@@ -74,21 +75,7 @@ HWY_INLINE void Uniforms(const TorchUniform& p, const uint32_t* HWY_RESTRICT wor
   if (i < count) few(i, count);
 }
 
-// Calls work with the elements as those of a dtype that computes in float32.
-template <class Work>
-HWY_INLINE auto WithElements(Dtype dtype, void* out, const Work& work) {
-  switch (dtype) {
-    case Dtype::kFloat16:
-      return work(static_cast<Float16*>(out));
-    case Dtype::kBFloat16:
-      return work(static_cast<BFloat16*>(out));
-    default:
-      return work(static_cast<float*>(out));
-  }
-}
-
 void UniformWords(const TorchUniform& p, const uint32_t* words, const Range& range) {
-  if (range.dtype == Dtype::kFloat64) return Uniforms(p, words, range, static_cast<double*>(range.data));
   WithElements(range.dtype, range.data, [&](auto* to) HWY_ATTR { Uniforms(p, words, range, to); });
 }
 
@@ -98,7 +85,7 @@ HWY_INLINE void Normals(const TorchNormal& p, const uint32_t* HWY_RESTRICT words
   const auto std = static_cast<float>(p.std);
   constexpr size_t kAhead = 2048 / sizeof(T);
   size_t block = 0;
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+#if NNINIT_AVX512
   // Two chains at once hide the latency of the polynomials.
   for (; block + 4 <= blocks; block += 4) {
     const uint32_t* HWY_RESTRICT w = words + block * kTorchBlock;
@@ -123,7 +110,13 @@ HWY_INLINE void Normals(const TorchNormal& p, const uint32_t* HWY_RESTRICT words
 }
 
 void NormalWords(const TorchNormal& p, Dtype dtype, const uint32_t* words, size_t blocks, void* out) {
-  WithElements(dtype, out, [&](auto* to) HWY_ATTR { Normals(p, words, blocks, to); });
+  WithElements(dtype, out, [&](auto* to) HWY_ATTR {
+    if constexpr (sizeof(*to) == 8) {
+      TorchNormalWords64(p, words, blocks, to);
+    } else {
+      Normals(p, words, blocks, to);
+    }
+  });
 }
 
 // Elements as the float32 they stand for.
@@ -211,8 +204,13 @@ HWY_INLINE size_t Redraws(const TorchNormal& p, const uint32_t* HWY_RESTRICT wor
 
 size_t RedrawWords(const TorchNormal& p, Dtype dtype, const uint32_t* words, size_t blocks, void* out, uint32_t first,
                    uint32_t* pending, bool* before) {
-  return WithElements(dtype, out,
-                      [&](auto* to) HWY_ATTR { return Redraws(p, words, blocks, to, first, pending, before); });
+  return WithElements(dtype, out, [&](auto* to) HWY_ATTR {
+    if constexpr (sizeof(*to) == 8) {
+      return TorchRedrawWords64(p, words, blocks, to, first, pending, before);
+    } else {
+      return Redraws(p, words, blocks, to, first, pending, before);
+    }
+  });
 }
 
 }  // namespace HWY_NAMESPACE
@@ -226,20 +224,23 @@ HWY_EXPORT(UniformWords);
 HWY_EXPORT(NormalWords);
 HWY_EXPORT(RedrawWords);
 
-TorchUniform PrepareTorchUniform(double a, double b, Dtype dtype) {
+TorchUniform PrepareTorchUniform(const UniformFill& fill, Dtype dtype) {
+  const auto [a, b] = fill;
   if (dtype == Dtype::kFloat64) return {a, b - a, b, b};
   // Bounds are float32 for 16-bit dtypes too.
   const float from = static_cast<float>(a);
   const float scale = static_cast<float>(b) - from;
   const double to = RoundNearest(static_cast<double>(static_cast<float>(b)), dtype);
   if (dtype == Dtype::kFloat32) return {from, scale, to, to};
-  // The float32 values that are stored as b: halves go to the even one.
-  const double half = Spacing(to, dtype) / 2;
-  float low = static_cast<float>(to - half);
-  float high = static_cast<float>(to + half);
-  while (RoundNearest(low, dtype) != to) low = std::nextafterf(low, static_cast<float>(to));
-  while (RoundNearest(high, dtype) != to) high = std::nextafterf(high, static_cast<float>(to));
-  return {from, scale, low, high};
+  // The float32 values that are stored as b, from half way to either neighbour (nearer towards zero where b is a power
+  // of two): halves go to the even one.
+  const auto half_way = [&](double side) {
+    const double half = std::copysign(Spacing(std::nextafter(to, side), dtype) / 2, side);
+    const auto bound = static_cast<float>(to + half);
+    return RoundNearest(bound, dtype) == to ? bound : std::nextafterf(bound, static_cast<float>(to));
+  };
+  const double infinity = std::numeric_limits<double>::infinity();
+  return {from, scale, half_way(-infinity), half_way(infinity)};
 }
 
 void TorchUniformWords(const TorchUniform& params, const uint32_t* words, const Range& range) {
@@ -247,15 +248,11 @@ void TorchUniformWords(const TorchUniform& params, const uint32_t* words, const 
 }
 
 void TorchNormalWords(const TorchNormal& params, Dtype dtype, const uint32_t* words, size_t blocks, void* out) {
-  if (dtype == Dtype::kFloat64) return TorchNormalWords64(params, words, blocks, static_cast<double*>(out));
   HWY_DYNAMIC_DISPATCH(NormalWords)(params, dtype, words, blocks, out);
 }
 
 size_t TorchRedrawWords(const TorchNormal& params, Dtype dtype, const uint32_t* words, size_t blocks, void* out,
                         uint32_t first, uint32_t* pending, bool* before) {
-  if (dtype == Dtype::kFloat64) {
-    return TorchRedrawWords64(params, words, blocks, static_cast<double*>(out), first, pending, before);
-  }
   return HWY_DYNAMIC_DISPATCH(RedrawWords)(params, dtype, words, blocks, out, first, pending, before);
 }
 

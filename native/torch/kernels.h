@@ -5,7 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/range.h"
+#include "types/fill.h"
+#include "types/range.h"
 
 namespace nninit {
 
@@ -21,7 +22,7 @@ struct TorchUniform {
   double a, scale, wrap_low, wrap_high;
 };
 
-TorchUniform PrepareTorchUniform(double a, double b, Dtype dtype);
+TorchUniform PrepareTorchUniform(const UniformFill& fill, Dtype dtype);
 
 // Elements from as many words (twice as many for float64), not yet tempered.
 void TorchUniformWords(const TorchUniform& params, const uint32_t* words, const Range& range);

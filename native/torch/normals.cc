@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/storage.h"
+#include "types/rounding.h"
 
 namespace nninit {
 namespace {
@@ -85,7 +85,7 @@ TorchNormalLayout LayOutNormals(Dtype dtype, uint64_t total) {
   return {total - kTorchBlock, true, drawn, drawn + kTorchBlock * per};
 }
 
-uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const Cancel& cancel, TorchSeeker* words) {
+uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const CancelFlag& cancel, WordReader* words) {
   const auto layout = LayOutNormals(normals.dtype, normals.total);
   const size_t per_block = kTorchBlock * TorchWords(normals.dtype);
   const size_t step = MtCursor::kMost / per_block;
@@ -129,24 +129,24 @@ uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const Ca
   return cancel.Requested() || !pending.empty() ? 0 : rounds;
 }
 
-uint64_t ShortNormals(const TorchNormals& normals, TorchStream* stream, double* out) {
+uint64_t ShortNormals(const TorchNormals& normals, TorchState* state, double* out) {
   const TorchNormal& p = normals.params;
-  MtCursor cursor(stream->mt, 0);
+  MtCursor cursor(state->mt, 0);
   const auto word64 = [&] {
     const uint32_t* words = cursor.Next(2);
-    stream->fresh = false;
+    state->fresh = false;
     return (uint64_t{Temper(words[0])} << 32) | Temper(words[1]);
   };
   const auto standard = [&] {
-    if (stream->has_normal) {
-      stream->has_normal = false;
-      return stream->normal;
+    if (state->has_normal) {
+      state->has_normal = false;
+      return state->normal;
     }
     const uint64_t word1 = word64();
     const uint64_t word2 = word64();
     double first;
-    TorchNormalPair(word1, word2, &first, &stream->normal);
-    stream->has_normal = true;
+    TorchNormalPair(word1, word2, &first, &state->normal);
+    state->has_normal = true;
     return first;
   };
   const auto rounded = [&](double x) {
@@ -166,7 +166,7 @@ uint64_t ShortNormals(const TorchNormals& normals, TorchStream* stream, double* 
     }
     ++rounds;
   }
-  cursor.Save(&stream->mt);
+  cursor.Save(&state->mt);
   return rounds;
 }
 

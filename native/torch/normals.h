@@ -2,10 +2,10 @@
 #ifndef NNINIT_TORCH_NORMALS_H_
 #define NNINIT_TORCH_NORMALS_H_
 
-#include "cancel.h"
+#include "system/cancel_flag.h"
 #include "torch/kernels.h"
-#include "torch/seek.h"
-#include "torch/stream.h"
+#include "torch/state.h"
+#include "torch/word_reader.h"
 
 namespace nninit {
 
@@ -32,11 +32,11 @@ struct TorchNormals {
 };
 
 // Returns the number of draws; 0 if cancelled, or if values still lie outside after MostTorchRounds.
-uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const Cancel& cancel, TorchSeeker* words);
+uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const CancelFlag& cancel, WordReader* words);
 
-// A whole fill of fewer than 16 elements, rounded to the dtype. Advances the stream. Returns the number of draws, or 0
+// A whole fill of fewer than 16 elements, rounded to the dtype. Advances the state. Returns the number of draws, or 0
 // as NormalSegment does.
-uint64_t ShortNormals(const TorchNormals& normals, TorchStream* stream, double* out);
+uint64_t ShortNormals(const TorchNormals& normals, TorchState* state, double* out);
 
 }  // namespace nninit
 

@@ -5,37 +5,25 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/storage.h"
 #include "torch/kernels.h"
-#include "widen.h"
+#include "types/rounding.h"
+#include "types/widen.h"
 
 namespace nninit {
 namespace {
 
 // An element as a number.
-double Value(const char* data, Dtype dtype) {
-  if (dtype == Dtype::kFloat64) {
-    double x;
-    std::memcpy(&x, data, sizeof x);
-    return x;
-  }
-  float x;
-  if (dtype == Dtype::kFloat32) {
-    std::memcpy(&x, data, sizeof x);
-  } else {
-    uint16_t bits;
-    std::memcpy(&bits, data, sizeof bits);
-    Widen(&bits, 1, dtype, &x);
-  }
-  return static_cast<double>(x);
-}
+double Value(double x) { return x; }
+double Value(float x) { return static_cast<double>(x); }
+double Value(Float16 x) { return static_cast<double>(WidenOne(x.bits, Dtype::kFloat16)); }
+double Value(BFloat16 x) { return static_cast<double>(WidenOne(x.bits, Dtype::kBFloat16)); }
 
 // The steps of PyTorch's code, each of which stores its result in the dtype.
 class Density {
  public:
-  explicit Density(const TorchRejection& r) : dtype_(r.dtype), mean_(Subtrahend(r.mean)), std_(r.std) {
-    const double mode = std::max(r.a, std::min(r.mean, r.b));
-    const double z = (mode - r.mean) / r.std;
+  Density(const TruncNormalFill& fill, Dtype dtype) : dtype_(dtype), mean_(Subtrahend(fill.mean)), std_(fill.std) {
+    const double mode = std::max(fill.a, std::min(fill.mean, fill.b));
+    const double z = (mode - fill.mean) / fill.std;
     peak_ = Subtrahend(-0.5 * (z * z));
   }
 
@@ -73,21 +61,21 @@ class Density {
 
 }  // namespace
 
-uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const Cancel& cancel,
+uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const CancelFlag& cancel,
                           const MtState& start) {
   const Dtype dtype = rejection.dtype;
   const uint64_t per = TorchWords(dtype);
   const size_t bytes = DtypeBytes(dtype);
   const uint64_t draw = rejection.total * per;
-  const TorchUniform from_a_to_b = PrepareTorchUniform(rejection.a, rejection.b, dtype);
-  const TorchUniform from_0_to_1 = PrepareTorchUniform(0, 1, dtype);
-  const Density density(rejection);
+  const TorchUniform from_a_to_b = PrepareTorchUniform({rejection.fill.a, rejection.fill.b}, dtype);
+  const TorchUniform from_0_to_1 = PrepareTorchUniform({0, 1}, dtype);
+  const Density density(rejection.fill, dtype);
   if (!density.Exists()) return 0;
-  TorchSeeker candidate_words(start, range.begin * per);
-  TorchSeeker uniform_words(start, draw + range.begin * per);
+  WordReader candidate_words(start, range.begin * per);
+  WordReader uniform_words(start, draw + range.begin * per);
   constexpr size_t kStep = 1024;
-  char candidates[kStep * sizeof(double)];
-  char uniforms[kStep * sizeof(double)];
+  alignas(64) char candidates[kStep * sizeof(double)];
+  alignas(64) char uniforms[kStep * sizeof(double)];
   char* data = static_cast<char*>(range.data);
   std::vector<uint32_t> pending;
 
@@ -97,11 +85,12 @@ uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, c
     TorchUniformWords(from_a_to_b, candidate_words.At(word, count * per), {candidates, dtype, 0, count});
     TorchUniformWords(from_0_to_1, uniform_words.At(word + draw, count * per), {uniforms, dtype, 0, count});
     std::memcpy(data + i * bytes, candidates, count * bytes);
-    for (size_t k = 0; k < count; ++k) {
-      if (!density.Accepts(Value(candidates + k * bytes, dtype), Value(uniforms + k * bytes, dtype))) {
-        refused(static_cast<uint32_t>(i + k));
+    WithElements(dtype, candidates, [&](const auto* candidate) {
+      const auto* uniform = reinterpret_cast<decltype(candidate)>(uniforms);
+      for (size_t k = 0; k < count; ++k) {
+        if (!density.Accepts(Value(candidate[k]), Value(uniform[k]))) refused(static_cast<uint32_t>(i + k));
       }
-    }
+    });
   };
 
   for (size_t i = 0; i < range.count && !cancel.Requested(); i += kStep) {

@@ -2,22 +2,23 @@
 #ifndef NNINIT_TORCH_REJECTION_H_
 #define NNINIT_TORCH_REJECTION_H_
 
-#include "cancel.h"
-#include "kernels/range.h"
-#include "torch/seek.h"
+#include "system/cancel_flag.h"
+#include "torch/word_reader.h"
+#include "types/fill.h"
+#include "types/range.h"
 
 namespace nninit {
 
 // Candidates from U(a, b), accepted where the logarithm of another uniform is at most the density's relative to its
 // largest. Each round draws `total` candidates and then `total` uniforms.
 struct TorchRejection {
-  double mean, std, a, b;
+  TruncNormalFill fill;
   Dtype dtype;
   uint64_t total;
 };
 
 // Returns the number of rounds; 0 if cancelled, or if values are still refused after MostTorchRounds.
-uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const Cancel& cancel,
+uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, const CancelFlag& cancel,
                           const MtState& start);
 
 }  // namespace nninit

@@ -4,21 +4,19 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstring>
-#include <mutex>
-#include <vector>
+#include <variant>
 
-#include "kernels/storage.h"
+#include "kernels/normal_cdf.h"
 #include "linalg/qr.h"
-#include "memory.h"
-#include "special.h"
-#include "threads.h"
+#include "system/large_memory.h"
+#include "system/threads.h"
 #include "torch/kernels.h"
 #include "torch/normals.h"
 #include "torch/rejection.h"
-#include "torch/seek.h"
-#include "torch/whole.h"
+#include "torch/sparse.h"
+#include "torch/word_reader.h"
+#include "types/rounding.h"
 
 namespace nninit {
 namespace {
@@ -28,78 +26,62 @@ constexpr uint64_t kMostSegment = uint64_t{1} << 24;
 // Below this a thread would spend its time on getting to its words.
 constexpr uint64_t kLeastSegment = uint64_t{1} << 17;
 
-bool IsTruncated(const Fill& fill) { return fill.kind == Kind::kTruncNormal; }
+// What is drawn for a fill: the place of its words depends on no more. Of a matrix, the normals that it is made of.
+using Draws = std::variant<TorchUniform, TorchNormals, TorchRejection>;
 
-// PyTorch's choice between redrawn normals and rejection from a uniform distribution.
-bool IsRejection(const Fill& fill) {
-  if (!IsTruncated(fill)) return false;
-  const double* p = fill.param;
-  return !(NormalCdf((p[3] - p[0]) / p[1]) - NormalCdf((p[2] - p[0]) / p[1]) > 0.3);
+bool IsTruncated(const TorchFill& torch) { return std::holds_alternative<TruncNormalFill>(torch.fill); }
+
+Draws DrawsOf(const TorchFill& torch) {
+  const auto normals = [&](double mean, double std) {
+    return TorchNormals{{mean, std, 0, 0}, torch.dtype, torch.total, false};
+  };
+  return std::visit(Overloaded{
+                        [&](const UniformFill& fill) -> Draws { return PrepareTorchUniform(fill, torch.dtype); },
+                        [&](const NormalFill& fill) -> Draws { return normals(fill.mean, fill.std); },
+                        [&](const SparseFill& fill) -> Draws { return normals(0, fill.std); },
+                        [&](const OrthogonalFill&) -> Draws { return normals(0, 1); },
+                        [&](const TruncNormalFill& fill) -> Draws {
+                          // PyTorch's choice between redrawn normals and rejection from a uniform distribution.
+                          const auto cdf = [&](double x) { return NormalCdf((x - fill.mean) / fill.std); };
+                          if (!(cdf(fill.b) - cdf(fill.a) > 0.3)) return TorchRejection{fill, torch.dtype, torch.total};
+                          const double low = RoundNearest(fill.a, torch.dtype);
+                          const double high = RoundNearest(fill.b, torch.dtype);
+                          return TorchNormals{{fill.mean, fill.std, low, high}, torch.dtype, torch.total, true};
+                        },
+                    },
+                    torch.fill);
 }
 
-TorchNormals NormalsOf(const TorchFill& torch) {
-  const double* p = torch.fill.param;
-  TorchNormals normals{{p[0], p[1], 0, 0}, torch.dtype, torch.total, false};
-  if (torch.fill.kind == Kind::kSparse) normals.params = {0, p[3], 0, 0};
-  if (torch.fill.kind == Kind::kOrthogonal) normals.params = {0, 1, 0, 0};
-  if (IsTruncated(torch.fill)) {
-    normals.params.low = RoundNearest(p[2], torch.dtype);
-    normals.params.high = RoundNearest(p[3], torch.dtype);
-    normals.redraw = true;
-  }
-  return normals;
-}
-
-SparseParams SparseOf(const Fill& fill) {
-  const double* p = fill.param;
-  return {static_cast<uint64_t>(p[0]), static_cast<uint64_t>(p[1]), static_cast<uint64_t>(p[2]), p[3]};
-}
-
-OrthogonalParams OrthogonalOf(const Fill& fill) {
-  const double* p = fill.param;
-  return {static_cast<uint64_t>(p[0]), static_cast<uint64_t>(p[1]), p[2], static_cast<uint64_t>(p[3]),
-          static_cast<uint64_t>(p[4])};
-}
-
-// A matrix of normals of its own: 16-bit dtypes, which PyTorch refuses, compute in float32.
-TorchFill GaussianOf(const TorchFill& torch) {
-  TorchFill gaussian = torch;
-  const OrthogonalParams params = OrthogonalOf(torch.fill);
-  gaussian.dtype = torch.dtype == Dtype::kFloat64 ? Dtype::kFloat64 : Dtype::kFloat32;
-  gaussian.total = params.rows * params.cols;
-  gaussian.fill.kind = Kind::kNormal;
-  gaussian.fill.param[0] = 0;
-  gaussian.fill.param[1] = 1;
-  return gaussian;
+// The normals of an orthogonal fill are a fill of their own: 16-bit dtypes, which PyTorch refuses, compute in float32.
+TorchFill GaussianOf(const OrthogonalFill& fill, Dtype dtype) {
+  return {NormalFill{0, 1}, dtype == Dtype::kFloat64 ? dtype : Dtype::kFloat32, fill.rows * fill.cols};
 }
 
 // Words of one draw of the whole fill.
-uint64_t WordsOf(const TorchFill& torch) {
-  const uint64_t per = TorchWords(torch.dtype);
-  if (torch.fill.kind == Kind::kUniform) return torch.total * per;
-  if (IsRejection(torch.fill)) return 2 * torch.total * per;
-  return LayOutNormals(torch.dtype, torch.total).words;
+uint64_t WordsOf(const TorchFill& torch, const Draws& draws) {
+  if (std::holds_alternative<TorchNormals>(draws)) return LayOutNormals(torch.dtype, torch.total).words;
+  return torch.total * TorchWords(torch.dtype) * (std::holds_alternative<TorchRejection>(draws) ? 2 : 1);
 }
 
-bool IsShort(const TorchFill& torch) {
-  return torch.total < kTorchShort && torch.fill.kind != Kind::kUniform && !IsRejection(torch.fill);
+// The normals of a fill that is too short for blocks, or null.
+const TorchNormals* ShortNormalsOf(const TorchFill& torch, const Draws& draws) {
+  return torch.total < kTorchShort ? std::get_if<TorchNormals>(&draws) : nullptr;
 }
 
-void UniformSegment(const TorchUniform& params, const Range& range, const Cancel& cancel, TorchSeeker* words) {
+void UniformSegment(const TorchUniform& params, const Range& range, const CancelFlag& cancel, WordReader* words) {
   const size_t per = TorchWords(range.dtype);
   const size_t step = MtCursor::kMost / per;
   for (size_t i = 0; i < range.count && !cancel.Requested(); i += step) {
     const size_t count = std::min(step, range.count - i);
-    TorchUniformWords(params, words->At((range.begin + i) * per, count * per), Part(range, i, count));
+    TorchUniformWords(params, words->At((range.begin + i) * per, count * per), range.Part(i, count));
   }
   if (range.writers > 0) hwy::FlushStream();
 }
 
 // Cuts the range into one segment a thread, each of which jumps to its place in the stream once.
-uint64_t RunSegments(const TorchFill& torch, const TorchStream& stream, const Range& range, int threads,
-                     const Cancel& cancel, MtState* end) {
-  const bool truncated = IsTruncated(torch.fill);
-  const bool rejection = IsRejection(torch.fill);
+uint64_t RunSegments(const TorchFill& torch, const Draws& draws, const TorchState& start, const Range& range,
+                     int threads, const CancelFlag& cancel, MtState* end) {
+  const bool truncated = IsTruncated(torch);
   uint64_t parts = std::clamp<uint64_t>(range.count / kLeastSegment, 1, static_cast<uint64_t>(std::max(threads, 1)));
   if (truncated) parts = std::max(parts, (range.count + kMostSegment - 1) / kMostSegment);
   const auto bound = [&](uint64_t part) {  // of elements, at a block's beginning
@@ -108,24 +90,22 @@ uint64_t RunSegments(const TorchFill& torch, const TorchStream& stream, const Ra
                                           static_cast<double>(parts));
     return part == 0 ? range.begin : (range.begin + at) / kTorchBlock * kTorchBlock;
   };
-  const TorchNormals normals = NormalsOf(torch);
-  const TorchUniform uniform = PrepareTorchUniform(torch.fill.param[0], torch.fill.param[1], torch.dtype);
   std::atomic<uint64_t> rounds{0};
   std::atomic<bool> failed{false};
   ParallelFor(parts, threads, [&](size_t part) {
     const uint64_t begin = bound(part);
-    const Range mine = Part(range, begin - range.begin, bound(part + 1) - begin);
+    const Range mine = range.Part(begin - range.begin, bound(part + 1) - begin);
     uint64_t drawn = 1;
-    if (rejection) {
-      const double* p = torch.fill.param;
-      drawn = RejectionSegment({p[0], p[1], p[2], p[3], torch.dtype, torch.total}, mine, cancel, stream.mt);
+    if (const auto* rejection = std::get_if<TorchRejection>(&draws)) {
+      drawn = RejectionSegment(*rejection, mine, cancel, start.mt);
     } else {
-      const uint64_t block = torch.fill.kind == Kind::kUniform ? begin : begin / kTorchBlock * kTorchBlock;
-      TorchSeeker words(stream.mt, block * TorchWords(torch.dtype));
-      if (torch.fill.kind == Kind::kUniform) {
-        UniformSegment(uniform, mine, cancel, &words);
+      const auto* uniform = std::get_if<TorchUniform>(&draws);
+      const uint64_t first = uniform != nullptr ? begin : begin / kTorchBlock * kTorchBlock;
+      WordReader words(start.mt, first * TorchWords(torch.dtype));
+      if (uniform != nullptr) {
+        UniformSegment(*uniform, mine, cancel, &words);
       } else {
-        drawn = NormalSegment(normals, mine, cancel, &words);
+        drawn = NormalSegment(std::get<TorchNormals>(draws), mine, cancel, &words);
       }
       if (end != nullptr && part + 1 == parts && !truncated) words.Save(end);
     }
@@ -137,9 +117,9 @@ uint64_t RunSegments(const TorchFill& torch, const TorchStream& stream, const Ra
   return failed || cancel.Requested() ? 0 : rounds.load();
 }
 
-uint64_t RunShort(const TorchFill& torch, const Range& range, TorchStream* stream) {
+uint64_t RunShort(const TorchNormals& normals, const Range& range, TorchState* state) {
   double values[kTorchShort];
-  const uint64_t rounds = ShortNormals(NormalsOf(torch), stream, values);
+  const uint64_t rounds = ShortNormals(normals, state, values);
   if (rounds == 0) return 0;
   const size_t bytes = DtypeBytes(range.dtype);
   for (size_t i = 0; i < range.count; ++i) {
@@ -149,70 +129,72 @@ uint64_t RunShort(const TorchFill& torch, const Range& range, TorchStream* strea
   return rounds;
 }
 
-void SkipWords(uint64_t words, TorchStream* stream) {
+void SkipWords(uint64_t words, TorchState* state) {
   if (words == 0) return;
-  MtCursor cursor(stream->mt, words);
-  cursor.Save(&stream->mt);
-  stream->fresh = false;
+  MtCursor cursor(state->mt, words);
+  cursor.Save(&state->mt);
+  state->fresh = false;
 }
 
 }  // namespace
 
 std::string CheckTorch(const TorchFill& torch, const Range& range) {
   if (range.begin + range.count > torch.total) return "expected begin plus the number of elements to be at most total";
-  const bool whole = torch.fill.kind == Kind::kOrthogonal || torch.fill.kind == Kind::kSparse;
+  const bool whole =
+      std::holds_alternative<OrthogonalFill>(torch.fill) || std::holds_alternative<SparseFill>(torch.fill);
   if (whole && range.count != torch.total) return "expected a whole-matrix fill to be whole";
-  if (torch.fill.kind == Kind::kConstant || torch.fill.kind == Kind::kDiagonal) return "expected a random fill";
   return {};
 }
 
-uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range& whole, int threads,
-                  const Cancel& cancel, TorchStream* end) {
-  Range range = whole;
-  if (ExceedsCaches(range.count, DtypeBytes(range.dtype))) range.writers = std::max(range.writers, threads);
-  AskForHugePages(range.data, range.count * DtypeBytes(range.dtype));
-  TorchStream after = stream;
+uint64_t RunTorch(const TorchFill& torch, const TorchState& start, const Range& whole, int threads,
+                  const CancelFlag& cancel, TorchState* end) {
+  const Range range = Prepare(whole, threads);
+  const auto* sparse = std::get_if<SparseFill>(&torch.fill);
+  TorchState after = start;
   uint64_t rounds = 1;
-  if (torch.fill.kind == Kind::kOrthogonal) {
-    const TorchFill gaussian = GaussianOf(torch);
-    const bool fits =
-        QrFill(OrthogonalOf(torch.fill), range.data, range.count, range.dtype, threads, cancel, [&](void* data) {
-          return RunTorch(gaussian, stream, {data, gaussian.dtype, 0, gaussian.total}, threads, cancel, &after) != 0;
-        });
-    if (!fits) return 0;
-  } else if (IsShort(torch)) {
-    rounds = RunShort(torch, range, &after);
-    if (rounds == 0) return 0;
+  if (const auto* orthogonal = std::get_if<OrthogonalFill>(&torch.fill)) {
+    const TorchFill gaussian = GaussianOf(*orthogonal, torch.dtype);
+    const auto make = [&](void* data) {
+      return RunTorch(gaussian, start, {data, gaussian.dtype, 0, gaussian.total}, threads, cancel, &after) != 0;
+    };
+    if (!RunQr(*orthogonal, range, threads, cancel, make)) return 0;
   } else {
-    const bool goes_on = end != nullptr || torch.fill.kind == Kind::kSparse;
-    rounds = RunSegments(torch, stream, range, threads, cancel, goes_on ? &after.mt : nullptr);
-    if (rounds == 0) return 0;
-    if (IsTruncated(torch.fill)) {
-      if (end != nullptr) SkipWords(WordsOf(torch) * rounds, &after);
-    } else if (torch.total > 0) {
-      after.fresh = false;
+    const Draws draws = DrawsOf(torch);
+    if (const auto* normals = ShortNormalsOf(torch, draws)) {
+      rounds = RunShort(*normals, range, &after);
+    } else {
+      const bool goes_on = end != nullptr || sparse != nullptr;
+      rounds = RunSegments(torch, draws, start, range, threads, cancel, goes_on ? &after.mt : nullptr);
+      if (IsTruncated(torch)) {
+        if (end != nullptr) SkipWords(WordsOf(torch, draws) * rounds, &after);
+      } else if (torch.total > 0) {
+        after.fresh = false;
+      }
     }
+    if (rounds == 0) return 0;
   }
-  if (torch.fill.kind == Kind::kSparse) {
-    const SparseParams params = SparseOf(torch.fill);
-    TorchSparsify(params, after.mt, 0, range.data, range.dtype, threads, cancel);
-    SkipWords(TorchSparseWords(params), &after);
+  if (sparse != nullptr) {
+    TorchSparsify(*sparse, after.mt, range, threads, cancel);
+    SkipWords(TorchSparseWords(*sparse), &after);
   }
   if (cancel.Requested()) return 0;
   if (end != nullptr) *end = after;
   return rounds;
 }
 
-bool SkipTorch(const TorchFill& fill, uint64_t rounds, TorchStream* stream) {
-  const TorchFill torch = fill.fill.kind == Kind::kOrthogonal ? GaussianOf(fill) : fill;
-  if (IsShort(torch)) {
+bool SkipTorch(const TorchFill& fill, uint64_t rounds, TorchState* state) {
+  const auto* orthogonal = std::get_if<OrthogonalFill>(&fill.fill);
+  const TorchFill torch = orthogonal != nullptr ? GaussianOf(*orthogonal, fill.dtype) : fill;
+  const Draws draws = DrawsOf(torch);
+  if (const auto* normals = ShortNormalsOf(torch, draws)) {
     double values[kTorchShort];
-    if (ShortNormals(NormalsOf(torch), stream, values) == 0) return false;
+    if (ShortNormals(*normals, state, values) == 0) return false;
   } else {
-    if (rounds > MostTorchRounds(WordsOf(torch))) return false;
-    SkipWords(WordsOf(torch) * rounds, stream);
+    const uint64_t words = WordsOf(torch, draws);
+    if (rounds > MostTorchRounds(words)) return false;
+    SkipWords(words * rounds, state);
   }
-  if (torch.fill.kind == Kind::kSparse) SkipWords(TorchSparseWords(SparseOf(torch.fill)), stream);
+  if (const auto* sparse = std::get_if<SparseFill>(&fill.fill)) SkipWords(TorchSparseWords(*sparse), state);
   return true;
 }
 

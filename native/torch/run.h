@@ -5,16 +5,17 @@
 #include <cstdint>
 #include <string>
 
-#include "cancel.h"
-#include "fill.h"
-#include "torch/stream.h"
+#include "system/cancel_flag.h"
+#include "torch/state.h"
+#include "types/fill.h"
+#include "types/range.h"
 
 namespace nninit {
 
-// A random fill of `total` elements that begins at `stream`. Unlike those of the default engine it is cut from one
+// A random fill of `total` elements that begins at a state. Unlike those of the default engine it is cut from one
 // sequence of words, so its values depend on its whole length too.
 struct TorchFill {
-  Fill fill;
+  RandomFill fill;
   Dtype dtype;
   uint64_t total;
 };
@@ -26,12 +27,12 @@ std::string CheckTorch(const TorchFill& torch, const Range& range);
 // again, wholly, while any value lies outside its bounds; or 0 if the fill was cancelled, or values still lie outside
 // after MostTorchRounds. With `end`, which needs the whole fill as its range, the generator's state afterwards goes
 // there.
-uint64_t RunTorch(const TorchFill& torch, const TorchStream& stream, const Range& range, int threads,
-                  const Cancel& cancel, TorchStream* end);
+uint64_t RunTorch(const TorchFill& torch, const TorchState& state, const Range& range, int threads,
+                  const CancelFlag& cancel, TorchState* end);
 
 // The state after a fill that took `rounds` draws: what RunTorch returned, at its most over the fill's ranges. False if
-// no fill takes so many, which leaves the stream anywhere.
-bool SkipTorch(const TorchFill& torch, uint64_t rounds, TorchStream* stream);
+// no fill takes so many, which leaves the state anywhere.
+bool SkipTorch(const TorchFill& torch, uint64_t rounds, TorchState* state);
 
 }  // namespace nninit
 

@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "random/mt19937.h"
+#include "system/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
@@ -51,11 +52,8 @@ HWY_INLINE hn::Vec<D> Uniform53(D d, const uint32_t* HWY_RESTRICT words) {
   return hn::Mul(hn::ConvertTo(d, hn::BitCast(di, k)), hn::Set(d, 0x1p-53));
 }
 
-// Targets of plain C++, where Highway's conversion from float64 to float32 makes the largest number of what is beyond
-// it.
-#define NNINIT_PLAIN_TARGET (HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128)
-
 #if !HWY_NATIVE_FMA && !NNINIT_PLAIN_TARGET
+// Not in plain C++, where Highway's conversion from float64 to float32 makes the largest number of what is beyond it:
 // a·b + c with one rounding: the product of two float32 is exact in float64, and where the sum is not, its last bit is
 // made odd, so that rounding it once more to float32 is right (Boldo and Melquiond 2008).
 template <class D>
@@ -187,8 +185,6 @@ HWY_INLINE void NormalPairs(D d, hn::Vec<D> u1, hn::Vec<D> u2, hn::Vec<D> mean, 
   x = FusedMulAdd(d, hn::Mul(radius, cosine), std, mean);
   y = FusedMulAdd(d, hn::Mul(radius, sine), std, mean);
 }
-
-#undef NNINIT_PLAIN_TARGET
 
 }  // namespace HWY_NAMESPACE
 }  // namespace nninit

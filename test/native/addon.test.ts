@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
@@ -59,6 +60,42 @@ describe('the native side checks for itself', () => {
     const args = index === 7 ? [...good(), value] : withArgument(index, value);
     expect(() => fill(...args)).toThrow(/^native fill: expected/);
     if (index !== 0) expect([...(args[0] as Float32Array)]).toEqual(Array(12).fill(0));
+  });
+
+  test.each<[string, number, Float64Array]>([
+    ['a diagonal that counts in fractions', 4, params(1, 0, 0.5, 1, 1, 1)],
+    ['a diagonal of no number', 4, params(1, 0, 1, Number.NaN, 1, 1)],
+    ['a diagonal beyond 2^53', 4, params(1, 2 ** 53, 1, 1, 1, 1)],
+    ['a matrix of 1.5 rows', 5, params(1.5, 8, 1, 1, 0)],
+    ['a matrix of negative sides', 5, params(-3, -4, 1, 1, 0)],
+    ['a matrix without end', 5, params(Number.POSITIVE_INFINITY, 4, 1, 1, 0)],
+    ['half a zero in each column', 6, params(3, 4, 0.5, 1)],
+  ])('refuses %s, and writes nothing', (_, kind, numbers) => {
+    const args = good();
+    args[2] = kind;
+    args[3] = numbers;
+    expect(() => fill(...args)).toThrow(/^native fill: expected .*whole numbers/);
+    expect([...(args[0] as Float32Array)]).toEqual(Array(12).fill(0));
+  });
+
+  test('cuts no matrix into runs, and draws no constant', () => {
+    const [data, dtype] = good();
+    const runs = new Float64Array([0, 12]);
+    for (const [kind, numbers] of [
+      [5, params(3, 4, 1, 1, 0)],
+      [6, params(3, 4, 1, 1)],
+    ]) {
+      expect(() => addon.fillRuns?.(data, dtype, kind, numbers, key(), runs, 0, 1)).toThrow(
+        'native fillRuns: expected a fill of elements that do not depend on one another',
+      );
+    }
+    const state = new Uint8Array(5056);
+    addon.torchSeed?.(state, 1n);
+    for (const kind of [0, 4]) {
+      expect(() => addon.torchFill?.(data, dtype, kind, params(), state, 12, 0, 1, false)).toThrow(
+        'native torchFill: expected a random fill',
+      );
+    }
   });
 
   test('refuses too few arguments', () => {
@@ -155,6 +192,27 @@ describe('runFill', () => {
   });
 });
 
+test('one thread of Node may load the addon more than once', () => {
+  const source = `
+    const { Worker, isMainThread, workerData } = require('node:worker_threads');
+    const { source, path } = workerData ?? { source: process.argv[1], path: process.argv[2] };
+    const sums = [0, 1, 2].map((load) => {
+      const module = { exports: {} };
+      if (load === 2) process.dlopen(module, path);
+      else module.exports = require(path);
+      delete require.cache[path];
+      const data = new Float32Array(300_000);
+      module.exports.fill(data, 0, 2, new Float64Array([0, 1, 0, 0, 0, 0]), new BigUint64Array([5n, 6n]), 0, 2);
+      return data.reduce((sum, x) => sum + x, 0);
+    });
+    if (new Set(sums).size !== 1) throw new Error(String(sums));
+    if (isMainThread) new Worker(source, { eval: true, workerData: { source, path } });`;
+  const absolute = createRequire(import.meta.url).resolve(path);
+  const { status, stderr } = spawnSync(process.execPath, ['-e', source, source, absolute], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+});
+
 describe('SIMD targets', () => {
   afterAll(() => forceSimdTarget(null));
 
@@ -182,7 +240,7 @@ describe('SIMD targets', () => {
   });
 
   test('an unknown target is refused', () => {
-    expect(() => forceSimdTarget('AVX9')).toThrow(/expected one of simd_targets\(\)/);
+    expect(() => forceSimdTarget('AVX9')).toThrow(/expected one of simdTargets\(\)/);
   });
 });
 

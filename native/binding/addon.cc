@@ -1,0 +1,48 @@
+// The addon: the functions of the files beside this one, and the settings of the whole process.
+#include <atomic>
+
+#include "binding/arguments.h"
+#include "system/targets.h"
+#include "system/threads.h"
+
+namespace nninit {
+namespace {
+
+constexpr Function kFunctions[] = {
+    {"setNumThreads", "set_num_threads", 1,
+     [](Arguments& arguments) {
+       SetNumThreads(static_cast<int>(arguments.NextWhole("threads", 1, kMaxThreads)));
+       return Arguments::Result();
+     }},
+    {"getNumThreads", "get_num_threads", 0,
+     [](Arguments& arguments) { return arguments.Result(static_cast<double>(GetNumThreads())); }},
+    {"target", "simdTarget", 0, [](Arguments& arguments) { return arguments.Result(Target()); }},
+    {"targets", "simdTargets", 0, [](Arguments& arguments) { return arguments.Result(Targets()); }},
+    {"forceTarget", "forceSimdTarget", 1,
+     [](Arguments& arguments) {
+       const std::string name = arguments.NextString();
+       if (ForceTarget(name)) return Arguments::Result();
+       throw RangeError("expected one of simdTargets() for name, but received '" + name + "'");
+     }},
+};
+
+// Threads end with the last environment that loaded the addon: a worker thread's end must not stop another's fills.
+std::atomic<int> environments{0};
+
+void Leave(void* /*environment*/) {
+  if (environments.fetch_sub(1) == 1) StopThreads();
+}
+
+}  // namespace
+}  // namespace nninit
+
+NAPI_MODULE_INIT() {
+  nninit::environments.fetch_add(1);
+  // One thread may load the addon more than once, each time in an environment of its own. Node takes no hook twice.
+  napi_add_env_cleanup_hook(env, nninit::Leave, env);
+  nninit::Export(env, exports, nninit::kFunctions);
+  nninit::ExportFill(env, exports);
+  nninit::ExportRuns(env, exports);
+  nninit::ExportTorch(env, exports);
+  return exports;
+}

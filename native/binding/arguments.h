@@ -1,0 +1,113 @@
+// How functions that JavaScript calls read what it hands them: anything. TypeScript has the friendlier messages.
+#ifndef NNINIT_BINDING_ARGUMENTS_H_
+#define NNINIT_BINDING_ARGUMENTS_H_
+
+#include <node_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "random/philox.h"
+#include "system/cancel_flag.h"
+#include "types/fill.h"
+#include "types/range.h"
+
+namespace nninit {
+
+// Thrown anywhere within such a function, they reach JavaScript as its errors of these names.
+struct TypeError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+struct RangeError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// The largest whole number that JavaScript has, and with it the largest index.
+constexpr uint64_t kMaxIndex = (uint64_t{1} << 53) - 1;
+
+// A typed array's memory, asked for anew at every call. A detached array has length 0.
+struct TypedArray {
+  void* data = nullptr;
+  size_t length = 0;  // elements
+  napi_typedarray_type type = napi_int8_array;
+};
+
+// The arguments of one call, read one after the other. Each function checks the next one, and throws if it is wrong.
+class Arguments {
+ public:
+  static constexpr size_t kMost = 12;
+
+  Arguments(napi_env env, const napi_value* values) : env_(env), next_(values) {}
+
+  // Whether the next one is left out; then it is passed over.
+  bool Skip();
+
+  bool NextBoolean(const char* name);
+  uint64_t NextBigInt(const char* name);
+  // An empty one for what is no string.
+  std::string NextString();
+  // A whole number in [least, most].
+  uint64_t NextWhole(const char* name, uint64_t least, uint64_t most);
+
+  TypedArray NextTypedArray(const char* name);
+  // The memory of one of a type and length; `expected` says what it should be.
+  void* NextArray(napi_typedarray_type type, size_t length, const char* expected);
+
+  Dtype NextDtype();
+  // A tensor's typed array, then its dtype: the range that it is from index 0 on.
+  Range NextData();
+  // The kind's code, then its numbers.
+  Fill NextFill();
+  Key NextKey();
+  // 0 stands for the number that was set.
+  int NextThreads();
+  CancelFlag NextCancelFlag();
+  // How many elements are being filled at once, then by how many threads, unless it is only this range.
+  void NextWriters(Range* range);
+
+  napi_value Result(bool value) const;
+  napi_value Result(double value) const;
+  napi_value Result(const std::string& value) const;
+  napi_value Result(const std::vector<std::string>& values) const;
+  // undefined.
+  static napi_value Result() { return nullptr; }
+
+ private:
+  napi_env env_;
+  const napi_value* next_;
+};
+
+// A whole number below 2^53 that came in an array; throws, saying what was expected, if it is none.
+uint64_t WholeNumber(double number, const char* expected);
+
+// Throws a refusal, unless it is empty.
+void ThrowRefusal(const std::string& refusal);
+
+struct Function {
+  const char* name;
+  // What its messages begin with.
+  const char* caller;
+  // Arguments that may not be left out.
+  size_t least;
+  napi_value (*run)(Arguments& arguments);
+};
+
+// Makes functions properties of the addon. They are kept by reference.
+void Export(napi_env env, napi_value exports, const Function* functions, size_t count);
+
+template <size_t kCount>
+void Export(napi_env env, napi_value exports, const Function (&functions)[kCount]) {
+  Export(env, exports, functions, kCount);
+}
+
+// Those of each file.
+void ExportFill(napi_env env, napi_value exports);
+void ExportRuns(napi_env env, napi_value exports);
+void ExportTorch(napi_env env, napi_value exports);
+
+}  // namespace nninit
+
+#endif  // NNINIT_BINDING_ARGUMENTS_H_

@@ -1,0 +1,45 @@
+// The one place that makes kernels: what writes the ranges of an elementwise fill.
+#ifndef NNINIT_FILL_KERNEL_H_
+#define NNINIT_FILL_KERNEL_H_
+
+#include "kernels/constant.h"
+#include "kernels/normal.h"
+#include "kernels/trunc_normal.h"
+#include "kernels/uniform.h"
+#include "random/philox.h"
+#include "types/fill.h"
+#include "types/range.h"
+#include "types/rounding.h"
+
+namespace nninit {
+
+// Calls use(kernel), where kernel(range) writes a range of the fill, and what all ranges share is prepared.
+template <class Use>
+void WithKernel(const ConstantFill& fill, const Key& /*key*/, Dtype dtype, const Use& use) {
+  use([bits = ConstantBits(fill.value, dtype)](const Range& range) { ConstantRange(bits, range); });
+}
+
+template <class Use>
+void WithKernel(const UniformFill& fill, const Key& key, Dtype dtype, const Use& use) {
+  if (fill.a == fill.b) return WithKernel(ConstantFill{fill.a}, key, dtype, use);
+  use([params = PrepareUniform(fill, dtype), &key](const Range& range) { UniformRange(params, key, range); });
+}
+
+template <class Use>
+void WithKernel(const NormalFill& fill, const Key& key, Dtype /*dtype*/, const Use& use) {
+  use([&](const Range& range) { NormalRange(fill, key, range); });
+}
+
+template <class Use>
+void WithKernel(const TruncNormalFill& fill, const Key& key, Dtype dtype, const Use& use) {
+  use([params = PrepareTruncNormal(fill, dtype), &key](const Range& range) { TruncNormalRange(params, key, range); });
+}
+
+template <class Use>
+void WithKernel(const DiagonalFill& fill, const Key& /*key*/, Dtype dtype, const Use& use) {
+  use([&fill, bits = ConstantBits(fill.value, dtype)](const Range& range) { DiagonalRange(fill, bits, range); });
+}
+
+}  // namespace nninit
+
+#endif  // NNINIT_FILL_KERNEL_H_

@@ -1,0 +1,46 @@
+#include "fill/run.h"
+
+#include <algorithm>
+
+#include "fill/kernel.h"
+#include "linalg/orthogonal.h"
+#include "linalg/sparse.h"
+#include "system/large_memory.h"
+#include "system/threads.h"
+
+namespace nninit {
+namespace {
+
+template <class Kernel>
+void RunTasks(const Range& range, int threads, const CancelFlag& cancel, const Kernel& kernel) {
+  const size_t step = kTaskBytes / DtypeBytes(range.dtype);
+  if (range.count <= step) return kernel(range);
+  // Tasks begin at multiples of the step within the fill, so that no tile is computed twice.
+  const size_t lead = static_cast<size_t>(range.begin % step);
+  const size_t tasks = (lead + range.count + step - 1) / step;
+  ParallelFor(tasks, threads, [&](size_t task) {
+    if (cancel.Requested()) return;
+    const size_t begin = task == 0 ? 0 : task * step - lead;
+    const size_t end = std::min(range.count, (task + 1) * step - lead);
+    kernel(range.Part(begin, end - begin));
+  });
+}
+
+}  // namespace
+
+bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, const CancelFlag& cancel) {
+  if (range.count == 0) return !cancel.Requested();
+  const Range prepared = Prepare(range, threads);
+  std::visit(Overloaded{
+                 [&](const OrthogonalFill& matrix) { RunOrthogonal(matrix, key, prepared, threads, cancel); },
+                 [&](const SparseFill& matrix) { RunSparse(matrix, key, prepared, threads, cancel); },
+                 [&](const auto& kind) {
+                   WithKernel(kind, key, range.dtype,
+                              [&](const auto& kernel) { RunTasks(prepared, threads, cancel, kernel); });
+                 },
+             },
+             fill);
+  return !cancel.Requested();
+}
+
+}  // namespace nninit

@@ -1,0 +1,45 @@
+#include "torch/sparse.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "system/threads.h"
+#include "torch/word_reader.h"
+
+namespace nninit {
+
+uint64_t TorchSparseWords(const SparseFill& fill) { return fill.rows > 0 ? (fill.rows - 1) * fill.cols : 0; }
+
+void TorchSparsify(const SparseFill& fill, const MtState& start, const Range& range, int threads,
+                   const CancelFlag& cancel) {
+  if (fill.rows == 0 || fill.cols == 0) return;
+  const size_t bytes = DtypeBytes(range.dtype);
+  const uint64_t draws = fill.rows - 1;
+  const auto parts = std::min<uint64_t>(static_cast<uint64_t>(std::max(threads, 1)), fill.cols);
+  ParallelFor(parts, threads, [&](size_t part) {
+    std::vector<uint32_t> rows(fill.rows);
+    const uint64_t first = fill.cols * part / parts;
+    const uint64_t last = fill.cols * (part + 1) / parts;
+    WordReader words(start, first * draws);
+    for (uint64_t column = first; column < last && !cancel.Requested(); ++column) {
+      std::iota(rows.begin(), rows.end(), 0u);
+      for (uint64_t i = 0; i < draws;) {
+        const auto count = static_cast<size_t>(std::min<uint64_t>(MtCursor::kMost, draws - i));
+        const uint32_t* drawn = words.At(column * draws + i, count);
+        // The permutation's first `zeros` rows are settled by as many draws.
+        const auto needed = static_cast<size_t>(std::min<uint64_t>(count, fill.zeros > i ? fill.zeros - i : 0));
+        for (size_t k = 0; k < needed; ++k, ++i) {
+          std::swap(rows[i], rows[i + Temper(drawn[k]) % static_cast<uint32_t>(fill.rows - i)]);
+        }
+        i += count - needed;
+      }
+      char* at = static_cast<char*>(range.data) + column * bytes;
+      for (uint64_t i = 0; i < fill.zeros; ++i) std::memset(at + rows[i] * fill.cols * bytes, 0, bytes);
+    }
+  });
+}
+
+}  // namespace nninit
