@@ -11,7 +11,6 @@ export type { Dtype, TensorData } from './core/dtype.js';
 export type { Fill } from './core/fill.js';
 export type { Parameter } from './core/parameter.js';
 export { version } from './core/version.js';
-export { layout as safetensorsLayout } from './formats/safetensors/header.js';
 export type { Definition } from './init/definition.js';
 export { calculateFans, type FanOptions, type Fans } from './init/fan.js';
 export { type FillSliceOptions, fillSlice, shardRange } from './init/fill-slice.js';

@@ -1,26 +1,22 @@
-// node examples/server/main.js [port]; MAX_BYTES, MAX_WHOLE_BYTES, MAX_DOWNLOADS and THREADS in the environment.
+// node examples/server/main.js [port]; MAX_BYTES, MAX_DOWNLOADS and THREADS in the environment.
 
-import { createWeightsServer, defaultLimits } from './server.js';
+import { createWeightsServer } from './server.js';
 
-function number(name, otherwise) {
+function number(name) {
   const text = process.env[name];
-  if (text === undefined) return otherwise;
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 1) return value;
+  if (text === undefined || (/^\d+$/.test(text) && Number(text) >= 1))
+    return text === undefined ? undefined : Number(text);
   console.error(`${name}: expected a whole number ≥ 1, but received '${text}'`);
   process.exit(2);
 }
 
-const { server, pool } = createWeightsServer({
-  threads: number('THREADS', undefined),
-  limits: {
-    bytes: number('MAX_BYTES', defaultLimits.bytes),
-    wholeBytes: number('MAX_WHOLE_BYTES', defaultLimits.wholeBytes),
-    requests: number('MAX_DOWNLOADS', defaultLimits.requests),
-  },
+const most = { bytes: number('MAX_BYTES'), downloads: number('MAX_DOWNLOADS') };
+const { server, pool } = createWeightsServer({ threads: number('THREADS'), most });
+server.once('error', (error) => {
+  console.error(`could not listen: ${error.message}`);
+  process.exit(1);
 });
-
-server.listen(Number(process.argv[2] ?? 8080), '127.0.0.1', () => {
+server.listen({ port: Number(process.argv[2] ?? 8080), host: '127.0.0.1' }, () => {
   console.log(`http://127.0.0.1:${server.address().port}`);
 });
 

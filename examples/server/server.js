@@ -1,93 +1,89 @@
-// GET /weights?shape=…&init=…&seed=…&dtype=… streams a tensor as safetensors; GET /healthz.
+// GET /resnet18?seed=7 streams a checkpoint that is nowhere stored; so do /gpt2 and /weights?shape=…&init=…. GET /healthz.
 
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { createPool, safetensorsLayout } from 'nninit';
-import { parseWeights, RequestError } from './request.js';
-import { makeWhole, streamChunks, writePieces } from './stream.js';
+import { fileURLToPath } from 'node:url';
+import { createPool } from 'nninit';
+import { loadPlan, virtualCheckpoint } from 'nninit/checkpoint';
 
-export const defaultLimits = {
-  /** Of one tensor. */
-  bytes: 4 * 2 ** 30,
-  /** Of one tensor that must be in memory as a whole. */
-  wholeBytes: 64 * 2 ** 20,
-  /** Downloads at a time; further ones are told to come back. */
-  requests: 16,
-};
+/** Models by config beside those that nninit knows by name. */
+const configs = { gpt2: fileURLToPath(new URL('../gpt2', import.meta.url)) };
+const chunkBytes = 2 ** 20;
 
 /** A server, not listening yet, and the pool that it fills with. Closing the server does not close the pool. */
-export function createWeightsServer({ threads, limits: given } = {}) {
-  const limits = { ...defaultLimits, ...given };
+export function createWeightsServer({ threads, most = {} } = {}) {
+  const { bytes: mostBytes = 4 * 2 ** 30, downloads: mostDownloads = 16 } = most;
   const pool = createPool({ threads });
-  let active = 0;
+  let downloads = 0;
 
-  async function weights(query, request, response) {
-    if (active >= limits.requests) {
-      throw new RequestError(503, `expected at most ${limits.requests} downloads at a time`, { 'retry-after': '1' });
-    }
-    const wanted = parseWeights(query, limits);
-    const gone = new AbortController();
-    response.once('close', () => gone.abort(new Error('the client is gone')));
-    active++;
+  async function answer(request, response) {
+    const { pathname, searchParams } = new URL(request.url, 'http://localhost');
+    if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'expected GET or HEAD');
+    if (pathname === '/healthz') return send(response, 200, undefined, { downloads, pool: pool.statistics() });
+    if (downloads >= mostDownloads) return send(response, 503, 'too many downloads', {}, { 'retry-after': '1' });
+    downloads++;
     try {
-      const { head, fileBytes } = safetensorsLayout([wanted], { format: 'pt' });
-      const whole = wanted.whole && request.method !== 'HEAD' ? await makeWhole(pool, wanted, gone.signal) : undefined;
-      response.writeHead(200, {
-        'content-type': 'application/octet-stream',
-        'content-length': fileBytes,
-        'content-disposition': 'attachment; filename="model.safetensors"',
-      });
-      if (request.method !== 'HEAD') {
-        response.write(head);
-        if (whole === undefined) await streamChunks(pool, response, wanted, gone.signal);
-        else await writePieces(response, whole, gone.signal);
-      }
-      response.end();
+      const query = Object.fromEntries(searchParams);
+      const plan = await planOf(decodeURIComponent(pathname.slice(1)), query);
+      if (plan.bytes > mostBytes) return send(response, 400, `expected at most ${mostBytes} bytes, not ${plan.bytes}`);
+      const { seed = '0', engine } = query;
+      const virtual = virtualCheckpoint(plan, { seed: BigInt(seed), engine, maxShardSize: '1TB' });
+      await download(virtual, request, response);
     } finally {
-      active--;
+      downloads--;
     }
   }
 
-  async function answer(request, response) {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-    if (pathname !== '/weights' && pathname !== '/healthz')
-      throw new RequestError(404, `there is no ${pathname.slice(0, 100)}`);
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      throw new RequestError(405, `expected GET, but received ${request.method}`, { allow: 'GET, HEAD' });
+  async function download(virtual, request, response) {
+    const [{ name, size }] = virtual.files;
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+    const begin = Number(from ?? 0);
+    const end = Math.min(size, to ? Number(to) + 1 : size);
+    if (begin >= end) return send(response, 416, `expected a range within ${size} bytes`);
+    response.writeHead(from === undefined ? 200 : 206, {
+      'content-type': 'application/octet-stream',
+      'content-length': end - begin,
+      'accept-ranges': 'bytes',
+      ...(from !== undefined && { 'content-range': `bytes ${begin}-${end - 1}/${size}` }),
+    });
+    if (request.method === 'HEAD') return response.end();
+    const gone = new AbortController();
+    response.once('close', () => gone.abort(new Error('the client is gone')));
+    for (let at = begin; at < end; at += chunkBytes) {
+      const bytes = await virtual.read(name, at, Math.min(end, at + chunkBytes), { pool, signal: gone.signal });
+      if (!response.write(bytes)) await once(response, 'drain', { signal: gone.signal });
     }
-    if (pathname === '/weights') await weights(searchParams, request, response);
-    else sendJson(response, 200, { status: 'ok', downloads: active, pool: pool.statistics() });
+    response.end();
   }
 
   const server = createServer((request, response) => {
-    answer(request, response).catch((error) => fail(response, error));
+    answer(request, response).catch((error) => {
+      if (response.destroyed || response.headersSent) return response.destroy(); // no file that ends early passes for a whole one
+      const theirs =
+        error.name === 'InputError' || [TypeError, RangeError, SyntaxError, URIError].includes(error.constructor);
+      if (!theirs) console.error(error);
+      send(response, theirs ? 400 : 500, theirs ? error.message : 'something went wrong here');
+    });
   });
   return { server, pool };
 }
 
-function fail(response, error) {
-  if (response.destroyed) return; // the client left
-  if (response.headersSent) {
-    response.destroy(error); // a file that ends early cannot be taken for a whole one
-    return;
-  }
-  if (error instanceof RequestError) {
-    sendJson(response, error.status, { error: { message: error.message } }, error.headers);
-    return;
-  }
-  if (error instanceof TypeError && error.code === 'ERR_INVALID_URL') {
-    sendJson(response, 400, { error: { message: 'expected a valid path' } });
-    return;
-  }
-  console.error(error);
-  sendJson(response, 500, { error: { message: 'something went wrong here' } });
+/** A model by its name, or one tensor: `shape` (64x3x7x7), `init`, and the initializer's own parameters. */
+function planOf(name, { seed: _, engine: __, dtype, shape = '', ...initializer }) {
+  if (name !== 'weights')
+    return loadPlan(configs[name] ?? (/^[a-z0-9_]+$/.test(name) ? { model: name } : {}), { dtype });
+  const values = Object.entries(initializer).map(([key, text]) => [
+    key,
+    text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text),
+  ]);
+  const tensor = {
+    ...Object.fromEntries(values),
+    shape: shape.split(/[x,]/).map((size) => (size === '' ? NaN : Number(size))),
+  };
+  return loadPlan({ tensors: { weight: tensor } }, { dtype });
 }
 
-function sendJson(response, status, value, headers = {}) {
-  const body = JSON.stringify(value);
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    ...headers,
-  });
-  response.end(body);
+function send(response, status, message, facts = {}, headers = {}) {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(JSON.stringify(message === undefined ? facts : { error: { message } }));
 }

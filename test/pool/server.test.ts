@@ -1,18 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { empty, Generator, init, safetensorsLayout } from '../../lib/index.js';
-import { bytes, sleep } from './cases.js';
+import { loadPlan, virtualCheckpoint } from '../../lib/checkpoint.js';
+import { sleep } from './cases.js';
 
+const gpt2 = new URL('../../examples/gpt2/config.json', import.meta.url);
 const main = fileURLToPath(new URL('../../examples/server/main.js', import.meta.url));
 
 let server: ChildProcess;
 let url = '';
 
 beforeAll(async () => {
-  const env = { ...process.env, NODE_OPTIONS: '', MAX_DOWNLOADS: '2', MAX_WHOLE_BYTES: '1000000', THREADS: '2' };
+  const env = { ...process.env, NODE_OPTIONS: '', MAX_DOWNLOADS: '2', THREADS: '2' };
   server = spawn(process.execPath, [main, '0'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(server.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
   url = line.toString().trim();
@@ -44,58 +47,70 @@ async function untilIdle(): Promise<void> {
   throw new Error('the server is still at it');
 }
 
-describe('GET /weights', () => {
+describe('GET', () => {
   test.each([
-    ['shape=700x900&init=normal&std=0.02&seed=7', 'float32', [700, 900]],
-    ['shape=3,300001&init=normal&std=0.02&seed=7&dtype=bfloat16', 'bfloat16', [3, 300_001]],
-    ['shape=100x200&init=orthogonal&seed=-1&dtype=float64', 'float64', [100, 200]],
-    ['shape=0x5&init=ones', 'float32', [0, 5]],
-    ['shape=1&init=ones', 'float32', [1]],
-  ] as const)('%s: the bytes of init, as safetensors', async (query, dtype, shape) => {
-    const response = await fetch(`${url}/weights?${query}`);
+    [
+      'weights?shape=700x900&init=normal&std=0.02&seed=7',
+      { tensors: { weight: { init: 'normal', std: 0.02, shape: [700, 900] } } },
+      7,
+    ],
+    [
+      'weights?shape=3,3001&init=uniform&dtype=bfloat16',
+      { tensors: { weight: { init: 'uniform', shape: [3, 3001] } } },
+      0,
+    ],
+    [
+      'weights?shape=100x200&init=orthogonal&seed=-1',
+      { tensors: { weight: { init: 'orthogonal', shape: [100, 200] } } },
+      -1,
+    ],
+    ['weights?shape=0x5&init=ones', { tensors: { weight: { init: 'ones', shape: [0, 5] } } }, 0],
+    ['resnet18?seed=3', { model: 'resnet18' }, 3],
+    ['gpt2?seed=3&dtype=float16', JSON.parse(readFileSync(gpt2, 'utf8')), 3],
+  ] as const)('/%s: the bytes of the checkpoint', async (path, input, seed) => {
+    const response = await fetch(`${url}/${path}`);
     expect(response.status).toBe(200);
-    const seed = query.includes('seed=7') ? 7 : -1;
-    const generator = new Generator({ seed });
-    const w = empty(shape, { dtype });
-    if (query.includes('normal')) init.normal_(w, { std: 0.02, generator });
-    else if (query.includes('orthogonal')) init.orthogonal_(w, { generator });
-    else init.ones_(w);
-    const tensor = { name: 'weight', shape, dtype, bytes: w.data.byteLength };
-    const { head } = safetensorsLayout([tensor], { format: 'pt' });
-    expect(response.headers.get('content-length')).toBe(String(head.length + w.data.byteLength));
-    const body = Buffer.from(await response.arrayBuffer());
-    expect(body.equals(Buffer.concat([head, bytes(w)]))).toBe(true);
+    const dtype = /dtype=(b?float16)/.exec(path)?.[1] as 'float16' | undefined;
+    const virtual = virtualCheckpoint(await loadPlan(input as Record<string, unknown>, { dtype }), { seed });
+    const expected = createHash('sha256')
+      .update(await virtual.read('model.safetensors'))
+      .digest('hex');
+    const found = createHash('sha256');
+    for await (const chunk of response.body ?? []) found.update(chunk as Uint8Array);
+    expect(response.headers.get('content-length')).toBe(String(virtual.files[0]?.size));
+    expect(found.digest('hex')).toBe(expected);
   });
 
   test.each([
-    ['init=normal', 'shape: expected a value'],
-    ['shape=&init=normal', 'shape: expected a value'],
-    ['shape=3', 'init: expected a value'],
-    ['shape=3x-1&init=normal', 'shape: expected up to 8 whole numbers'],
-    ['shape=3.5&init=normal', 'shape: expected up to 8 whole numbers'],
-    ['shape=3&init=normla', "did you mean 'normal'?"],
-    ['shape=3&init=__proto__', 'resolve: expected one of'],
-    ['shape=3&init=normal&std=-1', 'normal: expected a finite number ≥ 0 for std'],
-    ['shape=3&init=normal&std=', 'std: expected a number'],
-    ['shape=3&init=normal&std=x', 'normal: expected a finite number'],
-    ['shape=3&init=normal&sdt=1', 'sdt: unknown; normal takes'],
-    ['shape=3&init=normal&seed=1.5', 'seed: expected an integer'],
-    ['shape=3&init=normal&seed=99999999999999999999', 'in [-2^63, 2^64) for seed'],
-    ['shape=3&init=normal&dtype=int8', 'dtype: expected one of'],
-    ['shape=3&shape=4&init=normal', 'shape: expected one value'],
-    ['shape=3&init=orthogonal', 'Only tensors with 2 or more dimensions'],
-    ['shape=99999x99999&init=normal', 'shape: expected at most 4294967296 bytes'],
-    ['shape=999999999999999x999999999999999&init=normal', 'a product of at most 2^53 - 1 elements'],
-    ['shape=1000x1000&init=orthogonal', 'shape: expected at most 1000000 bytes for orthogonal'],
-  ])('%s is answered with 400', async (query, message) => {
-    const response = await fetch(`${url}/weights?${query}`);
+    ['weights?init=normal', 'expected'],
+    ['weights?shape=3x-1&init=normal', 'a whole number ≥ 0'],
+    ['weights?shape=3.5&init=normal', 'a whole number ≥ 0'],
+    ['weights?shape=3&init=normla', "did you mean 'normal'?"],
+    ['weights?shape=3&init=__proto__', 'expected one of'],
+    ['weights?shape=3&init=normal&std=-1', 'std: expected a finite number ≥ 0'],
+    ['weights?shape=3&init=normal&sdt=1', 'sdt'],
+    ['weights?shape=3&init=normal&seed=1.5', 'BigInt'],
+    ['weights?shape=3&init=normal&seed=99999999999999999999', 'in [-2^63, 2^64) for seed'],
+    ['weights?shape=3&init=normal&dtype=int8', 'one of'],
+    ['weights?shape=3&init=orthogonal', 'Only tensors with 2 or more dimensions'],
+    ['weights?shape=99999x99999&init=normal', 'expected at most 4294967296 bytes'],
+    ['nothing', 'nothing'],
+    ['..%2Fsecret', 'expected'],
+    ['%', 'URI malformed'],
+  ])('/%s is answered with 400', async (path, message) => {
+    const response = await fetch(`${url}/${path}`);
     expect(response.status).toBe(400);
     expect(((await response.json()) as { error: { message: string } }).error.message).toContain(message);
   });
 
-  test('other paths and methods', async () => {
-    expect((await fetch(`${url}/nothing`)).status).toBe(404);
-    expect((await fetch(`${url}/weights?shape=3&init=ones`, { method: 'POST' })).status).toBe(405);
+  test('ranges, HEAD, and other methods', async () => {
+    const path = `${url}/weights?shape=30x1000&init=normal`;
+    const whole = Buffer.from(await (await fetch(path)).arrayBuffer());
+    const part = await fetch(path, { headers: { range: 'bytes=100-9999' } });
+    expect([part.status, part.headers.get('content-range')]).toEqual([206, `bytes 100-9999/${whole.length}`]);
+    expect(Buffer.from(await part.arrayBuffer()).equals(whole.subarray(100, 10_000))).toBe(true);
+    expect((await fetch(path, { headers: { range: `bytes=${whole.length}-` } })).status).toBe(416);
+    expect((await fetch(path, { method: 'POST' })).status).toBe(405);
     const head = await fetch(`${url}/weights?shape=3x1000000&init=ones`, { method: 'HEAD' });
     expect(head.status).toBe(200);
     expect(Number(head.headers.get('content-length'))).toBeGreaterThan(12_000_000);
