@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    globalSetup: ['test/global-setup.ts'],
     include: process.env.NNINIT_SLOW ? ['test/**/*.slow.test.ts'] : ['test/**/*.test.ts'],
     exclude: process.env.NNINIT_SLOW ? [] : ['test/**/*.slow.test.ts', '**/node_modules/**'],
     pool: 'forks',

@@ -21,7 +21,6 @@ export {
   type VerifyReport,
   verifyCheckpoint,
 } from './checkpoint/verify/verify-checkpoint.js';
-export type { Format } from './checkpoint/virtual/layout.js';
 export type { ReadOptions, VirtualCheckpoint } from './checkpoint/virtual/virtual.js';
 export { type LayoutOptions, virtualCheckpoint } from './checkpoint/virtual/virtual-checkpoint.js';
 export { type StreamCheckpointOptions, streamCheckpoint } from './checkpoint/write/stream-checkpoint.js';
@@ -29,5 +28,6 @@ export type { Work, Written } from './checkpoint/write/write.js';
 export { type Existing, type WriteCheckpointOptions, writeCheckpoint } from './checkpoint/write/write-checkpoint.js';
 export { InputError, InterruptedError, WriteError } from './core/errors.js';
 export type { StoredDtype } from './core/stored-dtype.js';
+export type { Format } from './formats/names.js';
 export { type LoadedPlan, loadPlan, type PlanInput, type PlanOptions } from './plan/load-plan.js';
 export type { Plan, PlannedTensor, PlanSource } from './plan/plan.js';

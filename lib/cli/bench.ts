@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CompareCommandOptions, PicturesOptions, ReportOptions } from './bench-results.js';
 import type { RunCommandOptions } from './bench-run.js';
 import type { Streams } from './program.js';
+import { benchSummary } from './summaries.js';
 
 const benchHelp = `
 Every trial runs in a process of its own, beside memset and memcpy of the same bytes; what it wrote is checked against a
@@ -70,7 +71,7 @@ function withRunOptions(command: Command): Command {
 export function addBench(program: Command, streams: Streams): void {
   const bench = program
     .command('bench')
-    .summary("measure this machine's speed beside memset and other libraries")
+    .summary(benchSummary)
     .description('Measures fills beside memset, memcpy and other libraries, and checks every byte (docs/bench.md).')
     .addHelpText('after', benchHelp)
     .enablePositionalOptions(); // `bench compare`'s options are not `bench`'s

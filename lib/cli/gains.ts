@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { gains } from '../init/gain.js';
 import type { Streams } from './program.js';
+import { gainsSummary } from './summaries.js';
 
 interface GainsOptions {
   readonly json?: true;
@@ -10,7 +11,7 @@ interface GainsOptions {
 export function addGains(program: Command, streams: Streams): void {
   program
     .command('gains')
-    .summary('print the gains of the nonlinearities')
+    .summary(gainsSummary)
     .description('Prints what calculate_gain returns for each nonlinearity, and where the value comes from.')
     .option('--json', 'print the table as JSON')
     .addHelpText('after', '\nThe value of leaky_relu is that of its default slope, 0.01.')

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
-import type { Format } from '../checkpoint/virtual/layout.js';
 import type { Written } from '../checkpoint/write/write.js';
 import { InputError, stdoutName } from '../core/errors.js';
+import type { Format } from '../formats/names.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/generator.js';
 import { count, counted, size } from './format.js';

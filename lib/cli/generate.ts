@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander';
-import { type Format, formats } from '../checkpoint/virtual/layout.js';
+import { type Format, formats } from '../formats/names.js';
 import type { GenerateOptions } from './generate-run.js';
 import { addInputOptions, inputDescription, inputHelp } from './input-options.js';
 import { engineOption, parseFolder, parseSize, seedOption, threadsOption } from './options.js';
 import type { Streams } from './program.js';
+import { generateSummary } from './summaries.js';
 
 const generateHelp = `
 Writes DIR/model.safetensors, or shards and an index if the tensors take more than --max-shard-size;
@@ -24,7 +25,7 @@ Exit codes: 0 done, 1 the work failed, 2 bad usage or bad input, 128 + n ended b
 export function addGenerate(program: Command, streams: Streams): void {
   const command = program
     .command('generate')
-    .summary("write a checkpoint: from a config.json, a recipe, a model's name, or like another checkpoint")
+    .summary(generateSummary)
     .description(
       'Writes a checkpoint: of a Hugging Face config.json, a recipe (docs/recipes.md), a model known by name, or with the ' +
         'names and shapes of another checkpoint.',

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
-import { type LoadedPlan, planFrom } from '../plan/load-plan.js';
+import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Rule } from '../plan/rules/rules.js';
 import { dtypeOption, parseInteger, parsePath } from './options.js';
 
@@ -61,6 +61,7 @@ export async function planOfInput(input: string | undefined, options: InputOptio
   if (given === undefined) {
     throw new InputError(`expected an input (${inputDescription}), or --like with a checkpoint`);
   }
+  const { planFrom } = await import('../plan/load-plan.js');
   return planFrom(given, dtype, await rulesOfOptions(file, init), tpOf(ranks, rank));
 }
 

@@ -2,14 +2,14 @@ import { InvalidArgumentError, Option } from 'commander';
 import { type Dtype, dtypes } from '../core/dtype.js';
 import { bytesOfText } from '../core/size.js';
 import { maxThreads } from '../native/addon.js';
-import { engineNames, Generator } from '../random/generator.js';
+import { checkSeed, engineNames } from '../random/names.js';
 
 /** A seed in [0, 2^64), from an integer in [-2^63, 2^64), decimal or 0x…. A negative one means itself + 2^64. */
 export function parseSeed(text: string): bigint {
   const expected = 'Expected an integer from -2^63 to 2^64 - 1, decimal or 0x….';
   if (!/^(-?\d+|0x[\da-f]+)$/i.test(text)) throw new InvalidArgumentError(expected);
   try {
-    return new Generator({ seed: BigInt(text) }).initial_seed();
+    return checkSeed('nninit', BigInt(text));
   } catch {
     throw new InvalidArgumentError(expected);
   }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addInputOptions, type InputOptions, inputDescription, inputHelp } from './input-options.js';
 import type { Streams } from './program.js';
+import { planSummary } from './summaries.js';
 
 /** The options of `nninit plan`, parsed. */
 export interface PlanOptions extends InputOptions {
@@ -20,7 +21,7 @@ Examples:
 export function addPlan(program: Command, streams: Streams): void {
   const command = program
     .command('plan')
-    .summary('print what generate would write')
+    .summary(planSummary)
     .description(
       'Prints each tensor that generate would write: its shape, dtype, initializer, the numbers that come of it, and its bytes. Writes nothing.',
     )

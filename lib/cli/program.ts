@@ -2,12 +2,8 @@ import { Command, CommanderError } from 'commander';
 import { InputError } from '../core/errors.js';
 import { version } from '../core/version.js';
 import { checkThreadsVariable, maxThreads } from '../native/addon.js';
-import { addBench } from './bench.js';
 import { describeError, exitCodeOf, exitCodes } from './failure.js';
-import { addGains } from './gains.js';
-import { addGenerate } from './generate.js';
-import { addPlan } from './plan.js';
-import { addVerify } from './verify.js';
+import { benchSummary, gainsSummary, generateSummary, planSummary, verifySummary } from './summaries.js';
 
 /** What text is written to: a terminal, a pipe, or a test's list. */
 export interface Output {
@@ -46,7 +42,8 @@ Environment:
  */
 export async function run(args: readonly string[], streams: Streams): Promise<number> {
   try {
-    await program(streams).parseAsync(args, { from: 'user' });
+    const asked = args[0] === 'help' ? args[1] : args[0];
+    await (await program(streams, asked)).parseAsync(args, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     // Commander has written its message already. Its own code is 1 for all mistakes, 0 for --help and --version.
@@ -65,8 +62,24 @@ function checkEnvironment(): void {
   }
 }
 
-/** All commands and their options; `run` reads arguments by it. */
-export function program(streams: Streams): Command {
+/** Adds a command with its options to a program. */
+type Add = (program: Command, streams: Streams) => void;
+
+/** All commands; a command's file is loaded when it is asked for, or help on it. */
+const commands: readonly (readonly [name: string, summary: string, load: () => Promise<Add>])[] = [
+  ['generate', generateSummary, async () => (await import('./generate.js')).addGenerate],
+  ['plan', planSummary, async () => (await import('./plan.js')).addPlan],
+  ['verify', verifySummary, async () => (await import('./verify.js')).addVerify],
+  ['gains', gainsSummary, async () => (await import('./gains.js')).addGains],
+  ['bench', benchSummary, async () => (await import('./bench.js')).addBench],
+];
+
+/**
+ * The commands, and the options of the one that is asked for; `run` reads arguments by it.
+ *
+ * @param asked the name of a command
+ */
+export async function program(streams: Streams, asked: string | undefined): Promise<Command> {
   const { stdout, stderr } = streams;
   const nninit = new Command('nninit')
     .description(
@@ -88,11 +101,9 @@ export function program(streams: Streams): Command {
     .exitOverride()
     .hook('preAction', checkEnvironment);
 
-  addGenerate(nninit, streams);
-  addPlan(nninit, streams);
-  addVerify(nninit, streams);
-  addGains(nninit, streams);
-  addBench(nninit, streams);
-
+  for (const [name, summary, load] of commands) {
+    if (name === asked) (await load())(nninit, streams);
+    else nninit.command(name).summary(summary);
+  }
   return nninit;
 }

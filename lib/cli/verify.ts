@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { addInputOptions, inputDescription, inputHelp } from './input-options.js';
 import { engineOption, parsePath, parseSeed, threadsOption } from './options.js';
 import type { Streams } from './program.js';
+import { verifySummary } from './summaries.js';
 import type { VerifyCommandOptions } from './verify-run.js';
 
 const verifyHelp = `
@@ -22,7 +23,7 @@ Exit codes: 0 as planned, 1 differences, 2 bad usage or a checkpoint that cannot
 export function addVerify(program: Command, streams: Streams): void {
   const command = program
     .command('verify')
-    .summary('check a checkpoint against its plan: every byte, or the distribution of each tensor')
+    .summary(verifySummary)
     .description('Checks a checkpoint in safetensors against its plan, tensor for tensor.')
     .argument('<checkpoint>', 'a folder, a .safetensors, an index, or a manifest.json', parsePath)
     .argument('[input]', `${inputDescription} (default: the checkpoint's own config.json)`, parsePath)

@@ -3,7 +3,6 @@ import { basename, dirname, join } from 'node:path';
 import { InputError } from '../core/errors.js';
 import { manifestName } from './raw/names.js';
 import { type FileHeader, type FileTensor, notThere, readHeader, unreadable } from './safetensors/read-header.js';
-import { indexSuffix, readIndex } from './safetensors/read-index.js';
 
 export { type FileHeader, type FileTensor, readHeader } from './safetensors/read-header.js';
 
@@ -25,6 +24,7 @@ export interface Checkpoint {
 }
 
 const suffix = '.safetensors';
+const indexSuffix = `${suffix}.index.json`;
 
 /**
  * Opens a checkpoint: reads the headers of a safetensors file, of all files of an index or of a manifest of `.npy` or raw files, or of what a
@@ -78,6 +78,7 @@ async function findCheckpoint(folder: string): Promise<string> {
 }
 
 async function openIndex(path: string): Promise<Checkpoint> {
+  const { readIndex } = await import('./safetensors/read-index.js'); // with a parser of JSON, which takes a while
   const filesOf = await readIndex(path);
   const refuse = (what: string) => new InputError(`${path}: ${what}`, { path, code: 'ERR_NNINIT_INDEX' });
   const byFile = new Map<string, string[]>();

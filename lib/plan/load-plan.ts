@@ -1,7 +1,7 @@
 import { checkDtype, checkInteger, checkOneOf, checkOptions, isPlainObject, typeError } from '../core/check.js';
 import { type Dtype, dtypes } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
-import { type JsonDocument, readJson } from '../core/json.js';
+import type { JsonDocument } from '../core/json.js';
 import type { Draw } from '../init/draw.js';
 import { type Plan, type PlannedTensor, type PlanSource, type ResolvedTensor, resolvePlan } from './plan.js';
 import type { Rule } from './rules/rules.js';
@@ -148,6 +148,7 @@ async function find(
   if (typeof input === 'object') {
     const { like, ...others } = input;
     if (typeof like === 'string' && Object.keys(others).length === 0) return findLike(like, dtype, rules);
+    const { readJson } = await import('../core/json.js');
     return findDocument(readJson(Buffer.from(`${JSON.stringify(input, null, 2)}\n`), 'input'), dtype, rules);
   }
   const { namedModel, readInput } = await import('./base.js');
@@ -215,6 +216,7 @@ const sourceKeys = ['input', 'recipe', 'dtype', 'rules', 'tp'] as const;
  */
 export async function planOfSource(text: string, checkpoint: string, folder: string): Promise<LoadedPlan> {
   const place = `${checkpoint}: nninit.source`;
+  const { readJson } = await import('../core/json.js');
   const source = checkOptions(place, readJson(Buffer.from(text), place).value, sourceKeys);
   const { join } = await import('node:path');
   const dtype =

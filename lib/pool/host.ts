@@ -1,4 +1,5 @@
-import { Piscina } from 'piscina';
+import { createRequire } from 'node:module';
+import type { Piscina } from 'piscina';
 import { compiledFile } from '../core/package-files.js';
 import { workerYoungGenerationMb } from './memory.js';
 import type { Message, Report } from './messages.js';
@@ -7,6 +8,11 @@ import type { Message, Report } from './messages.js';
 const mostFailures = 4;
 /** Below the event loop's priority: with a worker for each core, that thread would otherwise wait for milliseconds to be run. */
 const workerNiceness = 10;
+
+/** Loaded when a pool is made: it takes longer than all of nninit. */
+function piscinaClass(): typeof Piscina {
+  return (createRequire(import.meta.url)('piscina') as { Piscina: typeof Piscina }).Piscina;
+}
 
 /** The threads: Piscina, and the care that whoever waits for them never waits in vain. */
 export class Host {
@@ -30,7 +36,7 @@ export class Host {
   constructor(threads: number, onBroken: (error: Error) => void, filename = compiledFile('lib/pool/worker')) {
     this.#threads = threads;
     this.#onBroken = onBroken;
-    this.piscina = new Piscina<Message, Report>({
+    this.piscina = new (piscinaClass())<Message, Report>({
       filename,
       name: 'work',
       minThreads: threads,

@@ -6,17 +6,12 @@ import type { Key } from '../native/addon.js';
 import type { Engine as AnyEngine } from './engines/engine.js';
 import { PhiloxEngine } from './engines/philox.js';
 import { TorchEngine } from './engines/torch.js';
+import { checkSeed, type Engine, engineNames } from './names.js';
 
-/**
- * The engines of random bits: 'philox' is Philox4x32-10, the stream of `docs/streams.md`; 'torch' is PyTorch's CPU generator, MT19937,
- * whose values are those of the same calls in PyTorch (`docs/torch-engine.md`).
- */
-export type Engine = AnyEngine['name'];
+export type { Engine } from './names.js';
 
 const engines = { philox: PhiloxEngine, torch: TorchEngine } as const;
-export const engineNames: readonly Engine[] = Object.keys(engines) as Engine[];
 const defaultSeed = 67280421310721n; // PyTorch's
-const limit = 2n ** 64n;
 
 /**
  * A source of randomness: an engine, a 64-bit seed, and a position.
@@ -205,18 +200,6 @@ export class Generator {
   static setStateOf(generator: Generator, fn: string, state: Uint8Array): void {
     generator.set_state(generator.#checkState(fn, state));
   }
-}
-
-function checkSeed(fn: string, seed: unknown): bigint {
-  const what = 'an integer in [-2^63, 2^64)';
-  if (typeof seed === 'number') {
-    if (Number.isSafeInteger(seed)) return BigInt.asUintN(64, BigInt(seed));
-    const inexact = Number.isInteger(seed) ? 'a number this large is not exact: write it as a bigint' : undefined;
-    throw rangeError(fn, 'seed', what, seed, inexact);
-  }
-  if (typeof seed !== 'bigint') throw typeError(fn, 'seed', what, seed);
-  if (seed < -(2n ** 63n) || seed >= limit) throw rangeError(fn, 'seed', what, seed);
-  return BigInt.asUintN(64, seed);
 }
 
 /** The generator of all fills that name no other: `torch.default_generator`. */

@@ -1,15 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
 import { version } from '../../core/version.js';
+import type { Format } from '../../formats/names.js';
 import { isTorchKey, type Key } from '../../native/addon.js';
 import { type Keys, streamVersions } from '../../plan/keys.js';
 import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import type { PlacedTensor } from './range.js';
 
 export const configName = 'config.json';
-
-/** What `--format` knows. */
-export const formats = ['safetensors', 'npy', 'raw'] as const;
-export type Format = (typeof formats)[number];
 
 /** A file of tensors: a head, and the tensors one after another. */
 export interface OutputFile {

@@ -1,16 +1,9 @@
 import { InputError } from '../../core/errors.js';
+import type { Format } from '../../formats/names.js';
 import { npyHead } from '../../formats/npy/header.js';
 import { fileNames, manifestName } from '../../formats/raw/names.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
-import {
-  configName,
-  type Document,
-  digestOf,
-  type FileSet,
-  type Format,
-  metadataOf,
-  type OutputFile,
-} from './layout.js';
+import { configName, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from './layout.js';
 import type { SafetensorsOptions } from './shards.js';
 
 const extensions = { npy: '.npy', raw: '.bin' } as const;

@@ -1,10 +1,11 @@
 import { checkOneOf, checkOptions, isPlainObject, typeError } from '../../core/check.js';
 import { checkSize } from '../../core/size.js';
+import { type Format, formats } from '../../formats/names.js';
 import { keysFor } from '../../plan/keys.js';
 import { tensorsOf } from '../../plan/load-plan.js';
 import type { Plan } from '../../plan/plan.js';
-import { type Engine, engineNames, Generator } from '../../random/generator.js';
-import { type FileSet, type Format, formats } from './layout.js';
+import { checkSeed, type Engine, engineNames } from '../../random/names.js';
+import type { FileSet } from './layout.js';
 import { safetensorsFiles } from './shards.js';
 import { tensorFiles } from './tensor-files.js';
 import { VirtualCheckpoint } from './virtual.js';
@@ -60,14 +61,4 @@ export function layOut(fn: string, plan: Plan, options: { readonly [K in keyof L
   const set: FileSet =
     format === 'safetensors' ? safetensorsFiles(tensors, given) : tensorFiles(tensors, format, given);
   return { set, keys, tensors };
-}
-
-/** A seed in [0, 2^64), by the generator's own rules. */
-export function checkSeed(fn: string, seed: unknown): bigint {
-  try {
-    return new Generator({ seed: seed as bigint }).initial_seed();
-  } catch (cause) {
-    if (cause instanceof TypeError || cause instanceof RangeError) cause.message = cause.message.replace(/^\w+/, fn);
-    throw cause;
-  }
 }

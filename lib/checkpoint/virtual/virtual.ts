@@ -1,12 +1,13 @@
 import { checkInteger, checkOptions } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
+import type { Format } from '../../formats/names.js';
 import type { Keys } from '../../plan/keys.js';
 import type { Pool } from '../../pool/pool.js';
 import type { Engine } from '../../random/generator.js';
 import { checkProgressing } from '../progressing.js';
 import { onPool, onThisThread } from './executor.js';
 import { makeSpan, spansOf, type VirtualFile } from './file.js';
-import type { Document, FileSet, Format } from './layout.js';
+import type { Document, FileSet } from './layout.js';
 import type { KeyedTensor } from './range.js';
 import { WholeTensors } from './whole-tensors.js';
 

@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InterruptedError, WriteError } from '../../core/errors.js';
+import type { Format } from '../../formats/names.js';
 import type { Keys } from '../../plan/keys.js';
 import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
-import type { FileSet, Format } from '../virtual/layout.js';
+import type { FileSet } from '../virtual/layout.js';
 import { safetensorsFiles } from '../virtual/shards.js';
 import { tensorFiles } from '../virtual/tensor-files.js';
 import { VirtualCheckpoint } from '../virtual/virtual.js';

@@ -4,9 +4,6 @@ import { InputError } from '../../core/errors.js';
 import { readJson } from '../../core/json.js';
 import { unreadable } from './read-header.js';
 
-/** What the names of indexes end with. */
-export const indexSuffix = '.safetensors.index.json';
-
 /** As long as the longest header: an index says less of each tensor than the headers do. */
 const indexLimit = 100_000_000;
 

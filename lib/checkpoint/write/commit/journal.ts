@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { errorCode, InputError } from '../../../core/errors.js';
 import { ifThere, PendingFile, step } from './files.js';
-import { processSchema } from './process.js';
+import type { Journal } from './journal-schema.js';
+
+export type { Journal } from './journal-schema.js';
 
 /** There while a checkpoint is unfinished. */
 export const journalName = '.nninit-unfinished.json';
@@ -20,29 +21,12 @@ export const heldName = (digest: string, name: string): string => `.nninit-${dig
 export const isLeftover = (name: string): boolean =>
   (name.startsWith(`${journalName}.`) && name.endsWith('.tmp')) || /^\.nninit-[0-9a-f]{12}-.+\.(tmp|done)$/.test(name);
 
-const journalSchema = z.object({
-  /** The digest of the files that are being written. */
-  digest: z.string(),
-  /** Whether what was there before may be replaced. */
-  replaces: z.boolean(),
-  /** Whether all files were complete, and were being given their names. */
-  committing: z.boolean(),
-  /** Files of another checkpoint that are to be removed: once its manifest is gone nothing else tells them. */
-  stale: z.array(z.string()).default([]),
-  /** Who writes; null once they have given up in good order. */
-  process: processSchema.nullable(),
-  /** For files that are not complete: so many bytes of their tensors, without a gap, are on the disk. */
-  progress: z.record(z.string(), z.int().nonnegative()),
-});
-
-/** What a run writes down so that a later one can go on. */
-export type Journal = z.infer<typeof journalSchema>;
-
 /** The journal in a folder; 'broken' if it cannot be read as one, undefined if there is none. */
 export async function readJournal(folder: string): Promise<Journal | 'broken' | undefined> {
   const path = join(folder, journalName);
   const text = await step('read', path, () => ifThere(readFile(path, 'utf8')));
   if (text === undefined) return undefined;
+  const { journalSchema } = await import('./journal-schema.js'); // with zod, which takes a while
   try {
     return journalSchema.parse(JSON.parse(text));
   } catch {

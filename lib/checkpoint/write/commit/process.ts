@@ -1,16 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { z } from 'zod';
-
-/** A process, so that a later one can tell whether it still runs. */
-export const processSchema = z.strictObject({
-  pid: z.int().positive(),
-  host: z.string(),
-  /** On Linux, the boot of the system and the tick in it at which the process started: numbers of processes are used again. */
-  started: z.string().optional(),
-});
-
-export type ProcessId = z.infer<typeof processSchema>;
+import type { ProcessId } from './journal-schema.js';
 
 export async function thisProcess(): Promise<ProcessId> {
   const { pid } = process;
