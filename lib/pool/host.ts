@@ -1,4 +1,5 @@
-import { Piscina } from 'piscina';
+import { createRequire } from 'node:module';
+import type { Piscina } from 'piscina';
 import { compiledFile } from '../core/package-files.js';
 import { workerYoungGenerationMb } from './memory.js';
 import type { Message, Report } from './messages.js';
@@ -7,6 +8,12 @@ import type { Message, Report } from './messages.js';
 const mostFailures = 4;
 /** Below the event loop's priority: with a worker for each core, that thread would otherwise wait for milliseconds to be run. */
 const workerNiceness = 10;
+
+/** Loaded when a pool starts: it takes longer than all else of this package, and most programs start none. */
+function loadPiscina(): typeof Piscina {
+  const require = createRequire(import.meta.url);
+  return (require('piscina') as typeof import('piscina')).Piscina;
+}
 
 /** The threads: Piscina, and the care that whoever waits for them never waits in vain. */
 export class Host {
@@ -30,7 +37,8 @@ export class Host {
   constructor(threads: number, onBroken: (error: Error) => void, filename = compiledFile('lib/pool/worker')) {
     this.#threads = threads;
     this.#onBroken = onBroken;
-    this.piscina = new Piscina<Message, Report>({
+    const Threads = loadPiscina();
+    this.piscina = new Threads<Message, Report>({
       filename,
       name: 'work',
       minThreads: threads,
