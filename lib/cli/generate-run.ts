@@ -1,13 +1,13 @@
 import { Writable } from 'node:stream';
-import { writeJson } from './json.js';
 import type { Written } from '../checkpoint/write/write.js';
 import { InputError, stdoutName } from '../core/errors.js';
-import type { Format } from '../formats/output-file.js';
+import { count, counted, size } from '../core/text.js';
+import type { Format } from '../formats/format.js';
 import type { Keys } from '../plan/keys.js';
 import { loadSource, type Source } from '../plan/source.js';
 import type { Engine } from '../random/generator.js';
-import { count, counted, size } from './format.js';
 import { type InputOptions, sourceRequest } from './input-options.js';
+import { writeJson } from './json.js';
 import type { Streams } from './program.js';
 import { type Progress, showProgress } from './progress.js';
 import { withSignals } from './signals.js';

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type Format, formats } from '../formats/output-file.js';
+import { type Format, formats } from '../formats/format.js';
 import type { GenerateOptions } from './generate-run.js';
 import { addInputOptions, inputDescription, inputHelp } from './input-options.js';
 import { engineOption, parseFolder, parseSize, seedOption, threadsOption } from './options.js';

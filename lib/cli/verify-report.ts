@@ -1,10 +1,10 @@
-import { textTable } from '../../bench/harness/table.js';
 import { type Difference, shapeText } from '../checkpoint/verify/match.js';
 import type { Measured, Measurement } from '../checkpoint/verify/statistics/compare.js';
 import type { Score, Statistics } from '../checkpoint/verify/statistics/measure.js';
 import type { Verified } from '../checkpoint/verify/verify.js';
+import { textTable } from '../core/table.js';
+import { count, counted, printable, size } from '../core/text.js';
 import type { Engine } from '../random/generator.js';
-import { count, counted, printable, size } from './format.js';
 
 /** The outcome of `nninit verify`. */
 export interface Report {

@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeJson } from './json.js';
 import { measureCheckpoint } from '../checkpoint/verify/statistics/compare.js';
 import { comparableBytes, verifyCheckpoint } from '../checkpoint/verify/verify.js';
 import { InputError } from '../core/errors.js';
+import { counted } from '../core/text.js';
 import { type Checkpoint, openCheckpoint } from '../formats/reader.js';
 import { keysFor, streamVersions } from '../plan/keys.js';
 import { loadSource, type Source } from '../plan/source.js';
 import { type Engine, engineNames } from '../random/generator.js';
-import { counted } from './format.js';
 import { type InputOptions, sourceRequest } from './input-options.js';
+import { writeJson } from './json.js';
 import type { Streams } from './program.js';
 import { type Progress, showProgress } from './progress.js';
 import { measuredReport, type Report, verifiedReport } from './verify-report.js';

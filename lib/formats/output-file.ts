@@ -4,12 +4,9 @@ import { version } from '../core/version.js';
 import { isTorchKey, type Key } from '../native/addon.js';
 import { type Keys, streamVersions } from '../plan/keys.js';
 import type { ResolvedTensor } from '../plan/plan.js';
+import type { Format } from './format.js';
 
 export const configName = 'config.json';
-
-/** What `--format` knows. */
-export const formats = ['safetensors', 'npy', 'raw'] as const;
-export type Format = (typeof formats)[number];
 
 /** A file of tensors: a head, and the tensors one after another. */
 export interface OutputFile {

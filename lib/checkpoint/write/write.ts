@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { InterruptedError, WriteError } from '../../core/errors.js';
-import type { FileSet, Format } from '../../formats/output-file.js';
+import type { Format } from '../../formats/format.js';
+import type { FileSet } from '../../formats/output-file.js';
 import { tensorFiles } from '../../formats/raw/files.js';
 import { safetensorsFiles } from '../../formats/safetensors/shards.js';
 import type { ResolvedTensor } from '../../plan/plan.js';

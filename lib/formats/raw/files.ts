@@ -1,16 +1,9 @@
 import { InputError } from '../../core/errors.js';
 import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
+import type { Format } from '../format.js';
 import { npyHead } from '../npy/header.js';
-import {
-  configName,
-  type Document,
-  digestOf,
-  type FileSet,
-  type Format,
-  metadataOf,
-  type OutputFile,
-} from '../output-file.js';
+import { configName, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from '../output-file.js';
 import { fileNames, manifestName } from './names.js';
 
 const extensions = { npy: '.npy', raw: '.bin' } as const;

@@ -1,0 +1,3 @@
+/** What `--format` knows. */
+export const formats = ['safetensors', 'npy', 'raw'] as const;
+export type Format = (typeof formats)[number];
