@@ -1,6 +1,7 @@
+import type { Table } from '../../lib/core/table.js';
 import type { Result, Run } from './schema.js';
 import { spreadOf } from './stats.js';
-import { digits, type Table } from './table.js';
+import { digits } from './tables.js';
 
 /** Below this, a difference is never called one: even quiet machines differ by it from one process to the next. */
 export const leastNoise = 0.03;

@@ -1,7 +1,9 @@
+import type { Table } from '../../lib/core/table.js';
+import { counted } from '../../lib/core/text.js';
 import { type Trial, titleOf } from './catalog.js';
 import { gbPerS } from './run.js';
 import type { Result, Run } from './schema.js';
-import { digits, percent, type Table } from './table.js';
+import { digits, percent } from './tables.js';
 
 /** From this share of memset's rate on, a fill is bound by memory. */
 export const memoryBound = 0.85;
@@ -57,8 +59,6 @@ export function scalings({ results }: Run): Scaling[] {
   });
 }
 
-const counted = (threads: number) => `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
-
 /** Where each fill turns memory-bound on its largest size, in words. */
 export function verdicts(all: readonly Scaling[]): string[] {
   const largest = new Map<string, Scaling>();
@@ -68,10 +68,10 @@ export function verdicts(all: readonly Scaling[]): string[] {
   }
   return [...largest.values()].map(({ trial, points, boundFrom }) => {
     const name = `${titleOf(trial)} ${trial.dtype}`;
-    if (boundFrom !== undefined) return `${name}: bound by memory from ${counted(boundFrom)} on`;
+    if (boundFrom !== undefined) return `${name}: bound by memory from ${counted(boundFrom, 'thread')} on`;
     const last = points.at(-1);
     if (last?.ofMemset === undefined) return `${name}: not held against memory`;
-    return `${name}: bound by arithmetic up to ${counted(last.threads)}, where it has ${percent(last.ofMemset)} of memset's rate`;
+    return `${name}: bound by arithmetic up to ${counted(last.threads, 'thread')}, where it has ${percent(last.ofMemset)} of memset's rate`;
   });
 }
 

@@ -2,7 +2,7 @@ import type { EChartsOption } from 'echarts';
 import type { Trial } from '../harness/catalog.js';
 import { titleOf } from '../harness/catalog.js';
 import type { Run } from '../harness/schema.js';
-import { digits, isCall, peerRows, type Row } from '../harness/table.js';
+import { digits, isCall, peerRows, type Row } from '../harness/tables.js';
 import { axisStyle, colours, font, heading, ink, powerOfTwo, textStyle } from './style.js';
 import type { Picture } from './svg.js';
 

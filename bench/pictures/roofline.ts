@@ -2,7 +2,7 @@ import type { EChartsOption, SeriesOption } from 'echarts';
 import { gbPerS } from '../harness/run.js';
 import type { Result, Run } from '../harness/schema.js';
 import { cachedLog2 } from '../harness/suites.js';
-import { digits } from '../harness/table.js';
+import { digits } from '../harness/tables.js';
 import { axisStyle, colours, font, heading, ink, legendStyle, textStyle } from './style.js';
 import type { Picture } from './svg.js';
 

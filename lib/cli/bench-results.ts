@@ -5,11 +5,12 @@ import { z } from 'zod';
 import { compare, compareTable, differences } from '../../bench/harness/compare.js';
 import { scalings, scalingTable, verdicts } from '../../bench/harness/scaling.js';
 import { formatVersion, type Run, runSchema } from '../../bench/harness/schema.js';
-import { noiseWarning, preface, report, textTable } from '../../bench/harness/table.js';
+import { noiseWarning, preface, report } from '../../bench/harness/tables.js';
 import { InputError } from '../core/errors.js';
 import { type JsonPath, showPath } from '../core/json.js';
 import { strerror } from '../core/strerror.js';
-import { counted } from './format.js';
+import { textTable } from '../core/table.js';
+import { counted } from '../core/text.js';
 import type { Streams } from './program.js';
 
 export interface CompareCommandOptions {

@@ -6,13 +6,13 @@ import { parsePeers, peerNames } from '../../bench/harness/peers/index.js';
 import { runBench } from '../../bench/harness/run.js';
 import type { Run } from '../../bench/harness/schema.js';
 import { mainSuite, type Selection, scalingSuite } from '../../bench/harness/suites.js';
-import { noiseWarning, report } from '../../bench/harness/table.js';
+import { noiseWarning, report } from '../../bench/harness/tables.js';
 import { quoted } from '../core/check.js';
 import { InputError, InterruptedError, stdoutName } from '../core/errors.js';
 import { strerror } from '../core/strerror.js';
+import { counted } from '../core/text.js';
 import { simdTargets } from '../native/addon.js';
 import { scalingReport, writeText } from './bench-results.js';
-import { counted } from './format.js';
 import type { Streams } from './program.js';
 import { withSignals } from './signals.js';
 

@@ -1,10 +1,10 @@
 import { Writable } from 'node:stream';
 import type { Written } from '../checkpoint/write/write.js';
 import { InputError, stdoutName } from '../core/errors.js';
+import { count, counted, size } from '../core/text.js';
 import type { Format } from '../formats/names.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/generator.js';
-import { count, counted, size } from './format.js';
 import { type InputOptions, planOfInput } from './input-options.js';
 import { writeJson } from './json.js';
 import type { Streams } from './program.js';

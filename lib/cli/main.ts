@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { stdoutName, WriteError } from '../core/errors.js';
+import { version } from '../core/version.js';
 import { describeError, exitCodes } from './failure.js';
-import { run } from './program.js';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Who streams a model listens too, and says it in its own way.
@@ -15,4 +15,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Nobody reads the progress any more: no reason to leave a model unfinished.
 process.stderr.on('error', () => {});
 
-process.exitCode = await run(process.argv.slice(2), process);
+const args = process.argv.slice(2);
+if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+  process.stdout.write(`${version}\n`); // scripts ask for it often: no command needs to be known
+} else {
+  const { run } = await import('./program.js');
+  process.exitCode = await run(args, process);
+}

@@ -1,7 +1,8 @@
+import { textTable } from '../core/table.js';
+import { count, counted, printable, size } from '../core/text.js';
 import { factsOfFill, showInitializer, totalsOf } from '../plan/facts.js';
 import { tensorsOf } from '../plan/load-plan.js';
 import type { ResolvedTensor } from '../plan/plan.js';
-import { count, counted, printable, size } from './format.js';
 import { planOfInput } from './input-options.js';
 import { writeJson } from './json.js';
 import type { PlanOptions } from './plan.js';
@@ -23,21 +24,14 @@ export async function runPlan(
   stdout.write((options.totals ? '' : table(source.tensors)) + totals(source.tensors));
 }
 
-const head = ['tensor', 'shape', 'dtype', 'initializer', 'values', 'bytes'] as const;
-
 function table(tensors: readonly ResolvedTensor[]): string {
   if (tensors.length === 0) return '';
-  const rows = tensors.map(row);
-  const widths = head.map((title, column) => {
-    return rows.reduce((most, cells) => Math.max(most, cells[column]?.length ?? 0), title.length);
+  const all = textTable({
+    head: ['tensor', 'shape', 'dtype', 'initializer', 'values', 'bytes'],
+    align: ['left', 'left', 'left', 'left', 'left', 'right'],
+    rows: tensors.map(row),
   });
-  const line = (cells: readonly string[]) => {
-    const padded = cells.map((cell, i) =>
-      i === head.length - 1 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
-    );
-    return `${padded.join('  ')}\n`;
-  };
-  return `${line(head) + line(widths.map((width) => '─'.repeat(width))) + rows.map(line).join('')}\n`;
+  return `${all}\n`;
 }
 
 function row(tensor: ResolvedTensor): string[] {

@@ -1,4 +1,4 @@
-import { counted, duration, size } from './format.js';
+import { counted, duration, size } from '../core/text.js';
 import type { Output } from './program.js';
 
 /** Tells how far the work is. */

@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
 import { type VerifyReport, verifyCheckpoint } from '../checkpoint/verify/verify-checkpoint.js';
+import { counted } from '../core/text.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/generator.js';
-import { counted } from './format.js';
 import { type InputOptions, planOfInput } from './input-options.js';
 import { writeJson } from './json.js';
 import type { Streams } from './program.js';

@@ -197,11 +197,12 @@ function refine(
   );
 }
 
-const rule = gaussLegendre(20);
+let rule: ReturnType<typeof gaussLegendre> | undefined;
 
 function panel(integrand: (z: number) => number, from: number, to: number): number {
   const half = (to - from) / 2;
   const middle = (from + to) / 2;
+  rule ??= gaussLegendre(20); // when it is first needed: it costs milliseconds
   let sum = 0;
   for (const { node, weight } of rule) sum += weight * integrand(middle + half * node);
   return half * sum;

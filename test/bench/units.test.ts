@@ -11,7 +11,7 @@ import { scalings, verdicts } from '../../bench/harness/scaling.js';
 import { jsonSchema, type Result, type Run } from '../../bench/harness/schema.js';
 import { spreadOf, statsOf } from '../../bench/harness/stats.js';
 import { doublings, mainSuite, type Selection, scalingSuite } from '../../bench/harness/suites.js';
-import { peersTable, report } from '../../bench/harness/table.js';
+import { peersTable, report } from '../../bench/harness/tables.js';
 import { result, runWith, times } from './support.js';
 
 test('docs/bench.schema.json is the schema of today (npm run bench:schema)', () => {

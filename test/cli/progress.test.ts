@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { duration, size } from '../../lib/cli/format.js';
 import { showProgress } from '../../lib/cli/progress.js';
+import { duration, size } from '../../lib/core/text.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] });

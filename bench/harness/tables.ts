@@ -1,3 +1,5 @@
+import { type Align, markdownTable, type Table, textTable } from '../../lib/core/table.js';
+import { counted } from '../../lib/core/text.js';
 import { type Trial, titleOf } from './catalog.js';
 import { gbPerS, notOffered, peerLog2 } from './run.js';
 import type { PeerResult, Result, Run } from './schema.js';
@@ -5,31 +7,6 @@ import { spreadOf } from './stats.js';
 
 /** Beyond this, times are to be taken with caution. */
 export const muchNoise = 0.1;
-
-export type Align = 'left' | 'right';
-
-export interface Table {
-  readonly head: readonly string[];
-  readonly align: readonly Align[];
-  readonly rows: readonly (readonly string[])[];
-}
-
-/** A table for a terminal: columns of equal width. */
-export function textTable({ head, align, rows }: Table): string {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, i) => (align[i] === 'right' ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
-      .join('  ')
-      .trimEnd();
-  return [head, widths.map((width) => '─'.repeat(width)), ...rows].map((row) => `${line(row)}\n`).join('');
-}
-
-/** The same as Markdown. */
-export function markdownTable({ head, align, rows }: Table): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
-  return line(head) + line(align.map((side) => (side === 'right' ? '---:' : '---'))) + rows.map(line).join('');
-}
 
 /** Three digits: 0.0932, 1.25, 40.1, 1,230. */
 export function digits(x: number): string {
@@ -123,13 +100,7 @@ export function peersTable(run: Run): Table | undefined {
   const oneOf = ({ one, most }: Row) => one ?? (most.trial.threads === 1 ? most : undefined);
   const one = threads > 1 && rows.some(oneOf) ? ['nninit, 1 thread'] : [];
   return {
-    head: [
-      'fill',
-      'dtype',
-      ...one,
-      `nninit, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
-      ...measured.map(({ label }) => label),
-    ],
+    head: ['fill', 'dtype', ...one, `nninit, ${counted(threads, 'thread')}`, ...measured.map(({ label }) => label)],
     align: ['left', 'left', ...one.map((): Align => 'right'), 'right', ...measured.map((): Align => 'right')],
     rows: rows.map((row) => [
       titleOf(row.trial),
@@ -151,8 +122,6 @@ function time(ns: number, trial: Trial): string {
   return trial.fill === 'orthogonal' || trial.fill === 'sparse' ? `${digits(whole / 1e6)} ms` : `${digits(ns)} ns`;
 }
 
-const counted = (n: number | null | undefined, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
-
 const binary = (bytes: number) => {
   const unit = bytes >= 2 ** 30 ? 30 : bytes >= 2 ** 20 ? 20 : 10;
   return `${digits(bytes / 2 ** unit)} ${{ 10: 'KiB', 20: 'MiB', 30: 'GiB' }[unit]}`;
@@ -165,7 +134,7 @@ export function header({ machine, nninit, date, affinity, environment, peers }: 
   const smt = machine.real_cores != null && machine.real_cores < cores;
   const lines = [
     `nninit ${nninit}, ${date.slice(0, 10)}`,
-    `CPU       ${cpu}, ${smt ? `${cores} hardware threads on ${counted(machine.real_cores, 'core')}` : counted(cores, 'core')}${numa_nodes > 1 ? ` on ${numa_nodes} memory nodes` : ''}${machine.virtual === true ? ' (virtual)' : ''}, SIMD target ${machine.simd_target}`,
+    `CPU       ${cpu}, ${smt ? `${cores} hardware threads on ${counted(machine.real_cores ?? cores, 'core')}` : counted(cores, 'core')}${numa_nodes > 1 ? ` on ${numa_nodes} memory nodes` : ''}${machine.virtual === true ? ' (virtual)' : ''}, SIMD target ${machine.simd_target}`,
     `caches    ${caches.map(({ level, bytes, shared_by }) => `${level} ${binary(bytes)}${shared(shared_by)}`).join(', ') || 'unknown'}`,
     `memory    ${binary(machine.memory_bytes)}, transparent huge pages: ${machine.huge_pages}`,
     `system    ${machine.os}, Node ${machine.node}, frequency governor ${machine.governor}, affinity ${affinity}, load ${machine.load.toFixed(1)} at the start`,
