@@ -1,4 +1,4 @@
-import type { Flat, ModelTensor } from '../plan/flatten.js';
+import type { Flat, ModelTensor } from './flatten.js';
 
 /**
  * How transformers' save_pretrained turns the names of a model's modules into those of the file, for families whose code has

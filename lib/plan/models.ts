@@ -17,9 +17,9 @@ import { resnets } from '../nn/families/resnet.js';
 import { t5 } from '../nn/families/t5.js';
 import { visionTransformers } from '../nn/families/vision-transformer.js';
 import { vit } from '../nn/families/vit.js';
-import type { Module } from '../nn/modules.js';
+import { type Flat, flatten } from '../nn/flatten.js';
+import type { Module } from '../nn/module.js';
 import { asSaved } from '../nn/saved.js';
-import { type Flat, flatten } from './flatten.js';
 import type { Plan } from './plan.js';
 
 /** The architectures that nninit knows, by `model_type`. */
@@ -86,7 +86,7 @@ export function planOfName(name: string, dtype: Dtype = 'float32'): ModelPlan {
 }
 
 function planOf({ tensors, draws }: Flat, dtype: Dtype): ModelPlan {
-  return { tensors: tensors.map((tensor) => ({ ...tensor, dtype: tensor.dtype ?? dtype })), draws };
+  return { tensors: tensors.map(({ buffer: _, ...tensor }) => ({ ...tensor, dtype: tensor.dtype ?? dtype })), draws };
 }
 
 function architectureOf(config: Readonly<Record<string, unknown>>, source: string): KnownArchitecture {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { Flat, ModelTensor } from '../../lib/nn/flatten.js';
 import { asSaved, splitExperts } from '../../lib/nn/saved.js';
-import type { Flat, ModelTensor } from '../../lib/plan/flatten.js';
 
 const tensor = (name: string, shape = [1]): ModelTensor => ({ name, shape, initializer: 'normal' });
 const flat = (...names: string[]): Flat => ({

@@ -1,5 +1,5 @@
 import { checkBoolean, checkInteger, checkOneOf, isPlainObject, rangeError, typeError } from '../../core/check.js';
-import type { Layer } from './layer.js';
+import type { Module } from '../module.js';
 
 interface Described<N extends string> {
   readonly name: N;
@@ -80,7 +80,7 @@ export type ValueOf<A> =
         : A extends { readonly kind: 'sizes' }
           ? readonly number[] | (A extends { readonly words: readonly (infer W)[] } ? W : never)
           : A extends { readonly kind: 'layer' }
-            ? Layer
+            ? Module
             : number);
 
 /** All values of a list of arguments, defaults filled in. */
@@ -89,10 +89,10 @@ export type ValuesOf<As extends readonly Argument[]> = {
 };
 
 /** A checked value, its type forgotten. */
-export type Value = number | boolean | string | readonly number[] | Layer | null;
+export type Value = number | boolean | string | readonly number[] | Module | null;
 
-/** Builds the layer that an argument of kind 'layer' describes. */
-export type BuildNested = (fn: string, argument: string, value: Readonly<Record<string, unknown>>) => Layer;
+/** Builds the module that an argument of kind 'layer' describes. */
+export type BuildNested = (fn: string, argument: string, value: Readonly<Record<string, unknown>>) => Module;
 
 /** Checks one value against its description, and brings it into the form that layers are built from. */
 export function checkArgument(fn: string, argument: Argument, value: unknown, nested: BuildNested): Value {

@@ -2,15 +2,15 @@ import { checkDtype, isPlainObject, typeError } from '../../core/check.js';
 import type { Dtype, TensorData } from '../../core/dtype.js';
 import { elementsOf } from '../../core/shape.js';
 import { checkGenerator, checkThreads } from '../../init/binding.js';
-import { isDrawn } from '../../init/draw.js';
+import { type Draw, isDrawn } from '../../init/draw.js';
 import { resolve } from '../../init/resolve.js';
 import { runFill } from '../../native/addon.js';
 import { default_generator, type Generator } from '../../random/generator.js';
 import { empty, type Tensor } from '../../tensor/tensor.js';
+import { flatten, type Layer } from '../flatten.js';
+import { type LayerKind, layerDefinition } from '../modules/table.js';
 import { build, unknownArgument } from './describe.js';
-import { keptDraws, type Layer } from './layer.js';
 import type { Counter, LayerFunction } from './signature.js';
-import { type LayerKind, layerDefinition } from './table.js';
 
 const options = ['dtype', 'generator', 'threads'] as const;
 
@@ -28,7 +28,7 @@ interface Settings {
 export function constructorOf<K extends LayerKind>(kind: K): LayerFunction<K> {
   const make = (...args: readonly unknown[]) => {
     const given = readArguments(kind, args);
-    const layer = build(kind, (name) => given.get(name));
+    const layer = flatten(build(kind, (name) => given.get(name)));
     return construct(layer, readSettings(kind, given));
   };
   Object.defineProperty(make, 'name', { value: kind });
@@ -115,6 +115,13 @@ function construct(layer: Layer, settings: Settings): Record<string, Tensor | Co
     else if (row !== undefined) data?.fill(0, row * (shape[1] ?? 0), (row + 1) * (shape[1] ?? 0));
   }
   return state;
+}
+
+/** The draws whose values stay: the last one of each tensor that is random in the end. */
+function keptDraws({ tensors, draws }: Layer): ReadonlySet<Draw> {
+  const last = new Map(draws.map((draw) => [draw.tensor, draw]));
+  const kept = tensors.filter(({ initializer }) => isDrawn(initializer)).map(({ name }) => last.get(name));
+  return new Set(kept.filter((draw) => draw !== undefined));
 }
 
 function drawAll(

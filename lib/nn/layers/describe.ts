@@ -1,7 +1,8 @@
 import { checkOneOf, checkShape, isPlainObject, typeError, unknownOption } from '../../core/check.js';
+import { flatten, type Layer, type LayerTensor } from '../flatten.js';
+import { eachTensor, type Module } from '../module.js';
+import { type LayerKind, layerDefinition, layerKinds } from '../modules/table.js';
 import { type Argument, checkArgument, type Value, type ValuesOf } from './argument.js';
-import type { Layer, LayerTensor } from './layer.js';
-import { type LayerKind, layerDefinition, layerKinds } from './table.js';
 
 /** How deep layers may stand in layers' arguments. */
 const deepest = 32;
@@ -18,7 +19,7 @@ const deepest = 32;
  * @throws TypeError for wrong types, unknown and missing arguments; RangeError for wrong values; in the name of `kind`
  */
 export function layer(kind: LayerKind, args: Readonly<Record<string, unknown>> = {}): Layer {
-  return describe(checkKind('layer', 'kind', kind), args, 0);
+  return flatten(describe(checkKind('layer', 'kind', kind), args, 0));
 }
 
 /** The tensors of `layer(kind, args)`: what recipes and plans need, and all that order-independent engines do. */
@@ -30,7 +31,7 @@ function checkKind(fn: string, argument: string, kind: unknown): LayerKind {
   return checkOneOf(fn, argument, kind, layerKinds);
 }
 
-function describe(kind: LayerKind, args: unknown, depth: number): Layer {
+function describe(kind: LayerKind, args: unknown, depth: number): Module {
   if (!isPlainObject(args)) throw typeError(kind, 'arguments', 'a plain object', args);
   const { arguments: known } = layerDefinition(kind);
   for (const name of Object.keys(args)) {
@@ -44,14 +45,14 @@ export function unknownArgument(kind: LayerKind, name: string, others: readonly 
   return unknownOption(kind, name, [...layerDefinition(kind).arguments.map((argument) => argument.name), ...others]);
 }
 
-/** Checks arguments and builds the layer. `given` finds an argument's value, undefined where it was left out. */
-export function build(kind: LayerKind, given: (name: string) => unknown, depth = 0): Layer {
+/** Checks arguments and builds the module. `given` finds an argument's value, undefined where it was left out. */
+export function build(kind: LayerKind, given: (name: string) => unknown, depth = 0): Module {
   const definition = layerDefinition(kind);
   const nested = (
     fn: string,
     argument: string,
     { layer: inner, ...rest }: Readonly<Record<string, unknown>>,
-  ): Layer => {
+  ): Module => {
     if (depth >= deepest) throw typeError(fn, argument, `at most ${deepest} layers in one another`, rest);
     return describe(checkKind(fn, `${argument}.layer`, inner), rest, depth + 1);
   };
@@ -61,6 +62,6 @@ export function build(kind: LayerKind, given: (name: string) => unknown, depth =
     values[argument.name] = checkArgument(kind, argument, value === undefined ? argument.default : value, nested);
   }
   const built = definition.build(values as ValuesOf<readonly Argument[]>, kind);
-  for (const { shape } of built.tensors) checkShape(kind, shape);
+  eachTensor(built, (_, { shape }) => void checkShape(kind, shape));
   return built;
 }

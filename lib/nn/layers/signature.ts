@@ -1,8 +1,8 @@
 import type { Dtype } from '../../core/dtype.js';
 import type { Generator } from '../../random/generator.js';
 import type { DataOf, Tensor } from '../../tensor/tensor.js';
+import type { definitions, LayerKind } from '../modules/table.js';
 import type { Argument } from './argument.js';
-import type { definitions, LayerKind } from './table.js';
 
 // The types of the functions that make layers, from the table.
 

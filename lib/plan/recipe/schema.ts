@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isPlainObject, quoted } from '../../core/check.js';
 import { objectError } from '../../core/json-problems.js';
 import type { Argument } from '../../nn/layers/argument.js';
-import { type LayerKind, layerDefinition, layerKinds } from '../../nn/layers/table.js';
+import { type LayerKind, layerDefinition, layerKinds } from '../../nn/modules/table.js';
 import { type Preset, type PresetParameter, presets } from '../presets/index.js';
 import { roleNames, roles } from '../presets/roles.js';
 import { anyInitializer, filledDtype, initializerSchemas, storedDtype } from '../rules/initializer-schema.js';

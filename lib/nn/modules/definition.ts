@@ -1,5 +1,5 @@
-import type { Argument, ValuesOf } from './argument.js';
-import type { Layer } from './layer.js';
+import type { Argument, ValuesOf } from '../layers/argument.js';
+import type { Module } from '../module.js';
 
 /** One row of the table of layers: what the class of that name in `torch.nn` constructs. */
 export interface LayerDefinition<As extends readonly Argument[] = readonly Argument[]> {
@@ -9,10 +9,10 @@ export interface LayerDefinition<As extends readonly Argument[] = readonly Argum
   /** The constructor's arguments in PyTorch's order, `device` and `dtype` aside. */
   readonly arguments: As;
   /**
-   * The layer that checked arguments make. Throws a TypeError or RangeError, in the name of `fn`, for combinations that
-   * make no sense.
+   * The module that checked arguments make. Throws a TypeError or RangeError, in the name of `kind`, its own, for combinations
+   * that make no sense.
    */
-  build(values: ValuesOf<As>, fn: string): Layer;
+  build(values: ValuesOf<As>, kind: string): Module;
 }
 
 export function define<const As extends readonly Argument[]>(definition: LayerDefinition<As>): LayerDefinition<As> {
