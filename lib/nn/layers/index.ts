@@ -20,11 +20,11 @@
 
 import { constructorOf } from './construct.js';
 
+export type { Parameter as Argument } from '../../core/parameter.js';
 export type { Draw } from '../../init/draw.js';
 export type { Layer, LayerTensor } from '../flatten.js';
 export type { LayerDefinition } from '../modules/definition.js';
 export { definitions, isLayerKind, type LayerKind, layerDefinition, layerKinds } from '../modules/table.js';
-export type { Argument } from './argument.js';
 export { layer, layerTensors } from './describe.js';
 export type { Counter, LayerArguments, LayerDescription, LayerFunction, LayerOptions, StateDict } from './signature.js';
 

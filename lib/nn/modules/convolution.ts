@@ -1,5 +1,5 @@
 import { rangeError } from '../../core/check.js';
-import type { SizesArgument } from '../layers/argument.js';
+import type { SizesParameter } from '../../core/parameter.js';
 import type { Module } from '../module.js';
 import { bias, define, size } from './definition.js';
 import { weightAndBias } from './linear.js';
@@ -74,7 +74,7 @@ function convolution<const R extends Rank>(rank: R) {
   const padding = {
     ...unusedSizes('padding', rank, 0, 'what is added to each side of the input'),
     words: ['valid', 'same'],
-  } as const satisfies SizesArgument;
+  } as const satisfies SizesParameter;
   return define({
     summary: `A convolution over ${dimensions(rank)}, with a weight of shape (out, in / groups, *kernel).`,
     initialization: 'weight and bias U(±1/√fan_in), fan_in = in_channels / groups · ∏ kernel_size',

@@ -4,9 +4,9 @@ import { dtypes } from '../../core/dtype.js';
 import { InputError } from '../../core/errors.js';
 import { type JsonPath, showPath } from '../../core/json.js';
 import { objectError, parseWith } from '../../core/json-problems.js';
-import type { Parameter } from '../../core/parameter.js';
 import { isFillable, storedNames } from '../../core/stored-dtype.js';
 import { definitionOf, type Initializer, names } from '../../init/initializers.js';
+import { oneOf, parameterSchema } from './parameter-schema.js';
 
 /** A dtype that can be filled. */
 export const filledDtype = oneOf(Object.keys(dtypes) as (keyof typeof dtypes)[]).meta({ id: 'dtype' });
@@ -15,30 +15,6 @@ export const filledDtype = oneOf(Object.keys(dtypes) as (keyof typeof dtypes)[])
 export const storedDtype = oneOf([...storedNames].sort((a, b) => Number(isFillable(b)) - Number(isFillable(a)))).meta({
   id: 'stored_dtype',
 });
-
-function oneOf<const T extends string>(values: readonly T[]) {
-  return z.enum(values, { error: `one of ${quoted(values)}` });
-}
-
-/** The schema of one parameter, from the table of initializers. */
-function parameterSchema(parameter: Parameter): z.ZodType {
-  const least = 'min' in parameter && parameter.min !== undefined ? parameter.min : undefined;
-  const bound = least === undefined ? '' : ` ≥ ${least}`;
-  let schema: z.ZodType;
-  switch (parameter.kind) {
-    case 'number':
-    case 'integer': {
-      const error = parameter.kind === 'number' ? `a finite number${bound}` : `a whole number${bound}`;
-      const number = parameter.kind === 'number' ? z.number({ error }) : z.int({ error });
-      schema = least === undefined ? number : number.min(least, { error });
-      break;
-    }
-    case 'enum':
-      schema = oneOf(parameter.values);
-  }
-  schema = schema.describe(parameter.doc);
-  return parameter.required ? schema : schema.optional();
-}
 
 /** The schemas of initializers as JSON objects, by name; `extra` are keys that stand beside the parameters. */
 export function initializerSchemas(extra: Readonly<Record<string, z.ZodType>> = {}): ReadonlyMap<string, z.ZodObject> {
