@@ -147,9 +147,17 @@ export function rangeOf({ min, above, max }: NumberParameter): string {
   return min === undefined ? '' : ` ≥ ${min}`;
 }
 
+function isWithin({ min, above, max }: NumberParameter, value: number): boolean {
+  return !(
+    (min !== undefined && value < min) ||
+    (above !== undefined && value <= above) ||
+    (max !== undefined && value > max)
+  );
+}
+
 function checkNumber(fn: string, parameter: NumberParameter, value: unknown): number {
-  const { name, min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, finite = true } = parameter;
-  if (typeof value === 'number' && (!finite || (Number.isFinite(value) && value >= min && value <= max))) return value;
+  const { name, finite = true } = parameter;
+  if (typeof value === 'number' && (!finite || (Number.isFinite(value) && isWithin(parameter, value)))) return value;
   const what = `a${finite ? ' finite' : ''} number${rangeOf(parameter)}`;
   throw typeof value === 'number' ? rangeError(fn, name, what, value) : typeError(fn, name, what, value);
 }

@@ -33,20 +33,44 @@ function checkKind(fn: string, argument: string, kind: unknown): LayerKind {
   return checkOneOf(fn, argument, kind, layerKinds);
 }
 
-function describe(kind: LayerKind, args: unknown, depth = 0): Module {
+/** Checks a layer among a layer's arguments in its reader's own words, before it is read. */
+export type CheckNested = (description: Values, path: readonly string[]) => void;
+
+/**
+ * The layer that a description says: `{ layer: kind, …its arguments }`.
+ *
+ * @param check sees the layers among its arguments, and the arguments' names that lead there
+ * @throws as `layer` does
+ */
+export function readLayer({ layer: kind, ...args }: Values, check: CheckNested): Layer {
+  return flatten(describe(checkKind('layer', 'layer', kind), args, { path: [], check }));
+}
+
+/** Where a layer stands among other layers' arguments. */
+interface Place {
+  readonly path: readonly string[];
+  readonly check?: CheckNested;
+}
+
+const top: Place = { path: [] };
+
+function describe(kind: LayerKind, args: unknown, place = top): Module {
   if (!isPlainObject(args)) throw typeError(kind, 'arguments', 'a plain object', args);
-  return moduleOf(kind, readOptions(kind, layerDefinition(kind).arguments, args), depth);
+  return moduleOf(kind, readOptions(kind, layerDefinition(kind).arguments, args), place);
 }
 
 /** The module that checked values make; layers among them are built first. */
-export function moduleOf(kind: LayerKind, values: Values, depth = 0): Module {
+export function moduleOf(kind: LayerKind, values: Values, { path, check }: Place = top): Module {
   const definition = layerDefinition(kind);
   const built: Record<string, unknown> = { ...values };
   for (const { name, kind: type } of definition.arguments) {
     if (type !== 'layer' || values[name] === null) continue;
-    const { layer: inner, ...rest } = values[name] as Values;
-    if (depth >= deepest) throw typeError(kind, name, `at most ${deepest} layers in one another`, rest);
-    built[name] = describe(checkKind(kind, `${name}.layer`, inner), rest, depth + 1);
+    const description = values[name] as Values;
+    if (path.length >= deepest) throw typeError(kind, name, `at most ${deepest} layers in one another`, description);
+    const place = { path: [...path, name], ...(check && { check }) };
+    check?.(description, place.path);
+    const { layer: inner, ...args } = description;
+    built[name] = describe(checkKind(kind, `${name}.layer`, inner), args, place);
   }
   const made = definition.build(built as LayerValues<readonly Parameter[]>, kind);
   eachTensor(made, (_, { shape }) => void checkShape(kind, shape));

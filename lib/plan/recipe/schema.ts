@@ -29,14 +29,14 @@ export const plainTensor = z.strictObject(tensorKeys, {
 
 // ---- layers ----
 
-/** The schema of one kind of layer: `kind`, PyTorch's arguments, and the dtype of its tensors. */
+/** The schema of one kind of layer: `layer`, PyTorch's arguments, and the dtype of its tensors. */
 export function layerSchema(
   kind: LayerKind,
-  nested: z.ZodType = anyObject('a layer: an object with its "kind"'),
+  nested: z.ZodType = anyObject('a layer: an object with its "layer"'),
 ): z.ZodObject {
   const definition = layerDefinition(kind);
   const keys: Record<string, z.ZodType> = {
-    kind: z.literal(kind).describe(`${definition.summary} ${definition.initialization}`),
+    layer: z.literal(kind).describe(`${definition.summary} ${definition.initialization}`),
     dtype: filledDtype.optional(),
   };
   for (const argument of definition.arguments) keys[argument.name] = parameterSchema(argument, nested);
