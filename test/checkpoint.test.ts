@@ -21,8 +21,8 @@ afterAll(() => pool.close());
 const gpt2 = { model_type: 'gpt2', n_layer: 2, n_embd: 8, n_head: 2, vocab_size: 10, n_positions: 4 };
 const recipe = {
   layers: {
-    body: { kind: 'Linear', in_features: 6, out_features: 4 },
-    norm: { kind: 'BatchNorm1d', num_features: 4 },
+    body: { layer: 'Linear', in_features: 6, out_features: 4 },
+    norm: { layer: 'BatchNorm1d', num_features: 4 },
   },
   tensors: { mix: { init: 'orthogonal', shape: [80, 70] }, rest: { init: 'normal', std: 0.5, shape: [50, 3] } },
 };

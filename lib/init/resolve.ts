@@ -1,3 +1,4 @@
+import { readOptions } from '../core/arguments.js';
 import {
   checkDtype,
   checkOptions,
@@ -7,43 +8,10 @@ import {
   quoted,
   rangeError,
   typeError,
-  unknownOption,
 } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import type { Fill } from '../core/fill.js';
-import { checkParameter, type Parameter } from '../core/parameter.js';
-import type { Definition } from './definition.js';
 import { definitionOf, type Initializer, initializers, type Name, names } from './initializers.js';
-
-/**
- * Checks options given by name and fills in the defaults.
- *
- * @param known further names that the caller looks after itself
- */
-export function valuesOf(
-  fn: string,
-  { parameters }: Definition,
-  options: Readonly<Record<string, unknown>>,
-  known: readonly string[] = [],
-): Record<string, number | string | undefined> {
-  const all = [...parameters.map((parameter) => parameter.name), ...known];
-  for (const name of Object.keys(options)) {
-    if (!all.includes(name)) throw unknownOption(fn, name, all);
-  }
-  const values: Record<string, number | string | undefined> = {};
-  for (const parameter of parameters) {
-    const given = Object.hasOwn(options, parameter.name) ? options[parameter.name] : undefined;
-    if (given !== undefined) values[parameter.name] = checkParameter(fn, parameter, given);
-    else values[parameter.name] = defaultOf(fn, parameter);
-  }
-  return values;
-}
-
-/** The default of a parameter; throws where it must be given. */
-export function defaultOf(fn: string, parameter: Parameter): number | string | undefined {
-  if (parameter.required) checkParameter(fn, parameter, undefined);
-  return parameter.default;
-}
 
 /**
  * Resolves an initializer on a shape: pure, and no memory needed. What a recipe or a plan says becomes the few numbers that
@@ -69,7 +37,7 @@ export function resolve(
     typeof initializer === 'string' ? { init: initializer } : initializer;
   const fn = checkName(init);
   const definition = definitionOf(fn);
-  return definition.resolve({ ...site, fn }, valuesOf(fn, definition, rest));
+  return definition.resolve({ ...site, fn }, readOptions(fn, definition.parameters, rest));
 }
 
 function checkName(init: unknown): Name {

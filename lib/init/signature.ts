@@ -1,62 +1,25 @@
-import type { ValueOf } from '../core/parameter.js';
+import type { Setting } from '../core/arguments.js';
+import type {
+  ByPosition,
+  Flat,
+  Label,
+  NameOf,
+  OptionsArgument,
+  PositionalOf,
+  Unlabelled as UnlabelledOf,
+} from '../core/signature.js';
 import type { Generator } from '../random/generator.js';
 import type { TensorLike } from '../tensor/tensor.js';
 import type { initializers, Name, Options, ParametersOf } from './initializers.js';
 
 // The types of `init.*_`, from the table.
 
-/** One positional argument with its label, which editors show; labels cannot be made from strings. */
-interface Labels<V> {
-  a: [a: V];
-  b: [b: V];
-  distribution: [distribution: V];
-  gain: [gain: V];
-  generator: [generator: V];
-  groups: [groups: V];
-  mean: [mean: V];
-  mode: [mode: V];
-  nonlinearity: [nonlinearity: V];
-  scale: [scale: V];
-  sparsity: [sparsity: V];
-  std: [std: V];
-  val: [val: V];
-}
-
 type IsRandom<N extends Name> = (typeof initializers)[N]['random'];
 
-interface GeneratorSlot {
-  readonly name: 'generator';
-}
-
-/** The positional parameters of a list, in order. */
-type PositionalOf<Ps extends readonly unknown[]> = Ps extends readonly [infer P, ...infer Rest]
-  ? P extends { readonly positional: true }
-    ? [P, ...PositionalOf<Rest>]
-    : PositionalOf<Rest>
-  : [];
-
 type Slots<N extends Name> =
-  IsRandom<N> extends true ? [...PositionalOf<ParametersOf<N>>, GeneratorSlot] : PositionalOf<ParametersOf<N>>;
-
-type Label<P> = P extends { readonly name: infer K extends keyof Labels<unknown> }
-  ? P extends GeneratorSlot
-    ? Labels<Generator | undefined>[K]
-    : P extends { readonly required: true }
-      ? Labels<ValueOf<P>>[K]
-      : Labels<ValueOf<P> | undefined>[K]
-  : never;
-
-type NameOf<P> = P extends { readonly name: infer K } ? K : never;
-
-/** All arguments by position. */
-type ByPosition<S extends readonly unknown[]> = S extends readonly [infer P, ...infer Rest]
-  ? P extends { readonly required: true }
-    ? [...Label<P>, ...ByPosition<Rest>]
-    : [...Partial<Label<P>>, ...ByPosition<Rest>]
-  : [];
-
-/** One object type for an intersection: TypeScript takes anything for an object of nothing but options otherwise. */
-type Flat<T> = { [K in keyof T]: T[K] };
+  IsRandom<N> extends true
+    ? [...PositionalOf<ParametersOf<N>>, Setting<'generator', Generator>]
+    : PositionalOf<ParametersOf<N>>;
 
 /** The keywords of an initializer: its parameters, `threads` (1 to 1024), and `generator` where it is random. */
 export type Keywords<N extends Name, Extra = unknown> = Flat<
@@ -65,8 +28,6 @@ export type Keywords<N extends Name, Extra = unknown> = Flat<
       ? { readonly generator?: Generator | undefined }
       : unknown)
 >;
-
-type OptionsArgument<O> = Record<never, never> extends O ? [options?: O | undefined] : [options: O];
 
 type Result<T, R extends 'tensor' | 'promise'> = R extends 'tensor' ? T : Promise<T>;
 
@@ -83,7 +44,7 @@ type WithOptions<
   O,
 > = S extends readonly [infer P, ...infer Rest]
   ? Signature<R, [...Before, ...OptionsArgument<O>]> &
-      WithOptions<R, Rest, [...Before, ...Label<P>], Omit<O, NameOf<P> & string>>
+      WithOptions<R, Rest, [...Before, ...Label<P>], Omit<O, NameOf<P>>>
   : Signature<R, [...Before, ...OptionsArgument<O>]>;
 
 /**
@@ -96,8 +57,5 @@ export type InitFunction<N extends Name, R extends 'tensor' | 'promise' = 'tenso
 > &
   WithOptions<R, Slots<N>, [], Keywords<N, Extra>>;
 
-/** Every positional argument has its label: this does not compile otherwise. */
-export type Unlabelled =
-  Exclude<{ [N in Name]: NameOf<Slots<N>[number]> }[Name], keyof Labels<unknown>> extends never
-    ? never
-    : 'a label is missing';
+/** Never: every positional argument has its label. */
+export type Unlabelled = UnlabelledOf<{ [N in Name]: NameOf<Slots<N>[number]> }[Name]>;

@@ -1,74 +1,136 @@
 import { type Draw, isDrawn } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
-import type { Module, Parameter, Rule } from './modules.js';
+import { eachTensor, type Module, type OwnTensor, type Rule } from './module.js';
 
-/** A tensor of a model as it is saved; its dtype only where that is not the model's own. */
-export interface ModelTensor extends Pick<Parameter, 'shape' | 'dtype' | 'zeroRow'> {
+/** A parameter or a buffer of a layer, by its name in `state_dict`. */
+export interface LayerTensor {
   readonly name: string;
+  readonly shape: readonly number[];
+  /** What it holds when the layer is new, `zeroRow` and `copyOf` aside. */
   readonly initializer: Initializer;
-  /** Other names that the model has for the same tensor; they are not saved. */
-  readonly tied?: readonly string[] | undefined;
-  /** Where it is a contiguous part of a tensor that is drawn as a whole: from which element on. */
-  readonly partOf?: { readonly tensor: string; readonly begin: number } | undefined;
+  /** Set for counters, which are no floating-point numbers whatever the layer's dtype; they begin as zeros. */
+  readonly dtype?: 'int64';
+  /** True for what training does not update by gradients: running statistics. */
+  readonly buffer?: true;
+  /** The row (index along the first dimension) that is set to zero after the draw: an embedding's `padding_idx`. */
+  readonly zeroRow?: number;
+  /** The name of the tensor whose values it has, bit for bit. Never a tensor that is a copy itself. */
+  readonly copyOf?: string;
 }
 
-/** A model's tensors in the order of its state_dict, tied ones once, and its random draws in order. */
-export interface Flat {
-  readonly tensors: readonly ModelTensor[];
+/**
+ * A layer as plain data: its tensors in the order of `state_dict`, and the random fills of its construction in PyTorch's
+ * order. Engines whose values do not depend on order need the tensors alone; one that draws in sequence makes the draws.
+ *
+ * Of each random tensor that is no copy, the last draw has the shape and the initializer.
+ */
+export interface Layer {
+  readonly tensors: readonly LayerTensor[];
   readonly draws: readonly Draw[];
 }
 
-interface Slot extends Parameter {
+/** A tensor of a model as it is saved. */
+export interface ModelTensor extends LayerTensor {
+  /** Other names that the model has for it. */
+  readonly tied?: readonly string[];
+  /** Where it is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
+  readonly partOf?: { readonly tensor: string; readonly begin: number };
+}
+
+/** A model's tensors in the order of its state_dict, tied ones once, and its random draws in order. */
+export interface Flat extends Layer {
+  readonly tensors: readonly ModelTensor[];
+}
+
+/** A tensor while the constructor is at work. */
+interface Slot extends OwnTensor {
+  zeroRow?: number | undefined;
   initializer?: Initializer | undefined;
+  copyOf?: string | undefined;
   tied?: string[] | undefined;
+}
+
+interface Construction {
+  readonly slots: Map<string, Slot>;
+  readonly draws: Draw[];
 }
 
 /** From the tree of modules to tensors and draws. */
 export function flatten(root: Module): Flat {
   const slots = new Map<string, Slot>();
   const draws: Draw[] = [];
-  collect(root, '', slots);
-  const write = (name: string, initializer: Initializer) => {
-    const slot = slots.get(name);
-    if (slot === undefined) throw new Error(`no tensor ${name} in this model, but a rule for it`);
-    if (isDrawn(initializer)) draws.push({ tensor: name, shape: slot.shape, initializer });
-    slot.initializer = initializer;
-  };
-  construct(root, '', write);
+  eachTensor(root, (name, tensor) => slots.set(name, { ...tensor }));
+  construct({ slots, draws }, root, '');
   tie(root, '', slots);
   return { tensors: Array.from(slots, ([name, slot]) => finished(name, slot)), draws };
 }
 
-function finished(name: string, { shape, dtype, zeroRow, initializer, tied }: Slot): ModelTensor {
+function finished(name: string, { shape, dtype, buffer, zeroRow, initializer, copyOf, tied }: Slot): ModelTensor {
   if (initializer === undefined) throw new Error(`nothing initializes ${name}`);
-  return { name, shape, initializer, dtype, zeroRow, tied };
+  return {
+    ...{ name, shape, initializer },
+    ...(dtype !== undefined && { dtype }),
+    ...(buffer !== undefined && { buffer }),
+    ...(zeroRow !== undefined && { zeroRow }),
+    ...(copyOf !== undefined && { copyOf }),
+    ...(tied !== undefined && { tied }),
+  };
 }
 
-function collect(module: Module, prefix: string, slots: Map<string, Slot>): void {
-  for (const [name, parameter] of Object.entries(module.own ?? {})) slots.set(prefix + name, { ...parameter });
-  for (const [name, child] of Object.entries(module.children ?? {})) collect(child, `${prefix}${name}.`, slots);
+function write({ slots, draws }: Construction, name: string, initializer: Initializer): Slot {
+  const slot = slots.get(name);
+  if (slot === undefined) throw new Error(`no tensor ${name} in this model, but a rule for it`);
+  if (isDrawn(initializer)) draws.push({ tensor: name, shape: slot.shape, initializer });
+  slot.initializer = initializer;
+  return slot;
 }
 
-type Write = (name: string, initializer: Initializer) => void;
-
-function construct(module: Module, prefix: string, write: Write): void {
-  const { own = {}, children = {} } = module;
+function construct(state: Construction, module: Module, prefix: string): void {
+  const { own = {}, children = {}, copies } = module;
+  if (copies !== undefined) {
+    copy(state, copies, Object.keys(children), prefix);
+    return;
+  }
   const childOf = new Map<string, Module>(Object.entries(children));
   for (const name of module.construction ?? [...Object.keys(own), ...childOf.keys()]) {
     const child = childOf.get(name);
     const initial = own[name]?.initial;
-    if (child !== undefined) construct(child, `${prefix}${name}.`, write);
-    else if (initial !== undefined) write(prefix + name, initial);
+    if (child !== undefined) construct(state, child, `${prefix}${name}.`);
+    else if (initial !== undefined) write(state, prefix + name, initial);
   }
-  if (module.initialize !== undefined) initialize(module, prefix, module.initialize, write);
+  if (module.initialize !== undefined) initialize(state, module, prefix, module.initialize);
+}
+
+/** Constructs a module under the first name; the others have its values. A constant needs no copying. */
+function copy(state: Construction, module: Module, [first = '0', ...others]: string[], prefix: string): void {
+  const { slots } = state;
+  const names: string[] = [];
+  eachTensor(module, (name) => names.push(name));
+  const inVain = names.filter((name) => !slots.has(`${prefix}${first}.${name}`));
+  if (inVain.length > 0) eachTensor(module, (name, tensor) => slots.set(`${prefix}${first}.${name}`, { ...tensor }));
+  construct(state, module, `${prefix}${first}.`);
+  for (const name of names) {
+    const original = `${prefix}${first}.${name}`;
+    const { initializer, zeroRow, copyOf = original } = slots.get(original) ?? {};
+    for (const other of others) {
+      const slot = slots.get(`${prefix}${other}.${name}`);
+      const isCopy = initializer !== undefined && isDrawn(initializer);
+      if (slot !== undefined) Object.assign(slot, { initializer, zeroRow, copyOf: isCopy ? copyOf : undefined });
+    }
+  }
+  for (const name of inVain) slots.delete(`${prefix}${first}.${name}`);
 }
 
 /** Children that have initialized themselves are left alone, as transformers does with models within models. */
-function initialize(module: Module, prefix: string, rule: Rule, write: Write): void {
+function initialize(state: Construction, module: Module, prefix: string, rule: Rule): void {
   for (const [name, child] of Object.entries(module.children ?? {})) {
-    if (child.initialize === undefined) initialize(child, `${prefix}${name}.`, rule, write);
+    if (child.initialize === undefined) initialize(state, child, `${prefix}${name}.`, rule);
   }
-  for (const [name, initializer] of Object.entries(rule(module) ?? {})) write(prefix + name, initializer);
+  for (const [name, initializer] of Object.entries(rule(module) ?? {})) {
+    const slot = write(state, prefix + name, initializer);
+    slot.copyOf = undefined;
+    if (module.own?.[name] === undefined) slot.zeroRow = undefined;
+  }
 }
 
 function tie(module: Module, prefix: string, slots: Map<string, Slot>): void {

@@ -18,7 +18,7 @@ import { t5 } from '../nn/families/t5.js';
 import { visionTransformers } from '../nn/families/vision-transformer.js';
 import { vit } from '../nn/families/vit.js';
 import { type Flat, flatten } from '../nn/flatten.js';
-import type { Module } from '../nn/modules.js';
+import type { Module } from '../nn/module.js';
 import { asSaved } from '../nn/saved.js';
 import type { Plan } from './plan.js';
 
@@ -86,7 +86,7 @@ export function planOfName(name: string, dtype: Dtype = 'float32'): ModelPlan {
 }
 
 function planOf({ tensors, draws }: Flat, dtype: Dtype): ModelPlan {
-  return { tensors: tensors.map((tensor) => ({ ...tensor, dtype: tensor.dtype ?? dtype })), draws };
+  return { tensors: tensors.map(({ buffer: _, ...tensor }) => ({ ...tensor, dtype: tensor.dtype ?? dtype })), draws };
 }
 
 function architectureOf(config: Readonly<Record<string, unknown>>, source: string): KnownArchitecture {

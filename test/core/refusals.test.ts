@@ -144,16 +144,18 @@ const needed = (name: Name): Record<string, unknown> =>
 function wrongValues(parameter: Parameter): [unknown, ErrorClass][] {
   const types: unknown[] = [null, true, {}, [1], 1n, Symbol('s'), () => 1, new Float32Array(1), new Date()];
   const bad: [unknown, ErrorClass][] = types.map((value) => [value, TypeError]);
-  if (parameter.kind === 'enum') {
-    const near = `${parameter.values[0]}x`;
+  if (parameter.kind === 'word') {
+    const near = `${parameter.words[0]}x`;
     return [
       ...bad,
       [1, TypeError],
       ['', RangeError],
       [near, RangeError],
-      [parameter.values[0]?.toUpperCase(), RangeError],
+      [parameter.words[0]?.toUpperCase(), RangeError],
     ];
   }
+  if (parameter.kind !== 'integer' && parameter.kind !== 'number')
+    throw new Error(`no initializer has ${parameter.kind}`);
   bad.push(['1', TypeError]);
   if (parameter.kind === 'integer') {
     for (const value of [1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) bad.push([value, RangeError]);

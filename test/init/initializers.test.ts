@@ -255,7 +255,7 @@ describe('the table', () => {
         expect(parameter.doc.length).toBeGreaterThan(3);
         if (parameter.required) expect(parameter.default).toBeUndefined();
         else if (parameter.name !== 'gain') expect(parameter.default).toBeDefined();
-        if (parameter.kind === 'enum') expect(parameter.values).toContain(parameter.default);
+        if (parameter.kind === 'word') expect(parameter.words).toContain(parameter.default);
       }
     }
     const of = (name: keyof typeof initializers) =>

@@ -1,17 +1,7 @@
 import { expect, test } from 'vitest';
 import { flatten } from '../../lib/nn/flatten.js';
-import {
-  batchNorm,
-  byKind,
-  container,
-  conv2d,
-  embedding,
-  linear,
-  type Module,
-  multiheadAttention,
-  parameter,
-  repeat,
-} from '../../lib/nn/modules.js';
+import { byKind, container, copiesOf, type Module, parameter, repeat } from '../../lib/nn/module.js';
+import { batchNorm, conv2d, embedding, layerNorm, linear, multiheadAttention } from '../../lib/nn/modules/index.js';
 
 const namesOf = (module: Module) => flatten(module).tensors.map(({ name }) => name);
 const drawnBy = (module: Module) => flatten(module).draws.map(({ tensor }) => tensor);
@@ -64,6 +54,37 @@ test('a tied tensor is drawn and not kept; names within a module are relative', 
 test("an embedding's padding is a row, from the end where it is negative", () => {
   const row = (padding?: number | null) => flatten(embedding(5, 2, padding)).tensors[0]?.zeroRow;
   expect([row(), row(null), row(0), row(3), row(-1)]).toEqual([undefined, undefined, 0, 3, 4]);
+});
+
+test('copies are constructed once, as the first of them, or in vain', () => {
+  const three = flatten(container('M', { a: copiesOf(container('N', { b: linear(2, 3), n: layerNorm(3) }), 3) }));
+  expect(three.draws.map(({ tensor }) => tensor)).toEqual(['a.0.b.weight', 'a.0.b.bias']);
+  expect(three.tensors.map(({ name, copyOf }) => [name, copyOf]).slice(-4)).toEqual([
+    ['a.2.b.weight', 'a.0.b.weight'],
+    ['a.2.b.bias', 'a.0.b.bias'],
+    ['a.2.n.weight', undefined],
+    ['a.2.n.bias', undefined],
+  ]);
+  expect(flatten(copiesOf(linear(2, 3), 0))).toEqual({ tensors: [], draws: flatten(copiesOf(linear(2, 3), 1)).draws });
+});
+
+test('what a rule initializes is no copy; a row stays zero where the rule is the own one', () => {
+  const reaches = byKind({ M: () => ({ '1.weight': normal }) });
+  const inside = byKind({ Embedding: () => ({ weight: normal }) });
+  const padded = () => copiesOf(embedding(5, 2, 1), 2);
+  const shown = (module: Module) => flatten(module).tensors.map(({ copyOf, zeroRow }) => [copyOf, zeroRow]);
+  expect(shown(padded())).toEqual([
+    [undefined, 1],
+    ['0.weight', 1],
+  ]);
+  expect(shown({ ...padded(), copies: undefined, kind: 'M', initialize: reaches })).toEqual([
+    [undefined, 1],
+    [undefined, undefined],
+  ]);
+  expect(shown(container('M', { m: padded() }, { initialize: inside }))).toEqual([
+    [undefined, 1],
+    [undefined, 1],
+  ]);
 });
 
 test('the torch.nn modules', () => {

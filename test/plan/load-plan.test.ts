@@ -102,7 +102,7 @@ test('errors of a recipe name its places, also for what braces and layers made',
   await expect(refused({ tensors: { 'h.{0..2}': { shape: [2], init: 'eye' } } })).rejects.toThrow(
     /r\.json: tensors\["h\.\{0\.\.2\}"\]: eye: expected/,
   );
-  const layers = { fc: { kind: 'Linear', in_features: 2, out_features: 2 } };
+  const layers = { fc: { layer: 'Linear', in_features: 2, out_features: 2 } };
   await expect(refused({ layers, overrides: { 'fc.bias': 'eye' } })).rejects.toThrow(
     /r\.json: layers\["fc"\]: eye: expected/,
   );

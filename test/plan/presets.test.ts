@@ -175,8 +175,8 @@ test("fixup's scalars", () => {
 
 test('siren: ±1/n first, then ±√(6/n)/ω; biases as they were', () => {
   const layers = {
-    'net.0': { kind: 'Linear', in_features: 2, out_features: 256 },
-    'net.{1,2}': { kind: 'Linear', in_features: 256, out_features: 256 },
+    'net.0': { layer: 'Linear', in_features: 2, out_features: 256 },
+    'net.{1,2}': { layer: 'Linear', in_features: 256, out_features: 256 },
   };
   const of = (more: object) => {
     const preset = { name: 'siren', roles: { first: 'net.0.weight' }, ...more };

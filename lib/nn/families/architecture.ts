@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Module } from '../modules.js';
+import type { Module } from '../module.js';
 import type { Saved } from '../saved.js';
 
 /** How a family of models turns its Hugging Face `config.json` into modules. One small file each. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { container, embedding, layerNorm, linear, type Module, parameter, repeat } from '../modules.js';
+import { container, type Module, parameter, repeat } from '../module.js';
+import { embedding, layerNorm, linear } from '../modules/index.js';
 import {
   defineArchitecture,
   flag,

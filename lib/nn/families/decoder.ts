@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { container, embedding, linear, type Module, type Rule, repeat } from '../modules.js';
+import { container, type Module, type Rule, repeat } from '../module.js';
+import { embedding, linear } from '../modules/index.js';
 import { flag, labelCount, labels, layers, optionalSize, padding, size, std } from './architecture.js';
 import { headed, transformersInit } from './transformers.js';
 

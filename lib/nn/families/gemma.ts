@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { rmsNorm } from '../modules.js';
+import { rmsNorm } from '../modules/index.js';
 import { defineArchitecture, flag, headsDivide, headsRotate, paddingFits, size } from './architecture.js';
 import { attention, type Decoder, type DecoderConfig, decoderClasses, decoderKeys, gatedMlp } from './decoder.js';
 

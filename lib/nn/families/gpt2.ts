@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { container, conv1dGpt2, embedding, layerNorm, linear, type Module, repeat } from '../modules.js';
+import { container, type Module, parameter, repeat } from '../module.js';
+import { embedding, layerNorm, linear } from '../modules/index.js';
 import { aliases, defineArchitecture, flag, labelCount, labels, layers, size, std } from './architecture.js';
 import { headed, transformersInit } from './transformers.js';
 
@@ -21,6 +22,15 @@ const config = z
 
 type Config = z.output<typeof config>;
 
+/** transformers' Conv1D: a linear layer whose weight is (in, out), drawn from N(0, 0.02²). */
+function conv1d(inputs: number, outputs: number): Module {
+  const own = {
+    weight: parameter([inputs, outputs], { init: 'normal', std: 0.02 }),
+    bias: parameter([outputs], 'zeros'),
+  };
+  return { kind: 'Conv1D', own };
+}
+
 function rule({ initializer_range, n_layer }: Config) {
   const normal = { init: 'normal', std: initializer_range } as const;
   const residual = { init: 'normal', std: initializer_range / Math.sqrt(2 * n_layer) } as const;
@@ -34,19 +44,19 @@ function rule({ initializer_range, n_layer }: Config) {
 function block({ n_embd, n_inner, add_cross_attention }: Config): Module {
   const inner = n_inner ?? 4 * n_embd;
   const crossattention = container('GPT2Attention', {
-    c_attn: conv1dGpt2(n_embd, 2 * n_embd),
-    q_attn: conv1dGpt2(n_embd, n_embd),
-    c_proj: conv1dGpt2(n_embd, n_embd),
+    c_attn: conv1d(n_embd, 2 * n_embd),
+    q_attn: conv1d(n_embd, n_embd),
+    c_proj: conv1d(n_embd, n_embd),
   });
   return container('GPT2Block', {
     ln_1: layerNorm(n_embd),
     attn: container('GPT2Attention', {
-      c_attn: conv1dGpt2(n_embd, 3 * n_embd),
-      c_proj: conv1dGpt2(n_embd, n_embd),
+      c_attn: conv1d(n_embd, 3 * n_embd),
+      c_proj: conv1d(n_embd, n_embd),
     }),
     ln_2: layerNorm(n_embd),
     ...(add_cross_attention && { crossattention, ln_cross_attn: layerNorm(n_embd) }),
-    mlp: container('GPT2MLP', { c_fc: conv1dGpt2(n_embd, inner), c_proj: conv1dGpt2(inner, n_embd) }),
+    mlp: container('GPT2MLP', { c_fc: conv1d(n_embd, inner), c_proj: conv1d(inner, n_embd) }),
   });
 }
 

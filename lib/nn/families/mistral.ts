@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { rmsNorm } from '../modules.js';
+import { rmsNorm } from '../modules/index.js';
 import { defineArchitecture, headsRotate, paddingFits, size } from './architecture.js';
 import { attention, decoderClasses, decoderKeys, gatedMlp } from './decoder.js';
 

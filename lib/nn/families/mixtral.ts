@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { container, parameter, rmsNorm } from '../modules.js';
+import { container, parameter } from '../module.js';
+import { rmsNorm } from '../modules/index.js';
 import { splitExperts } from '../saved.js';
 import { aliases, defineArchitecture, headsRotate, paddingFits, size } from './architecture.js';
 import { attention, decoderClasses } from './decoder.js';

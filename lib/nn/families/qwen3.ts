@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { rmsNorm } from '../modules.js';
+import { rmsNorm } from '../modules/index.js';
 import { defineArchitecture, flag, headsRotate, paddingFits, size } from './architecture.js';
 import { attention, decoderClasses, gatedMlp, headDim } from './decoder.js';
 import { qwen2Keys } from './qwen2.js';

@@ -1,4 +1,5 @@
-import { batchNorm, byKind, container, conv2d, linear, type Module, repeat } from '../modules.js';
+import { byKind, container, type Module, repeat } from '../module.js';
+import { batchNorm, conv2d, linear } from '../modules/index.js';
 
 const rule = byKind({
   Conv2d: () => ({ weight: { init: 'kaiming_normal', mode: 'fan_out', nonlinearity: 'relu' } }),

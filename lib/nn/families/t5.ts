@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Initializer } from '../../init/initializers.js';
-import { container, embedding, linear, type Module, type Rule, repeat, rmsNorm } from '../modules.js';
+import { container, type Module, type Rule, repeat } from '../module.js';
+import { embedding, linear, rmsNorm } from '../modules/index.js';
 import { aliases, defineArchitecture, labelCount, labels, layers, size, std } from './architecture.js';
 import { inverseSqrt } from './inverse-sqrt.js';
 import { headed, transformersInit } from './transformers.js';

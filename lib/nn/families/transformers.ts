@@ -1,5 +1,5 @@
 import type { Initializer } from '../../init/initializers.js';
-import { byKind, container, type Module, type Rule } from '../modules.js';
+import { byKind, container, type Module, type Rule } from '../module.js';
 
 /**
  * What transformers initializes unless a family says otherwise (5.18, modeling_utils.py, `_init_weights`): linear layers,

@@ -1,13 +1,5 @@
-import {
-  byKind,
-  container,
-  conv2d,
-  layerNorm,
-  linear,
-  type Module,
-  multiheadAttention,
-  parameter,
-} from '../modules.js';
+import { byKind, container, type Module, parameter } from '../module.js';
+import { conv2d, layerNorm, linear, multiheadAttention } from '../modules/index.js';
 
 /** The MLP initializes itself as soon as it is made: Xavier's weights, biases next to 0. */
 function mlp(width: number, inner: number): Module {

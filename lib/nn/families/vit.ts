@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { container, conv2d, layerNorm, linear, type Module, parameter, repeat } from '../modules.js';
+import { container, type Module, parameter, repeat } from '../module.js';
+import { conv2d, layerNorm, linear } from '../modules/index.js';
 import { defineArchitecture, flag, labelCount, labels, layers, size, std } from './architecture.js';
 import { headed, transformersInit } from './transformers.js';
 

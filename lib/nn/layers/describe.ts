@@ -1,7 +1,10 @@
-import { checkOneOf, checkShape, isPlainObject, typeError, unknownOption } from '../../core/check.js';
-import { type Argument, checkArgument, type Value, type ValuesOf } from './argument.js';
-import type { Layer, LayerTensor } from './layer.js';
-import { type LayerKind, layerDefinition, layerKinds } from './table.js';
+import { readOptions, type Values } from '../../core/arguments.js';
+import { checkOneOf, checkShape, isPlainObject, typeError } from '../../core/check.js';
+import type { Parameter } from '../../core/parameter.js';
+import { flatten, type Layer, type LayerTensor } from '../flatten.js';
+import { eachTensor, type Module } from '../module.js';
+import type { LayerValues } from '../modules/definition.js';
+import { type LayerKind, layerDefinition, layerKinds } from '../modules/table.js';
 
 /** How deep layers may stand in layers' arguments. */
 const deepest = 32;
@@ -18,7 +21,7 @@ const deepest = 32;
  * @throws TypeError for wrong types, unknown and missing arguments; RangeError for wrong values; in the name of `kind`
  */
 export function layer(kind: LayerKind, args: Readonly<Record<string, unknown>> = {}): Layer {
-  return describe(checkKind('layer', 'kind', kind), args, 0);
+  return flatten(describe(checkKind('layer', 'kind', kind), args));
 }
 
 /** The tensors of `layer(kind, args)`: what recipes and plans need, and all that order-independent engines do. */
@@ -30,37 +33,46 @@ function checkKind(fn: string, argument: string, kind: unknown): LayerKind {
   return checkOneOf(fn, argument, kind, layerKinds);
 }
 
-function describe(kind: LayerKind, args: unknown, depth: number): Layer {
+/** Checks a layer among a layer's arguments in its reader's own words, before it is read. */
+export type CheckNested = (description: Values, path: readonly string[]) => void;
+
+/**
+ * The layer that a description says: `{ layer: kind, …its arguments }`.
+ *
+ * @param check sees the layers among its arguments, and the arguments' names that lead there
+ * @throws as `layer` does
+ */
+export function readLayer({ layer: kind, ...args }: Values, check: CheckNested): Layer {
+  return flatten(describe(checkKind('layer', 'layer', kind), args, { path: [], check }));
+}
+
+/** Where a layer stands among other layers' arguments. */
+interface Place {
+  readonly path: readonly string[];
+  readonly check?: CheckNested;
+}
+
+const top: Place = { path: [] };
+
+function describe(kind: LayerKind, args: unknown, place = top): Module {
   if (!isPlainObject(args)) throw typeError(kind, 'arguments', 'a plain object', args);
-  const { arguments: known } = layerDefinition(kind);
-  for (const name of Object.keys(args)) {
-    if (!known.some((argument) => argument.name === name)) throw unknownArgument(kind, name);
-  }
-  return build(kind, (name) => (Object.hasOwn(args, name) ? args[name] : undefined), depth);
+  return moduleOf(kind, readOptions(kind, layerDefinition(kind).arguments, args), place);
 }
 
-/** The error for an argument that a layer does not have. */
-export function unknownArgument(kind: LayerKind, name: string, others: readonly string[] = []): TypeError {
-  return unknownOption(kind, name, [...layerDefinition(kind).arguments.map((argument) => argument.name), ...others]);
-}
-
-/** Checks arguments and builds the layer. `given` finds an argument's value, undefined where it was left out. */
-export function build(kind: LayerKind, given: (name: string) => unknown, depth = 0): Layer {
+/** The module that checked values make; layers among them are built first. */
+export function moduleOf(kind: LayerKind, values: Values, { path, check }: Place = top): Module {
   const definition = layerDefinition(kind);
-  const nested = (
-    fn: string,
-    argument: string,
-    { layer: inner, ...rest }: Readonly<Record<string, unknown>>,
-  ): Layer => {
-    if (depth >= deepest) throw typeError(fn, argument, `at most ${deepest} layers in one another`, rest);
-    return describe(checkKind(fn, `${argument}.layer`, inner), rest, depth + 1);
-  };
-  const values: Record<string, Value> = {};
-  for (const argument of definition.arguments) {
-    const value = given(argument.name);
-    values[argument.name] = checkArgument(kind, argument, value === undefined ? argument.default : value, nested);
+  const built: Record<string, unknown> = { ...values };
+  for (const { name, kind: type } of definition.arguments) {
+    if (type !== 'layer' || values[name] === null) continue;
+    const description = values[name] as Values;
+    if (path.length >= deepest) throw typeError(kind, name, `at most ${deepest} layers in one another`, description);
+    const place = { path: [...path, name], ...(check && { check }) };
+    check?.(description, place.path);
+    const { layer: inner, ...args } = description;
+    built[name] = describe(checkKind(kind, `${name}.layer`, inner), args, place);
   }
-  const built = definition.build(values as ValuesOf<readonly Argument[]>, kind);
-  for (const { shape } of built.tensors) checkShape(kind, shape);
-  return built;
+  const made = definition.build(built as LayerValues<readonly Parameter[]>, kind);
+  eachTensor(made, (_, { shape }) => void checkShape(kind, shape));
+  return made;
 }

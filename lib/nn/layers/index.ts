@@ -20,13 +20,13 @@
 
 import { constructorOf } from './construct.js';
 
+export type { Parameter as Argument } from '../../core/parameter.js';
 export type { Draw } from '../../init/draw.js';
-export type { Argument } from './argument.js';
-export type { LayerDefinition } from './definition.js';
+export type { Layer, LayerTensor } from '../flatten.js';
+export type { LayerDefinition } from '../modules/definition.js';
+export { definitions, isLayerKind, type LayerKind, layerDefinition, layerKinds } from '../modules/table.js';
 export { layer, layerTensors } from './describe.js';
-export type { Layer, LayerTensor } from './layer.js';
 export type { Counter, LayerArguments, LayerDescription, LayerFunction, LayerOptions, StateDict } from './signature.js';
-export { definitions, isLayerKind, type LayerKind, layerDefinition, layerKinds } from './table.js';
 
 /**
  * `torch.nn.Linear`: weight (out, in) and bias, U(±1/√in_features).

@@ -1,19 +1,6 @@
+import type { NumberParameter, ValuesOf } from '../../core/parameter.js';
 import type { Initializer } from '../../init/initializers.js';
 import type { RoleName } from './roles.js';
-
-/** A number that a preset's formulas take, as plain data: recipes, their schema and the documentation read it. */
-export interface PresetParameter<N extends string = string> {
-  readonly name: N;
-  readonly kind: 'integer' | 'number';
-  readonly doc: string;
-  /** The least value allowed; `above` excludes itself. */
-  readonly min?: number;
-  readonly above?: number;
-  readonly max?: number;
-  readonly default?: number;
-  /** Absent: it may be left out, and then is undefined. */
-  readonly required?: true;
-}
 
 /** What a preset's formula may look at. */
 export interface PresetSite {
@@ -22,13 +9,6 @@ export interface PresetSite {
   /** The number of the layer in the tensor's name, from 0: that of the first component that is a number. */
   readonly layer: number | undefined;
 }
-
-type Given<P> = P extends { readonly required: true } | { readonly default: number } ? number : number | undefined;
-
-/** All values of a preset's parameters, defaults filled in. */
-export type PresetValues<Ps extends readonly PresetParameter[]> = {
-  readonly [P in Ps[number] as P['name']]: Given<P>;
-};
 
 /** How a role is initialized. */
 export interface PresetRule<V = Readonly<Record<string, number | undefined>>> {
@@ -40,21 +20,21 @@ export interface PresetRule<V = Readonly<Record<string, number | undefined>>> {
 }
 
 /** A published scheme as rules over roles; of the rules that match a tensor the last one counts. */
-export interface Preset<Ps extends readonly PresetParameter[] = readonly PresetParameter[]> {
+export interface Preset<Ps extends readonly NumberParameter[] = readonly NumberParameter[]> {
   readonly summary: string;
   /** Where it was published, or whose code it is. */
   readonly source: string;
   readonly parameters: Ps;
-  readonly rules: readonly PresetRule<PresetValues<Ps>>[];
+  readonly rules: readonly PresetRule<ValuesOf<Ps>>[];
   /** Globs of roles that depend on the parameters. */
-  globs?(values: PresetValues<Ps>): Partial<Record<RoleName, readonly string[]>>;
+  globs?(values: ValuesOf<Ps>): Partial<Record<RoleName, readonly string[]>>;
   /** Roles that have no conventional names: the recipe must give their globs. */
   readonly namedRoles?: readonly RoleName[];
   /** What initialization alone does not do: changes to the model, to learning rates. */
   readonly beside?: string;
 }
 
-export function definePreset<const Ps extends readonly PresetParameter[]>(preset: Preset<Ps>): Preset {
+export function definePreset<const Ps extends readonly NumberParameter[]>(preset: Preset<Ps>): Preset {
   return preset as unknown as Preset;
 }
 

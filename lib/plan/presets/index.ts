@@ -2,7 +2,7 @@ import type { Preset } from './definition.js';
 import { fixup, siren } from './networks.js';
 import { bert, deepnorm, dummy, gptNeox, megatron, mup, torchtitan } from './transformers.js';
 
-export type { Preset, PresetParameter, PresetRule, PresetSite } from './definition.js';
+export type { Preset, PresetRule, PresetSite } from './definition.js';
 
 /** The presets of recipes, by name: one file a kind of models. */
 export const presets: Readonly<Record<string, Preset>> = {

@@ -1,13 +1,14 @@
 import { z } from 'zod';
+import type { Values } from '../../core/arguments.js';
 import { isPlainObject } from '../../core/check.js';
 import type { Dtype } from '../../core/dtype.js';
 import { InputError } from '../../core/errors.js';
 import { type JsonDocument, type JsonPath, showPath } from '../../core/json.js';
 import { parseWith } from '../../core/json-problems.js';
 import type { Draw } from '../../init/draw.js';
-import { layer } from '../../nn/layers/describe.js';
-import type { Layer } from '../../nn/layers/layer.js';
-import { isLayerKind, type LayerKind, layerDefinition, layerKinds } from '../../nn/layers/table.js';
+import type { Layer } from '../../nn/flatten.js';
+import { readLayer } from '../../nn/layers/describe.js';
+import { isLayerKind, layerKinds } from '../../nn/modules/table.js';
 import type { PlannedTensor } from '../plan.js';
 import { unknownName } from '../rules/initializer-schema.js';
 import { layerSchema } from './schema.js';
@@ -31,8 +32,8 @@ export function recipeLayers(
   const draws: Draw[] = [];
   for (const key of document.keysOf('layers')) {
     const path = ['layers', key];
-    const [kind, { dtype = defaultDtype, ...args }] = parseLayer(given?.[key], source, path);
-    const made = make(kind, args, source, path);
+    const { dtype = defaultDtype, ...description } = checkLayer(given?.[key], source, path);
+    const made = make(description, source, path);
     for (const name of namesOfKey(key, source, path)) {
       const prefix = name === '' ? '' : `${name}.`;
       for (const { copyOf, ...tensor } of made.tensors) {
@@ -51,34 +52,23 @@ export function recipeLayers(
   return { tensors, draws };
 }
 
-function make(kind: LayerKind, args: Readonly<Record<string, unknown>>, source: string, path: JsonPath): Layer {
+function make(description: Values, source: string, path: JsonPath): Layer {
   try {
-    return layer(kind, args);
+    return readLayer(description, (inner, names) => void checkLayer(inner, source, [...path, ...names], true));
   } catch (cause) {
     if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
     throw new InputError(`${source}: ${showPath(path)}: ${cause.message}`, { path: source, cause });
   }
 }
 
-/** A layer's kind and its arguments, in which layers within it are `{ layer: kind, … }`. */
-function parseLayer(
-  value: unknown,
-  source: string,
-  path: JsonPath,
-  nested = false,
-): [LayerKind, Readonly<Record<string, unknown>>] {
+/** Refuses what is no layer, with its place in the file; layers among its arguments are not looked into. */
+function checkLayer(value: unknown, source: string, path: JsonPath, nested = false): Values {
   if (!isPlainObject(value)) {
-    const error = 'a layer: an object with its "kind"';
+    const error = 'a layer: an object with its "layer"';
     return parseWith(z.never({ error }), value, source, path);
   }
-  const { kind } = value;
-  if (!isLayerKind(kind)) throw unknownName(kind, layerKinds, source, [...path, 'kind']);
-  const schema = nested ? layerSchema(kind).omit({ dtype: true }) : layerSchema(kind);
-  const { kind: _, ...args } = parseWith(schema, value, source, path);
-  for (const { name, kind: type } of layerDefinition(kind).arguments) {
-    if (type !== 'layer' || args[name] === undefined || args[name] === null) continue;
-    const [inner, rest] = parseLayer(args[name], source, [...path, name], true);
-    args[name] = { layer: inner, ...rest };
-  }
-  return [kind, args];
+  const { layer: kind } = value;
+  if (!isLayerKind(kind)) throw unknownName(kind, layerKinds, source, [...path, 'layer']);
+  const schema = layerSchema(kind);
+  return parseWith(nested ? schema.omit({ dtype: true }) : schema, value, source, path);
 }

@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import { isPlainObject, quoted } from '../../core/check.js';
+import { isPlainObject } from '../../core/check.js';
 import { objectError } from '../../core/json-problems.js';
+import type { Parameter } from '../../core/parameter.js';
 import { filledDtype, shapeSchema, storedDtype } from '../../core/schemas.js';
-import type { Argument } from '../../nn/layers/argument.js';
-import { type LayerKind, layerDefinition, layerKinds } from '../../nn/layers/table.js';
-import { type Preset, type PresetParameter, presets } from '../presets/index.js';
+import { type LayerKind, layerDefinition, layerKinds } from '../../nn/modules/table.js';
+import { type Preset, presets } from '../presets/index.js';
 import { roleNames, roles } from '../presets/roles.js';
 import { anyInitializer, initializerSchemas } from '../rules/initializer-schema.js';
+import { parameterSchema } from '../rules/parameter-schema.js';
 
 const tensorKeys = { shape: shapeSchema, dtype: storedDtype.optional() };
 
@@ -20,69 +21,26 @@ export const plainTensor = z.strictObject(tensorKeys, {
 
 // ---- layers ----
 
-function argumentSchema(argument: Argument, nested: z.ZodType): z.ZodType {
-  let schema = plainArgument(argument, nested);
-  if (argument.nullable) schema = schema.nullable();
-  schema = schema.describe(argument.doc + (argument.unused ? ' (changes neither shapes nor values)' : ''));
-  return argument.required ? schema : schema.optional();
-}
-
-function plainArgument(argument: Argument, nested: z.ZodType): z.ZodType {
-  const orNull = argument.nullable ? ', or null' : '';
-  switch (argument.kind) {
-    case 'boolean':
-      return z.boolean({ error: 'true or false' });
-    case 'word':
-      return z.enum(argument.words, { error: `one of ${quoted(argument.words)}` });
-    case 'layer':
-      return nested;
-    case 'sizes': {
-      const { min, dimensions, words = [] } = argument;
-      const list = dimensions === undefined ? 'an array of them' : `an array of ${dimensions}`;
-      const instead = words.map((word) => `, '${word}'`).join('');
-      const error = `a whole number ≥ ${min}${instead} or ${list}${orNull}`;
-      const one = z.int({ error }).min(min, { error });
-      const all = z.array(one, { error });
-      const listOf = dimensions === undefined ? all : all.length(dimensions, { error });
-      return z.union([one, listOf, ...(words.length > 0 ? [z.enum(words)] : [])], { error });
-    }
-    default: {
-      const { min, max } = argument;
-      const range = max !== undefined ? ` from ${min ?? '-∞'} to ${max}` : min !== undefined ? ` ≥ ${min}` : '';
-      const error = `a ${argument.kind === 'integer' ? 'whole' : 'finite'} number${range}${orNull}`;
-      let number: z.ZodNumber = argument.kind === 'integer' ? z.int({ error }) : z.number({ error });
-      if (min !== undefined) number = number.min(min, { error });
-      if (max !== undefined) number = number.max(max, { error });
-      return number;
-    }
-  }
-}
-
-/** The schema of one kind of layer: `kind`, PyTorch's arguments, and the dtype of its tensors. */
+/** The schema of one kind of layer: `layer`, PyTorch's arguments, and the dtype of its tensors. */
 export function layerSchema(
   kind: LayerKind,
-  nested: z.ZodType = anyObject('a layer: an object with its "kind"'),
+  nested: z.ZodType = anyObject('a layer: an object with its "layer"'),
 ): z.ZodObject {
   const definition = layerDefinition(kind);
   const keys: Record<string, z.ZodType> = {
-    kind: z.literal(kind).describe(`${definition.summary} ${definition.initialization}`),
+    layer: z.literal(kind).describe(`${definition.summary} ${definition.initialization}`),
     dtype: filledDtype.optional(),
   };
-  for (const argument of definition.arguments) keys[argument.name] = argumentSchema(argument, nested);
+  for (const argument of definition.arguments) keys[argument.name] = parameterSchema(argument, nested);
   return z.strictObject(keys, { error: objectError(Object.keys(keys)) });
 }
 
 // ---- presets ----
 
-function presetParameter({ kind, doc, min, above, max, required, ...rest }: PresetParameter): z.ZodType {
-  const low = above === undefined ? (min === undefined ? '' : ` ≥ ${min}`) : ` > ${above}`;
-  const error = `a ${kind === 'integer' ? 'whole' : 'finite'} number${max === undefined ? low : ` from ${min} to ${max}`}`;
-  let schema: z.ZodNumber = kind === 'integer' ? z.int({ error }) : z.number({ error });
-  if (min !== undefined) schema = schema.min(min, { error });
-  if (above !== undefined) schema = schema.gt(above, { error });
-  if (max !== undefined) schema = schema.max(max, { error });
-  const described = schema.describe(rest.default === undefined ? doc : `${doc} (default: ${rest.default})`);
-  return required ? described : described.optional();
+/** A preset's defaults stand in its schema. */
+function presetParameter(parameter: Parameter): z.ZodType {
+  const { doc, default: value } = parameter;
+  return parameterSchema(value === undefined ? parameter : { ...parameter, doc: `${doc} (default: ${value})` });
 }
 
 const globs = z.union([z.string(), z.array(z.string()).min(1)], { error: 'a glob, or an array of globs' });

@@ -3,29 +3,8 @@ import { didYouMean, isPlainObject, quoted, show } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import { type JsonPath, showPath } from '../../core/json.js';
 import { objectError, parseWith } from '../../core/json-problems.js';
-import type { Parameter } from '../../core/parameter.js';
-import { oneOf } from '../../core/schemas.js';
 import { definitionOf, type Initializer, names } from '../../init/initializers.js';
-
-/** The schema of one parameter, from the table of initializers. */
-function parameterSchema(parameter: Parameter): z.ZodType {
-  const least = 'min' in parameter && parameter.min !== undefined ? parameter.min : undefined;
-  const bound = least === undefined ? '' : ` ≥ ${least}`;
-  let schema: z.ZodType;
-  switch (parameter.kind) {
-    case 'number':
-    case 'integer': {
-      const error = parameter.kind === 'number' ? `a finite number${bound}` : `a whole number${bound}`;
-      const number = parameter.kind === 'number' ? z.number({ error }) : z.int({ error });
-      schema = least === undefined ? number : number.min(least, { error });
-      break;
-    }
-    case 'enum':
-      schema = oneOf(parameter.values);
-  }
-  schema = schema.describe(parameter.doc);
-  return parameter.required ? schema : schema.optional();
-}
+import { parameterSchema } from './parameter-schema.js';
 
 /** The schemas of initializers as JSON objects, by name; `extra` are keys that stand beside the parameters. */
 export function initializerSchemas(extra: Readonly<Record<string, z.ZodType>> = {}): ReadonlyMap<string, z.ZodObject> {

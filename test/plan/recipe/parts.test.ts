@@ -38,7 +38,7 @@ test('braces that are no list or range, and names that meet, are refused where t
   expect(refused({ 'h.{0..1}': [1], 'h.1': [1] })).toThrow(
     'r.json: tensors["h.1"]: expected each tensor once, but "h.1" is there twice: tensors["h.{0..1}"] makes it already',
   );
-  expect(refused({ 'fc.bias': [1] }, { fc: { kind: 'Linear', in_features: 1, out_features: 1 } })).toThrow(
+  expect(refused({ 'fc.bias': [1] }, { fc: { layer: 'Linear', in_features: 1, out_features: 1 } })).toThrow(
     'r.json: tensors["fc.bias"]: expected each tensor once, but "fc.bias" is there twice: layers["fc"] makes it already',
   );
   expect(() => onModel({ tensors: { 'transformer.wte.weight': [1] } })).toThrow(
@@ -50,7 +50,7 @@ test('braces that are no list or range, and names that meet, are refused where t
 
 test('a layer has the tensors of its constructor under its name', () => {
   const args = { in_channels: 4, out_channels: 6, kernel_size: [3, 1], groups: 2 };
-  const plan = planOf({ layers: { 'body.{0,1}': { kind: 'Conv2d', ...args, dtype: 'float16' } } }, 'bfloat16');
+  const plan = planOf({ layers: { 'body.{0,1}': { layer: 'Conv2d', ...args, dtype: 'float16' } } }, 'bfloat16');
   const expected = [0, 1].flatMap((i) =>
     layerTensors('Conv2d', args).map(({ name, shape, initializer }) => {
       return { name: `body.${i}.${name}`, shape, dtype: 'float16', initializer };
@@ -64,13 +64,13 @@ test('counters stay integers, padding rows zero, copies copies, and an empty nam
   const plan = planOf(
     {
       layers: {
-        bn: { kind: 'BatchNorm1d', num_features: 3 },
-        '': { kind: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 1 },
+        bn: { layer: 'BatchNorm1d', num_features: 3 },
+        '': { layer: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 1 },
         enc: {
-          kind: 'TransformerEncoder',
-          encoder_layer: { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 },
+          layer: 'TransformerEncoder',
+          encoder_layer: { layer: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 },
           num_layers: 2,
-          norm: { kind: 'LayerNorm', normalized_shape: 4 },
+          norm: { layer: 'LayerNorm', normalized_shape: 4 },
         },
       },
     },
@@ -88,7 +88,7 @@ test('counters stay integers, padding rows zero, copies copies, and an empty nam
 
 test('an override makes a copy and a padded embedding tensors of their own', () => {
   const plan = planOf({
-    layers: { emb: { kind: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 0 } },
+    layers: { emb: { layer: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 0 } },
     overrides: { 'emb.*': { init: 'normal', std: 0.1, dtype: 'float64' } },
   });
   expect(plan.tensors).toEqual([
@@ -101,9 +101,9 @@ test('an override makes a copy and a padded embedding tensors of their own', () 
 const threeEncoders = {
   layers: {
     e: {
-      kind: 'TransformerEncoder',
+      layer: 'TransformerEncoder',
       num_layers: 3,
-      encoder_layer: { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 },
+      encoder_layer: { layer: 'TransformerEncoderLayer', d_model: 4, nhead: 2, dim_feedforward: 8 },
     },
   },
   weights: ['e.layers.0.linear1.weight', 'e.layers.1.linear1.weight', 'e.layers.2.linear1.weight'],
@@ -143,7 +143,7 @@ test('a copy in another dtype is none', () => {
 });
 
 test('a rule initializes once more, also where it says what was there', () => {
-  const layers = { emb: { kind: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 0 } };
+  const layers = { emb: { layer: 'Embedding', num_embeddings: 5, embedding_dim: 2, padding_idx: 0 } };
   for (const right of ['normal', { init: 'normal' }]) {
     const plan = planOf({ layers, overrides: { 'emb.weight': right } });
     expect(tensor(plan, 'emb.weight')?.zeroRow).toBeUndefined();
@@ -152,40 +152,40 @@ test('a rule initializes once more, also where it says what was there', () => {
 });
 
 test('a glob leaves counters what they are, a name in full does not', () => {
-  const layers = { bn: { kind: 'BatchNorm1d', num_features: 3 } };
+  const layers = { bn: { layer: 'BatchNorm1d', num_features: 3 } };
   const dtypeWith = (glob: string) =>
     tensor(planOf({ layers, overrides: { [glob]: { dtype: 'float64' } } }), 'bn.num_batches_tracked')?.dtype;
   expect(dtypeWith('*')).toBe('int64');
   expect(dtypeWith('bn.num_batches_tracked')).toBe('float64');
 });
 
-const linear = { kind: 'Linear', in_features: 2, out_features: 2 };
-const encoder = { kind: 'TransformerEncoder', num_layers: 1 };
+const linear = { layer: 'Linear', in_features: 2, out_features: 2 };
+const encoder = { layer: 'TransformerEncoder', num_layers: 1 };
 
 test.each<[unknown, string]>([
-  [3, 'layers["x"]: expected a layer: an object with its "kind", but received 3'],
-  [{ ...linear, kind: 'Liner' }, `layers["x"].kind: expected one of 'Linear', `],
-  [{ ...linear, kind: 'Liner' }, "(did you mean 'Linear'?)"],
+  [3, 'layers["x"]: expected a layer: an object with its "layer", but received 3'],
+  [{ ...linear, layer: 'Liner' }, `layers["x"].layer: expected one of 'Linear', `],
+  [{ ...linear, layer: 'Liner' }, "(did you mean 'Linear'?)"],
   [{ ...linear, in_features: -1 }, 'layers["x"].in_features: expected a whole number ≥ 0, but received -1'],
   [{ ...linear, in_features: undefined }, 'layers["x"].in_features: expected a whole number ≥ 0, but it is missing'],
-  [{ ...linear, biass: true }, `layers["x"].biass: unknown key, expected one of 'kind', 'dtype', 'in_features', `],
+  [{ ...linear, biass: true }, `layers["x"].biass: unknown key, expected one of 'layer', 'dtype', 'in_features', `],
   [{ ...linear, bias: 1 }, 'layers["x"].bias: expected true or false, but received 1'],
   [
-    { kind: 'Conv2d', in_channels: 1, out_channels: 1, kernel_size: [3] },
+    { layer: 'Conv2d', in_channels: 1, out_channels: 1, kernel_size: [3] },
     'layers["x"].kernel_size: expected a whole number ≥ 0 or an array of 2, but received [3]',
   ],
-  [{ kind: 'MultiheadAttention', embed_dim: 10, num_heads: 3 }, 'layers["x"]: MultiheadAttention: expected a divisor'],
+  [{ layer: 'MultiheadAttention', embed_dim: 10, num_heads: 3 }, 'layers["x"]: MultiheadAttention: expected a divisor'],
   [
     { ...encoder, encoder_layer: 1 },
-    'layers["x"].encoder_layer: expected a layer: an object with its "kind", but received 1',
+    'layers["x"].encoder_layer: expected a layer: an object with its "layer", but received 1',
   ],
-  [{ ...encoder, encoder_layer: { kind: 'X' } }, `layers["x"].encoder_layer.kind: expected one of 'Linear'`],
+  [{ ...encoder, encoder_layer: { layer: 'X' } }, `layers["x"].encoder_layer.layer: expected one of 'Linear'`],
   [
-    { ...encoder, encoder_layer: { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 'a' } },
+    { ...encoder, encoder_layer: { layer: 'TransformerEncoderLayer', d_model: 4, nhead: 'a' } },
     `layers["x"].encoder_layer.nhead: expected a whole number ≥ 1, but received 'a'`,
   ],
   [
-    { ...encoder, encoder_layer: { kind: 'TransformerEncoderLayer', d_model: 4, nhead: 1, dtype: 'float16' } },
+    { ...encoder, encoder_layer: { layer: 'TransformerEncoderLayer', d_model: 4, nhead: 1, dtype: 'float16' } },
     'layers["x"].encoder_layer.dtype: unknown key',
   ],
 ])('the layer %j is refused', (layer, message) => {
@@ -195,8 +195,9 @@ test.each<[unknown, string]>([
 });
 
 test('layers within layers have an end', () => {
-  let inner: unknown = { kind: 'TransformerEncoderLayer', d_model: 2, nhead: 1 };
-  for (let depth = 0; depth < 100; depth++) inner = { kind: 'TransformerEncoder', num_layers: 1, encoder_layer: inner };
+  let inner: unknown = { layer: 'TransformerEncoderLayer', d_model: 2, nhead: 1 };
+  for (let depth = 0; depth < 100; depth++)
+    inner = { layer: 'TransformerEncoder', num_layers: 1, encoder_layer: inner };
   expect(() => planOf({ layers: { x: inner } })).toThrow(/layers\["x"\]/);
 });
 

@@ -104,7 +104,7 @@ test('__proto__ and constructor are names like others', () => {
 test('every initializer of the table is known, with all its parameters', () => {
   for (const init of names) {
     const parameters = definitionOf(init).parameters.map((parameter) => {
-      return [parameter.name, parameter.kind === 'enum' ? parameter.values[0] : 1] as const;
+      return [parameter.name, parameter.kind === 'word' ? parameter.words[0] : 1] as const;
     });
     const given = { init, ...Object.fromEntries(parameters) };
     expect(initializerOf({ '*': given })).toEqual(given);

@@ -36,7 +36,7 @@ test.each(examples)('examples/recipes/%s is a plan, without warnings, and names 
 
 const tensors = { 'h.{0,1}.w': [2, 2] };
 const zeros = { '*': 'zeros' };
-const linear = { kind: 'Linear', in_features: 2, out_features: 2 };
+const linear = { layer: 'Linear', in_features: 2, out_features: 2 };
 
 // [a recipe, whether it is one]
 test.each<[unknown, boolean]>([
@@ -61,23 +61,23 @@ test.each<[unknown, boolean]>([
   [{ layers: { a: linear } }, true],
   [{ layers: { a: { ...linear, bias: false, dtype: 'float64' } } }, true],
   [{ layers: { a: { ...linear, dtype: 'int64' } } }, false],
-  [{ layers: { a: { ...linear, kind: 'Lineal' } } }, false],
-  [{ layers: { a: { kind: 'Conv2d', in_channels: 1, out_channels: 1, kernel_size: [1, 2] } } }, true],
-  [{ layers: { a: { kind: 'Conv2d', in_channels: 1, out_channels: 1, kernel_size: [1] } } }, false],
+  [{ layers: { a: { ...linear, layer: 'Lineal' } } }, false],
+  [{ layers: { a: { layer: 'Conv2d', in_channels: 1, out_channels: 1, kernel_size: [1, 2] } } }, true],
+  [{ layers: { a: { layer: 'Conv2d', in_channels: 1, out_channels: 1, kernel_size: [1] } } }, false],
   [
     {
       layers: {
         a: {
-          kind: 'TransformerEncoder',
+          layer: 'TransformerEncoder',
           num_layers: 1,
           norm: null,
-          encoder_layer: { kind: 'TransformerEncoderLayer', d_model: 2, nhead: 1 },
+          encoder_layer: { layer: 'TransformerEncoderLayer', d_model: 2, nhead: 1 },
         },
       },
     },
     true,
   ],
-  [{ layers: { a: { kind: 'TransformerEncoder', num_layers: 1, encoder_layer: { kind: 'X' } } } }, false],
+  [{ layers: { a: { layer: 'TransformerEncoder', num_layers: 1, encoder_layer: { layer: 'X' } } } }, false],
   [{ tensors, preset: 'dummy' }, true],
   [{ tensors, preset: ['dummy', { name: 'bert', std: 1 }] }, true],
   [{ tensors, preset: 'deepnorm' }, false],

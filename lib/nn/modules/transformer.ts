@@ -1,9 +1,9 @@
 import { rangeError } from '../../core/check.js';
-import { multiheadAttention } from './attention.js';
+import { byKind, container, copiesOf, eachTensor, type Module } from '../module.js';
+import { checkHeads, multiheadAttention } from './attention.js';
 import { batchFirst, bias, define, dropout, size, unusedFlag, unusedNumber } from './definition.js';
-import { copies, join, type Layer, type LayerTensor, named, redrawn } from './layer.js';
 import { linear } from './linear.js';
-import { affine } from './normalization.js';
+import { layerNorm } from './normalization.js';
 
 /** Copies of copies of copies multiply: this many fit in memory. */
 const mostTensors = 5_000_000;
@@ -16,30 +16,35 @@ interface Block {
 }
 
 /** An encoder or decoder layer: attentions, then the feed-forward part, then the norms. */
-function block(fn: string, attentions: readonly string[], norms: number, values: Block): Layer {
+function block(fn: string, kind: 'TransformerEncoderLayer' | 'TransformerDecoderLayer', values: Block): Module {
   const { d_model, nhead, dim_feedforward, bias } = values;
-  return join(
-    ...attentions.map((name) => named(name, multiheadAttention(fn, { embed_dim: d_model, num_heads: nhead, bias }))),
-    named('linear1', linear(d_model, dim_feedforward, bias)),
-    named('linear2', linear(dim_feedforward, d_model, bias)),
-    ...Array.from({ length: norms }, (_, i) => named(`norm${i + 1}`, affine([d_model], true, bias))),
-  );
+  const decodes = kind === 'TransformerDecoderLayer';
+  checkHeads(fn, d_model, nhead);
+  return container(kind, {
+    self_attn: multiheadAttention(d_model, { bias }),
+    ...(decodes && { multihead_attn: multiheadAttention(d_model, { bias }) }),
+    linear1: linear(d_model, dim_feedforward, bias),
+    linear2: linear(dim_feedforward, d_model, bias),
+    norm1: layerNorm(d_model, bias),
+    norm2: layerNorm(d_model, bias),
+    ...(decodes && { norm3: layerNorm(d_model, bias) }),
+  });
 }
 
-function encoderLayer(fn: string, values: Block): Layer {
-  return block(fn, ['self_attn'], 2, values);
+/** How many tensors a module has. */
+function count(module: Module): number {
+  const { own = {}, children = {}, copies } = module;
+  const each = Object.values(children);
+  const below = copies === undefined ? each.map(count) : [each.length * count(copies)];
+  return below.reduce((sum, tensors) => sum + tensors, Object.keys(own).length);
 }
 
-function decoderLayer(fn: string, values: Block): Layer {
-  return block(fn, ['self_attn', 'multihead_attn'], 3, values);
-}
-
-/** Deep copies of one layer, and a norm behind them. Both were constructed before: their draws come first. */
-function stack(fn: string, layer: Layer, num_layers: number, norm: Layer | null): Layer {
-  const tensors = num_layers * layer.tensors.length;
-  if (tensors > mostTensors) throw rangeError(fn, 'num_layers', `at most ${mostTensors} tensors`, num_layers);
-  const layers = named('layers', copies(layer, num_layers));
-  return norm === null ? layers : join(layers, named('norm', norm));
+/** Deep copies of one layer, and a norm behind them. Both were constructed before, the layer first. */
+function stack(fn: string, kind: string, layer: Module, num_layers: number, norm: Module | null): Module {
+  if (num_layers * count(layer) > mostTensors) {
+    throw rangeError(fn, 'num_layers', `at most ${mostTensors} tensors`, num_layers);
+  }
+  return container(kind, { layers: copiesOf(layer, num_layers), ...(norm !== null && { norm }) });
 }
 
 const wide = {
@@ -102,9 +107,15 @@ function some<const N extends string>(name: N, value: number, doc: string, min: 
 const finalNorm = optionalLayer('norm', 'the norm behind the last layer, or null');
 
 /** PyTorch redraws what has more than one dimension, in the end and wherever it came from. */
-function xavierIfMatrix({ shape, buffer }: LayerTensor) {
-  return shape.length > 1 && buffer !== true ? ('xavier_uniform' as const) : undefined;
-}
+const xavierIfMatrix = byKind({
+  Transformer(module) {
+    const matrices: Record<string, 'xavier_uniform'> = {};
+    eachTensor(module, (name, { shape, buffer }) => {
+      if (shape.length > 1 && buffer !== true) matrices[name] = 'xavier_uniform';
+    });
+    return matrices;
+  },
+});
 
 const blockInitialization = "attention as MultiheadAttention's, linear1 and linear2 as Linear's, norms 1 and 0";
 
@@ -113,13 +124,13 @@ export const transformerLayers = {
     summary: 'Self-attention and a feed-forward network (Vaswani et al. 2017, arXiv:1706.03762).',
     initialization: blockInitialization,
     arguments: blockArguments,
-    build: (values, fn) => encoderLayer(fn, values),
+    build: (values) => block('TransformerEncoderLayer', 'TransformerEncoderLayer', values),
   }),
   TransformerDecoderLayer: define({
     summary: "Self-attention, attention to an encoder's output, and a feed-forward network.",
     initialization: blockInitialization,
     arguments: blockArguments,
-    build: (values, fn) => decoderLayer(fn, values),
+    build: (values) => block('TransformerDecoderLayer', 'TransformerDecoderLayer', values),
   }),
   TransformerEncoder: define({
     summary: 'Deep copies of one encoder layer: they begin with the same values.',
@@ -131,13 +142,13 @@ export const transformerLayers = {
       unusedFlag('enable_nested_tensor', true, 'whether padding may be skipped'),
       unusedFlag('mask_check', true, 'whether masks are checked'),
     ],
-    build: ({ encoder_layer, num_layers, norm }, fn) => stack(fn, encoder_layer, num_layers, norm),
+    build: ({ encoder_layer, num_layers, norm }, kind) => stack(kind, kind, encoder_layer, num_layers, norm),
   }),
   TransformerDecoder: define({
     summary: 'Deep copies of one decoder layer: they begin with the same values.',
     initialization: "the layer's, the same in every copy",
     arguments: [layerArgument('decoder_layer', 'the layer that is copied'), numLayers, finalNorm],
-    build: ({ decoder_layer, num_layers, norm }, fn) => stack(fn, decoder_layer, num_layers, norm),
+    build: ({ decoder_layer, num_layers, norm }, kind) => stack(kind, kind, decoder_layer, num_layers, norm),
   }),
   Transformer: define({
     summary: 'An encoder and a decoder, each with a norm behind its last layer.',
@@ -158,16 +169,18 @@ export const transformerLayers = {
       normFirst,
       bias,
     ],
-    build(values, fn) {
-      const { custom_encoder, custom_decoder, num_encoder_layers, num_decoder_layers } = values;
-      const norm = affine([values.d_model], true, values.bias);
-      const encoder = named('encoder', custom_encoder ?? stack(fn, encoderLayer(fn, values), num_encoder_layers, norm));
-      const decoder = named('decoder', custom_decoder ?? stack(fn, decoderLayer(fn, values), num_decoder_layers, norm));
-      // A custom decoder is an argument, and so is drawn before the encoder that the constructor makes.
+    build(values, kind) {
+      const { d_model, custom_encoder, custom_decoder, num_encoder_layers, num_decoder_layers, bias } = values;
+      const half = (name: 'Encoder' | 'Decoder', layers: number) => {
+        const layer = block(kind, `Transformer${name}Layer`, values);
+        return stack(kind, `Transformer${name}`, layer, layers, layerNorm(d_model, bias));
+      };
+      const encoder = custom_encoder ?? half('Encoder', num_encoder_layers);
+      const decoder = custom_decoder ?? half('Decoder', num_decoder_layers);
+      // A custom decoder is an argument, and so is constructed before the encoder that the constructor makes.
       const decoderFirst = custom_encoder === null && custom_decoder !== null;
-      const { tensors } = join(encoder, decoder);
-      const { draws } = decoderFirst ? join(decoder, encoder) : join(encoder, decoder);
-      return redrawn({ tensors, draws }, xavierIfMatrix);
+      const construction = decoderFirst ? ['decoder', 'encoder'] : ['encoder', 'decoder'];
+      return container(kind, { encoder, decoder }, { construction, initialize: xavierIfMatrix });
     },
   }),
 } as const;

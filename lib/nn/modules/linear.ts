@@ -1,26 +1,26 @@
+import { elementsOf } from '../../core/shape.js';
 import type { Initializer } from '../../init/initializers.js';
+import { type Module, type Own, parameter } from '../module.js';
 import { bias, define, size } from './definition.js';
-import { inOrder, type Layer } from './layer.js';
 
 /** U(±1/√fan_in): PyTorch's default for weights, which it writes as Kaiming's for a leaky ReLU of slope √5. */
-export const defaultWeight: Initializer = { init: 'kaiming_uniform', a: Math.sqrt(5) };
+const kaiming: Initializer = { init: 'kaiming_uniform', a: Math.sqrt(5) };
 
-/** U[-bound, bound), also where PyTorch draws for a bound of zero. */
-export function uniformWithin(bound: number): Initializer {
+/** U(±1/√fan), also where PyTorch draws for a bound of zero. */
+export function uniformBy(fan: number): Initializer {
+  const bound = fan > 0 ? 1 / Math.sqrt(fan) : 0;
   return { init: 'uniform', a: bound === 0 ? 0 : -bound, b: bound };
 }
 
-/** The default of a bias beside a weight of a given fan in. */
-export function defaultBias(fan_in: number): Initializer {
-  return uniformWithin(fan_in > 0 ? 1 / Math.sqrt(fan_in) : 0);
+/** `reset_parameters` of linear layers and convolutions: U(±1/√fan_in), the fan read off the weight as it lies. */
+export function weightAndBias(shape: readonly number[], bias: boolean, outputs = shape[0] ?? 0): Own {
+  const weight = parameter(shape, kaiming);
+  return bias ? { weight, bias: parameter([outputs], uniformBy(elementsOf(shape.slice(1)))) } : { weight };
 }
 
 /** `torch.nn.Linear`. */
-export function linear(in_features: number, out_features: number, hasBias: boolean): Layer {
-  return inOrder([
-    { name: 'weight', shape: [out_features, in_features], initializer: defaultWeight },
-    hasBias && { name: 'bias', shape: [out_features], initializer: defaultBias(in_features) },
-  ]);
+export function linear(inputs: number, outputs: number, bias = true): Module {
+  return { kind: 'Linear', own: weightAndBias([outputs, inputs], bias) };
 }
 
 export const linearLayers = {
@@ -40,11 +40,9 @@ export const linearLayers = {
       bias,
     ],
     build({ in1_features, in2_features, out_features, bias }) {
-      const initializer = uniformWithin(1 / Math.sqrt(in1_features));
-      return inOrder([
-        { name: 'weight', shape: [out_features, in1_features, in2_features], initializer },
-        bias && { name: 'bias', shape: [out_features], initializer },
-      ]);
+      const initial = uniformBy(in1_features);
+      const weight = parameter([out_features, in1_features, in2_features], initial);
+      return { kind: 'Bilinear', own: bias ? { weight, bias: parameter([out_features], initial) } : { weight } };
     },
   }),
   PReLU: define({
@@ -61,7 +59,9 @@ export const linearLayers = {
       },
       { name: 'init', kind: 'number', default: 0.25, positional: true, doc: 'the slope to begin with' },
     ],
-    build: ({ num_parameters, init }) =>
-      inOrder([{ name: 'weight', shape: [num_parameters], initializer: { init: 'constant', val: init } }]),
+    build: ({ num_parameters, init }) => ({
+      kind: 'PReLU',
+      own: { weight: parameter([num_parameters], { init: 'constant', val: init }) },
+    }),
   }),
 } as const;

@@ -1,6 +1,6 @@
 import { checkInteger } from '../../core/check.js';
+import type { Module } from '../module.js';
 import { byName, define, size, unusedFlag, unusedNumber } from './definition.js';
-import { inOrder, type Layer } from './layer.js';
 
 const sizes = [
   size('num_embeddings', 'rows: words of the vocabulary'),
@@ -32,17 +32,21 @@ const renormalization = [
 
 const sparse = unusedFlag('sparse', false, 'whether the gradient is a sparse tensor');
 
+/** `torch.nn.Embedding`: N(0, 1), the padding's row zero; a negative index counts from the end. */
+export function embedding(rows: number, width: number, padding_idx?: number | null, kind = 'Embedding'): Module {
+  const zeroRow = padding_idx == null ? undefined : padding_idx < 0 ? padding_idx + rows : padding_idx;
+  return { kind, own: { weight: { shape: [rows, width], initial: 'normal', zeroRow } } };
+}
+
 interface Values {
   readonly num_embeddings: number;
   readonly embedding_dim: number;
   readonly padding_idx: number | null;
 }
 
-function table(fn: string, { num_embeddings, embedding_dim, padding_idx }: Values): Layer {
-  const weight = { name: 'weight', shape: [num_embeddings, embedding_dim], initializer: 'normal' } as const;
-  if (padding_idx === null) return inOrder([weight]);
-  const row = checkInteger(fn, 'padding_idx', padding_idx, -num_embeddings, num_embeddings - 1);
-  return inOrder([{ ...weight, zeroRow: row < 0 ? row + num_embeddings : row }]);
+function table({ num_embeddings: rows, embedding_dim, padding_idx }: Values, kind: string): Module {
+  if (padding_idx !== null) checkInteger(kind, 'padding_idx', padding_idx, -rows, rows - 1);
+  return embedding(rows, embedding_dim, padding_idx, kind);
 }
 
 export const embeddingLayers = {
@@ -50,7 +54,7 @@ export const embeddingLayers = {
     summary: 'A table of vectors, looked up by index.',
     initialization: 'weight N(0, 1), then row padding_idx 0',
     arguments: [...sizes, paddingIdx, ...renormalization, sparse],
-    build: (values, fn) => table(fn, values),
+    build: table,
   }),
   EmbeddingBag: define({
     summary: 'Sums, means or maxima of vectors looked up by index.',
@@ -71,6 +75,6 @@ export const embeddingLayers = {
       byName(unusedFlag('include_last_offset', false, 'whether the last offset is the size of the input')),
       byName(paddingIdx),
     ],
-    build: (values, fn) => table(fn, values),
+    build: table,
   }),
 } as const;

@@ -1,7 +1,7 @@
 import { rangeError } from '../../core/check.js';
+import { type Module, type OwnTensor, parameter } from '../module.js';
 import { batchFirst, bias, define, dropout, flag, size } from './definition.js';
-import { inOrder, type Layer, type LayerTensor } from './layer.js';
-import { uniformWithin } from './linear.js';
+import { uniformBy } from './linear.js';
 
 const sizes = [size('input_size', 'features of an input', 1), size('hidden_size', 'features of the state', 1)] as const;
 const cellSizes = [size('input_size', 'features of an input'), size('hidden_size', 'features of the state')] as const;
@@ -38,20 +38,19 @@ interface Stack {
 }
 
 /** All layers and directions of a recurrent module, whose `gates` are stacked in each matrix. */
-function recurrent(
-  gates: number,
-  { input_size, hidden_size, num_layers, bias, bidirectional, proj_size = 0 }: Stack,
-): Layer {
+function recurrent(kind: string, gates: number, values: Stack): Module {
+  const { input_size, hidden_size, num_layers, bias, bidirectional, proj_size = 0 } = values;
   const rows = gates * hidden_size;
   const state = proj_size > 0 ? proj_size : hidden_size;
   const suffixes = bidirectional ? ['', '_reverse'] : [''];
-  const initializer = uniformWithin(1 / Math.sqrt(hidden_size));
-  const tensors: LayerTensor[] = [];
+  const initial = uniformBy(hidden_size);
+  const own: Record<string, OwnTensor> = {};
   for (let layer = 0; layer < num_layers; layer++) {
     const inputs = layer === 0 ? input_size : state * suffixes.length;
     for (const suffix of suffixes) {
-      const add = (name: string, shape: readonly number[]) =>
-        tensors.push({ name: `${name}_l${layer}${suffix}`, shape, initializer });
+      const add = (name: string, shape: readonly number[]) => {
+        own[`${name}_l${layer}${suffix}`] = parameter(shape, initial);
+      };
       add('weight_ih', [rows, inputs]);
       add('weight_hh', [rows, state]);
       if (bias) add('bias_ih', [rows]);
@@ -59,7 +58,7 @@ function recurrent(
       if (proj_size > 0) add('weight_hr', [proj_size, hidden_size]);
     }
   }
-  return inOrder(tensors);
+  return { kind, own };
 }
 
 interface Cell {
@@ -68,15 +67,15 @@ interface Cell {
   readonly bias: boolean;
 }
 
-function cell(gates: number, { input_size, hidden_size, bias }: Cell): Layer {
+function cell(kind: string, gates: number, { input_size, hidden_size, bias }: Cell): Module {
   const rows = gates * hidden_size;
-  const initializer = uniformWithin(hidden_size > 0 ? 1 / Math.sqrt(hidden_size) : 0);
-  return inOrder([
-    { name: 'weight_ih', shape: [rows, input_size], initializer },
-    { name: 'weight_hh', shape: [rows, hidden_size], initializer },
-    bias && { name: 'bias_ih', shape: [rows], initializer },
-    bias && { name: 'bias_hh', shape: [rows], initializer },
-  ]);
+  const initial = uniformBy(hidden_size);
+  const weights = {
+    weight_ih: parameter([rows, input_size], initial),
+    weight_hh: parameter([rows, hidden_size], initial),
+  };
+  const biases = { bias_ih: parameter([rows], initial), bias_hh: parameter([rows], initial) };
+  return { kind, own: bias ? { ...weights, ...biases } : weights };
 }
 
 const initialization = 'everything U(±1/√hidden_size), biases too';
@@ -86,7 +85,7 @@ export const recurrentLayers = {
     summary: "Elman's recurrent network, h' = tanh(W x + b + U h + c), in layers and one or two directions.",
     initialization,
     arguments: [...sizes, numLayers, nonlinearity, bias, batchFirst, dropout, bidirectional],
-    build: (values) => recurrent(1, values),
+    build: (values, kind) => recurrent(kind, 1, values),
   }),
   LSTM: define({
     summary: 'Long short-term memory; gates i, f, g, o are stacked in this order.',
@@ -107,35 +106,35 @@ export const recurrentLayers = {
         doc: 'features that the state is projected to; 0 for none',
       },
     ],
-    build(values, fn) {
+    build(values, kind) {
       const { proj_size, hidden_size } = values;
       if (proj_size >= hidden_size)
-        throw rangeError(fn, 'proj_size', `less than hidden_size (${hidden_size})`, proj_size);
-      return recurrent(4, values);
+        throw rangeError(kind, 'proj_size', `less than hidden_size (${hidden_size})`, proj_size);
+      return recurrent(kind, 4, values);
     },
   }),
   GRU: define({
     summary: 'Gated recurrent units; gates r, z, n are stacked in this order.',
     initialization,
     arguments: [...sizes, numLayers, bias, batchFirst, dropout, bidirectional],
-    build: (values) => recurrent(3, values),
+    build: (values, kind) => recurrent(kind, 3, values),
   }),
   RNNCell: define({
     summary: 'One step of an RNN.',
     initialization,
     arguments: [...cellSizes, bias, nonlinearity],
-    build: (values) => cell(1, values),
+    build: (values, kind) => cell(kind, 1, values),
   }),
   LSTMCell: define({
     summary: 'One step of an LSTM.',
     initialization,
     arguments: [...cellSizes, bias],
-    build: (values) => cell(4, values),
+    build: (values, kind) => cell(kind, 4, values),
   }),
   GRUCell: define({
     summary: 'One step of a GRU.',
     initialization,
     arguments: [...cellSizes, bias],
-    build: (values) => cell(3, values),
+    build: (values, kind) => cell(kind, 3, values),
   }),
 } as const;

@@ -1,21 +1,24 @@
-import type { Argument, ValuesOf } from './argument.js';
-import type { Layer } from './layer.js';
+import type { Parameter, ValuesOf } from '../../core/parameter.js';
+import type { Module } from '../module.js';
+
+/** Checked arguments, the layers among them built. */
+export type LayerValues<As extends readonly Parameter[]> = ValuesOf<As, { readonly layer: Module }>;
 
 /** One row of the table of layers: what the class of that name in `torch.nn` constructs. */
-export interface LayerDefinition<As extends readonly Argument[] = readonly Argument[]> {
+export interface LayerDefinition<As extends readonly Parameter[] = readonly Parameter[]> {
   readonly summary: string;
   /** How PyTorch initializes it, in one line. */
   readonly initialization: string;
   /** The constructor's arguments in PyTorch's order, `device` and `dtype` aside. */
   readonly arguments: As;
   /**
-   * The layer that checked arguments make. Throws a TypeError or RangeError, in the name of `fn`, for combinations that
-   * make no sense.
+   * The module that checked arguments make. Throws a TypeError or RangeError, in the name of `kind`, its own, for combinations
+   * that make no sense.
    */
-  build(values: ValuesOf<As>, fn: string): Layer;
+  build(values: LayerValues<As>, kind: string): Module;
 }
 
-export function define<const As extends readonly Argument[]>(definition: LayerDefinition<As>): LayerDefinition<As> {
+export function define<const As extends readonly Parameter[]>(definition: LayerDefinition<As>): LayerDefinition<As> {
   return definition;
 }
 
@@ -44,7 +47,7 @@ export function unusedNumber<const N extends string>(name: N, value: number, doc
 export const bias = flag('bias', true, 'whether there is a bias');
 
 /** For those that PyTorch takes by name only, or after arguments that nninit does not have. */
-export function byName<const A extends Argument>(argument: A): Omit<A, 'positional'> & { readonly positional: false } {
+export function byName<const A extends Parameter>(argument: A): Omit<A, 'positional'> & { readonly positional: false } {
   return { ...argument, positional: false };
 }
 

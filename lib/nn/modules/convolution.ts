@@ -1,9 +1,8 @@
 import { rangeError } from '../../core/check.js';
-import { elementsOf } from '../../core/shape.js';
-import type { SizesArgument } from './argument.js';
+import type { SizesParameter } from '../../core/parameter.js';
+import type { Module } from '../module.js';
 import { bias, define, size } from './definition.js';
-import { inOrder, type Layer } from './layer.js';
-import { defaultBias, defaultWeight } from './linear.js';
+import { weightAndBias } from './linear.js';
 
 type Rank = 1 | 2 | 3;
 
@@ -52,18 +51,19 @@ interface Channels {
   readonly bias: boolean;
 }
 
-/** Weight and bias; PyTorch reads the fan in off the weight as it lies, (first, second, *kernel), transposed or not. */
-function weighted(fn: string, transposed: boolean, values: Channels): Layer {
-  const { in_channels, out_channels, kernel_size, groups } = values;
+/** `torch.nn.Conv2d` without groups. */
+export function conv2d(inputs: number, outputs: number, kernel: readonly [number, number], bias = true): Module {
+  return { kind: 'Conv2d', own: weightAndBias([outputs, inputs, ...kernel], bias) };
+}
+
+/** A weight (first, second, *kernel) and a bias: outputs first, or inputs where it is transposed. */
+function weighted(kind: string, transposed: boolean, values: Channels): Module {
+  const { in_channels, out_channels, kernel_size, groups, bias } = values;
   for (const name of ['in_channels', 'out_channels'] as const) {
-    if (values[name] % groups !== 0) throw rangeError(fn, name, `a multiple of groups (${groups})`, values[name]);
+    if (values[name] % groups !== 0) throw rangeError(kind, name, `a multiple of groups (${groups})`, values[name]);
   }
   const [first, second] = transposed ? [in_channels, out_channels / groups] : [out_channels, in_channels / groups];
-  const fan_in = elementsOf([second, ...kernel_size]);
-  return inOrder([
-    { name: 'weight', shape: [first, second, ...kernel_size], initializer: defaultWeight },
-    values.bias && { name: 'bias', shape: [out_channels], initializer: defaultBias(fan_in) },
-  ]);
+  return { kind, own: weightAndBias([first, second, ...kernel_size], bias, out_channels) };
 }
 
 function dimensions(rank: Rank): string {
@@ -74,7 +74,7 @@ function convolution<const R extends Rank>(rank: R) {
   const padding = {
     ...unusedSizes('padding', rank, 0, 'what is added to each side of the input'),
     words: ['valid', 'same'],
-  } as const satisfies SizesArgument;
+  } as const satisfies SizesParameter;
   return define({
     summary: `A convolution over ${dimensions(rank)}, with a weight of shape (out, in / groups, *kernel).`,
     initialization: 'weight and bias U(±1/√fan_in), fan_in = in_channels / groups · ∏ kernel_size',
@@ -88,11 +88,11 @@ function convolution<const R extends Rank>(rank: R) {
       bias,
       paddingMode('zeros', 'reflect', 'replicate', 'circular'),
     ],
-    build(values, fn) {
+    build(values, kind) {
       if (values.padding === 'same' && values.stride.some((step) => step !== 1)) {
-        throw rangeError(fn, 'stride', "1 where padding is 'same'", values.stride);
+        throw rangeError(kind, 'stride', "1 where padding is 'same'", values.stride);
       }
-      return weighted(fn, false, values);
+      return weighted(kind, false, values);
     },
   });
 }
@@ -112,7 +112,7 @@ function transposedConvolution<const R extends Rank>(rank: R) {
       dilation(rank),
       paddingMode('zeros'),
     ],
-    build: (values, fn) => weighted(fn, true, values),
+    build: (values, kind) => weighted(kind, true, values),
   });
 }
 
