@@ -24,7 +24,7 @@ export { get_num_threads, type Key, set_num_threads, simdTarget } from './native
 export * as layers from './nn/layers/index.js';
 export type { FillItem } from './pool/item.js';
 export type { FillResult } from './pool/list.js';
-export type { Progress, RunOptions } from './pool/operation.js';
+export type { FillOptions, Progress } from './pool/operation.js';
 export { createPool, type Pool, type PoolInit, type PoolStatistics } from './pool/pool.js';
 export {
   default_generator,

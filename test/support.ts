@@ -3,7 +3,7 @@ import type { Dtype, TensorData } from '../lib/core/dtype.js';
 import type { Fill } from '../lib/core/fill.js';
 import * as init from '../lib/init/init.js';
 import type { Name } from '../lib/init/initializers.js';
-import { type Key, type PhiloxKey, runFill, widen } from '../lib/native/addon.js';
+import { fillRange, type Key, type PhiloxKey, widen } from '../lib/native/addon.js';
 import type { Generator } from '../lib/random/generator.js';
 import { empty } from '../lib/tensor/tensor.js';
 
@@ -15,7 +15,7 @@ export function nextKey(generator: Generator): PhiloxKey {
 /** Elements [begin, begin + count) of a fill, as numbers. */
 export function valuesOf(fill: Fill, dtype: Dtype, count: number, key: Key, begin = 0): Float32Array | Float64Array {
   const { data } = empty([count], { dtype });
-  runFill(data, dtype, fill, key, begin);
+  fillRange(data, dtype, fill, key, begin);
   return asNumbers(data, dtype);
 }
 

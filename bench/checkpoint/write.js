@@ -13,7 +13,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runFill } from '../../dist/lib/native/addon.js';
+import { fillRange } from '../../dist/lib/native/addon.js';
 
 const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 const { values, positionals } = parseArgs({
@@ -113,7 +113,7 @@ function inMemory(fresh) {
   for (let i = 0; i < 8; i++) {
     if (fresh) memory = view();
     const start = performance.now();
-    runFill(memory, dtype, { kind: 'normal', mean: 0, std: 0.02 }, { seed: 1n, stream: 1n }, 0, threads);
+    fillRange(memory, dtype, { kind: 'normal', mean: 0, std: 0.02 }, { seed: 1n, stream: 1n }, 0, threads);
     rates.push(bytes / (performance.now() - start) / 1e6);
   }
   return median(rates.slice(1));

@@ -1,5 +1,5 @@
 import type { Table } from '../../lib/core/table.js';
-import type { Result, Run } from './schema.js';
+import type { BenchRun, TrialResult } from './schema.js';
 import { spreadOf } from './stats.js';
 import { digits } from './tables.js';
 
@@ -8,8 +8,8 @@ export const leastNoise = 0.03;
 
 export interface Comparison {
   readonly id: string;
-  readonly a: Result;
-  readonly b: Result;
+  readonly a: TrialResult;
+  readonly b: TrialResult;
   /** Time of b over time of a: above 1, b is slower. */
   readonly ratio: number;
   /** What the ratio may differ from 1 by without meaning anything. */
@@ -34,8 +34,8 @@ export interface CompareOptions {
  * the ratio lies: what slows memset down, in turn with the fill, is the machine.
  */
 export function compare(
-  a: Run,
-  b: Run,
+  a: BenchRun,
+  b: BenchRun,
   { relative = false, tolerance = leastNoise }: CompareOptions = {},
 ): Comparison[] {
   const before = new Map(a.results.map((result) => [result.id, result]));
@@ -78,7 +78,7 @@ export function compareTable(comparisons: readonly Comparison[]): Table {
 }
 
 /** What makes two runs hard to compare. */
-export function differences(a: Run, b: Run): string[] {
+export function differences(a: BenchRun, b: BenchRun): string[] {
   const facts = ['cpu', 'cores', 'simd_target', 'huge_pages', 'governor', 'node', 'compiler'] as const;
   const pairs = facts.map((fact) => [fact, a.machine[fact], b.machine[fact]] as const);
   return [...pairs, ['affinity', a.affinity, b.affinity] as const].flatMap(([fact, x, y]) =>

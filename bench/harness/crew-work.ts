@@ -1,4 +1,4 @@
-import { runFill } from '../../lib/native/addon.js';
+import { fillRange } from '../../lib/native/addon.js';
 
 /** Where a crew's threads talk, in 32-bit words of shared memory: `finished` is the last turn that all have done. */
 export const crewSlots = { turn: 0, operation: 1, done: 2, finished: 3, count: 4 } as const;
@@ -53,7 +53,7 @@ export function buffersOf(buffer: ArrayBufferLike): Buffer[] {
 /** New memory, touched as a fill touches it: on huge pages where the system grants them. A multiple of eight bytes. */
 export function touched(bytes: number): ArrayBuffer {
   const data = new Float64Array(Math.ceil(bytes / 8));
-  runFill(data, 'float64', { kind: 'constant', value: 0 }, undefined, 0, 1);
+  fillRange(data, 'float64', { kind: 'constant', value: 0 }, undefined, 0, 1);
   return data.buffer;
 }
 

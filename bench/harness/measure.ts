@@ -9,7 +9,7 @@ import { checksumOf, seed } from './checksums.js';
 import { Crew, partsOf } from './crew.js';
 import { buffersOf, memcpy, memset, type Operation, touched } from './crew-work.js';
 import { freeMemory, memoryShare } from './memory.js';
-import type { Job, Measured } from './schema.js';
+import type { Measured, TrialRequest } from './schema.js';
 import { medianOf } from './stats.js';
 
 /** A sample shorter than this is made of several calls, so that the clock's own cost does not show. */
@@ -91,7 +91,7 @@ async function faster(one: Action | undefined, all: Action | undefined, seconds:
 }
 
 /** Rounds in which every action has a sample, in turn: a noisy moment hits all alike. */
-async function runRounds(actions: readonly Action[], { rounds, seconds }: Job): Promise<void> {
+async function runRounds(actions: readonly Action[], { rounds, seconds }: TrialRequest): Promise<void> {
   const start = performance.now();
   for (let round = 0; round < mostRounds; round++) {
     const spent = (performance.now() - start) / 1000;
@@ -112,7 +112,7 @@ function filler({ fill }: Trial, pool: Pool | undefined, generator: Generator): 
 }
 
 /** Runs one trial in this process, beside memset and memcpy of the same bytes. */
-export async function measure(job: Job): Promise<Measured> {
+export async function measure(job: TrialRequest): Promise<Measured> {
   const { trial, target } = job;
   if (target !== undefined) forceSimdTarget(target);
   set_num_threads(trial.threads);
@@ -138,7 +138,7 @@ interface Limits {
   readonly crew: Crew;
 }
 
-async function limitsOf({ data }: Tensor, { trial: { threads }, seconds }: Job): Promise<Limits> {
+async function limitsOf({ data }: Tensor, { trial: { threads }, seconds }: TrialRequest): Promise<Limits> {
   const bytes = data.byteLength;
   const fits = (more: number) => more <= memoryShare * freeMemory();
   // JavaScript's fill of shared memory is no memset: the pool's tensors have one on memory beside them.
@@ -162,7 +162,7 @@ async function limitsOf({ data }: Tensor, { trial: { threads }, seconds }: Job):
   return { set, copy, crew };
 }
 
-async function measureWarm(job: Job, run: Fill, reset: () => void): Promise<Measured> {
+async function measureWarm(job: TrialRequest, run: Fill, reset: () => void): Promise<Measured> {
   const { trial } = job;
   const tensor: Tensor = empty(shapeOf(trial), { dtype: trial.dtype, shared: trial.executor === 'pool' });
   // The first touch is by as many threads as will fill: on machines with several memory nodes it decides where pages are.
@@ -180,7 +180,7 @@ async function measureWarm(job: Job, run: Fill, reset: () => void): Promise<Meas
   return perElement(trial, checksumOf(tensor.data), fill, set, copy);
 }
 
-async function measureFresh(job: Job, run: Fill, reset: () => void): Promise<Measured> {
+async function measureFresh(job: TrialRequest, run: Fill, reset: () => void): Promise<Measured> {
   const { trial } = job;
   const crew = await Crew.start(partsOf(bytesOf(trial), trial.threads), { withMemory: false, withSource: false });
   let last: Tensor | undefined;

@@ -7,18 +7,18 @@ import { tooLarge } from './memory.js';
 import { askPeer, type FoundPeer, findPeer, type PeerName, steering } from './peers/index.js';
 import { ask, childCommand, pinned } from './process.js';
 import {
+  type BenchRun,
   formatVersion,
-  type Job,
   measuredSchema,
   type Noise,
   type PeerResult,
-  type Result,
-  type Run,
+  type TrialRequest,
+  type TrialResult,
 } from './schema.js';
 import { medianOf, type Stats, spreadOf, statsOf } from './stats.js';
 import { cachedLog2 } from './suites.js';
 
-export interface RunOptions {
+export interface BenchOptions {
   readonly suite: string;
   readonly trials: readonly Trial[];
   readonly command: string;
@@ -39,9 +39,9 @@ export interface RunOptions {
 }
 
 /** Measures one trial, in a process of its own, and checks what it wrote. */
-async function runTrial(trial: Trial, options: RunOptions): Promise<Result> {
+async function runTrial(trial: Trial, options: BenchOptions): Promise<TrialResult> {
   const { seconds, rounds, target, affinity = 'none', signal } = options;
-  const job: Job = { trial, seconds, rounds, ...(target !== undefined && { target }) };
+  const job: TrialRequest = { trial, seconds, rounds, ...(target !== undefined && { target }) };
   const command = pinned(childCommand('trial', job), coresFor(trial.threads, affinity));
   const { fill, memset, memcpy, checksum } = await ask(idOf(trial), command, measuredSchema, signal);
   verify(trial, checksum);
@@ -70,7 +70,7 @@ async function runPeer(
   peer: FoundPeer,
   trial: Trial,
   threads: number,
-  options: RunOptions,
+  options: BenchOptions,
 ): Promise<PeerResult | string> {
   const { fill, dtype } = trial;
   const log2 = peerLog2(trial);
@@ -108,7 +108,7 @@ function wantedOfPeers(trials: readonly Trial[]): Map<Trial, number> {
 }
 
 /** The noise that memset saw, which has none of its own. */
-export function noiseOf(results: readonly Result[]): Noise {
+export function noiseOf(results: readonly TrialResult[]): Noise {
   const groups = new Map<string, number[]>();
   const within: number[] = [];
   for (const { memset, bytes, trial } of results) {
@@ -131,14 +131,14 @@ interface Note {
 /** What a run has so far. */
 interface Found {
   readonly peers: FoundPeer[];
-  readonly results: Result[];
+  readonly results: TrialResult[];
   readonly peer_results: PeerResult[];
   readonly skipped: Note[];
   readonly failed: Note[];
 }
 
 /** Runs a suite, trial by trial, peers beside the trials that they are compared with. A trial that fails does not end it. */
-export async function runBench(options: RunOptions): Promise<Run> {
+export async function runBench(options: BenchOptions): Promise<BenchRun> {
   if (options.target !== undefined) forceSimdTarget(options.target);
   const machine = describeMachine();
   const found: Found = { peers: [], results: [], peer_results: [], skipped: [], failed: [] };
@@ -169,7 +169,7 @@ function whyOf(error: unknown, id: string): string {
   return text.startsWith(id) ? text.slice(id.length).replace(/^:? /, '') : text;
 }
 
-async function runAll(options: RunOptions, { peers, results, peer_results, skipped, failed }: Found): Promise<void> {
+async function runAll(options: BenchOptions, { peers, results, peer_results, skipped, failed }: Found): Promise<void> {
   const { trials, onProgress, onNote, python, signal } = options;
   const note = (list: Note[], what: string, why: string) => {
     list.push({ what, why });
@@ -216,6 +216,6 @@ function tooMany({ threads }: Trial, affinity: Affinity = 'none'): string | unde
 }
 
 /** Billions of bytes a second. */
-export function gbPerS(stats: Stats, { bytes, trial }: Pick<Result, 'bytes' | 'trial'>): number {
+export function gbPerS(stats: Stats, { bytes, trial }: Pick<TrialResult, 'bytes' | 'trial'>): number {
   return bytes / 2 ** trial.log2 / stats.median;
 }

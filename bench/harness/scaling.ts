@@ -2,7 +2,7 @@ import type { Table } from '../../lib/core/table.js';
 import { counted } from '../../lib/core/text.js';
 import { type Trial, titleOf } from './catalog.js';
 import { gbPerS } from './run.js';
-import type { Result, Run } from './schema.js';
+import type { BenchRun, TrialResult } from './schema.js';
 import { digits, percent } from './tables.js';
 
 /** From this share of memset's rate on, a fill is bound by memory. */
@@ -10,7 +10,7 @@ export const memoryBound = 0.85;
 
 /** A fill on one thread count, held against one thread and against memory. */
 export interface Point {
-  readonly result: Result;
+  readonly result: TrialResult;
   readonly threads: number;
   /** Times as fast as one thread. */
   readonly speedup: number | undefined;
@@ -29,8 +29,8 @@ export interface Scaling {
 }
 
 /** Groups results by all but the threads, and holds them against one thread. */
-export function scalings({ results }: Run): Scaling[] {
-  const groups = new Map<string, Result[]>();
+export function scalings({ results }: BenchRun): Scaling[] {
+  const groups = new Map<string, TrialResult[]>();
   for (const result of results) {
     const { threads: _, ...rest } = result.trial;
     const key = JSON.stringify(rest);

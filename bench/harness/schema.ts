@@ -109,14 +109,14 @@ export const runSchema = z.strictObject({
     .describe('trials that ended early or wrote wrong bytes: they have no result'),
 });
 
-export type Run = z.infer<typeof runSchema>;
-export type Result = z.infer<typeof result>;
+export type BenchRun = z.infer<typeof runSchema>;
+export type TrialResult = z.infer<typeof result>;
 export type PeerResult = z.infer<typeof peerResult>;
 export type Machine = z.infer<typeof machine>;
 export type Noise = z.infer<typeof noise>;
 
 /** What a trial's process is asked for. */
-export const jobSchema = z.strictObject({
+export const trialRequestSchema = z.strictObject({
   trial: trialSchema,
   /** At least so long, and so many rounds. */
   seconds: z.number().min(0),
@@ -124,7 +124,7 @@ export const jobSchema = z.strictObject({
   target: z.string().optional(),
 });
 
-export type Job = z.infer<typeof jobSchema>;
+export type TrialRequest = z.infer<typeof trialRequestSchema>;
 
 const samples = z.array(nanoseconds).min(1);
 

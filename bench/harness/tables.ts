@@ -2,7 +2,7 @@ import { type Align, markdownTable, type Table, textTable } from '../../lib/core
 import { counted } from '../../lib/core/text.js';
 import { type Trial, titleOf } from './catalog.js';
 import { gbPerS, notOffered, peerLog2 } from './run.js';
-import type { PeerResult, Result, Run } from './schema.js';
+import type { BenchRun, PeerResult, TrialResult } from './schema.js';
 import { spreadOf } from './stats.js';
 
 /** Beyond this, times are to be taken with caution. */
@@ -34,13 +34,13 @@ export function isCall({ log2 }: Pick<Trial, 'log2'>): boolean {
 }
 
 /** nninit's own results, beside memset. */
-export function resultsTable(results: readonly Result[]): Table {
+export function resultsTable(results: readonly TrialResult[]): Table {
   return {
     head: ['fill', 'dtype', 'threads', 'memory', 'ns/element', 'spread', 'GB/s', 'of memset', 'of memcpy'],
     align: ['left', 'left', 'right', 'left', 'right', 'right', 'right', 'right', 'right'],
     rows: results.map((result) => {
       const { trial, ns, memset, memcpy } = result;
-      const ratio = (limit: Result['memset']) => (limit === null ? '–' : percent(limit.median / ns.median));
+      const ratio = (limit: TrialResult['memset']) => (limit === null ? '–' : percent(limit.median / ns.median));
       return [
         titleOf(trial),
         trial.dtype,
@@ -59,15 +59,15 @@ export function resultsTable(results: readonly Result[]): Table {
 /** A fill, its dtype and size, with all that was measured of it on warm memory. */
 export interface Row {
   readonly trial: Trial;
-  readonly most: Result;
+  readonly most: TrialResult;
   /** On one thread, where that is another trial. */
-  readonly one: Result | undefined;
+  readonly one: TrialResult | undefined;
   readonly peers: ReadonlyMap<string, PeerResult>;
 }
 
 /** The fills for which peers were measured, each with its fastest and its one-thread result. */
-export function peerRows({ results, peer_results }: Run): Row[] {
-  const rows = new Map<string, Result[]>();
+export function peerRows({ results, peer_results }: BenchRun): Row[] {
+  const rows = new Map<string, TrialResult[]>();
   for (const result of results) {
     const { fill, dtype, log2, memory, executor } = result.trial;
     if (memory !== 'warm' || executor !== 'sync') continue;
@@ -87,7 +87,7 @@ export function peerRows({ results, peer_results }: Run): Row[] {
 }
 
 /** Peers beside nninit: their time, and how many times as long it is. */
-export function peersTable(run: Run): Table | undefined {
+export function peersTable(run: BenchRun): Table | undefined {
   const rows = peerRows(run);
   if (rows.length === 0) return undefined;
   const measured = run.peers.filter(({ name }) => rows.some((row) => row.peers.has(name)));
@@ -128,7 +128,7 @@ const binary = (bytes: number) => {
 };
 
 /** The machine, in a few lines. */
-export function header({ machine, nninit, date, affinity, environment, peers }: Run): string {
+export function header({ machine, nninit, date, affinity, environment, peers }: BenchRun): string {
   const { cpu, cores, caches, numa_nodes } = machine;
   const shared = (n: number) => (n > 1 ? ` by ${n}` : '');
   const smt = machine.real_cores != null && machine.real_cores < cores;
@@ -152,19 +152,19 @@ export function header({ machine, nninit, date, affinity, environment, peers }: 
 }
 
 /** The noise seen. */
-export function noiseLine({ noise: { within, between } }: Run): string {
+export function noiseLine({ noise: { within, between } }: BenchRun): string {
   const trials = between === null ? '' : ` and by ${percent(between)} between them`;
   return `noise     memset varied by ${percent(within)} within trials${trials}\n`;
 }
 
 /** A warning of much noise; undefined where there is little. */
-export function noiseWarning({ noise: { within, between } }: Run): string | undefined {
+export function noiseWarning({ noise: { within, between } }: BenchRun): string | undefined {
   if (Math.max(within, between ?? 0) <= muchNoise) return undefined;
   return `more than ${percent(muchNoise)} of noise: something else ran, or the frequency changed; these times are rough`;
 }
 
 /** All that is said above the tables. */
-export function preface(run: Run): string {
+export function preface(run: BenchRun): string {
   const warning = noiseWarning(run);
   const failed = (run.failed ?? []).map(({ what, why }) => `FAILED    ${what}: ${why.replace(/\s*\n\s*/g, ' ')}\n`);
   return [
@@ -177,7 +177,7 @@ export function preface(run: Run): string {
 }
 
 /** What was not run, and why; alike reasons together. What a peer does not offer is an empty cell, and not listed. */
-export function skippedLines({ skipped }: Run): string {
+export function skippedLines({ skipped }: BenchRun): string {
   const byWhy = new Map<string, string[]>();
   for (const { what, why } of skipped) {
     if (why === notOffered) continue;
@@ -187,7 +187,7 @@ export function skippedLines({ skipped }: Run): string {
 }
 
 /** Everything about a run, for a terminal or as Markdown. */
-export function report(run: Run, { markdown = false } = {}): string {
+export function report(run: BenchRun, { markdown = false } = {}): string {
   const table = markdown ? markdownTable : textTable;
   const peers = peersTable(run);
   const block = (text: string) => (markdown ? `\`\`\`\n${text}\`\`\`\n` : text);

@@ -1,11 +1,11 @@
-import type { Run } from '../harness/schema.js';
+import type { BenchRun } from '../harness/schema.js';
 import { peersPicture } from './peers.js';
 import { rooflinePicture } from './roofline.js';
 import { sizesPicture, threadsPicture } from './scaling.js';
 import { draw, type Picture } from './svg.js';
 
 /** The pictures of a run, by name: those for which it has results. */
-export async function picturesOf(run: Run): Promise<[string, string][]> {
+export async function picturesOf(run: BenchRun): Promise<[string, string][]> {
   const scaling = run.suite === 'scaling';
   const pictures: Record<string, Picture | undefined> = scaling
     ? { threads: threadsPicture(run), sizes: sizesPicture(run) }

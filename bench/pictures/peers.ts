@@ -1,7 +1,7 @@
 import type { EChartsOption } from 'echarts';
 import type { Trial } from '../harness/catalog.js';
 import { titleOf } from '../harness/catalog.js';
-import type { Run } from '../harness/schema.js';
+import type { BenchRun } from '../harness/schema.js';
 import { digits, isCall, peerRows, type Row } from '../harness/tables.js';
 import { axisStyle, colours, font, heading, ink, powerOfTwo, textStyle } from './style.js';
 import type { Picture } from './svg.js';
@@ -39,7 +39,7 @@ interface Panel {
 }
 
 /** One fill: memset, nninit and the others, the limit first. */
-function panelOf(row: Row, { peers }: Run): Panel {
+function panelOf(row: Row, { peers }: BenchRun): Panel {
   const { trial, most, one } = row;
   const whole = trial.fill === 'orthogonal' || trial.fill === 'sparse';
   const scale = whole ? 2 ** trial.log2 / 1e6 : 1;
@@ -133,7 +133,7 @@ function optionOf(panels: readonly Panel[], title: string): { option: EChartsOpt
 }
 
 /** Bars of nninit, memset and other libraries on a logarithmic axis; undefined where no other library was measured. */
-export function peersPicture(run: Run, { all }: { readonly all: boolean }): Picture | undefined {
+export function peersPicture(run: BenchRun, { all }: { readonly all: boolean }): Picture | undefined {
   const rows = peerRows(run).filter(({ trial }) => !isCall(trial));
   const wanted = all ? rows : rows.filter(({ trial }) => main.some(([f, d]) => f === trial.fill && d === trial.dtype));
   if (wanted.length === 0) return undefined;

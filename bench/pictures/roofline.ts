@@ -1,6 +1,6 @@
 import type { EChartsOption, SeriesOption } from 'echarts';
 import { gbPerS } from '../harness/run.js';
-import type { Result, Run } from '../harness/schema.js';
+import type { BenchRun, TrialResult } from '../harness/schema.js';
 import { cachedLog2 } from '../harness/suites.js';
 import { digits } from '../harness/tables.js';
 import { axisStyle, colours, font, heading, ink, legendStyle, textStyle } from './style.js';
@@ -25,9 +25,9 @@ interface Panel {
   readonly rows: readonly Row[];
 }
 
-function panelsOf({ results }: Run): Panel[] {
+function panelsOf({ results }: BenchRun): Panel[] {
   const plain = results.filter(({ trial }) => trial.memory === 'warm' && trial.executor === 'sync');
-  const key = ({ trial }: Result) => `${trial.fill}_ ${trial.dtype}`;
+  const key = ({ trial }: TrialResult) => `${trial.fill}_ ${trial.dtype}`;
   const cached = new Map(
     plain
       .filter(({ trial }) => trial.log2 === cachedLog2 && trial.threads === 1)
@@ -70,7 +70,7 @@ function limit(name: string, colour: string, panel: number, values: readonly num
  * A roofline, a line for each fill: the bar is the rate it reaches in memory, the marks are its two limits. A fill at the lesser
  * of its marks is as fast as this machine allows.
  */
-export function rooflinePicture(run: Run): Picture | undefined {
+export function rooflinePicture(run: BenchRun): Picture | undefined {
   const panels = panelsOf(run);
   const most = Math.max(0, ...panels.map(({ rows }) => rows.length));
   if (most === 0) return undefined;

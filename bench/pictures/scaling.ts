@@ -1,7 +1,7 @@
 import type { EChartsOption, SeriesOption } from 'echarts';
 import { gbPerS } from '../harness/run.js';
 import { type Scaling, scalings } from '../harness/scaling.js';
-import type { Result, Run } from '../harness/schema.js';
+import type { BenchRun, TrialResult } from '../harness/schema.js';
 import {
   axisStyle,
   colours,
@@ -71,7 +71,7 @@ function frame(titles: readonly [string, string], legend: readonly string[]): EC
 }
 
 /** memset's rate, the median over trials of the same size and threads. */
-function memsetLine(results: readonly Result[], x: (result: Result) => number): Pair[] {
+function memsetLine(results: readonly TrialResult[], x: (result: TrialResult) => number): Pair[] {
   const byX = new Map<number, number[]>();
   for (const result of results) {
     if (result.memset === null) continue;
@@ -82,7 +82,7 @@ function memsetLine(results: readonly Result[], x: (result: Result) => number): 
 }
 
 /** Speed-up and bandwidth against threads, on the largest size; undefined where there is one thread count only. */
-export function threadsPicture(run: Run): Picture | undefined {
+export function threadsPicture(run: BenchRun): Picture | undefined {
   const all = scalings(run).filter(({ points }) => points.length > 1);
   const largest = Math.max(...all.map(({ trial }) => trial.log2));
   const shown = all.filter(({ trial }) => trial.log2 === largest);
@@ -169,7 +169,7 @@ function showBytes(bytes: number): string {
 }
 
 /** Bandwidth against size, on one thread and on the most; undefined where there is one size only. */
-export function sizesPicture(run: Run): Picture | undefined {
+export function sizesPicture(run: BenchRun): Picture | undefined {
   const sizes = new Set(run.results.map(({ trial }) => trial.log2));
   if (sizes.size < 2) return undefined;
   const counts = run.results.map(({ trial }) => trial.threads);
@@ -238,7 +238,7 @@ export function sizesPicture(run: Run): Picture | undefined {
 const count = (threads: number) => `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
 
 /** Where each cache ends. */
-function cacheMarks({ machine }: Run): object {
+function cacheMarks({ machine }: BenchRun): object {
   return {
     markLine: {
       silent: true,

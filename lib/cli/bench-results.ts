@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { compare, compareTable, differences } from '../../bench/harness/compare.js';
 import { scalings, scalingTable, verdicts } from '../../bench/harness/scaling.js';
-import { formatVersion, type Run, runSchema } from '../../bench/harness/schema.js';
+import { type BenchRun, formatVersion, runSchema } from '../../bench/harness/schema.js';
 import { noiseWarning, preface, report } from '../../bench/harness/tables.js';
 import { InputError } from '../core/errors.js';
 import { type JsonPath, showPath } from '../core/json.js';
@@ -27,14 +27,14 @@ export interface PicturesOptions {
 }
 
 /** Everything about a run of scaling, for a terminal. */
-export function scalingReport(run: Run): string {
+export function scalingReport(run: BenchRun): string {
   const all = scalings(run);
   const words = verdicts(all).map((line) => `${line}\n`);
   return [preface(run), textTable(scalingTable(all)), words.join('')].join('\n');
 }
 
 /** Reads and checks a result file. */
-export async function readRun(path: string): Promise<Run> {
+export async function readRun(path: string): Promise<BenchRun> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -54,7 +54,7 @@ function jsonOf(text: string, path: string): unknown {
 
 const headSchema = z.object({ format: z.literal('nninit-bench'), version: z.number() });
 
-function checkRun(value: unknown, path: string): Run {
+function checkRun(value: unknown, path: string): BenchRun {
   const head = headSchema.safeParse(value);
   if (!head.success) {
     throw new InputError(`${path}: expected a result of \`nninit bench\`, but it is other JSON`, { path });

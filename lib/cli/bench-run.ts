@@ -4,7 +4,7 @@ import { dtypeNames, subjectNames, type Trial } from '../../bench/harness/catalo
 import { type Affinity, usableCores } from '../../bench/harness/machine.js';
 import { parsePeers, peerNames } from '../../bench/harness/peers/index.js';
 import { runBench } from '../../bench/harness/run.js';
-import type { Run } from '../../bench/harness/schema.js';
+import type { BenchRun } from '../../bench/harness/schema.js';
 import { mainSuite, type Selection, scalingSuite } from '../../bench/harness/suites.js';
 import { noiseWarning, report } from '../../bench/harness/tables.js';
 import { quoted } from '../core/check.js';
@@ -77,7 +77,7 @@ async function runSuite(
   trials: readonly Trial[],
   options: RunCommandOptions,
   streams: Streams,
-  textOf: (run: Run) => string,
+  textOf: (run: BenchRun) => string,
 ): Promise<void> {
   const { seconds, rounds, affinity, target, python, quiet, output } = options;
   const { stderr } = streams;
@@ -116,14 +116,19 @@ async function runSuite(
   });
 }
 
-function interrupted({ results }: Run, trials: number, { reason }: AbortSignal): InterruptedError {
+function interrupted({ results }: BenchRun, trials: number, { reason }: AbortSignal): InterruptedError {
   const error = new InterruptedError(stdoutName, reason);
   error.message = `interrupted after ${results.length} of ${counted(trials, 'trial')}`;
   return error;
 }
 
 /** Prints a run and writes it, as asked. */
-async function handOver(run: Run, text: string, { output, json }: RunCommandOptions, streams: Streams): Promise<void> {
+async function handOver(
+  run: BenchRun,
+  text: string,
+  { output, json }: RunCommandOptions,
+  streams: Streams,
+): Promise<void> {
   const data = `${JSON.stringify(run, null, 2)}\n`;
   // First to the terminal: a disk that has become full costs the file only.
   streams.stdout.write(json ? data : text);

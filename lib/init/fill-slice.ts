@@ -2,7 +2,7 @@ import { checkInteger, checkOptions, checkShape, rangeError } from '../core/chec
 import { type Dtype, dtypes, type TensorData, viewOf } from '../core/dtype.js';
 import { type Fill, isRandom, isWhole } from '../core/fill.js';
 import { elementsOf } from '../core/shape.js';
-import { isTorchKey, type Key, noKey, runFill, runFillOfRuns } from '../native/addon.js';
+import { fillRange, fillRuns, isTorchKey, type Key, noKey } from '../native/addon.js';
 import { default_generator, type Generator } from '../random/generator.js';
 import { checkSlice, gridOf, type Run, runsOf, type Slice, type SliceRange, shapeOfSlice } from '../tensor/slice.js';
 import { asTensor, type TensorLike } from '../tensor/tensor.js';
@@ -44,7 +44,7 @@ export function runFillOfSlice(
   const { offset, length, loops } = grid;
   let going = true;
   const run: RunRange = (range, at) => {
-    going &&= runFill(range, dtype, fill, key, at, threads, cancel);
+    going &&= fillRange(range, dtype, fill, key, at, threads, cancel);
   };
   if (isWhole(fill)) {
     copyFromWhole(data, dtype, slice, begin, run);
@@ -52,7 +52,7 @@ export function runFillOfSlice(
     run(data, offset + begin);
   } else if (loops.length <= mostLoops && !(isTorchKey(key) && isRandom(fill))) {
     const runs = Float64Array.from([offset, length, ...loops.flatMap(({ count, stride }) => [count, stride])]);
-    return runFillOfRuns(data, dtype, fill, key, runs, begin, threads, cancel);
+    return fillRuns(data, dtype, fill, key, runs, begin, threads, cancel);
   } else {
     copyFromStretches(data, dtype, slice, begin, run);
   }

@@ -11,7 +11,7 @@
  * They are synchronous, and hold this thread until all bytes are written.
  */
 
-import { runFill } from '../native/addon.js';
+import { fillRange } from '../native/addon.js';
 import { default_generator } from '../random/generator.js';
 import { bind, type Call, prepare } from './binding.js';
 import type { Name } from './initializers.js';
@@ -21,7 +21,7 @@ function run({ tensor, fill, random, generator, threads }: Call): void {
   if (tensor.size === 0) return;
   const { data, dtype } = tensor;
   if (random) (generator ?? default_generator).fill(data, dtype, fill, threads);
-  else runFill(data, dtype, fill, undefined, 0, threads);
+  else fillRange(data, dtype, fill, undefined, 0, threads);
 }
 
 function here<N extends Name>(name: N): InitFunction<N> {

@@ -1,15 +1,7 @@
 import { checkInteger, checkOneOf, isPlainObject, rangeError, typeError } from '../core/check.js';
 import type { Dtype, TensorData } from '../core/dtype.js';
 import { type Fill, fillNumbers, isWhole, kindCodes } from '../core/fill.js';
-import {
-  isTorchKey,
-  type Key,
-  maxThreads,
-  noKey,
-  type PhiloxKey,
-  runFill as runUnchecked,
-  type TorchKey,
-} from '../native/addon.js';
+import { fillRange, isTorchKey, type Key, maxThreads, noKey, type PhiloxKey, type TorchKey } from '../native/addon.js';
 import { asTensor, type CheckedTensor } from '../tensor/tensor.js';
 
 const kinds = Object.keys(kindCodes) as Fill['kind'][];
@@ -111,5 +103,5 @@ export function runFill(
   const range = checkRange(fn, data, dtype, fill, key, begin);
   checkInteger(fn, 'threads', threads, 0, maxThreads);
   const { tensor } = range;
-  return runUnchecked(tensor.data, tensor.dtype, range.fill, range.key, range.begin, threads, cancel);
+  return fillRange(tensor.data, tensor.dtype, range.fill, range.key, range.begin, threads, cancel);
 }

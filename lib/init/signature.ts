@@ -29,12 +29,12 @@ export type Keywords<N extends Name, Extra = unknown> = Flat<
       : unknown)
 >;
 
-type Result<T, R extends 'tensor' | 'promise'> = R extends 'tensor' ? T : Promise<T>;
+type Returned<T, R extends 'tensor' | 'promise'> = R extends 'tensor' ? T : Promise<T>;
 
 type Signature<R extends 'tensor' | 'promise', A extends readonly unknown[]> = <T extends TensorLike>(
   tensor: T,
   ...args: A
-) => Result<T, R>;
+) => Returned<T, R>;
 
 /** One signature for each number of arguments that may stand before the options; those are left out of the options. */
 type WithOptions<

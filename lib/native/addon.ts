@@ -136,7 +136,7 @@ export interface AtOnce {
  * @param atOnce all that is being filled, other threads' parts included: what is larger than the caches is written around them
  * @returns true, or false if the fill was cancelled and `data` is partly written
  */
-export function runFill(
+export function fillRange(
   data: TensorData,
   dtype: Dtype,
   fill: Fill,
@@ -179,7 +179,7 @@ function writeKey(key: Key): void {
  * @param runs offset and length, then the count and stride of each loop, outermost first; at most 8 loops
  * @param begin index of data[0] within the part
  */
-export function runFillOfRuns(
+export function fillRuns(
   data: TensorData,
   dtype: Dtype,
   fill: Fill,
@@ -215,7 +215,7 @@ export function runTorchFill(
 }
 
 /**
- * Like runFill in the engine torch, for a range, which leaves the state as it is.
+ * Like fillRange in the engine torch, for a range, which leaves the state as it is.
  *
  * @param key the state at the whole fill's beginning, its number of elements, and where in it index 0 is
  * @param begin index of data[0]
@@ -273,7 +273,7 @@ export function widen(data: Uint16Array, dtype: 'float16' | 'bfloat16', out: Flo
 }
 
 /**
- * Asks for huge pages under large memory, where the system has them. runFill does so itself; this is for memory that several
+ * Asks for huge pages under large memory, where the system has them. fillRange does so itself; this is for memory that several
  * threads will fill in small pieces, and acts on pages not yet written to.
  */
 export function prepareMemory(data: TensorData): void {

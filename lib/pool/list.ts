@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { typeError } from '../core/check.js';
 import { dtypes } from '../core/dtype.js';
-import { type Key, noKey, runFill } from '../native/addon.js';
+import { fillRange, type Key, noKey } from '../native/addon.js';
 import type { Generator } from '../random/generator.js';
 import { type CheckedItem, checkItem, named, Resolver } from './item.js';
 import type { Operation } from './operation.js';
@@ -148,7 +148,7 @@ export class List {
       const generator = this.#generator;
       const key = random ? (this.#keys[index] ?? keyAtOnce(generator, fill, dtype, size)) : noKey;
       if (key !== undefined && isTiny(fill, dtype, size)) {
-        runFill(data, dtype, fill, key, 0, 1);
+        fillRange(data, dtype, fill, key, 0, 1);
         this.#operation.count(size, size * dtypes[dtype].bytes);
         this.#filled++;
         return;

@@ -12,7 +12,7 @@ export interface Progress {
 }
 
 /** What every function of the pool takes. */
-export interface RunOptions {
+export interface FillOptions {
   /** Stops the fill: the promise rejects with the signal's reason once nothing writes to the tensors any more. */
   readonly signal?: AbortSignal | undefined;
   /** Called at most every 50 ms, and once more when all is filled. */
@@ -20,12 +20,12 @@ export interface RunOptions {
 }
 
 /** The names of these options. */
-export const runOptions = ['signal', 'onProgress'] as const;
+export const fillOptions = ['signal', 'onProgress'] as const;
 
 const progressMilliseconds = 50;
 
-/** RunOptions, checked. */
-export interface CheckedRunOptions {
+/** FillOptions, checked. */
+export interface CheckedFillOptions {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }
@@ -35,14 +35,14 @@ export interface CheckedRunOptions {
  *
  * @throws the signal's reason if it is aborted already
  */
-export function checkRunOptions(fn: string, options: Readonly<Record<string, unknown>>): CheckedRunOptions {
+export function checkFillOptions(fn: string, options: Readonly<Record<string, unknown>>): CheckedFillOptions {
   const { signal, onProgress } = options;
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw typeError(fn, 'onProgress', 'a function', onProgress);
   }
   if (signal !== undefined && !isSignal(signal)) throw typeError(fn, 'signal', 'an AbortSignal', signal);
   if (signal?.aborted) throw reasonOf(signal);
-  return { signal, onProgress: onProgress as CheckedRunOptions['onProgress'] };
+  return { signal, onProgress: onProgress as CheckedFillOptions['onProgress'] };
 }
 
 function isSignal(value: unknown): value is AbortSignal {
@@ -89,7 +89,7 @@ function leave(signal: AbortSignal, operation: Operation): void {
 
 /** One call of the pool: the jobs it made, how far they are, and what stops them. */
 export class Operation {
-  readonly #options: CheckedRunOptions;
+  readonly #options: CheckedFillOptions;
   readonly #jobs = new Set<Job>();
   readonly #onStop = new Set<(reason: unknown) => void>();
   #total: { elements: number; bytes: number } | undefined;
@@ -99,7 +99,7 @@ export class Operation {
   #reported = 0;
   #stopped: { readonly reason: unknown } | undefined;
 
-  constructor(options: CheckedRunOptions, total: { elements: number; bytes: number } | undefined) {
+  constructor(options: CheckedFillOptions, total: { elements: number; bytes: number } | undefined) {
     this.#options = options;
     this.#total = total;
     if (options.signal !== undefined) listen(options.signal, this);

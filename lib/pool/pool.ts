@@ -5,14 +5,14 @@ import { type Binding, bind, type Call, checkGenerator, checkThreads, prepare } 
 import { type Name, names } from '../init/initializers.js';
 import { checkRange } from '../init/run-fill.js';
 import type { InitFunction } from '../init/signature.js';
-import { get_num_threads, type Key, noKey, runFill } from '../native/addon.js';
+import { fillRange, get_num_threads, type Key, noKey } from '../native/addon.js';
 import { default_generator, type Generator } from '../random/generator.js';
 import { type DataOf, empty, type Tensor } from '../tensor/tensor.js';
 import { type FillItem, takeKeys, totalOf } from './item.js';
 import type { Job, Order, Task } from './job.js';
 import { type FillResult, iteratorOf, List } from './list.js';
 import { weigh } from './memory.js';
-import { type CheckedRunOptions, checkRunOptions, Operation, type RunOptions, runOptions } from './operation.js';
+import { type CheckedFillOptions, checkFillOptions, type FillOptions, fillOptions, Operation } from './operation.js';
 import { Scheduler } from './scheduler.js';
 import { isTiny } from './split.js';
 import { fillInTurn, keyAtOnce, listInTurn } from './turn.js';
@@ -20,7 +20,7 @@ import { fillInTurn, keyAtOnce, listInTurn } from './turn.js';
 const mostThreads = 128;
 
 /** `init.*_` on the pool: the same names and arguments, `signal` and `onProgress` besides, and a promise of the tensor. */
-export type PoolInit = { readonly [N in Name as `${N}_`]: InitFunction<N, 'promise', RunOptions> };
+export type PoolInit = { readonly [N in Name as `${N}_`]: InitFunction<N, 'promise', FillOptions> };
 
 /** What a pool is doing. */
 export interface PoolStatistics {
@@ -66,7 +66,7 @@ export class Pool {
     this.threads = threads;
     this.#scheduler = new Scheduler(threads);
     const run = (binding: Binding, tensor: unknown, args: readonly unknown[]) => this.#run(binding, tensor, args);
-    const functions = names.map((name) => [`${name}_`, bind(name, run, runOptions)] as const);
+    const functions = names.map((name) => [`${name}_`, bind(name, run, fillOptions)] as const);
     this.init = Object.freeze(Object.fromEntries(functions)) as unknown as PoolInit;
   }
 
@@ -102,13 +102,13 @@ export class Pool {
    */
   async fill(
     items: Iterable<FillItem> | AsyncIterable<FillItem>,
-    options?: RunOptions & { readonly generator?: Generator | undefined },
+    options?: FillOptions & { readonly generator?: Generator | undefined },
   ): Promise<FillResult> {
     const fn = 'fill';
     this.#checkOpen(fn);
-    const { generator, ...rest } = checkOptions(fn, options, ['generator', ...runOptions]);
+    const { generator, ...rest } = checkOptions(fn, options, ['generator', ...fillOptions]);
     const drawn = generator === undefined ? default_generator : checkGenerator(fn, generator);
-    const checked = checkRunOptions(fn, rest);
+    const checked = checkFillOptions(fn, rest);
     const list = Array.isArray(items) ? [...(items as unknown[])] : undefined;
     const source = list ?? iteratorOf(items);
     const keys = list === undefined ? [] : takeKeys(list, drawn);
@@ -142,14 +142,14 @@ export class Pool {
     fill: Fill,
     key: Key = noKey,
     begin = 0,
-    options?: RunOptions & { readonly threads?: number | undefined },
+    options?: FillOptions & { readonly threads?: number | undefined },
   ): Promise<void> {
     const fn = 'runFill';
     this.#checkOpen(fn);
-    const { threads, ...rest } = checkOptions(fn, options, ['threads', ...runOptions]);
+    const { threads, ...rest } = checkOptions(fn, options, ['threads', ...fillOptions]);
     const range = checkRange(fn, data, dtype, fill, key, begin);
     const order = { fn, ...range, threads: threads === undefined ? 0 : checkThreads(fn, threads) };
-    await this.#fill(order, checkRunOptions(fn, rest));
+    await this.#fill(order, checkFillOptions(fn, rest));
   }
 
   /**
@@ -157,10 +157,10 @@ export class Pool {
    *
    * @internal
    */
-  async runTask(task: Task, options: CheckedRunOptions): Promise<void> {
+  async runTask(task: Task, options: CheckedFillOptions): Promise<void> {
     this.#checkOpen(task.fn);
     if (task.count > 0)
-      await this.#submit(task.bytes, task.bytes, options, (settled) => this.#scheduler.submitTask(task, settled));
+      await this.#submit(task.bytes, task.bytes, options, (conclude) => this.#scheduler.submitTask(task, conclude));
   }
 
   /** How busy the pool is, and has been. */
@@ -234,20 +234,20 @@ export class Pool {
 
   #start(call: Call, result: unknown): Promise<unknown> {
     const { fn, tensor, fill, random, generator, threads, extra } = call;
-    const options = checkRunOptions(fn, extra);
+    const options = checkFillOptions(fn, extra);
     const source = generator ?? default_generator;
     const { dtype, size } = tensor;
     const key = random ? keyAtOnce(source, fill, dtype, size) : noKey;
     const order = { fn, tensor, fill, begin: 0, threads };
     if (key === undefined) return this.#wait(source, order, options).then(() => result);
     if (options.onProgress === undefined && isTiny(fill, tensor.dtype, tensor.size)) {
-      if (tensor.size > 0) runFill(tensor.data, tensor.dtype, fill, key, 0, 1);
+      if (tensor.size > 0) fillRange(tensor.data, tensor.dtype, fill, key, 0, 1);
       return Promise.resolve(result);
     }
     return this.#fill({ ...order, key }, options).then(() => result);
   }
 
-  async #wait(generator: Generator, order: Omit<Order, 'key'>, options: CheckedRunOptions): Promise<void> {
+  async #wait(generator: Generator, order: Omit<Order, 'key'>, options: CheckedFillOptions): Promise<void> {
     const { size, data } = order.tensor;
     const operation = new Operation(options, { elements: size, bytes: data.byteLength });
     const ended = this.#track(operation);
@@ -260,22 +260,22 @@ export class Pool {
     }
   }
 
-  #fill(order: Order, options: CheckedRunOptions): Promise<void> {
+  #fill(order: Order, options: CheckedFillOptions): Promise<void> {
     const { size, data } = order.tensor;
     if (size === 0) return Promise.resolve();
-    return this.#submit(size, data.byteLength, options, (settled) => this.#scheduler.submit(order, settled));
+    return this.#submit(size, data.byteLength, options, (conclude) => this.#scheduler.submit(order, conclude));
   }
 
   #submit(
     elements: number,
     bytes: number,
-    options: CheckedRunOptions,
-    start: (settled: (error: unknown) => void) => Job,
+    options: CheckedFillOptions,
+    start: (conclude: (error: unknown) => void) => Job,
   ): Promise<void> {
     const plain = options.signal === undefined && options.onProgress === undefined;
     const operation = plain ? undefined : new Operation(options, { elements, bytes });
     return new Promise((resolve, reject) => {
-      const settled = (error: unknown): void => {
+      const conclude = (error: unknown): void => {
         operation?.remove(job, error === undefined);
         try {
           operation?.end(error === undefined);
@@ -288,7 +288,7 @@ export class Pool {
       };
       let job: Job;
       try {
-        job = start(settled);
+        job = start(conclude);
       } catch (error) {
         operation?.end(false);
         throw error;

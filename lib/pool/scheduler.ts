@@ -62,23 +62,23 @@ export class Scheduler {
    */
   submit(order: Order, onSettled: (error: unknown) => void): Job {
     const threads = Math.min(this.#threads, order.threads || this.#threads);
-    return this.#start((settled) => makeJob({ ...order, threads }, settled), onSettled);
+    return this.#start((leave) => makeJob({ ...order, threads }, leave), onSettled);
   }
 
   /** Starts another room's task, likewise. */
   submitTask(task: Task, onSettled: (error: unknown) => void): Job {
-    return this.#start((settled) => new TaskJob(task, this.#threads, settled), onSettled);
+    return this.#start((leave) => new TaskJob(task, this.#threads, leave), onSettled);
   }
 
-  #start(make: (settled: (error: unknown) => void) => Job, onSettled: (error: unknown) => void): Job {
-    const settled = (error: unknown): void => {
+  #start(make: (leave: (error: unknown) => void) => Job, onSettled: (error: unknown) => void): Job {
+    const leave = (error: unknown): void => {
       this.#jobs.delete(job);
       if (job instanceof StagedJob) this.#staged.delete(job);
       else if (job instanceof ClaimedJob) this.#shared.delete(job);
       onSettled(error);
       if (this.#jobs.size === 0) this.#tellIdle();
     };
-    const job = make(settled);
+    const job = make(leave);
     this.#jobs.add(job);
     if (this.#broken !== undefined) {
       const error = this.#broken;

@@ -3,7 +3,7 @@
 import { pathToFileURL } from 'node:url';
 import { dtypes, viewOf } from '../core/dtype.js';
 import { isRandom } from '../core/fill.js';
-import { isTorchKey, runFill, runTorchRange } from '../native/addon.js';
+import { fillRange, isTorchKey, runTorchRange } from '../native/addon.js';
 import { tooManyRounds } from '../random/engines/torch.js';
 import { letGo } from './memory.js';
 import {
@@ -44,7 +44,7 @@ function fillBatch({ slot, count }: BatchMessage): Report {
     try {
       const piece = records.read(i);
       const view = viewOf(piece.dtype, slot, slotHeadBytes + piece.at, piece.count);
-      runFill(view, piece.dtype, piece.fill, piece.key, piece.begin, 1);
+      fillRange(view, piece.dtype, piece.fill, piece.key, piece.begin, 1);
     } catch (error) {
       failures.push({ piece: i, error });
     }
@@ -92,7 +92,7 @@ function fillStep({ threads, crew, control }: TurnMessage, work: FillWork): Step
     const [begin, end] = rangeOf(work, index, length);
     const view = viewOf(dtype, buffer, byteOffset + begin * bytes, end - begin);
     if (!isTorchKey(key) || !isRandom(fill)) {
-      return runFill(view, dtype, fill, key, offset + begin, threads, cancel, atOnce);
+      return fillRange(view, dtype, fill, key, offset + begin, threads, cancel, atOnce);
     }
     const rounds = runTorchRange(view, dtype, fill, key, offset + begin, threads, cancel, atOnce);
     if (rounds === 0 && Atomics.load(cancel, 0) === 0) throw tooManyRounds();

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compare } from '../../bench/harness/compare.js';
-import type { Run } from '../../bench/harness/schema.js';
+import type { BenchRun } from '../../bench/harness/schema.js';
 import { bench, result, runWith } from './support.js';
 
 let folder = '';
@@ -12,7 +12,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function file(name: string, run: Run): string {
+function file(name: string, run: BenchRun): string {
   const path = join(folder, name);
   writeFileSync(path, JSON.stringify(run));
   return path;

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Run } from '../../bench/harness/schema.js';
+import type { BenchRun } from '../../bench/harness/schema.js';
 import { bench, result, runWith, times } from './support.js';
 
 let folder = '';
@@ -11,7 +11,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function pictures(run: Run): Promise<Map<string, string>> {
+async function pictures(run: BenchRun): Promise<Map<string, string>> {
   const out = join(folder, run.suite);
   const file = join(folder, `${run.suite}.json`);
   writeFileSync(file, JSON.stringify(run));

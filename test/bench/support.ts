@@ -1,5 +1,5 @@
 import { idOf, shapeOf, type Trial } from '../../bench/harness/catalog.js';
-import type { Result, Run } from '../../bench/harness/schema.js';
+import type { BenchRun, TrialResult } from '../../bench/harness/schema.js';
 import type { Stats } from '../../bench/harness/stats.js';
 import { type Output, run } from '../../lib/cli/program.js';
 
@@ -9,7 +9,7 @@ export function times(median: number, spread = 0.02): Stats {
   return { n: 11, min: median - half, q1: median - half, median, q3: median + half, max: median + half };
 }
 
-export function result(trial: Partial<Trial>, median: number, { spread = 0.02, memset = 0.1 } = {}): Result {
+export function result(trial: Partial<Trial>, median: number, { spread = 0.02, memset = 0.1 } = {}): TrialResult {
   const whole: Trial = {
     fill: 'normal',
     dtype: 'float32',
@@ -32,7 +32,7 @@ export function result(trial: Partial<Trial>, median: number, { spread = 0.02, m
 }
 
 /** A run that might have been. */
-export function runWith(results: readonly Result[], more: Partial<Run> = {}): Run {
+export function runWith(results: readonly TrialResult[], more: Partial<BenchRun> = {}): BenchRun {
   return {
     format: 'nninit-bench',
     version: 1,

@@ -8,7 +8,7 @@ import { steering } from '../../bench/harness/peers/index.js';
 import { checkMoments } from '../../bench/harness/peers/loop.js';
 import { noiseOf } from '../../bench/harness/run.js';
 import { scalings, verdicts } from '../../bench/harness/scaling.js';
-import { jsonSchema, type Result, type Run } from '../../bench/harness/schema.js';
+import { type BenchRun, jsonSchema, type TrialResult } from '../../bench/harness/schema.js';
 import { spreadOf, statsOf } from '../../bench/harness/stats.js';
 import { doublings, mainSuite, type Selection, scalingSuite } from '../../bench/harness/suites.js';
 import { peersTable, report } from '../../bench/harness/tables.js';
@@ -142,7 +142,7 @@ test('the report warns of noise, and can be Markdown', () => {
 test('what ran on several threads only is not shown as of one', () => {
   const peer = { peer: 'torch', fill: 'normal', dtype: 'float32', log2: 20, threads: 2, ns: times(2.5) } as const;
   const peers = [{ name: 'torch', label: 'PyTorch', version: '2' }];
-  const table = (results: readonly Result[]) =>
+  const table = (results: readonly TrialResult[]) =>
     peersTable(runWith(results, { peers, peer_results: [peer, { ...peer, fill: 'uniform' }] }));
   const two = [result({ threads: 2 }, 0.2)];
   expect(table(two)?.head).toEqual(['fill', 'dtype', 'nninit, 2 threads', 'PyTorch']);
@@ -155,7 +155,7 @@ test('what ran on several threads only is not shown as of one', () => {
 
 test('the header tells hardware threads from cores, one from several, and what steered the peers', () => {
   const { machine } = runWith([]);
-  const head = (more: Partial<Run>) => report(runWith([result({}, 0.3)], more));
+  const head = (more: Partial<BenchRun>) => report(runWith([result({}, 0.3)], more));
   expect(head({ machine: { ...machine, real_cores: 4 } })).toContain('A processor, 8 hardware threads on 4 cores,');
   expect(head({ machine: { ...machine, cores: 1, real_cores: 1 } })).toContain('A processor, 1 core,');
   expect(head({ environment: { OPENBLAS_CORETYPE: 'Haswell' } })).toContain('\nvariables OPENBLAS_CORETYPE=Haswell\n');

@@ -6,7 +6,7 @@ import { calculate_gain } from '../../lib/init/gain.js';
 import * as init from '../../lib/init/init.js';
 import { type Initializer, names } from '../../lib/init/initializers.js';
 import { resolve } from '../../lib/init/resolve.js';
-import { runFill } from '../../lib/native/addon.js';
+import { fillRange } from '../../lib/native/addon.js';
 import { default_generator, Generator, manual_seed } from '../../lib/random/generator.js';
 import { empty, type Tensor, tensor } from '../../lib/tensor/tensor.js';
 import { toFloat32Array } from '../../lib/tensor/widen.js';
@@ -36,7 +36,7 @@ describe('init', () => {
       const options = name === 'constant' ? { val: 0.5 } : name === 'sparse' ? { sparsity: 0.25 } : {};
       const fill = resolve({ init: name, ...options } as Initializer, w.shape, { dtype });
       const expected = empty(w.shape, { dtype });
-      runFill(expected.data, dtype, fill, { seed: 5n, stream: 0n });
+      fillRange(expected.data, dtype, fill, { seed: 5n, stream: 0n });
       expect(w.data).toEqual(expected.data);
       if (name !== 'zeros') expect(w.data.some((x) => x !== 0)).toBe(true);
     }

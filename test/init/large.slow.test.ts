@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Dtype } from '../../lib/core/dtype.js';
 import type { Fill } from '../../lib/core/fill.js';
 import * as init from '../../lib/init/init.js';
-import { runFill } from '../../lib/native/addon.js';
+import { fillRange } from '../../lib/native/addon.js';
 import { Generator } from '../../lib/random/generator.js';
 import { empty } from '../../lib/tensor/tensor.js';
 
@@ -16,7 +16,7 @@ test.each<[Dtype, number, boolean]>([
   const fill: Fill = { kind: 'normal', mean: 0, std: 1 };
   for (const begin of [0, 12345, 2 ** 30 - 50, count - 100]) {
     const part = empty([100], { dtype });
-    runFill(part.data, dtype, fill, { seed: 11n, stream: 0n }, begin);
+    fillRange(part.data, dtype, fill, { seed: 11n, stream: 0n }, begin);
     expect([...tensor.data.subarray(begin, begin + 100)]).toEqual([...part.data]);
   }
   init.constant_(tensor, 2);

@@ -5,7 +5,7 @@ import type { InitFunction, Unlabelled } from '../../lib/init/signature.js';
 import type { Generator } from '../../lib/random/generator.js';
 import { empty, type Tensor, tensor } from '../../lib/tensor/tensor.js';
 
-// What must not compile. `npx tsc --noEmit -p .` is the test proper: an error that does not come is an error there.
+// What must not compile. The compiler, which runs before all tests, is the test proper: an error that does not come is an error there.
 declare const init: {
   normal_: InitFunction<'normal'>;
   constant_: InitFunction<'constant'>;

@@ -5,10 +5,10 @@ import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { dtypes } from '../../lib/core/dtype.js';
 import type { Fill } from '../../lib/core/fill.js';
 import {
+  fillRange,
   forceSimdTarget,
   get_num_threads,
   prepareMemory,
-  runFill,
   set_num_threads,
   simdTarget,
   simdTargets,
@@ -123,7 +123,7 @@ describe('the native side checks for itself', () => {
   });
 });
 
-describe('runFill', () => {
+describe('fillRange', () => {
   const normal: Fill = { kind: 'normal', mean: 0, std: 1 };
 
   test('any byteOffset, SharedArrayBuffer and ArrayBuffer alike', () => {
@@ -134,7 +134,7 @@ describe('runFill', () => {
       }
     }
     function filled(data: Float32Array): Float32Array {
-      runFill(data, 'float32', normal, { seed: 1n, stream: 1n });
+      fillRange(data, 'float32', normal, { seed: 1n, stream: 1n });
       return data;
     }
   });
@@ -142,9 +142,9 @@ describe('runFill', () => {
   test('a cancelled fill returns false', () => {
     const word = new Int32Array(new SharedArrayBuffer(4));
     const { data } = empty([1 << 18]);
-    expect(runFill(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(true);
+    expect(fillRange(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(true);
     word[0] = 1;
-    expect(runFill(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(false);
+    expect(fillRange(data, 'float32', normal, { seed: 1n, stream: 1n }, 0, 1, word)).toBe(false);
   });
 
   test('memory can be prepared, of any size, and keeps its values', () => {
@@ -186,7 +186,7 @@ describe('runFill', () => {
         }),
     );
     const own = new Float32Array(count);
-    for (let round = 0; round < 20; round++) runFill(own, 'float32', normal, { seed: 5n, stream: 6n }, 0, 2);
+    for (let round = 0; round < 20; round++) fillRange(own, 'float32', normal, { seed: 5n, stream: 6n }, 0, 2);
     expect(await Promise.all(ends)).toEqual([0, 0, 0]);
     for (const memory of shared) expect(sha256(new Float32Array(memory))).toBe(sha256(own));
   });
@@ -231,7 +231,7 @@ describe('SIMD targets', () => {
           forceSimdTarget(name);
           expect(simdTarget()).toBe(name);
           const { data } = empty([10_000], { dtype });
-          runFill(data, dtype, each, { seed: 3n, stream: 4n });
+          fillRange(data, dtype, each, { seed: 3n, stream: 4n });
           return sha256(data);
         });
         expect(new Set(hashes).size).toBe(1);

@@ -40,14 +40,14 @@ describe('abort', () => {
           : kind.fill === 'orthogonal_'
             ? pool.init.orthogonal_(w, options)
             : pool.init.trunc_normal_(w, options);
-      const settled = running.then(
+      const outcomeLater = running.then(
         () => undefined,
         (error: unknown) => error,
       );
       const wait = next();
       if (wait > 0.9) controller.abort(reason);
       setTimeout(() => controller.abort(reason), wait * 12);
-      const outcome = await settled;
+      const outcome = await outcomeLater;
       if (outcome === undefined) continue;
       expect(outcome).toBe(reason);
       aborted++;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { dtypes } from '../../lib/core/dtype.js';
 import type { Fill } from '../../lib/core/fill.js';
-import { type Key, runFill } from '../../lib/native/addon.js';
+import { fillRange, type Key } from '../../lib/native/addon.js';
 import { empty } from '../../lib/tensor/tensor.js';
 import recorded from '../fixtures/streams.json' with { type: 'json' };
 import { sha256 } from '../support.js';
@@ -16,7 +16,7 @@ describe('stream version 1', () => {
     const key: Key = { seed: BigInt(entry.seed), stream: BigInt(entry.stream) };
     for (const threads of [1, 3]) {
       const { data } = empty([entry.count], { dtype });
-      runFill(data, dtype, entry.fill as Fill, key, entry.begin, threads);
+      fillRange(data, dtype, entry.fill as Fill, key, entry.begin, threads);
       expect(sha256(data)).toBe(entry.sha256);
     }
   });

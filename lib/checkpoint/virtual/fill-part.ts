@@ -2,7 +2,7 @@ import { dtypes, viewOf } from '../../core/dtype.js';
 import { isWhole } from '../../core/fill.js';
 import { isFillable } from '../../core/stored-dtype.js';
 import { runFillOfSlice } from '../../init/fill-slice.js';
-import { type Key, runFill } from '../../native/addon.js';
+import { fillRange, type Key } from '../../native/addon.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import { clearZeroRow } from './zero-row.js';
 
@@ -38,7 +38,7 @@ export function fillPart(
   const filled =
     slice !== undefined || (isWhole(fill) && count !== elements)
       ? runFillOfSlice(view, dtype, fill, key, slice ?? { shape, ranges: [] }, begin, threads, cancel)
-      : runFill(view, dtype, fill, key, begin, threads, cancel);
+      : fillRange(view, dtype, fill, key, begin, threads, cancel);
   clearZeroRow(tensor, bytes, begin, size);
   return filled;
 }

@@ -5,7 +5,7 @@ import { elementsOf } from '../../core/shape.js';
 import { generatorSetting, threadsSetting } from '../../init/binding.js';
 import { type Draw, isDrawn } from '../../init/draw.js';
 import { resolve } from '../../init/resolve.js';
-import { runFill } from '../../native/addon.js';
+import { fillRange } from '../../native/addon.js';
 import { default_generator, type Generator } from '../../random/generator.js';
 import { empty, type Tensor } from '../../tensor/tensor.js';
 import { flatten, type Layer } from '../flatten.js';
@@ -64,7 +64,7 @@ function construct(layer: Layer, settings: Settings): Record<string, Tensor | Co
   const dataOf = (name: string) => tensors.get(name)?.data;
   for (const [name, fill] of fills) {
     const data = dataOf(name);
-    if (data !== undefined && data.length > 0) runFill(data, dtype, fill, undefined, 0, threads);
+    if (data !== undefined && data.length > 0) fillRange(data, dtype, fill, undefined, 0, threads);
   }
   drawAll(layer, dataOf, settings);
   for (const { name, zeroRow: row, copyOf, shape } of layer.tensors) {

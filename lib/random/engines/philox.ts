@@ -1,7 +1,7 @@
 import { rangeError } from '../../core/check.js';
 import type { Dtype, TensorData } from '../../core/dtype.js';
 import type { Fill } from '../../core/fill.js';
-import { type PhiloxKey, runFill } from '../../native/addon.js';
+import { fillRange, type PhiloxKey } from '../../native/addon.js';
 import type { Engine } from './engine.js';
 
 const lastStream = 2n ** 63n; // the upper half belongs to named tensors
@@ -64,7 +64,7 @@ export class PhiloxEngine implements Engine {
   }
 
   fill(data: TensorData, dtype: Dtype, fill: Fill, threads: number): void {
-    runFill(data, dtype, fill, this.nextKey(), 0, threads);
+    fillRange(data, dtype, fill, this.nextKey(), 0, threads);
   }
 }
 

@@ -2,7 +2,7 @@ import { type Dtype, dtypes, type TensorData, viewOf } from '../../core/dtype.js
 import { type Fill, isRandom } from '../../core/fill.js';
 import {
   checkTorchState,
-  runFill,
+  fillRange,
   runTorchFill,
   runTorchRange,
   seedTorch,
@@ -70,7 +70,7 @@ export class TorchEngine implements Engine {
 
   fill(data: TensorData, dtype: Dtype, fill: Fill, threads: number): void {
     if (!isRandom(fill)) {
-      runFill(data, dtype, fill, undefined, 0, threads);
+      fillRange(data, dtype, fill, undefined, 0, threads);
       this.skip(fill, dtype, data.length, 1);
       return;
     }

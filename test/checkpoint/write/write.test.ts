@@ -18,7 +18,7 @@ import { type WriteOptions, writeTensors } from '../../../lib/checkpoint/write/w
 import type { Dtype } from '../../../lib/core/dtype.js';
 import { InputError, InterruptedError, WriteError } from '../../../lib/core/errors.js';
 import { version } from '../../../lib/core/version.js';
-import { runFill } from '../../../lib/native/addon.js';
+import { fillRange } from '../../../lib/native/addon.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan, streamOfName } from '../../../lib/plan/plan.js';
 import { readSafetensors } from '../../formats/reader.js';
@@ -70,7 +70,7 @@ test('a file has all tensors, with the bytes that a fill of the whole tensor giv
     const dtype = tensor.dtype as Dtype;
     const data = { float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array };
     const expected = new data[dtype](elements);
-    if (elements > 0) runFill(expected, dtype, fill, { seed: 42n, stream: streamOfName(name) });
+    if (elements > 0) fillRange(expected, dtype, fill, { seed: 42n, stream: streamOfName(name) });
     const found = tensors.get(name);
     expect(found?.shape).toEqual(shape);
     expect(found?.bytes.equals(Buffer.from(expected.buffer)), name).toBe(true);

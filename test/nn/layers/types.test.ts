@@ -4,7 +4,7 @@ import type { Unlabelled } from '../../../lib/nn/layers/signature.js';
 import type { Generator } from '../../../lib/random/generator.js';
 import type { Tensor } from '../../../lib/tensor/tensor.js';
 
-// What must not compile. `npx tsc --noEmit -p .` is the test proper: an error that does not come is an error there.
+// What must not compile. The compiler, which runs before all tests, is the test proper: an error that does not come is an error there.
 declare const generator: Generator;
 
 /** Compiled, never run. */
