@@ -30,7 +30,13 @@ bool Holds(napi_typedarray_type type, Dtype dtype) {
   __builtin_unreachable();
 }
 
-// What node-addon-api catches here becomes JavaScript's.
+Napi::Error OutOfMemory(Napi::Env env, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", "ERR_MEMORY_ALLOCATION_FAILED");
+  return error;
+}
+
+// What this throws, node-addon-api throws in JavaScript.
 Napi::Value Call(const Napi::CallbackInfo& info) {
   const Function& function = *static_cast<const Function*>(info.Data());
   const auto message = [&](const char* what) { return std::string(function.caller) + ": " + what; };
@@ -45,9 +51,7 @@ Napi::Value Call(const Napi::CallbackInfo& info) {
   } catch (const RangeError& error) {
     throw Napi::RangeError::New(info.Env(), message(error.what()));
   } catch (const std::bad_alloc&) {
-    Napi::Error error = Napi::Error::New(info.Env(), message("not enough memory to work in"));
-    error.Set("code", "ERR_MEMORY_ALLOCATION_FAILED");
-    throw error;
+    throw OutOfMemory(info.Env(), message("not enough memory to work in"));
   } catch (const std::exception& error) {
     throw Napi::Error::New(info.Env(), message(error.what()));
   }

@@ -14,7 +14,8 @@
 namespace nninit {
 namespace {
 
-constexpr uint64_t kGroup = 64;  // columns whose zeros share one word a row
+constexpr uint64_t kGroup = 64;           // columns whose zeros share one word a row
+constexpr uint64_t kGroupsAtOnce = 1024;  // between looks at the flag
 
 // ⌊word·bound / 2^64⌋ : uniform below `bound`, with a bias of at most bound/2^64.
 uint64_t UniformBelow(uint64_t word, uint64_t bound) {
@@ -68,11 +69,15 @@ void RunSparse(const SparseFill& p, const Key& key, const Range& range, int thre
       NormalRange({0, p.std}, key, rows.Part(first, last - first));
     });
     for (uint64_t row = begin; row < end; ++row, out += p.cols * bytes) {
-      for (uint64_t group = 0; group < groups; ++group) {
-        if (group % 1024 == 0 && cancel.Requested()) return;
-        for (uint64_t bits = masks[group * p.rows + row]; bits != 0; bits &= bits - 1) {
-          const uint64_t column = group * kGroup + static_cast<uint64_t>(__builtin_ctzll(bits));
-          std::memset(out + column * bytes, 0, bytes);
+      for (uint64_t first = 0; first < groups; first += kGroupsAtOnce) {
+        if (cancel.Requested()) return;
+        const uint64_t last = std::min(groups, first + kGroupsAtOnce);
+        const uint64_t* mask = masks.get() + first * p.rows + row;
+        for (uint64_t group = first; group < last; ++group, mask += p.rows) {
+          for (uint64_t bits = *mask; bits != 0; bits &= bits - 1) {
+            const uint64_t column = group * kGroup + static_cast<uint64_t>(__builtin_ctzll(bits));
+            std::memset(out + column * bytes, 0, bytes);
+          }
         }
       }
     }
