@@ -29,20 +29,24 @@ constexpr Function kFunctions[] = {
 // Threads end with the last environment that loaded the addon: a worker thread's end must not stop another's fills.
 std::atomic<int> environments{0};
 
-void Leave(void* /*environment*/) {
+void Leave() {
   if (environments.fetch_sub(1) == 1) StopThreads();
+}
+
+Napi::Object Load(Napi::Env env, Napi::Object exports) {
+  environments.fetch_add(1);
+  // One thread may load the addon more than once; each time is a hook of its own.
+  env.AddCleanupHook(Leave);
+  Export(env, exports, kFunctions);
+  ExportFill(env, exports);
+  ExportRuns(env, exports);
+  ExportTorch(env, exports);
+  return exports;
 }
 
 }  // namespace
 }  // namespace nninit
 
-NAPI_MODULE_INIT() {
-  nninit::environments.fetch_add(1);
-  // One thread may load the addon more than once, each time in an environment of its own. Node takes no hook twice.
-  napi_add_env_cleanup_hook(env, nninit::Leave, env);
-  nninit::Export(env, exports, nninit::kFunctions);
-  nninit::ExportFill(env, exports);
-  nninit::ExportRuns(env, exports);
-  nninit::ExportTorch(env, exports);
-  return exports;
-}
+// The macro makes a name of this one.
+using nninit::Load;
+NODE_API_MODULE(nninit, Load)

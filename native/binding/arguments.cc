@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <new>
+#include <optional>
 
 #include "fill/check.h"
 #include "system/large_memory.h"
@@ -29,65 +30,77 @@ bool Holds(napi_typedarray_type type, Dtype dtype) {
   __builtin_unreachable();
 }
 
-napi_value Call(napi_env env, napi_callback_info info) {
-  napi_value values[Arguments::kMost];
-  size_t count = Arguments::kMost;
-  void* data = nullptr;
-  if (napi_get_cb_info(env, info, &count, values, nullptr, &data) != napi_ok) return nullptr;
-  const Function& function = *static_cast<const Function*>(data);
+// What node-addon-api catches here becomes JavaScript's.
+Napi::Value Call(const Napi::CallbackInfo& info) {
+  const Function& function = *static_cast<const Function*>(info.Data());
   const auto message = [&](const char* what) { return std::string(function.caller) + ": " + what; };
   try {
-    if (count < function.least) throw TypeError("expected " + std::to_string(function.least) + " arguments");
-    Arguments arguments(env, values);
+    if (info.Length() < function.least) throw TypeError("expected " + std::to_string(function.least) + " arguments");
+    Arguments arguments(info);
     return function.run(arguments);
+  } catch (const Napi::Error&) {
+    throw;
   } catch (const TypeError& error) {
-    napi_throw_type_error(env, nullptr, message(error.what()).c_str());
+    throw Napi::TypeError::New(info.Env(), message(error.what()));
   } catch (const RangeError& error) {
-    napi_throw_range_error(env, nullptr, message(error.what()).c_str());
+    throw Napi::RangeError::New(info.Env(), message(error.what()));
   } catch (const std::bad_alloc&) {
-    napi_throw_error(env, "ERR_MEMORY_ALLOCATION_FAILED", message("not enough memory to work in").c_str());
+    Napi::Error error = Napi::Error::New(info.Env(), message("not enough memory to work in"));
+    error.Set("code", "ERR_MEMORY_ALLOCATION_FAILED");
+    throw error;
   } catch (const std::exception& error) {
-    napi_throw_error(env, nullptr, message(error.what()).c_str());
+    throw Napi::Error::New(info.Env(), message(error.what()));
   }
-  return nullptr;
+}
+
+// What `read` makes of a value; none if the value is of another type. Asking for its type first would be one more call
+// into Node for each argument.
+template <class Read>
+auto TryRead(const Read& read) -> std::optional<decltype(read())> {
+  try {
+    return read();
+  } catch (const Napi::Error&) {
+    return std::nullopt;
+  }
+}
+
+// Raw, since node-addon-api gets at the memory through the ArrayBuffer, which a SharedArrayBuffer is not.
+bool Describe(Napi::Value value, TypedArray* array) {
+  return napi_get_typedarray_info(value.Env(), value, &array->type, &array->length, &array->data, nullptr, nullptr) ==
+         napi_ok;
 }
 
 }  // namespace
 
 bool Arguments::Skip() {
-  napi_valuetype type = napi_undefined;
-  napi_typeof(env_, *next_, &type);
-  if (type != napi_undefined) return false;
+  if (next_ < info_.Length() && !info_[next_].IsUndefined()) return false;
   ++next_;
   return true;
 }
 
 bool Arguments::NextBoolean(const char* name) {
-  bool value;
-  if (napi_get_value_bool(env_, *next_++, &value) == napi_ok) return value;
+  const auto value = TryRead([next = Next()] { return next.As<Napi::Boolean>().Value(); });
+  if (value) return *value;
   throw TypeError(std::string("expected ") + name + " to be true or false");
 }
 
 uint64_t Arguments::NextBigInt(const char* name) {
-  uint64_t value;
-  bool lossless;
-  if (napi_get_value_bigint_uint64(env_, *next_++, &value, &lossless) == napi_ok && lossless) return value;
+  bool lossless = false;
+  const auto value = TryRead([&, next = Next()] { return next.As<Napi::BigInt>().Uint64Value(&lossless); });
+  if (value && lossless) return *value;
   throw TypeError(std::string("expected ") + name + " to be a bigint in [0, 2^64)");
 }
 
 std::string Arguments::NextString() {
-  size_t length = 0;
-  if (napi_get_value_string_utf8(env_, *next_, nullptr, 0, &length) != napi_ok) return {};
-  std::string text(length, '\0');
-  napi_get_value_string_utf8(env_, *next_++, text.data(), length + 1, &length);
-  return text;
+  const Napi::Value next = Next();
+  return next.IsString() ? next.As<Napi::String>().Utf8Value() : std::string();
 }
 
 uint64_t Arguments::NextWhole(const char* name, uint64_t least, uint64_t most) {
-  double number;
-  if (napi_get_value_double(env_, *next_++, &number) == napi_ok && number >= static_cast<double>(least) &&
-      number <= static_cast<double>(most) && number == std::floor(number)) {
-    return static_cast<uint64_t>(number);
+  const auto number = TryRead([next = Next()] { return next.As<Napi::Number>().DoubleValue(); });
+  if (number && *number >= static_cast<double>(least) && *number <= static_cast<double>(most) &&
+      *number == std::floor(*number)) {
+    return static_cast<uint64_t>(*number);
   }
   throw RangeError(std::string("expected ") + name + " to be a whole number from " + std::to_string(least) + " to " +
                    std::to_string(most));
@@ -95,18 +108,13 @@ uint64_t Arguments::NextWhole(const char* name, uint64_t least, uint64_t most) {
 
 TypedArray Arguments::NextTypedArray(const char* name) {
   TypedArray array;
-  if (napi_get_typedarray_info(env_, *next_++, &array.type, &array.length, &array.data, nullptr, nullptr) == napi_ok) {
-    return array;
-  }
+  if (Describe(Next(), &array)) return array;
   throw TypeError(std::string("expected ") + name + " to be a typed array");
 }
 
 void* Arguments::NextArray(napi_typedarray_type type, size_t length, const char* expected) {
   TypedArray array;
-  if (napi_get_typedarray_info(env_, *next_++, &array.type, &array.length, &array.data, nullptr, nullptr) == napi_ok &&
-      array.type == type && array.length == length) {
-    return array.data;
-  }
+  if (Describe(Next(), &array) && array.type == type && array.length == length) return array.data;
   throw TypeError(std::string("expected ") + expected);
 }
 
@@ -178,28 +186,15 @@ void Arguments::NextWriters(Range* range) {
   if (ExceedsCaches(elements, DtypeBytes(range->dtype))) range->writers = writers;
 }
 
-napi_value Arguments::Result(bool value) const {
-  napi_value result = nullptr;
-  napi_get_boolean(env_, value, &result);
-  return result;
-}
+Napi::Value Arguments::Result(bool value) const { return Napi::Boolean::New(info_.Env(), value); }
 
-napi_value Arguments::Result(double value) const {
-  napi_value result = nullptr;
-  napi_create_double(env_, value, &result);
-  return result;
-}
+Napi::Value Arguments::Result(double value) const { return Napi::Number::New(info_.Env(), value); }
 
-napi_value Arguments::Result(const std::string& value) const {
-  napi_value result = nullptr;
-  napi_create_string_utf8(env_, value.c_str(), value.size(), &result);
-  return result;
-}
+Napi::Value Arguments::Result(const std::string& value) const { return Napi::String::New(info_.Env(), value); }
 
-napi_value Arguments::Result(const std::vector<std::string>& values) const {
-  napi_value result = nullptr;
-  napi_create_array(env_, &result);
-  for (uint32_t i = 0; i < values.size(); ++i) napi_set_element(env_, result, i, Result(values[i]));
+Napi::Value Arguments::Result(const std::vector<std::string>& values) const {
+  Napi::Array result = Napi::Array::New(info_.Env(), values.size());
+  for (uint32_t i = 0; i < values.size(); ++i) result.Set(i, Result(values[i]));
   return result;
 }
 
@@ -214,13 +209,10 @@ void ThrowRefusal(const std::string& refusal) {
   if (!refusal.empty()) throw RangeError(refusal);
 }
 
-void Export(napi_env env, napi_value exports, const Function* functions, size_t count) {
+void Export(Napi::Env env, Napi::Object exports, const Function* functions, size_t count) {
   for (const Function* function = functions; function != functions + count; ++function) {
-    napi_value value;
     void* data = const_cast<Function*>(function);
-    if (napi_create_function(env, function->name, NAPI_AUTO_LENGTH, Call, data, &value) == napi_ok) {
-      napi_set_named_property(env, exports, function->name, value);
-    }
+    exports.Set(function->name, Napi::Function::New<Call>(env, function->name, data));
   }
 }
 

@@ -2,7 +2,7 @@
 #ifndef NNINIT_BINDING_ARGUMENTS_H_
 #define NNINIT_BINDING_ARGUMENTS_H_
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -38,9 +38,7 @@ struct TypedArray {
 // The arguments of one call, read one after the other. Each function checks the next one, and throws if it is wrong.
 class Arguments {
  public:
-  static constexpr size_t kMost = 12;
-
-  Arguments(napi_env env, const napi_value* values) : env_(env), next_(values) {}
+  explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
 
   // Whether the next one is left out; then it is passed over.
   bool Skip();
@@ -68,16 +66,19 @@ class Arguments {
   // How many elements are being filled at once, then by how many threads, unless it is only this range.
   void NextWriters(Range* range);
 
-  napi_value Result(bool value) const;
-  napi_value Result(double value) const;
-  napi_value Result(const std::string& value) const;
-  napi_value Result(const std::vector<std::string>& values) const;
+  Napi::Value Result(bool value) const;
+  Napi::Value Result(double value) const;
+  Napi::Value Result(const std::string& value) const;
+  Napi::Value Result(const std::vector<std::string>& values) const;
   // undefined.
-  static napi_value Result() { return nullptr; }
+  static Napi::Value Result() { return {}; }
 
  private:
-  napi_env env_;
-  const napi_value* next_;
+  // undefined for one that is left out.
+  Napi::Value Next() { return info_[next_++]; }
+
+  const Napi::CallbackInfo& info_;
+  size_t next_ = 0;
 };
 
 // A whole number below 2^53 that came in an array; throws, saying what was expected, if it is none.
@@ -92,21 +93,21 @@ struct Function {
   const char* caller;
   // Arguments that may not be left out.
   size_t least;
-  napi_value (*run)(Arguments& arguments);
+  Napi::Value (*run)(Arguments& arguments);
 };
 
 // Makes functions properties of the addon. They are kept by reference.
-void Export(napi_env env, napi_value exports, const Function* functions, size_t count);
+void Export(Napi::Env env, Napi::Object exports, const Function* functions, size_t count);
 
 template <size_t kCount>
-void Export(napi_env env, napi_value exports, const Function (&functions)[kCount]) {
+void Export(Napi::Env env, Napi::Object exports, const Function (&functions)[kCount]) {
   Export(env, exports, functions, kCount);
 }
 
 // Those of each file.
-void ExportFill(napi_env env, napi_value exports);
-void ExportRuns(napi_env env, napi_value exports);
-void ExportTorch(napi_env env, napi_value exports);
+void ExportFill(Napi::Env env, Napi::Object exports);
+void ExportRuns(Napi::Env env, Napi::Object exports);
+void ExportTorch(Napi::Env env, Napi::Object exports);
 
 }  // namespace nninit
 

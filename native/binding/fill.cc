@@ -10,7 +10,7 @@ namespace {
 
 // fill(data, dtype, kind, params, key, begin, threads[, cancel[, elements, writers]]): true, or false if cancelled.
 // `elements`: how many of the whole are being filled at once, by `writers` threads.
-napi_value FillRange(Arguments& arguments) {
+Napi::Value FillRange(Arguments& arguments) {
   Range range = arguments.NextData();
   const Fill fill = arguments.NextFill();
   const Key key = arguments.NextKey();
@@ -23,7 +23,7 @@ napi_value FillRange(Arguments& arguments) {
 }
 
 // widen(data, dtype, out): float16 or bfloat16 to float32
-napi_value WidenData(Arguments& arguments) {
+Napi::Value WidenData(Arguments& arguments) {
   const Range data = arguments.NextData();
   if (DtypeBytes(data.dtype) != 2) throw TypeError("expected a 16-bit dtype");
   void* out = arguments.NextArray(napi_float32_array, data.count, "out to be a Float32Array of the same length");
@@ -32,7 +32,7 @@ napi_value WidenData(Arguments& arguments) {
 }
 
 // prepare(data): huge pages for memory that several threads will fill in pieces
-napi_value PrepareData(Arguments& arguments) {
+Napi::Value PrepareData(Arguments& arguments) {
   const TypedArray data = arguments.NextTypedArray("data");
   size_t bytes = 0;
   if (data.type == napi_float32_array) bytes = sizeof(float);
@@ -51,6 +51,6 @@ constexpr Function kFunctions[] = {
 
 }  // namespace
 
-void ExportFill(napi_env env, napi_value exports) { Export(env, exports, kFunctions); }
+void ExportFill(Napi::Env env, Napi::Object exports) { Export(env, exports, kFunctions); }
 
 }  // namespace nninit

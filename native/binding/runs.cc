@@ -27,7 +27,7 @@ Runs NextRuns(Arguments* arguments) {
 }
 
 // fillRuns(data, dtype, kind, params, key, runs, begin, threads[, cancel]): true, or false if cancelled
-napi_value FillPart(Arguments& arguments) {
+Napi::Value FillPart(Arguments& arguments) {
   Range part = arguments.NextData();
   const Fill fill = arguments.NextFill();
   const Key key = arguments.NextKey();
@@ -46,6 +46,6 @@ constexpr Function kFunctions[] = {{"fillRuns", "native fillRuns", 8, FillPart}}
 
 }  // namespace
 
-void ExportRuns(napi_env env, napi_value exports) { Export(env, exports, kFunctions); }
+void ExportRuns(Napi::Env env, Napi::Object exports) { Export(env, exports, kFunctions); }
 
 }  // namespace nninit

@@ -27,7 +27,7 @@ RandomFill RandomOf(const Fill& fill) {
 
 // torchFill(data, dtype, kind, params, state, total, begin, threads, advance[, cancel[, elements, writers]]): how
 // often values were drawn, 0 if cancelled. With `advance` the state becomes the one after the fill.
-napi_value FillTorch(Arguments& arguments) {
+Napi::Value FillTorch(Arguments& arguments) {
   Range range = arguments.NextData();
   const Fill fill = arguments.NextFill();
   TorchState state;
@@ -47,7 +47,7 @@ napi_value FillTorch(Arguments& arguments) {
 }
 
 // torchSkip(state, dtype, kind, params, total, rounds): the state becomes the one after the fill
-napi_value SkipFill(Arguments& arguments) {
+Napi::Value SkipFill(Arguments& arguments) {
   TorchState state;
   uint8_t* bytes = NextState(&arguments, &state);
   const Dtype dtype = arguments.NextDtype();
@@ -63,7 +63,7 @@ napi_value SkipFill(Arguments& arguments) {
 }
 
 // torchSeed(state, seed): what torch.manual_seed(seed) makes
-napi_value SeedState(Arguments& arguments) {
+Napi::Value SeedState(Arguments& arguments) {
   uint8_t* bytes = NextBytes(&arguments);
   TorchState state;
   SeedTorch(arguments.NextBigInt("seed"), &state);
@@ -72,7 +72,7 @@ napi_value SeedState(Arguments& arguments) {
 }
 
 // torchCheck(state): why these bytes are no state, or an empty string
-napi_value CheckState(Arguments& arguments) {
+Napi::Value CheckState(Arguments& arguments) {
   TorchState state;
   return arguments.Result(ReadTorchState(NextBytes(&arguments), &state));
 }
@@ -86,6 +86,6 @@ constexpr Function kFunctions[] = {
 
 }  // namespace
 
-void ExportTorch(napi_env env, napi_value exports) { Export(env, exports, kFunctions); }
+void ExportTorch(Napi::Env env, Napi::Object exports) { Export(env, exports, kFunctions); }
 
 }  // namespace nninit

@@ -35,7 +35,7 @@ bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads, 
                  [&](const OrthogonalFill& matrix) { RunOrthogonal(matrix, key, prepared, threads, cancel); },
                  [&](const SparseFill& matrix) { RunSparse(matrix, key, prepared, threads, cancel); },
                  [&](const auto& kind) {
-                   WithKernel(kind, key, range.dtype,
+                   WithKernel(kind, key, range.dtype, cancel,
                               [&](const auto& kernel) { RunTasks(prepared, threads, cancel, kernel); });
                  },
              },

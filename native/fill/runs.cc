@@ -140,7 +140,7 @@ bool FillRuns(const ElementwiseFill& fill, const Key& key, const Runs& runs, con
       FillPart(kernel, runs, part.Part(begin, std::min(step, part.count - begin)), near);
     });
   };
-  std::visit([&](const auto& kind) { WithKernel(kind, key, part.dtype, run); }, fill);
+  std::visit([&](const auto& kind) { WithKernel(kind, key, part.dtype, cancel, run); }, fill);
   return !cancel.Requested();
 }
 

@@ -182,6 +182,7 @@ TruncNormalParams PrepareTruncNormal(const TruncNormalFill& fill, Dtype dtype) {
   p.sign = 1;
   const double cdf_alpha = NormalCdf(p.alpha);
   const double mass = NormalCdf(p.beta) - cdf_alpha;
+  p.stretch = size_t{1} << 17;
   if (dtype != Dtype::kFloat64 && p.alpha >= -2.2 && p.beta <= 2.2 && mass >= 0x1p-8) {
     p.method = TruncMethod::kQuantile;
     p.first = static_cast<uint32_t>(cdf_alpha * 0x1p32);
@@ -190,8 +191,11 @@ TruncNormalParams PrepareTruncNormal(const TruncNormalFill& fill, Dtype dtype) {
   }
   if (mass >= 0.3) {
     p.method = TruncMethod::kNormal;
+    // A redrawn value takes a hundred times as long as others.
+    if (mass < 0.9) p.stretch = size_t{1} << 13;
     return p;
   }
+  p.stretch = size_t{1} << 13;
   if (p.alpha + p.beta < 0) {
     const double alpha = p.alpha;
     p.alpha = -p.beta;

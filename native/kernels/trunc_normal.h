@@ -29,6 +29,7 @@ struct TruncNormalParams {
   uint32_t width;                    // (Φ(beta) − Φ(alpha))·2^32, for kQuantile
   double low, high;                  // the dtype's own bounds: least value ≥ a, largest ≤ b
   double low_compute, high_compute;  // the same for the type computed in
+  size_t stretch;                    // elements, in whole tiles, that take about a millisecond even if each is redrawn
 };
 
 // Needs std > 0 and a ≤ b, all finite. If the dtype has no value in [a, b], low > high.

@@ -86,11 +86,13 @@ HWY_INLINE void Multiply(size_t rows, const T* HWY_RESTRICT a, size_t row_a, siz
 
 // panel ← (I − V·T·Vᵀ)·panel for a block of reflectors; `panel` begins at the block's first row.
 template <class T>
-HWY_INLINE void ApplyBlock(const ReflectorBlock<T>& block, T* HWY_RESTRICT panel, T* HWY_RESTRICT w,
-                           T* HWY_RESTRICT tw) {
+HWY_INLINE void ApplyBlock(const ReflectorBlock<T>& block, T* HWY_RESTRICT panel, T* HWY_RESTRICT w, T* HWY_RESTRICT tw,
+                           const CancelFlag& cancel) {
   // A stretch of V and of the panel that stays in the second-level cache while all reflectors pass over it.
   constexpr size_t kStretch = 256;
+  constexpr size_t kWholeTiles = 64 * kTileRows;
   for (size_t i = 0; i < block.length; i += kStretch) {
+    if (cancel.Requested()) return;
     const size_t depth = std::min(kStretch, block.length - i);
     const T* HWY_RESTRICT v = block.v + i * kBlock;
     if (i == 0) {
@@ -100,7 +102,11 @@ HWY_INLINE void ApplyBlock(const ReflectorBlock<T>& block, T* HWY_RESTRICT panel
     }
   }
   Multiply<Into::kSet>(kBlock, block.t, kBlock, 1, w, kBlock, tw);
-  Multiply<Into::kSubtract>(block.length, block.v, kBlock, 1, tw, kBlock, panel);
+  for (size_t i = 0; i < block.length; i += kWholeTiles) {
+    if (cancel.Requested()) return;
+    const size_t rows = std::min(kWholeTiles, block.length - i);
+    Multiply<Into::kSubtract>(rows, block.v + i * kBlock, kBlock, 1, tw, kBlock, panel + i * kPanel);
+  }
 }
 
 template <class S, class T>
@@ -112,6 +118,7 @@ HWY_INLINE void StorePanel(const PanelOutput<T>& out, const T* HWY_RESTRICT pane
   const size_t lanes = hn::Lanes(d);
   HWY_ALIGN S row[kPanel];
   for (size_t i = 0; i < out.long_side; ++i) {
+    if (i % 256 == 0 && out.cancel->Requested()) return;
     for (size_t j = 0; j < kPanel; j += lanes) {
       StoreAs(d, hn::Mul(hn::Load(d, panel + i * kPanel + j), hn::Load(d, out.scale + first + j)), row + j);
     }
@@ -128,13 +135,13 @@ HWY_INLINE void StorePanel(const PanelOutput<T>& out, const T* HWY_RESTRICT pane
 template <class T>
 void PanelOf(const std::vector<ReflectorBlock<T>>& blocks, const PanelOutput<T>& out, size_t first, T* panel, T* work) {
   const size_t width = std::min(kPanel, out.columns - first);
-  std::memset(panel, 0, out.long_side * kPanel * sizeof(T));
+  if (!ClearMemory(panel, out.long_side * kPanel * sizeof(T), *out.cancel)) return;
   for (size_t j = 0; j < width; ++j) panel[(first + j) * kPanel + j] = T{1};
   // A block that begins below the panel's ones sees zeros only.
   for (size_t b = blocks.size(); b-- > 0;) {
     if (out.cancel->Requested()) return;
     if (blocks[b].first < first + width) {
-      ApplyBlock(blocks[b], panel + blocks[b].first * kPanel, work, work + kBlock * kPanel);
+      ApplyBlock(blocks[b], panel + blocks[b].first * kPanel, work, work + kBlock * kPanel, *out.cancel);
     }
   }
   WithElements(out.range->dtype, out.range->data, [&](auto* data) HWY_ATTR {
@@ -153,12 +160,12 @@ void PanelDouble(const std::vector<ReflectorBlock<double>>& blocks, const PanelO
   PanelOf(blocks, out, first, panel, work);
 }
 
-void ApplyFloat(const ReflectorBlock<float>& block, float* panel, float* work) {
-  ApplyBlock(block, panel, work, work + kBlock * kPanel);
+void ApplyFloat(const ReflectorBlock<float>& block, float* panel, float* work, const CancelFlag& cancel) {
+  ApplyBlock(block, panel, work, work + kBlock * kPanel, cancel);
 }
 
-void ApplyDouble(const ReflectorBlock<double>& block, double* panel, double* work) {
-  ApplyBlock(block, panel, work, work + kBlock * kPanel);
+void ApplyDouble(const ReflectorBlock<double>& block, double* panel, double* work, const CancelFlag& cancel) {
+  ApplyBlock(block, panel, work, work + kBlock * kPanel, cancel);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -183,12 +190,12 @@ void WritePanel(const std::vector<ReflectorBlock<double>>& blocks, const PanelOu
   HWY_DYNAMIC_DISPATCH(PanelDouble)(blocks, out, first, panel, work);
 }
 
-void ApplyReflectors(const ReflectorBlock<float>& block, float* panel, float* work) {
-  HWY_DYNAMIC_DISPATCH(ApplyFloat)(block, panel, work);
+void ApplyReflectors(const ReflectorBlock<float>& block, float* panel, float* work, const CancelFlag& cancel) {
+  HWY_DYNAMIC_DISPATCH(ApplyFloat)(block, panel, work, cancel);
 }
 
-void ApplyReflectors(const ReflectorBlock<double>& block, double* panel, double* work) {
-  HWY_DYNAMIC_DISPATCH(ApplyDouble)(block, panel, work);
+void ApplyReflectors(const ReflectorBlock<double>& block, double* panel, double* work, const CancelFlag& cancel) {
+  HWY_DYNAMIC_DISPATCH(ApplyDouble)(block, panel, work, cancel);
 }
 
 }  // namespace nninit

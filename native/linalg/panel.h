@@ -30,8 +30,8 @@ void WritePanel(const std::vector<ReflectorBlock<double>>& blocks, const PanelOu
                 double* panel, double* work);
 
 // Applies one block, I − V·T·Vᵀ, to a panel whose first row is the block's. `work` as above.
-void ApplyReflectors(const ReflectorBlock<float>& block, float* panel, float* work);
-void ApplyReflectors(const ReflectorBlock<double>& block, double* panel, double* work);
+void ApplyReflectors(const ReflectorBlock<float>& block, float* panel, float* work, const CancelFlag& cancel);
+void ApplyReflectors(const ReflectorBlock<double>& block, double* panel, double* work, const CancelFlag& cancel);
 
 }  // namespace nninit
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "linalg/panel.h"
+#include "system/large_memory.h"
 #include "system/threads.h"
 
 namespace nninit {
@@ -19,6 +20,7 @@ template <class T>
 hwy::AlignedFreeUniquePtr<T[]> AllocateVectors(size_t count) {
   auto memory = hwy::AllocateAligned<T>(count);
   if (!memory) throw std::bad_alloc();
+  AskForHugePages(memory.get(), count * sizeof(T));  // quick to have, and to give back
   return memory;
 }
 
@@ -62,7 +64,7 @@ class ReflectorProduct {
   // Multiplies the reflections out, once all blocks and signs are there. Panels do not depend on one another.
   void Write(const Range& range, int threads, const CancelFlag& cancel) {
     for (size_t c = 0; c < columns; ++c) scale_[c] = static_cast<T>(static_cast<double>(scale_[c]) * fill_.gain);
-    if (fill_.stride != 1) std::memset(range.data, 0, range.Bytes());
+    if (fill_.stride != 1 && !ClearMemory(range.data, range.Bytes(), cancel)) return;
     const PanelOutput<T> out{&fill_, transposed, long_side, columns, scale_.get(), &range, &cancel};
     std::atomic<size_t> next_panel{Panels()};  // downwards: the last panels have most to do
     ParallelFor(workers(), threads, [&](size_t worker) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <vector>
 
 #include "linalg/product.h"
 
@@ -14,9 +13,9 @@ namespace {
 template <class T>
 class Panels {
  public:
-  explicit Panels(const ReflectorProduct<T>& product)
+  Panels(const ReflectorProduct<T>& product, const CancelFlag& cancel)
       : rows_(product.long_side), memory_(AllocateVectors<T>(product.Panels() * product.long_side * kPanel)) {
-    std::memset(memory_.get(), 0, product.Panels() * product.long_side * kPanel * sizeof(T));
+    ClearMemory(memory_.get(), product.Panels() * product.long_side * kPanel * sizeof(T), cancel);
   }
 
   T& At(size_t row, size_t column) { return Panel(column / kPanel)[row * kPanel + column % kPanel]; }
@@ -29,36 +28,32 @@ class Panels {
 
 // Factorizes the columns of one block, one after the other: each is reflected by those before it first.
 template <class T>
-void Factorize(const ReflectorBlock<T>& block, size_t count, Panels<T>* matrix, T* signs) {
-  Clear(block);
-  std::vector<T> columns(count * block.length);
+void Factorize(const ReflectorBlock<T>& block, size_t count, Panels<T>* matrix, T* signs, const CancelFlag& cancel) {
+  Clear(block, cancel);
+  const auto columns = AllocateVectors<T>(count * block.length);
   for (size_t c = 0; c < count; ++c) {
-    for (size_t i = 0; i < block.length; ++i) {
-      columns[c * block.length + i] = matrix->At(block.first + i, block.first + c);
-    }
+    InStretches(block.length, kStretchRows, cancel, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) {
+        columns[c * block.length + i] = matrix->At(block.first + i, block.first + c);
+      }
+    });
   }
-  std::vector<T> reflector(block.length);
-  for (size_t c = 0; c < count; ++c) {
+  const auto reflector = AllocateVectors<T>(block.length);
+  for (size_t c = 0; c < count && !cancel.Requested(); ++c) {
     const size_t length = block.length - c;
-    const auto reflection = AddReflector(block, c, columns.data() + c * block.length + c);
+    const auto reflection = AddReflector(block, c, columns.get() + c * block.length + c, cancel);
     signs[c] = reflection.sign;
-    for (size_t i = 0; i < length; ++i) reflector[i] = block.v[(c + i) * kBlock + c];
-    for (size_t other = c + 1; other < count; ++other) {
-      T* x = columns.data() + other * block.length + c;
-      double sums[16] = {};
-      size_t i = 0;
-      for (; i + 16 <= length; i += 16) {
-        for (size_t j = 0; j < 16; ++j) {
-          sums[j] += static_cast<double>(reflector[i + j]) * static_cast<double>(x[i + j]);
+    InStretches(length, kStretchRows, cancel, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) reflector[i] = block.v[(c + i) * kBlock + c];
+    });
+    for (size_t other = c + 1; other < count && !cancel.Requested(); ++other) {
+      T* x = columns.get() + other * block.length + c;
+      const double factor = reflection.tau * Dot(reflector.get(), x, length, cancel);
+      InStretches(length, kStretchRows, cancel, [&, v = reflector.get()](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i) {
+          x[i] = static_cast<T>(static_cast<double>(x[i]) - factor * static_cast<double>(v[i]));
         }
-      }
-      double dot = 0;
-      for (; i < length; ++i) dot += static_cast<double>(reflector[i]) * static_cast<double>(x[i]);
-      for (const double sum : sums) dot += sum;
-      const double factor = reflection.tau * dot;
-      for (i = 0; i < length; ++i) {
-        x[i] = static_cast<T>(static_cast<double>(x[i]) - factor * static_cast<double>(reflector[i]));
-      }
+      });
     }
   }
 }
@@ -67,20 +62,23 @@ template <class T>
 bool RunAs(const OrthogonalFill& fill, const Range& range, int threads, const CancelFlag& cancel,
            const std::function<bool(void*)>& make) {
   ReflectorProduct<T> product(fill, threads);
-  Panels<T> matrix(product);
+  Panels<T> matrix(product, cancel);
   {
     const auto given = AllocateVectors<T>(fill.rows * fill.cols);
     if (!make(given.get())) return false;
     for (size_t r = 0; r < fill.rows; ++r) {
-      for (size_t c = 0; c < fill.cols; ++c) {
-        (product.transposed ? matrix.At(c, r) : matrix.At(r, c)) = given[r * fill.cols + c];
-      }
+      const bool all = InStretches(fill.cols, kStretchRows, cancel, [&](size_t begin, size_t end) {
+        for (size_t c = begin; c < end; ++c) {
+          (product.transposed ? matrix.At(c, r) : matrix.At(r, c)) = given[r * fill.cols + c];
+        }
+      });
+      if (!all) return false;
     }
   }
   for (size_t b = 0; b < product.blocks.size(); ++b) {
     if (cancel.Requested()) return false;
     const ReflectorBlock<T>& block = product.blocks[b];
-    Factorize(block, product.Reflectors(b), &matrix, product.signs() + b * kBlock);
+    Factorize(block, product.Reflectors(b), &matrix, product.signs() + b * kBlock, cancel);
     // The columns to the right get the block's transposed: (I − V·T·Vᵀ)ᵀ has Tᵀ in the middle. A panel that begins
     // within the block is reflected as a whole, since nobody looks at its columns on the left any more.
     T transposed[kBlock * kBlock];
@@ -92,7 +90,7 @@ bool RunAs(const OrthogonalFill& fill, const Range& range, int threads, const Ca
     std::atomic<size_t> next{first};
     ParallelFor(product.workers(), threads, [&](size_t worker) {
       for (size_t p; (p = next.fetch_add(1)) < product.Panels() && !cancel.Requested();) {
-        ApplyReflectors(backwards, matrix.Panel(p) + block.first * kPanel, product.scratch(worker));
+        ApplyReflectors(backwards, matrix.Panel(p) + block.first * kPanel, product.scratch(worker), cancel);
       }
     });
   }

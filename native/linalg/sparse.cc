@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
+#include <memory>
 
 #include "kernels/normal.h"
 #include "random/philox_tiles.h"
+#include "system/large_memory.h"
 #include "system/threads.h"
 
 namespace nninit {
@@ -22,13 +23,16 @@ uint64_t UniformBelow(uint64_t word, uint64_t bound) {
 
 // Marks a random subset of `zeros` rows in bit `column % kGroup` of mask, by Floyd's algorithm (Bentley and Floyd,
 // 1987). Draw d of a column is the d-th 64-bit word from the column's own blocks on.
-void ChooseRows(const SparseFill& p, const Key& key, uint64_t column, uint64_t* mask) {
+void ChooseRows(const SparseFill& p, const Key& key, uint64_t column, uint64_t* mask, const CancelFlag& cancel) {
   constexpr uint64_t kDraws = kTileWords / 2;
   alignas(64) uint64_t words[kDraws];
   const uint64_t bit = uint64_t{1} << (column % kGroup);
   const uint64_t first_tile = (kAuxiliaryBlocks + (column << 31)) / kTileBlocks;
   for (uint64_t d = 0; d < p.zeros; ++d) {
-    if (d % kDraws == 0) PhiloxTiles(key, first_tile + d / kDraws, 1, reinterpret_cast<uint32_t*>(words));
+    if (d % kDraws == 0) {
+      if (cancel.Requested()) return;
+      PhiloxTiles(key, first_tile + d / kDraws, 1, reinterpret_cast<uint32_t*>(words));
+    }
     const uint64_t last = p.rows - p.zeros + d;
     const uint64_t row = UniformBelow(words[d % kDraws], last + 1);
     mask[(mask[row] & bit) ? last : row] |= bit;
@@ -40,11 +44,14 @@ void ChooseRows(const SparseFill& p, const Key& key, uint64_t column, uint64_t* 
 void RunSparse(const SparseFill& p, const Key& key, const Range& range, int threads, const CancelFlag& cancel) {
   const size_t bytes = DtypeBytes(range.dtype);
   const uint64_t groups = (p.cols + kGroup - 1) / kGroup;
-  std::vector<uint64_t> masks(groups * p.rows, 0);  // [group][row]
+  const std::unique_ptr<uint64_t[]> masks(new uint64_t[groups * p.rows]);  // [group][row]
+  AskForHugePages(masks.get(), groups * p.rows * sizeof(uint64_t));
   ParallelFor(groups, threads, [&](size_t group) {
+    uint64_t* mask = masks.get() + group * p.rows;
+    ClearMemory(mask, p.rows * sizeof(uint64_t), cancel);
     const uint64_t end = std::min(p.cols, (group + 1) * kGroup);
     for (uint64_t column = group * kGroup; column < end && !cancel.Requested(); ++column) {
-      ChooseRows(p, key, column, masks.data() + group * p.rows);
+      ChooseRows(p, key, column, mask, cancel);
     }
   });
 
@@ -55,9 +62,14 @@ void RunSparse(const SparseFill& p, const Key& key, const Range& range, int thre
     const uint64_t begin = task * step;
     const uint64_t end = std::min(p.rows, begin + step);
     char* out = static_cast<char*>(range.data) + begin * p.cols * bytes;
-    NormalRange({0, p.std}, key, {out, range.dtype, begin * p.cols, (end - begin) * p.cols});
+    const Range rows{out, range.dtype, begin * p.cols, static_cast<size_t>((end - begin) * p.cols)};
+    // More than one where a row alone is longer.
+    InStretches(rows.count, kStretchNormals, cancel, [&](size_t first, size_t last) {
+      NormalRange({0, p.std}, key, rows.Part(first, last - first));
+    });
     for (uint64_t row = begin; row < end; ++row, out += p.cols * bytes) {
       for (uint64_t group = 0; group < groups; ++group) {
+        if (group % 1024 == 0 && cancel.Requested()) return;
         for (uint64_t bits = masks[group * p.rows + row]; bits != 0; bits &= bits - 1) {
           const uint64_t column = group * kGroup + static_cast<uint64_t>(__builtin_ctzll(bits));
           std::memset(out + column * bytes, 0, bytes);

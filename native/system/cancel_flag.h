@@ -1,8 +1,11 @@
 #ifndef NNINIT_SYSTEM_CANCEL_FLAG_H_
 #define NNINIT_SYSTEM_CANCEL_FLAG_H_
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace nninit {
 
@@ -19,6 +22,23 @@ class CancelFlag {
   static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t), "the word belongs to an Int32Array");
   const std::atomic<int32_t>* word_ = nullptr;
 };
+
+// Calls body(begin, end) for stretches of at most `step` of [0, count), in order, and looks at the flag before each;
+// false if it is set.
+template <class Body>
+inline bool InStretches(size_t count, size_t step, const CancelFlag& cancel, const Body& body) {
+  for (size_t begin = 0; begin < count; begin += std::min(step, count - begin)) {
+    if (cancel.Requested()) return false;
+    body(begin, begin + std::min(step, count - begin));
+  }
+  return true;
+}
+
+// Clears memory, which may be fresh; false if cancelled before all of it is.
+inline bool ClearMemory(void* data, size_t bytes, const CancelFlag& cancel) {
+  return InStretches(bytes, size_t{1} << 20, cancel,
+                     [&](size_t begin, size_t end) { std::memset(static_cast<char*>(data) + begin, 0, end - begin); });
+}
 
 }  // namespace nninit
 

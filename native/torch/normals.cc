@@ -117,6 +117,7 @@ uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const Ca
     const uint64_t start = rounds++ * layout.words;
     next.clear();
     for (const uint32_t id : pending) {
+      if (cancel.Requested()) return 0;
       if (id == kTail) {
         segment.Write(words->At(start + layout.tail_word, per_block), layout.main, 1, UINT64_MAX, &next, kTail);
       } else {

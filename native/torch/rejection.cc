@@ -107,9 +107,9 @@ uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, c
   while (!pending.empty() && !cancel.Requested() && rounds < most && !hopeless()) {
     tried += pending.size();
     size_t left = 0;
-    for (const uint32_t i : pending) {
-      try_range(rounds, i, 1, [&](uint32_t k) { pending[left++] = k; });
-    }
+    InStretches(pending.size(), 1024, cancel, [&](size_t begin, size_t end) {
+      for (size_t n = begin; n < end; ++n) try_range(rounds, pending[n], 1, [&](uint32_t k) { pending[left++] = k; });
+    });
     pending.resize(left);
     ++rounds;
   }

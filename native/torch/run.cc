@@ -175,6 +175,7 @@ uint64_t RunTorch(const TorchFill& torch, const TorchState& start, const Range& 
   }
   if (sparse != nullptr) {
     TorchSparsify(*sparse, after.mt, range, threads, cancel);
+    if (cancel.Requested()) return 0;
     SkipWords(TorchSparseWords(*sparse), &after);
   }
   if (cancel.Requested()) return 0;

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <numeric>
 #include <utility>
-#include <vector>
 
 #include "system/threads.h"
 #include "torch/word_reader.h"
@@ -20,13 +20,15 @@ void TorchSparsify(const SparseFill& fill, const MtState& start, const Range& ra
   const uint64_t draws = fill.rows - 1;
   const auto parts = std::min<uint64_t>(static_cast<uint64_t>(std::max(threads, 1)), fill.cols);
   ParallelFor(parts, threads, [&](size_t part) {
-    std::vector<uint32_t> rows(fill.rows);
+    const std::unique_ptr<uint32_t[]> rows(new uint32_t[fill.rows]);
     const uint64_t first = fill.cols * part / parts;
     const uint64_t last = fill.cols * (part + 1) / parts;
     WordReader words(start, first * draws);
     for (uint64_t column = first; column < last && !cancel.Requested(); ++column) {
-      std::iota(rows.begin(), rows.end(), 0u);
-      for (uint64_t i = 0; i < draws;) {
+      InStretches(fill.rows, size_t{1} << 18, cancel, [&](size_t begin, size_t end) {
+        std::iota(rows.get() + begin, rows.get() + end, static_cast<uint32_t>(begin));
+      });
+      for (uint64_t i = 0; i < draws && !cancel.Requested();) {
         const auto count = static_cast<size_t>(std::min<uint64_t>(MtCursor::kMost, draws - i));
         const uint32_t* drawn = words.At(column * draws + i, count);
         // The permutation's first `zeros` rows are settled by as many draws.
@@ -37,7 +39,9 @@ void TorchSparsify(const SparseFill& fill, const MtState& start, const Range& ra
         i += count - needed;
       }
       char* at = static_cast<char*>(range.data) + column * bytes;
-      for (uint64_t i = 0; i < fill.zeros; ++i) std::memset(at + rows[i] * fill.cols * bytes, 0, bytes);
+      InStretches(fill.zeros, 4096, cancel, [&](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i) std::memset(at + rows[i] * fill.cols * bytes, 0, bytes);
+      });
     }
   });
 }

@@ -9,48 +9,55 @@
 
 namespace nninit {
 
+// Every element is `value`.
 struct ConstantFill {
   double value;
 };
 
+// U[a, b): a ≤ x < b in the tensor's dtype; every element is a where a = b.
 struct UniformFill {
   double a, b;
 };
 
+// N(mean, std²).
 struct NormalFill {
   double mean, std;
 };
 
+// N(mean, std²) conditioned on [a, b]; `a` and `b` are absolute values, not multiples of std.
 struct TruncNormalFill {
   double mean, std, a, b;
 };
 
-// `groups` diagonals of `count` elements: element offset + g·group_stride + d·step for g < groups, d < count.
+// Zero, except for `groups` diagonals of `count` elements that are `value`: element offset + g·group_stride + d·step
+// for g < groups, d < count.
 struct DiagonalFill {
   double value;
   uint64_t offset, step, count, groups, group_stride;
 };
 
-// Element (r, c) goes to offset + (r·cols + c)·stride; everything between is zero.
+// A Haar-distributed matrix of orthonormal rows or columns, whichever are fewer, times `gain`. Element (r, c) is stored
+// at offset + (r·cols + c)·stride, everything else is zero.
 struct OrthogonalFill {
   uint64_t rows, cols;
   double gain;
   uint64_t stride = 1, offset = 0;
 };
 
+// N(0, std²), with `zeros` randomly chosen elements of each column of the rows × cols matrix set to zero.
 struct SparseFill {
   uint64_t rows, cols;
-  uint64_t zeros;  // in each column
+  uint64_t zeros;
   double std;
 };
 
-// Each element follows from its index.
+// Each element is a function of key and index, so these can be cut into ranges; the others run whole.
 using ElementwiseFill = std::variant<ConstantFill, UniformFill, NormalFill, TruncNormalFill, DiagonalFill>;
 
 using Fill =
     std::variant<ConstantFill, UniformFill, NormalFill, TruncNormalFill, DiagonalFill, OrthogonalFill, SparseFill>;
 
-// Depends on a key.
+// Those that draw, and so depend on a key.
 using RandomFill = std::variant<UniformFill, NormalFill, TruncNormalFill, OrthogonalFill, SparseFill>;
 
 // A fill as one of fewer kinds, if it is of these.

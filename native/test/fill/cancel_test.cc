@@ -1,0 +1,138 @@
+// How soon fills stop that are cancelled while they run. The bounds leave room for busy machines; each fill would take
+// many times as long.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "system/threads.h"
+#include "test/support.h"
+#include "torch/run.h"
+
+namespace nninit {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// Runs a fill, false if cancelled, whose flag is set after a while, and returns how long it went on from then.
+Clock::duration TimeToStop(milliseconds after, const std::function<bool(const CancelFlag&)>& fill) {
+  int32_t word = 0;
+  Clock::time_point set;
+  std::thread setter([&] {
+    std::this_thread::sleep_for(after);
+    set = Clock::now();
+    reinterpret_cast<std::atomic<int32_t>&>(word).store(1);
+  });
+  const bool done = fill(CancelFlag(&word));
+  const Clock::time_point end = Clock::now();
+  setter.join();
+  CHECK_FALSE(done);
+  return end - set;
+}
+
+constexpr milliseconds kSoon{500};
+
+// The stops of a fill of the default engine in its early and its later steps.
+void CheckStops(const Fill& fill, Dtype dtype, size_t count) {
+  const std::unique_ptr<char[]> memory(new char[count * DtypeBytes(dtype)]);
+  const Range range{memory.get(), dtype, 0, count};
+  REQUIRE(CheckFill(fill, range) == "");
+  for (const int after : {0, 30, 300}) {
+    CAPTURE(after);
+    CHECK(TimeToStop(milliseconds(after), [&](const CancelFlag& cancel) {
+            return RunFill(fill, {1, 2}, range, 2, cancel);
+          }) < kSoon);
+  }
+}
+
+void CheckTorchStops(const RandomFill& fill, Dtype dtype, size_t count) {
+  const std::unique_ptr<char[]> memory(new char[count * DtypeBytes(dtype)]);
+  const Range range{memory.get(), dtype, 0, count};
+  TorchState state;
+  SeedTorch(1, &state);
+  for (const int after : {0, 30, 300}) {
+    CAPTURE(after);
+    CHECK(TimeToStop(milliseconds(after), [&](const CancelFlag& cancel) {
+            return RunTorch({fill, dtype, count}, state, range, 2, cancel, nullptr) > 0;
+          }) < kSoon);
+  }
+}
+
+TEST_CASE("a long thin orthogonal fill stops while its reflectors are made") {
+  CheckStops(OrthogonalFill{1 << 20, 48, 1, 1, 0}, Dtype::kFloat32, size_t{48} << 20);
+  CheckStops(OrthogonalFill{48, 1 << 20, 1, 1, 0}, Dtype::kFloat64, size_t{48} << 20);
+  CheckTorchStops(OrthogonalFill{1 << 20, 48, 1, 1, 0}, Dtype::kFloat32, size_t{48} << 20);
+}
+
+TEST_CASE("a large square orthogonal fill stops") {
+  CheckStops(OrthogonalFill{4096, 4096, 1, 1, 0}, Dtype::kFloat32, size_t{1} << 24);
+}
+
+TEST_CASE("a sparse fill stops within a column, and within a row") {
+  CheckStops(SparseFill{1 << 26, 1, 1 << 25, 1}, Dtype::kFloat16, size_t{1} << 26);
+  CheckStops(SparseFill{1, 1 << 28, 1, 1}, Dtype::kFloat16, size_t{1} << 28);
+}
+
+TEST_CASE("a cancelled fill writes nothing, also where it is short") {
+  const int32_t word = 1;
+  const Fill fills[] = {TruncNormalFill{0, 1, 4, 9}, TruncNormalFill{0, 1, 0.4, 9}, OrthogonalFill{40, 50, 1, 1, 0},
+                        SparseFill{40, 50, 9, 1}};
+  for (const Fill& fill : fills) {
+    std::vector<uint16_t> data(2000, 7);
+    CHECK_FALSE(RunFill(fill, {1, 2}, {data.data(), Dtype::kFloat16, 0, data.size()}, 2, CancelFlag(&word)));
+    CHECK(std::count(data.begin(), data.end(), 7) == 2000);
+  }
+}
+
+TEST_CASE("truncated normals in 16 bits look at the flag every few thousand elements") {
+  const TruncNormalFill fills[] = {{0, 1, 4, 9}, {0, 1, 5, 5.01}, {0, 1, 0.4, 9}};
+  // One task's bytes: nothing but the kernel itself can look.
+  constexpr size_t kCount = kTaskBytes / sizeof(uint16_t);
+  for (const TruncNormalFill& fill : fills) {
+    for (const Dtype dtype : {Dtype::kFloat16, Dtype::kBFloat16}) {
+      std::vector<uint16_t> data(kCount);
+      const Range range{data.data(), dtype, 0, kCount};
+      // Set by another thread as soon as the first elements are there.
+      int32_t word = 0;
+      data[0] = 0;
+      std::thread setter([&] {
+        const auto* first = reinterpret_cast<const std::atomic<uint16_t>*>(data.data());
+        while (first->load(std::memory_order_relaxed) == 0) {
+        }
+        reinterpret_cast<std::atomic<int32_t>&>(word).store(1);
+      });
+      RunFill(fill, {1, 2}, range, 1, CancelFlag(&word));
+      setter.join();
+      // On a busy machine the setter may come late, but then the fill is whole.
+      const auto written =
+          static_cast<size_t>(std::count_if(data.begin(), data.end(), [](uint16_t x) { return x != 0; }));
+      CHECK((written % 8192 == 0 || written == kCount));
+    }
+  }
+}
+
+TEST_CASE("a fill whose native threads are busy with another's does not wait for them") {
+  std::atomic<bool> holding{false};
+  std::atomic<bool> let_go{false};
+  std::thread holder([&] {
+    ParallelFor(2, 2, [&](size_t) {
+      holding = true;
+      while (!let_go) std::this_thread::yield();
+    });
+  });
+  while (!holding) std::this_thread::yield();
+  CheckStops(OrthogonalFill{4096, 4096, 1, 1, 0}, Dtype::kFloat32, size_t{1} << 24);
+  std::vector<float> data(1 << 20);
+  CHECK(RunFill(NormalFill{0, 1}, {1, 2}, {data.data(), Dtype::kFloat32, 0, data.size()}, 2));
+  CHECK(data.back() != 0);
+  let_go = true;
+  holder.join();
+}
+
+}  // namespace
+}  // namespace nninit
