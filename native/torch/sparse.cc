@@ -34,7 +34,8 @@ void TorchSparsify(const SparseFill& fill, const MtState& start, const Range& ra
         // The permutation's first `zeros` rows are settled by as many draws.
         const auto needed = static_cast<size_t>(std::min<uint64_t>(count, fill.zeros > i ? fill.zeros - i : 0));
         for (size_t k = 0; k < needed; ++k, ++i) {
-          std::swap(rows[i], rows[i + Temper(drawn[k]) % static_cast<uint32_t>(fill.rows - i)]);
+          const auto left = static_cast<uint32_t>(fill.rows - i);  // 2 and more, which the linter cannot see
+          std::swap(rows[i], rows[i + Temper(drawn[k]) % std::max(left, 1U)]);
         }
         i += count - needed;
       }
