@@ -46,8 +46,9 @@ export class WholeTensors {
         continue;
       }
       try {
-        return await this.#use(tensor.name, known);
+        return await this.#use(tensor.name, known, signal);
       } catch {
+        signal?.throwIfAborted();
         this.#drop(tensor.name, known); // whoever had it made may have stopped: make it anew
       }
     }
@@ -55,10 +56,10 @@ export class WholeTensors {
     this.#entries.set(tensor.name, entry);
     this.#held += size;
     entry.made.catch(() => this.#drop(tensor.name, entry)); // the next one who asks tries again
-    return this.#use(tensor.name, entry);
+    return this.#use(tensor.name, entry, signal);
   }
 
-  async #use(name: string, entry: Entry): Promise<Lease> {
+  async #use(name: string, entry: Entry, signal: AbortSignal | undefined): Promise<Lease> {
     entry.leases += 1;
     this.#entries.delete(name);
     this.#entries.set(name, entry); // now the most recently used
@@ -70,7 +71,7 @@ export class WholeTensors {
       this.#wake();
     };
     try {
-      return { bytes: await entry.made, release };
+      return { bytes: await unlessAborted(entry.made, signal), release };
     } catch (cause) {
       release();
       throw cause;
@@ -109,6 +110,22 @@ export class WholeTensors {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const tell of waiting) tell();
+  }
+}
+
+/** What is promised, or the signal's reason as soon as it is aborted: whoever waits for what another has made need not wait to its end. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  let leave = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(signal.reason);
+    signal.addEventListener('abort', leave, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', leave);
   }
 }
 

@@ -100,3 +100,27 @@ describe('what cannot be read', () => {
     await expect(virtual.read('model.safetensors', 0, 9, { pool, signal })).rejects.toThrow('enough');
   });
 });
+
+test('a tensor that is made whole is made once for all ranges, and who stops waiting for it does not stop the others', async () => {
+  const keys = keysFor('philox', 0n, { tensors: [] });
+  const tensors = resolvePlan({
+    tensors: [{ name: 'q', shape: [900, 900], dtype: 'float32', initializer: 'orthogonal' }],
+  });
+  const virtual = new VirtualCheckpoint(safetensorsFiles(tensors, { keys }), keys);
+  const order: string[] = [];
+  const abort = new AbortController();
+  const first = virtual.read('model.safetensors', 0, 9000, { pool }).then(() => order.push('made'));
+  const second = virtual
+    .read('model.safetensors', 9000, 9900, { pool, signal: abort.signal })
+    .catch(() => order.push('stopped'));
+  setImmediate(() => abort.abort(new Error('enough')));
+  await Promise.all([first, second]);
+  expect(order).toEqual(['stopped', 'made']);
+  const before = pool.statistics().completed;
+  const whole = await virtual.read('model.safetensors', 0, undefined, { pool });
+  for (let at = 0; at < 100; at++) {
+    const bytes = await virtual.read('model.safetensors', at * 1000, at * 1000 + 10);
+    expect(Buffer.from(bytes).equals(whole.subarray(at * 1000, at * 1000 + 10))).toBe(true);
+  }
+  expect(pool.statistics().completed - before).toBeLessThan(10);
+});
