@@ -77,6 +77,23 @@ describe('a plan', () => {
     await expect(loadPlan(gpt2, { tp: { ranks: 2, rank: 2 } })).rejects.toThrow(/an integer from 0 to 1 for tp\.rank/);
     await expect(loadPlan(gpt2, { rules: { '*': 'normale' } })).rejects.toThrow('rules["*"]');
     expect(() => virtualCheckpoint({} as Plan)).toThrow('virtualCheckpoint: expected what loadPlan gave for plan');
+    const wrong = [
+      [{ dtype: 'toString' }, "one of 'bool'"],
+      [{ name: 5 }, 'a string for name'],
+      [{ zeroRow: 0.5 }, 'for zeroRow'],
+      [{ zeroRow: 2 }, 'an integer from 0 to 1 for zeroRow'],
+      [{ slice: null }, 'an object for slice'],
+      [{ copyOf: 'a' }, 'the name of another tensor'],
+      [{ partOf: { begin: -1 } }, 'for partOf.begin'],
+    ] as const;
+    for (const [change, message] of wrong) {
+      const tensor = { name: 'a', shape: [2, 3], dtype: 'float32', initializer: 'ones', ...change };
+      expect(() => virtualCheckpoint({ tensors: [tensor] } as unknown as Plan)).toThrow(message);
+    }
+    expect(() => virtualCheckpoint({ tensors: [null] } as unknown as Plan)).toThrow('expected tensors to be objects');
+    expect(() => virtualCheckpoint({ tensors: [], draws: 5 } as unknown as Plan)).toThrow('for plan.draws');
+    const plan = await loadPlan(gpt2);
+    expect(Object.isFrozen(plan) && Object.isFrozen(plan.tensors[0])).toBe(true);
     const twice = { tensors: [1, 2].map(() => ({ name: 'a', shape: [2], dtype: 'float32', initializer: 'ones' })) };
     expect(() => virtualCheckpoint(twice as unknown as Plan)).toThrow('expected each name once');
   });
@@ -171,6 +188,56 @@ describe('what made a checkpoint is in it', () => {
     const plan = await loadPlan({ like: join(root.path, 'first') }, { rules: { '*.ln_1.*': 'uniform' } });
     await writeCheckpoint(plan, join(root.path, 'second'));
     expect(await verifyCheckpoint(join(root.path, 'second'))).toMatchObject({ ok: true });
+  });
+
+  test('a part of another checkpoint, or more than it, asks for what it was made from', async () => {
+    const llama = {
+      ...{ model_type: 'llama', hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 4 },
+      vocab_size: 8,
+    };
+    await writeCheckpoint(await loadPlan(llama), join(root.path, 'first'));
+    const like = join(root.path, 'first');
+    const more = { like, tensors: { z: { init: 'ones', shape: [4] } } };
+    for (const [name, plan] of Object.entries({
+      rank: await loadPlan({ like }, { tp: { ranks: 2, rank: 1 } }),
+      more: await loadPlan(more),
+    })) {
+      const folder = join(root.path, name);
+      await writeCheckpoint(plan, folder);
+      await expect(verifyCheckpoint(folder)).rejects.toThrow('give the input that it was made from');
+      expect((await verifyCheckpoint(folder, { plan })).ok).toBe(true);
+    }
+  });
+
+  test.each([
+    ['{"input":"/etc/passwd"}', 'for input'],
+    ['{"input":"like","rules":"/etc/passwd"}', 'for rules'],
+    ['{"recipe":{"model":"/etc/passwd"}}', 'for recipe.model'],
+    ['{"recipe":{"like":"/etc"}}', 'for recipe.like'],
+    ['{"input":5}', 'for input'],
+    ['{"recipe":5}', 'for recipe'],
+    ['{"input":"like","dtype":"foo"}', 'for dtype'],
+    ['{"input":"like","tp":5}', 'a plain object'],
+    ['{"inptu":"like"}', "did you mean 'input'?"],
+    ['[]', 'expected an object'],
+    ['{', 'expected JSON'],
+  ])('what another made it carry, %s, opens no other file and is refused', async (source, message) => {
+    const folder = join(root.path, 'out');
+    const plan = { ...(await loadPlan('resnet18', { dtype: 'bfloat16' })), source: { input: 'like' } };
+    const { path } = await writeCheckpoint(plan, folder);
+    const bytes = readFileSync(path);
+    const length = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, Record<string, string>>;
+    const changed = Buffer.from(
+      JSON.stringify({ ...header, __metadata__: { ...header.__metadata__, 'nninit.source': source } }),
+    );
+    const head = Buffer.alloc(8);
+    head.writeBigUInt64LE(BigInt(changed.length));
+    writeFileSync(path, Buffer.concat([head, changed, bytes.subarray(8 + length)]));
+    await expect(verifyCheckpoint(folder)).rejects.toMatchObject({
+      name: 'InputError',
+      message: expect.stringContaining(message),
+    });
   });
 
   test('one changed bit is found', async () => {

@@ -6,15 +6,16 @@ import { verifySummary } from './summaries.js';
 import type { VerifyCommandOptions } from './verify-run.js';
 
 const verifyHelp = `
-The plan is that of config.json in the same folder, or of an input as 'nninit generate' takes it. A checkpoint that
-nninit wrote tells its seed: all values are made anew and compared, byte for byte. Of others, and with --statistics,
+A checkpoint that nninit wrote carries its plan. Otherwise, or where an input or --like, --dtype, --rules, --init or --tp
+are given (they stand in place of what it carries), the plan is that of the input or of config.json in the same folder.
+A checkpoint that nninit wrote tells its seed too: all values are made anew and compared, byte for byte. Of others, and with --statistics,
 every tensor's mean, standard deviation, shape and extremes are compared with what its initializer gives.
 
 Examples:
   nninit verify out
   nninit verify out recipe.json
   nninit verify model.safetensors llama/config.json --statistics
-  nninit verify out --tp 8 --rank 3
+  nninit verify out llama/config.json --tp 8 --rank 3
   nninit verify made_in_python --engine torch --seed 0      after torch.manual_seed(0)
 
 Exit codes: 0 as planned, 1 differences, 2 bad usage or a checkpoint that cannot be read (docs/verify.md)`;
@@ -24,9 +25,9 @@ export function addVerify(program: Command, streams: Streams): void {
   const command = program
     .command('verify')
     .summary(verifySummary)
-    .description('Checks a checkpoint in safetensors against its plan, tensor for tensor.')
+    .description('Checks a checkpoint against its plan, tensor for tensor.')
     .argument('<checkpoint>', 'a folder, a .safetensors, an index, or a manifest.json', parsePath)
-    .argument('[input]', `${inputDescription} (default: the checkpoint's own config.json)`, parsePath)
+    .argument('[input]', `${inputDescription} (default: what the checkpoint carries, or its config.json)`, parsePath)
     .option('--seed <n>', 'in place of the one that the files tell', parseSeed)
     .addOption(engineOption('in place of the one that the files tell: torch with a seed for what PyTorch has made'))
     .option('--statistics', 'compare distributions, whoever wrote the files');

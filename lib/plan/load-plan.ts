@@ -1,5 +1,5 @@
 import { checkDtype, checkInteger, checkOneOf, checkOptions, isPlainObject, typeError } from '../core/check.js';
-import { type Dtype, dtypes } from '../core/dtype.js';
+import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import type { JsonDocument } from '../core/json.js';
 import type { Draw } from '../init/draw.js';
@@ -38,6 +38,8 @@ export interface LoadedPlan extends Plan {
  *     const plan = await loadPlan('resnet18', { rules: { '*.bias': 'zeros' } });
  *
  * The name of a known model wins over a file of that name: write `./resnet18`.
+ *
+ * The plan is frozen: to change it, make another one of its parts.
  *
  * @param input a parsed config.json (it has `model_type`) or recipe, a path to either or to a folder with a config.json, a model's name, or
  *   `{ like: path }` for the names, shapes and dtypes of an existing checkpoint
@@ -94,7 +96,7 @@ interface Found {
   readonly source: PlanSource;
 }
 
-/** What is resolved, by the plans that are. */
+/** What loadPlan resolved; its plans cannot be changed afterwards. */
 const resolved = new WeakMap<Plan, readonly ResolvedTensor[]>();
 
 /**
@@ -103,11 +105,7 @@ const resolved = new WeakMap<Plan, readonly ResolvedTensor[]>();
  * @throws InputError naming the tensor
  */
 export function tensorsOf(plan: Plan): readonly ResolvedTensor[] {
-  const known = resolved.get(plan);
-  if (known !== undefined) return known;
-  const tensors = resolvePlan(plan);
-  resolved.set(plan, tensors);
-  return tensors;
+  return resolved.get(plan) ?? resolvePlan(plan);
 }
 
 /** loadPlan, for options that are checked. */
@@ -128,7 +126,9 @@ export async function planFrom(
     ...(tp !== undefined && { tp }),
   };
   const plan: LoadedPlan = {
-    tensors: tensors.map(({ fill: _, elements: __, bytes: ___, stream: ____, ...planned }) => planned),
+    tensors: Object.freeze(
+      tensors.map(({ fill: _, elements: __, bytes: ___, stream: ____, ...planned }) => Object.freeze(planned)),
+    ),
     parameters: tensors.reduce((sum, { elements }) => sum + elements, 0),
     bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
     warnings: changed.warnings ?? [],
@@ -137,7 +137,7 @@ export async function planFrom(
     source: made,
   };
   resolved.set(plan, tensors);
-  return plan;
+  return Object.freeze(plan);
 }
 
 async function find(
@@ -208,28 +208,52 @@ async function tensorsOfRank(
 const sourceKeys = ['input', 'recipe', 'dtype', 'rules', 'tp'] as const;
 
 /**
- * The plan that a source makes again, for a checkpoint that carries it.
+ * The plan that a source makes again, for a checkpoint that carries it. The text is as foreign as the checkpoint: it can name a model that
+ * nninit knows, and the checkpoint's own folder, but no other file.
  *
  * @param text JSON, as the checkpoint has it
  * @param checkpoint the file, index or manifest by which it was opened
  * @param folder the one that holds it
+ * @throws InputError
  */
 export async function planOfSource(text: string, checkpoint: string, folder: string): Promise<LoadedPlan> {
   const place = `${checkpoint}: nninit.source`;
-  const { readJson } = await import('../core/json.js');
-  const source = checkOptions(place, readJson(Buffer.from(text), place).value, sourceKeys);
+  try {
+    const { readJson } = await import('../core/json.js');
+    const source = readJson(Buffer.from(text), place).value;
+    if (!isPlainObject(source)) throw typeError(place, 'it', 'an object', source);
+    const { dtype: name, tp: ranks, rules: list } = checkOptions(place, source, sourceKeys);
+    const dtype = name === undefined ? undefined : checkDtype(place, name);
+    const tp = ranks === undefined ? undefined : checkTp(place, ranks);
+    if (list !== undefined && !Array.isArray(list)) throw typeError(place, 'rules', 'an array', list);
+    const input = await inputOfSource(place, source, checkpoint, folder);
+    const isLike = typeof input === 'object' && input.like !== undefined;
+    if (isLike && (tp !== undefined || 'tensors' in input || 'layers' in input)) {
+      const what = 'a part of another checkpoint, or more than it: give the input that it was made from';
+      throw new InputError(`${checkpoint}: expected a plan to check against, but it is ${what}`, { path: checkpoint });
+    }
+    return await planFrom(input, dtype, await rulesFrom(place, list), tp);
+  } catch (cause) {
+    if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
+    throw new InputError(cause.message, { path: checkpoint, cause });
+  }
+}
+
+async function inputOfSource(
+  place: string,
+  { input, recipe }: Readonly<Record<string, unknown>>,
+  checkpoint: string,
+  folder: string,
+): Promise<string | Readonly<Record<string, unknown>>> {
   const { join } = await import('node:path');
-  const dtype =
-    source.dtype === undefined ? undefined : checkOneOf(place, 'dtype', source.dtype, Object.keys(dtypes) as Dtype[]);
-  const tp = source.tp === undefined ? undefined : checkTp(place, source.tp);
-  const rules = await rulesFrom(place, source.rules);
-  const inputOf = (): string | Readonly<Record<string, unknown>> => {
-    if (source.input === 'like') return { like: checkpoint };
-    if (source.input === 'config.json') return join(folder, 'config.json');
-    if (typeof source.input === 'string') return source.input;
-    const recipe = checkInput(place, source.recipe) as Readonly<Record<string, unknown>>;
-    if (recipe.like === '.') return { ...recipe, like: checkpoint };
-    return recipe.model === 'config.json' ? { ...recipe, model: join(folder, 'config.json') } : recipe;
-  };
-  return planFrom(inputOf(), dtype, rules, tp);
+  const { modelNames } = await import('./models.js');
+  if (input === 'like') return { like: checkpoint };
+  if (input === 'config.json') return join(folder, 'config.json');
+  if (input !== undefined) return checkOneOf(place, 'input', input, modelNames);
+  if (!isPlainObject(recipe)) throw typeError(place, 'recipe', 'a recipe', recipe);
+  if (recipe.like !== undefined)
+    return { ...recipe, like: checkOneOf(place, 'recipe.like', recipe.like, ['.']) && checkpoint };
+  if (recipe.model === 'config.json') return { ...recipe, model: join(folder, 'config.json') };
+  if (typeof recipe.model === 'string') checkOneOf(place, 'recipe.model', recipe.model, modelNames);
+  return recipe;
 }

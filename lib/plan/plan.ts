@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { checkShape } from '../core/check.js';
+import { checkInteger, checkOneOf, checkShape, isPlainObject, rangeError, typeError } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import type { Fill } from '../core/fill.js';
-import { isFillable, type StoredDtype, storedBytes } from '../core/stored-dtype.js';
+import { isFillable, type StoredDtype, storedBytes, storedNames } from '../core/stored-dtype.js';
 import type { Draw } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
 import { resolve } from '../init/resolve.js';
@@ -93,10 +93,13 @@ export function resolvePlan(
   place = (name: string): string => `tensor ${JSON.stringify(name)}`,
 ): ResolvedTensor[] {
   const names = new Set<string>();
+  const known = new Map(plan.tensors.map((tensor) => [tensor?.name, tensor]));
   return plan.tensors.map((tensor) => {
+    if (!isPlainObject(tensor)) throw new InputError(`${source}: expected tensors to be objects`, { path: source });
     const { name, shape, dtype, copyOf } = tensor;
     try {
       checkName(name, names);
+      checkFields(tensor, known);
       const elements = checkShape('shape', shape);
       if (tensor.slice !== undefined) checkPart(tensor.slice, shape);
       const bytes = storedBytes(dtype, elements);
@@ -110,6 +113,29 @@ export function resolvePlan(
       throw new InputError(`${source}: ${place(name)}: ${cause.message}`, { path: source, cause });
     }
   });
+}
+
+/** What a plan out of JSON may have wrong. */
+function checkFields(
+  { name, dtype, shape, slice, zeroRow, copyOf, partOf }: PlannedTensor,
+  known: ReadonlyMap<string, PlannedTensor>,
+): void {
+  checkOneOf('plan', 'dtype', dtype, storedNames);
+  if (slice !== undefined && !isPlainObject(slice)) throw typeError('plan', 'slice', 'an object', slice);
+  const rows = (slice?.shape ?? shape)?.[0] ?? 0;
+  if (zeroRow !== undefined) checkInteger('plan', 'zeroRow', zeroRow, 0, rows - 1);
+  if (partOf !== undefined)
+    checkInteger('plan', 'partOf.begin', (partOf as unknown as { begin?: unknown } | null)?.begin, 0);
+  if (copyOf === undefined) return;
+  const original = known.get(copyOf);
+  if (
+    original !== undefined &&
+    copyOf !== name &&
+    original.copyOf === undefined &&
+    String(original.shape) === String(shape)
+  )
+    return;
+  throw rangeError('plan', 'copyOf', 'the name of another tensor of the same shape that is no copy itself', copyOf);
 }
 
 function checkPart(slice: Slice, shape: readonly number[]): void {
@@ -127,6 +153,7 @@ function fillOf({ initializer, shape: written, dtype, slice }: PlannedTensor): F
 }
 
 function checkName(name: string, names: Set<string>): void {
+  if (typeof name !== 'string') throw typeError('plan', 'name', 'a string', name);
   if (name === '__metadata__') throw new RangeError("expected another name: '__metadata__' is safetensors' own");
   // A lone half of a surrogate pair has no UTF-8: it would be written as U+FFFD, the same for all of them.
   if (/\p{Surrogate}/u.test(name)) throw new RangeError('expected a name in well-formed Unicode');

@@ -20,6 +20,13 @@ export function weigh(buffer: SharedArrayBuffer): void {
   }
 }
 
+/** Shared memory that the calling thread's garbage collector counts. */
+export function sharedBytes(length: number): Uint8Array {
+  const buffer = new SharedArrayBuffer(length);
+  weigh(buffer);
+  return new Uint8Array(buffer);
+}
+
 /** Workers keep few objects: a small young generation is collected in some ten microseconds. */
 export const workerYoungGenerationMb = 1;
 const mostBytesHeld = 256 << 20;

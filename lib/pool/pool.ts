@@ -12,7 +12,14 @@ import { type FillItem, takeKeys, totalOf } from './item.js';
 import type { Job, Order, Task } from './job.js';
 import { type FillResult, iteratorOf, List } from './list.js';
 import { weigh } from './memory.js';
-import { type CheckedFillOptions, checkFillOptions, type FillOptions, fillOptions, Operation } from './operation.js';
+import {
+  type CheckedFillOptions,
+  checkFillOptions,
+  type FillOptions,
+  fillOptions,
+  Operation,
+  reasonOf,
+} from './operation.js';
 import { Scheduler } from './scheduler.js';
 import { isTiny } from './split.js';
 import { fillInTurn, keyAtOnce, listInTurn } from './turn.js';
@@ -159,6 +166,7 @@ export class Pool {
    */
   async runTask(task: Task, options: CheckedFillOptions): Promise<void> {
     this.#checkOpen(task.fn);
+    if (options.signal?.aborted) throw reasonOf(options.signal);
     if (task.count > 0)
       await this.#submit(task.bytes, task.bytes, options, (conclude) => this.#scheduler.submitTask(task, conclude));
   }

@@ -1,4 +1,5 @@
 import { get_num_threads } from '../../native/addon.js';
+import { sharedBytes } from '../../pool/memory.js';
 import type { Pool } from '../../pool/pool.js';
 import { onPool, onThisThread } from './executor.js';
 import { dataBytesOf, makeSpan, type Span, spansOf } from './file.js';
@@ -37,7 +38,7 @@ export async function* streamFile(
   const ahead = pool === undefined ? 1 : chunksAhead;
   const free: Uint8Array[] = [];
   const memory = (): Uint8Array => {
-    return free.pop() ?? new Uint8Array(pool === undefined ? new ArrayBuffer(size) : new SharedArrayBuffer(size));
+    return free.pop() ?? (pool === undefined ? new Uint8Array(size) : sharedBytes(size));
   };
   const options = { executor, wholes: virtual.wholes, pieceBytes: Math.min(size, pieceBytesOf[virtual.engine]) };
   const make = async (span: Span): Promise<Uint8Array> => {

@@ -49,6 +49,12 @@ export function virtualCheckpoint(plan: Plan, options?: LayoutOptions): VirtualC
 /** Checks a plan and layoutOptions, and lays the plan out. */
 export function layOut(fn: string, plan: Plan, options: { readonly [K in keyof LayoutOptions]?: unknown }) {
   if (!isPlainObject(plan) || !Array.isArray(plan.tensors)) throw typeError(fn, 'plan', 'what loadPlan gave', plan);
+  const { config, draws, source } = plan;
+  if (config !== undefined && typeof config !== 'string') throw typeError(fn, 'plan.config', 'text', config);
+  if (draws !== undefined && !(Array.isArray(draws) && draws.every(isPlainObject))) {
+    throw typeError(fn, 'plan.draws', 'an array of objects', draws);
+  }
+  if (source !== undefined && !isPlainObject(source)) throw typeError(fn, 'plan.source', 'an object', source);
   const engine = checkOneOf(fn, 'engine', options.engine ?? 'philox', engineNames);
   const format = checkOneOf(fn, 'format', options.format ?? 'safetensors', formats);
   const seed = checkSeed(fn, options.seed ?? 0);

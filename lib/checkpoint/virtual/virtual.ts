@@ -2,6 +2,7 @@ import { checkInteger, checkOptions } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import type { Format } from '../../formats/names.js';
 import type { Keys } from '../../plan/keys.js';
+import { sharedBytes } from '../../pool/memory.js';
 import type { Pool } from '../../pool/pool.js';
 import type { Engine } from '../../random/generator.js';
 import { checkProgressing } from '../progressing.js';
@@ -72,7 +73,7 @@ export class VirtualCheckpoint {
     const from = checkInteger('read', 'begin', begin, 0, to);
     const { pool, signal } = checkProgressing('read', checkOptions('read', options, ['pool', 'signal']));
     signal?.throwIfAborted();
-    const out = new Uint8Array(pool === undefined ? new ArrayBuffer(to - from) : new SharedArrayBuffer(to - from));
+    const out = pool === undefined ? new Uint8Array(to - from) : sharedBytes(to - from);
     const { head } = file;
     if (from < head.length) out.set(head.subarray(from, Math.min(to, head.length)));
     const start = Math.max(from - head.length, 0);
