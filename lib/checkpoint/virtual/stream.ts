@@ -63,8 +63,9 @@ export async function* streamFile(
       const bytes = await made;
       next();
       signal?.throwIfAborted();
-      yield bytes;
-      if (reuse) free.push(new Uint8Array(bytes.buffer));
+      // A copy is collected as soon as nobody has it; shared memory would pile up, gigabytes of it.
+      yield reuse || pool === undefined ? bytes : bytes.slice();
+      if (reuse || pool !== undefined) free.push(new Uint8Array(bytes.buffer));
     }
   } finally {
     stop.abort(new Error('the stream was given up'));
