@@ -51,7 +51,16 @@ function sanitizerEnv() {
 function vitest() {
   const report = `${build}/vitest.json`;
   rmSync(report, { force: true });
-  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...vitestArgs];
+  // Instrumented code takes several times as long.
+  const limits = sanitize ? ['--testTimeout=150000', '--hookTimeout=60000'] : [];
+  const args = [
+    'run',
+    ...limits,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...vitestArgs,
+  ];
   const env = { ...process.env, ...(sanitize ? sanitizerEnv() : {}) };
   const { ok } = run(process.execPath, [`${root}node_modules/vitest/vitest.mjs`, ...args], { env });
   try {

@@ -23,6 +23,10 @@ export interface ReadOptions {
 /** What a piece of work makes at a time. The engine torch takes up to a millisecond to find its place, which small pieces feel. */
 export const pieceBytesOf = { philox: 2 ** 20, torch: 2 ** 22 } as const;
 
+/** Ranges up to this size are made in memory that goes round; so many pieces of it are kept. */
+const keptBytes = 2 ** 22;
+const mostKept = 8;
+
 /** Bytes of a task. */
 export const spanBytes = 2 ** 25;
 
@@ -39,6 +43,8 @@ export class VirtualCheckpoint {
   readonly seed: bigint;
   readonly #files: ReadonlyMap<string, VirtualFile>;
   readonly #wholes: WholeTensors;
+  /** Shared memory for small ranges, which are copied out of it: new memory costs more than filling it, and would pile up. */
+  readonly #free: Uint8Array[] = [];
 
   /** Use virtualCheckpoint. */
   constructor(set: FileSet, keys: Keys, wholes = new WholeTensors()) {
@@ -64,7 +70,7 @@ export class VirtualCheckpoint {
    * @param end the file's size by default
    * @param options.pool worker threads; this thread otherwise
    * @param options.signal stops it
-   * @returns the bytes, in shared memory where a pool made them
+   * @returns the bytes, in shared memory where a pool made more than 4 MiB of them
    * @throws InputError (ERR_NNINIT_NO_FILE) for another name; RangeError for a range beyond the file; the signal's reason
    */
   async read(name: string, begin = 0, end?: number, options?: ReadOptions): Promise<Uint8Array> {
@@ -73,7 +79,10 @@ export class VirtualCheckpoint {
     const from = checkInteger('read', 'begin', begin, 0, to);
     const { pool, signal } = checkProgressing('read', checkOptions('read', options, ['pool', 'signal']));
     signal?.throwIfAborted();
-    const out = pool === undefined ? new Uint8Array(to - from) : sharedBytes(to - from);
+    const small = pool !== undefined && to - from <= keptBytes;
+    const kept = small ? (this.#free.pop() ?? new Uint8Array(new SharedArrayBuffer(keptBytes))) : undefined;
+    const out =
+      kept?.subarray(0, to - from) ?? (pool === undefined ? new Uint8Array(to - from) : sharedBytes(to - from));
     const { head } = file;
     if (from < head.length) out.set(head.subarray(from, Math.min(to, head.length)));
     const start = Math.max(from - head.length, 0);
@@ -84,7 +93,9 @@ export class VirtualCheckpoint {
       const at = span.begin + head.length - from;
       await makeSpan(file, span, { memory: out.subarray(at, at + span.end - span.begin) }, shared);
     }
-    return out;
+    if (kept === undefined) return out;
+    if (this.#free.length < mostKept) this.#free.push(kept);
+    return out.slice();
   }
 
   /**
