@@ -119,6 +119,8 @@ class FolderRun {
   readonly #stop = (): void => this.#abort.abort(new Error('stopped'));
   readonly #failures: unknown[] = [];
   #finishedBytes = 0;
+  /** Files that are not complete. */
+  #filesLeft = 0;
   #lastTurn: Promise<void> = Promise.resolve();
 
   constructor(
@@ -144,12 +146,16 @@ class FolderRun {
   }
 
   async all(files: readonly VirtualFile[]): Promise<void> {
+    this.#filesLeft = files.length;
     const underWay = new Set<Promise<void>>();
     for (const file of files) {
       if (this.#stopping) break;
       const writing = this.#write(file)
         .catch((cause) => this.#fail(cause))
-        .finally(() => underWay.delete(writing));
+        .finally(() => {
+          this.#filesLeft -= 1;
+          underWay.delete(writing);
+        });
       underWay.add(writing);
       if (underWay.size >= this.#executor.workers + spareFiles) await Promise.race(underWay);
     }
@@ -228,7 +234,8 @@ class FolderRun {
         })
         .finally(() => underWay.delete(writing));
       underWay.add(writing);
-      if (underWay.size >= spansAhead) await Promise.race(underWay);
+      // Systems let one thread at a time write to a file: where there are several files, workers spread over them.
+      while (underWay.size >= (this.#filesLeft > 1 ? 1 : spansAhead)) await Promise.race(underWay);
     }
     await Promise.all(underWay);
     if (failure !== undefined) throw failure.cause;
