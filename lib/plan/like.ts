@@ -43,7 +43,7 @@ async function readConfig(path: string): Promise<JsonDocument | undefined> {
 
 /**
  * The plan of a checkpoint with the same names, shapes and dtypes. Each tensor has the initializer of the last rule that matches its name,
- * or the default of its kind (like_defaults.ts); what can only be zeros is zeros.
+ * or the default of its kind (like-defaults.ts); what can only be zeros is zeros.
  *
  * @param dtype in place of those of the four dtypes that are filled
  */

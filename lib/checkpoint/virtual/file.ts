@@ -35,7 +35,7 @@ export function* spansOf({ tensors }: VirtualFile, begin: number, end: number, m
   let at = begin;
   while (at < end) {
     let last = Math.min(end, at + most);
-    const parts = partsOf(tensors, at, last);
+    const parts = partsOf(tensors, at, last, mostParts + 1);
     const first = parts.find(({ tensor }) => isWorthKeeping(tensor));
     let whole: KeyedTensor | undefined;
     if (first !== undefined && first.at > 0) {

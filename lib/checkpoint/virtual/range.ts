@@ -21,12 +21,21 @@ export interface Part {
   readonly made?: Uint8Array | undefined;
 }
 
-/** The parts of tensors that bytes [begin, end) of a file's data hold; tensors in the order of the file, without holes. */
-export function partsOf(tensors: readonly KeyedTensor[], begin: number, end: number): Part[] {
+/**
+ * The parts of tensors that bytes [begin, end) of a file's data hold; tensors in the order of the file, without holes.
+ *
+ * @param most so many parts at most, the first ones
+ */
+export function partsOf(
+  tensors: readonly KeyedTensor[],
+  begin: number,
+  end: number,
+  most = Number.POSITIVE_INFINITY,
+): Part[] {
   const parts: Part[] = [];
   for (let i = firstBeyond(tensors, begin); i < tensors.length; i++) {
     const tensor = tensors[i] as KeyedTensor;
-    if (tensor.offset >= end) break;
+    if (tensor.offset >= end || parts.length >= most) break;
     if (tensor.bytes === 0) continue;
     const from = Math.max(begin, tensor.offset);
     const to = Math.min(end, tensor.offset + tensor.bytes);

@@ -4,7 +4,15 @@ import { npyHead } from '../../formats/npy/header.js';
 import { fileNames, manifestName } from '../../formats/raw/names.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import { configName, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from './layout.js';
-import type { SafetensorsOptions } from './shards.js';
+import { type SafetensorsOptions, safetensorsFiles } from './shards.js';
+
+/** The files of a model in a format, safetensors by default. */
+export function fileSetOf(
+  tensors: readonly ResolvedTensor[],
+  { format = 'safetensors', ...options }: SafetensorsOptions & { readonly format?: Format | undefined },
+): FileSet {
+  return format === 'safetensors' ? safetensorsFiles(tensors, options) : tensorFiles(tensors, format, options);
+}
 
 const extensions = { npy: '.npy', raw: '.bin' } as const;
 

@@ -5,9 +5,7 @@ import { keysFor } from '../../plan/keys.js';
 import { tensorsOf } from '../../plan/load-plan.js';
 import type { Plan } from '../../plan/plan.js';
 import { checkSeed, type Engine, engineNames } from '../../random/names.js';
-import type { FileSet } from './layout.js';
-import { safetensorsFiles } from './shards.js';
-import { tensorFiles } from './tensor-files.js';
+import { fileSetOf } from './tensor-files.js';
 import { VirtualCheckpoint } from './virtual.js';
 import { checkWhole } from './whole.js';
 
@@ -64,7 +62,6 @@ export function layOut(fn: string, plan: Plan, options: { readonly [K in keyof L
   checkWhole(tensors);
   const keys = keysFor(engine, seed, { tensors, draws: plan.draws as Plan['draws'] });
   const given = { keys, maxShardSize, config: plan.config as Plan['config'], source: plan.source as Plan['source'] };
-  const set: FileSet =
-    format === 'safetensors' ? safetensorsFiles(tensors, given) : tensorFiles(tensors, format, given);
+  const set = fileSetOf(tensors, { ...given, format });
   return { set, keys, tensors };
 }

@@ -5,8 +5,7 @@ import type { Format } from '../../formats/names.js';
 import type { Keys } from '../../plan/keys.js';
 import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import type { FileSet } from '../virtual/layout.js';
-import { safetensorsFiles } from '../virtual/shards.js';
-import { tensorFiles } from '../virtual/tensor-files.js';
+import { fileSetOf } from '../virtual/tensor-files.js';
 import { VirtualCheckpoint } from '../virtual/virtual.js';
 import { checkWhole } from '../virtual/whole.js';
 import { commit } from './commit/commit.js';
@@ -79,7 +78,7 @@ export async function writeTensors(
   options: WriteOptions,
 ): Promise<Written> {
   checkWhole(tensors);
-  return writeSet(folder, { set: filesOf(tensors, options), keys: options.keys, tensors }, options);
+  return writeSet(folder, { set: fileSetOf(tensors, options), keys: options.keys, tensors }, options);
 }
 
 /** What is written: files laid out, what their tensors are drawn from, and the tensors. */
@@ -137,12 +136,6 @@ export async function writeSet(
     throw cause;
   }
   return written;
-}
-
-/** The files that a model makes. */
-function filesOf(tensors: readonly ResolvedTensor[], options: WriteOptions): FileSet {
-  const { format = 'safetensors' } = options;
-  return format === 'safetensors' ? safetensorsFiles(tensors, options) : tensorFiles(tensors, format, options);
 }
 
 function isFinished(set: FileSet, seen: Survey): boolean {
