@@ -1,13 +1,15 @@
-// Records what every trial's bytes must be, in bench/checksums.json: `npm run bench:record`, needed only for a new fill.
+// Records what every trial's bytes must be, in bench/checksums.json, and those of every path through the native code, in
+// bench/paths.json: `npm run bench:record`, needed only for a new fill. With --paths only the latter, and only what is new.
 //
 // On purpose not as trials run: the least SIMD target, one thread, in chunks of a million elements. Stream version 1 never
 // changes, so a difference in this file's history is a bug.
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { dtypeNames, shapeOf, subjects } from '../dist/bench/harness/catalog.js';
-import { checksumOf, checksumOfHash, recordKey, seed, update } from '../dist/bench/harness/checksums.js';
-import { empty, resolve, runFill } from '../dist/lib/index.js';
-import { forceSimdTarget, simdTargets } from '../dist/lib/native/addon.js';
+import { dtypeNames, shapeOf, subjects } from '../build/modules/bench/harness/catalog.js';
+import { checksumOf, checksumOfHash, recordKey, seed, update } from '../build/modules/bench/harness/checksums.js';
+import { digestOf, paths, plainWay, recordedPaths, take } from '../build/modules/bench/harness/paths.js';
+import { empty, resolve, runFill } from '../build/modules/lib/index.js';
+import { forceSimdTarget, simdTargets } from '../build/modules/lib/native/addon.js';
 
 const least = 4;
 const most = 30;
@@ -45,7 +47,18 @@ function ofMatrices(fill, dtype) {
   return found;
 }
 
+/** Never what is recorded already: a path whose bytes changed is a bug. */
+function recordPaths() {
+  const before = recordedPaths();
+  const found = Object.fromEntries(paths().map((path) => [path.name, digestOf(take(path, plainWay))]));
+  const changed = Object.keys(found).filter((name) => before[name] !== undefined && before[name] !== found[name]);
+  if (changed.length > 0) throw new Error(`other bytes than were recorded: ${changed.join('; ')}`);
+  writeFileSync(new URL('paths.json', import.meta.url), `${JSON.stringify(found, null, 2)}\n`);
+}
+
 forceSimdTarget(simdTargets().at(-1));
+recordPaths();
+if (process.argv.includes('--paths')) process.exit();
 const checksums = {};
 for (const [fill, { matrix }] of Object.entries(subjects)) {
   for (const dtype of dtypeNames) {

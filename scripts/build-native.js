@@ -1,15 +1,16 @@
-// Builds the native addon through cmake-js: npm's install script, and a step of scripts/setup.
+// Builds the native addon through cmake-js: a step of scripts/setup, and the way from source (docs/installing.md).
 //
 //   node scripts/build-native.js               build/Release/nninit.node
 //   node scripts/build-native.js --tests       and build/nninit_tests, the C++ unit tests
-//   node scripts/build-native.js --sanitize    both in build-asan/, with AddressSanitizer and UndefinedBehaviorSanitizer
+//   node scripts/build-native.js --sanitize address,undefined   both in build-address/, with these sanitizers
+//   node scripts/build-native.js --sanitize thread              the unit tests alone, in build-thread/
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const { values: options } = parseArgs({ options: { tests: { type: 'boolean' }, sanitize: { type: 'boolean' } } });
+const { values: options } = parseArgs({ options: { tests: { type: 'boolean' }, sanitize: { type: 'string' } } });
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Whether one of the programs can be started. */
@@ -27,18 +28,18 @@ function checkTools() {
   }
   if (missing.length === 0) return;
   console.error(`
-nninit: its native addon is compiled when it is installed, but this machine lacks: ${missing.join(', ')}.
+nninit: to compile its native addon this machine lacks: ${missing.join(', ')}.
   Debian, Ubuntu   apt-get install cmake g++ make libhwy-dev
   Fedora           dnf install cmake gcc-c++ make highway-devel
   macOS            xcode-select --install; brew install cmake highway
-Then install again.
+Then run it again.
 `);
   process.exit(1);
 }
 
 function cmakeJs(command, ...args) {
   const cli = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
-  const out = options.sanitize ? 'build-asan' : 'build';
+  const out = options.sanitize ? `build-${options.sanitize.split(',')[0]}` : 'build';
   const { status, error } = spawnSync(process.execPath, [cli, command, '--log-level', 'warn', '--out', out, ...args], {
     cwd: root,
     stdio: 'inherit',
@@ -54,6 +55,8 @@ cmakeJs(
   'configure',
   '--CDCMAKE_EXPORT_COMPILE_COMMANDS=ON',
   ...(withTests ? ['--CDNNINIT_TESTS=ON'] : []),
-  ...(options.sanitize ? ['--CDNNINIT_SANITIZE=ON'] : []),
+  ...(options.sanitize ? [`--CDNNINIT_SANITIZE=${options.sanitize}`] : []),
 );
-cmakeJs('build', '--parallel', String(availableParallelism()), ...(withTests ? [] : ['--target', 'nninit']));
+// Node itself has no ThreadSanitizer, so the addon has no use for it.
+const target = options.sanitize === 'thread' ? 'nninit_tests' : withTests ? 'all' : 'nninit';
+cmakeJs('build', '--parallel', String(availableParallelism()), '--target', target);

@@ -265,3 +265,52 @@ describe('an abort', () => {
     await expect(stream.next()).rejects.toThrow('enough');
   });
 });
+
+describe('a plan is what it was', () => {
+  const recipe = { tensors: { a: { shape: [2], init: 'constant', val: -0 }, b: { shape: [3], init: 'normal' } } };
+
+  test('-0 is 0, which JSON has', async () => {
+    const plan = await loadPlan(recipe);
+    const bytes = await virtualCheckpoint(plan).read('model.safetensors');
+    expect(bytes.subarray(-20, -12)).toEqual(new Uint8Array(8));
+    expect(await virtualCheckpoint(JSON.parse(JSON.stringify(plan))).read('model.safetensors')).toEqual(bytes);
+  });
+
+  test('nobody can change it, nor what it carries through what it was made from', async () => {
+    const rules = { 'fc.weight': { init: 'normal', std: 2 } };
+    const plan = await loadPlan('resnet18', { rules });
+    rules['fc.weight'].std = 5;
+    expect(plan.source?.rules).toEqual([['fc.weight', { init: 'normal', std: 2 }]]);
+    const [first] = plan.tensors;
+    expect(() => Reflect.apply(Array.prototype.push, first?.shape, [1])).toThrow(TypeError);
+    expect(() => Object.assign(first?.initializer as object, { std: 1 })).toThrow(TypeError);
+  });
+
+  test('another one that is made of its parts does not carry what it was made from', async () => {
+    const plan = await loadPlan('resnet18');
+    const carried = async (given: typeof plan) =>
+      Buffer.from(await virtualCheckpoint(given).read('model.safetensors', 0, 20_000)).includes('nninit.source');
+    expect(await carried(plan)).toBe(true);
+    expect(await carried(JSON.parse(JSON.stringify(plan)))).toBe(true);
+    const tensors = plan.tensors.map((each) =>
+      each.name === 'fc.weight' ? { ...each, initializer: 'zeros' as const } : each,
+    );
+    expect(await carried({ ...plan, tensors })).toBe(false);
+    expect(await carried({ ...plan, tensors: plan.tensors.slice(1) })).toBe(false);
+  });
+});
+
+test('verifying on a pool finds the same, whole tensors and differences included', async () => {
+  const recipe = {
+    tensors: { q: { shape: [200, 150], init: 'orthogonal' }, w: { shape: [1000, 700], init: 'normal' } },
+  };
+  const folder = join(root.path, 'verified');
+  const { path } = await writeCheckpoint(await loadPlan(recipe), folder, { seed: 3 });
+  expect(await verifyCheckpoint(folder, { pool })).toEqual(await verifyCheckpoint(folder));
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 5] = (bytes.at(-5) ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+  const report = await verifyCheckpoint(folder, { pool });
+  expect(report).toEqual(await verifyCheckpoint(folder));
+  expect(report.ok).toBe(false);
+});

@@ -1,6 +1,7 @@
 // Before any test: what workers and processes run is compiled from the sources as they are, and types are checked, those that tests claim too.
 // The compiler looks at what changed since its last run only.
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { subscribe } from 'node:diagnostics_channel';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 
@@ -13,13 +14,23 @@ function run(...args: string[]): void {
 }
 
 function compile(): void {
-  const tsc = 'node_modules/typescript/bin/tsc';
-  run('scripts/clean-dist.js');
-  run(tsc, '-p', 'tsconfig.build.json');
-  run(tsc, '--noEmit', '--incremental', '--tsBuildInfoFile', 'build/types.tsbuildinfo');
+  run('scripts/compile.js');
+  run('node_modules/typescript/bin/tsc', '--noEmit', '--incremental', '--tsBuildInfoFile', 'build/types.tsbuildinfo');
+}
+
+/** vitest does not say how a process of its own ended that it did not end itself. */
+function tellCrashes(): void {
+  subscribe('child_process', (message) => {
+    const { process: child } = message as { readonly process: ChildProcess };
+    child.once('exit', (code, signal) => {
+      if (child.killed || (code === 0 && signal === null)) return;
+      console.error(`a process of the tests ended: ${signal ?? `exit code ${code}`}`);
+    });
+  });
 }
 
 export function setup(project: TestProject): void {
   compile();
+  tellCrashes();
   project.onTestsRerun(async () => compile());
 }

@@ -1,6 +1,6 @@
 // What npm packs: all that an installed package needs, and nothing that only a clone does.
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -18,13 +18,64 @@ function below(folder: string): string[] {
   return entries.filter((path) => extname(path) !== '').map((path) => join(folder, path));
 }
 
-test('each source is compiled, and nothing else is there (`npm run build` removes what is left of others)', () => {
+test('the code is in few files, with maps to the sources, which are there too', () => {
   const sources = ['lib', 'bench/harness', 'bench/pictures'].flatMap(below);
-  const compiled = sources.flatMap((path) =>
-    ['.js', '.js.map', '.d.ts'].map((end) => `dist/${path.replace(/\.ts$/, end)}`),
+  expect(packed.filter((path) => /^(lib|bench\/(harness|pictures))\//.test(path)).sort()).toEqual(sources.sort());
+  const code = packed.filter((path) => /^dist\/(?!commonjs\/).*\.js$/.test(path));
+  const named = code.filter((path) => !path.startsWith('dist/lib/chunks/'));
+  expect(named.sort()).toEqual([
+    'dist/bench/harness/child.js',
+    'dist/bench/harness/crew-worker.js',
+    'dist/lib/checkpoint.js',
+    'dist/lib/checkpoint/virtual/task.js',
+    'dist/lib/cli/main.js',
+    'dist/lib/cluster.js',
+    'dist/lib/index.js',
+    'dist/lib/pool/worker.js',
+    'dist/lib/report.js',
+    'dist/lib/serve.js',
+  ]);
+  const withCode = code.filter((path) => existsSync(join(root, `${path}.map`)));
+  expect(withCode.length).toBeGreaterThan(20); // others only hand on what is in these
+  const mapped = withCode.flatMap((path) => {
+    const map = JSON.parse(readFileSync(join(root, `${path}.map`), 'utf8')) as { sources: string[] };
+    return map.sources.map((source) => normalize(join(dirname(path), source)));
+  });
+  const ours = mapped.filter((path) => !path.startsWith('node_modules/') && !path.includes('rolldown'));
+  expect(ours.length).toBeGreaterThan(100);
+  expect(ours.filter((path) => !sources.includes(path))).toEqual([]);
+});
+
+test('declarations lead to nothing that is not there', () => {
+  for (const path of packed.filter((path) => path.startsWith('dist/lib/') && path.endsWith('.d.ts'))) {
+    const imports = [...readFileSync(join(root, path), 'utf8').matchAll(/(?:from|import\()\s*['"](\.[^'"]+)\.js['"]/g)];
+    for (const [, to = ''] of imports) expect(packed).toContain(normalize(join(dirname(path), `${to}.d.ts`)));
+  }
+});
+
+test('CommonJS has its entries, declarations that lead to nothing outside, and no code of its own', () => {
+  const face = packed.filter((path) => path.startsWith('dist/commonjs/'));
+  const code = face.filter((path) => !path.endsWith('.d.ts'));
+  const entries = ['checkpoint.js', 'cluster.js', 'index.js', 'package.json', 'report.js', 'serve.js'].map(
+    (name) => `dist/commonjs/${name}`,
   );
-  const isOurs = (path: string) => /^(lib|dist|bench\/(harness|pictures))\//.test(path);
-  expect(packed.filter(isOurs).sort()).toEqual([...sources, ...compiled].sort());
+  expect(code.sort()).toEqual(entries);
+  for (const path of face.filter((path) => path.endsWith('.d.ts'))) {
+    const imports = [...readFileSync(join(root, path), 'utf8').matchAll(/(?:from|import\()\s*['"](\.[^'"]+)\.js['"]/g)];
+    for (const [, to = ''] of imports) expect(face).toContain(normalize(join(dirname(path), `${to}.d.ts`)));
+  }
+});
+
+test('one state, however it is loaded', () => {
+  const program = `const required = require('./dist/commonjs/index.js');
+    import('./dist/lib/index.js').then((imported) => console.log(required.default_generator === imported.default_generator));`;
+  expect(execFileSync(process.execPath, ['-e', program], { cwd: root, encoding: 'utf8' })).toBe('true\n');
+});
+
+test('nothing is run or compiled when it is installed', () => {
+  const { scripts, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) expect(scripts).not.toHaveProperty(name);
+  expect(Object.keys(dependencies).length).toBeLessThanOrEqual(10);
 });
 
 test('all of the C++ is there but its tests', () => {
@@ -35,7 +86,9 @@ test('all of the C++ is there but its tests', () => {
 });
 
 test('nothing that only a clone needs', () => {
-  const folders = new Set(packed.filter((path) => path.includes('/')).map((path) => path.split('/')[0]));
+  const folders = new Set(
+    packed.filter((path) => path.includes('/') && !path.startsWith('prebuilds/')).map((path) => path.split('/')[0]),
+  );
   expect([...folders].sort()).toEqual(['bench', 'dist', 'docs', 'examples', 'lib', 'native', 'scripts']);
   expect(packed.filter((path) => path.startsWith('bench/') && path.endsWith('.json'))).toEqual([
     'bench/checksums.json',

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const dist = fileURLToPath(new URL('../dist/lib/', import.meta.url));
+const gpt2 = fileURLToPath(new URL('../examples/gpt2/config.json', import.meta.url));
 
 /** Tells of each module that is loaded, and of each addon. */
 const spy = `
@@ -27,11 +28,12 @@ function loadedBy(...args: string[]): string[] {
   return stderr.split('\n').filter((line) => line.startsWith('loaded '));
 }
 
-const heavy = /node_modules\/(piscina|zod|echarts|jsonc-parser|cli-progress|picomatch)\/|\.node$/;
+const heavy = /node_modules\/(piscina|echarts|detect-libc|bullmq|ioredis)\/|\/chunks\/zod-|\.node$/;
 
 test.each([
   ['import of nninit', ['--input-type=module', '-e', `import ${JSON.stringify(`${dist}index.js`)}`]],
   ['import of nninit/checkpoint', ['--input-type=module', '-e', `import ${JSON.stringify(`${dist}checkpoint.js`)}`]],
+  ['import of nninit/cluster', ['--input-type=module', '-e', `import ${JSON.stringify(`${dist}cluster.js`)}`]],
   ['nninit --version', [`${dist}cli/main.js`, '--version']],
   ['nninit --help', [`${dist}cli/main.js`, '--help']],
 ])('%s loads nothing heavy', (_, args) => {
@@ -45,4 +47,6 @@ test('what is heavy is seen where it is needed', () => {
   const loaded = loadedBy('--input-type=module', '-e', fill).filter((line) => heavy.test(line));
   expect(loaded.some((line) => line.endsWith('.node'))).toBe(true);
   expect(loaded.some((line) => line.includes('/piscina/'))).toBe(true);
+  const plan = loadedBy(`${dist}cli/main.js`, 'plan', gpt2, '--totals');
+  expect(plan.some((line) => line.includes('/chunks/zod-'))).toBe(true);
 });

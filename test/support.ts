@@ -48,6 +48,6 @@ export const initFunctions = init as unknown as Readonly<Record<string, (...args
 
 /** A shape that suits an initializer. */
 export function shapeFor(name: Name): number[] {
-  if (name === 'eye' || name === 'sparse') return [6, 4];
+  if (['eye', 'sparse', 'sinusoidal', 'log_arange'].includes(name)) return [6, 4];
   return name === 'dirac' || name === 'delta_orthogonal' ? [6, 4, 3] : [6, 4, 3, 1];
 }

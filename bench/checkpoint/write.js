@@ -13,7 +13,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { fillRange } from '../../dist/lib/native/addon.js';
+import { fillRange } from '../../build/modules/lib/native/addon.js';
 
 const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 const { values, positionals } = parseArgs({

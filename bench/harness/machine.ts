@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, type as osType, release, totalmem } from 'node:os';
+import { grantedCores } from '../../lib/core/cgroup.js';
 import { packageFile } from '../../lib/core/package-files.js';
 import { simdTarget } from '../../lib/native/addon.js';
-import { cgroupLimits } from './cgroup.js';
 import type { Machine } from './schema.js';
 
 /** A small text file's content, trimmed; undefined where it cannot be read, as on other systems than Linux. */
@@ -44,8 +44,8 @@ function allowedCpus(): number[] {
 }
 
 /** How many threads can work at once: of the cores that this process may run on, no more than its container is granted. */
-export function usableCores(granted = cgroupLimits().cores): number {
-  return Math.max(1, Math.min(availableParallelism(), Math.floor(granted ?? Number.POSITIVE_INFINITY)));
+export function usableCores(granted = grantedCores()): number {
+  return Math.min(availableParallelism(), granted ?? Number.POSITIVE_INFINITY);
 }
 
 const cpuFolder = (cpu = allowedCpus()[0] ?? 0) => `/sys/devices/system/cpu/cpu${cpu}`;

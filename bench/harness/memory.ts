@@ -1,6 +1,6 @@
 import { freemem } from 'node:os';
+import { cgroupLimits } from '../../lib/core/cgroup.js';
 import { bytesOf, type Trial } from './catalog.js';
-import { cgroupLimits } from './cgroup.js';
 
 /** The share of the free memory that a trial may take: beyond it machines begin to swap or to kill. */
 export const memoryShare = 0.7;

@@ -80,7 +80,7 @@ export function scalingTable(all: readonly Scaling[]): Table {
   const orDash = (x: number | undefined, show: (x: number) => string) => (x === undefined ? '–' : show(x));
   return {
     head: ['fill', 'dtype', 'threads', 'ns/element', 'GB/s', 'of memset', 'speedup', 'efficiency'],
-    align: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
+    align: ['left', 'left', 'right', 'point', 'point', 'right', 'point', 'right'],
     rows: all.flatMap(({ trial, points }) =>
       points.map(({ result, threads, speedup, efficiency, ofMemset }) => [
         titleOf(trial),

@@ -67,7 +67,7 @@ export function mainSuite(selection: Selection, cores: number): Trial[] {
   for (const log2 of sizes) {
     for (const [fill, dtype] of elementwise) {
       add(fill, dtype, log2);
-      if (log2 > cachedLog2) trials.push({ fill, dtype, log2: cachedLog2, threads: 1, ...warm });
+      if (selection.log2 === undefined) trials.push({ fill, dtype, log2: cachedLog2, threads: 1, ...warm });
     }
   }
   // A size that was asked for is for all; otherwise matrices have the sizes of real layers.

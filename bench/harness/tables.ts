@@ -37,7 +37,7 @@ export function isCall({ log2 }: Pick<Trial, 'log2'>): boolean {
 export function resultsTable(results: readonly TrialResult[]): Table {
   return {
     head: ['fill', 'dtype', 'threads', 'memory', 'ns/element', 'spread', 'GB/s', 'of memset', 'of memcpy'],
-    align: ['left', 'left', 'right', 'left', 'right', 'right', 'right', 'right', 'right'],
+    align: ['left', 'left', 'right', 'left', 'point', 'right', 'point', 'right', 'right'],
     rows: results.map((result) => {
       const { trial, ns, memset, memcpy } = result;
       const ratio = (limit: TrialResult['memset']) => (limit === null ? '–' : percent(limit.median / ns.median));
@@ -157,8 +157,11 @@ export function noiseLine({ noise: { within, between } }: BenchRun): string {
   return `noise     memset varied by ${percent(within)} within trials${trials}\n`;
 }
 
-/** A warning of much noise; undefined where there is little. */
-export function noiseWarning({ noise: { within, between } }: BenchRun): string | undefined {
+/** A warning of other work or much noise, with which nothing should be concluded; undefined where there is little. */
+export function noiseWarning({ noise: { within, between }, machine: { load, cores } }: BenchRun): string | undefined {
+  if (load > Math.max(0.5, cores / 10)) {
+    return `a load of ${load.toFixed(1)} at the start: other programs ran; these times are rough`;
+  }
   if (Math.max(within, between ?? 0) <= muchNoise) return undefined;
   return `more than ${percent(muchNoise)} of noise: something else ran, or the frequency changed; these times are rough`;
 }

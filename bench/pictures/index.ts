@@ -2,6 +2,7 @@ import type { BenchRun } from '../harness/schema.js';
 import { peersPicture } from './peers.js';
 import { rooflinePicture } from './roofline.js';
 import { sizesPicture, threadsPicture } from './scaling.js';
+import { caption } from './style.js';
 import { draw, type Picture } from './svg.js';
 
 /** The pictures of a run, by name: those for which it has results. */
@@ -16,7 +17,7 @@ export async function picturesOf(run: BenchRun): Promise<[string, string][]> {
       };
   const drawn: [string, string][] = [];
   for (const [name, picture] of Object.entries(pictures)) {
-    if (picture !== undefined) drawn.push([name, await draw(picture)]);
+    if (picture !== undefined) drawn.push([name, await draw(picture, caption(run))]);
   }
   return drawn;
 }

@@ -3,7 +3,7 @@ import { gbPerS } from '../harness/run.js';
 import type { BenchRun, TrialResult } from '../harness/schema.js';
 import { cachedLog2 } from '../harness/suites.js';
 import { digits } from '../harness/tables.js';
-import { axisStyle, colours, font, heading, ink, legendStyle, textStyle } from './style.js';
+import { axisStyle, colours, font, heading, ink, legendStyle, roundedUp, textStyle } from './style.js';
 import type { Picture } from './svg.js';
 
 const width = 920;
@@ -78,7 +78,7 @@ export function rooflinePicture(run: BenchRun): Picture | undefined {
     rows.flatMap(({ arithmetic, memory, reached }) => [arithmetic, memory, reached]),
   );
   const min = 10 ** Math.floor(Math.log10(Math.min(...all)));
-  const max = Math.max(...all) * 1.15;
+  const max = roundedUp(Math.max(...all) * 1.05);
   const [reached, arithmetic, memory] = [
     'reached in memory',
     'limit of arithmetic (in cache)',
@@ -96,7 +96,15 @@ export function rooflinePicture(run: BenchRun): Picture | undefined {
       top,
       height: rows.length * rowHeight,
     })),
-    xAxis: panels.map((_, i) => ({ type: 'log' as const, min, max, startValue: min, gridIndex: i, ...axisStyle })),
+    xAxis: panels.map((_, i) => ({
+      type: 'log' as const,
+      min,
+      max,
+      startValue: min,
+      gridIndex: i,
+      ...axisStyle,
+      axisLabel: { ...axisStyle.axisLabel, formatter: digits },
+    })),
     yAxis: panels.map(({ rows }, i) => ({
       type: 'category' as const,
       inverse: true,

@@ -2,6 +2,7 @@ import type { EChartsOption, SeriesOption } from 'echarts';
 import { gbPerS } from '../harness/run.js';
 import { type Scaling, scalings } from '../harness/scaling.js';
 import type { BenchRun, TrialResult } from '../harness/schema.js';
+import { digits } from '../harness/tables.js';
 import {
   axisStyle,
   colours,
@@ -13,6 +14,7 @@ import {
   lineColours,
   lineSymbols,
   powerOfTwo,
+  roundedUp,
   textStyle,
 } from './style.js';
 import type { Picture } from './svg.js';
@@ -225,10 +227,10 @@ export function sizesPicture(run: BenchRun): Picture | undefined {
     yAxis: panels.map((_, i) => ({
       type: 'log' as const,
       min: floor,
-      max: 1.3 * Math.max(...rates),
+      max: roundedUp(1.05 * Math.max(...rates)),
       gridIndex: i,
       ...axisStyle,
-      axisLabel: { ...axisStyle.axisLabel, showMaxLabel: false },
+      axisLabel: { ...axisStyle.axisLabel, formatter: digits },
     })),
     series,
   };

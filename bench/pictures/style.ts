@@ -1,3 +1,6 @@
+import { counted } from '../../lib/core/text.js';
+import type { BenchRun } from '../harness/schema.js';
+
 /** Greys that can be read on white and on black alike, since the background is left transparent. */
 export const ink = '#6e7781';
 export const faint = 'rgba(139, 148, 158, 0.33)';
@@ -63,6 +66,18 @@ export const dashes = 'path://M0,0h6v2h-6zM9,0h6v2h-6zM18,0h6v2h-6z';
 /** A number with a small exponent: 2²⁶. */
 export function powerOfTwo(log2: number): string {
   return `2${[...String(log2)].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')}`;
+}
+
+/** What was measured on what, and when: in the picture, for who finds it alone. */
+export function caption({ machine, nninit, date }: BenchRun): string {
+  const { cpu, cores, simd_target, node } = machine;
+  return `${cpu}, ${counted(cores, 'core')}, ${simd_target} · Node ${node} · nninit ${nninit} · ${date.slice(0, 10)}`;
+}
+
+/** 1, 2 or 5 times a power of ten, the next one: an end of an axis that reads well and cuts nothing off. */
+export function roundedUp(x: number): number {
+  const power = 10 ** Math.floor(Math.log10(x));
+  return power * ([1, 2, 5].find((step) => x <= step * power * (1 + 1e-9)) ?? 10);
 }
 
 /** A heading in the picture. */

@@ -1,4 +1,6 @@
 import type { EChartsOption } from 'echarts';
+import { svgOf } from '../../lib/report/echarts.js';
+import { textStyle } from './style.js';
 
 /** A picture to be drawn. */
 export interface Picture {
@@ -9,30 +11,11 @@ export interface Picture {
   readonly option: EChartsOption;
 }
 
-async function loadEcharts(): Promise<typeof import('echarts')> {
-  try {
-    return await import('echarts');
-  } catch (cause) {
-    throw new Error('pictures are drawn by the npm package echarts, which is not installed: npm install echarts', {
-      cause,
-    });
-  }
-}
+const captionHeight = 18;
 
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-}
-
-/** Draws a picture as SVG text. */
-export async function draw({ width, height, description, option }: Picture): Promise<string> {
-  const echarts = await loadEcharts();
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
-  try {
-    chart.setOption({ animation: false, ...option });
-    const svg = chart.renderToSVGString();
-    // Screen readers read the title of an image.
-    return svg.replace(/<svg [^>]*>/, (tag) => `${tag}\n<title>${escaped(description)}</title>`);
-  } finally {
-    chart.dispose();
-  }
+/** Draws a picture as SVG text, with a caption below. */
+export function draw({ width, height, description, option }: Picture, caption: string): Promise<string> {
+  const title = [option.title ?? []].flat();
+  const below = { text: caption, left: 'center', top: height, padding: 0, textStyle: { ...textStyle, fontSize: 10 } };
+  return svgOf({ width, height: height + captionHeight, description, option: { ...option, title: [...title, below] } });
 }

@@ -2,21 +2,23 @@
 
 import { createWeightsServer } from './server.js';
 
-function number(name) {
-  const text = process.env[name];
-  if (text === undefined || (/^\d+$/.test(text) && Number(text) >= 1))
-    return text === undefined ? undefined : Number(text);
-  console.error(`${name}: expected a whole number ≥ 1, but received '${text}'`);
+/** A whole number from a setting; undefined where it is not set. */
+function number(name, text, min = 1, max = Number.MAX_SAFE_INTEGER) {
+  if (text === undefined) return undefined;
+  if (/^\d+$/.test(text) && Number(text) >= min && Number(text) <= max) return Number(text);
+  console.error(`${name}: expected a whole number from ${min} to ${max}, but received ${JSON.stringify(text)}`);
   process.exit(2);
 }
 
-const most = { bytes: number('MAX_BYTES'), downloads: number('MAX_DOWNLOADS') };
-const { server, pool } = createWeightsServer({ threads: number('THREADS'), most });
+const { MAX_BYTES, MAX_DOWNLOADS, THREADS } = process.env;
+const port = number('port', process.argv[2] ?? '8080', 0, 65535);
+const most = { bytes: number('MAX_BYTES', MAX_BYTES), downloads: number('MAX_DOWNLOADS', MAX_DOWNLOADS) };
+const { server, pool } = createWeightsServer({ threads: number('THREADS', THREADS, 1, 128), most });
 server.once('error', (error) => {
   console.error(`could not listen: ${error.message}`);
   process.exit(1);
 });
-server.listen({ port: Number(process.argv[2] ?? 8080), host: '127.0.0.1' }, () => {
+server.listen({ port, host: '127.0.0.1' }, () => {
   console.log(`http://127.0.0.1:${server.address().port}`);
 });
 

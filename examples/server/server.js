@@ -1,14 +1,22 @@
 // GET /resnet18?seed=7 streams a checkpoint that is nowhere stored; so do /gpt2 and /weights?shape=…&init=…. GET /healthz.
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { fileURLToPath } from 'node:url';
 import { createPool } from 'nninit';
 import { loadPlan, virtualCheckpoint } from 'nninit/checkpoint';
 
 /** Models by config beside those that nninit knows by name. */
-const configs = { gpt2: fileURLToPath(new URL('../gpt2', import.meta.url)) };
+const configs = new Map([['gpt2', JSON.parse(readFileSync(new URL('../gpt2/config.json', import.meta.url), 'utf8'))]]);
 const chunkBytes = 2 ** 20;
+
+/** What a request is refused with. Every other error is ours: the client learns nothing of it. */
+class Refusal extends Error {
+  constructor(status, message, headers = {}) {
+    super(message);
+    Object.assign(this, { status, headers });
+  }
+}
 
 /** A server, not listening yet, and the pool that it fills with. Closing the server does not close the pool. */
 export function createWeightsServer({ threads, most = {} } = {}) {
@@ -17,18 +25,13 @@ export function createWeightsServer({ threads, most = {} } = {}) {
   let downloads = 0;
 
   async function answer(request, response) {
-    const { pathname, searchParams } = new URL(request.url, 'http://localhost');
-    if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'expected GET or HEAD');
-    if (pathname === '/healthz') return send(response, 200, undefined, { downloads, pool: pool.statistics() });
-    if (downloads >= mostDownloads) return send(response, 503, 'too many downloads', {}, { 'retry-after': '1' });
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw new Refusal(405, 'expected GET or HEAD');
+    const { name, query } = parse(request.url);
+    if (name === 'healthz') return send(response, 200, { downloads, pool: pool.statistics() });
+    if (downloads >= mostDownloads) throw new Refusal(503, 'too many downloads', { 'retry-after': '1' });
     downloads++;
     try {
-      const query = Object.fromEntries(searchParams);
-      const plan = await planOf(decodeURIComponent(pathname.slice(1)), query);
-      if (plan.bytes > mostBytes) return send(response, 400, `expected at most ${mostBytes} bytes, not ${plan.bytes}`);
-      const { seed = '0', engine } = query;
-      const virtual = virtualCheckpoint(plan, { seed: BigInt(seed), engine, maxShardSize: '1TB' });
-      await download(virtual, request, response);
+      await download(await checkpointOf(name, query, mostBytes), request, response);
     } finally {
       downloads--;
     }
@@ -39,7 +42,7 @@ export function createWeightsServer({ threads, most = {} } = {}) {
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
     const begin = Number(from ?? 0);
     const end = Math.min(size, to ? Number(to) + 1 : size);
-    if (begin >= end) return send(response, 416, `expected a range within ${size} bytes`);
+    if (begin >= end) throw new Refusal(416, `expected a range within ${size} bytes`);
     response.writeHead(from === undefined ? 200 : 206, {
       'content-type': 'application/octet-stream',
       'content-length': end - begin,
@@ -59,31 +62,50 @@ export function createWeightsServer({ threads, most = {} } = {}) {
   const server = createServer((request, response) => {
     answer(request, response).catch((error) => {
       if (response.destroyed || response.headersSent) return response.destroy(); // no file that ends early passes for a whole one
-      const theirs =
-        error.name === 'InputError' || [TypeError, RangeError, SyntaxError, URIError].includes(error.constructor);
-      if (!theirs) console.error(error);
-      send(response, theirs ? 400 : 500, theirs ? error.message : 'something went wrong here');
+      const { status, message, headers } =
+        error instanceof Refusal ? error : new Refusal(500, 'something went wrong here');
+      if (status === 500) console.error(error);
+      send(response, status, { error: { message } }, headers);
     });
   });
   return { server, pool };
 }
 
-/** A model by its name, or one tensor: `shape` (64x3x7x7), `init`, and the initializer's own parameters. */
-function planOf(name, { seed: _, engine: __, dtype, shape = '', ...initializer }) {
-  if (name !== 'weights')
-    return loadPlan(configs[name] ?? (/^[a-z0-9_]+$/.test(name) ? { model: name } : {}), { dtype });
-  const values = Object.entries(initializer).map(([key, text]) => [
-    key,
-    text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text),
-  ]);
-  const tensor = {
-    ...Object.fromEntries(values),
-    shape: shape.split(/[x,]/).map((size) => (size === '' ? NaN : Number(size))),
-  };
-  return loadPlan({ tensors: { weight: tensor } }, { dtype });
+function parse(url) {
+  try {
+    const { pathname, searchParams } = new URL(url, 'http://localhost');
+    return { name: decodeURIComponent(pathname.slice(1)), query: Object.fromEntries(searchParams) };
+  } catch {
+    throw new Refusal(400, 'expected an address such as /resnet18?seed=7');
+  }
 }
 
-function send(response, status, message, facts = {}, headers = {}) {
+/** A model by its name, or one tensor: `shape` (64x3x7x7), `init`, and the initializer's own parameters. */
+async function checkpointOf(name, { seed = '0', engine, dtype, ...rest }, mostBytes) {
+  if (!/^-?\d+$/.test(seed)) throw new Refusal(400, 'seed: expected a whole number');
+  const input = name === 'weights' ? recipeOf(rest) : (configs.get(name) ?? { model: name });
+  const [unknown] = name === 'weights' ? [] : Object.keys(rest);
+  if (unknown !== undefined) throw new Refusal(400, `expected seed, engine and dtype, but received '${unknown}'`);
+  if (!/^[a-z0-9_]+$/.test(name)) throw new Refusal(404, 'expected the name of a model, or weights');
+  try {
+    const plan = await loadPlan(input, { dtype });
+    if (plan.bytes > mostBytes) throw new Refusal(400, `expected at most ${mostBytes} bytes, not ${plan.bytes}`);
+    return virtualCheckpoint(plan, { seed: BigInt(seed), engine, maxShardSize: '1TB' });
+  } catch (error) {
+    const theirs = error.name === 'InputError' || error instanceof TypeError || error instanceof RangeError;
+    throw theirs ? new Refusal(400, error.message) : error;
+  }
+}
+
+function recipeOf({ shape = '', ...initializer }) {
+  const sizes = shape.split(/[x,]/);
+  if (!sizes.every((size) => /^\d+$/.test(size))) throw new Refusal(400, 'shape: expected sizes such as 64x3x7x7');
+  const isNumber = (text) => text.trim() !== '' && !Number.isNaN(Number(text));
+  const values = Object.entries(initializer).map(([key, text]) => [key, isNumber(text) ? Number(text) : text]);
+  return { tensors: { weight: { ...Object.fromEntries(values), shape: sizes.map(Number) } } };
+}
+
+function send(response, status, body, headers = {}) {
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
-  response.end(JSON.stringify(message === undefined ? facts : { error: { message } }));
+  response.end(JSON.stringify(body));
 }

@@ -4,8 +4,9 @@ import type { Pool } from '../pool/pool.js';
 
 /** How far a checkpoint has come. */
 export interface CheckpointProgress {
-  /** Bytes of tensors that are done, and that there are to do. */
+  /** Bytes of tensors that are done. */
   readonly bytes: number;
+  /** Bytes of tensors that there are to do. */
   readonly totalBytes: number;
 }
 

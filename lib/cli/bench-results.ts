@@ -12,6 +12,7 @@ import { strerror } from '../core/strerror.js';
 import { textTable } from '../core/table.js';
 import { counted } from '../core/text.js';
 import type { Streams } from './program.js';
+import { printableLines, warn } from './say.js';
 
 export interface CompareCommandOptions {
   readonly relative?: true;
@@ -29,8 +30,8 @@ export interface PicturesOptions {
 /** Everything about a run of scaling, for a terminal. */
 export function scalingReport(run: BenchRun): string {
   const all = scalings(run);
-  const words = verdicts(all).map((line) => `${line}\n`);
-  return [preface(run), textTable(scalingTable(all)), words.join('')].join('\n');
+  const words = noiseWarning(run) === undefined ? verdicts(all) : ['no verdict: see the warning'];
+  return [preface(run), textTable(scalingTable(all)), words.map((line) => `${line}\n`).join('')].join('\n');
 }
 
 /** Reads and checks a result file. */
@@ -81,14 +82,14 @@ export async function runCompare(
   const [a, b] = [await readRun(pathA), await readRun(pathB)];
   const compared = compare(a, b, options);
   if (compared.length === 0) throw new InputError('bench: the two results have no trial in common');
-  if (!options.relative) for (const line of differences(a, b)) stderr.write(`nninit: warning: ${line}\n`);
+  if (!options.relative) for (const line of differences(a, b)) warn(stderr, line);
   for (const [path, run] of [[pathA, a] as const, [pathB, b] as const]) {
     const warning = noiseWarning(run);
-    if (warning !== undefined) stderr.write(`nninit: warning: ${path}: ${warning}\n`);
+    if (warning !== undefined) warn(stderr, `${path}: ${warning}`);
   }
   const known = new Set(compared.map(({ id }) => id));
   const alone = [...a.results, ...b.results].filter(({ id }) => !known.has(id)).length;
-  if (alone > 0) stderr.write(`nninit: warning: ${counted(alone, 'trial')} in one of the results only\n`);
+  if (alone > 0) warn(stderr, `${counted(alone, 'trial')} in one of the results only`);
   stdout.write(textTable(compareTable(compared)));
   const slower = compared.filter(({ verdict }) => verdict === 'slower').length;
   if (slower > 0) throw new Error(`${counted(slower, 'trial')} slower beyond the noise`);
@@ -97,7 +98,9 @@ export async function runCompare(
 /** `nninit bench report`. */
 export async function runReport(path: string, { markdown = false }: ReportOptions, streams: Streams): Promise<void> {
   const run = await readRun(path);
-  streams.stdout.write(run.suite === 'scaling' && !markdown ? scalingReport(run) : report(run, { markdown }));
+  streams.stdout.write(
+    printableLines(run.suite === 'scaling' && !markdown ? scalingReport(run) : report(run, { markdown })),
+  );
 }
 
 /** `nninit bench pictures`. */
@@ -112,7 +115,7 @@ export async function runPictures(
   for (const [i, run] of runs.entries()) {
     const file = files[i] ?? '';
     const pictures = await picturesOf(run);
-    if (pictures.length === 0) stderr.write(`nninit: warning: ${file} has no results for a picture (docs/bench.md)\n`);
+    if (pictures.length === 0) warn(stderr, `${file} has no results for a picture (docs/bench.md)`);
     for (const [name, svg] of pictures) {
       const other = drawn.get(name)?.file;
       if (other !== undefined) {

@@ -14,6 +14,7 @@ import { counted } from '../core/text.js';
 import { simdTargets } from '../native/addon.js';
 import { scalingReport, writeText } from './bench-results.js';
 import type { Streams } from './program.js';
+import { printableLines, warn } from './say.js';
 import { withSignals } from './signals.js';
 
 /** The options of `nninit bench` and `nninit bench scaling`, parsed. */
@@ -131,9 +132,9 @@ async function handOver(
 ): Promise<void> {
   const data = `${JSON.stringify(run, null, 2)}\n`;
   // First to the terminal: a disk that has become full costs the file only.
-  streams.stdout.write(json ? data : text);
+  streams.stdout.write(json ? data : printableLines(text));
   const warning = noiseWarning(run);
-  if (json && warning !== undefined) streams.stderr.write(`nninit: warning: ${warning}\n`);
+  if (json && warning !== undefined) warn(streams.stderr, warning);
   if (output !== undefined) await writeText(output, data);
 }
 

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { didYouMean } from '../core/check.js';
 import type { CompareCommandOptions, PicturesOptions, ReportOptions } from './bench-results.js';
 import type { RunCommandOptions } from './bench-run.js';
 import type { Streams } from './program.js';
@@ -74,6 +75,7 @@ export function addBench(program: Command, streams: Streams): void {
     .summary(benchSummary)
     .description('Measures fills beside memset, memcpy and other libraries, and checks every byte (docs/bench.md).')
     .addHelpText('after', benchHelp)
+    .allowExcessArguments() // what is no command is told below
     .enablePositionalOptions(); // `bench compare`'s options are not `bench`'s
   withRunOptions(bench)
     .option(
@@ -82,7 +84,14 @@ export function addBench(program: Command, streams: Streams): void {
       words,
     )
     .option('--python <path>', 'the Python that has PyTorch, NumPy, JAX or TensorFlow')
-    .action(async (options: RunCommandOptions) => {
+    .action(async (options: RunCommandOptions, { args: [unknown] }: Command) => {
+      if (unknown !== undefined) {
+        const hint = didYouMean(
+          unknown,
+          bench.commands.map((each) => each.name()),
+        );
+        bench.error(`error: unknown command '${unknown}'${hint === undefined ? '' : ` (${hint})`}`);
+      }
       const { runMain } = await import('./bench-run.js');
       await runMain(options, streams);
     });

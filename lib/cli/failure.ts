@@ -1,4 +1,5 @@
 import { InputError, InterruptedError, stdoutName, WriteError } from '../core/errors.js';
+import { printable } from '../core/text.js';
 
 /** What the process ends with. */
 export const exitCodes = {
@@ -22,13 +23,31 @@ export function exitCodeOf(error: unknown): number {
   return exitCodes.failure;
 }
 
+/** What the library calls an option, and what the command line calls it. */
+const flags = [
+  ["existing: 'replace'", '--force'],
+  ["existing: 'resume' without a part", '--resume without --part'],
+  ["existing: 'resume'", '--resume'],
+  ['statistics: true', '--statistics'],
+  ['give the plan that it should be', 'give an input, or --like with rules'],
+  ['{ like: path }', '--like'],
+  ['the option dtype', '--dtype'],
+  ['give it as an option', 'give it with --seed'],
+  ['maxShardSize', '--max-shard-size'],
+  [' for name, but', ' for --name, but'],
+] as const;
+
 /** An error for people: one line, or all of it where NNINIT_DEBUG is set. */
 export function describeError(error: unknown, debug: boolean): string {
   if (!(error instanceof Error)) return `nninit: ${String(error)}`;
   if (debug && error.stack !== undefined)
     return error.stack + (error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : '');
-  const line = error.message.replace(/\s*\n\s*/g, ' ') + whatIsLeft(error);
+  const line = printable(inFlags(error.message).replace(/\s*\n\s*/g, ' ')) + whatIsLeft(error);
   return line.startsWith('nninit: ') ? line : `nninit: ${line}`;
+}
+
+function inFlags(text: string): string {
+  return flags.reduce((said, [option, flag]) => said.replaceAll(option, flag), text);
 }
 
 function whatIsLeft(error: Error): string {

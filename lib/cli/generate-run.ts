@@ -1,14 +1,18 @@
 import { Writable } from 'node:stream';
+import type { Part } from '../checkpoint/write/parts/shares.js';
 import type { Written } from '../checkpoint/write/write.js';
 import { InputError, stdoutName } from '../core/errors.js';
-import { count, counted, size } from '../core/text.js';
+import { isFillable } from '../core/stored-dtype.js';
+import { count, counted, printable, size } from '../core/text.js';
 import type { Format } from '../formats/names.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/generator.js';
 import { type InputOptions, planOfInput } from './input-options.js';
 import { writeJson } from './json.js';
+import { partOfJob } from './part.js';
 import type { Streams } from './program.js';
 import { type Progress, showProgress } from './progress.js';
+import { warn } from './say.js';
 import { withSignals } from './signals.js';
 
 /** The options of `nninit generate`, parsed. */
@@ -17,14 +21,29 @@ export interface GenerateOptions extends InputOptions {
   readonly output: string;
   /** In [0, 2^64). */
   readonly seed: bigint;
+  readonly seeds?: readonly bigint[];
   readonly engine: Engine;
   readonly format: Format;
   readonly maxShardSize?: number;
+  readonly name?: string;
   readonly threads?: number;
+  /** `true` for the one that the job's variables name. */
+  readonly part?: Part | true;
+  readonly finish?: 'auto';
+  /** `true` for the address that REDIS_URL has. */
+  readonly redis?: string | true;
+  readonly parts?: number;
+  readonly priority?: number;
+  readonly detach?: true;
+  readonly cancel?: true;
   readonly resume?: true;
   readonly force?: true;
   readonly json?: true;
   readonly quiet?: true;
+}
+
+interface WithPart extends Omit<GenerateOptions, 'part'> {
+  readonly part?: Part | undefined;
 }
 
 /** Writes the checkpoint that a config.json or a recipe describes, and says what was written. */
@@ -36,23 +55,70 @@ export async function runGenerate(
   const start = performance.now();
   const toStdout = options.output === '-';
   if (toStdout) refuseWithStdout(options);
+  const part = options.part === true ? partOfJob(process.env) : options.part;
+  if (options.finish !== undefined && part === undefined) throw new InputError('expected --part beside --finish auto');
+  if (options.redis === undefined) refuseWithoutRedis(options);
   const plan = await planOfInput(input, options);
-  for (const warning of plan.warnings) streams.stderr.write(`nninit: warning: ${warning}\n`);
-  const written = await withSignals((signal) =>
-    toStdout ? toStream(plan, options, streams, signal) : toFolder(plan, options, streams, signal),
-  );
+  const warnings = [...plan.warnings, ...(await inexactTensors(plan, options.engine))];
+  for (const warning of warnings) warn(streams.stderr, warning);
+  if (options.redis !== undefined) {
+    const { runOrder } = await import('./order-run.js');
+    await runOrder(plan, options, streams);
+    return;
+  }
+  if (options.seeds !== undefined) {
+    await withSignals((signal) => toFolders(plan, { ...options, part }, streams, signal));
+    return;
+  }
+  const written = await (toStdout
+    ? withSignals((signal) => toStream(plan, options, streams, signal))
+    : withSignals(
+        (signal) => toFolder(plan, { ...options, part }, streams, signal),
+        '; what was begun stays: --resume goes on, --force starts anew',
+      ));
   const { streamVersions } = await import('../plan/keys.js');
   summarize(
     written,
-    options,
+    { ...options, part },
     streamVersions[options.engine],
     (performance.now() - start) / 1000,
     toStdout ? streams.stderr : streams.stdout,
   );
 }
 
-function refuseWithStdout({ format, maxShardSize, resume, force }: GenerateOptions): void {
-  const given = Object.entries({ '--max-shard-size': maxShardSize, '--resume': resume, '--force': force });
+function refuseWithoutRedis({ parts, priority, detach, cancel }: GenerateOptions): void {
+  const given = Object.entries({ '--parts': parts, '--priority': priority, '--detach': detach, '--cancel': cancel });
+  const [option] = given.find(([, value]) => value !== undefined) ?? [];
+  if (option !== undefined) throw new InputError(`expected --redis beside ${option}`);
+}
+
+/** A warning for each reason why tensors will not follow their distributions, with the first such tensor. */
+async function inexactTensors(plan: LoadedPlan, engine: Engine): Promise<string[]> {
+  if (engine !== 'torch') return [];
+  const [{ inexactness }, { tensorsOf }] = await Promise.all([
+    import('../init/inexact.js'),
+    import('../plan/load-plan.js'),
+  ]);
+  const found = new Map<string, string[]>();
+  for (const { name, dtype, fill } of tensorsOf(plan)) {
+    const why = isFillable(dtype) ? inexactness(fill, dtype, engine) : undefined;
+    if (why !== undefined) found.set(why, [...(found.get(why) ?? []), name]);
+  }
+  return Array.from(found, ([why, [first = '', ...more]]) => {
+    return `${printable(first)}${more.length > 0 ? ` and ${counted(more.length, 'more tensor')}` : ''}: ${why}`;
+  });
+}
+
+function refuseWithStdout({ format, maxShardSize, name, seeds, redis, part, resume, force }: GenerateOptions): void {
+  const given = Object.entries({
+    '--max-shard-size': maxShardSize,
+    '--name': name,
+    '--part': part,
+    '--seeds': seeds,
+    '--redis': redis,
+    '--resume': resume,
+    '--force': force,
+  });
   const [option] = given.find(([, value]) => value !== undefined) ?? [];
   if (option !== undefined) throw new InputError(`-o - writes one file from beginning to end, without ${option}`);
   if (format !== 'safetensors') throw new InputError(`-o - writes safetensors, not ${format}`);
@@ -60,7 +126,7 @@ function refuseWithStdout({ format, maxShardSize, resume, force }: GenerateOptio
 
 async function toFolder(
   plan: LoadedPlan,
-  { output, seed, engine, format, maxShardSize, threads, resume, force, json, quiet }: GenerateOptions,
+  { output, seed, engine, format, maxShardSize, name, threads, part, finish, resume, force, json, quiet }: WithPart,
   { stderr }: Streams,
   signal: AbortSignal,
 ): Promise<Written> {
@@ -70,13 +136,47 @@ async function toFolder(
   let progress: Progress | undefined;
   try {
     return await writeCheckpoint(plan, output, {
-      ...{ seed, engine, format, maxShardSize, threads, signal },
+      ...{ seed, engine, format, maxShardSize, name, threads, signal },
+      part: part && { ...part, finish },
       existing: force ? 'replace' : resume ? 'resume' : 'refuse',
       onBegin: async (work) => {
         if (!json && !quiet) progress = await showProgress(stderr, work);
       },
       onProgress: ({ bytes }) => progress?.update(bytes),
     });
+  } finally {
+    progress?.stop();
+  }
+}
+
+/** A checkpoint for each of many seeds. */
+async function toFolders(
+  plan: LoadedPlan,
+  { output, seeds = [], engine, format, maxShardSize, name, threads, part, resume, force, json, quiet }: WithPart,
+  { stdout, stderr }: Streams,
+  signal: AbortSignal,
+): Promise<void> {
+  const { writeEnsemble } = await import('../checkpoint/write/ensemble.js');
+  const start = performance.now();
+  let progress: Progress | undefined;
+  const tensors = plan.tensors.length;
+  const work = { path: output, tensors, files: seeds.length, bytes: plan.bytes * seeds.length, doneBytes: 0 };
+  if (!json && !quiet && part === undefined) progress = await showProgress(stderr, work);
+  try {
+    const { bytes, resumedBytes, ...written } = await writeEnsemble(plan, output, {
+      ...{ seeds, engine, format, maxShardSize, name, threads, part, signal },
+      existing: force ? 'replace' : resume ? 'resume' : 'refuse',
+      onProgress: (done) => progress?.update(done.bytes),
+    });
+    progress?.stop();
+    const seconds = (performance.now() - start) / 1000;
+    const facts = { ...written, seeds: written.seeds.map(String), bytes, resumedBytes, seconds, engine };
+    if (json) writeJson(stdout, facts);
+    else if (!quiet) {
+      const there = resumedBytes > 0 ? ` (${size(resumedBytes)} were there already)` : '';
+      const what = `${counted(written.seeds.length, 'checkpoint')}, ${count(bytes)} bytes (${size(bytes)})`;
+      stdout.write(`${printable(output)}: ${what} in ${seconds.toFixed(2)} s${there}\n`);
+    }
   } finally {
     progress?.stop();
   }
@@ -105,7 +205,7 @@ async function toStream(
 
 function summarize(
   written: Written,
-  { seed, engine, json, quiet }: GenerateOptions,
+  { seed, engine, part, json, quiet }: WithPart,
   streamVersion: number,
   seconds: number,
   output: Streams['stdout'],
@@ -113,11 +213,16 @@ function summarize(
   const { path, files, tensors, parameters, bytes, resumedBytes } = written;
   const rate = (bytes - resumedBytes) / seconds / 1e9;
   if (json) {
-    const facts = { ...written, seconds, gbPerS: rate, seed: String(seed), engine, streamVersion };
+    const rates = part === undefined ? { seconds, gbPerS: rate } : { part, seconds };
+    const facts = { ...written, ...rates, seed: String(seed), engine, streamVersion };
     writeJson(output, facts);
     return;
   }
   if (quiet) return;
+  if (!written.complete && part !== undefined) {
+    output.write(`${printable(path)}: part ${part.index}/${part.count} is written in ${seconds.toFixed(2)} s\n`);
+    return;
+  }
   const parts = [
     ...(files > 1 ? [counted(files, 'file')] : []),
     counted(tensors, 'tensor'),
@@ -125,5 +230,5 @@ function summarize(
     `${count(bytes)} bytes (${size(bytes)})`,
   ];
   const there = resumedBytes > 0 ? ` (${size(resumedBytes)} were there already)` : '';
-  output.write(`${path}: ${parts.join(', ')} in ${seconds.toFixed(2)} s${there}, ${rate.toFixed(2)} GB/s\n`);
+  output.write(`${printable(path)}: ${parts.join(', ')} in ${seconds.toFixed(2)} s${there}, ${rate.toFixed(2)} GB/s\n`);
 }

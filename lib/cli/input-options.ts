@@ -13,6 +13,10 @@ export interface InputOptions {
   readonly init?: readonly string[];
   readonly tp?: number;
   readonly rank?: number;
+  readonly quantize?: string;
+  readonly lora?: unknown;
+  readonly mtp?: true;
+  readonly healthy?: true;
 }
 
 /** What an `[input]` may be, for help texts. */
@@ -26,19 +30,67 @@ input itself says: first those of --rules, a JSON file { "GLOB": INITIALIZER, �
 --init '*.bias=zeros' or --init '*.weight={"init": "normal", "std": 0.01}'. See docs/recipes.md.`;
 
 /**
- * Adds the options that say what is planned: --like, --dtype, --rules, --init, --tp and --rank. Their parsed values are an
+ * Adds the options that say what is planned (--like, --dtype, --rules, --init, --tp, --rank, --quantize, --lora, --mtp and --healthy). Their parsed values are an
  * InputOptions, which planOfInput takes.
  */
 export function addInputOptions(command: Command): Command {
   return command
-    .addOption(new Option('--like <path>', 'a .safetensors, an index or a folder with either').argParser(parsePath))
+    .addOption(
+      new Option(
+        '--like <path>',
+        'a .safetensors, an index, a folder with either, an address (https, s3), or hf:org/name[@revision]',
+      ).argParser(parsePath),
+    )
     .addOption(dtypeOption("of all tensors; of a recipe's that name none (default: as the input says, or float32)"))
     .addOption(new Option('--rules <file>', 'initializers by globs over names, in JSON').argParser(parsePath))
     .addOption(
       new Option('--init <glob=initializer>', 'an initializer by name or in JSON; repeatable').argParser(addRule),
     )
     .addOption(new Option('--tp <n>', 'ranks of tensor parallelism').argParser(parseInteger(1, 65536)))
-    .addOption(new Option('--rank <r>', 'the rank to write for, from 0').argParser(parseInteger(0, 65535)));
+    .addOption(new Option('--rank <r>', 'the rank to write for, from 0').argParser(parseInteger(0, 65535)))
+    .option('--quantize <name>', 'write the model of a config.json quantized: fp8, gptq, … (docs/quantized.md)')
+    .addOption(
+      new Option(
+        '--lora <options>',
+        'in place of the model of a config.json a LoRA adapter for it: r=16,alpha=32,targets=q_proj+v_proj (docs/lora.md)',
+      ).argParser(parseLora),
+    )
+    .option(
+      '--mtp',
+      'with the layers that predict further tokens, which transformers does not make (docs/quantized.md)',
+    )
+    .option(
+      '--healthy',
+      "in place of the model's own initialization one for load tests: logits that spread, balanced routers (docs/healthy.md)",
+    );
+}
+
+/** `r=16,targets=q_proj+v_proj`, or the same in JSON; what each may be, the recipe's schema says. */
+export function parseLora(text: string): unknown {
+  if (text.startsWith('{')) {
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw new InvalidArgumentError(`Expected JSON: ${cause instanceof Error ? cause.message : String(cause)}.`);
+    }
+  }
+  const pairs = text.split(',').map((part) => {
+    const [key, value] = [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)];
+    if (!/^\w+=./.test(part)) {
+      throw new InvalidArgumentError('Expected KEY=VALUE,… such as r=16,alpha=32,targets=q_proj+v_proj, or JSON.');
+    }
+    return [key, loraValue(key, value)] as const;
+  });
+  const twice = pairs.find(([key], i) => pairs.findIndex(([other]) => other === key) < i);
+  if (twice !== undefined) throw new InvalidArgumentError(`Expected ${twice[0]} once.`);
+  return Object.fromEntries(pairs);
+}
+
+function loraValue(key: string, value: string): unknown {
+  if (key === 'targets') return value === 'all-linear' ? value : value.split('+');
+  return ['r', 'alpha', 'b'].includes(key) && value.trim() !== '' && !Number.isNaN(Number(value))
+    ? Number(value)
+    : value;
 }
 
 function addRule(text: string, before: readonly string[] = []): readonly string[] {
@@ -53,7 +105,7 @@ function addRule(text: string, before: readonly string[] = []): readonly string[
  * @throws InputError unless exactly one of input and --like is there, and for --tp without --rank or a rank beyond it
  */
 export async function planOfInput(input: string | undefined, options: InputOptions): Promise<LoadedPlan> {
-  const { like, dtype, rules: file, init = [], tp: ranks, rank } = options;
+  const { like, dtype, rules: file, init = [], tp: ranks, rank, quantize, lora, mtp, healthy } = options;
   if (input !== undefined && like !== undefined) {
     throw new InputError(`expected an input or --like, but received both: ${input} and --like ${like}`);
   }
@@ -61,14 +113,25 @@ export async function planOfInput(input: string | undefined, options: InputOptio
   if (given === undefined) {
     throw new InputError(`expected an input (${inputDescription}), or --like with a checkpoint`);
   }
-  const { planFrom } = await import('../plan/load-plan.js');
-  return planFrom(given, dtype, await rulesOfOptions(file, init), tpOf(ranks, rank));
+  const { adapterInput, checkQuantize, planFrom } = await import('../plan/load-plan.js');
+  const quantization = quantize === undefined ? undefined : await checkQuantize('nninit', quantize);
+  if (healthy && (lora !== undefined || quantize !== undefined)) {
+    throw new InputError(`expected --healthy without --${lora === undefined ? 'quantize' : 'lora'}`);
+  }
+  if (mtp && (lora !== undefined || quantize !== undefined || like !== undefined)) {
+    const other = lora !== undefined ? 'lora' : quantize !== undefined ? 'quantize' : 'like';
+    throw new InputError(`expected --mtp without --${other}`);
+  }
+  const recipe = typeof given === 'string' ? { model: given } : given;
+  const begun = healthy || mtp ? { ...recipe, ...(mtp && { mtp }), ...(healthy && { preset: 'healthy' }) } : given;
+  const planned = lora === undefined ? begun : adapterInput(begun, lora);
+  return planFrom(planned, dtype, await rulesOfOptions(file, init), tpOf(ranks, rank), quantization);
 }
 
 async function rulesOfOptions(file: string | undefined, init: readonly string[]): Promise<Rule[]> {
   if (file === undefined && init.length === 0) return [];
   const { ruleOfText, rulesOf } = await import('../plan/rules/rules.js');
-  const { readDocument } = await import('../plan/base.js');
+  const { readDocument } = await import('../plan/document.js');
   return [...(file === undefined ? [] : rulesOf(await readDocument(file))), ...init.map(ruleOfText)];
 }
 

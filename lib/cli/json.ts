@@ -1,8 +1,9 @@
 import { isPlainObject } from '../core/check.js';
+import { printable } from '../core/text.js';
 
 /** One JSON value on a line of its own, for other programs. Keys are snake_case there, as in the files of this field. */
 export function writeJson(stream: { write(text: string): unknown }, value: unknown): void {
-  stream.write(`${JSON.stringify(snakeKeys(value))}\n`);
+  stream.write(`${printable(JSON.stringify(snakeKeys(value)))}\n`);
 }
 
 /** The same data with its keys in snake_case; keys that hold no capital letters stay, whatever they are. */

@@ -1,24 +1,9 @@
 #!/usr/bin/env node
-import { stdoutName, WriteError } from '../core/errors.js';
-import { version } from '../core/version.js';
-import { describeError, exitCodes } from './failure.js';
-
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Who streams a model listens too, and says it in its own way.
-  if (process.stdout.listenerCount('error') > 1) return;
-  // `nninit gains | head -1` closes the pipe early: that is no error.
-  if (error.code === 'EPIPE') process.exit();
-  process.stderr.write(`${describeError(new WriteError('write to', stdoutName, error), false)}\n`);
-  process.exit(exitCodes.failure);
-});
-
-// Nobody reads the progress any more: no reason to leave a model unfinished.
-process.stderr.on('error', () => {});
-
-const args = process.argv.slice(2);
-if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
-  process.stdout.write(`${version}\n`); // scripts ask for it often: no command needs to be known
-} else {
-  const { run } = await import('./program.js');
-  process.exitCode = await run(args, process);
+// Nothing else is imported here, so that a file that cannot be opened (ulimit -n) is one line too.
+try {
+  await import('./command-line.js');
+} catch (error) {
+  if (process.env.NNINIT_DEBUG) throw error;
+  process.stderr.write(`nninit: could not start: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { didYouMean } from '../core/check.js';
 import { type Dtype, dtypes } from '../core/dtype.js';
 import { bytesOfText } from '../core/size.js';
 import { maxThreads } from '../native/addon.js';
@@ -56,6 +57,22 @@ export function seedOption(): Option {
   return new Option('--seed <n>', 'from -2^63 to 2^64 - 1, decimal or 0x…').default(0n, '0').argParser(parseSeed);
 }
 
+const mostSeeds = 1_000_000;
+
+/** Seeds, from `0..999`, `1,2,7` or both, each once. */
+export function parseSeeds(text: string): bigint[] {
+  const seeds: bigint[] = [];
+  for (const item of text.split(',')) {
+    const [first = '', last = first, ...more] = item.split('..');
+    const [from, to] = [parseSeed(first), parseSeed(last)];
+    if (more.length > 0 || from > to) throw new InvalidArgumentError('Expected seeds such as 0..999 or 1,2,7..9.');
+    if (to - from >= BigInt(mostSeeds - seeds.length)) throw new InvalidArgumentError(`Expected at most ${mostSeeds}.`);
+    for (let seed = from; seed <= to; seed++) seeds.push(seed);
+  }
+  if (new Set(seeds).size < seeds.length) throw new InvalidArgumentError('Expected each seed once.');
+  return seeds;
+}
+
 /** `--threads`. */
 export function threadsOption(): Option {
   return new Option('--threads <n>', `native threads, from 1 to ${maxThreads}`).argParser(parseThreads);
@@ -63,5 +80,10 @@ export function threadsOption(): Option {
 
 /** `--dtype`, one of the four that can be filled. */
 export function dtypeOption(description: string): Option {
-  return new Option('--dtype <name>', description).choices(Object.keys(dtypes) as Dtype[]);
+  const names = Object.keys(dtypes) as Dtype[];
+  return new Option('--dtype <name>', description).choices(names).argParser((text) => {
+    if ((names as string[]).includes(text)) return text;
+    const hint = didYouMean(text, names);
+    throw new InvalidArgumentError(`Allowed choices are ${names.join(', ')}${hint === undefined ? '' : ` (${hint})`}.`);
+  });
 }

@@ -1,12 +1,14 @@
 import { textTable } from '../core/table.js';
-import { count, counted, printable, size } from '../core/text.js';
-import { factsOfFill, showInitializer, totalsOf } from '../plan/facts.js';
+import { count, counted, size } from '../core/text.js';
+import { factsOfFill, showInitializer, stepsText, totalsOf } from '../plan/facts.js';
 import { tensorsOf } from '../plan/load-plan.js';
 import type { ResolvedTensor } from '../plan/plan.js';
+import { foldLayers } from './fold.js';
 import { planOfInput } from './input-options.js';
 import { writeJson } from './json.js';
 import type { PlanOptions } from './plan.js';
 import type { Streams } from './program.js';
+import { warn } from './say.js';
 
 /** Prints the plan of an input: the table and totals, or all of it as JSON. */
 export async function runPlan(
@@ -20,7 +22,7 @@ export async function runPlan(
     writeJson(stdout, asJson(source, options.totals ?? false));
     return;
   }
-  for (const warning of source.warnings) stderr.write(`nninit: warning: ${warning}\n`);
+  for (const warning of source.warnings) warn(stderr, warning);
   stdout.write((options.totals ? '' : table(source.tensors)) + totals(source.tensors));
 }
 
@@ -29,27 +31,21 @@ function table(tensors: readonly ResolvedTensor[]): string {
   const all = textTable({
     head: ['tensor', 'shape', 'dtype', 'initializer', 'values', 'bytes'],
     align: ['left', 'left', 'left', 'left', 'left', 'right'],
-    rows: tensors.map(row),
+    rows: foldLayers(tensors.map(row)),
   });
   return `${all}\n`;
 }
 
 function row(tensor: ResolvedTensor): string[] {
   const { shape, dtype, initializer, bytes } = tensor;
-  return [
-    printable(tensor.name),
-    `[${shape.join(', ')}]`,
-    dtype,
-    showInitializer(initializer),
-    values(tensor),
-    count(bytes),
-  ];
+  return [tensor.name, `[${shape.join(', ')}]`, dtype, showInitializer(initializer), values(tensor), count(bytes)];
 }
 
-function values({ fill, zeroRow, slice, copyOf }: ResolvedTensor): string {
-  const parts = [factsOfFill(fill).text];
+function values({ fill, zeroRow, slice, copyOf, codes, steps }: ResolvedTensor): string {
+  const parts = [steps === undefined ? factsOfFill(fill).text : stepsText(steps)];
+  if (codes !== undefined) parts.push(`${codes.grid} times ${Number(codes.scale.toPrecision(6))}`);
   if (zeroRow !== undefined) parts.push(`row ${zeroRow} zero`);
-  if (copyOf !== undefined) parts.push(`as ${printable(copyOf)}`);
+  if (copyOf !== undefined) parts.push(`as ${copyOf}`);
   for (const { dim, start, length } of slice?.ranges ?? [])
     parts.push(`dim ${dim} from ${start} to ${start + length - 1}`);
   return parts.join(', ');
@@ -69,10 +65,11 @@ function asJson(
   totalsOnly: boolean,
 ) {
   const each = tensors.map((tensor) => {
-    const { name, shape, dtype, initializer, fill, elements, bytes, stream, slice, zeroRow, copyOf, tied } = tensor;
+    const { name, shape, dtype, initializer, fill, elements, bytes, stream } = tensor;
+    const { slice, zeroRow, copyOf, tied, codes, steps } = tensor;
     const { text: _, ...facts } = factsOfFill(fill);
     const known = typeof initializer === 'string' ? { init: initializer } : initializer;
-    const extras = { slice, zeroRow, copyOf, tied };
+    const extras = { slice, zeroRow, copyOf, tied, codes, steps };
     return {
       name,
       shape,

@@ -3,7 +3,19 @@ import { InputError } from '../core/errors.js';
 import { version } from '../core/version.js';
 import { checkThreadsVariable, maxThreads } from '../native/addon.js';
 import { describeError, exitCodeOf, exitCodes } from './failure.js';
-import { benchSummary, gainsSummary, generateSummary, planSummary, verifySummary } from './summaries.js';
+import { printableLines, writeFailure } from './say.js';
+import {
+  benchSummary,
+  finishSummary,
+  gainsSummary,
+  generateSummary,
+  modelsSummary,
+  planSummary,
+  reportSummary,
+  serveSummary,
+  verifySummary,
+  workerSummary,
+} from './summaries.js';
 
 /** What text is written to: a terminal, a pipe, or a test's list. */
 export interface Output {
@@ -32,6 +44,7 @@ What was begun is removed, or kept for --resume if something of it is complete; 
 
 Environment:
   NNINIT_THREADS  native threads, 1 to ${maxThreads}, where --threads is not given (default: the cores)
+  NNINIT_GRACE_MS how long work may take to end in good order after a signal (default: 70)
   NNINIT_DEBUG=1  shows where an error came from`;
 
 /**
@@ -41,14 +54,24 @@ Environment:
  * @returns the exit code
  */
 export async function run(args: readonly string[], streams: Streams): Promise<number> {
+  const json = args.includes('--json');
   try {
     const asked = args[0] === 'help' ? args[1] : args[0];
-    await (await program(streams, asked)).parseAsync(args, { from: 'user' });
+    const nninit = await program(streams, asked, json);
+    // Help on an unknown command is told as the command itself is, with the nearest one.
+    const isUnknown = args[0] === 'help' && asked !== undefined && !commands.some(([name]) => name === asked);
+    await nninit.parseAsync(isUnknown ? args.slice(1) : args, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
     // Commander has written its message already. Its own code is 1 for all mistakes, 0 for --help and --version.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    streams.stderr.write(`${describeError(error, Boolean(process.env.NNINIT_DEBUG))}\n`);
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return exitCodes.ok;
+      if (json) writeFailure(streams.stderr, error, error.message.replace(/^error: /, 'nninit: '), exitCodes.usage);
+      return exitCodes.usage;
+    }
+    const message = describeError(error, Boolean(process.env.NNINIT_DEBUG));
+    if (json) writeFailure(streams.stderr, error, message);
+    else streams.stderr.write(`${message}\n`);
     return exitCodeOf(error);
   }
 }
@@ -68,8 +91,13 @@ type Add = (program: Command, streams: Streams) => void;
 /** All commands; a command's file is loaded when it is asked for, or help on it. */
 const commands: readonly (readonly [name: string, summary: string, load: () => Promise<Add>])[] = [
   ['generate', generateSummary, async () => (await import('./generate.js')).addGenerate],
+  ['finish', finishSummary, async () => (await import('./finish.js')).addFinish],
+  ['worker', workerSummary, async () => (await import('./worker.js')).addWorker],
   ['plan', planSummary, async () => (await import('./plan.js')).addPlan],
   ['verify', verifySummary, async () => (await import('./verify.js')).addVerify],
+  ['report', reportSummary, async () => (await import('./report.js')).addReport],
+  ['serve', serveSummary, async () => (await import('./serve.js')).addServe],
+  ['models', modelsSummary, async () => (await import('./models.js')).addModels],
   ['gains', gainsSummary, async () => (await import('./gains.js')).addGains],
   ['bench', benchSummary, async () => (await import('./bench.js')).addBench],
 ];
@@ -78,8 +106,9 @@ const commands: readonly (readonly [name: string, summary: string, load: () => P
  * The commands, and the options of the one that is asked for; `run` reads arguments by it.
  *
  * @param asked the name of a command
+ * @param json whether usage errors are left to the caller
  */
-export async function program(streams: Streams, asked: string | undefined): Promise<Command> {
+export async function program(streams: Streams, asked: string | undefined, json = false): Promise<Command> {
   const { stdout, stderr } = streams;
   const nninit = new Command('nninit')
     .description(
@@ -96,7 +125,9 @@ export async function program(streams: Streams, asked: string | undefined): Prom
       writeErr: (text) => stderr.write(text),
       getOutHelpWidth: () => stdout.columns ?? 100,
       getErrHelpWidth: () => stderr.columns ?? 100,
-      outputError: (text, write) => write(text.replace(/^error: /, 'nninit: ')),
+      outputError: (text, write) => {
+        if (!json) write(printableLines(text.replace(/^error: /, 'nninit: ')));
+      },
     })
     .exitOverride()
     .hook('preAction', checkEnvironment);

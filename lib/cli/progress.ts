@@ -1,4 +1,4 @@
-import { counted, duration, size } from '../core/text.js';
+import { counted, duration, printable, size } from '../core/text.js';
 import type { Output } from './program.js';
 
 /** Tells how far the work is. */
@@ -22,32 +22,34 @@ export interface Task {
 /** Plain lines come at most this often. */
 const secondsBetweenLines = 5;
 
+const [hideCursor, showCursor, clear] = ['\x1b[?25l', '\x1b[?25h', '\r\x1b[K'];
+
 /** A bar on a terminal, a few plain lines elsewhere. */
 export async function showProgress(output: Output, task: Task): Promise<Progress> {
   return output.isTTY === true ? bar(output, task) : lines(output, task);
 }
 
-async function bar(output: Output, { bytes, doneBytes }: Task): Promise<Progress> {
-  const { default: cliProgress } = await import('cli-progress');
-  const bar = new cliProgress.SingleBar({
-    stream: output as NodeJS.WriteStream,
-    format: '{bar} {percentage}% | {done} of {all} | {rate}/s | {left} left',
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    hideCursor: true,
-    clearOnComplete: true,
-    gracefulExit: false, // signals are dealt with by the command
-  });
+/** The bar is drawn at most this often. */
+const secondsBetweenDraws = 0.1;
+
+function bar(output: Output, { bytes, doneBytes }: Task): Progress {
+  const stream = output as NodeJS.WriteStream;
   const clock = watch(bytes - doneBytes);
-  const state = (written: number) => {
+  let last = Number.NEGATIVE_INFINITY;
+  const draw = (written: number) => {
+    const now = performance.now();
+    if (now - last < secondsBetweenDraws * 1000) return;
+    last = now;
     const { rate, left } = clock(written);
-    return { done: size(doneBytes + written), all: size(bytes), rate: size(rate), left: duration(left) };
+    const part = bytes === 0 ? 1 : Math.min(1, (doneBytes + written) / bytes);
+    const words = ` ${Math.floor(100 * part)}% | ${size(doneBytes + written)} of ${size(bytes)} | ${size(rate)}/s | ${duration(left)} left`;
+    const cells = Math.max(0, Math.min(40, (stream.columns ?? 80) - 1 - words.length));
+    const full = Math.round(part * cells);
+    stream.write(`${clear}${'█'.repeat(full)}${'░'.repeat(cells - full)}${words}`);
   };
-  bar.start(bytes, doneBytes, state(0));
-  return {
-    update: (written) => bar.update(doneBytes + written, state(written)),
-    stop: () => bar.stop(),
-  };
+  stream.write(hideCursor);
+  draw(0);
+  return { update: draw, stop: () => void stream.write(clear + showCursor) };
 }
 
 function lines(output: Output, { path, tensors, files, bytes, doneBytes, verb = 'writing … to' }: Task): Progress {
@@ -56,7 +58,7 @@ function lines(output: Output, { path, tensors, files, bytes, doneBytes, verb = 
   const inFiles = files > 1 ? ` in ${counted(files, 'file')}` : '';
   const there = doneBytes > 0 ? `, of which ${size(doneBytes)} are there,` : ',';
   const what = `${counted(tensors, 'tensor')}${inFiles}, ${size(bytes)}${there}`;
-  output.write(`nninit: ${verb.replace('…', what)} ${path}\n`);
+  output.write(`nninit: ${verb.replace('…', what)} ${printable(path)}\n`);
   return {
     update(written) {
       const now = performance.now();

@@ -1,15 +1,72 @@
+import { once } from 'node:events';
+import { guardSignals } from '../native/addon.js';
 import type { Signal } from './failure.js';
 
-const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
+/** What asks a process to end. */
+export const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
 
-/** Runs work that the first signal asks to stop. */
-export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/** How long what was begun may take to end in good order, in milliseconds; the process is gone some 30 ms later. A disk may hold it up for longer. */
+const usualGrace = 70;
+
+function grace(): number {
+  const given = Number(process.env.NNINIT_GRACE_MS || usualGrace);
+  return given >= 0 ? given : usualGrace;
+}
+
+/** What a busy main thread is given beyond the grace: where it is not busy it ends the process itself. */
+const busyMs = 30;
+
+/**
+ * Has the process end after the first signal and so many milliseconds, and at once after a second one, though this thread be in the middle of a long call.
+ * To be called when handlers are there.
+ *
+ * @returns what takes it back
+ */
+export function guarded(milliseconds: number, message: string): () => void {
+  try {
+    return guardSignals(Math.min(Math.round(milliseconds) + busyMs, 1e9), message);
+  } catch {
+    return () => {}; // without the addon nothing takes long
+  }
+}
+
+/**
+ * Runs work that the first signal asks to stop. Whatever it waits for then, the process ends soon; and a second signal ends it at once.
+ *
+ * @param left what is said in the first case about what stays
+ */
+export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>, left = ''): Promise<T> {
   const abort = new AbortController();
-  const onSignal = (signal: Signal) => abort.abort(signal);
+  let timer: NodeJS.Timeout | undefined;
+  const interrupted = `nninit: interrupted${left}\n`;
+  const ignore = () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
+  const onSignal = (signal: Signal) => {
+    ignore(); // from now on the system ends the process
+    abort.abort(signal);
+    timer = setTimeout(() => {
+      process.stderr.write(interrupted);
+      process.kill(process.pid, signal); // not exit(), which waits for threads
+    }, grace());
+  };
   for (const signal of signals) process.on(signal, onSignal);
+  const release = guarded(grace(), interrupted);
   try {
     return await work(abort.signal);
   } finally {
-    for (const signal of signals) process.off(signal, onSignal);
+    clearTimeout(timer);
+    release();
+    ignore();
+  }
+}
+
+/** Settles with the first signal; another one that follows is left to the system. */
+export async function firstSignal(): Promise<void> {
+  const done = new AbortController();
+  try {
+    await Promise.race(signals.map((signal) => once(process, signal, { signal: done.signal })));
+  } finally {
+    done.abort();
   }
 }

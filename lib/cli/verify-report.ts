@@ -40,7 +40,7 @@ function verifiedReport(result: VerifyReport & { readonly origin: Origin }, path
   const checked = `${counted(tensors, 'tensor')}, ${size(bytes)}, against seed ${seed}${engine === 'torch' ? ' of the engine torch' : ''}`;
   const outcome = differences.length === 0 ? 'equal to the plan' : `${count(differences.length)} not as planned`;
   return {
-    text: `${lines.join('')}${path}: ${checked}: ${outcome}, ${took.text}\n`,
+    text: `${lines.join('')}${printable(path)}: ${checked}: ${outcome}, ${took.text}\n`,
     facts: {
       path,
       mode: 'bytes',
@@ -60,7 +60,11 @@ function verifiedReport(result: VerifyReport & { readonly origin: Origin }, path
 
 /** A difference in a line: "wte.weight: 1 of 38,597,376 elements differs; the first, [3, 17], is 0.5 instead of 0.013". */
 function lineOf(difference: Difference): string {
-  const tensor = printable(difference.tensor);
+  return printable(wordsOfDifference(difference));
+}
+
+function wordsOfDifference(difference: Difference): string {
+  const { tensor } = difference;
   switch (difference.problem) {
     case 'missing':
       return `${tensor}: missing (${difference.expected})`;
@@ -97,7 +101,7 @@ function measuredReport(
   const outcome = differing === 0 ? 'consistent with the plan' : `${count(differing)} not as planned`;
   const tensors = counted(measured.length + differences.length, 'tensor');
   return {
-    text: `${table}${lines}${path}: ${tensors}, ${size(bytes)}: ${outcome} (limit ${limit.toFixed(2)} σ), ${took.text}\n`,
+    text: `${table}${lines}${printable(path)}: ${tensors}, ${size(bytes)}: ${outcome} (limit ${limit.toFixed(2)} σ), ${took.text}\n`,
     facts: {
       path,
       mode: 'statistics',
@@ -128,9 +132,10 @@ function finiteScores({ worst, statistics, ...rest }: Measured) {
 }
 
 function rowOf({ tensor, dtype, shape, expected, statistics, worst, consistent }: Measured): string[] {
-  const number = (key: keyof Statistics) => (statistics && statistics.count > 0 ? short(statistics[key]) : '');
+  const number = (key: keyof Statistics) =>
+    statistics && statistics.count > 0 ? short(statistics[key] ?? Number.NaN) : '';
   const score = worst === undefined ? '' : scoreText(worst);
-  const row = [printable(tensor), dtype, shapeText(shape), expected];
+  const row = [tensor, dtype, shapeText(shape), expected];
   return [...row, number('mean'), number('std'), number('min'), number('max'), score, consistent ? '' : '✗'];
 }
 

@@ -7,6 +7,7 @@ import { type InputOptions, planOfInput } from './input-options.js';
 import { writeJson } from './json.js';
 import type { Streams } from './program.js';
 import { type Progress, showProgress } from './progress.js';
+import { warn } from './say.js';
 import { reportOf } from './verify-report.js';
 
 /** The options of `nninit verify`, parsed. */
@@ -33,9 +34,7 @@ export async function runVerify(
 ): Promise<void> {
   const start = performance.now();
   const { seed, engine, statistics, threads, json, quiet } = options;
-  const onWarning = (text: string): void => {
-    stderr.write(`nninit: warning: ${text}\n`);
-  };
+  const onWarning = (text: string) => warn(stderr, text);
   let plan: LoadedPlan | undefined;
   if (input !== undefined || asksForPlan(options)) {
     plan = await planOfInput(input ?? (options.like === undefined ? configBeside(path) : undefined), options);

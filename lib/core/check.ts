@@ -1,4 +1,5 @@
 import { type Dtype, dtypes } from './dtype.js';
+import { printable } from './text.js';
 
 /**
  * The one shape of every refusal:
@@ -7,17 +8,17 @@ import { type Dtype, dtypes } from './dtype.js';
  */
 function message(fn: string, argument: string, what: string, received: unknown, hint: string | undefined): string {
   const text = `${fn}: expected ${what} for ${argument}, but received ${show(received)} of type ${typeName(received)}`;
-  return hint === undefined ? text : `${text} (${hint})`;
+  return printable(hint === undefined ? text : `${text} (${hint})`);
 }
 
-/** The error for a value of the wrong type. */
+/** The error for a value of the wrong type; its `code` is Node's, ERR_INVALID_ARG_TYPE. */
 export function typeError(fn: string, argument: string, what: string, received: unknown, hint?: string): TypeError {
-  return new TypeError(message(fn, argument, what, received, hint));
+  return Object.assign(new TypeError(message(fn, argument, what, received, hint)), { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
-/** The error for a wrong value of the right type. */
+/** The error for a wrong value of the right type; its `code` is Node's, ERR_OUT_OF_RANGE. */
 export function rangeError(fn: string, argument: string, what: string, received: unknown, hint?: string): RangeError {
-  return new RangeError(message(fn, argument, what, received, hint));
+  return Object.assign(new RangeError(message(fn, argument, what, received, hint)), { code: 'ERR_OUT_OF_RANGE' });
 }
 
 // The getter knows typed arrays of every realm (vm contexts, test runners), and cannot be fooled by a property.
@@ -54,7 +55,7 @@ const longestShown = 60;
 export function show(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      return `'${value.length > longestShown ? `${value.slice(0, longestShown)}…` : value}'`;
+      return `'${printable(value.length > longestShown ? `${value.slice(0, longestShown)}…` : value)}'`;
     case 'bigint':
       return `${value}n`;
     case 'number':
@@ -81,10 +82,22 @@ export function quoted(names: readonly string[]): string {
   return names.map((name) => `'${name}'`).join(', ');
 }
 
-/** The known name nearest to a misspelt one, as a hint; undefined when none is near. */
-export function didYouMean(name: string, known: readonly string[]): string | undefined {
+/** What others call it: other libraries, files, habit. */
+const otherNames: ReadonlyMap<string, string> = new Map([
+  ['bf16', 'bfloat16'],
+  ...['fp16', 'f16', 'half'].map((name) => [name, 'float16'] as const),
+  ...['fp32', 'f32', 'float', 'single'].map((name) => [name, 'float32'] as const),
+  ...['fp64', 'f64', 'double'].map((name) => [name, 'float64'] as const),
+  ...['seed', 'rng', 'key', 'random_state'].map((name) => [name, 'generator'] as const),
+]);
+
+/** The known name that a wrong one stands for elsewhere, or the nearest to it, as a hint; undefined when none is near: more than a third is wrong. */
+export function didYouMean(wrong: string, known: readonly string[]): string | undefined {
+  const name = wrong.replace(/^torch\./, '');
+  const same = known.includes(name) ? name : otherNames.get(name.toLowerCase());
+  if (same !== undefined && known.includes(same)) return `did you mean '${same}'?`;
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.ceil(name.length / 2));
+  let bestDistance = Math.max(1, Math.floor(name.length / 3));
   for (const candidate of known) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance <= bestDistance && (best === undefined || distance < bestDistance)) {
@@ -95,16 +108,20 @@ export function didYouMean(name: string, known: readonly string[]): string | und
   return best === undefined ? undefined : `did you mean '${best}'?`;
 }
 
-/** Levenshtein's distance. */
+/** How many letters were left out, added, replaced or swapped with their neighbours. */
 function editDistance(from: string, to: string): number {
   if (Math.abs(from.length - to.length) > longestShown) return Number.POSITIVE_INFINITY;
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  let before = row;
   for (let i = 1; i <= from.length; i++) {
     const next = [i];
     for (let j = 1; j <= to.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const replaced = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      const crossed = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      const neighbours = crossed ? (before[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY;
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, neighbours));
     }
+    before = row;
     row = next;
   }
   return row[to.length] ?? 0;
@@ -156,8 +173,8 @@ export function checkOneOf<const T extends string>(
 }
 
 /** The name of an element type that nninit fills. */
-export function checkDtype(fn: string, value: unknown): Dtype {
-  return checkOneOf(fn, 'dtype', value, Object.keys(dtypes) as Dtype[]);
+export function checkDtype(fn: string, value: unknown, hint?: string): Dtype {
+  return checkOneOf(fn, 'dtype', value, Object.keys(dtypes) as Dtype[], hint);
 }
 
 /** True for `{…}` and objects without a prototype, of any realm; false for arrays and instances of classes. */
@@ -178,9 +195,10 @@ export function checkOptions<const K extends string>(
   fn: string,
   value: unknown,
   known: readonly K[],
+  argument = 'options',
 ): { readonly [Name in K]?: unknown } {
   if (value === undefined) return {};
-  if (!isPlainObject(value)) throw typeError(fn, 'options', 'a plain object', value);
+  if (!isPlainObject(value)) throw typeError(fn, argument, 'a plain object', value);
   for (const name of Object.keys(value)) {
     if (!(known as readonly string[]).includes(name)) throw unknownOption(fn, name, known);
   }

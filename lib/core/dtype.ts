@@ -76,7 +76,8 @@ export function viewOf(dtype: Dtype, memory: ArrayBufferLike, byteOffset: number
       return new Float32Array(memory, byteOffset, length);
     case 'float64':
       return new Float64Array(memory, byteOffset, length);
-    default:
+    case 'float16':
+    case 'bfloat16':
       return new Uint16Array(memory, byteOffset, length);
   }
 }

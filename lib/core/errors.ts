@@ -1,4 +1,5 @@
 import { strerror } from './strerror.js';
+import { printable, withoutPassword } from './text.js';
 
 /**
  * What the user gave cannot be used: a file that is no JSON, a recipe with a misspelt key, a folder that holds a checkpoint
@@ -12,9 +13,9 @@ export class InputError extends Error {
   readonly path: string | undefined;
 
   constructor(message: string, { code = 'ERR_NNINIT_INPUT', path, cause }: InputErrorOptions = {}) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(printable(message), cause === undefined ? undefined : { cause });
     this.code = code;
-    this.path = path;
+    this.path = path && withoutPassword(path);
   }
 }
 
@@ -34,7 +35,7 @@ export class WriteError extends Error {
   resumable = false;
 
   constructor(action: string, path: string, cause: unknown) {
-    super(`could not ${action} ${path}: ${strerror(cause)}`, { cause });
+    super(printable(`could not ${action} ${path}: ${strerror(cause)}`), { cause });
     this.code = errorCode(cause) ?? 'ERR_NNINIT_WRITE';
     this.path = path;
   }
@@ -52,9 +53,17 @@ export class InterruptedError extends Error {
   resumable = false;
 
   constructor(path: string, cause: unknown) {
-    super(`interrupted before ${path} was complete`, { cause });
+    super(printable(`interrupted before ${path} was complete`), { cause });
     this.path = path;
   }
+}
+
+/** The pool that was to do the work was closed: before the call, or by force while it was at it. */
+export class PoolClosedError extends Error {
+  override readonly name = 'PoolClosedError';
+  readonly code = 'ERR_NNINIT_POOL_CLOSED';
+  /** Of a checkpoint that was being written: whether what was complete is kept, for a run that goes on. */
+  resumable = false;
 }
 
 /** The `code` of a system error. */

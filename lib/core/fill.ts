@@ -3,6 +3,8 @@
  *
  * Every element of a fill is a function of (fill, key, index) alone, so a fill can be cut anywhere and run anywhere. The
  * exceptions are `orthogonal` and `sparse`, whose elements depend on one another: they run whole.
+ *
+ *     resolve('xavier_uniform', [64, 64])   // { kind: 'uniform', low: -0.2165…, high: 0.2165… }
  */
 export type Fill =
   | ConstantFill
@@ -11,7 +13,11 @@ export type Fill =
   | TruncNormalFill
   | DiagonalFill
   | OrthogonalFill
-  | SparseFill;
+  | SparseFill
+  | LogOfUniformFill
+  | DtBiasFill
+  | LogArangeFill
+  | SinusoidFill;
 
 /** Every element is `value`. */
 export interface ConstantFill {
@@ -33,7 +39,7 @@ export interface NormalFill {
   readonly std: number;
 }
 
-/** N(mean, std²) conditioned on [a, b]; `a` and `b` are absolute values, not multiples of std. */
+/** N(mean, std²) conditioned on [a, b]; `a` and `b` are absolute values, not multiples of std, and may be infinite. */
 export interface TruncNormalFill {
   readonly kind: 'trunc_normal';
   readonly mean: number;
@@ -79,14 +85,50 @@ export interface SparseFill {
   readonly std: number;
 }
 
+/** ln of U[a, b), 0 < a ≤ b. */
+export interface LogOfUniformFill {
+  readonly kind: 'log_of_uniform';
+  readonly a: number;
+  readonly b: number;
+}
+
+/** The softplus's inverse of exp(U[ln min, ln max)), where that is at least `floor`, else of `floor`. */
+export interface DtBiasFill {
+  readonly kind: 'dt_bias';
+  readonly min: number;
+  readonly max: number;
+  readonly floor: number;
+}
+
+/** ln(start + i), where i is the element's index modulo `cols`. */
+export interface LogArangeFill {
+  readonly kind: 'log_arange';
+  readonly start: number;
+  readonly cols: number;
+}
+
+/**
+ * Sines and cosines of row·base^(-2·j/denominator): in columns 2j and 2j + 1 if `interleaved` is 1; else all sines, then from
+ * column ceil(cols / 2) on all cosines.
+ */
+export interface SinusoidFill {
+  readonly kind: 'sinusoid';
+  readonly cols: number;
+  readonly base: number;
+  readonly denominator: number;
+  readonly interleaved: number;
+}
+
 /** True for the fills whose elements depend on one another, which cannot be cut into ranges. */
 export function isWhole(fill: Fill): fill is OrthogonalFill | SparseFill {
   return fill.kind === 'orthogonal' || fill.kind === 'sparse';
 }
 
+const deterministic: ReadonlySet<Fill['kind']> = new Set(['constant', 'diagonal', 'log_arange', 'sinusoid'] as const);
+
 /** True for the fills that draw from a generator. */
 export function isRandom(fill: Fill): boolean {
-  return fill.kind !== 'constant' && fill.kind !== 'diagonal';
+  return !deterministic.has(fill.kind);
 }
 
 /** The number by which the native side knows a kind of fill. */
@@ -98,6 +140,10 @@ export const kindCodes: Readonly<Record<Fill['kind'], number>> = {
   diagonal: 4,
   orthogonal: 5,
   sparse: 6,
+  log_of_uniform: 7,
+  dt_bias: 8,
+  log_arange: 9,
+  sinusoid: 10,
 };
 
 type NumbersOf<F> = F extends Fill ? readonly Exclude<keyof F, 'kind'>[] : never;
@@ -111,6 +157,10 @@ export const fillNumbers: { readonly [K in Fill['kind']]: NumbersOf<Extract<Fill
   diagonal: ['value', 'offset', 'step', 'count', 'groups', 'group_stride'],
   orthogonal: ['rows', 'cols', 'gain', 'stride', 'offset'],
   sparse: ['rows', 'cols', 'zeros', 'std'],
+  log_of_uniform: ['a', 'b'],
+  dt_bias: ['min', 'max', 'floor'],
+  log_arange: ['start', 'cols'],
+  sinusoid: ['cols', 'base', 'denominator', 'interleaved'],
 };
 
 /**
@@ -156,6 +206,25 @@ export function writeNumbers(fill: Fill, out: Float64Array, at = 0): void {
       out[at + 1] = fill.cols;
       out[at + 2] = fill.zeros;
       out[at + 3] = fill.std;
+      break;
+    case 'log_of_uniform':
+      out[at] = fill.a;
+      out[at + 1] = fill.b;
+      break;
+    case 'dt_bias':
+      out[at] = fill.min;
+      out[at + 1] = fill.max;
+      out[at + 2] = fill.floor;
+      break;
+    case 'log_arange':
+      out[at] = fill.start;
+      out[at + 1] = fill.cols;
+      break;
+    case 'sinusoid':
+      out[at] = fill.cols;
+      out[at + 1] = fill.base;
+      out[at + 2] = fill.denominator;
+      out[at + 3] = fill.interleaved;
       break;
   }
 }

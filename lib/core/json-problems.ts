@@ -28,7 +28,10 @@ function describe(issue: z.core.$ZodIssue, root: unknown, prefix: JsonPath): str
   if (issue.code === 'unrecognized_keys') return `${showPath([...path, issue.keys[0] ?? ''])}: ${issue.message}`;
   const received = valueAt(root, issue.path);
   const where = path.length === 0 ? '' : `${showPath(path)}: `;
-  return `${where}expected ${issue.message}, but ${received === undefined ? 'it is missing' : `received ${show(received)}`}`;
+  const words = issue.code === 'invalid_value' ? issue.values.map(String) : [];
+  const hint = typeof received === 'string' ? didYouMean(received, words) : undefined;
+  const found = received === undefined ? 'it is missing' : `received ${show(received)}`;
+  return `${where}expected ${issue.message}, but ${found}${hint === undefined ? '' : ` (${hint})`}`;
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

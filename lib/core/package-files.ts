@@ -1,12 +1,26 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Whether this code runs as it was compiled; if not, as TypeScript (tests do that). */
-const isCompiled = import.meta.url.endsWith('.js');
-const root = new URL(isCompiled ? '../../../' : '../../', import.meta.url);
+/** Where this file is in the package, from its sources and from what is compiled of them. A bundle in CommonJS has no address at all. */
+const place =
+  /(?<root>^file:.*?\/)(?:(?:dist|build\/modules)\/)?lib\/(?:core|chunks)\/package-files[^/]*\.(?<kind>js|ts)$/.exec(
+    import.meta.url ?? '',
+  );
+const isCompiled = place?.groups?.kind === 'js';
 
-/** Where a file of this package is: the same from the sources and from what is compiled of them. */
+/**
+ * Where a file of this package is: the same from the sources and from what is compiled of them.
+ *
+ * @throws Error that says what to do where a bundler took this code out of its package
+ */
 export function packageFile(path: string): string {
+  const root = place?.groups?.root;
+  if (root === undefined) {
+    throw new Error(
+      `nninit: ${path} is not there, because a bundler took nninit's code out of its package and left the rest behind. ` +
+        "Leave nninit out of the bundle and install it beside: external: ['nninit'], see docs/installing.md",
+    );
+  }
   return fileURLToPath(new URL(path, root));
 }
 
@@ -19,8 +33,6 @@ export function packageFile(path: string): string {
 export function compiledFile(source: string): string {
   const file = packageFile(`dist/${source}.js`);
   if (existsSync(file)) return file;
-  const fix = isCompiled
-    ? 'a bundler must leave nninit out of its bundle: mark it as external'
-    : 'compile it with `npm run build`';
+  const fix = isCompiled ? 'install nninit again' : 'compile it with `npm run build`';
   throw new Error(`nninit: the file ${file}, which runs in a thread of its own, is missing (${fix})`);
 }

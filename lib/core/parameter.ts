@@ -1,4 +1,4 @@
-import { checkBoolean, checkInteger, checkOneOf, isPlainObject, rangeError, typeError } from './check.js';
+import { checkBoolean, checkInteger, checkOneOf, didYouMean, isPlainObject, rangeError, typeError } from './check.js';
 
 interface Described<N extends string> {
   readonly name: N;
@@ -39,11 +39,11 @@ export interface WordParameter<N extends string = string, W extends string = str
   readonly torchSays?: string;
 }
 
-/** Integers ≥ `min`: one for each of `dimensions` (any number of them without it), or one for all. */
+/** Integers, at least `min` where it is given: one for each of `dimensions` (any number of them without it), or one for all. */
 export interface SizesParameter<N extends string = string, W extends string = string> extends Described<N> {
   readonly kind: 'sizes';
   readonly dimensions?: number;
-  readonly min: number;
+  readonly min?: number;
   readonly default?: number;
   /** Words that may stand in their place. */
   readonly words?: readonly W[];
@@ -74,19 +74,21 @@ export interface LayerType {
 }
 
 /** What a caller may give for a parameter; `L` says what stands for a layer. */
-export type InputOf<P, L extends LayerType = LayerType> =
-  | (P extends { readonly nullable: true } ? null : never)
-  | (P extends { readonly kind: 'boolean' }
-      ? boolean
-      : P extends { readonly kind: 'word' }
-        ? Words<P>
-        : P extends { readonly kind: 'sizes' }
-          ? number | readonly number[] | Words<P>
-          : P extends { readonly kind: 'layer' }
-            ? L['layer']
-            : P extends { check(fn: string, value: unknown): infer V }
-              ? V
-              : number);
+export type InputOf<P, L extends LayerType = LayerType> = P extends { readonly nullable: true }
+  ? NotNull<P, L> | null
+  : NotNull<P, L>;
+
+type NotNull<P, L extends LayerType> = P extends { readonly kind: 'boolean' }
+  ? boolean
+  : P extends { readonly kind: 'word' }
+    ? Words<P>
+    : P extends { readonly kind: 'sizes' }
+      ? number | readonly number[] | Words<P>
+      : P extends { readonly kind: 'layer' }
+        ? L['layer']
+        : P extends { check(fn: string, value: unknown): infer V }
+          ? V
+          : number;
 
 /** A parameter's values once they are checked: sizes are one for each dimension. */
 export type ValueOf<P, L extends LayerType = LayerType> = P extends { readonly kind: 'sizes' }
@@ -141,7 +143,7 @@ export function defaultOf(fn: string, parameter: Parameter): unknown {
 }
 
 /** ' ≥ 0', ' > 0', ' from 0 to 1', or nothing: what a number must be besides. */
-export function rangeOf({ min, above, max }: NumberParameter): string {
+export function rangeOf({ min, above, max }: Pick<NumberParameter, 'min' | 'above' | 'max'>): string {
   if (max !== undefined) return ` from ${min ?? '-∞'} to ${max}`;
   if (above !== undefined) return ` > ${above}`;
   return min === undefined ? '' : ` ≥ ${min}`;
@@ -164,8 +166,9 @@ function checkNumber(fn: string, parameter: NumberParameter, value: unknown): nu
 
 function checkWord(fn: string, { name, words, torchSays }: WordParameter, value: unknown): string {
   if (words.includes(value as string)) return value as string;
-  const hint = typeof value === 'string' ? torchSays?.replace('%', () => value) : undefined;
-  return checkOneOf(fn, name, value, words, hint);
+  if (typeof value !== 'string') return checkOneOf(fn, name, value, words);
+  const hints = [torchSays?.replace('%', () => value), didYouMean(value, words)].filter((hint) => hint !== undefined);
+  return checkOneOf(fn, name, value, words, hints.join('; ') || undefined);
 }
 
 function checkSizes(
@@ -179,7 +182,7 @@ function checkSizes(
   if (typeof value === 'string' && words.length > 0) return checkOneOf(fn, name, value, words);
   const list = dimensions === undefined ? 'an array of them' : `an array of ${dimensions}`;
   const instead = words.map((word) => `, '${word}'`).join('');
-  const what = `an integer ≥ ${min}${instead} or ${list}`;
+  const what = `an integer${rangeOf({ ...(min !== undefined && { min }) })}${instead} or ${list}`;
   if (!Array.isArray(value)) throw typeError(fn, name, what, value);
   if (dimensions !== undefined && value.length !== dimensions) throw rangeError(fn, name, what, value);
   return value.map((size: unknown, i) => checkInteger(fn, `${name}[${i}]`, size, min));

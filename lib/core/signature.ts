@@ -1,4 +1,4 @@
-import type { InputOf, LayerType } from './parameter.js';
+import type { InputOf } from './parameter.js';
 
 // What the types of `init.*_` and of layers' functions share: from a table's parameters to lists of arguments.
 
@@ -11,30 +11,47 @@ export type PositionalOf<Ps extends readonly unknown[]> = Ps extends readonly [i
 
 export type NameOf<P> = P extends { readonly name: infer N extends string } ? N : never;
 
-/** One positional argument, as a list that has its label; `L` says what stands for a layer. */
-export type Label<P, L extends LayerType = LayerType> = P extends {
-  readonly name: infer N extends keyof Labels<unknown>;
-}
-  ? P extends { readonly required: true }
-    ? Labels<InputOf<P, L>>[N]
-    : Labels<InputOf<P, L> | undefined>[N]
-  : never;
-
-/** All arguments by position. */
-export type ByPosition<Ps extends readonly unknown[], L extends LayerType = LayerType> = Ps extends readonly [
-  infer P,
-  ...infer Rest,
-]
-  ? P extends { readonly required: true }
-    ? [...Label<P, L>, ...ByPosition<Rest, L>]
-    : [...Partial<Label<P, L>>, ...ByPosition<Rest, L>]
-  : [];
-
 /** One object type for an intersection: TypeScript takes anything for an object of nothing but options otherwise. */
 export type Flat<T> = { [K in keyof T]: T[K] };
 
-/** The last argument, the options: they must be there where one of them must. */
-export type OptionsArgument<O> = Record<never, never> extends O ? [options?: O | undefined] : [options: O];
+/** What a caller may give for a parameter; `G` says it by name where the parameter does not know it. */
+type GivenFor<P, G> = P extends { readonly name: infer N extends keyof G } ? G[N] : InputOf<P>;
+
+/** One argument by position, as a list that has its label. */
+type Labelled<P, V> = P extends { readonly name: infer N extends keyof Labels<unknown> }
+  ? P extends { readonly required: true }
+    ? Labels<V>[N]
+    : Labels<V | undefined>[N]
+  : never;
+
+type MustBeGiven<Ps extends readonly unknown[]> =
+  Extract<Ps[number], { readonly required: true }> extends never ? false : true;
+
+/** The options without those that were given by position. */
+type Rest<O, Given extends string> = [Given] extends [never] ? O : Omit<O, Given>;
+
+type FromOneOn<
+  Ps extends readonly unknown[],
+  O,
+  G,
+  Before extends readonly unknown[] = [],
+  Given extends string = never,
+> = Ps extends readonly [infer P, ...infer Others]
+  ? [
+      [...Before, ...Labelled<P, Rest<O, Given> | (MustBeGiven<Others> extends true ? never : GivenFor<P, G>)>],
+      ...FromOneOn<Others, O, G, [...Before, ...Labelled<P, GivenFor<P, G>>], Given | NameOf<P>>,
+    ]
+  : [[...Before, options: Record<never, never> extends Rest<O, Given> ? Rest<O, Given> | undefined : Rest<O, Given>]];
+
+/**
+ * All lists of arguments that a function takes, one for each number of arguments: the positional parameters `Ps`, in the last place
+ * also the options `O`, which lack what stands before.
+ *
+ * Each has its own length, so that one signature at most fits a call, and the compiler's message is about that one: it names the
+ * option that is misspelt. If several fitted it would say that no overload matches.
+ */
+export type ArgumentLists<Ps extends readonly unknown[], O, G = unknown> =
+  MustBeGiven<Ps> extends true ? FromOneOn<Ps, O, G> : [[], ...FromOneOn<Ps, O, G>];
 
 /** Every positional argument has its label: never, or a table does not compile. */
 export type Unlabelled<Name> = Exclude<Name, keyof Labels<unknown>> extends never ? never : 'a label is missing';
@@ -47,6 +64,7 @@ interface Labels<V> {
   add_zero_attn: [add_zero_attn: V];
   affine: [affine: V];
   b: [b: V];
+  base: [base: V];
   batch_first: [batch_first: V];
   bias: [bias: V];
   bidirectional: [bidirectional: V];
@@ -64,6 +82,7 @@ interface Labels<V> {
   enable_nested_tensor: [enable_nested_tensor: V];
   encoder_layer: [encoder_layer: V];
   eps: [eps: V];
+  floor: [floor: V];
   gain: [gain: V];
   generator: [generator: V];
   groups: [groups: V];
@@ -77,9 +96,12 @@ interface Labels<V> {
   kdim: [kdim: V];
   kernel_size: [kernel_size: V];
   layer_norm_eps: [layer_norm_eps: V];
+  length: [length: V];
   mask_check: [mask_check: V];
+  max: [max: V];
   max_norm: [max_norm: V];
   mean: [mean: V];
+  min: [min: V];
   mode: [mode: V];
   momentum: [momentum: V];
   nhead: [nhead: V];
@@ -108,6 +130,7 @@ interface Labels<V> {
   scale_grad_by_freq: [scale_grad_by_freq: V];
   sparse: [sparse: V];
   sparsity: [sparsity: V];
+  start: [start: V];
   std: [std: V];
   stride: [stride: V];
   track_running_stats: [track_running_stats: V];

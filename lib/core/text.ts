@@ -30,9 +30,23 @@ export function duration(seconds: number): string {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** A name without what would move a terminal's cursor. */
-export function printable(name: string): string {
-  return /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)
-    ? JSON.stringify(name).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd')
-    : name;
+/** What a terminal acts on, or shows as nothing: control characters, marks of direction and the like, halves of surrogate pairs. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+const nameAndPassword = /((?:https?|rediss?):\/\/)[^\s/?#\\]*@/gi;
+
+/** Addresses without the names and passwords in them, which logs should not keep. */
+export const withoutPassword = (text: string): string => text.replace(nameAndPassword, '$1');
+
+/**
+ * Foreign text for people to see, in one line: what is not printable is written as in JSON (`\u001b`, `\n`), and passwords of addresses are left out. All
+ * foreign text passes here.
+ */
+export function printable(text: string): string {
+  return withoutPassword(text).replace(unprintable, (character) => {
+    const short = JSON.stringify(character).slice(1, -1);
+    if (short !== character) return short;
+    const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i));
+    return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+  });
 }

@@ -1,8 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { InputError } from '../core/errors.js';
 import { manifestName } from './raw/names.js';
-import { type FileHeader, type FileTensor, notThere, readHeader, unreadable } from './safetensors/read-header.js';
+import { type FileHeader, type FileTensor, type HeaderOptions, readHeader } from './safetensors/read-header.js';
+import { notThere, unreadable } from './source/file.js';
+import { beside, folderAt, isMissing, isUrl, openSource } from './source/source.js';
 
 export { type FileHeader, type FileTensor, readHeader } from './safetensors/read-header.js';
 
@@ -15,8 +17,6 @@ export interface CheckpointTensor extends FileTensor {
 export interface Checkpoint {
   /** The file, the index or the manifest that it was opened by. */
   readonly path: string;
-  /** The folder that holds it. */
-  readonly folder: string;
   /** In the order of their names. */
   readonly files: readonly FileHeader[];
   /** By name; file after file, each in the order of its data. */
@@ -30,19 +30,24 @@ const indexSuffix = `${suffix}.index.json`;
  * Opens a checkpoint: reads the headers of a safetensors file, of all files of an index or of a manifest of `.npy` or raw files, or of what a
  * folder holds (`model.safetensors`, its index, whatever single file or index there is, or else a manifest).
  *
+ * At an address of http, https or s3 that names no file, these are looked for by their usual names.
+ *
  * An index and its files must agree: each tensor is in the file that the index names, and no file holds others. Shards are files of the
  * index's own folder.
  *
  * @throws InputError with the path: ERR_NNINIT_READ, ERR_NNINIT_HEADER, ERR_NNINIT_INDEX, ERR_NNINIT_MANIFEST, or ERR_NNINIT_CHECKPOINT for a folder that holds
  *   no checkpoint or several
  */
-export async function readHeaders(path: string): Promise<Checkpoint> {
-  const found = (await isFolder(path)) ? await findCheckpoint(path) : path;
-  if (basename(found) === manifestName) {
+export async function readHeaders(path: string, options: HeaderOptions = {}): Promise<Checkpoint> {
+  const found = isUrl(path) ? await findAt(path, options.signal) : (await isFolder(path)) ? await findIn(path) : path;
+  const name = isUrl(found) ? new URL(found).pathname : found;
+  if (name.endsWith(manifestName)) {
     const { readManifest } = await import('./raw/read-manifest.js'); // with zod, which takes a while
-    return checkpointOf(found, await readManifest(found));
+    return checkpointOf(found, await readManifest(found, options.signal));
   }
-  return found.endsWith('.json') ? await openIndex(found) : checkpointOf(found, [await readHeader(found)]);
+  return name.endsWith('.json')
+    ? await openIndex(found, options)
+    : checkpointOf(found, [await readHeader(found, options)]);
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -53,8 +58,11 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
+const isShard = (name: string): boolean =>
+  /-\d{5}-of-\d{5}\.safetensors$/.test(name) && !name.endsWith('-00001-of-00001.safetensors');
+
 /** The file or index that is meant by a folder. */
-async function findCheckpoint(folder: string): Promise<string> {
+async function findIn(folder: string): Promise<string> {
   let names: string[];
   try {
     names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
@@ -74,12 +82,40 @@ async function findCheckpoint(folder: string): Promise<string> {
     const list = [choice, ...more].slice(0, 5).join(', ') + (more.length > 4 ? ', …' : '');
     throw refuse(`expected one checkpoint, but there are ${more.length + 1}: ${list}; name the one you mean`);
   }
+  // Of a download or a run that did not end.
+  if (isShard(choice)) throw refuse(`expected a checkpoint, but there is a shard without its index: ${choice}`);
   return join(folder, choice);
 }
 
-async function openIndex(path: string): Promise<Checkpoint> {
+/** The usual names of what is in a folder. */
+const usualNames = [
+  ...['model', 'diffusion_pytorch_model', 'adapter_model'].flatMap((base) => [
+    `${base}${suffix}`,
+    `${base}${indexSuffix}`,
+  ]),
+  manifestName,
+];
+
+/** The file or index that is meant by the address of a folder, or of a repository's page. */
+async function findAt(address: string, signal?: AbortSignal): Promise<string> {
+  if (/\.(safetensors|json)$/.test(new URL(address).pathname)) return address;
+  const folder = folderAt(address);
+  for (const name of usualNames) {
+    const path = beside(folder, name);
+    try {
+      await (await openSource(path, signal)).close();
+      return path;
+    } catch (cause) {
+      if (!isMissing(cause)) throw cause;
+    }
+  }
+  const what = `expected the address of a checkpoint, but it has none of ${usualNames.join(', ')}`;
+  throw new InputError(`${address}: ${what}`, { path: address, code: 'ERR_NNINIT_CHECKPOINT' });
+}
+
+async function openIndex(path: string, options: HeaderOptions): Promise<Checkpoint> {
   const { readIndex } = await import('./safetensors/read-index.js'); // with a parser of JSON, which takes a while
-  const filesOf = await readIndex(path);
+  const filesOf = await readIndex(path, options.signal);
   const refuse = (what: string) => new InputError(`${path}: ${what}`, { path, code: 'ERR_NNINIT_INDEX' });
   const byFile = new Map<string, string[]>();
   for (const [tensor, file] of filesOf) {
@@ -89,7 +125,7 @@ async function openIndex(path: string): Promise<Checkpoint> {
   }
   const headers: FileHeader[] = [];
   for (const [name, expected] of [...byFile].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const header = await readHeader(join(dirname(path), name));
+    const header = await readHeader(beside(path, name), options);
     const held = new Set(header.tensors.map((tensor) => tensor.name));
     const missing = expected.find((tensor) => !held.has(tensor));
     if (missing !== undefined)
@@ -110,5 +146,5 @@ function checkpointOf(path: string, files: readonly FileHeader[]): Checkpoint {
   for (const file of files) {
     for (const tensor of file.tensors) tensors.set(tensor.name, { ...tensor, file });
   }
-  return { path, folder: dirname(path), files, tensors };
+  return { path, files, tensors };
 }

@@ -1,10 +1,12 @@
 import { type Arguments, argumentsOf, readArguments, type Setting, type Values } from '../core/arguments.js';
-import { checkInteger, typeError } from '../core/check.js';
+import { checkInteger, typeError, typeName } from '../core/check.js';
 import type { Fill } from '../core/fill.js';
 import { maxThreads } from '../native/addon.js';
-import { Generator } from '../random/generator.js';
-import { asTensor, type CheckedTensor } from '../tensor/tensor.js';
+import { default_generator, Generator } from '../random/generator.js';
+import { asTarget, drawnIn, isNarrowTarget, type Target } from '../tensor/target.js';
+import { checkNarrowFill } from './check-narrow-fill.js';
 import type { Definition } from './definition.js';
+import { inexactness } from './inexact.js';
 import { definitionOf, type Name } from './initializers.js';
 
 /** A number of threads as a caller gives it: 1 to maxThreads. */
@@ -15,7 +17,15 @@ export function checkThreads(fn: string, value: unknown): number {
 /** A generator as a caller gives it. */
 export function checkGenerator(fn: string, value: unknown): Generator {
   if (value instanceof Generator) return value;
-  throw typeError(fn, 'generator', 'a Generator', value);
+  const why = isOtherGenerator(value)
+    ? 'it is of another installed copy of nninit: `npm ls nninit` shows them'
+    : undefined;
+  throw typeError(fn, 'generator', 'a Generator', value, why);
+}
+
+/** Of another copy of the package, whose class is another one. */
+function isOtherGenerator(value: unknown): boolean {
+  return typeName(value) === 'Generator' && typeof (value as { initial_seed?: unknown }).initial_seed === 'function';
 }
 
 /** The keyword `threads`. */
@@ -32,7 +42,7 @@ export const generatorSetting = {
 /** A call of `init.*_`, all of it checked and none of it done: what an executor needs to do it. */
 export interface Call {
   readonly fn: string;
-  readonly tensor: CheckedTensor;
+  readonly tensor: Target;
   readonly fill: Fill;
   /** Whether it takes a stream of the generator, which it does if it is random and has elements. */
   readonly random: boolean;
@@ -49,7 +59,12 @@ export interface Binding extends Arguments {
   readonly definition: Definition;
 }
 
-const isValue = (object: object): boolean => object instanceof Generator;
+const isValue = (object: object): boolean => object instanceof Generator || isOtherGenerator(object);
+
+/** Options that an executor checks itself, such as the pool's signal. */
+export function passedOn(names: readonly string[]): Setting[] {
+  return names.map((name) => ({ kind: 'setting', name, check: (_, value) => value }));
+}
 
 /** Prepares for calls of one initializer. `extra` names options that the executor looks after, such as the pool's signal. */
 export function bindingFor(name: Name, extra: readonly string[] = []): Binding {
@@ -57,7 +72,7 @@ export function bindingFor(name: Name, extra: readonly string[] = []): Binding {
   const settings: Setting[] = [
     ...(definition.random ? [{ ...generatorSetting, positional: true }] : []),
     threadsSetting,
-    ...extra.map((own) => ({ kind: 'setting', name: own, check: (_: string, value: unknown) => value }) as const),
+    ...passedOn(extra),
   ];
   return { definition, ...argumentsOf(`${name}_`, definition.parameters, settings, { before: ['tensor'], isValue }) };
 }
@@ -69,17 +84,18 @@ export function bindingFor(name: Name, extra: readonly string[] = []): Binding {
  * @throws TypeError and RangeError, in the name of `init.*_`
  */
 export function prepare(binding: Binding, target: unknown, args: readonly unknown[]): Call {
-  const values = readArguments(binding, args);
   const { fn, definition } = binding;
-  const tensor = asTensor(fn, target);
-  const { shape, size, dtype } = tensor;
+  const values = readArguments(binding, args);
+  const tensor = asTarget(fn, target, definition.integers);
+  const { shape, size } = tensor;
+  const dtype = drawnIn(tensor.dtype);
   const site = { fn, shape, size, dtype };
   const fill = definition.resolve(site, values);
-  if (definition.warning !== undefined) {
-    const warning = definition.warning(site, values);
-    if (warning !== undefined) process.emitWarning(warning, 'UserWarning');
-  }
+  if (isNarrowTarget(tensor)) checkNarrowFill(fn, fill, tensor);
   const { generator, threads = 0 } = values as { generator?: Generator; threads?: number };
+  const inexact = inexactness(fill, dtype, (generator ?? default_generator).engine);
+  const warning = inexact === undefined ? definition.warning?.(site, values) : `nn.init.${fn}: ${inexact}`;
+  if (warning !== undefined) process.emitWarning(warning, 'UserWarning');
   return { fn, tensor, fill, random: definition.random && size > 0, generator, threads, extra: values };
 }
 

@@ -12,6 +12,8 @@ export interface Definition<Ps extends readonly Parameter[] = readonly Parameter
   readonly parameters: Ps;
   /** Whether it draws from a generator. */
   readonly random: R;
+  /** Whether integers of two bytes and more can be filled too: zero has the same bits in all dtypes. */
+  readonly integers?: true;
   /** From a shape to numbers; pure. Throws for shapes and combinations of values that make no sense. */
   resolve(site: Site, values: ValuesOf<Ps>): Fill;
   /** What is worth a warning, once everything is checked. */
@@ -47,22 +49,25 @@ export const factor = {
 /** For what is a standard deviation or a bound: at least 0. */
 export const positiveFactor = { ...factor, min: 0 } as const;
 
+/** Where a weight's outputs are. */
+export const outAxis = {
+  name: 'out_axis',
+  kind: 'sizes',
+  default: 0,
+  positional: false,
+  doc: 'the axis of the outputs, or several; negative from the end',
+} as const satisfies Parameter;
+
 /** Where a weight's inputs and outputs are, for what looks at fans. */
 export const layout = [
   {
     name: 'in_axis',
-    kind: 'integer',
+    kind: 'sizes',
     default: 1,
     positional: false,
-    doc: 'the axis of the inputs; negative from the end',
+    doc: 'the axis of the inputs, or several; negative from the end',
   },
-  {
-    name: 'out_axis',
-    kind: 'integer',
-    default: 0,
-    positional: false,
-    doc: 'the axis of the outputs; negative from the end',
-  },
+  outAxis,
   {
     name: 'groups',
     kind: 'integer',

@@ -5,7 +5,7 @@ import { elementsOf } from '../core/shape.js';
 import { fillRange, fillRuns, isTorchKey, type Key, noKey } from '../native/addon.js';
 import { default_generator, type Generator } from '../random/generator.js';
 import { checkSlice, gridOf, type Run, runsOf, type Slice, type SliceRange, shapeOfSlice } from '../tensor/slice.js';
-import { asTensor, type TensorLike } from '../tensor/tensor.js';
+import { asTensor, type CheckedTensor, type TensorLike } from '../tensor/tensor.js';
 import { checkGenerator, checkThreads } from './binding.js';
 import { isDrawn } from './draw.js';
 import type { Initializer } from './initializers.js';
@@ -131,9 +131,38 @@ export interface FillSliceOptions {
  * @throws TypeError and RangeError before the first byte is written
  */
 export function fillSlice<T extends TensorLike>(tensor: T, initializer: Initializer, options: FillSliceOptions): T {
-  const fn = 'fillSlice';
+  const call = prepareSlice('fillSlice', tensor, initializer, checkOptions('fillSlice', options, fillSliceOptions));
+  const { target, slice, fill, generator, threads, elements } = call;
+  const key = call.random ? generator.nextKey(fill, target.dtype, elements) : noKey;
+  runFillOfSlice(target.data, target.dtype, fill, key, slice, 0, threads);
+  return tensor;
+}
+
+/** The names of FillSliceOptions. */
+export const fillSliceOptions = ['of', 'ranges', 'generator', 'threads'] as const;
+
+/** A call of fillSlice, all of it checked and none of it done. */
+export interface SliceCall {
+  readonly target: CheckedTensor;
+  readonly slice: Slice;
+  readonly fill: Fill;
+  /** Of the whole tensor. */
+  readonly elements: number;
+  /** Whether it takes a stream of the generator. */
+  readonly random: boolean;
+  readonly generator: Generator;
+  /** 0 for the number of set_num_threads. */
+  readonly threads: number;
+}
+
+/** Checks a call of fillSlice, and resolves the fill. */
+export function prepareSlice(
+  fn: string,
+  tensor: unknown,
+  initializer: Initializer,
+  given: { readonly [N in keyof FillSliceOptions]?: unknown },
+): SliceCall {
   const target = asTensor(fn, tensor);
-  const given = checkOptions(fn, options, ['of', 'ranges', 'generator', 'threads']);
   const slice = checkSlice(fn, given.of, given.ranges);
   const shape = shapeOfSlice(slice);
   if (shape.length !== target.shape.length || shape.some((size, dim) => size !== target.shape[dim])) {
@@ -143,10 +172,7 @@ export function fillSlice<T extends TensorLike>(tensor: T, initializer: Initiali
   const generator = given.generator === undefined ? default_generator : checkGenerator(fn, given.generator);
   const fill = resolve(initializer, slice.shape, { dtype: target.dtype });
   const elements = checkShape(fn, slice.shape);
-  const random = isDrawn(initializer) && elements > 0;
-  const key = random ? generator.nextKey(fill, target.dtype, elements) : noKey;
-  runFillOfSlice(target.data, target.dtype, fill, key, slice, 0, threads);
-  return tensor;
+  return { target, slice, fill, elements, random: isDrawn(initializer) && elements > 0, generator, threads };
 }
 
 /**

@@ -1,13 +1,14 @@
 import { rangeError } from '../core/check.js';
 import { roundUp } from '../core/dtype.js';
 import type { OptionsOf } from '../core/parameter.js';
-import { type Definition, define, factor, kaiming, layout, mean, positiveFactor, std } from './definition.js';
+import { type Definition, define, factor, kaiming, layout, mean, outAxis, positiveFactor, std } from './definition.js';
 import {
   checkOrder,
   checkRank,
   convolution,
   emptyInterval,
   fits,
+  flattened,
   kaimingStd,
   matrix,
   noOpWarning,
@@ -18,6 +19,10 @@ import {
   varianceScaled,
   xavierStd,
 } from './site.js';
+import { stateSpace } from './state-space.js';
+
+/** The kernel's sines are exact up to this angle. */
+const mostPositions = 2 ** 20;
 
 /**
  * The table of initializers: `init.*_`, the pool, the recipes, the command line and the documentation come from it.
@@ -50,8 +55,22 @@ export const initializers = {
     parameters: [
       mean,
       std,
-      { name: 'a', kind: 'number', default: -2, positional: true, doc: 'the lower bound, not a multiple of std' },
-      { name: 'b', kind: 'number', default: 2, positional: true, doc: 'the upper bound, not a multiple of std' },
+      {
+        name: 'a',
+        kind: 'number',
+        finite: false,
+        default: -2,
+        positional: true,
+        doc: 'the lower bound, not a multiple of std',
+      },
+      {
+        name: 'b',
+        kind: 'number',
+        finite: false,
+        default: 2,
+        positional: true,
+        doc: 'the upper bound, not a multiple of std',
+      },
     ],
     random: true,
     resolve(site, { mean, std, a, b }) {
@@ -61,6 +80,8 @@ export const initializers = {
       fits(site, 'std', std);
       fits(site, 'a', a);
       fits(site, 'b', b);
+      if (a === Number.POSITIVE_INFINITY) throw rangeError(site.fn, 'a', 'a finite number or -Infinity', a);
+      if (b === Number.NEGATIVE_INFINITY) throw rangeError(site.fn, 'b', 'a finite number or Infinity', b);
       if (a === b) return { kind: 'constant', value: a };
       if (!(roundUp(a, site.dtype) <= b)) throw emptyInterval(site, a, `[${a}, ${b}]`);
       return { kind: 'trunc_normal', mean, std, a, b };
@@ -89,6 +110,7 @@ export const initializers = {
     formula: '0',
     parameters: [],
     random: false,
+    integers: true,
     resolve: () => ({ kind: 'constant', value: 0 }),
   }),
   eye: define({
@@ -227,18 +249,12 @@ export const initializers = {
   }),
   orthogonal: define({
     summary:
-      'A Haar-distributed matrix of orthonormal rows or columns, whichever are fewer, on (out, everything else).',
+      'A Haar-distributed matrix of orthonormal rows or columns, whichever are fewer, on (out, everything else), or (everything else, out).',
     formula: 'W Wᵀ = gain² · I or Wᵀ W = gain² · I',
     paper: 'Saxe et al. 2013, arXiv:1312.6120; Stewart 1980, doi:10.1137/0717034',
-    parameters: [factor],
+    parameters: [factor, outAxis],
     random: true,
-    resolve(site, { gain }) {
-      const why = 'Only tensors with 2 or more dimensions are supported';
-      checkRank(site, 2, Number.POSITIVE_INFINITY, '2 or more dimensions', why);
-      const rows = site.shape[0] ?? 0;
-      const cols = rows === 0 ? 0 : site.size / rows;
-      return orthogonal(site, rows, cols, gain);
-    },
+    resolve: (site, { gain, out_axis }) => orthogonal(site, ...flattened(site, out_axis), gain),
   }),
   sparse: define({
     summary: 'A normal distribution of which a part of each column, chosen at random, is zero.',
@@ -274,6 +290,73 @@ export const initializers = {
       if (inputs > outputs && site.size > 0)
         throw rangeError(site.fn, 'shape', 'at most as many inputs as outputs', site.shape);
       return orthogonal(site, outputs, inputs, gain, taps, centre);
+    },
+  }),
+  constant_rows: define({
+    summary:
+      'One value in a stretch of rows (of the first dimension), zero elsewhere: the biases of an LSTM’s forget gates.',
+    formula: 'w[i, …] = val if start ≤ i < start + length, else 0',
+    paper: 'Jozefowicz et al. 2015, An empirical exploration of recurrent network architectures, ICML',
+    parameters: [
+      { name: 'val', kind: 'number', finite: false, default: 1, positional: true, doc: 'the value' },
+      { name: 'start', kind: 'integer', min: 0, default: 0, positional: true, doc: 'the first of the rows' },
+      { name: 'length', kind: 'integer', min: 0, default: 1, positional: true, doc: 'how many rows' },
+    ],
+    random: false,
+    resolve(site, { val, start, length }) {
+      checkRank(site, 1, Number.POSITIVE_INFINITY, '1 or more dimensions', 'there are no rows');
+      if (site.size === 0) return nothing;
+      const rows = site.shape[0] ?? 0;
+      const what = `at most ${rows} rows in all`;
+      if (start > rows) throw rangeError(site.fn, 'start', what, start);
+      if (length > rows - start) throw rangeError(site.fn, 'length', what, length, `from row ${start} on`);
+      const cols = site.size / rows;
+      const count = length * cols;
+      const value = fits(site, 'val', val);
+      return { kind: 'diagonal', value, offset: start * cols, step: 1, count, groups: 1, group_stride: 0 };
+    },
+  }),
+  ...stateSpace,
+  sinusoidal: define({
+    summary: 'The table of positions of the first transformers, (positions, width): sines and cosines, not random.',
+    formula: 'sin and cos of p·base^(−2j/d), d = width, or width − 2 with endpoint',
+    paper: 'Vaswani et al. 2017, Attention is all you need, arXiv:1706.03762',
+    parameters: [
+      {
+        name: 'base',
+        kind: 'number',
+        min: 1,
+        max: 1e300,
+        default: 10000,
+        positional: true,
+        doc: 'the longest wave / 2π',
+      },
+      {
+        name: 'order',
+        kind: 'word',
+        words: ['halves', 'pairs'],
+        default: 'halves',
+        positional: false,
+        doc: 'all sines, then all cosines; or a sine and its cosine in turn',
+      },
+      {
+        name: 'endpoint',
+        kind: 'boolean',
+        default: false,
+        positional: false,
+        doc: 'whether the last frequency is 1/base itself, as in tensor2tensor and Whisper',
+      },
+    ],
+    random: false,
+    resolve(site, { base, order, endpoint }) {
+      const [rows, cols] = matrix(site);
+      if (rows > mostPositions + 1) throw rangeError(site.fn, 'shape', `at most ${mostPositions + 1} rows`, site.shape);
+      if (site.size === 0) return nothing;
+      if (endpoint && (cols < 4 || cols % 2 === 1)) {
+        throw rangeError(site.fn, 'shape', 'an even number of columns ≥ 4, with endpoint,', site.shape);
+      }
+      const interleaved = order === 'pairs' ? 1 : 0;
+      return { kind: 'sinusoid', cols, base, denominator: endpoint ? cols - 2 : cols, interleaved };
     },
   }),
 } as const;

@@ -20,6 +20,8 @@ import { definitionOf, type Initializer, initializers, type Name, names } from '
  *     resolve({ init: 'kaiming_normal', nonlinearity: 'relu' }, [64, 3, 7, 7])   // { kind: 'normal', mean: 0, std: 0.1166… }
  *     resolve('zeros', [64])                                                    // { kind: 'constant', value: 0 }
  *
+ * @param initializer a name, or an object with a name in `init` and parameters beside it
+ * @param shape integers ≥ 0
  * @param options.dtype what the numbers must fit; float32 by default
  * @throws TypeError and RangeError as `init.*_` does, in the initializer's name
  */

@@ -81,6 +81,8 @@ function checkWord(fn: string, argument: string, value: unknown): bigint {
  *     const fill = resolve('normal', [2 ** 40]);
  *     runFill(chunk, 'float32', fill, { seed: 7n, stream: 0n }, 2 ** 39);
  *
+ * @param data the memory of the chunk, as `dtype` asks: Float32Array, Float64Array or Uint16Array
+ * @param dtype of the tensor
  * @param fill what resolve gave
  * @param key a generator's `nextKey(fill, dtype, elements)`, the same for all chunks of a tensor; fills that are not random
  *   ignore it

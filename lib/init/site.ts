@@ -1,7 +1,7 @@
-import { rangeError } from '../core/check.js';
+import { rangeError, show } from '../core/check.js';
 import { type Dtype, dtypes, roundUp } from '../core/dtype.js';
 import type { ConstantFill, NormalFill, OrthogonalFill, TruncNormalFill, UniformFill } from '../core/fill.js';
-import { fansOf } from './fan.js';
+import { axesOf, fansOf } from './fan.js';
 import { gainFor, type Nonlinearity } from './gain.js';
 
 /** Where an initializer is resolved: a checked shape of `size` elements, the dtype, and the name for messages. */
@@ -14,8 +14,8 @@ export interface Site {
 
 /** Where a weight's inputs and outputs are: see calculateFans. */
 export interface Layout {
-  readonly in_axis: number;
-  readonly out_axis: number;
+  readonly in_axis: readonly number[];
+  readonly out_axis: readonly number[];
   readonly groups: number;
 }
 
@@ -116,6 +116,32 @@ export function checkRank(site: Site, least: number, most: number, what: string,
 export function matrix(site: Site): readonly [number, number] {
   checkRank(site, 2, 2, '2 dimensions', 'Only tensors with 2 dimensions are supported');
   return [site.shape[0] ?? 0, site.shape[1] ?? 0];
+}
+
+/**
+ * Rows and columns of the matrix (outputs, everything else), or the other way round where the outputs stand last: what is orthonormal is the same, and
+ * both are stored as they are.
+ */
+export function flattened(site: Site, out_axis: readonly number[]): readonly [number, number] {
+  const { fn, shape } = site;
+  const why = 'Only tensors with 2 or more dimensions are supported';
+  checkRank(site, 2, Number.POSITIVE_INFINITY, '2 or more dimensions', why);
+  const axes = axesOf(fn, 'out_axis', out_axis, shape).sort((a, b) => a - b);
+  const first = axes[0] ?? 0;
+  const isRun = axes.length > 0 && axes.length < shape.length && axes.every((axis, i) => axis === first + i);
+  const isLast = first + axes.length === shape.length;
+  if (!isRun || !(first === 0 || isLast)) {
+    throw rangeError(
+      fn,
+      'out_axis',
+      'the first axes or the last ones, but not all,',
+      out_axis,
+      `of shape ${show(shape)}`,
+    );
+  }
+  const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1);
+  const split = isLast ? first : axes.length;
+  return [product(shape.slice(0, split)), product(shape.slice(split))];
 }
 
 /** (out, in, *k): its sizes, the product of k, and the index of k's centre. */

@@ -1,8 +1,11 @@
-import { createRequire } from 'node:module';
+import { grantedCores } from '../core/cgroup.js';
 import { rangeError } from '../core/check.js';
 import { type Dtype, dtypes, type TensorData } from '../core/dtype.js';
-import { type Fill, isRandom, kindCodes, writeNumbers } from '../core/fill.js';
-import { packageFile } from '../core/package-files.js';
+import { type Fill, isRandom } from '../core/fill.js';
+import { loadAddon } from './load.js';
+import { type AtOnce, Request } from './request.js';
+
+export type { AtOnce } from './request.js';
 
 /** What a random fill's values depend on besides the index, in the engine philox: seed and number of the stream, both in [0, 2^64). */
 export interface PhiloxKey {
@@ -26,50 +29,27 @@ export function isTorchKey(key: Key): key is TorchKey {
   return 'state' in key;
 }
 
-interface Addon {
-  fill(
-    data: TensorData,
-    dtype: number,
-    kind: number,
-    params: Float64Array,
-    key: BigUint64Array,
-    begin: number,
-    threads: number,
-    cancel?: Int32Array,
-    elements?: number,
-    writers?: number,
-  ): boolean;
-  fillRuns(
-    data: TensorData,
-    dtype: number,
-    kind: number,
-    params: Float64Array,
-    key: BigUint64Array,
-    runs: Float64Array,
-    begin: number,
-    threads: number,
-    cancel?: Int32Array,
-  ): boolean;
-  torchFill(
-    data: TensorData,
-    dtype: number,
-    kind: number,
-    params: Float64Array,
-    state: Uint8Array,
-    total: number,
-    begin: number,
-    threads: number,
-    advance: boolean,
-    cancel?: Int32Array,
-    elements?: number,
-    writers?: number,
-  ): number;
-  torchSkip(state: Uint8Array, dtype: number, kind: number, params: Float64Array, total: number, rounds: number): void;
+/** What a call asks for in numbers stands in the request. */
+export interface Addon {
+  request(numbers: Float64Array): Float64Array;
+  fill(data: TensorData, cancel?: Int32Array): boolean;
+  fillRuns(data: TensorData, runs: Float64Array, cancel?: Int32Array): boolean;
+  torchFill(data: TensorData, state: Uint8Array, advance: boolean, cancel?: Int32Array): number;
+  torchSkip(state: Uint8Array): void;
   torchSeed(state: Uint8Array, seed: bigint): void;
   torchCheck(state: Uint8Array): string;
   widen(data: Uint16Array, dtype: number, out: Float32Array): void;
-  prepare(data: TensorData): void;
+  tally(data: TensorData, dtype: number, range: Float64Array, out: Float64Array): void;
+  fillCodes(out: Uint8Array, grid: number, encoding: Float64Array, cancel?: Int32Array): boolean;
+  encode(values: Float32Array, grid: number, encoding: Float64Array, out: Uint8Array, apart: boolean): void;
+  decode(codes: Uint8Array, grid: number, out: Float32Array): void;
+  packWords(codes: Uint8Array, layout: Float64Array, out: Uint32Array): void;
+  prepare(data: Uint8Array): void;
+  accountMemory(bytes: number, freed: boolean): void;
+  startSignalGuard(milliseconds: number, message: string): boolean;
+  stopSignalGuard(): void;
   setNumThreads(threads: number): void;
+  limitThreads(cores: number): void;
   getNumThreads(): number;
   target(): string;
   targets(): string[];
@@ -92,39 +72,29 @@ export function checkThreadsVariable(): void {
 
 function load(): Addon {
   checkThreadsVariable();
-  const require = createRequire(import.meta.url);
-  // The variable is for builds with sanitizers.
-  const path = process.env.NNINIT_ADDON ?? packageFile('build/Release/nninit.node');
-  try {
-    return require(path) as Addon;
-  } catch (cause) {
-    throw new Error(
-      `nninit: the native addon could not be loaded from ${path} (for ${process.platform}-${process.arch}, Node ` +
-        `${process.version}). \`npm rebuild nninit\` builds it, in a clone \`npm run build:native\`; both need CMake ≥ 3.19 and a ` +
-        'C++17 compiler: see the README, "Other systems". npm 12 builds only after `npm install-scripts approve nninit`.',
-      { cause },
-    );
-  }
+  const addon = loadAddon() as Addon;
+  addon.limitThreads(Math.min(grantedCores() ?? maxThreads, maxThreads));
+  return addon;
 }
 
 let loaded: Addon | undefined;
+let request: Request | undefined;
 
 /** Loaded when it is first needed: a generator that only keeps a seed, and a plan that is only printed, need none. */
-function addon(): Addon {
+export function addon(): Addon {
   loaded ??= load();
   return loaded;
 }
 
-const params = new Float64Array(6);
-const keyWords = new BigUint64Array(2);
+/** The request, with a fill in it. */
+export function requestFor(dtype: Dtype, fill: Fill): Request {
+  request ??= new Request((numbers) => addon().request(numbers));
+  request.writeFill(dtype, fill);
+  return request;
+}
+
 /** For fills that are not random. */
 export const noKey: PhiloxKey = { seed: 0n, stream: 0n };
-
-/** What several threads that know nothing of one another fill at the same time. */
-export interface AtOnce {
-  readonly elements: number;
-  readonly threads: number;
-}
 
 /**
  * Writes elements [begin, begin + data.length) of a fill into `data`.
@@ -132,7 +102,8 @@ export interface AtOnce {
  * @param key ignored by fills that are not random
  * @param begin index of data[0] within the fill; must be 0 for whole-matrix fills
  * @param threads native threads to use; 0 for the number that set_num_threads set
- * @param cancel one element in shared memory: when another thread makes it non-zero, the fill stops within a millisecond
+ * @param cancel one element in shared memory: when another thread makes it non-zero, the fill stops within a millisecond. In a second one an
+ *   orthogonal fill tells how many thousandths of its last and longest step are done
  * @param atOnce all that is being filled, other threads' parts included: what is larger than the caches is written around them
  * @returns true, or false if the fill was cancelled and `data` is partly written
  */
@@ -149,27 +120,10 @@ export function fillRange(
   if (isTorchKey(key) && isRandom(fill)) {
     return runTorchRange(data, dtype, fill, key, begin, threads, cancel, atOnce) > 0;
   }
-  writeNumbers(fill, params);
-  writeKey(key);
-  const { code } = dtypes[dtype];
-  return addon().fill(
-    data,
-    code,
-    kindCodes[fill.kind],
-    params,
-    keyWords,
-    begin,
-    threads,
-    cancel,
-    atOnce?.elements,
-    atOnce?.threads,
-  );
-}
-
-function writeKey(key: Key): void {
-  const { seed, stream } = isTorchKey(key) ? noKey : key;
-  keyWords[0] = seed;
-  keyWords[1] = stream;
+  const request = requestFor(dtype, fill);
+  request.writeKey(isTorchKey(key) ? noKey : key);
+  request.writeRange(begin, threads, atOnce);
+  return addon().fill(data, cancel);
 }
 
 /**
@@ -189,10 +143,10 @@ export function fillRuns(
   threads = 0,
   cancel?: Int32Array,
 ): boolean {
-  writeNumbers(fill, params);
-  writeKey(key);
-  const { code } = dtypes[dtype];
-  return addon().fillRuns(data, code, kindCodes[fill.kind], params, keyWords, runs, begin, threads, cancel);
+  const request = requestFor(dtype, fill);
+  request.writeKey(isTorchKey(key) ? noKey : key);
+  request.writeRange(begin, threads, undefined);
+  return addon().fillRuns(data, runs, cancel);
 }
 
 /**
@@ -209,9 +163,10 @@ export function runTorchFill(
   threads = 0,
   cancel?: Int32Array,
 ): number {
-  writeNumbers(fill, params);
-  const { code } = dtypes[dtype];
-  return addon().torchFill(data, code, kindCodes[fill.kind], params, state, data.length, 0, threads, true, cancel);
+  const request = requestFor(dtype, fill);
+  request.writeRange(0, threads, undefined);
+  request.writeTotal(data.length);
+  return addon().torchFill(data, state, true, cancel);
 }
 
 /**
@@ -231,30 +186,17 @@ export function runTorchRange(
   cancel?: Int32Array,
   atOnce?: AtOnce,
 ): number {
-  writeNumbers(fill, params);
-  const { code } = dtypes[dtype];
-  const kind = kindCodes[fill.kind];
   const { state, total, offset = 0 } = key;
-  return addon().torchFill(
-    data,
-    code,
-    kind,
-    params,
-    state,
-    total,
-    offset + begin,
-    threads,
-    false,
-    cancel,
-    atOnce?.elements,
-    atOnce?.threads,
-  );
+  const request = requestFor(dtype, fill);
+  request.writeRange(offset + begin, threads, atOnce);
+  request.writeTotal(total);
+  return addon().torchFill(data, state, false, cancel);
 }
 
 /** Moves a state of the engine torch past a fill of `total` elements that takes `rounds` draws. */
 export function skipTorchFill(state: Uint8Array, dtype: Dtype, fill: Fill, total: number, rounds: number): void {
-  writeNumbers(fill, params);
-  addon().torchSkip(state, dtypes[dtype].code, kindCodes[fill.kind], params, total, rounds);
+  requestFor(dtype, fill).writeTotal(total, rounds);
+  addon().torchSkip(state);
 }
 
 /** Makes a state what torch.manual_seed(seed) makes it. */
@@ -272,17 +214,50 @@ export function widen(data: Uint16Array, dtype: 'float16' | 'bfloat16', out: Flo
   addon().widen(data, dtypes[dtype].code, out);
 }
 
+/** Bins of a tally between whose outermost, which take all beyond, the others are of equal width. */
+export const tallyBins = 64;
+
+/** The places of a tally's numbers; its bins follow. */
+export const tallyAt = { count: 0, sum: 1, square: 2, min: 3, max: 4, nan: 5, infinite: 6, zeros: 7, bins: 8 } as const;
+
+/** A tally of nothing yet. */
+export function newTally(): Float64Array {
+  const tally = new Float64Array(tallyAt.bins + tallyBins);
+  tally[tallyAt.min] = Number.POSITIVE_INFINITY;
+  tally[tallyAt.max] = Number.NEGATIVE_INFINITY;
+  return tally;
+}
+
+/**
+ * Adds elements to a tally: how many are finite, sums of x - shift and of its square, extremes, NaNs, infinities, zeros, and counts in bins.
+ * The same bits on every SIMD target.
+ *
+ * @param range shift, the lower end of the second bin, bins to a unit, and 1 where zeros are counted as such and as nothing else
+ */
+export function addToTally(data: TensorData, dtype: Dtype, range: Float64Array, tally: Float64Array): void {
+  addon().tally(data, dtypes[dtype].code, range, tally);
+}
+
 /**
  * Asks for huge pages under large memory, where the system has them. fillRange does so itself; this is for memory that several
  * threads will fill in small pieces, and acts on pages not yet written to.
  */
-export function prepareMemory(data: TensorData): void {
-  addon().prepare(data);
+export function prepareMemory(bytes: Uint8Array): void {
+  addon().prepare(bytes);
+}
+
+/** Tells V8's garbage collector of memory that it cannot see, or that such memory is gone: what it counts makes it collect. */
+export function accountMemory(bytes: number, freed: boolean): void {
+  addon().accountMemory(bytes, freed);
 }
 
 /**
  * Sets how many native threads a fill may use, the calling one included. Starts as the environment variable `NNINIT_THREADS` (1 to
- * 1024; anything else is a RangeError when the addon is first needed), or the number of cores this process may run on.
+ * 1024; anything else is a RangeError when the addon is first needed), or the number of cores this process may run on, and whose time its
+ * container grants it.
+ *
+ * @param threads an integer from 1 to 1024
+ * @throws TypeError for what is no number, RangeError beyond the range
  */
 export function set_num_threads(threads: number): void {
   addon().setNumThreads(threads);
@@ -309,4 +284,16 @@ export function simdTargets(): string[] {
  */
 export function forceSimdTarget(name: string | null): void {
   addon().forceTarget(name);
+}
+
+/**
+ * Has a native thread end the process after a second signal (SIGHUP, SIGINT, SIGTERM), or so many milliseconds after the first: handlers in JavaScript do not
+ * run while this thread is busy. To be called when they are there.
+ *
+ * @param message said on standard error in the latter case
+ * @returns what takes it back
+ */
+export function guardSignals(milliseconds: number, message: string): () => void {
+  if (!addon().startSignalGuard(milliseconds, message)) return () => {};
+  return () => addon().stopSignalGuard();
 }

@@ -1,3 +1,4 @@
+import { count } from '../core/text.js';
 import { type Draw, isDrawn } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
 import { eachTensor, type Module, type OwnTensor, type Rule } from './module.js';
@@ -8,8 +9,8 @@ export interface LayerTensor {
   readonly shape: readonly number[];
   /** What it holds when the layer is new, `zeroRow` and `copyOf` aside. */
   readonly initializer: Initializer;
-  /** Set for counters, which are no floating-point numbers whatever the layer's dtype; they begin as zeros. */
-  readonly dtype?: 'int64';
+  /** Set for what has its own whatever the layer's: counters, which begin as zeros, and what some models keep in float32. */
+  readonly dtype?: 'int64' | 'float32';
   /** True for what training does not update by gradients: running statistics. */
   readonly buffer?: true;
   /** The row (index along the first dimension) that is set to zero after the draw: an embedding's `padding_idx`. */
@@ -33,6 +34,8 @@ export interface Layer {
 export interface ModelTensor extends LayerTensor {
   /** Other names that the model has for it. */
   readonly tied?: readonly string[];
+  /** The class of the module that has it: 'Linear'. */
+  readonly kind?: string;
   /** Where it is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
   readonly partOf?: { readonly tensor: string; readonly begin: number };
 }
@@ -44,6 +47,7 @@ export interface Flat extends Layer {
 
 /** A tensor while the constructor is at work. */
 interface Slot extends OwnTensor {
+  kind?: string | undefined;
   zeroRow?: number | undefined;
   initializer?: Initializer | undefined;
   copyOf?: string | undefined;
@@ -55,17 +59,29 @@ interface Construction {
   readonly draws: Draw[];
 }
 
-/** From the tree of modules to tensors and draws. */
+/** Headers of 100 MB hold fewer in a file. The limit keeps slips of the keyboard and hostile configs from plans without end. */
+export const mostTensors = 2_000_000;
+
+/** Refuses more tensors than a model may have. */
+export function checkCount(tensors: number): void {
+  if (tensors > mostTensors)
+    throw new RangeError(`expected at most ${count(mostTensors)} tensors in all, but its layers and experts make more`);
+}
+
+/** From the tree of modules to tensors and draws; RangeError for more of them than `mostTensors`. */
 export function flatten(root: Module): Flat {
   const slots = new Map<string, Slot>();
   const draws: Draw[] = [];
-  eachTensor(root, (name, tensor) => slots.set(name, { ...tensor }));
+  eachTensor(root, (name, tensor, kind) => {
+    slots.set(name, { ...tensor, kind });
+    checkCount(slots.size);
+  });
   construct({ slots, draws }, root, '');
   tie(root, '', slots);
   return { tensors: Array.from(slots, ([name, slot]) => finished(name, slot)), draws };
 }
 
-function finished(name: string, { shape, dtype, buffer, zeroRow, initializer, copyOf, tied }: Slot): ModelTensor {
+function finished(name: string, { shape, dtype, buffer, zeroRow, initializer, copyOf, tied, kind }: Slot): ModelTensor {
   if (initializer === undefined) throw new Error(`nothing initializes ${name}`);
   return {
     ...{ name, shape, initializer },
@@ -74,6 +90,7 @@ function finished(name: string, { shape, dtype, buffer, zeroRow, initializer, co
     ...(zeroRow !== undefined && { zeroRow }),
     ...(copyOf !== undefined && { copyOf }),
     ...(tied !== undefined && { tied }),
+    ...(kind !== undefined && { kind }),
   };
 }
 
@@ -126,10 +143,12 @@ function initialize(state: Construction, module: Module, prefix: string, rule: R
   for (const [name, child] of Object.entries(module.children ?? {})) {
     if (child.initialize === undefined) initialize(state, child, `${prefix}${name}.`, rule);
   }
-  for (const [name, initializer] of Object.entries(rule(module) ?? {})) {
-    const slot = write(state, prefix + name, initializer);
-    slot.copyOf = undefined;
-    if (module.own?.[name] === undefined) slot.zeroRow = undefined;
+  for (const [name, written] of Object.entries(rule(module) ?? {})) {
+    for (const initializer of [written].flat()) {
+      const slot = write(state, prefix + name, initializer);
+      slot.copyOf = undefined;
+      if (module.own?.[name] === undefined) slot.zeroRow = undefined;
+    }
   }
 }
 
@@ -140,4 +159,5 @@ function tie(module: Module, prefix: string, slots: Map<string, Slot>): void {
     if (slot === undefined || !slots.delete(prefix + name)) throw new Error(`cannot tie ${prefix}${name} to ${source}`);
     slot.tied = [...(slot.tied ?? []), prefix + name];
   }
+  for (const name of module.unsaved ?? []) slots.delete(prefix + name);
 }

@@ -1,12 +1,14 @@
 import type { Initializer } from '../init/initializers.js';
+import type { Saved } from './saved.js';
+import type { Known } from './typed.js';
 
 /** A parameter or a saved buffer of a module. */
 export interface OwnTensor {
   readonly shape: readonly number[];
   /** What the constructor leaves in it. Absent where it leaves memory as it was, for the model to initialize. */
   readonly initial?: Initializer | undefined;
-  /** Where it is not the model's own: counters. */
-  readonly dtype?: 'int64' | undefined;
+  /** Where it is not the model's own: counters, and what is kept in float32. */
+  readonly dtype?: 'int64' | 'float32' | undefined;
   /** True for what training does not update by gradients: running statistics. */
   readonly buffer?: true | undefined;
   /** The row that is zeroed after the draws of the module's own: an embedding's `padding_idx`. */
@@ -35,13 +37,18 @@ export interface Module {
   readonly initialize?: Rule | undefined;
   /** From names within this module to names of the tensors that these are tied to: not saved. */
   readonly tied?: Readonly<Record<string, string>> | undefined;
+  /** Names of tensors within this module that are drawn, but not saved. */
+  readonly unsaved?: readonly string[] | undefined;
+  /** How the names within it differ in the file: set on a model, also one within another. */
+  readonly saved?: Saved | undefined;
 }
 
 /**
  * From a module to what is written into its tensors, by their names within it, in the order of the draws. What is written into
- * its own tensors leaves the row of the padding zero; what reaches into a child's (`head.weight`) does not know of it.
+ * its own tensors leaves the row of the padding zero; what reaches into a child's (`head.weight`) does not know of it. Several
+ * initializers are written one over another.
  */
-export type Rule = (module: Module) => Readonly<Record<string, Initializer>> | undefined;
+export type Rule = (module: Module) => Readonly<Record<string, Initializer | readonly Initializer[]>> | undefined;
 
 /** A rule by the modules' kinds. Kinds that are not in the table are left as they are. */
 export function byKind(table: Readonly<Record<string, Rule>>): Rule {
@@ -49,8 +56,12 @@ export function byKind(table: Readonly<Record<string, Rule>>): Rule {
 }
 
 /** A module without tensors of its own. */
-export function container(kind: string, children: Module['children'], extras: Partial<Module> = {}): Module {
-  return { kind, children, ...extras };
+export function container<const C extends Module['children']>(
+  kind: string,
+  children: C,
+  extras: Omit<Module, 'kind' | 'own' | 'children'> = {},
+): Known<Record<never, never>, C> {
+  return { kind, own: {}, children, ...extras };
 }
 
 /** `nn.ModuleList` and `nn.Sequential` of equal modules. */
@@ -59,8 +70,8 @@ export function repeat(count: number, make: (index: number) => Module): Module {
 }
 
 /** `count` deep copies of one module, which begin with the same values. */
-export function copiesOf(module: Module, count: number): Module {
-  return { kind: 'ModuleList', children: new Array<Module>(count).fill(module), copies: module };
+export function copiesOf<M extends Module>(module: M, count: number): Known<Record<never, never>, readonly M[]> {
+  return { kind: 'ModuleList', own: {}, children: new Array<M>(count).fill(module), copies: module };
 }
 
 /** A parameter that `nn.Parameter` wraps; without `initial`, `torch.empty`. */
@@ -69,7 +80,11 @@ export function parameter(shape: readonly number[], initial?: Initializer): OwnT
 }
 
 /** Visits a module's tensors by their full names, in the order of its state_dict. */
-export function eachTensor(module: Module, visit: (name: string, tensor: OwnTensor) => void, prefix = ''): void {
-  for (const [name, tensor] of Object.entries(module.own ?? {})) visit(prefix + name, tensor);
+export function eachTensor(
+  module: Module,
+  visit: (name: string, tensor: OwnTensor, kind: string) => void,
+  prefix = '',
+): void {
+  for (const [name, tensor] of Object.entries(module.own ?? {})) visit(prefix + name, tensor, module.kind);
   for (const [name, child] of Object.entries(module.children ?? {})) eachTensor(child, visit, `${prefix}${name}.`);
 }

@@ -1,3 +1,4 @@
+import type { Steps } from '../core/codes.js';
 import type { Fill } from '../core/fill.js';
 import type { Initializer } from '../init/initializers.js';
 import type { ResolvedTensor } from './plan.js';
@@ -42,9 +43,23 @@ export function factsOfFill(fill: Fill): FillFacts {
       return { text: `diagonal ${digits(fill.value)}` };
     case 'orthogonal':
       return { text: `gain ${digits(fill.gain)}` };
+    case 'log_of_uniform':
+      return { text: `ln of ${digits(fill.a)} to ${digits(fill.b)}` };
+    case 'dt_bias':
+      return { text: `softplus⁻¹ of ${digits(fill.min)} to ${digits(fill.max)}` };
+    case 'log_arange':
+      return { text: `ln of ${digits(fill.start)} to ${digits(fill.start + fill.cols - 1)}` };
+    case 'sinusoid':
+      return { text: `sines of base ${digits(fill.base)}` };
     case 'sparse':
       return { text: `std ${digits(fill.std)}, ${fill.zeros} of ${fill.rows} zero`, std: fill.std };
   }
+}
+
+/** Steps in a few words: 'all 7', 'from 0, 1 more every 128'. */
+export function stepsText({ start, step, every }: Steps): string {
+  if (step === 0) return `all ${start}`;
+  return every === 1 ? `from ${start} in steps of ${step}` : `from ${start}, ${step} more every ${every}`;
 }
 
 /** An initializer on one line: its name, and the parameters that were given. */

@@ -2,6 +2,7 @@ import { checkShape } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import { isRandom } from '../core/fill.js';
+import { isGrid } from '../core/grid.js';
 import { isFillable } from '../core/stored-dtype.js';
 import { type Draw, isDrawn } from '../init/draw.js';
 import { resolve } from '../init/resolve.js';
@@ -48,7 +49,11 @@ export function philoxKeys(seed: bigint): Keys {
 export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
   const generator = new Generator({ engine: 'torch', seed });
   const dtypes = new Map<string, Dtype>();
-  for (const { name, dtype, partOf } of tensors) if (isFillable(dtype)) dtypes.set(partOf?.tensor ?? name, dtype);
+  for (const { name, dtype, partOf, codes } of tensors) {
+    // Codes are of values in float32.
+    const drawn = codes !== undefined || isGrid(dtype) ? 'float32' : dtype;
+    if (isFillable(drawn)) dtypes.set(partOf?.tensor ?? codes?.of ?? name, drawn);
+  }
   const [usual = 'float32'] = dtypes.values();
   const keys = new Map<string, Key>();
   const keep = sharedStates();
@@ -63,9 +68,9 @@ export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
   return {
     engine: 'torch',
     seed,
-    of({ name, copyOf, partOf, fill, elements }) {
+    of({ name, copyOf, partOf, codes, fill, elements }) {
       if (!isRandom(fill) || elements === 0) return noKey;
-      const key = keys.get(partOf?.tensor ?? copyOf ?? name);
+      const key = keys.get(partOf?.tensor ?? copyOf ?? codes?.of ?? name);
       if (key === undefined) throw new Error(`the plan has no draw of ${JSON.stringify(name)}`);
       return partOf === undefined ? key : { ...key, offset: partOf.begin };
     },
@@ -105,5 +110,7 @@ function sharedStates(): (key: Key) => Key {
 function ownDraws(tensors: readonly ResolvedTensor[]): Draw[] {
   return tensors
     .filter(({ initializer, copyOf }) => isDrawn(initializer) && copyOf === undefined)
-    .map(({ name, shape, slice, initializer }) => ({ tensor: name, shape: slice?.shape ?? shape, initializer }));
+    .map(({ name, shape, slice, codes, initializer }) => {
+      return { tensor: codes?.of ?? name, shape: slice?.shape ?? codes?.shape ?? shape, initializer };
+    });
 }

@@ -1,3 +1,4 @@
+import { isPlainObject } from '../core/check.js';
 import type { Initializer } from '../init/initializers.js';
 import { roles } from './presets/roles.js';
 import { matcherOfAll } from './rules/globs.js';
@@ -9,49 +10,119 @@ export interface Default {
   readonly odd?: string;
 }
 
-const normal: Initializer = { init: 'normal', std: 0.02 };
-
 const isNorm = matcherOfAll(roles.norm.globs);
 const isBias = matcherOfAll(roles.bias.globs);
+/** Of any rank: those of experts have two dimensions. (`bias_k` of attention is no bias.) */
+const isWholeBias = matcherOfAll(['bias', '*.bias', '*_bias']);
 const isMean = matcherOfAll(['running_mean', '*.running_mean']);
 const isVariance = matcherOfAll(['running_var', '*.running_var']);
 const isWeight = matcherOfAll(['weight', '*.weight', '*.gamma']);
-const isQuantized = matcherOfAll([
+const isScale = matcherOfAll([
   ...['*scale_inv', '*weight_scale', '*weight_scale_2', '*input_scale', '*output_scale', '*_proj_scale', '*.scales'],
-  ...['*zero_point', '*.qzeros', '*.qweight', '*.g_idx', '*.absmax', '*.SCB'],
+  ...['*.absmax', '*.SCB'],
+]);
+const isQuantized = matcherOfAll(['*zero_point', '*.qzeros', '*.qweight', '*.g_idx']);
+/** What sees or hears, in a model that also reads: a model of its own, with norms of the usual kind. */
+const isTower = matcherOfAll(['*vision*', '*visual*', '*audio*', '*image_*']);
+/** Norms that a gate multiplies, and the steps of linear attention. */
+const isGated = matcherOfAll(['*linear_attn.norm.weight', '*linear_attn.dt_bias', '*mixer.D']);
+/** Mamba's, and the biases whose softplus are its steps. */
+const isDecay = matcherOfAll(['*A_log']);
+const isStep = matcherOfAll(['*mixer.dt_bias', '*mixer.dt_proj.bias']);
+const isPaddedEmbedding = matcherOfAll(['embed_tokens.weight', '*.embed_tokens.weight', '*.word_embeddings.weight']);
+
+/**
+ * Model types whose norms multiply by 1 + weight, so that their weights begin as zeros, in transformers 5.18. (gemma3n's and gemma4's do not;
+ * nemotron's do, and begin as ones all the same.)
+ */
+const centredNorms = matcherOfAll([
+  ...[
+    'gemma',
+    'gemma2',
+    'gemma3',
+    'gemma3_text',
+    'paligemma',
+    'shieldgemma2',
+    'recurrent_gemma',
+    't5gemma*',
+    'vaultgemma',
+  ],
+  ...['qwen3_next', 'qwen3_5*', 'qwen4_exp*', 'minimax_m3*', 'step3p7*'],
 ]);
 
-/** Model types whose norms multiply by 1 + weight, so that their weights begin as zeros. */
-const centredNorms = matcherOfAll(['gemma*', 'paligemma*', 'recurrent_gemma', 'qwen3_next*']);
+/** What the config.json beside a checkpoint says of how it is initialized. */
+export interface LikeSettings {
+  /** Whether norms multiply by 1 + weight. */
+  readonly centred: boolean;
+  /** Of weights, and of those of towers within the model. */
+  readonly std: number;
+  readonly towerStd: number;
+  /** The row of the embedding that is zero. */
+  readonly padding: number | undefined;
+}
 
-/** Whether the norms of a model multiply by 1 + weight. */
-export function hasCentredNorms(model_type: unknown): boolean {
-  return typeof model_type === 'string' && centredNorms(model_type);
+/** Reads a config, of whatever model; what makes no sense counts as missing. */
+export function settingsOf(config: unknown): LikeSettings {
+  const whole = objectOf(config);
+  const text = objectOf(whole.text_config);
+  const tower = objectOf(whole.vision_config ?? whole.audio_config);
+  const types = [whole.model_type, text.model_type, objectOf(objectOf(whole.vlm_config).text_config).model_type];
+  const std = stdOf(whole) ?? stdOf(text) ?? 0.02;
+  const padding = whole.pad_token_id ?? text.pad_token_id;
+  return {
+    centred: types.some((type) => typeof type === 'string' && centredNorms(type)),
+    std,
+    towerStd: stdOf(tower) ?? std,
+    padding: Number.isSafeInteger(padding) ? (padding as number) : undefined,
+  };
+}
+
+const objectOf = (value: unknown): Readonly<Record<string, unknown>> => (isPlainObject(value) ? value : {});
+
+function stdOf({ initializer_range: std }: Readonly<Record<string, unknown>>): number | undefined {
+  return typeof std === 'number' && Number.isFinite(std) && std > 0 ? std : undefined;
+}
+
+/** The row of an embedding that begins as zero, as nn.Embedding's padding_idx does. */
+export function paddingRow(name: string, shape: readonly number[], { padding }: LikeSettings): number | undefined {
+  const [rows = 0] = shape;
+  if (padding === undefined || shape.length !== 2 || !isPaddedEmbedding(name)) return undefined;
+  const row = padding < 0 ? padding + rows : padding;
+  return row >= 0 && row < rows ? row : undefined;
 }
 
 /**
  * The default of a tensor that can be filled, by its name and rank: norms 1, biases and running means 0, running variances 1,
- * everything else of two or more dimensions N(0, 0.02²), of fewer: weights 1, the rest 0, with a warning.
+ * everything else of two or more dimensions N(0, initializer_range²), of fewer: weights 1, the rest 0, with a warning.
  *
  * @param has whether the checkpoint has a tensor of that name
- * @param centred whether norms begin as 0
  */
 export function defaultOfName(
   name: string,
   shape: readonly number[],
   has: (name: string) => boolean,
-  centred: boolean,
+  settings: LikeSettings = settingsOf(undefined),
 ): Default {
   const rank = shape.length;
-  if (isQuantized(name)) {
-    const odd = 'by its name of quantized weights, which random values do not suit';
-    return { initializer: rank >= 2 ? normal : 'ones', odd };
+  if (isScale(name)) {
+    return {
+      initializer: 'ones',
+      odd: 'by its name a scale of quantized weights, which random values do not suit: ones',
+    };
   }
+  if (isQuantized(name)) return { initializer: 'zeros', odd: 'by its name of quantized weights: zeros' };
   if (isMean(name)) return { initializer: 'zeros' };
   if (isVariance(name)) return { initializer: 'ones' };
-  if (rank >= 2) return { initializer: normal };
+  if (isGated(name)) return { initializer: 'ones' };
+  if (isDecay(name)) {
+    return { initializer: name.includes('linear_attn') ? { init: 'log_of_uniform', a: 0.01, b: 16 } : 'log_arange' };
+  }
+  if (isStep(name)) return { initializer: 'dt_bias' };
+  if (isWholeBias(name) || name.endsWith('.mm_input_projection_weight')) return { initializer: 'zeros' };
+  const isInTower = isTower(name);
+  if (rank >= 2) return { initializer: { init: 'normal', std: isInTower ? settings.towerStd : settings.std } };
   const isBatchNorm = name.endsWith('weight') && has(name.replace(/weight$/, 'running_var'));
-  if (isNorm(name) && !isBatchNorm) return { initializer: centred ? 'zeros' : 'ones' };
+  if (isNorm(name) && !isBatchNorm) return { initializer: settings.centred && !isInTower ? 'zeros' : 'ones' };
   if (isBatchNorm) return { initializer: 'ones' };
   if (isBias(name)) return { initializer: 'zeros' };
   if (isWeight(name))

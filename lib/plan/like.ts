@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { isPlainObject } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
-import { errorCode, InputError } from '../core/errors.js';
-import { type JsonDocument, readJson, setKey } from '../core/json.js';
+import { type JsonDocument, setKey } from '../core/json.js';
 import { isFillable } from '../core/stored-dtype.js';
-import { strerror } from '../core/strerror.js';
 import { type CheckpointTensor, readHeaders } from '../formats/reader.js';
-import { defaultOfName, hasCentredNorms, isCounter } from './like-defaults.js';
+import { beside, isMissing } from '../formats/source/source.js';
+import { explained, readDocument } from './document.js';
+import { defaultOfName, isCounter, paddingRow, settingsOf } from './like-defaults.js';
 import type { Plan, PlannedTensor } from './plan.js';
 import type { Rule } from './rules/rules.js';
 
@@ -22,22 +20,23 @@ export interface Likeness {
 /**
  * Reads the headers of a checkpoint, and the config.json beside it.
  *
- * @param path a .safetensors file, an index, or a folder with either
+ * @param path a .safetensors file, an index, a folder with either, or the address of one
  * @throws InputError for what the strict reader refuses, and for a config.json that is no JSON
  */
 export async function readLikeness(path: string): Promise<Likeness> {
-  const checkpoint = await readHeaders(path);
+  const checkpoint = await readHeaders(path, { withoutData: true }).catch(async (cause: unknown) => {
+    throw await explained(path, cause);
+  });
   const tensors = [...checkpoint.tensors.values()];
-  return { path: checkpoint.path, tensors, config: await readConfig(join(checkpoint.folder, 'config.json')) };
+  return { path: checkpoint.path, tensors, config: await readConfig(beside(checkpoint.path, 'config.json')) };
 }
 
 async function readConfig(path: string): Promise<JsonDocument | undefined> {
   try {
-    return readJson(await readFile(path), path);
+    return await readDocument(path);
   } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return undefined;
-    if (cause instanceof InputError) throw cause;
-    throw new InputError(`could not read ${path}: ${strerror(cause)}`, { path, cause, code: 'ERR_NNINIT_READ' });
+    if (isMissing(cause)) return undefined;
+    throw cause;
   }
 }
 
@@ -50,8 +49,7 @@ async function readConfig(path: string): Promise<JsonDocument | undefined> {
 export function planOfLikeness(likeness: Likeness, dtype?: Dtype, rules: readonly Rule[] = []): Plan {
   const { path, config } = likeness;
   const names = new Set(likeness.tensors.map(({ name }) => name));
-  const settings = isPlainObject(config?.value) ? config.value : {};
-  const centred = hasCentredNorms(settings.model_type);
+  const settings = settingsOf(config?.value);
   const odd = new Map<string, string[]>();
   const note = (what: string, name: string) => {
     const which = odd.get(what);
@@ -66,9 +64,10 @@ export function planOfLikeness(likeness: Likeness, dtype?: Dtype, rules: readonl
     const used = dtype ?? own;
     const given = rules.findLast((rule) => rule.initializer !== undefined && rule.matches(name))?.initializer;
     if (given !== undefined) return { name, shape, dtype: used, initializer: given };
-    const found = defaultOfName(name, shape, (other) => names.has(other), centred);
+    const found = defaultOfName(name, shape, (other) => names.has(other), settings);
     if (found.odd !== undefined) note(found.odd, name);
-    return { name, shape, dtype: used, initializer: found.initializer };
+    const zeroRow = paddingRow(name, shape, settings);
+    return { name, shape, dtype: used, initializer: found.initializer, ...(zeroRow !== undefined && { zeroRow }) };
   });
   const warnings = Array.from(odd, ([what, [first, ...more]]) => {
     return `${path}: ${JSON.stringify(first)}${more.length === 0 ? '' : ` and ${more.length} more`}: ${what}`;

@@ -2,12 +2,24 @@ import { checkDtype, checkInteger, checkOneOf, checkOptions, isPlainObject, type
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import type { JsonDocument } from '../core/json.js';
+import { printable } from '../core/text.js';
+import { pathOf } from '../formats/source/source.js';
 import type { Draw } from '../init/draw.js';
-import { type Plan, type PlannedTensor, type PlanSource, type ResolvedTensor, resolvePlan } from './plan.js';
+import type { LoraOptions } from './lora/options.js';
+import {
+  digestOfTensors,
+  frozenCopy,
+  type Plan,
+  type PlannedTensor,
+  type PlanSource,
+  type ResolvedTensor,
+  resolvePlan,
+} from './plan.js';
+import type { Quantizer } from './quantize/quantize.js';
 import type { Rule } from './rules/rules.js';
 
 /** What a plan is made from: a parsed config.json or recipe, a path to one or to a folder with one, a model's name, or a checkpoint to be like. */
-export type PlanInput = string | Readonly<Record<string, unknown>> | { readonly like: string };
+export type PlanInput = string | URL | Readonly<Record<string, unknown>> | { readonly like: string | URL };
 
 /** What changes a plan. */
 export interface PlanOptions {
@@ -20,6 +32,10 @@ export interface PlanOptions {
   readonly rules?: string | Readonly<Record<string, unknown>> | readonly (readonly [string, unknown])[] | undefined;
   /** How many ranks share each tensor (tensor parallelism), and which of them this is. */
   readonly tp?: { readonly ranks: number; readonly rank: number } | undefined;
+  /** Quantizes the model of a config.json that is not: 'fp8', 'gptq' and so on (docs/quantized.md). A config's own settings need no option. */
+  readonly quantize?: string | undefined;
+  /** In place of the model of a config.json, a LoRA adapter for it, as PEFT saves it (docs/lora.md); in float32 unless `dtype` says otherwise. */
+  readonly lora?: LoraOptions | undefined;
 }
 
 /** A plan with all that is known of it: plain data, which JSON keeps. */
@@ -37,34 +53,52 @@ export interface LoadedPlan extends Plan {
  *
  *     const plan = await loadPlan('resnet18', { rules: { '*.bias': 'zeros' } });
  *
- * The name of a known model wins over a file of that name: write `./resnet18`.
+ * The name of a torchvision model wins over a file of that name: write `./resnet18`. A file wins over other names, such as `gpt2`, with a warning.
  *
  * The plan is frozen: to change it, make another one of its parts.
  *
- * @param input a parsed config.json (it has `model_type`) or recipe, a path to either or to a folder with a config.json, a model's name, or
- *   `{ like: path }` for the names, shapes and dtypes of an existing checkpoint
+ * @param input a parsed config.json (it has `model_type`) or recipe, a path to either or to a folder with a config.json (or the address of one, or `hf:org/name`),
+ *   a model's name, or `{ like: path }` for the names, shapes and dtypes of an existing checkpoint
  * @param options.dtype in place of the input's
  * @param options.rules from globs over names to initializers; the last one that matches counts
  * @param options.tp `{ ranks, rank }`: the part of one of several tensor-parallel ranks
+ * @param options.quantize the name of a quantization, for the config.json of a model
+ * @param options.lora `{ r, alpha, targets, init, b, base }`: a LoRA adapter for the model of a config.json; neither quantized nor a rank's part
  * @throws InputError for what cannot be read or makes no sense; TypeError and RangeError for options
  */
 export async function loadPlan(input: PlanInput, options?: PlanOptions): Promise<LoadedPlan> {
   const fn = 'loadPlan';
-  const given = checkOptions(fn, options, ['dtype', 'rules', 'tp']);
+  const given = checkOptions(fn, options, ['dtype', 'rules', 'tp', 'quantize', 'lora']);
   const dtype = given.dtype === undefined ? undefined : checkDtype(fn, given.dtype);
   const tp = given.tp === undefined ? undefined : checkTp(fn, given.tp);
   const rules = await rulesFrom(fn, given.rules);
-  return planFrom(checkInput(fn, input), dtype, rules, tp);
+  const quantize = given.quantize === undefined ? undefined : await checkQuantize(fn, given.quantize);
+  const checked = checkInput(fn, input);
+  return planFrom(given.lora === undefined ? checked : adapterInput(checked, given.lora), dtype, rules, tp, quantize);
+}
+
+/** The recipe of an adapter for an input. */
+export function adapterInput(input: string | Readonly<Record<string, unknown>>, lora: unknown) {
+  if (typeof input === 'string' || isConfig(input)) return { model: input, lora };
+  throw new InputError(
+    'lora: expected the config.json of a model, which says which modules there are, but received another input',
+  );
+}
+
+/** The name of a quantization. */
+export async function checkQuantize(fn: string, value: unknown): Promise<string> {
+  const { quantizationPresets } = await import('./quantize/quantize.js');
+  return checkOneOf(fn, 'quantize', value, Object.keys(quantizationPresets));
 }
 
 function checkInput(fn: string, input: unknown): string | Readonly<Record<string, unknown>> {
-  if (typeof input === 'string') return input;
-  if (isPlainObject(input)) return input;
+  if (typeof input === 'string' || input instanceof URL) return String(input);
+  if (isPlainObject(input)) return input.like instanceof URL ? { ...input, like: String(input.like) } : input;
   throw typeError(fn, 'input', "a config or a recipe as an object, a path, a model's name, or { like: path }", input);
 }
 
 function checkTp(fn: string, value: unknown): { ranks: number; rank: number } {
-  const { ranks, rank } = checkOptions(fn, value, ['ranks', 'rank']);
+  const { ranks, rank } = checkOptions(fn, value, ['ranks', 'rank'], 'tp');
   const count = checkInteger(fn, 'tp.ranks', ranks, 1);
   return { ranks: count, rank: checkInteger(fn, 'tp.rank', rank, 0, count - 1) };
 }
@@ -73,7 +107,7 @@ async function rulesFrom(fn: string, rules: unknown): Promise<Rule[]> {
   if (rules === undefined) return [];
   const { ruleOf, rulesOf } = await import('./rules/rules.js');
   if (typeof rules === 'string') {
-    const { readDocument } = await import('./base.js');
+    const { readDocument } = await import('./document.js');
     return rulesOf(await readDocument(rules));
   }
   if (Array.isArray(rules)) {
@@ -94,10 +128,22 @@ interface Found {
   readonly file: string;
   readonly place?: ((name: string) => string) | undefined;
   readonly source: PlanSource;
+  readonly quantizer?: Quantizer | undefined;
 }
 
 /** What loadPlan resolved; its plans cannot be changed afterwards. */
 const resolved = new WeakMap<Plan, readonly ResolvedTensor[]>();
+
+/** What a plan was made from, if its tensors are still those. */
+export function sourceOf(plan: Plan): PlanSource | undefined {
+  if (plan.source === undefined) return undefined;
+  const { makes, ...source } = plan.source;
+  try {
+    return resolved.has(plan) || makes === digestOfTensors(plan.tensors) ? source : undefined;
+  } catch {
+    return undefined; // not plain data: JSON did not make it
+  }
+}
 
 /**
  * A plan's tensors with all that a writer needs; a plan that loadPlan made was checked before, any other is checked here.
@@ -114,27 +160,35 @@ export async function planFrom(
   dtype: Dtype | undefined,
   rules: readonly Rule[],
   tp: { readonly ranks: number; readonly rank: number } | undefined,
+  quantize?: string,
 ): Promise<LoadedPlan> {
-  const { plan: given, file, place, source } = await find(input, dtype, rules);
+  const { plan: given, file, place, source, quantizer } = await find(input, dtype, rules, quantize);
   const changed = rules.length === 0 ? given : (await import('./rules/rules.js')).applyRules(given, rules);
+  if (changed.adapter && tp !== undefined) {
+    const what = 'expected no tensor parallelism beside lora: servers load an adapter whole, and cut it themselves';
+    throw new InputError(`${file}: ${what}`, { path: file });
+  }
   const whole = resolvePlan(changed, file, place);
-  const tensors = tp === undefined ? whole : await tensorsOfRank(whole, tp, changed.config, file);
+  const parts = tp === undefined ? whole : await tensorsOfRank(whole, tp, changed.config, file);
+  // Last, of what each rank has: rules and ranks are of the weights by their own names.
+  const tensors = quantizer === undefined ? parts : resolvePlan({ tensors: quantizer.quantize(parts) }, file);
+  const planned = tensors.map(({ fill: _, elements: __, bytes: ___, stream: ____, ...each }) => frozenCopy(each));
   const made: PlanSource = {
+    makes: digestOfTensors(planned),
     ...source,
     ...(dtype !== undefined && { dtype }),
     ...(rules.length > 0 && { rules: rules.map(({ glob, change }) => [glob, change] as const) }),
     ...(tp !== undefined && { tp }),
   };
   const plan: LoadedPlan = {
-    tensors: Object.freeze(
-      tensors.map(({ fill: _, elements: __, bytes: ___, stream: ____, ...planned }) => Object.freeze(planned)),
-    ),
+    tensors: Object.freeze(planned),
     parameters: tensors.reduce((sum, { elements }) => sum + elements, 0),
     bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
-    warnings: changed.warnings ?? [],
+    warnings: (changed.warnings ?? []).map(printable),
     ...(changed.config !== undefined && { config: changed.config }),
+    ...(changed.adapter !== undefined && { adapter: changed.adapter }),
     ...(changed.draws !== undefined && { draws: changed.draws as readonly Draw[] }),
-    source: made,
+    source: frozenCopy(made),
   };
   resolved.set(plan, tensors);
   return Object.freeze(plan);
@@ -144,22 +198,63 @@ async function find(
   input: string | Readonly<Record<string, unknown>>,
   dtype: Dtype | undefined,
   rules: readonly Rule[],
+  quantize: string | undefined,
 ): Promise<Found> {
+  if (quantize !== undefined) return findQuantized(input, dtype, quantize);
   if (typeof input === 'object') {
     const { like, ...others } = input;
     if (typeof like === 'string' && Object.keys(others).length === 0) return findLike(like, dtype, rules);
-    const { readJson } = await import('../core/json.js');
-    return findDocument(readJson(Buffer.from(`${JSON.stringify(input, null, 2)}\n`), 'input'), dtype, rules);
+    const { documentOf } = await import('../core/json.js');
+    return findDocument(documentOf(input, 'input'), dtype, rules);
   }
-  const { namedModel, readInput } = await import('./base.js');
-  const named = await namedModel(input, dtype);
-  if (named !== undefined) return { plan: named, file: input, source: { input } };
-  return findDocument(await readInput(input), dtype, rules);
+  if (/^[a-z0-9_]+$/.test(input)) {
+    const { namedModel } = await import('./models.js');
+    const named = await namedModel(input, dtype);
+    if (named !== undefined) return { plan: named, file: input, source: { input } };
+  }
+  const { readInput } = await import('./document.js');
+  const { isKnownConfig, knownDocument } = await import('./known-models.js');
+  const known = await knownDocument(input, pathOf(input));
+  const found = await findDocument(known ?? (await readInput(pathOf(input))), dtype, rules);
+  if (known !== undefined || !isKnownConfig(input)) return found;
+  const warning = `${input}: what stands here under this name was read, and not the model that is known by it`;
+  return { ...found, plan: { ...found.plan, warnings: [...(found.plan.warnings ?? []), warning] } };
+}
+
+/** Only a config knows its modules, and has a place for what was done to them. */
+async function findQuantized(
+  input: string | Readonly<Record<string, unknown>>,
+  dtype: Dtype | undefined,
+  quantize: string,
+): Promise<Found> {
+  if (typeof input === 'object' && input.lora !== undefined) {
+    throw new InputError(`quantize '${quantize}': expected no quantization beside lora: an adapter has none`);
+  }
+  const { documentOf } = await import('../core/json.js');
+  const { readInput } = await import('./document.js');
+  const { modelNames, planOfConfig } = await import('./models.js');
+  const { knownDocument } = await import('./known-models.js');
+  const read = async (name: string) =>
+    modelNames.includes(name) ? undefined : ((await knownDocument(name, name)) ?? readInput(name));
+  const document = typeof input === 'object' ? documentOf(input, 'input') : await read(input);
+  if (document === undefined || !isConfig(document.value)) {
+    const what = `quantize '${quantize}': expected the config.json of a model, which says which modules there are`;
+    throw new InputError(`${what}, but received another input`);
+  }
+  const { quantizer, ...plan } = await planOfConfig(document, dtype, quantize);
+  // The config beside the weights says it all.
+  return { plan, file: document.source, source: { input: 'config.json' }, quantizer };
+}
+
+/** Class names of transformers say what a config is of too; a recipe has none. */
+function isConfig(value: unknown): boolean {
+  const has = (key: string) => isPlainObject(value) && Object.hasOwn(value, key);
+  return has('model_type') || (has('architectures') && !recipeParts.some(has));
 }
 
 async function findLike(like: string, dtype: Dtype | undefined, rules: readonly Rule[]): Promise<Found> {
   const { planOfLikeness, readLikeness } = await import('./like.js');
-  const plan = planOfLikeness(await readLikeness(like), dtype, rules);
+  const plan = planOfLikeness(await readLikeness(pathOf(like)), dtype, rules);
   return { plan, file: like, source: { input: 'like' } };
 }
 
@@ -169,17 +264,19 @@ const recipeParts = ['tensors', 'layers', 'model', 'like'];
 async function findDocument(document: JsonDocument, dtype: Dtype | undefined, rules: readonly Rule[]): Promise<Found> {
   const { source: file, value } = document;
   const has = (key: string) => isPlainObject(value) && Object.hasOwn(value, key);
-  if (has('model_type')) {
+  if (isConfig(value)) {
     const { planOfConfig } = await import('./models.js');
-    return { plan: planOfConfig(document, dtype), file, source: { input: 'config.json' } };
+    const { quantizer, ...plan } = await planOfConfig(document, dtype);
+    return { plan, file, source: { input: 'config.json' }, quantizer };
   }
   if (recipeParts.some(has)) {
     const { parseRecipe, planOfRecipe } = await import('./recipe/recipe.js');
-    const { baseOf } = await import('./base.js');
+    const { baseOf } = await import('./recipe/base.js');
     const recipe = parseRecipe(document);
     const base = await baseOf(document, recipe, dtype ?? recipe.dtype);
     const { place, ...plan } = planOfRecipe(document, dtype, base, rules);
-    return { plan, file, place, source: { recipe: carried(value as Readonly<Record<string, unknown>>, plan) } };
+    const made = carried(value as Readonly<Record<string, unknown>>, plan, base?.model);
+    return { plan, file, place, source: { recipe: made }, quantizer: base?.quantizer };
   }
   throw new InputError(
     `${file}: expected a Hugging Face config.json, which has a "model_type", or a recipe, which has "tensors", "layers", ` +
@@ -189,7 +286,12 @@ async function findDocument(document: JsonDocument, dtype: Dtype | undefined, ru
 }
 
 /** A recipe as it is carried: what it names by path stands beside the weights, or is the checkpoint itself. */
-function carried({ $schema: _, ...recipe }: Readonly<Record<string, unknown>>, { config }: Plan): unknown {
+function carried(
+  { $schema: _, ...recipe }: Readonly<Record<string, unknown>>,
+  { config }: Plan,
+  model: unknown,
+): unknown {
+  if (model !== undefined) return { ...recipe, model };
   if (recipe.like !== undefined) return { ...recipe, like: '.' };
   return typeof recipe.model === 'string' && config !== undefined ? { ...recipe, model: 'config.json' } : recipe;
 }
@@ -201,7 +303,8 @@ async function tensorsOfRank(
   source: string,
 ): Promise<ResolvedTensor[]> {
   const { forRank } = await import('./tensor-parallel.js');
-  const parsed = config === undefined ? undefined : (JSON.parse(config) as unknown);
+  const { readJson } = await import('../core/json.js');
+  const parsed = config === undefined ? undefined : readJson(Buffer.from(config), source).value;
   return forRank(tensors, { tp: ranks, rank, source, config: parsed });
 }
 
@@ -213,10 +316,9 @@ const sourceKeys = ['input', 'recipe', 'dtype', 'rules', 'tp'] as const;
  *
  * @param text JSON, as the checkpoint has it
  * @param checkpoint the file, index or manifest by which it was opened
- * @param folder the one that holds it
  * @throws InputError
  */
-export async function planOfSource(text: string, checkpoint: string, folder: string): Promise<LoadedPlan> {
+export async function planOfSource(text: string, checkpoint: string): Promise<LoadedPlan> {
   const place = `${checkpoint}: nninit.source`;
   try {
     const { readJson } = await import('../core/json.js');
@@ -226,7 +328,7 @@ export async function planOfSource(text: string, checkpoint: string, folder: str
     const dtype = name === undefined ? undefined : checkDtype(place, name);
     const tp = ranks === undefined ? undefined : checkTp(place, ranks);
     if (list !== undefined && !Array.isArray(list)) throw typeError(place, 'rules', 'an array', list);
-    const input = await inputOfSource(place, source, checkpoint, folder);
+    const input = await inputOfSource(place, source, checkpoint);
     const isLike = typeof input === 'object' && input.like !== undefined;
     if (isLike && (tp !== undefined || 'tensors' in input || 'layers' in input)) {
       const what = 'a part of another checkpoint, or more than it: give the input that it was made from';
@@ -243,17 +345,17 @@ async function inputOfSource(
   place: string,
   { input, recipe }: Readonly<Record<string, unknown>>,
   checkpoint: string,
-  folder: string,
 ): Promise<string | Readonly<Record<string, unknown>>> {
-  const { join } = await import('node:path');
+  const { beside } = await import('../formats/source/source.js');
   const { modelNames } = await import('./models.js');
+  const config = beside(checkpoint, 'config.json');
   if (input === 'like') return { like: checkpoint };
-  if (input === 'config.json') return join(folder, 'config.json');
+  if (input === 'config.json') return config;
   if (input !== undefined) return checkOneOf(place, 'input', input, modelNames);
   if (!isPlainObject(recipe)) throw typeError(place, 'recipe', 'a recipe', recipe);
   if (recipe.like !== undefined)
     return { ...recipe, like: checkOneOf(place, 'recipe.like', recipe.like, ['.']) && checkpoint };
-  if (recipe.model === 'config.json') return { ...recipe, model: join(folder, 'config.json') };
+  if (recipe.model === 'config.json') return { ...recipe, model: config };
   if (typeof recipe.model === 'string') checkOneOf(place, 'recipe.model', recipe.model, modelNames);
   return recipe;
 }

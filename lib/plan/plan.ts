@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { checkInteger, checkOneOf, checkShape, isPlainObject, rangeError, typeError } from '../core/check.js';
+import { type Codes, checkCodes, checkSteps, type Steps } from '../core/codes.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import type { Fill } from '../core/fill.js';
+import { encodingOf, isGrid } from '../core/grid.js';
 import { isFillable, type StoredDtype, storedBytes, storedNames } from '../core/stored-dtype.js';
 import type { Draw } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
@@ -15,7 +17,7 @@ export type { StoredDtype } from '../core/stored-dtype.js';
 export interface PlannedTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** Types that nninit does not fill (integers, booleans, floats of 8 bits and less, complex numbers) go with 'zeros' only. */
+  /** Types that nninit does not fill (integers of 16 bits and more, booleans, complex numbers) go with 'zeros' only, or with steps. */
   readonly dtype: StoredDtype;
   readonly initializer: Initializer;
   /** Other names that the model has for the same tensor; they are not written. */
@@ -28,6 +30,10 @@ export interface PlannedTensor {
   readonly partOf?: { readonly tensor: string; readonly begin: number } | undefined;
   /** The part that is written, where that is not all of the tensor: `shape` is the part's, `slice.shape` the whole's. */
   readonly slice?: Slice | undefined;
+  /** Where the tensor holds codes of a weight's values: a quantized one's. The initializer is the weight's, `slice` a slice of the weight. */
+  readonly codes?: Codes | undefined;
+  /** Where it holds whole numbers that are no weights: beside the initializer 'zeros', in int32 or int64. */
+  readonly steps?: Steps | undefined;
 }
 
 /** A model to be written: plain data. The order of the tensors is the model's own, and changes no tensor's values. */
@@ -35,6 +41,8 @@ export interface Plan {
   readonly tensors: readonly PlannedTensor[];
   /** The text of the config.json that belongs beside the weights, where there is one. */
   readonly config?: string | undefined;
+  /** Set where the tensors are an adapter's and `config` its adapter_config.json: the files have PEFT's names, `adapter_model` and that. */
+  readonly adapter?: true | undefined;
   /** What is odd about the input without being an error. */
   readonly warnings?: readonly string[] | undefined;
   /** All random draws in order, where they are not simply those of the tensors in theirs. */
@@ -45,6 +53,8 @@ export interface Plan {
 
 /** What makes a plan again: plain data. */
 export interface PlanSource {
+  /** A digest of the tensors that it makes: a plan with others was made from it, and checkpoints of that do not carry it. */
+  readonly makes?: string | undefined;
   /** A model's name; or 'config.json', the one beside the weights; or 'like', the checkpoint's own names, shapes and dtypes. */
   readonly input?: string | undefined;
   /** A recipe; what it names by path is in it. */
@@ -59,7 +69,7 @@ export interface PlanSource {
 export interface ResolvedTensor extends PlannedTensor {
   /** Of what is written: the slice's, where there is one. */
   readonly shape: readonly number[];
-  /** Resolved on the whole tensor's shape, `slice.shape` where there is a slice. */
+  /** Resolved on the whole tensor's shape, `slice.shape` where there is a slice; of codes, on the weight's. */
   readonly fill: Fill;
   /** Of what is written. */
   readonly elements: number;
@@ -96,18 +106,18 @@ export function resolvePlan(
   const known = new Map(plan.tensors.map((tensor) => [tensor?.name, tensor]));
   return plan.tensors.map((tensor) => {
     if (!isPlainObject(tensor)) throw new InputError(`${source}: expected tensors to be objects`, { path: source });
-    const { name, shape, dtype, copyOf } = tensor;
+    const { name, shape, dtype, copyOf, codes } = tensor;
     try {
       checkName(name, names);
       checkFields(tensor, known);
       const elements = checkShape('shape', shape);
-      if (tensor.slice !== undefined) checkPart(tensor.slice, shape);
+      if (tensor.slice !== undefined) checkPart(tensor.slice, codes?.shape ?? shape);
       const bytes = storedBytes(dtype, elements);
       if (bytes > Number.MAX_SAFE_INTEGER)
         throw new RangeError(`expected at most 2^53 - 1 bytes, but [${shape}] takes ${bytes}`);
       if (!Number.isInteger(bytes))
         throw new RangeError(`expected whole bytes, but [${shape}] of ${dtype} takes ${bytes}`);
-      return { ...tensor, fill: fillOf(tensor), elements, bytes, stream: streamOfName(copyOf ?? name) };
+      return { ...tensor, fill: fillOf(tensor), elements, bytes, stream: streamOfName(copyOf ?? codes?.of ?? name) };
     } catch (cause) {
       if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
       throw new InputError(`${source}: ${place(name)}: ${cause.message}`, { path: source, cause });
@@ -117,7 +127,7 @@ export function resolvePlan(
 
 /** What a plan out of JSON may have wrong. */
 function checkFields(
-  { name, dtype, shape, slice, zeroRow, copyOf, partOf }: PlannedTensor,
+  { name, dtype, shape, slice, zeroRow, copyOf, partOf, codes, steps }: PlannedTensor,
   known: ReadonlyMap<string, PlannedTensor>,
 ): void {
   checkOneOf('plan', 'dtype', dtype, storedNames);
@@ -126,6 +136,8 @@ function checkFields(
   if (zeroRow !== undefined) checkInteger('plan', 'zeroRow', zeroRow, 0, rows - 1);
   if (partOf !== undefined)
     checkInteger('plan', 'partOf.begin', (partOf as unknown as { begin?: unknown } | null)?.begin, 0);
+  if (codes !== undefined) checkCodes(codes, dtype, shape);
+  if (steps !== undefined) checkSteps(steps, dtype);
   if (copyOf === undefined) return;
   const original = known.get(copyOf);
   if (
@@ -144,12 +156,48 @@ function checkPart(slice: Slice, shape: readonly number[]): void {
   throw new RangeError(`expected the shape of its slice, [${part}], but received [${shape}]`);
 }
 
-function fillOf({ initializer, shape: written, dtype, slice }: PlannedTensor): Fill {
-  const shape = slice?.shape ?? written;
-  if (isFillable(dtype)) return resolve(initializer, shape, { dtype });
+function fillOf({ initializer, shape: written, dtype, slice, codes }: PlannedTensor): Fill {
+  const shape = slice?.shape ?? codes?.shape ?? written;
+  if (codes !== undefined) return withoutMinusZero(resolve(initializer, shape));
+  if (isGrid(dtype)) {
+    const fill = withoutMinusZero(resolve(initializer, shape));
+    encodingOf(dtype, fill); // refuses bounds between two values of the grid
+    if (fill.kind === 'constant' && !Number.isFinite(fill.value)) {
+      throw new RangeError(`expected a finite value in ${dtype}, but received ${fill.value}`);
+    }
+    return fill;
+  }
+  if (isFillable(dtype)) return withoutMinusZero(resolve(initializer, shape, { dtype }));
   const fill = resolve(initializer, shape);
   if (fill.kind === 'constant' && fill.value === 0) return fill;
   throw new RangeError(`expected 'zeros', which is all that nninit writes in ${dtype}`);
+}
+
+/** JSON has no -0, and a plan is to be the same after it. */
+function withoutMinusZero(fill: Fill): Fill {
+  const entries = Object.entries(fill).map(([name, value]) => [name, Object.is(value, -0) ? 0 : value]);
+  return Object.fromEntries(entries) as unknown as Fill;
+}
+
+/** A copy that nobody can change, of plain data. */
+export function frozenCopy<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return Object.freeze(value.map(frozenCopy)) as T;
+  // A spread keeps the shape of its original, which half a million tensors then share; an own `__proto__` stays one.
+  const copy = { ...value } as Record<string, unknown>;
+  for (const key of Object.keys(copy)) copy[key] = frozenCopy(copy[key]);
+  return Object.freeze(copy) as T;
+}
+
+/** A digest of what a plan's tensors are, as far as they are plain data: whoever has changed one has made another plan. */
+export function digestOfTensors(tensors: readonly PlannedTensor[]): string {
+  const hash = createHash('sha256').update('[');
+  // Some at a time: the text of half a million is a hundred megabytes.
+  for (let begin = 0; begin < tensors.length; begin += 4096) {
+    const text = JSON.stringify(tensors.slice(begin, begin + 4096)).slice(1, -1);
+    hash.update(begin === 0 ? text : `,${text}`);
+  }
+  return hash.update(']').digest('hex').slice(0, 32);
 }
 
 function checkName(name: string, names: Set<string>): void {

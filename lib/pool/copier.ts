@@ -17,6 +17,25 @@ export class Copier {
     this.#schedule();
   }
 
+  /** Does all steps, one after the other. */
+  all(steps: Iterator<() => void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const next = (): void => {
+        try {
+          const { done, value } = steps.next();
+          if (done === true) resolve();
+          else {
+            value();
+            this.push(next);
+          }
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.push(next);
+    });
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;

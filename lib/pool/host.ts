@@ -3,11 +3,13 @@ import type { Piscina } from 'piscina';
 import { compiledFile } from '../core/package-files.js';
 import { workerYoungGenerationMb } from './memory.js';
 import type { Message, Report } from './messages.js';
+import { usualNiceness } from './settings.js';
 
 /** Workers that may die one after another without any work done before the pool gives up. */
 const mostFailures = 4;
-/** Below the event loop's priority: with a worker for each core, that thread would otherwise wait for milliseconds to be run. */
-const workerNiceness = 10;
+
+/** One that a worker is at, and one that it finds when that is done: asking this thread for more would take longer than small tasks do. */
+export const tasksAtWorker = 2;
 
 /** Loaded when a pool is made: it takes longer than all of nninit. */
 function piscinaClass(): typeof Piscina {
@@ -31,9 +33,15 @@ export class Host {
 
   /**
    * @param onBroken called once if threads cannot be had: then no task will ever come back
-   * @param filename what the threads run
+   * @param niceness of the threads
+   * @param filename what they run
    */
-  constructor(threads: number, onBroken: (error: Error) => void, filename = compiledFile('lib/pool/worker')) {
+  constructor(
+    threads: number,
+    onBroken: (error: Error) => void,
+    niceness = usualNiceness,
+    filename = compiledFile('lib/pool/worker'),
+  ) {
     this.#threads = threads;
     this.#onBroken = onBroken;
     this.piscina = new (piscinaClass())<Message, Report>({
@@ -41,7 +49,8 @@ export class Host {
       name: 'work',
       minThreads: threads,
       maxThreads: threads,
-      niceIncrement: workerNiceness, // where @napi-rs/nice is installed, which Piscina asks for as optional
+      concurrentTasksPerWorker: tasksAtWorker,
+      niceIncrement: niceness, // where @napi-rs/nice is installed, which Piscina asks for as optional
       resourceLimits: { maxYoungGenerationSizeMb: workerYoungGenerationMb },
     });
     this.piscina.on('error', (error: unknown) => {

@@ -1,23 +1,47 @@
 import { isPlainObject, typeError, unknownOption } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import type { Fill } from '../core/fill.js';
+import { elementsOf } from '../core/shape.js';
+import { checkNarrowFill } from '../init/check-narrow-fill.js';
 import { isDrawn } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
 import { resolve } from '../init/resolve.js';
 import type { Key } from '../native/addon.js';
 import type { Generator } from '../random/generator.js';
-import { asTensor, type CheckedTensor, type TensorLike } from '../tensor/tensor.js';
+import { isNarrow, type NarrowDtype, type NarrowTensor } from '../tensor/narrow.js';
+import { asTarget, bytesEach, drawnIn, isNarrowTarget, type Target } from '../tensor/target.js';
+import type { TensorLike } from '../tensor/tensor.js';
 
 /** One tensor of `pool.fill`. */
-export interface FillItem {
-  readonly tensor: TensorLike;
+export type FillItem = ItemOf<TensorLike> | ItemOf<NarrowTensor>;
+
+interface ItemOf<T> {
+  readonly tensor: T;
   readonly initializer: Initializer;
   /** For messages. */
   readonly name?: string | undefined;
+  /**
+   * Called when the tensor is filled: to use it and, if it is of `pool.empty`, to release it. Of an iterable no more items are taken
+   * ahead than without; what it returns is awaited first. What it throws is the item's error.
+   */
+  readonly onFilled?: ((tensor: T) => unknown) | undefined;
+}
+
+/** Among a list's items: what is drawn, and thrown away. */
+export class Wasted {
+  readonly fill: Fill;
+  readonly dtype: Dtype;
+  readonly elements: number;
+
+  constructor(fill: Fill, dtype: Dtype, shape: readonly number[]) {
+    this.fill = fill;
+    this.dtype = dtype;
+    this.elements = elementsOf(shape);
+  }
 }
 
 const fn = 'fill';
-const itemFields = ['tensor', 'initializer', 'name'] as const;
+const itemFields: readonly string[] = ['tensor', 'initializer', 'name', 'onFilled'];
 
 /** What a stream is taken for does not matter. */
 const anyFill: Fill = { kind: 'normal', mean: 0, std: 1 };
@@ -47,8 +71,8 @@ export function totalOf(items: readonly unknown[]): { elements: number; bytes: n
   let bytes = 0;
   for (const item of items) {
     try {
-      const data = (item as FillItem).tensor.data as Uint16Array;
-      elements += data.length;
+      const { data, dtype } = (item as FillItem).tensor as Target;
+      elements += isNarrow(dtype) ? data.byteLength / bytesEach(dtype) : data.length;
       bytes += data.byteLength;
     } catch {
       // it will be refused
@@ -67,12 +91,15 @@ export class Resolver {
   #initializer: Readonly<Record<string, unknown>> | string = '';
   #entries = 0;
   #shape: readonly number[] = [];
-  #dtype: Dtype | undefined;
+  #dtype: Dtype | NarrowDtype | undefined;
   #resolved: Resolved | undefined;
 
-  resolve(initializer: Initializer, { shape, dtype }: CheckedTensor): Resolved {
+  resolve(initializer: Initializer, tensor: Target): Resolved {
+    const { shape, dtype } = tensor;
     if (this.#resolved !== undefined && this.#isLast(initializer, shape, dtype)) return this.#resolved;
-    const fill = resolve(initializer, shape, { dtype });
+    const fill = resolve(initializer, shape, { dtype: drawnIn(dtype) });
+    if (isNarrowTarget(tensor))
+      checkNarrowFill(typeof initializer === 'string' ? initializer : initializer.init, fill, tensor);
     this.#initializer = typeof initializer === 'string' ? initializer : { ...initializer };
     this.#entries = Object.keys(this.#initializer).length;
     this.#shape = [...shape];
@@ -81,7 +108,7 @@ export class Resolver {
     return this.#resolved;
   }
 
-  #isLast(initializer: unknown, shape: readonly number[], dtype: Dtype): boolean {
+  #isLast(initializer: unknown, shape: readonly number[], dtype: Dtype | NarrowDtype): boolean {
     const last = this.#shape;
     if (dtype !== this.#dtype || shape.length !== last.length) return false;
     for (let i = 0; i < last.length; i++) if (shape[i] !== last[i]) return false;
@@ -102,28 +129,45 @@ export class Resolver {
 
 /** An item that is ready to be filled. */
 export interface CheckedItem extends Resolved {
-  readonly tensor: CheckedTensor;
+  readonly tensor: Target;
+  readonly onFilled: (() => Promise<unknown>) | undefined;
 }
 
 /** Checks an item, and resolves it. */
 export function checkItem(item: unknown, resolver: Resolver): CheckedItem {
   if (!isPlainObject(item)) throw typeError(fn, 'an item', 'an object with tensor and initializer', item);
   for (const field in item) {
-    if (field !== 'tensor' && field !== 'initializer' && field !== 'name') throw unknownOption(fn, field, itemFields);
+    if (!itemFields.includes(field)) throw unknownOption(fn, field, itemFields);
   }
-  const tensor = asTensor(fn, item.tensor);
+  const { onFilled } = item;
+  if (onFilled !== undefined && typeof onFilled !== 'function') throw typeError(fn, 'onFilled', 'a function', onFilled);
+  const given = item.tensor;
+  const tensor = asTarget(fn, given);
   const { fill, random } = resolver.resolve(item.initializer as Initializer, tensor);
-  return { tensor, fill, random };
+  return { tensor, fill, random, onFilled: onFilled && (async () => await onFilled(given)) };
+}
+
+/** What `read` gives, or `otherwise` where it throws: names and errors are other people's, and so are their getters. */
+function safely<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
+  }
 }
 
 function label(index: number, item: unknown): string {
-  const name = (item as Partial<FillItem> | null | undefined)?.name;
+  const name = safely(() => (item as Partial<FillItem> | null | undefined)?.name, undefined);
   return typeof name === 'string' ? `item ${index} ('${name}')` : `item ${index}`;
 }
 
-/** The same error, in the name of its item. */
+/** The same error, in the name of its item. Never throws: nobody would be there to catch it. */
 export function named(index: number, item: unknown, error: unknown): Error {
-  const message = `fill: ${label(index, item)}: ${error instanceof Error ? error.message : String(error)}`;
-  if (error instanceof TypeError) return new TypeError(message, { cause: error });
-  return error instanceof RangeError ? new RangeError(message, { cause: error }) : new Error(message, { cause: error });
+  const isOf = (kind: new () => Error): boolean => safely(() => error instanceof kind, false);
+  const said = safely(
+    () => (isOf(Error) ? String((error as Error).message) : String(error)),
+    'an error that cannot be read',
+  );
+  const Kind = [TypeError, RangeError].find(isOf) ?? Error;
+  return new Kind(`fill: ${label(index, item)}: ${said}`, { cause: error });
 }

@@ -1,23 +1,29 @@
 import { rangeError } from '../core/check.js';
-import { dtypes, viewOf } from '../core/dtype.js';
 import { type Fill, isWhole } from '../core/fill.js';
 import { compiledFile } from '../core/package-files.js';
 import { isTorchKey, type Key, type PhiloxKey, prepareMemory } from '../native/addon.js';
+import type { Slice } from '../tensor/slice.js';
+import { bytesEach, type Target } from '../tensor/target.js';
 import type { CheckedTensor } from '../tensor/tensor.js';
-import { controlBytes, controlWords, type TurnMessage } from './messages.js';
+import { type Control, controlWords, doneOf, newControl, wordsOf } from './control.js';
+import type { TurnJob } from './messages.js';
 import { costOf, isSequential, type Split, split, splitSequence } from './split.js';
 
 /** One tensor to be filled, all of it checked and its stream taken. */
 export interface Order {
   /** In whose name errors are made. */
   readonly fn: string;
-  readonly tensor: CheckedTensor;
+  readonly tensor: Target;
   readonly fill: Fill;
   readonly key: Key;
   /** Index of the tensor's first element within the fill. */
   readonly begin: number;
+  /** Where the tensor is a part of what is filled: which one. */
+  readonly slice?: Slice | undefined;
   /** How many of the pool's threads it may use at most; 0 for all, which the scheduler puts in its place. */
   readonly threads: number;
+  /** The same for all of one call, which need not take turns with each other. */
+  readonly party?: unknown;
 }
 
 /** Work on its way. It settles once: done, or with an error, and then nothing writes to its memory any more. */
@@ -27,13 +33,20 @@ export abstract class Job {
   /** Elements, or bytes where there are no elements. */
   readonly size: number;
   readonly bytesEach: number;
+  /** What is filled, where it is one tensor. */
+  abstract readonly order: Order | undefined;
+  /** Estimated nanoseconds on one thread; infinity where nobody knows. */
+  abstract readonly cost: number;
   settled = false;
+  /** On whose behalf it is: workers stay with a job while others of the same party wait, and take turns between parties. */
+  readonly party: unknown;
   readonly #onSettled: (error: unknown) => void;
 
-  constructor(fn: string, size: number, bytesEach: number, onSettled: (error: unknown) => void) {
+  constructor(fn: string, size: number, bytesEach: number, onSettled: (error: unknown) => void, party?: unknown) {
     this.fn = fn;
     this.size = size;
     this.bytesEach = bytesEach;
+    this.party = party ?? this;
     this.#onSettled = onSettled;
   }
 
@@ -58,7 +71,7 @@ export abstract class Job {
 /** False if a tensor's memory went away since it was checked: then its job has settled with an error that says so. */
 export function hasMemory(job: Job & { readonly order: Order }): boolean {
   const { fn, tensor } = job.order;
-  if (tensor.data.length === tensor.size) return true;
+  if (tensor.data.byteLength === job.size * job.bytesEach) return true;
   const why = 'it was detached or shrank during the fill';
   job.settle(rangeError(fn, 'data', 'memory that is still there', tensor.data, why));
   return false;
@@ -70,20 +83,22 @@ export class StagedJob extends Job {
   next = 0;
   /** Elements that were copied. */
   copied = 0;
-  /** Estimated nanoseconds an element. */
   readonly cost: number;
+  /** The same for an element. */
+  readonly costEach: number;
   readonly key: PhiloxKey;
   readonly whole: boolean;
-  readonly order: Order;
+  readonly order: Order & { readonly tensor: CheckedTensor };
 
-  constructor(order: Order, onSettled: (error: unknown) => void) {
+  constructor(order: StagedJob['order'], onSettled: (error: unknown) => void) {
     const { fn, fill, tensor, key } = order;
-    super(fn, tensor.size, dtypes[tensor.dtype].bytes, onSettled);
+    super(fn, tensor.size, bytesEach(tensor.dtype), onSettled);
     this.order = order;
     if (isTorchKey(key)) throw new Error('a fill of the engine torch is not staged');
     this.key = key;
     this.whole = isWhole(fill);
-    this.cost = costOf(fill, tensor.dtype, tensor.size) / tensor.size;
+    this.cost = costOf(fill, tensor.dtype, tensor.size);
+    this.costEach = this.cost / tensor.size;
   }
 
   progress(): number {
@@ -112,24 +127,33 @@ export abstract class ClaimedJob extends Job {
   /** Workers in a turn, or about to be. */
   turns = 0;
   deaths = 0;
-  readonly #control: SharedArrayBuffer;
+  readonly cost: number;
+  readonly #control: Control;
   readonly #words: Int32Array;
-  readonly #done: Uint8Array;
   #failure: { readonly error: unknown } | undefined;
   /** Set when the job is stopped from outside: it settles without the acknowledgement of workers that have not begun. */
   #cancelled = false;
 
   constructor(
-    work: { fn: string; size: number; bytesEach: number; count: number; threads: number; whole: boolean },
+    work: {
+      readonly fn: string;
+      readonly size: number;
+      readonly bytesEach: number;
+      readonly count: number;
+      readonly threads: number;
+      readonly whole: boolean;
+      readonly cost: number;
+      readonly party?: unknown;
+    },
     onSettled: (error: unknown) => void,
   ) {
-    super(work.fn, work.size, work.bytesEach, onSettled);
+    super(work.fn, work.size, work.bytesEach, onSettled, work.party);
     this.count = work.count;
     this.threads = work.threads;
     this.whole = work.whole;
-    this.#control = new SharedArrayBuffer(controlBytes + work.count);
-    this.#words = new Int32Array(this.#control, 0, controlBytes / 4);
-    this.#done = new Uint8Array(this.#control, controlBytes);
+    this.cost = work.cost;
+    this.#control = newControl(work.count);
+    this.#words = wordsOf(this.#control);
   }
 
   /** Whether one more worker would find something to do. */
@@ -152,17 +176,22 @@ export abstract class ClaimedJob extends Job {
     return this.#word('done');
   }
 
-  /**
-   * What a worker is told for one turn.
-   *
-   * @param threads native threads, for what is whole only
-   */
-  abstract message(threads: number, waiting: Int32Array): TurnMessage;
-
-  /** The part of a message that all kinds have. */
-  protected turn(threads: number, waiting: Int32Array) {
-    return { kind: 'turn', threads, crew: this.threads, control: this.#control, waiting } as const;
+  /** How much of what one worker makes whole is done. */
+  protected get partOfWhole(): number {
+    return Math.floor((this.size * this.#word('part')) / 1000);
   }
+
+  /** Whether a turn is of this job alone, and no other work waits at its worker: it takes long, or workers have died of it. */
+  get alone(): boolean {
+    return this.whole || this.deaths > 0;
+  }
+
+  /** What a worker is told for one turn. */
+  turn(): TurnJob {
+    return { work: this.work(), crew: this.threads, control: this.#control };
+  }
+
+  protected abstract work(): TurnJob['work'];
 
   cancel(reason: unknown): void {
     this.fail(reason);
@@ -184,7 +213,7 @@ export abstract class ClaimedJob extends Job {
     }
     if (this.turns > 0 || this.deaths === 0) return;
     // What a dead worker had claimed is claimed again: a range has the same bytes however often it is filled.
-    const done = this.#done.reduce((sum, each) => sum + each, 0);
+    const done = doneOf(this.#control).reduce((sum, each) => sum + each, 0);
     Atomics.store(this.#words, controlWords.done, done);
     Atomics.store(this.#words, controlWords.active, 0);
     Atomics.store(this.#words, controlWords.claim, done === this.count ? done : 0);
@@ -204,38 +233,34 @@ export class SharedJob extends ClaimedJob {
   readonly #split: Split;
 
   constructor(order: Order, memory: SharedMemory, inPlace: boolean, onSettled: (error: unknown) => void) {
-    const { fn, fill, tensor, threads } = order;
+    const { fn, fill, tensor, threads, party } = order;
     const cut = isSequential(fill, order.key)
       ? splitSequence(fill, tensor.size, threads)
       : split(fill, tensor.dtype, memory.byteOffset, tensor.size);
-    const bytesEach = dtypes[tensor.dtype].bytes;
-    super({ fn, size: tensor.size, bytesEach, count: cut.count, threads, whole: isWhole(fill) }, onSettled);
+    const each = bytesEach(tensor.dtype);
+    const cost = costOf(fill, tensor.dtype, tensor.size);
+    super(
+      { fn, size: tensor.size, bytesEach: each, count: cut.count, threads, whole: isWhole(fill), cost, party },
+      onSettled,
+    );
     this.order = order;
     this.memory = memory;
     this.inPlace = inPlace;
     this.#split = cut;
-    prepareMemory(viewOf(tensor.dtype, memory.buffer, memory.byteOffset, tensor.size));
+    prepareMemory(new Uint8Array(memory.buffer, memory.byteOffset, tensor.size * each));
   }
 
   progress(): number {
-    return this.ranges >= this.count ? this.size : Math.min(this.size, this.ranges * this.#split.step);
+    if (this.ranges >= this.count) return this.size;
+    return this.whole ? this.partOfWhole : Math.min(this.size, this.ranges * this.#split.step);
   }
 
-  message(threads: number, waiting: Int32Array): TurnMessage {
-    const { fill, key, begin, tensor } = this.order;
+  protected work(): TurnJob['work'] {
+    const { fill, key, begin, slice, tensor } = this.order;
+    const { buffer, byteOffset } = this.memory;
     const { first, step } = this.#split;
-    const work = {
-      of: 'fill',
-      ...this.memory,
-      length: tensor.size,
-      dtype: tensor.dtype,
-      fill,
-      key,
-      begin,
-      first,
-      step,
-    } as const;
-    return { ...this.turn(threads, waiting), work };
+    const { size: length, dtype } = tensor;
+    return { of: 'fill', buffer, byteOffset, length, dtype, fill, key, begin, slice, first, step };
   }
 }
 
@@ -252,24 +277,29 @@ export interface Task {
   readonly bytes: number;
   /** Whether it is one piece of work for many native threads. */
   readonly whole: boolean;
+  /** The same for all tasks of one call, which need not take turns with each other. */
+  readonly party: unknown;
 }
 
 /** A task on its way. */
 export class TaskJob extends ClaimedJob {
+  readonly order = undefined;
   readonly #task: Task;
 
   constructor(task: Task, threads: number, onSettled: (error: unknown) => void) {
-    const { fn, bytes, count, whole } = task;
-    super({ fn, size: bytes, bytesEach: 1, count, threads, whole }, onSettled);
+    const { fn, bytes, count, whole, party } = task;
+    const cost = Number.POSITIVE_INFINITY;
+    super({ fn, size: bytes, bytesEach: 1, count, threads, whole, cost, party }, onSettled);
     this.#task = task;
   }
 
   progress(): number {
+    if (this.whole && this.ranges < this.count) return this.partOfWhole;
     return Math.floor((this.size * Math.min(this.ranges, this.count)) / this.count);
   }
 
-  message(threads: number, waiting: Int32Array): TurnMessage {
+  protected work(): TurnJob['work'] {
     const { module, data } = this.#task;
-    return { ...this.turn(threads, waiting), work: { of: 'task', module: compiledFile(module), data } };
+    return { of: 'task', module: compiledFile(module), data };
   }
 }

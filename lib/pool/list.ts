@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { typeError } from '../core/check.js';
-import { dtypes } from '../core/dtype.js';
-import { fillRange, type Key, noKey } from '../native/addon.js';
+import { fillTarget } from '../init/fill-target.js';
+import { type Key, noKey } from '../native/addon.js';
 import type { Generator } from '../random/generator.js';
-import { type CheckedItem, checkItem, named, Resolver } from './item.js';
+import { type CheckedItem, checkItem, named, Resolver, Wasted } from './item.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';
 import { isTiny } from './split.js';
+import type { Tensors } from './tensors.js';
 import { fillInTurn, keyAtOnce } from './turn.js';
 
 /** What `pool.fill` has done. */
@@ -16,7 +17,7 @@ export interface FillResult {
   readonly bytes: number;
 }
 
-/** Items taken and not yet filled: no more than this many, nor more bytes unless it is two items. */
+/** Items taken and not yet filled: no more than this many, and of an iterable, whose tensors may be made as they are taken, no more bytes unless it is two items. */
 const mostAhead = 1024;
 const mostBytesAhead = 64 << 20;
 /** How long items may be prepared at a time before the event loop gets its turn. */
@@ -29,7 +30,11 @@ const mostErrors = 100;
 type Step = IteratorResult<unknown, unknown>;
 type AnyIterator = Iterator<unknown> | AsyncIterator<unknown>;
 
-/** Iterates over what `pool.fill` was given. */
+/**
+ * Iterates over what `pool.fill` was given.
+ *
+ * @internal
+ */
 export function iteratorOf(items: unknown): AnyIterator {
   const iterable = items as {
     [Symbol.asyncIterator]?: () => AnyIterator;
@@ -40,14 +45,37 @@ export function iteratorOf(items: unknown): AnyIterator {
   return of.call(iterable);
 }
 
-/** Feeds items to the workers, never far ahead of them. */
+/**
+ * What a list is filled with.
+ *
+ * @internal
+ */
+export interface ListOptions {
+  readonly scheduler: Scheduler;
+  readonly tensors: Tensors;
+  readonly operation: Operation;
+  readonly items: readonly unknown[] | AnyIterator;
+  /** Of the first items, where they are taken already. */
+  readonly keys: readonly (Key | undefined)[];
+  readonly generator: Generator;
+  /** How many of the pool's threads each tensor may use at most; 0 for all. */
+  readonly threads: number;
+}
+
+/**
+ * Feeds items to the workers, never far ahead of them.
+ *
+ * @internal
+ */
 export class List {
   readonly #scheduler: Scheduler;
+  readonly #tensors: Tensors;
   readonly #operation: Operation;
   readonly #array: readonly unknown[] | undefined;
   readonly #iterator: AnyIterator | undefined;
   readonly #keys: readonly (Key | undefined)[];
   readonly #generator: Generator;
+  readonly #threads: number;
   readonly #resolver = new Resolver();
   readonly #errors: Error[] = [];
   #failed = 0;
@@ -55,23 +83,23 @@ export class List {
   #filled = 0;
   #ahead = 0;
   #bytesAhead = 0;
+  /** Of those ahead, how many are filled and with their callbacks. */
+  #withCallbacks = 0;
+  /** Of the last item that was handed out. */
+  #lastBytes = 0;
   /** Called when a tensor is filled, or all is stopped. */
   #onChange: (() => void) | undefined;
   #onStop: (() => void) | undefined;
 
-  constructor(
-    scheduler: Scheduler,
-    operation: Operation,
-    items: readonly unknown[] | AnyIterator,
-    keys: readonly (Key | undefined)[],
-    generator: Generator,
-  ) {
+  constructor({ scheduler, tensors, operation, items, keys, generator, threads }: ListOptions) {
     this.#scheduler = scheduler;
+    this.#tensors = tensors;
     this.#operation = operation;
     if (Array.isArray(items)) this.#array = items;
     else this.#iterator = items as AnyIterator;
     this.#keys = keys;
     this.#generator = generator;
+    this.#threads = threads;
     operation.onStop(() => this.#stop());
   }
 
@@ -82,7 +110,7 @@ export class List {
     } catch (error) {
       failure = { error }; // the iterable's own
     }
-    while (this.#ahead > 0) await this.#change();
+    while (this.#ahead > 0 && !this.#onlyCallbacksLeft) await this.#change();
     const { stopped } = this.#operation;
     if (stopped !== undefined) throw stopped.reason;
     if (failure !== undefined) throw failure.error;
@@ -125,7 +153,15 @@ export class List {
   }
 
   get #full(): boolean {
-    return this.#ahead >= mostAhead || (this.#ahead >= 2 && this.#bytesAhead >= mostBytesAhead);
+    if (this.#ahead >= mostAhead) return true;
+    if (this.#iterator === undefined) return false;
+    if (this.#ahead >= 2 && this.#bytesAhead >= mostBytesAhead) return true;
+    return this.#ahead > 0 && !this.#tensors.hasRoom(this.#lastBytes);
+  }
+
+  /** After a stop nobody waits for callbacks, which may take for ever. */
+  get #onlyCallbacksLeft(): boolean {
+    return this.#operation.stopped !== undefined && this.#withCallbacks === this.#ahead;
   }
 
   #unlessStopped<T>(next: PromiseLike<T>): Promise<T | undefined> {
@@ -138,19 +174,23 @@ export class List {
   #take(item: unknown): void {
     const index = this.#taken++;
     try {
+      if (item instanceof Wasted) {
+        this.#generator.nextKey(item.fill, item.dtype, item.elements);
+        return;
+      }
       const checked = checkItem(item, this.#resolver);
       const { fill, random } = checked;
-      const { data, dtype, size } = checked.tensor;
+      const { dtype, size } = checked.tensor;
       if (size === 0) {
-        this.#filled++;
+        this.#conclude(index, item, checked);
         return;
       }
       const generator = this.#generator;
       const key = random ? (this.#keys[index] ?? keyAtOnce(generator, fill, dtype, size)) : noKey;
       if (key !== undefined && isTiny(fill, dtype, size)) {
-        fillRange(data, dtype, fill, key, 0, 1);
-        this.#operation.count(size, size * dtypes[dtype].bytes);
-        this.#filled++;
+        fillTarget(checked.tensor, fill, key, 1);
+        this.#operation.count(size, checked.tensor.data.byteLength);
+        this.#conclude(index, item, checked);
         return;
       }
       this.#handOut(index, item, checked, key);
@@ -160,16 +200,15 @@ export class List {
   }
 
   /** Gives an item to the workers; without a key it waits for its generator's turn. */
-  #handOut(index: number, item: unknown, { tensor, fill }: CheckedItem, key: Key | undefined): void {
-    const bytes = tensor.size * dtypes[tensor.dtype].bytes;
+  #handOut(index: number, item: unknown, checked: CheckedItem, key: Key | undefined): void {
+    const { tensor, fill } = checked;
+    const bytes = tensor.data.byteLength;
     const ended = (error?: unknown): void => {
-      this.#ahead--;
-      this.#bytesAhead -= bytes;
-      if (error === undefined) this.#filled++;
+      if (error === undefined) this.#conclude(index, item, checked);
       else this.#fail(index, item, error);
-      this.#onChange?.();
+      this.#leave(bytes);
     };
-    const order = { fn: 'fill', tensor, fill, begin: 0, threads: 0 };
+    const order = { fn: 'fill', tensor, fill, begin: 0, threads: this.#threads, party: this };
     if (key === undefined) {
       fillInTurn(this.#generator, order, this.#operation, this.#scheduler).then(() => ended(), ended);
     } else {
@@ -180,8 +219,39 @@ export class List {
       this.#operation.add(job);
     }
     // Not before, since submit may throw; `ended` is called later at the earliest.
+    this.#enter(bytes);
+  }
+
+  /** An item is filled. With a callback it stays among those ahead until that is through. */
+  #conclude(index: number, item: unknown, { tensor, onFilled }: CheckedItem): void {
+    if (onFilled === undefined) {
+      this.#filled++;
+      return;
+    }
+    const bytes = tensor.data.byteLength;
+    this.#enter(bytes);
+    this.#withCallbacks++;
+    onFilled()
+      .then(
+        () => this.#filled++,
+        (error: unknown) => this.#fail(index, item, error),
+      )
+      .finally(() => {
+        this.#withCallbacks--;
+        this.#leave(bytes);
+      });
+  }
+
+  #enter(bytes: number): void {
     this.#ahead++;
     this.#bytesAhead += bytes;
+    this.#lastBytes = bytes;
+  }
+
+  #leave(bytes: number): void {
+    this.#ahead--;
+    this.#bytesAhead -= bytes;
+    this.#onChange?.();
   }
 
   #fail(index: number, item: unknown, error: unknown): void {

@@ -1,29 +1,35 @@
+import { accountMemory } from '../native/addon.js';
+
 /**
  * V8 does not count shared memory: a thread that lets go of a gigabyte of it sees no reason to collect garbage, and keeps it. Two
  * ways to make up for that, one for each side.
  */
 
-const weight = Symbol('weight');
 /** Smaller buffers are left to themselves. */
-const leastBytes = 64 << 10;
+export const leastCountedBytes = 64 << 10;
+/** V8 begins to collect for each 64 MiB that it counts, which takes milliseconds: a part of the truth is enough. */
+export const usualShare = 8;
+
+const collected = new FinalizationRegistry<() => void>((tell) => tell());
 
 /**
- * For the calling thread, whose garbage is its own affair: an ordinary ArrayBuffer of the same size, which V8 does count, lives as
- * long as the shared buffer's handle. Nobody touches it, so the system backs it with no memory, only with addresses.
+ * For the calling thread, whose garbage is its own affair: tells V8 of a part of the buffer's bytes, for as long as its handle lives.
+ *
+ * @param onCollected called when that is gone
  */
-export function weigh(buffer: SharedArrayBuffer): void {
-  if (buffer.byteLength < leastBytes) return;
-  try {
-    Object.defineProperty(buffer, weight, { value: new ArrayBuffer(buffer.byteLength) });
-  } catch {
-    // No addresses left: collecting late is no reason to fail.
-  }
+export function count(buffer: SharedArrayBuffer, share = usualShare, onCollected?: () => void): void {
+  const counted = Math.floor(buffer.byteLength / share);
+  accountMemory(counted, false);
+  collected.register(buffer, () => {
+    accountMemory(counted, true);
+    onCollected?.();
+  });
 }
 
 /** Shared memory that the calling thread's garbage collector counts. */
 export function sharedBytes(length: number): Uint8Array {
   const buffer = new SharedArrayBuffer(length);
-  weigh(buffer);
+  if (length >= leastCountedBytes) count(buffer);
   return new Uint8Array(buffer);
 }
 
@@ -38,7 +44,7 @@ let garbage: number[] = [];
 
 /**
  * For workers, which allocate next to nothing and would keep each tensor they were sent: after some hundred megabytes, short-lived
- * objects make V8 collect the young generation. (Weighing would do too, but starts full collections, of milliseconds each.)
+ * objects make V8 collect the young generation. (Counting would do too, but starts full collections, of milliseconds each.)
  */
 export function letGo(bytes: number): number {
   bytesHeld += bytes;

@@ -1,6 +1,9 @@
 import { type Dtype, dtypes } from '../core/dtype.js';
 import { type Fill, fillNumbers, kindCodes, writeNumbers } from '../core/fill.js';
 import type { Key, PhiloxKey } from '../native/addon.js';
+import type { NarrowDtype } from '../tensor/narrow.js';
+import type { Slice } from '../tensor/slice.js';
+import type { Control } from './control.js';
 
 /**
  * All that passes between the pool and its workers. Small pieces travel as records in shared memory, for a structured clone
@@ -15,17 +18,22 @@ export interface BatchMessage {
   readonly count: number;
 }
 
-/** Work on what is cut into ranges: claim and do them, until none is left or others wait. */
+/** Work on jobs that are cut into ranges, one after the other: claim and do them, until none is left or others wait. */
 export interface TurnMessage {
   readonly kind: 'turn';
-  readonly work: FillWork | TaskWork;
+  readonly jobs: readonly TurnJob[];
+  /** Native threads, for what is made whole. */
   readonly threads: number;
-  /** How many of the pool's threads may be at it. */
-  readonly crew: number;
-  /** Words by which the pool and the workers at it speak, then a byte for each range: 1 when it is done. */
-  readonly control: SharedArrayBuffer;
   /** One word, the pool's: not 0 while work waits for a worker. */
   readonly waiting: Int32Array;
+}
+
+/** What a worker is told of one job. */
+export interface TurnJob {
+  readonly work: FillWork | TaskWork;
+  /** How many of the pool's threads may be at it. */
+  readonly crew: number;
+  readonly control: Control;
 }
 
 /** A tensor in shared memory. */
@@ -33,12 +41,15 @@ export interface FillWork {
   readonly of: 'fill';
   readonly buffer: SharedArrayBuffer;
   readonly byteOffset: number;
+  /** Elements. */
   readonly length: number;
-  readonly dtype: Dtype;
+  readonly dtype: Dtype | NarrowDtype;
   readonly fill: Fill;
   readonly key: Key;
   /** Index of the first element within the fill. */
   readonly begin: number;
+  /** Where the tensor is a part of what is filled. */
+  readonly slice: Slice | undefined;
   /** Elements of the first range, which ends at a cache line, and of the others. */
   readonly first: number;
   readonly step: number;
@@ -58,28 +69,11 @@ export type DoRange = (data: unknown, index: number, threads: number, cancel: In
 /** What a worker answers: nothing, or what went wrong. A worker that dies does not answer. */
 export type Report = undefined | { readonly failures: readonly Failure[] };
 
-/** `piece` counts within a batch; 0 for a turn. */
+/** `piece` counts within a batch, or the jobs of a turn. */
 export interface Failure {
   readonly piece: number;
   readonly error: unknown;
 }
-
-/** The words of a control block, as indices of an Int32Array; each has a cache line of its own. */
-export const controlWords = {
-  /** Not 0: stop. The native loop polls it too. */
-  cancel: 0,
-  /** The next range that nobody has claimed. */
-  claim: 16,
-  /** How many ranges are filled. */
-  done: 32,
-  /** How many workers are in a turn. A worker enters before it looks at cancel, so: cancelled and 0 here means none will write. */
-  active: 48,
-  /** In the engine torch: how often values were drawn, the most over the ranges. */
-  rounds: 64,
-} as const;
-
-/** Where the bytes of the ranges begin. */
-export const controlBytes = 320;
 
 /** A slot holds records of pieces, and behind them the memory that the pieces fill. */
 export const maxPieces = 512;

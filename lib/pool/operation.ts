@@ -56,6 +56,27 @@ export function reasonOf(signal: AbortSignal): unknown {
   return signal.reason ?? new DOMException('This operation was aborted', 'AbortError');
 }
 
+/** @throws the signal's reason if it is aborted */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw reasonOf(signal);
+}
+
+/** What is promised, or the signal's reason as soon as it is aborted: whoever waits for what another has made need not wait to its end. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  throwIfAborted(signal);
+  let leave = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(reasonOf(signal));
+    signal.addEventListener('abort', leave, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}
+
 interface Listener {
   readonly operations: Set<Operation>;
   readonly abort: () => void;
@@ -87,7 +108,11 @@ function leave(signal: AbortSignal, operation: Operation): void {
   signal.removeEventListener('abort', known.abort);
 }
 
-/** One call of the pool: the jobs it made, how far they are, and what stops them. */
+/**
+ * One call of the pool: the jobs it made, how far they are, and what stops them.
+ *
+ * @internal
+ */
 export class Operation {
   readonly #options: CheckedFillOptions;
   readonly #jobs = new Set<Job>();
@@ -164,6 +189,10 @@ export class Operation {
     clearInterval(this.#timer);
     if (this.#options.signal !== undefined) leave(this.#options.signal, this);
     if (filled) this.#report();
+  }
+
+  [Symbol.dispose](): void {
+    this.end(false);
   }
 
   #tick(): void {

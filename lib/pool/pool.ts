@@ -1,17 +1,21 @@
-import { checkBoolean, checkInteger, checkOptions } from '../core/check.js';
-import type { Dtype, TensorData } from '../core/dtype.js';
+import { checkBoolean, checkOptions } from '../core/check.js';
+import { type Dtype, dtypes, type TensorData } from '../core/dtype.js';
 import type { Fill } from '../core/fill.js';
 import { type Binding, bind, type Call, checkGenerator, checkThreads, prepare } from '../init/binding.js';
-import { type Name, names } from '../init/initializers.js';
+import { type FillSliceOptions, fillSliceOptions, prepareSlice } from '../init/fill-slice.js';
+import { fillTarget } from '../init/fill-target.js';
+import { type Initializer, type Name, names } from '../init/initializers.js';
 import { checkRange } from '../init/run-fill.js';
 import type { InitFunction } from '../init/signature.js';
-import { fillRange, get_num_threads, type Key, noKey } from '../native/addon.js';
+import { type Key, noKey } from '../native/addon.js';
 import { default_generator, type Generator } from '../random/generator.js';
-import { type DataOf, empty, type Tensor } from '../tensor/tensor.js';
-import { type FillItem, takeKeys, totalOf } from './item.js';
+import type { NarrowDtype, NarrowTensor } from '../tensor/narrow.js';
+import type { TensorLike } from '../tensor/tensor.js';
+import { byForce, Gate } from './gate.js';
+import { type FillItem, takeKeys, totalOf, type Wasted } from './item.js';
 import type { Job, Order, Task } from './job.js';
-import { type FillResult, iteratorOf, List } from './list.js';
-import { weigh } from './memory.js';
+import { type FillResult, iteratorOf, List, type ListOptions } from './list.js';
+import { slotDataBytes } from './messages.js';
 import {
   type CheckedFillOptions,
   checkFillOptions,
@@ -21,10 +25,11 @@ import {
   reasonOf,
 } from './operation.js';
 import { Scheduler } from './scheduler.js';
+import { type PoolOptions, type PoolSettings, poolSettings } from './settings.js';
+import { fillSliceOn, isMadeWhole } from './slice.js';
 import { isTiny } from './split.js';
+import { type PoolTensorOf, Tensors } from './tensors.js';
 import { fillInTurn, keyAtOnce, listInTurn } from './turn.js';
-
-const mostThreads = 128;
 
 /** `init.*_` on the pool: the same names and arguments, `signal` and `onProgress` besides, and a promise of the tensor. */
 export type PoolInit = { readonly [N in Name as `${N}_`]: InitFunction<N, 'promise', FillOptions> };
@@ -49,7 +54,7 @@ export interface PoolStatistics {
 /**
  * Worker threads that fill tensors, while this thread goes on. Made by createPool.
  *
- *     await using pool = createPool();
+ *     const pool = createPool();
  *     const w = pool.empty([4096, 4096]);
  *     await pool.init.kaiming_normal_(w, { nonlinearity: 'relu', signal });
  *
@@ -60,37 +65,48 @@ export class Pool {
   /** `init.*_`, each returning a promise of its tensor. */
   readonly init: PoolInit;
   readonly #scheduler: Scheduler;
+  readonly #tensors: Tensors;
+  readonly #gate = new Gate();
   #closing: Promise<void> | undefined;
-  readonly #operations = new Set<Operation>();
-  /** Called when no operation is left. */
-  #drained: (() => void)[] = [];
 
   /** Worker threads. */
   readonly threads: number;
 
   /** Use createPool. */
-  constructor(threads: number) {
+  constructor({ threads, maxMemory, niceness }: PoolSettings) {
     this.threads = threads;
-    this.#scheduler = new Scheduler(threads);
+    this.#scheduler = new Scheduler(threads, niceness);
+    this.#tensors = new Tensors(maxMemory, (buffer) => this.#scheduler.isFilling(buffer));
     const run = (binding: Binding, tensor: unknown, args: readonly unknown[]) => this.#run(binding, tensor, args);
     const functions = names.map((name) => [`${name}_`, bind(name, run, fillOptions)] as const);
     this.init = Object.freeze(Object.fromEntries(functions)) as unknown as PoolInit;
   }
 
   /**
-   * A new tensor of zeros in shared memory, which workers fill in place. Other memory costs a copy on this thread.
+   * A new tensor in shared memory, which workers fill in place. Other memory costs a copy on this thread.
+   *
+   * It holds zeros, or in memory that was released whatever stood there.
    *
    * @param shape integers ≥ 0
-   * @param options.dtype 'float32' by default
+   * @param options.dtype 'float32' by default; any that `empty` has
+   * @throws RangeError where there is no memory, with the code ERR_NNINIT_POOL_MEMORY where it would exceed maxMemory
    */
-  empty<D extends Dtype = 'float32'>(
+  empty<D extends Dtype | NarrowDtype = 'float32'>(
     shape: readonly number[],
     options?: { readonly dtype?: D | undefined },
-  ): Tensor<DataOf<D>> {
+  ): PoolTensorOf<NoInfer<D>> {
     const { dtype } = checkOptions('empty', options, ['dtype']);
-    const made = empty<D>(shape, { dtype: dtype as D | undefined, shared: true });
-    weigh(made.data.buffer as SharedArrayBuffer);
-    return made;
+    return this.#tensors.empty(shape, dtype) as PoolTensorOf<NoInfer<D>>;
+  }
+
+  /**
+   * Takes back the memory of a tensor that `empty` made, for later ones of the same size: new memory costs more than filling it. Nobody
+   * may look at it any more, on other threads neither. A second time does nothing; `using w = pool.empty(…)` does it at the end of a block.
+   *
+   * @throws TypeError for another tensor, RangeError for one that is being filled
+   */
+  release(tensor: TensorLike | NarrowTensor): void {
+    this.#tensors.release(tensor);
   }
 
   /**
@@ -99,7 +115,7 @@ export class Pool {
    *     await pool.fill([{ tensor: w, initializer: { init: 'normal', std: 0.02 }, name: 'wte' }, { tensor: b, initializer: 'zeros' }])
    *
    * Of an iterable, endless ones included, it takes no more than 1024 items ahead of the workers, nor more than 64 MiB (but two
-   * items). The items of an array take their streams when fill is called, in their order; those of an iterable when they are taken.
+   * items), nor one more where it might exceed maxMemory. The items of an array take their streams when fill is called, in their order; those of an iterable when they are taken.
    *
    * @param items an array, or an iterable or async iterable
    * @param options.generator where all draw from; default_generator by default
@@ -112,27 +128,48 @@ export class Pool {
     options?: FillOptions & { readonly generator?: Generator | undefined },
   ): Promise<FillResult> {
     const fn = 'fill';
-    this.#checkOpen(fn);
+    this.#gate.check(fn);
     const { generator, ...rest } = checkOptions(fn, options, ['generator', ...fillOptions]);
     const drawn = generator === undefined ? default_generator : checkGenerator(fn, generator);
     const checked = checkFillOptions(fn, rest);
     const list = Array.isArray(items) ? [...(items as unknown[])] : undefined;
-    const source = list ?? iteratorOf(items);
-    const keys = list === undefined ? [] : takeKeys(list, drawn);
-    const total = list === undefined || checked.onProgress === undefined ? undefined : totalOf(list);
-    const operation = new Operation(checked, total);
-    const ended = this.#track(operation);
+    return this.#fillAll(fn, list, list ?? iteratorOf(items), { generator: drawn, threads: 0 }, checked);
+  }
+
+  /**
+   * fill, of a list of another room's.
+   *
+   * @param settings.threads how many threads each tensor may use at most; 0 for all
+   *
+   * @internal
+   */
+  async fillList(
+    fn: string,
+    list: readonly (FillItem | Wasted)[],
+    settings: { readonly generator: Generator; readonly threads: number },
+    options: CheckedFillOptions,
+  ): Promise<void> {
+    await this.#fillAll(fn, list, list, settings, options);
+  }
+
+  async #fillAll(
+    fn: string,
+    list: readonly unknown[] | undefined,
+    items: ListOptions['items'],
+    { generator, threads }: Pick<ListOptions, 'generator' | 'threads'>,
+    options: CheckedFillOptions,
+  ): Promise<FillResult> {
+    const keys = list === undefined ? [] : takeKeys(list, generator);
+    const total = list === undefined || options.onProgress === undefined ? undefined : totalOf(list);
+    using operation = new Operation(options, total);
+    using _call = this.#gate.enter(fn, (reason) => operation.stop(reason));
+    const [scheduler, tensors] = [this.#scheduler, this.#tensors];
     const run = (from: Generator): Promise<FillResult> =>
-      new List(this.#scheduler, operation, source, keys, from).run();
-    try {
-      const inTurn = list !== undefined && drawn.engine === 'torch';
-      const result = await (inTurn ? listInTurn(drawn, operation, run) : run(drawn));
-      operation.end(true);
-      return result;
-    } finally {
-      operation.end(false);
-      ended();
-    }
+      new List({ scheduler, tensors, operation, items, keys, generator: from, threads }).run();
+    const inTurn = list !== undefined && generator.engine === 'torch';
+    const result = await (inTurn ? listInTurn(generator, operation, run) : run(generator));
+    operation.end(true);
+    return result;
   }
 
   /**
@@ -152,7 +189,7 @@ export class Pool {
     options?: FillOptions & { readonly threads?: number | undefined },
   ): Promise<void> {
     const fn = 'runFill';
-    this.#checkOpen(fn);
+    this.#gate.check(fn);
     const { threads, ...rest } = checkOptions(fn, options, ['threads', ...fillOptions]);
     const range = checkRange(fn, data, dtype, fill, key, begin);
     const order = { fn, ...range, threads: threads === undefined ? 0 : checkThreads(fn, threads) };
@@ -160,15 +197,72 @@ export class Pool {
   }
 
   /**
-   * Does another room's work on the pool's threads.
+   * fillSlice on the pool: a rectangular part of what an initializer gives a larger tensor, with the same bytes.
+   *
+   *     await pool.fillSlice(up, 'xavier_uniform', { of: [16384, 4096], ranges: [{ dim: 0, start: 4096, length: 4096 }], signal })
+   *
+   * Where it cannot be cut the whole is made beside it: orthogonal and sparse, and truncated normals of the engine torch.
+   *
+   * @param options those of fillSlice, `signal` and `onProgress`
+   * @returns the tensor
+   * @throws TypeError and RangeError before the first byte is written; the signal's reason
+   */
+  async fillSlice<T extends TensorLike>(
+    tensor: T,
+    initializer: Initializer,
+    options: FillSliceOptions & FillOptions,
+  ): Promise<T> {
+    const fn = 'fillSlice';
+    this.#gate.check(fn);
+    const { signal, onProgress, ...rest } = checkOptions(fn, options, [...fillSliceOptions, ...fillOptions]);
+    const call = prepareSlice(fn, tensor, initializer, rest);
+    const { target, elements } = call;
+    const made = isMadeWhole(call) ? elements : target.size;
+    const total = { elements: made, bytes: made * dtypes[target.dtype].bytes };
+    using operation = new Operation(checkFillOptions(fn, { signal, onProgress }), total);
+    using _call = this.#gate.enter(fn, (reason) => operation.stop(reason));
+    await fillSliceOn(this.#scheduler, operation, fn, call);
+    operation.end(true);
+    return tensor;
+  }
+
+  /**
+   * Keeps the pool from closing during a call that is made of many tasks or fills; disposing of what is returned ends that.
+   *
+   * @throws PoolClosedError in the name of `fn`
+   *
+   * @internal
+   */
+  enter(fn: string): Disposable {
+    return this.#gate.enter(fn);
+  }
+
+  /**
+   * Does another room's work on the pool's threads, for a call that has entered.
    *
    * @internal
    */
   async runTask(task: Task, options: CheckedFillOptions): Promise<void> {
-    this.#checkOpen(task.fn);
+    this.#gate.checkKept();
     if (options.signal?.aborted) throw reasonOf(options.signal);
     if (task.count > 0)
       await this.#submit(task.bytes, task.bytes, options, (conclude) => this.#scheduler.submitTask(task, conclude));
+  }
+
+  /**
+   * Copies on this thread, a millisecond at a time. Rejects with the signal's reason.
+   *
+   * @internal
+   */
+  async copy(from: TensorData, to: TensorData, signal?: AbortSignal): Promise<void> {
+    const step = slotDataBytes / from.BYTES_PER_ELEMENT;
+    function* steps() {
+      for (let begin = 0; begin < from.length && signal?.aborted !== true; begin += step) {
+        yield () => to.set(from.subarray(begin, begin + step), begin);
+      }
+    }
+    await this.#scheduler.copier.all(steps());
+    if (signal?.aborted) throw reasonOf(signal);
   }
 
   /** How busy the pool is, and has been. */
@@ -187,18 +281,20 @@ export class Pool {
   }
 
   /**
-   * Ends the threads, after the work that was asked for. Calls from now on are refused.
+   * Ends the threads, after the calls under way, to their last task: lists, checkpoints, streams until they end or are given up.
+   * Calls from now on are refused with an error whose `code` is ERR_NNINIT_POOL_CLOSED.
    *
-   * @param options.force drop that work: its promises reject
+   * @param options.force drop what is under way: its promises reject with such an error
    */
   close(options?: { readonly force?: boolean | undefined }): Promise<void> {
     try {
       const { force = false } = checkOptions('close', options, ['force']);
       if (checkBoolean('close', 'force', force)) {
-        const reason = new Error('the pool was closed by force');
-        for (const operation of this.#operations) operation.stop(reason);
-        this.#scheduler.cancelAll(reason);
+        this.#gate.close();
+        this.#gate.drop();
+        this.#scheduler.cancelAll(byForce);
       }
+      this.#gate.close();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -210,30 +306,15 @@ export class Pool {
     return this.close();
   }
 
-  #track(operation: Operation): () => void {
-    this.#operations.add(operation);
-    return () => {
-      this.#operations.delete(operation);
-      if (this.#operations.size > 0) return;
-      for (const tell of this.#drained) tell();
-      this.#drained = [];
-    };
-  }
-
   async #close(): Promise<void> {
-    // Lists still feed, and matter to nobody else: an operation ends after its jobs.
-    if (this.#operations.size > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
+    await this.#gate.empty();
     await this.#scheduler.idle();
     await this.#scheduler.host.close();
   }
 
-  #checkOpen(fn: string): void {
-    if (this.#closing !== undefined) throw new Error(`${fn}: the pool is closed`);
-  }
-
   #run(binding: Binding, tensor: unknown, args: readonly unknown[]): Promise<unknown> {
     try {
-      this.#checkOpen(binding.fn);
+      this.#gate.check(binding.fn);
       return this.#start(prepare(binding, tensor, args), tensor);
     } catch (error) {
       return Promise.reject(error);
@@ -249,7 +330,7 @@ export class Pool {
     const order = { fn, tensor, fill, begin: 0, threads };
     if (key === undefined) return this.#wait(source, order, options).then(() => result);
     if (options.onProgress === undefined && isTiny(fill, tensor.dtype, tensor.size)) {
-      if (tensor.size > 0) fillRange(tensor.data, tensor.dtype, fill, key, 0, 1);
+      if (tensor.size > 0) fillTarget(tensor, fill, key, 1);
       return Promise.resolve(result);
     }
     return this.#fill({ ...order, key }, options).then(() => result);
@@ -257,15 +338,10 @@ export class Pool {
 
   async #wait(generator: Generator, order: Omit<Order, 'key'>, options: CheckedFillOptions): Promise<void> {
     const { size, data } = order.tensor;
-    const operation = new Operation(options, { elements: size, bytes: data.byteLength });
-    const ended = this.#track(operation);
-    try {
-      await fillInTurn(generator, order, operation, this.#scheduler);
-      operation.end(true);
-    } finally {
-      operation.end(false);
-      ended();
-    }
+    using operation = new Operation(options, { elements: size, bytes: data.byteLength });
+    using _call = this.#gate.enter(order.fn, (reason) => operation.stop(reason));
+    await fillInTurn(generator, order, operation, this.#scheduler);
+    operation.end(true);
   }
 
   #fill(order: Order, options: CheckedFillOptions): Promise<void> {
@@ -306,22 +382,7 @@ export class Pool {
   }
 }
 
-/**
- * Starts worker threads that fill tensors without holding the event loop.
- *
- *     await using pool = createPool({ threads: 8 });
- *
- * One pool for a whole program, for long: each thread takes some tens of milliseconds to start. An idle pool does not keep the
- * process from ending.
- *
- * @param options.threads worker threads, 1 to 128; the number of set_num_threads by default, which is that of the cores at first
- */
-export function createPool(options?: { readonly threads?: number | undefined }): Pool {
-  const fn = 'createPool';
-  const { threads } = checkOptions(fn, options, ['threads']);
-  const count =
-    threads === undefined
-      ? Math.min(get_num_threads(), mostThreads)
-      : checkInteger(fn, 'threads', threads, 1, mostThreads);
-  return new Pool(count);
+/** A pool without layers: `nn/pool` has the public one. */
+export function createPool(options?: PoolOptions): Pool {
+  return new Pool(poolSettings(options));
 }

@@ -1,20 +1,22 @@
 import { types } from 'node:util';
-import { viewOf } from '../core/dtype.js';
 import { isWhole } from '../core/fill.js';
 import { isTorchKey, noKey } from '../native/addon.js';
+import { bytesOf, isNarrowTarget } from '../tensor/target.js';
 import { Copier } from './copier.js';
-import { Host } from './host.js';
+import { atExit } from './exit.js';
+import { Host, tasksAtWorker } from './host.js';
 import { ClaimedJob, hasMemory, type Job, type Order, SharedJob, StagedJob, type Task, TaskJob } from './job.js';
 import { type Report, slotDataBytes } from './messages.js';
 import { Slot } from './slot.js';
 import { batchNanoseconds, costOf, isSequential } from './split.js';
+import { checkUnreleased } from './tensors.js';
 
 /** Smaller tensors cost less to copy than to share: sending a worker the handle of a buffer takes some microseconds. */
 const leastInPlaceBytes = 128 << 10;
 /** A fill whose workers die so often is at fault itself. */
 const mostDeaths = 3;
 const mostSlots = 32;
-/** Jobs made within one tick go to the workers together, unless there are this many. */
+/** Jobs made within one tick go to the workers together, unless there are this many, or idle workers for half of a batch. */
 const mostGathered = 128;
 
 /**
@@ -24,13 +26,15 @@ const mostGathered = 128;
 export class Scheduler {
   readonly host: Host;
   readonly #threads: number;
-  readonly #copier = new Copier();
+  readonly copier = new Copier();
   /** Jobs with something to hand out, the next one first. */
   readonly #staged = new Set<StagedJob>();
   readonly #shared = new Set<ClaimedJob>();
   /** All jobs that have not settled. */
   readonly #jobs = new Set<Job>();
-  /** Told to workers: not 0 while work waits for one of them. */
+  /** Parties whose jobs are in a turn, and in how many. */
+  readonly #parties = new Map<unknown, number>();
+  /** Told to workers: not 0 while another party's work waits for one of them. */
   readonly #waiting = new Int32Array(new SharedArrayBuffer(4));
   readonly #free: Slot[] = [];
   #slots = 0;
@@ -38,16 +42,21 @@ export class Scheduler {
   #tasks = 0;
   /** Native threads in use by them. */
   #load = 0;
-  /** Jobs that came since the last pump. */
+  /** How many of them are of a job alone. */
+  #alone = 0;
+  /** Jobs that came since the last pump, and what they cost. */
   #gathered = 0;
+  #gatheredCost = 0;
   #stagedLast = false;
   #idle: (() => void)[] = [];
   #broken: Error | undefined;
+  /** Takes back that workers are stopped when the process exits. */
+  #stayAtExit: () => void = () => undefined;
 
   /** @param worker what the threads run */
-  constructor(threads: number, worker?: string) {
+  constructor(threads: number, niceness?: number, worker?: string) {
     this.#threads = threads;
-    this.host = new Host(threads, (error) => this.#break(error), worker);
+    this.host = new Host(threads, (error) => this.#break(error), niceness, worker);
   }
 
   /** Tensors that are not filled yet. */
@@ -55,12 +64,19 @@ export class Scheduler {
     return this.#jobs.size;
   }
 
+  /** Whether a tensor on this memory is being filled. */
+  isFilling(buffer: ArrayBufferLike): boolean {
+    for (const job of this.#jobs) if (job.order?.tensor.data.buffer === buffer) return true;
+    return false;
+  }
+
   /**
    * Starts a job. `onSettled` is called later, never from here, with undefined when the tensor is filled.
    *
-   * @throws RangeError where there is no memory to begin with it: then `onSettled` is not called
+   * @throws RangeError where there is no memory to begin with it, or it was released: then `onSettled` is not called
    */
   submit(order: Order, onSettled: (error: unknown) => void): Job {
+    checkUnreleased(order.fn, order.tensor.data);
     const threads = Math.min(this.#threads, order.threads || this.#threads);
     return this.#start((leave) => makeJob({ ...order, threads }, leave), onSettled);
   }
@@ -76,9 +92,12 @@ export class Scheduler {
       if (job instanceof StagedJob) this.#staged.delete(job);
       else if (job instanceof ClaimedJob) this.#shared.delete(job);
       onSettled(error);
-      if (this.#jobs.size === 0) this.#tellIdle();
+      if (this.#jobs.size > 0) return;
+      this.#stayAtExit();
+      this.#tellIdle();
     };
     const job = make(leave);
+    if (this.#jobs.size === 0) this.#stayAtExit = atExit(() => this.#stopWorkers());
     this.#jobs.add(job);
     if (this.#broken !== undefined) {
       const error = this.#broken;
@@ -88,7 +107,9 @@ export class Scheduler {
     if (job instanceof StagedJob) this.#staged.add(job);
     else if (job instanceof ClaimedJob) this.#shared.add(job);
     if (++this.#gathered === 1) queueMicrotask(() => this.#pump());
-    else if (this.#gathered > mostGathered) this.#pump();
+    this.#gatheredCost += job.cost;
+    const enough = this.#tasks < this.#threads && this.#gatheredCost > batchNanoseconds / 2;
+    if (enough || this.#gathered > mostGathered) this.#pump();
     return job;
   }
 
@@ -97,8 +118,14 @@ export class Scheduler {
     if (this.#jobs.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  cancelAll(reason: unknown): void {
-    for (const job of [...this.#jobs]) job.cancel(reason);
+  cancelAll(reason: () => unknown): void {
+    for (const job of [...this.#jobs]) job.cancel(reason());
+  }
+
+  /** Has workers stop what they are at. */
+  #stopWorkers(): void {
+    const reason = new Error('the process exits');
+    for (const job of this.#jobs) if (job instanceof ClaimedJob) job.fail(reason);
   }
 
   #tellIdle(): void {
@@ -115,21 +142,40 @@ export class Scheduler {
   /** Hands out as much work as the workers can take. Both kinds of job get their turn. */
   #pump(): void {
     this.#gathered = 0;
+    this.#gatheredCost = 0;
     if (this.#broken !== undefined) return;
     while (true) {
-      const turn = this.#load < this.#threads && this.#shared.size > 0;
+      const turn = this.#canTurn();
       const batch = this.#staged.size > 0 && this.#canBatch();
       if (turn && !(batch && !this.#stagedLast)) this.#postTurn();
       else if (batch) this.#postBatch();
       else break;
     }
-    Atomics.store(this.#waiting, 0, this.#staged.size + this.#shared.size > 0 ? 1 : 0);
+    Atomics.store(this.#waiting, 0, this.#othersWait() ? 1 : 0);
+  }
+
+  #othersWait(): boolean {
+    if (this.#staged.size > 0) return true;
+    for (const { party } of this.#shared) if (this.#parties.size !== 1 || !this.#parties.has(party)) return true;
+    return false;
+  }
+
+  /** A task ahead for each worker saves it from waiting for this thread; but nothing is to wait behind a whole matrix. */
+  get #most(): number {
+    return this.#alone > 0 ? this.#threads : tasksAtWorker * this.#threads;
+  }
+
+  #canTurn(): boolean {
+    for (const next of this.#shared) {
+      if (next.wantsTurn) return this.#load < (next.alone ? this.#threads : this.#most);
+      this.#shared.delete(next);
+    }
+    return false;
   }
 
   #canBatch(): boolean {
     if (this.#free.length === 0 && this.#slots >= Math.min(mostSlots, 3 * this.#threads)) return false;
-    // A batch ahead for each worker saves it from waiting for this thread; but it must not keep others from their turn.
-    return this.#tasks < (this.#shared.size > 0 ? this.#threads : 2 * this.#threads);
+    return this.#tasks < this.#most;
   }
 
   #postBatch(): void {
@@ -166,7 +212,7 @@ export class Scheduler {
     } else {
       for (const { piece, error } of outcome.report?.failures ?? []) slot.parts[piece]?.job.settle(error);
     }
-    this.#copier.push(() => {
+    this.copier.push(() => {
       slot.copyOut();
       slot.clear();
       this.#free.push(slot);
@@ -177,30 +223,59 @@ export class Scheduler {
 
   #postTurn(): void {
     this.#stagedLast = false;
-    const job = this.#shared.values().next().value;
-    if (job === undefined) return;
-    this.#shared.delete(job);
-    if (!job.wantsTurn) return;
-    job.turns++;
-    if (job.wantsTurn) this.#shared.add(job);
+    const jobs = this.#nextJobs();
+    for (const job of jobs) {
+      this.#shared.delete(job);
+      job.turns++;
+      if (job.wantsTurn) this.#shared.add(job); // at the end
+    }
+    const [first] = jobs;
+    if (first === undefined) return;
     // One native thread for each worker; a whole matrix, which a single worker makes, gets those of the idle ones.
-    const idle = this.#threads - this.#load;
-    this.#runTurn(job, job.whole ? Math.min(idle, job.threads) : 1);
+    this.#runTurn(jobs, first.whole ? Math.min(this.#threads - this.#load, first.threads) : 1);
   }
 
-  async #runTurn(job: ClaimedJob, threads: number): Promise<void> {
+  /** The jobs of one message: what is small goes together, though not all that there is, which would leave other workers without. */
+  #nextJobs(): ClaimedJob[] {
+    const jobs: ClaimedJob[] = [];
+    const most = Math.ceil(this.#shared.size / (tasksAtWorker * this.#threads));
+    let cost = 0;
+    for (const job of this.#shared) {
+      if (!job.wantsTurn) {
+        this.#shared.delete(job);
+        continue;
+      }
+      cost += job.cost;
+      if (jobs.length > 0 && (job.alone || cost > batchNanoseconds)) break;
+      jobs.push(job);
+      if (jobs.length === most || job.alone) break;
+    }
+    return jobs;
+  }
+
+  async #runTurn(jobs: readonly ClaimedJob[], threads: number): Promise<void> {
+    const alone = jobs[0]?.alone === true;
     this.#tasks++;
     this.#load += threads;
-    const outcome = await this.#outcome(this.host.run(job.message(threads, this.#waiting)));
+    if (alone) this.#alone++;
+    for (const { party } of jobs) this.#parties.set(party, (this.#parties.get(party) ?? 0) + 1);
+    const message = { kind: 'turn', jobs: jobs.map((job) => job.turn()), threads, waiting: this.#waiting } as const;
+    const outcome = await this.#outcome(this.host.run(message));
     this.#tasks--;
     this.#load -= threads;
-    job.turns--;
-    if ('death' in outcome) {
-      if (++job.deaths > mostDeaths) job.fail(died(job, outcome.death));
-    } else if (outcome.report !== undefined) {
-      job.fail(restored(outcome.report.failures[0]?.error));
+    if (alone) this.#alone--;
+    for (const { party } of jobs) {
+      const left = (this.#parties.get(party) ?? 1) - 1;
+      if (left > 0) this.#parties.set(party, left);
+      else this.#parties.delete(party);
     }
-    if (!job.settled) {
+    if ('report' in outcome) {
+      for (const { piece, error } of outcome.report?.failures ?? []) jobs[piece]?.fail(restored(error));
+    }
+    for (const job of jobs) {
+      job.turns--;
+      if ('death' in outcome && ++job.deaths > mostDeaths) job.fail(died(job, outcome.death));
+      if (job.settled) continue;
       job.turnEnded();
       if (job.complete) this.#finish(job);
       else if (job.wantsTurn) this.#shared.add(job);
@@ -222,13 +297,13 @@ export class Scheduler {
   }
 
   #copySlice(job: SharedJob, begin: number): void {
-    this.#copier.push(() => {
+    this.copier.push(() => {
       if (job.settled || !hasMemory(job)) return;
-      const { data, dtype, size } = job.order.tensor;
-      const count = Math.min(size - begin, slotDataBytes / job.bytesEach);
+      const to = bytesOf(job.order.tensor.data);
+      const count = Math.min(to.length - begin, slotDataBytes);
       const { buffer, byteOffset } = job.memory;
-      data.set(viewOf(dtype, buffer, byteOffset + begin * job.bytesEach, count), begin);
-      if (begin + count === size) job.settle();
+      to.set(new Uint8Array(buffer, byteOffset + begin, count), begin);
+      if (begin + count === to.length) job.settle();
       else this.#copySlice(job, begin + count);
     });
   }
@@ -237,17 +312,18 @@ export class Scheduler {
 function makeJob(order: Order, onSettled: (error: unknown) => void): Job {
   const { tensor, fill, key } = order;
   const { buffer, byteOffset, byteLength: bytes } = tensor.data;
-  const sequential = isSequential(fill, key);
-  if (types.isSharedArrayBuffer(buffer) && (bytes >= leastInPlaceBytes || sequential)) {
+  // What the records of a batch have no room for.
+  const alone = isSequential(fill, key) || order.slice !== undefined || isNarrowTarget(tensor);
+  if (types.isSharedArrayBuffer(buffer) && (bytes >= leastInPlaceBytes || alone)) {
     return new SharedJob(order, { buffer, byteOffset }, true, onSettled);
   }
   const cost = costOf(fill, tensor.dtype, tensor.size);
-  if (sequential || (isWhole(fill) && (bytes > slotDataBytes || cost > batchNanoseconds))) {
+  if (alone || (isWhole(fill) && (bytes > slotDataBytes || cost > batchNanoseconds))) {
     if (types.isSharedArrayBuffer(buffer)) return new SharedJob(order, { buffer, byteOffset }, true, onSettled);
     const own = new SharedArrayBuffer(bytes);
     return new SharedJob(order, { buffer: own, byteOffset: 0 }, false, onSettled);
   }
-  return new StagedJob(isTorchKey(key) ? { ...order, key: noKey } : order, onSettled);
+  return new StagedJob({ ...order, tensor, key: isTorchKey(key) ? noKey : key }, onSettled);
 }
 
 /** The error whose parts a worker sent. */

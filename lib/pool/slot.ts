@@ -35,7 +35,7 @@ export class Slot {
     if (this.parts.length === maxPieces) return false;
     const rest = job.size - job.next;
     const room = Math.floor((slotDataBytes - this.#bytes) / job.bytesEach);
-    const time = Math.ceil((batchNanoseconds - this.#cost) / job.cost);
+    const time = Math.ceil((batchNanoseconds - this.#cost) / job.costEach);
     let count = Math.min(rest, room, Math.max(time, 1));
     if (count < rest) {
       const cut = !job.whole && rest * job.bytesEach > leastCutBytes;
@@ -55,7 +55,7 @@ export class Slot {
     this.parts.push({ job, begin: job.next, count, at });
     job.next += count;
     this.#bytes += Math.ceil((count * job.bytesEach) / cacheLine) * cacheLine;
-    this.#cost += count * job.cost;
+    this.#cost += count * job.costEach;
   }
 
   /** Copies the pieces to their tensors, and settles those that are complete. */

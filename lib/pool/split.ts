@@ -1,6 +1,8 @@
-import { type Dtype, dtypes } from '../core/dtype.js';
+import type { Dtype } from '../core/dtype.js';
 import { type Fill, isRandom, isWhole } from '../core/fill.js';
 import { isTorchKey, type Key } from '../native/addon.js';
+import type { NarrowDtype } from '../tensor/narrow.js';
+import { bytesEach } from '../tensor/target.js';
 
 /**
  * Nanoseconds an element takes on one core, roughly: enough to cut work into pieces of about the same time, and nothing
@@ -12,6 +14,10 @@ const nanoseconds: Readonly<Record<Exclude<Fill['kind'], 'orthogonal' | 'sparse'
   normal: 0.4,
   trunc_normal: 1,
   diagonal: 0.1,
+  log_of_uniform: 50,
+  dt_bias: 150,
+  log_arange: 50,
+  sinusoid: 50,
 };
 const float64Factor = 4;
 /** For each of rows · cols · min(rows, cols). */
@@ -19,7 +25,7 @@ const orthogonalNanoseconds = 0.1;
 const sparseNanoseconds = 5;
 
 /** The estimated time of `elements` elements of a fill on one core, in nanoseconds. */
-export function costOf(fill: Fill, dtype: Dtype, elements: number): number {
+export function costOf(fill: Fill, dtype: Dtype | NarrowDtype, elements: number): number {
   const factor = dtype === 'float64' ? float64Factor : 1;
   if (fill.kind === 'sparse') return elements * sparseNanoseconds * factor;
   if (fill.kind === 'orthogonal') {
@@ -43,8 +49,8 @@ const mostTinyNanoseconds = 4000;
  * Whether the calling thread fills a tensor itself: handing it to a worker, and copying what comes back, would hold this thread
  * for longer than the fill does.
  */
-export function isTiny(fill: Fill, dtype: Dtype, elements: number): boolean {
-  return elements * dtypes[dtype].bytes <= mostTinyBytes && costOf(fill, dtype, elements) <= mostTinyNanoseconds;
+export function isTiny(fill: Fill, dtype: Dtype | NarrowDtype, elements: number): boolean {
+  return elements * bytesEach(dtype) <= mostTinyBytes && costOf(fill, dtype, elements) <= mostTinyNanoseconds;
 }
 
 /** How a tensor is cut: `count` ranges, the first of `first` elements, the others of `step`, the last of what is left. */
@@ -75,9 +81,9 @@ export function splitSequence(fill: Fill, length: number, threads: number): Spli
  * Cuts a tensor into ranges of about an eighth of a millisecond that end at cache lines, counted from the beginning of
  * its buffer. Orthogonal and sparse fills are one range.
  */
-export function split(fill: Fill, dtype: Dtype, byteOffset: number, length: number): Split {
+export function split(fill: Fill, dtype: Dtype | NarrowDtype, byteOffset: number, length: number): Split {
   if (isWhole(fill)) return { first: length, step: length, count: 1 };
-  const { bytes } = dtypes[dtype];
+  const bytes = bytesEach(dtype);
   const ideal = (rangeNanoseconds / costOf(fill, dtype, 1)) * bytes;
   const range = Math.min(mostRangeBytes, Math.max(leastRangeBytes, ideal));
   const step = (Math.floor(range / cacheLine) * cacheLine) / bytes;

@@ -1,7 +1,10 @@
 import type { Dtype } from '../core/dtype.js';
 import type { Fill } from '../core/fill.js';
+import { elementsOf } from '../core/shape.js';
 import type { Key } from '../native/addon.js';
 import { Generator } from '../random/generator.js';
+import type { NarrowDtype } from '../tensor/narrow.js';
+import { drawnIn } from '../tensor/target.js';
 import type { Order } from './job.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';
@@ -10,12 +13,12 @@ import type { Scheduler } from './scheduler.js';
  * The key of the generator's next fill, or undefined where it must wait for its turn: the engine torch knows where a fill after
  * a truncated normal begins only when that is drawn.
  */
-export function keyAtOnce(generator: Generator, fill: Fill, dtype: Dtype, size: number): Key | undefined {
-  return generator.busy || generator.isOpenEnded(fill) ? undefined : generator.nextKey(fill, dtype, size);
+export function keyAtOnce(generator: Generator, fill: Fill, dtype: Dtype | NarrowDtype, size: number): Key | undefined {
+  return generator.busy || generator.isOpenEnded(fill) ? undefined : generator.nextKey(fill, drawnIn(dtype), size);
 }
 
 /** Runs a job of an operation. Resolves with how often values were drawn. */
-function runJob(scheduler: Scheduler, operation: Operation, order: Order): Promise<number> {
+export function runJob(scheduler: Scheduler, operation: Operation, order: Order): Promise<number> {
   return new Promise((resolve, reject) => {
     const job = scheduler.submit(order, (error) => {
       operation.remove(job, error === undefined);
@@ -37,7 +40,8 @@ export function fillInTurn(
   scheduler: Scheduler,
 ): Promise<void> {
   const { fill, tensor } = order;
-  const { dtype, size: total } = tensor;
+  const dtype = drawnIn(tensor.dtype);
+  const total = order.slice === undefined ? tensor.size : elementsOf(order.slice.shape);
   const openEnded = generator.isOpenEnded(fill);
   const run = (key: Key): Promise<number> => runJob(scheduler, operation, { ...order, key });
   return unlessStopped(operation, async (begun) => {

@@ -1,15 +1,19 @@
 /** What runs in the pool's threads. Piscina calls `work`. */
 
 import { pathToFileURL } from 'node:url';
-import { dtypes, viewOf } from '../core/dtype.js';
+import { type Dtype, type TensorData, viewOf } from '../core/dtype.js';
 import { isRandom } from '../core/fill.js';
-import { fillRange, isTorchKey, runTorchRange } from '../native/addon.js';
+import { encodingOf } from '../core/grid.js';
+import { encodeDrawn, fillOfCodes } from '../init/fill-codes.js';
+import { runFillOfSlice } from '../init/fill-slice.js';
+import { fillRange, isTorchKey, runTorchRange, type TorchKey } from '../native/addon.js';
 import { tooManyRounds } from '../random/engines/torch.js';
+import { isNarrow } from '../tensor/narrow.js';
+import { bytesEach } from '../tensor/target.js';
+import { controlWords, doneOf, wordsOf } from './control.js';
 import { letGo } from './memory.js';
 import {
   type BatchMessage,
-  controlBytes,
-  controlWords,
   type DoRange,
   type Failure,
   type FillWork,
@@ -18,11 +22,12 @@ import {
   type Report,
   slotHeadBytes,
   type TaskWork,
+  type TurnJob,
   type TurnMessage,
 } from './messages.js';
 import { rangeOf } from './split.js';
 
-/** How long a worker stays with one tensor while other work waits. */
+/** How long a worker stays at a turn while other work waits. */
 const turnMilliseconds = 1;
 
 /** Does one task. What goes wrong with a fill is in the report; nothing is thrown. */
@@ -55,58 +60,78 @@ function fillBatch({ slot, count }: BatchMessage): Report {
 /** Does range `index`; false when it was stopped. */
 type Step = (index: number) => boolean;
 
-function takeTurn(turn: TurnMessage): Report | Promise<Report> {
-  const { work } = turn;
-  if (work.of === 'fill') return doRanges(turn, fillStep(turn, work));
-  const known = modules.get(work.module);
-  return known === undefined ? beginTask(turn, work) : doRanges(turn, taskStep(turn, work, known));
+async function takeTurn({ jobs, threads, waiting }: TurnMessage): Promise<Report> {
+  const failures: Failure[] = [];
+  const start = performance.now();
+  const othersMayBegin = (): boolean => Atomics.load(waiting, 0) !== 0 && performance.now() - start >= turnMilliseconds;
+  for (const [piece, job] of jobs.entries()) {
+    try {
+      const { work } = job;
+      const step = work.of === 'fill' ? fillStep(job, work, threads) : await taskStep(job, work, threads);
+      doRanges(job, step, othersMayBegin);
+    } catch (error) {
+      failures.push({ piece, error });
+    }
+    if (othersMayBegin()) break;
+  }
+  return failures.length === 0 ? undefined : { failures };
 }
 
 const modules = new Map<string, DoRange>();
 
-async function beginTask(turn: TurnMessage, work: TaskWork): Promise<Report> {
-  const { doRange } = (await import(pathToFileURL(work.module).href)) as { doRange: DoRange };
-  modules.set(work.module, doRange);
-  return doRanges(turn, taskStep(turn, work, doRange));
-}
-
-function taskStep({ threads, control }: TurnMessage, { data }: TaskWork, doRange: DoRange): Step {
-  const cancel = new Int32Array(control, 4 * controlWords.cancel, 1);
+async function taskStep({ control }: TurnJob, { module, data }: TaskWork, threads: number): Promise<Step> {
+  let doRange = modules.get(module);
+  if (doRange === undefined) {
+    ({ doRange } = (await import(pathToFileURL(module).href)) as { doRange: DoRange });
+    modules.set(module, doRange);
+  }
+  const task = doRange;
+  const cancel = wordsOf(control).subarray(controlWords.cancel, controlWords.part + 1);
   return (index) => {
     try {
-      return doRange(data, index, threads, cancel);
+      return task(data, index, threads, cancel);
     } catch (error) {
       throw parts(error);
     }
   };
 }
 
-function fillStep({ threads, crew, control }: TurnMessage, work: FillWork): Step {
-  const { buffer, byteOffset, length, dtype, fill, key, begin: offset } = work;
-  const words = new Int32Array(control, 0, controlBytes / 4);
-  const cancel = words.subarray(controlWords.cancel, controlWords.cancel + 1);
-  const { bytes } = dtypes[dtype];
+function fillStep({ crew, control }: TurnJob, work: FillWork, threads: number): Step {
+  const { buffer, byteOffset, length, dtype, fill, key, begin: offset, slice } = work;
+  const words = wordsOf(control);
+  const cancel = words.subarray(controlWords.cancel, controlWords.part + 1);
+  const bytes = bytesEach(dtype);
   const atOnce = { elements: length, threads: crew };
   letGo(length * bytes);
-  return (index) => {
-    const [begin, end] = rangeOf(work, index, length);
-    const view = viewOf(dtype, buffer, byteOffset + begin * bytes, end - begin);
-    if (!isTorchKey(key) || !isRandom(fill)) {
-      return fillRange(view, dtype, fill, key, offset + begin, threads, cancel, atOnce);
-    }
-    const rounds = runTorchRange(view, dtype, fill, key, offset + begin, threads, cancel, atOnce);
+  const inSequence = (view: TensorData, drawn: Dtype, torchKey: TorchKey, begin: number): boolean => {
+    const rounds = runTorchRange(view, drawn, fill, torchKey, begin, threads, cancel, atOnce);
     if (rounds === 0 && Atomics.load(cancel, 0) === 0) throw tooManyRounds();
     raise(words, controlWords.rounds, rounds);
     return rounds > 0;
   };
+  return (index) => {
+    const [begin, end] = rangeOf(work, index, length);
+    const sequential = isTorchKey(key) && isRandom(fill) ? key : undefined;
+    if (isNarrow(dtype)) {
+      const [first, last] = [begin * bytes, end * bytes];
+      const codes = new Uint8Array(buffer, byteOffset + first, last - first);
+      if (sequential === undefined)
+        return fillOfCodes({ dtype, shape: [length], fill }, codes, first, key, threads, cancel);
+      const encoding = encodingOf(dtype, fill);
+      return encodeDrawn(encoding, fill, codes, first, (values, at) => inSequence(values, 'float32', sequential, at));
+    }
+    const view = viewOf(dtype, buffer, byteOffset + begin * bytes, end - begin);
+    if (slice !== undefined) return runFillOfSlice(view, dtype, fill, key, slice, begin, threads, cancel);
+    if (sequential !== undefined) return inSequence(view, dtype, sequential, offset + begin);
+    return fillRange(view, dtype, fill, key, offset + begin, threads, cancel, atOnce);
+  };
 }
 
-function doRanges({ control, waiting }: TurnMessage, step: Step): Report {
-  const words = new Int32Array(control, 0, controlBytes / 4);
-  const done = new Uint8Array(control, controlBytes);
+function doRanges({ control }: TurnJob, step: Step, othersMayBegin: () => boolean): void {
+  const words = wordsOf(control);
+  const done = doneOf(control);
   Atomics.add(words, controlWords.active, 1);
   try {
-    const start = performance.now();
     while (Atomics.load(words, controlWords.cancel) === 0) {
       const index = Atomics.add(words, controlWords.claim, 1);
       if (index >= done.length) break;
@@ -114,11 +139,8 @@ function doRanges({ control, waiting }: TurnMessage, step: Step): Report {
       if (!step(index)) break;
       Atomics.store(done, index, 1);
       Atomics.add(words, controlWords.done, 1);
-      if (Atomics.load(waiting, 0) !== 0 && performance.now() - start >= turnMilliseconds) break;
+      if (othersMayBegin()) break;
     }
-    return undefined;
-  } catch (error) {
-    return { failures: [{ piece: 0, error }] };
   } finally {
     Atomics.sub(words, controlWords.active, 1);
   }

@@ -1,7 +1,8 @@
-import { randomFillSync } from 'node:crypto';
-import { checkOneOf, checkOptions, rangeError, typedArrayName, typeError } from '../core/check.js';
+import { createHash, randomFillSync } from 'node:crypto';
+import { checkInteger, checkOneOf, checkOptions, rangeError, typedArrayName, typeError } from '../core/check.js';
 import type { Dtype, TensorData } from '../core/dtype.js';
 import type { Fill } from '../core/fill.js';
+import type { OwnUint8Array } from '../core/own-memory.js';
 import type { Key } from '../native/addon.js';
 import type { Engine as AnyEngine } from './engines/engine.js';
 import { PhiloxEngine } from './engines/philox.js';
@@ -12,6 +13,13 @@ export type { Engine } from './names.js';
 
 const engines = { philox: PhiloxEngine, torch: TorchEngine } as const;
 const defaultSeed = 67280421310721n; // PyTorch's
+
+const mostParts = 1_000_000;
+
+/** The seed of part i, as docs/streams.md has it. */
+function seedOfPart(seed: bigint, i: number): bigint {
+  return createHash('sha256').update(`nninit.split ${seed} ${i}`).digest().readBigUInt64LE(0);
+}
 
 /**
  * A source of randomness: an engine, a 64-bit seed, and a position.
@@ -36,7 +44,7 @@ export class Generator {
 
   /**
    * @param options.seed an integer in [-2^63, 2^64), as a number or, beyond 2^53, a bigint; a negative n means n + 2^64.
-   *   PyTorch's default, 67280421310721, when left out
+   *   PyTorch's default, 67280421310721, when left out: `seed()` takes one from the system's entropy
    * @param options.engine 'philox' (the default) or 'torch'
    */
   constructor(options?: { readonly seed?: number | bigint | undefined; readonly engine?: Engine | undefined }) {
@@ -46,7 +54,12 @@ export class Generator {
     this.#engine = new engines[this.engine](seed === undefined ? defaultSeed : checkSeed('Generator', seed));
   }
 
-  /** Sets the seed, in the constructor's range, and starts again from it. Returns this generator. */
+  /**
+   * Sets the seed, and starts again from it. Returns this generator.
+   *
+   * @param seed an integer in [-2^63, 2^64); a negative n means n + 2^64
+   * @throws TypeError for what is no number or bigint, RangeError beyond the range
+   */
   manual_seed(seed: number | bigint): this {
     const checked = checkSeed('Generator.manual_seed', seed);
     this.#checkFree('Generator.manual_seed');
@@ -69,10 +82,29 @@ export class Generator {
   }
 
   /**
+   * Generators of the same engine for parts that are independent of one another: workers, layers, trials. `split(n)[i]` depends on this
+   * generator's seed and on i alone, not on what was drawn, nor on n; the same call gives the same ones, as splitting a key of JAX does.
+   *
+   *     const [data, model] = new Generator({ seed: 42 }).split(2);
+   *
+   * Their seeds, of 64 bits, are in docs/streams.md. Of the engine torch only the low 32 bits count, so thousands of parts may meet.
+   *
+   * @param count how many, 1 to 1,000,000
+   * @throws TypeError and RangeError for another count
+   */
+  split(count: number): Generator[] {
+    checkInteger('Generator.split', 'count', count, 1, mostParts);
+    return Array.from(
+      { length: count },
+      (_, i) => new Generator({ seed: seedOfPart(this.#engine.seed, i), engine: this.engine }),
+    );
+  }
+
+  /**
    * The whole state: in the engine philox 32 bytes ('nninit', format 1, engine 0, the seed and the next stream as 64-bit
    * little-endian numbers, and 8 zero bytes); in the engine torch the 5,056 bytes that `torch.get_rng_state()` gives.
    */
-  get_state(): Uint8Array<ArrayBuffer> {
+  get_state(): OwnUint8Array {
     this.#checkFree('Generator.get_state');
     return this.#engine.get_state();
   }
@@ -96,6 +128,8 @@ export class Generator {
    *
    * In the engine torch a truncated normal is drawn once to learn how far the step goes.
    *
+   * @param fill what resolve gave
+   * @param dtype of the tensor
    * @param total elements of the whole fill
    * @throws RangeError after 2^63 fills of the engine philox
    */
@@ -202,10 +236,21 @@ export class Generator {
   }
 }
 
-/** The generator of all fills that name no other: `torch.default_generator`. */
+/**
+ * The generator of all fills that name no other: `torch.default_generator`. As there, its seed comes from the system's entropy, anew in each
+ * process and each worker thread; `initial_seed()` tells it, and `manual_seed` sets one for numbers that can be had again.
+ */
 export const default_generator = new Generator();
+default_generator.seed();
 
-/** Seeds the default generator, as torch.manual_seed does, and returns it. */
+/**
+ * Seeds the default generator, as torch.manual_seed does, and returns it.
+ *
+ *     manual_seed(42);
+ *
+ * @param seed an integer in [-2^63, 2^64); a negative n means n + 2^64
+ * @throws TypeError for what is no number or bigint, RangeError beyond the range
+ */
 export function manual_seed(seed: number | bigint): Generator {
   return default_generator.manual_seed(checkSeed('manual_seed', seed));
 }
@@ -215,17 +260,22 @@ export function seed(): bigint {
   return default_generator.seed();
 }
 
-/** The default generator's seed. */
+/** The default generator's seed, in [0, 2^64): the one from the system's entropy unless one was set. */
 export function initial_seed(): bigint {
   return default_generator.initial_seed();
 }
 
-/** The default generator's state. */
-export function get_rng_state(): Uint8Array<ArrayBuffer> {
+/** The default generator's state: 32 bytes, see Generator.get_state. */
+export function get_rng_state(): OwnUint8Array {
   return default_generator.get_state();
 }
 
-/** Sets the default generator's state, as torch.set_rng_state does. */
+/**
+ * Sets the default generator's state, as torch.set_rng_state does.
+ *
+ * @param state the 32 bytes that get_rng_state gave
+ * @throws TypeError for anything but a Uint8Array, RangeError for bytes that are no such state
+ */
 export function set_rng_state(state: Uint8Array): void {
   Generator.setStateOf(default_generator, 'set_rng_state', state);
 }

@@ -105,9 +105,9 @@ export function checkSlice(fn: string, shape: unknown, ranges: unknown): Slice {
     if (range === undefined || range === null) {
       throw typeError(fn, `ranges[${i}]`, 'an object { dim, start, length }', range);
     }
-    const given = checkOptions(fn, range, ['dim', 'start', 'length']);
-    const rank = sizes.length;
     const place = `ranges[${i}]`;
+    const given = checkOptions(fn, range, ['dim', 'start', 'length'], place);
+    const rank = sizes.length;
     if (rank === 0) throw rangeError(fn, place, 'no range for a shape without dimensions', range);
     const dim = checkInteger(fn, `${place}.dim`, given.dim, -rank, rank - 1);
     const positive = dim < 0 ? dim + rank : dim;

@@ -1,6 +1,7 @@
 import {
   checkBoolean,
   checkDtype,
+  checkInteger,
   checkOptions,
   checkShape,
   rangeError,
@@ -8,14 +9,19 @@ import {
   typeError,
 } from '../core/check.js';
 import { type Dtype, dtypes, type TensorData, viewOf } from '../core/dtype.js';
+import { errorCode } from '../core/errors.js';
+import { checkNarrow, isNarrow, type NarrowDtype, type NarrowTensor, narrowBytes, narrowView } from './narrow.js';
 
-/** Numbers with a shape, in C order, over memory that someone else may own. */
-export interface Tensor<Data extends TensorData = TensorData> {
+/**
+ * Numbers with a shape, in C order, over memory that someone else may own: `Tensor<Float32Array>`, or, where the array does not tell,
+ * `Tensor<Uint16Array, 'bfloat16'>`.
+ */
+export interface Tensor<Data extends TensorData = TensorData, D extends Dtype = DtypeOf<Data>> {
   /** Float32Array, Float64Array, or Uint16Array with the bits of float16 or bfloat16. */
   readonly data: Data;
   /** Sizes, outermost first; [] is one number. */
   readonly shape: readonly number[];
-  readonly dtype: Dtype;
+  readonly dtype: D;
 }
 
 /** A Float16Array, where the runtime has one. */
@@ -43,6 +49,22 @@ export type DataOf<D extends Dtype> = D extends 'float32'
     ? Float64Array
     : Uint16Array;
 
+/** The tensor of a dtype. */
+export type TensorOf<D extends Dtype | NarrowDtype> = D extends NarrowDtype
+  ? NarrowTensor<D>
+  : D extends Dtype
+    ? Tensor<DataOf<D>, D>
+    : never;
+
+/** What an array may hold. */
+export type DtypeOf<Data> = Data extends Float32Array
+  ? 'float32'
+  : Data extends Float64Array
+    ? 'float64'
+    : Data extends Uint16Array
+      ? 'float16' | 'bfloat16'
+      : 'float16';
+
 const classes: Readonly<Record<Dtype, string>> = {
   float32: 'Float32Array',
   float64: 'Float64Array',
@@ -62,28 +84,45 @@ const dtypeByClass: Readonly<Record<string, Dtype>> = {
  *     const w = empty([4096, 4096], { dtype: 'bfloat16' });
  *
  * @param shape integers ≥ 0, their product below 2^53
- * @param options.dtype 'float32' (default), 'float64', 'float16' or 'bfloat16'
+ * @param options.dtype 'float32' (default), 'float64', 'float16' or 'bfloat16'; or one of 8 bits and less, whose elements lie in a Uint8Array (an
+ *   Int8Array for 'int8'): 'float8_e4m3fn', 'float8_e5m2', 'float8_e8m0fnu', 'float4_e2m1fn' (two a byte), 'int8', 'uint8'
  * @param options.shared on a SharedArrayBuffer, which worker threads see without a copy; false by default
  * @throws RangeError where Node.js cannot make an array of that size
  */
-export function empty<D extends Dtype = 'float32'>(
+export function empty<D extends Dtype | NarrowDtype = 'float32'>(
   shape: readonly number[],
   options?: { readonly dtype?: D | undefined; readonly shared?: boolean | undefined },
-): Tensor<DataOf<D>>;
+): TensorOf<NoInfer<D>>; // not of where it is used
 export function empty(
   shape: readonly number[],
-  options?: { readonly dtype?: Dtype | undefined; readonly shared?: boolean | undefined },
-): Tensor {
+  options?: { readonly dtype?: Dtype | NarrowDtype | undefined; readonly shared?: boolean | undefined },
+): Tensor | NarrowTensor {
+  checkShape('empty', shape);
+  const { dtype, shared = false } = checkOptions('empty', options, ['dtype', 'shared']);
+  const Memory = checkBoolean('empty', 'shared', shared) ? SharedArrayBuffer : ArrayBuffer;
+  return emptyOn(shape, dtype, (bytes) => new Memory(bytes));
+}
+
+/**
+ * A new tensor on memory that someone else allocates.
+ *
+ * @throws as empty does, and what `allocate` throws where that has a code
+ */
+export function emptyOn(
+  shape: readonly number[],
+  dtype: unknown,
+  allocate: (bytes: number) => ArrayBufferLike,
+): Tensor | NarrowTensor {
   const fn = 'empty';
   const elements = checkShape(fn, shape);
-  const { dtype: name = 'float32', shared = false } = checkOptions(fn, options, ['dtype', 'shared']);
-  const dtype = checkDtype(fn, name);
-  const bytes = elements * dtypes[dtype].bytes;
-  const onShared = checkBoolean(fn, 'shared', shared);
+  const checked = isNarrow(dtype) ? dtype : dtype === undefined ? 'float32' : checkDtype(fn, dtype);
+  const bytes = isNarrow(checked) ? narrowBytes(fn, checked, shape) : elements * dtypes[checked].bytes;
   try {
-    const buffer = onShared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
-    return { data: viewOf(dtype, buffer, 0, elements), shape: [...shape], dtype };
+    const memory = allocate(bytes);
+    if (isNarrow(checked)) return { data: narrowView(checked, memory), shape: [...shape], dtype: checked };
+    return { data: viewOf(checked, memory, 0, elements), shape: [...shape], dtype: checked };
   } catch (cause) {
+    if (errorCode(cause) !== undefined) throw cause;
     const why = `${bytes} bytes: ${cause instanceof Error ? cause.message : String(cause)}`;
     throw rangeError(fn, 'shape', 'a size that Node.js can allocate', shape, why);
   }
@@ -100,22 +139,26 @@ export function empty(
  * @param options.dtype told by the array's class, but needed for a Uint16Array: 'float16' or 'bfloat16'
  * @throws TypeError for other arrays; RangeError where shape and data disagree, and for a detached buffer
  */
-export function tensor<Data extends TensorData>(
+export function tensor<D extends NarrowDtype>(
+  data: NarrowTensor<D>['data'],
+  shape: readonly number[] | undefined,
+  options: { readonly dtype: D },
+): NarrowTensor<D>;
+export function tensor<Data extends TensorData | Float16ArrayLike, D extends DtypeOf<Data> = DtypeOf<Data>>(
   data: Data,
   shape?: readonly number[],
-  options?: { readonly dtype?: Dtype | undefined },
-): Tensor<Data>;
+  options?: { readonly dtype?: D | undefined },
+): Tensor<Data extends TensorData ? Data : Uint16Array, D>;
 export function tensor(
-  data: Float16ArrayLike,
+  data: TensorData | Float16ArrayLike | Uint8Array | Int8Array,
   shape?: readonly number[],
-  options?: { readonly dtype?: 'float16' | undefined },
-): Tensor<Uint16Array>;
-export function tensor(
-  data: TensorData | Float16ArrayLike,
-  shape?: readonly number[],
-  options?: { readonly dtype?: Dtype | undefined },
-): Tensor {
+  options?: { readonly dtype?: Dtype | NarrowDtype | undefined },
+): Tensor | NarrowTensor {
   const { dtype } = checkOptions('tensor', options, ['dtype']);
+  if (isNarrow(dtype)) {
+    const narrow = checkNarrow('tensor', data, dtype, shape);
+    return { data: data as Uint8Array, shape: [...narrow.shape], dtype };
+  }
   const checked = checkedData('tensor', data, dtype);
   if (shape !== undefined) checkLength('tensor', checked.data, shape);
   return { ...checked, shape: shape === undefined ? [checked.data.length] : [...shape] };
@@ -127,24 +170,74 @@ export interface CheckedTensor extends Tensor {
   readonly size: number;
 }
 
+/** For each class of integers of two bytes and more: the dtype of its size, and its own. */
+const integerClasses = new Map<string | undefined, readonly [like: Dtype, own: string]>([
+  ['BigInt64Array', ['float64', 'int64']],
+  ['BigUint64Array', ['float64', 'uint64']],
+  ['Int32Array', ['float32', 'int32']],
+  ['Uint32Array', ['float32', 'uint32']],
+  ['Int16Array', ['float16', 'int16']],
+  ['Uint16Array', ['float16', 'uint16']],
+]);
+
+/** Memory of integers as that of a float of their size: zero has the same bits. */
+function asFloats(data: unknown, name: unknown): { readonly data: TensorData; readonly dtype: Dtype } | undefined {
+  const found = typedArrayName(data);
+  const [dtype, own] = integerClasses.get(found) ?? [];
+  if (dtype === undefined || !(name === own || (name === undefined && found !== 'Uint16Array'))) return undefined;
+  const { buffer, byteOffset, length } = data as TensorData;
+  return { data: viewOf(dtype, buffer, byteOffset, length), dtype };
+}
+
 /**
  * Reads whatever is shaped like a tensor, and checks it. Buffers can be detached or shrink between calls, so every
  * function does this anew.
  *
+ * @param integers whether those of two bytes and more are taken too, as floats of their size: for who writes zeros
  * @throws TypeError and RangeError, in the name of `fn`
  */
-export function asTensor(fn: string, value: unknown): CheckedTensor {
+export function asTensor(fn: string, value: unknown, integers = false): CheckedTensor {
   const what = 'an object with data, shape (or dims) and dtype (or type)';
   if (typeof value !== 'object' || value === null) throw typeError(fn, 'tensor', what, value);
   if (Array.isArray(value) || typedArrayName(value) !== undefined) {
     throw typeError(fn, 'tensor', what, value, 'tensor(data, shape) makes one');
   }
-  const like = value as { shape?: unknown; dims?: unknown; dtype?: unknown; type?: unknown };
+  const like = value as Readonly<
+    Record<'shape' | 'dims' | 'dtype' | 'type' | 'stride' | 'strides' | 'offset', unknown>
+  >;
   const shape = like.shape ?? like.dims;
   if (shape === undefined) throw typeError(fn, 'tensor', what, value, 'it has neither shape nor dims');
-  const { data, dtype } = checkedData(fn, readData(fn, value), like.dtype ?? like.type);
-  const size = checkLength(fn, data, shape);
-  return { data, shape: shape as readonly number[], dtype, size };
+  const [given, name] = [readData(fn, value), like.dtype ?? like.type];
+  const { data, dtype } = (integers ? asFloats(given, name) : undefined) ?? checkedData(fn, given, name);
+  const strides = like.stride ?? like.strides;
+  const own = strides === undefined ? data : contiguous(fn, data, shape, strides, like.offset);
+  const size = checkLength(fn, own, shape);
+  return { data: own, shape: shape as readonly number[], dtype, size };
+}
+
+/**
+ * The part of the array that a tensor with strides, such as one of ndarray, stands for.
+ *
+ * @throws RangeError where its elements do not follow one another in C order: a fill would write to others
+ */
+function contiguous(fn: string, data: TensorData, shape: unknown, strides: unknown, offset: unknown = 0): TensorData {
+  const size = checkShape(fn, shape);
+  const sizes = shape as readonly number[];
+  const begin = checkInteger(fn, 'offset', offset, 0, data.length);
+  const what = `strides of elements in C order (shape [${sizes.join(', ')}])`;
+  if (!Array.isArray(strides)) throw typeError(fn, 'stride', what, strides);
+  const all: readonly unknown[] = strides.length === sizes.length - 1 ? [...strides, 1] : strides; // tf.js leaves out the last
+  let step = 1;
+  let inOrder = all.length === sizes.length;
+  for (let dim = sizes.length - 1; dim >= 0; dim--) {
+    if ((sizes[dim] ?? 0) > 1 && all[dim] !== step) inOrder = false;
+    step *= sizes[dim] ?? 0;
+  }
+  if (!inOrder && size > 0) {
+    const why = 'a transposed or cut tensor; fill a copy that is contiguous, and assign it';
+    throw rangeError(fn, 'stride', what, strides, why);
+  }
+  return data.subarray(begin, begin + size);
 }
 
 /** The getter of onnxruntime's tensors throws where the data is on a GPU. */
@@ -163,8 +256,11 @@ function checkedData(fn: string, data: unknown, name: unknown): { readonly data:
   if (found === undefined) throw typeError(fn, 'data', what, data, helpFor(data));
   const known = dtypeByClass[found];
   if (known === undefined && found !== 'Uint16Array') {
-    if (name !== undefined) checkDtype(fn, name); // names an int32 tensor's dtype rather than its array
-    throw typeError(fn, 'data', what, data);
+    const why = isInteger(found)
+      ? `integers are not filled; data.fill(${found.startsWith('Big') ? '0n' : '0'}) sets them`
+      : undefined;
+    if (name !== undefined) checkDtype(fn, name, why); // names an int32 tensor's dtype rather than its array
+    throw typeError(fn, 'data', what, data, why);
   }
   if (name === undefined && known === undefined) {
     const why = 'a Uint16Array may hold either';
@@ -183,7 +279,13 @@ function helpFor(data: unknown): string | undefined {
   if (Array.isArray(data)) return 'Float32Array.from(data) makes one';
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return 'wrap it: new Float32Array(buffer)';
   if (data instanceof DataView) return 'wrap its buffer: new Float32Array(view.buffer, view.byteOffset, length)';
-  return typeof data === 'function' ? 'call it, and wrap what it returns with tensor(data, shape)' : undefined;
+  return typeof data === 'function' // tf.js
+    ? 'it is a method, as in TensorFlow.js: fill tensor(t.dataSync(), t.shape) or tensor(await t.data(), t.shape)'
+    : undefined;
+}
+
+function isInteger(array: string): boolean {
+  return /^(Big)?(Ui|I)nt\d+(Clamped)?Array$/.test(array);
 }
 
 type Buffer = ArrayBufferLike & {

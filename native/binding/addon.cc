@@ -2,16 +2,24 @@
 #include <atomic>
 
 #include "binding/arguments.h"
+#include "system/signal_guard.h"
 #include "system/targets.h"
 #include "system/threads.h"
 
 namespace nninit {
 namespace {
 
+constexpr uint64_t kMaxGrace = 1'000'000'000;  // milliseconds: eleven days
+
 constexpr Function kFunctions[] = {
     {"setNumThreads", "set_num_threads", 1,
      [](Arguments& arguments) {
        SetNumThreads(static_cast<int>(arguments.NextWhole("threads", 1, kMaxThreads)));
+       return Arguments::Result();
+     }},
+    {"limitThreads", "limitThreads", 1,
+     [](Arguments& arguments) {
+       LimitThreads(static_cast<int>(arguments.NextWhole("cores", 1, kMaxThreads)));
        return Arguments::Result();
      }},
     {"getNumThreads", "get_num_threads", 0,
@@ -24,13 +32,31 @@ constexpr Function kFunctions[] = {
        if (ForceTarget(name)) return Arguments::Result();
        throw RangeError("expected one of simdTargets() for name, but received '" + name + "'");
      }},
+    {"startSignalGuard", "startSignalGuard", 2,
+     [](Arguments& arguments) {
+       const int grace = static_cast<int>(arguments.NextWhole("milliseconds", 0, kMaxGrace));
+       return arguments.Result(StartSignalGuard(grace, arguments.NextString()));
+     }},
+    {"stopSignalGuard", "stopSignalGuard", 0,
+     [](Arguments&) {
+       StopSignalGuard();
+       return Arguments::Result();
+     }},
+    {"accountMemory", "accountMemory", 2,
+     [](Arguments& arguments) {
+       const auto bytes = static_cast<int64_t>(arguments.NextWhole("bytes", 0, kMaxIndex));
+       arguments.Account(arguments.NextBoolean("freed") ? -bytes : bytes);
+       return Arguments::Result();
+     }},
 };
 
 // Threads end with the last environment that loaded the addon: a worker thread's end must not stop another's fills.
 std::atomic<int> environments{0};
 
 void Leave() {
-  if (environments.fetch_sub(1) == 1) StopThreads();
+  if (environments.fetch_sub(1) != 1) return;
+  StopSignalGuard();
+  StopThreads();
 }
 
 Napi::Object Load(Napi::Env env, Napi::Object exports) {
@@ -38,6 +64,7 @@ Napi::Object Load(Napi::Env env, Napi::Object exports) {
   // One thread may load the addon more than once; each time is a hook of its own.
   env.AddCleanupHook(Leave);
   Export(env, exports, kFunctions);
+  ExportCodes(env, exports);
   ExportFill(env, exports);
   ExportRuns(env, exports);
   ExportTorch(env, exports);

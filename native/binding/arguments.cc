@@ -1,21 +1,15 @@
 #include "binding/arguments.h"
 
-#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <new>
 #include <optional>
 
 #include "fill/check.h"
-#include "system/large_memory.h"
-#include "system/threads.h"
+#include "types/compiler.h"
 
 namespace nninit {
 namespace {
-
-// By the codes of lib/core/fill.ts.
-enum class Kind : int { kConstant, kUniform, kNormal, kTruncNormal, kDiagonal, kOrthogonal, kSparse };
-constexpr int kKinds = 7;
-constexpr size_t kMaxNumbers = 6;
 
 bool Holds(napi_typedarray_type type, Dtype dtype) {
   switch (dtype) {
@@ -27,12 +21,12 @@ bool Holds(napi_typedarray_type type, Dtype dtype) {
     case Dtype::kBFloat16:
       return type == napi_uint16_array;
   }
-  __builtin_unreachable();
+  Unreachable();
 }
 
-Napi::Error OutOfMemory(Napi::Env env, const std::string& message) {
-  Napi::Error error = Napi::Error::New(env, message);
-  error.Set("code", "ERR_MEMORY_ALLOCATION_FAILED");
+// Node's own code for errors of this kind.
+Napi::Error WithCode(Napi::Error error, const char* code) {
+  error.Set("code", code);
   return error;
 }
 
@@ -47,11 +41,12 @@ Napi::Value Call(const Napi::CallbackInfo& info) {
   } catch (const Napi::Error&) {
     throw;
   } catch (const TypeError& error) {
-    throw Napi::TypeError::New(info.Env(), message(error.what()));
+    throw WithCode(Napi::TypeError::New(info.Env(), message(error.what())), "ERR_INVALID_ARG_TYPE");
   } catch (const RangeError& error) {
-    throw Napi::RangeError::New(info.Env(), message(error.what()));
+    throw WithCode(Napi::RangeError::New(info.Env(), message(error.what())), "ERR_OUT_OF_RANGE");
   } catch (const std::bad_alloc&) {
-    throw OutOfMemory(info.Env(), message("not enough memory to work in"));
+    throw WithCode(Napi::Error::New(info.Env(), message("not enough memory to work in")),
+                   "ERR_MEMORY_ALLOCATION_FAILED");
   } catch (const std::exception& error) {
     throw Napi::Error::New(info.Env(), message(error.what()));
   }
@@ -69,10 +64,16 @@ auto TryRead(const Read& read) -> std::optional<decltype(read())> {
 }
 
 // Raw, since node-addon-api gets at the memory through the ArrayBuffer, which a SharedArrayBuffer is not.
-bool Describe(Napi::Value value, TypedArray* array) {
-  return napi_get_typedarray_info(value.Env(), value, &array->type, &array->length, &array->data, nullptr, nullptr) ==
+bool Describe(Napi::Value value, TypedArray* array, napi_value* buffer = nullptr) {
+  return napi_get_typedarray_info(value.Env(), value, &array->type, &array->length, &array->data, buffer, nullptr) ==
          napi_ok;
 }
+
+// What was handed over in one environment, which keeps it.
+struct RequestMemory {
+  Napi::ObjectReference array;
+  const void* data;
+};
 
 }  // namespace
 
@@ -102,12 +103,7 @@ std::string Arguments::NextString() {
 
 uint64_t Arguments::NextWhole(const char* name, uint64_t least, uint64_t most) {
   const auto number = TryRead([next = Next()] { return next.As<Napi::Number>().DoubleValue(); });
-  if (number && *number >= static_cast<double>(least) && *number <= static_cast<double>(most) &&
-      *number == std::floor(*number)) {
-    return static_cast<uint64_t>(*number);
-  }
-  throw RangeError(std::string("expected ") + name + " to be a whole number from " + std::to_string(least) + " to " +
-                   std::to_string(most));
+  return WholeIn(number.value_or(std::numeric_limits<double>::quiet_NaN()), name, least, most);
 }
 
 TypedArray Arguments::NextTypedArray(const char* name) {
@@ -122,72 +118,42 @@ void* Arguments::NextArray(napi_typedarray_type type, size_t length, const char*
   throw TypeError(std::string("expected ") + expected);
 }
 
-Dtype Arguments::NextDtype() { return static_cast<Dtype>(NextWhole("dtype", 0, kDtypes - 1)); }
-
-Range Arguments::NextData() {
-  const TypedArray array = NextTypedArray("data");
-  const Dtype dtype = NextDtype();
+Range Arguments::RangeOf(const TypedArray& array, Dtype dtype) {
   if (!Holds(array.type, dtype)) throw TypeError("expected data to be the typed array of its dtype");
   if (array.length > 0 && array.data == nullptr) throw TypeError("expected data not to be detached");
   return {array.data, dtype, 0, array.length};
 }
 
-Fill Arguments::NextFill() {
-  const auto kind = static_cast<Kind>(NextWhole("kind", 0, kKinds - 1));
-  double n[kMaxNumbers];
-  // Once, since another thread may be writing there.
-  std::copy_n(static_cast<const double*>(
-                  NextArray(napi_float64_array, kMaxNumbers, "params to be a Float64Array of 6 elements")),
-              kMaxNumbers, n);
-  switch (kind) {
-    case Kind::kConstant:
-      return ConstantFill{n[0]};
-    case Kind::kUniform:
-      return UniformFill{n[0], n[1]};
-    case Kind::kNormal:
-      return NormalFill{n[0], n[1]};
-    case Kind::kTruncNormal:
-      return TruncNormalFill{n[0], n[1], n[2], n[3]};
-    case Kind::kDiagonal: {
-      const auto whole = [](double x) {
-        return WholeNumber(x, "offset, step, count, groups and group_stride to be whole numbers");
-      };
-      return DiagonalFill{n[0], whole(n[1]), whole(n[2]), whole(n[3]), whole(n[4]), whole(n[5])};
-    }
-    case Kind::kOrthogonal: {
-      const auto whole = [](double x) { return WholeNumber(x, "rows, cols, stride and offset to be whole numbers"); };
-      return OrthogonalFill{whole(n[0]), whole(n[1]), n[2], whole(n[3]), whole(n[4])};
-    }
-    case Kind::kSparse: {
-      const auto whole = [](double x) { return WholeNumber(x, "rows, cols and zeros to be whole numbers"); };
-      return SparseFill{whole(n[0]), whole(n[1]), whole(n[2]), n[3]};
-    }
+Request Arguments::ReadRequest() const {
+  const RequestMemory* memory = info_.Env().GetInstanceData<RequestMemory>();
+  if (memory == nullptr) throw TypeError("expected request to have been called before");
+  return Request(memory->data);
+}
+
+Napi::Value Arguments::ShareRequest() {
+  const Napi::Env env = info_.Env();
+  if (const RequestMemory* memory = env.GetInstanceData<RequestMemory>()) return memory->array.Value();
+  const Napi::Value given = Next();
+  TypedArray array;
+  napi_value buffer = nullptr;
+  bool owned = true;
+  // Not an ArrayBuffer, which could be detached: its memory may move then, or go.
+  if (!Describe(given, &array, &buffer) || array.type != napi_float64_array || array.length != kSlots ||
+      napi_is_arraybuffer(env, buffer, &owned) != napi_ok || owned) {
+    throw TypeError("expected a Float64Array of " + std::to_string(kSlots) + " elements on a SharedArrayBuffer");
   }
-  __builtin_unreachable();
-}
-
-Key Arguments::NextKey() {
-  const auto* words =
-      static_cast<const uint64_t*>(NextArray(napi_biguint64_array, 2, "key to be a BigUint64Array of 2 elements"));
-  return {words[0], words[1]};
-}
-
-int Arguments::NextThreads() {
-  const auto threads = static_cast<int>(NextWhole("threads", 0, kMaxThreads));
-  return threads == 0 ? GetNumThreads() : threads;
+  env.SetInstanceData(new RequestMemory{Napi::Persistent(given.As<Napi::Object>()), array.data});
+  return given;
 }
 
 CancelFlag Arguments::NextCancelFlag() {
   if (Skip()) return CancelFlag();
-  return CancelFlag(
-      static_cast<const int32_t*>(NextArray(napi_int32_array, 1, "cancel to be an Int32Array of 1 element")));
-}
-
-void Arguments::NextWriters(Range* range) {
-  if (Skip()) return;
-  const uint64_t elements = NextWhole("elements", 0, uint64_t{1} << 53);
-  const auto writers = static_cast<int>(NextWhole("writers", 1, kMaxThreads));
-  if (ExceedsCaches(elements, DtypeBytes(range->dtype))) range->writers = writers;
+  const TypedArray array = NextTypedArray("cancel");
+  if (array.type != napi_int32_array || array.length < 1 || array.length > 2) {
+    throw TypeError("expected cancel to be an Int32Array of 1 or 2 elements");
+  }
+  auto* words = static_cast<int32_t*>(array.data);
+  return CancelFlag(words, array.length == 2 ? words + 1 : nullptr);
 }
 
 Napi::Value Arguments::Result(bool value) const { return Napi::Boolean::New(info_.Env(), value); }
@@ -200,6 +166,14 @@ Napi::Value Arguments::Result(const std::vector<std::string>& values) const {
   Napi::Array result = Napi::Array::New(info_.Env(), values.size());
   for (uint32_t i = 0; i < values.size(); ++i) result.Set(i, Result(values[i]));
   return result;
+}
+
+uint64_t WholeIn(double number, const char* name, uint64_t least, uint64_t most) {
+  if (number >= static_cast<double>(least) && number <= static_cast<double>(most) && number == std::floor(number)) {
+    return static_cast<uint64_t>(number);
+  }
+  throw RangeError(std::string("expected ") + name + " to be a whole number from " + std::to_string(least) + " to " +
+                   std::to_string(most));
 }
 
 uint64_t WholeNumber(double number, const char* expected) {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "random/philox.h"
+#include "binding/request.h"
 #include "system/cancel_flag.h"
 #include "types/fill.h"
 #include "types/range.h"
@@ -54,17 +54,18 @@ class Arguments {
   // The memory of one of a type and length; `expected` says what it should be.
   void* NextArray(napi_typedarray_type type, size_t length, const char* expected);
 
-  Dtype NextDtype();
-  // A tensor's typed array, then its dtype: the range that it is from index 0 on.
-  Range NextData();
-  // The kind's code, then its numbers.
-  Fill NextFill();
-  Key NextKey();
-  // 0 stands for the number that was set.
-  int NextThreads();
+  // A tensor's typed array: the range that it is from index 0 on.
+  Range NextData(Dtype dtype) { return RangeOf(NextTypedArray("data"), dtype); }
+  static Range RangeOf(const TypedArray& array, Dtype dtype);
   CancelFlag NextCancelFlag();
-  // How many elements are being filled at once, then by how many threads, unless it is only this range.
-  void NextWriters(Range* range);
+
+  // What this call asks for in numbers.
+  Request ReadRequest() const;
+  // Takes the memory of these numbers over, unless it was done before. Returns the array that is in use.
+  Napi::Value ShareRequest();
+
+  // Tells JavaScript's garbage collector of memory that it cannot see: more of it, or less.
+  void Account(int64_t bytes) const { Napi::MemoryManagement::AdjustExternalMemory(info_.Env(), bytes); }
 
   Napi::Value Result(bool value) const;
   Napi::Value Result(double value) const;
@@ -80,6 +81,9 @@ class Arguments {
   const Napi::CallbackInfo& info_;
   size_t next_ = 0;
 };
+
+// A whole number in [least, most]; throws for any other.
+uint64_t WholeIn(double number, const char* name, uint64_t least, uint64_t most);
 
 // A whole number below 2^53 that came in an array; throws, saying what was expected, if it is none.
 uint64_t WholeNumber(double number, const char* expected);
@@ -105,6 +109,7 @@ void Export(Napi::Env env, Napi::Object exports, const Function (&functions)[kCo
 }
 
 // Those of each file.
+void ExportCodes(Napi::Env env, Napi::Object exports);
 void ExportFill(Napi::Env env, Napi::Object exports);
 void ExportRuns(Napi::Env env, Napi::Object exports);
 void ExportTorch(Napi::Env env, Napi::Object exports);

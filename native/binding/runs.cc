@@ -26,23 +26,24 @@ Runs NextRuns(Arguments* arguments) {
   return runs;
 }
 
-// fillRuns(data, dtype, kind, params, key, runs, begin, threads[, cancel]): true, or false if cancelled
+// fillRuns(data, runs[, cancel]): true, or false if cancelled
 Napi::Value FillPart(Arguments& arguments) {
-  Range part = arguments.NextData();
-  const Fill fill = arguments.NextFill();
-  const Key key = arguments.NextKey();
+  const Request request = arguments.ReadRequest();
+  Range part = arguments.NextData(request.ReadDtype());
   const Runs runs = NextRuns(&arguments);
-  part.begin = arguments.NextWhole("begin", 0, kMaxIndex);
-  const int threads = arguments.NextThreads();
+  const Fill fill = request.ReadFill();
+  part.begin = request.ReadBegin();
+  request.ReadWriters(&part);
+  const int threads = request.ReadThreads();
   const CancelFlag cancel = arguments.NextCancelFlag();
   const auto elementwise = As<ElementwiseFill>(fill);
   if (!elementwise) throw RangeError("expected a fill of elements that do not depend on one another");
   ThrowRefusal(CheckRuns(runs, part));
   ThrowRefusal(CheckFill(fill, {part.data, part.dtype, runs.offset, part.count}));
-  return arguments.Result(FillRuns(*elementwise, key, runs, part, threads, cancel));
+  return arguments.Result(FillRuns(*elementwise, request.ReadKey(), runs, part, threads, cancel));
 }
 
-constexpr Function kFunctions[] = {{"fillRuns", "native fillRuns", 8, FillPart}};
+constexpr Function kFunctions[] = {{"fillRuns", "native fillRuns", 2, FillPart}};
 
 }  // namespace
 

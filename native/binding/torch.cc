@@ -25,19 +25,20 @@ RandomFill RandomOf(const Fill& fill) {
   return *random;
 }
 
-// torchFill(data, dtype, kind, params, state, total, begin, threads, advance[, cancel[, elements, writers]]): how
-// often values were drawn, 0 if cancelled. With `advance` the state becomes the one after the fill.
+// torchFill(data, state, advance[, cancel]): how often values were drawn, 0 if cancelled. With `advance` the state
+// becomes the one after the fill.
 Napi::Value FillTorch(Arguments& arguments) {
-  Range range = arguments.NextData();
-  const Fill fill = arguments.NextFill();
+  const Request request = arguments.ReadRequest();
+  Range range = arguments.NextData(request.ReadDtype());
   TorchState state;
   uint8_t* bytes = NextState(&arguments, &state);
-  const TorchFill torch{RandomOf(fill), range.dtype, arguments.NextWhole("total", 0, kMaxIndex)};
-  range.begin = arguments.NextWhole("begin", 0, kMaxIndex);
-  const int threads = arguments.NextThreads();
   const bool advance = arguments.NextBoolean("advance");
   const CancelFlag cancel = arguments.NextCancelFlag();
-  arguments.NextWriters(&range);
+  const Fill fill = request.ReadFill();
+  const TorchFill torch{RandomOf(fill), range.dtype, request.ReadTotal()};
+  range.begin = request.ReadBegin();
+  request.ReadWriters(&range);
+  const int threads = request.ReadThreads();
   ThrowRefusal(CheckFill(fill, range));
   ThrowRefusal(CheckTorch(torch, range));
   if (advance && range.count != torch.total) throw RangeError("expected the whole fill for advance");
@@ -46,14 +47,15 @@ Napi::Value FillTorch(Arguments& arguments) {
   return arguments.Result(static_cast<double>(rounds));
 }
 
-// torchSkip(state, dtype, kind, params, total, rounds): the state becomes the one after the fill
+// torchSkip(state): the state becomes the one after the fill
 Napi::Value SkipFill(Arguments& arguments) {
+  const Request request = arguments.ReadRequest();
   TorchState state;
   uint8_t* bytes = NextState(&arguments, &state);
-  const Dtype dtype = arguments.NextDtype();
-  const Fill fill = arguments.NextFill();
-  const TorchFill torch{RandomOf(fill), dtype, arguments.NextWhole("total", 0, kMaxIndex)};
-  const uint64_t rounds = arguments.NextWhole("rounds", 0, kMaxIndex);
+  const Dtype dtype = request.ReadDtype();
+  const Fill fill = request.ReadFill();
+  const TorchFill torch{RandomOf(fill), dtype, request.ReadTotal()};
+  const uint64_t rounds = request.ReadRounds();
   const Range whole{nullptr, dtype, 0, static_cast<size_t>(torch.total)};
   ThrowRefusal(CheckFill(fill, whole));
   ThrowRefusal(CheckTorch(torch, whole));
@@ -78,8 +80,8 @@ Napi::Value CheckState(Arguments& arguments) {
 }
 
 constexpr Function kFunctions[] = {
-    {"torchFill", "native torchFill", 9, FillTorch},
-    {"torchSkip", "native torchSkip", 6, SkipFill},
+    {"torchFill", "native torchFill", 3, FillTorch},
+    {"torchSkip", "native torchSkip", 1, SkipFill},
     {"torchSeed", "native torchSeed", 2, SeedState},
     {"torchCheck", "native torchCheck", 1, CheckState},
 };

@@ -2,7 +2,10 @@
 
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
+#include "kernels/elementary.h"
+#include "system/float_environment.h"
 #include "types/rounding.h"
 
 namespace nninit {
@@ -46,10 +49,14 @@ std::string Check(const NormalFill& fill, const Range& range) {
 }
 
 std::string Check(const TruncNormalFill& fill, const Range& range) {
-  for (const double x : {fill.mean, fill.std, fill.a, fill.b}) {
-    if (!InRange(x, range.dtype)) return Refusal("mean, std, a and b to be finite and fit the dtype", x);
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const double x : {fill.mean, fill.std}) {
+    if (!InRange(x, range.dtype)) return Refusal("mean and std to be finite and fit the dtype", x);
   }
   if (!(fill.std > 0)) return Refusal("std > 0", fill.std);
+  // One bound alone, or none.
+  if (!(InRange(fill.a, range.dtype) || fill.a == -kInfinity)) return Refusal("a to fit the dtype or be −∞", fill.a);
+  if (!(InRange(fill.b, range.dtype) || fill.b == kInfinity)) return Refusal("b to fit the dtype or be ∞", fill.b);
   if (!(fill.a <= fill.b)) return Refusal("a ≤ b", fill.b);
   if (!(RoundUp(fill.a, range.dtype) <= RoundDown(fill.b, range.dtype))) {
     return Refusal("[a, b] to hold a value of the dtype", fill.a);
@@ -58,10 +65,16 @@ std::string Check(const TruncNormalFill& fill, const Range& range) {
 }
 
 std::string Check(const DiagonalFill& fill, const Range& range) {
+  if (fill.count > 1 && fill.step == 0) return Refusal("step ≥ 1 between elements of a diagonal", 0);
   const auto end = static_cast<double>(fill.offset) + static_cast<double>(fill.step) * static_cast<double>(fill.count) +
                    static_cast<double>(fill.groups) * static_cast<double>(fill.group_stride);
   if (end > static_cast<double>(kMaxElements))
     return Refusal("a diagonal within 2^53 elements", static_cast<double>(fill.count));
+  // Within 2^53 now: the product is exact. So each element is at most one diagonal's, and none takes long.
+  if (fill.groups > 1 && fill.count > 0 && fill.group_stride <= (fill.count - 1) * fill.step) {
+    return Refusal("diagonals that end before the next begins, by group_stride",
+                   static_cast<double>(fill.group_stride));
+  }
   return Check(ConstantFill{fill.value}, range);
 }
 
@@ -80,9 +93,40 @@ std::string Check(const SparseFill& fill, const Range& range) {
   return refusal.empty() ? CheckMatrix(fill.rows, fill.cols, 1, range) : refusal;
 }
 
+std::string CheckPositive(const char* what, double x, Dtype dtype) {
+  return InRange(x, dtype) && x > 0 ? std::string() : Refusal(what, x);
+}
+
+std::string Check(const LogOfUniformFill& fill, const Range& range) {
+  const std::string refusal = CheckPositive("a to be finite, fit the dtype and be > 0", fill.a, range.dtype);
+  return refusal.empty() ? Check(UniformFill{fill.a, fill.b}, range) : refusal;
+}
+
+std::string Check(const DtBiasFill& fill, const Range& /*range*/) {
+  for (const double x : {fill.min, fill.max}) {
+    if (!(x >= 1e-300 && x <= 1e4)) return Refusal("min and max from 1e-300 to 1e4", x);
+  }
+  if (!(fill.floor >= 0 && fill.floor <= 1e4)) return Refusal("floor from 0 to 1e4", fill.floor);
+  return {};
+}
+
+std::string Check(const LogArangeFill& fill, const Range& range) {
+  if (fill.cols < 1) return Refusal("cols ≥ 1", 0);
+  return CheckPositive("start to be finite, fit the dtype and be > 0", fill.start, range.dtype);
+}
+
+std::string Check(const SinusoidFill& fill, const Range& range) {
+  if (fill.cols < 1 || fill.denominator < 1) return Refusal("cols and denominator ≥ 1", 0);
+  if (!(fill.base >= 1 && fill.base <= 1e300)) return Refusal("base from 1 to 1e300", fill.base);
+  const uint64_t rows = range.count == 0 ? 0 : (range.begin + range.count - 1) / fill.cols;
+  if (static_cast<double>(rows) > kMostAngle) return Refusal("at most 2^20 rows", static_cast<double>(rows));
+  return {};
+}
+
 }  // namespace
 
 std::string CheckFill(const Fill& fill, const Range& range) {
+  const DefaultFloatEnvironment environment;
   if (range.begin > kMaxElements || range.count > kMaxElements - range.begin) {
     return Refusal("begin plus the number of elements to be at most 2^53", static_cast<double>(range.begin));
   }

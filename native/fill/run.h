@@ -9,9 +9,6 @@
 
 namespace nninit {
 
-// Bytes a task writes: enough to outweigh handing it out, few enough to balance and to stay in the cache.
-constexpr size_t kTaskBytes = size_t{256} << 10;
-
 // Runs a checked fill on up to `threads` threads; false if it was cancelled, which leaves the range partly written.
 // Throws std::bad_alloc (before anything is written) if a whole-matrix fill finds no memory to work in.
 bool RunFill(const Fill& fill, const Key& key, const Range& range, int threads,

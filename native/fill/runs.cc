@@ -6,6 +6,9 @@
 #include "fill/check.h"
 #include "fill/kernel.h"
 #include "fill/run.h"
+#include "fill/tasks.h"
+#include "fill/tasks.h"
+#include "system/float_environment.h"
 #include "system/large_memory.h"
 #include "system/threads.h"
 
@@ -18,6 +21,9 @@ constexpr uint64_t kTile = 128;
 
 // Memory for such a stretch; it stays in the first-level cache.
 constexpr size_t kStretchBytes = size_t{16} << 10;
+
+// Shorter runs do not go around the caches: the ends of each are whole vectors of neighbours.
+constexpr size_t kLeastStreamed = size_t{4} << 10;
 
 // A place in the runs: `left` elements from the fill's element `first` on, and how many runs follow this one at equal
 // distances.
@@ -87,7 +93,7 @@ void FillPart(const Kernel& kernel, const Runs& runs, const Range& part, bool ne
     if (near && place.following > 0) {
       count = FillStretch(kernel, runs, place, part.dtype, most, out);
     } else {
-      kernel({out, part.dtype, place.first, count});
+      kernel({out, part.dtype, place.first, count, part.writers});
     }
     done += count;
     out += count * size;
@@ -122,8 +128,10 @@ bool FillRuns(const ElementwiseFill& fill, const Key& key, const Runs& runs, con
   if (const auto* constant = std::get_if<ConstantFill>(&fill)) {
     return RunFill(*constant, key, {part.data, part.dtype, 0, part.count}, threads, cancel);
   }
+  const DefaultFloatEnvironment environment;
   const size_t size = DtypeBytes(part.dtype);
-  AskForHugePages(part.data, part.Bytes());
+  Range prepared = Prepare(part, threads);
+  if (runs.length < kLeastStreamed / size) prepared.writers = 0;
   const uint64_t stride = runs.loops == 0 ? 0 : runs.stride[runs.loops - 1];
   const bool near = runs.loops > 0 && stride - runs.length < kTile && 4 * stride <= kStretchBytes / size;
   // Tasks end where runs end, if runs are shorter; runs of less than a tile cost as much as a tile.
@@ -137,7 +145,7 @@ bool FillRuns(const ElementwiseFill& fill, const Key& key, const Runs& runs, con
     ParallelFor(tasks, threads, [&](size_t task) {
       if (cancel.Requested()) return;
       const size_t begin = task * step;
-      FillPart(kernel, runs, part.Part(begin, std::min(step, part.count - begin)), near);
+      FillPart(kernel, runs, prepared.Part(begin, std::min(step, part.count - begin)), near);
     });
   };
   std::visit([&](const auto& kind) { WithKernel(kind, key, part.dtype, cancel, run); }, fill);

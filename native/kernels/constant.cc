@@ -63,7 +63,10 @@ void DiagonalRange(const DiagonalFill& fill, uint64_t bits, const Range& range) 
   if (fill.count == 0) return;
   // By value: the compiler cannot know that the elements written are none of these.
   WithElements(range.dtype, range.data, [fill, bits, begin = range.begin, end = range.begin + range.count](auto* out) {
-    for (uint64_t g = 0; g < fill.groups; ++g) {
+    // The first diagonal that does not end before the range.
+    const uint64_t last = fill.offset + (fill.count - 1) * fill.step;
+    uint64_t g = fill.groups > 1 && begin > last ? (begin - last + fill.group_stride - 1) / fill.group_stride : 0;
+    for (; g < fill.groups; ++g) {
       const uint64_t first = fill.offset + g * fill.group_stride;
       if (first >= end) break;
       uint64_t d = begin > first && fill.step > 0 ? (begin - first + fill.step - 1) / fill.step : 0;

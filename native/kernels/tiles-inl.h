@@ -42,10 +42,10 @@ HWY_INLINE void PrefetchTile(const T* out) {
   }
 }
 
-// Calls body(words, first element's index, where to) for each tile that the range, at `out`, touches; body writes
-// kTileElements<T> elements to out.
-template <class T, class Body>
-HWY_INLINE void ForTiles(T* out, const Key& key, const Range& range, const Body& body) {
+// Calls body(made, first element's index, where to) for each tile that the range, at `out`, touches; body writes
+// kTileElements<T> elements to out. `make(first, count, each)` calls each(made, tile) for tiles [first, first + count).
+template <class T, class Make, class Body>
+HWY_INLINE void ForTilesOf(T* out, const Range& range, const Make& make, const Body& body) {
   constexpr size_t kElements = kTileElements<T>;
   HWY_ALIGN T aside[kElements];
   if (range.count == 0) return;
@@ -55,11 +55,11 @@ HWY_INLINE void ForTiles(T* out, const Key& key, const Range& range, const Body&
   size_t left = range.count;
   StreamWriter writer(skip == 0 ? out : out + (kElements - skip));
   const bool stream = range.writers >= kLeastWriters && writer.Able();
-  ForEachTile(key, first, last - first + 1, [&](const uint32_t* HWY_RESTRICT words, uint64_t tile) HWY_ATTR {
+  make(first, last - first + 1, [&](const auto* HWY_RESTRICT made, uint64_t tile) HWY_ATTR {
     const bool whole = HWY_LIKELY(skip == 0 && left >= kElements);
     const bool straight = whole && !stream;
     if (straight) PrefetchTile<T>(out);
-    body(words, tile * kElements, straight ? out : aside);
+    body(made, tile * kElements, straight ? out : aside);
     const size_t count = whole ? kElements : std::min(left, kElements - skip);
     left -= count;
     if (whole && stream) {
@@ -71,6 +71,14 @@ HWY_INLINE void ForTiles(T* out, const Key& key, const Range& range, const Body&
     out += count;
   });
   if (stream) hwy::FlushStream();
+}
+
+// The same, of the tiles' words.
+template <class T, class Body>
+HWY_INLINE void ForTiles(T* out, const Key& key, const Range& range, const Body& body) {
+  const auto make = [&](uint64_t first, uint64_t count, const auto& each)
+                        HWY_ATTR { ForEachTile(key, first, count, each); };
+  ForTilesOf(out, range, make, body);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -5,6 +5,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/bfloat16-inl.h"
 #include "kernels/tiles-inl.h"
 #include "types/rounding.h"
 
@@ -63,6 +64,13 @@ struct UniformTile<double, kClamp> {
 };
 
 void Uniform(const UniformParams& params, const Key& key, const Range& range) {
+  const bool normal = IsFarFromSubnormal(params.a) && IsFarFromSubnormal(params.scale) &&
+                      IsFarFromSubnormal(params.low) && IsFarFromSubnormal(params.high);
+  if (StoredNatively(range, normal, [&](auto* out) HWY_ATTR {
+        ForTiles(out, key, range, UniformTile<ElementOf<decltype(out)>, true>(params));
+      })) {
+    return;
+  }
   WithElements(range.dtype, range.data, [&](auto* out) HWY_ATTR {
     using T = ElementOf<decltype(out)>;
     if constexpr (sizeof(T) > 2) {
@@ -96,7 +104,23 @@ bool StaysInside(const UniformParams& p, Compute last) {
 UniformParams PrepareUniform(const UniformFill& fill, Dtype dtype) {
   const auto [a, b] = fill;
   const bool wide = dtype == Dtype::kFloat64;
-  UniformParams p{a, (b - a) * (wide ? 0x1p-53 : 0x1p-24), RoundUp(a, dtype), LargestBelow(b, dtype), false};
+  const double width = b - a;
+  // + 0: a zero without a sign, since targets disagree about the greater of −0 and 0.
+  UniformParams p{a, width * (wide ? 0x1p-53 : 0x1p-24), RoundUp(a, dtype) + 0.0, LargestBelow(b, dtype) + 0.0, false};
+  const bool stretches =
+      wide ? std::fabs(p.scale * 0x1p53 - width) > kMostStretch * width : SingleStretches(p.scale, dtype);
+  if (stretches || (!wide && SingleShifts(a, width))) {
+    // What is narrower than float64's least normal numbers is made 2^200 times as wide.
+    const double factor = wide ? 0x1p-200 : 1;
+    const Detour detour{true, factor, p.low, p.high};
+    p = {a / factor,
+         width / factor * 0x1p-53,
+         -std::numeric_limits<double>::infinity(),
+         std::numeric_limits<double>::infinity(),
+         true,
+         detour};
+    return p;
+  }
   // Rounding to 16 bits leads out of most intervals.
   if (wide) p.inside = StaysInside(p, 0x1p53 - 1);
   if (dtype == Dtype::kFloat32) p.inside = StaysInside(p, 0x1p24f - 1);
@@ -104,7 +128,9 @@ UniformParams PrepareUniform(const UniformFill& fill, Dtype dtype) {
 }
 
 void UniformRange(const UniformParams& params, const Key& key, const Range& range) {
-  HWY_DYNAMIC_DISPATCH(Uniform)(params, key, range);
+  const auto fill = [&](const Range& to) { HWY_DYNAMIC_DISPATCH(Uniform)(params, key, to); };
+  if (!params.detour.needed) return fill(range);
+  TakeDetour(params.detour, range, fill);
 }
 
 }  // namespace nninit

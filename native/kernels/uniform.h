@@ -1,6 +1,7 @@
 #ifndef NNINIT_KERNELS_UNIFORM_H_
 #define NNINIT_KERNELS_UNIFORM_H_
 
+#include "kernels/detour.h"
 #include "random/philox.h"
 #include "types/fill.h"
 #include "types/range.h"
@@ -16,6 +17,8 @@ struct UniformParams {
   double high;
   // Whether k·scale + a is known to be in [low, high] for every k.
   bool inside;
+  // If needed, the numbers above are for float64 and divided by its factor.
+  Detour detour = {};
 };
 
 // Needs a < b. If the dtype has no value in [a, b), low > high.

@@ -18,6 +18,7 @@ struct PanelOutput {
   size_t long_side;
   size_t columns;
   const T* scale;  // sign·gain of each column of Q
+  const T* top;    // the upper triangle's rows of the V of a single block
   const Range* range;
   const CancelFlag* cancel;
 };
@@ -28,6 +29,14 @@ void WritePanel(const std::vector<ReflectorBlock<float>>& blocks, const PanelOut
                 float* panel, float* work);
 void WritePanel(const std::vector<ReflectorBlock<double>>& blocks, const PanelOutput<double>& out, size_t first,
                 double* panel, double* work);
+
+// Writes rows [begin, begin + rows) of a Q of one block, likewise; they may replace the block's own. `work` has room
+// for kRowsWork elements.
+constexpr size_t kRowsWork = (2 * kBlock + 256) * kBlock;
+void WriteRows(const ReflectorBlock<float>& block, const PanelOutput<float>& out, size_t begin, size_t rows,
+               float* work);
+void WriteRows(const ReflectorBlock<double>& block, const PanelOutput<double>& out, size_t begin, size_t rows,
+               double* work);
 
 // Applies one block, I − V·T·Vᵀ, to a panel whose first row is the block's. `work` as above.
 void ApplyReflectors(const ReflectorBlock<float>& block, float* panel, float* work, const CancelFlag& cancel);

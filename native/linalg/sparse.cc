@@ -1,6 +1,6 @@
 #include "linalg/sparse.h"
 
-#include <hwy/aligned_allocator.h>
+#include <hwy/base.h>
 
 #include <algorithm>
 #include <cstring>
@@ -17,9 +17,10 @@ namespace {
 constexpr uint64_t kGroup = 64;           // columns whose zeros share one word a row
 constexpr uint64_t kGroupsAtOnce = 1024;  // between looks at the flag
 
-// ⌊word·bound / 2^64⌋ : uniform below `bound`, with a bias of at most bound/2^64.
+// ⌊word·bound / 2^64⌋ : uniform below `bound` ≤ 2^32, with a bias of at most bound/2^64.
 uint64_t UniformBelow(uint64_t word, uint64_t bound) {
-  return static_cast<uint64_t>((static_cast<unsigned __int128>(word) * bound) >> 64);
+  const uint64_t low = word & 0xFFFFFFFFU;
+  return ((word >> 32) * bound + (low * bound >> 32)) >> 32;
 }
 
 // Marks a random subset of `zeros` rows in bit `column % kGroup` of mask, by Floyd's algorithm (Bentley and Floyd,
@@ -75,7 +76,7 @@ void RunSparse(const SparseFill& p, const Key& key, const Range& range, int thre
         const uint64_t* mask = masks.get() + first * p.rows + row;
         for (uint64_t group = first; group < last; ++group, mask += p.rows) {
           for (uint64_t bits = *mask; bits != 0; bits &= bits - 1) {
-            const uint64_t column = group * kGroup + static_cast<uint64_t>(__builtin_ctzll(bits));
+            const uint64_t column = group * kGroup + hwy::Num0BitsBelowLS1Bit_Nonzero64(bits);
             std::memset(out + column * bytes, 0, bytes);
           }
         }

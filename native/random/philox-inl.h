@@ -20,6 +20,17 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET == HWY_SCALAR
 
+// As below.
+template <size_t kVectors, class VU>
+HWY_INLINE void PhiloxBlocks(const Key& key, VU (&w1)[kVectors], VU (&w2)[kVectors]) {
+  const hn::CappedTag<uint64_t, 1> d;
+  for (size_t v = 0; v < kVectors; ++v) {
+    const PhiloxBlock block = Philox(key, hn::GetLane(w1[v]));
+    w1[v] = hn::Set(d, block.word[0] | (uint64_t{block.word[1]} << 32));
+    w2[v] = hn::Set(d, block.word[2] | (uint64_t{block.word[3]} << 32));
+  }
+}
+
 // Calls body(words, tile) for each of the tiles [first, first + count).
 template <class Body>
 HWY_INLINE void ForEachTile(const Key& key, uint64_t first, uint64_t count, const Body& body) {
@@ -93,6 +104,42 @@ HWY_INLINE PhiloxV PhiloxLast(PhiloxV product, PhiloxV x, PhiloxV k) {
 #else
   return hn::Xor3(swapped, hn::And(x, hn::Set(PhiloxTag(), uint64_t{0xFFFFFFFFu})), k);
 #endif
+}
+
+// Any blocks, whose numbers come in w1: words 0 and 1 of each go to its lane of w1, words 2 and 3 to that of w2.
+template <size_t kVectors>
+HWY_INLINE void PhiloxBlocks(const Key& key, PhiloxV (&w1)[kVectors], PhiloxV (&w2)[kVectors]) {
+  const PhiloxTag d;
+  const PhiloxV m0 = hn::Set(d, kPhiloxMultiplier0);
+  const PhiloxV m1 = hn::Set(d, kPhiloxMultiplier1);
+  uint32_t k0 = static_cast<uint32_t>(key.seed);
+  uint32_t k1 = static_cast<uint32_t>(key.seed >> 32);
+  PhiloxV x0[kVectors], x1[kVectors], x2[kVectors], x3[kVectors];
+  HWY_UNROLL(4)
+  for (size_t v = 0; v < kVectors; ++v) {
+    x0[v] = w1[v];
+    x1[v] = hn::ShiftRight<32>(w1[v]);
+    x2[v] = hn::Set(d, key.stream);
+    x3[v] = hn::Set(d, key.stream >> 32);
+  }
+  for (int round = 0; round < kPhiloxRounds - 1; ++round) {
+    HWY_UNROLL(4)
+    for (size_t v = 0; v < kVectors; ++v) {
+      const PhiloxV p0 = PhiloxMultiply(x0[v], m0);
+      const PhiloxV p1 = PhiloxMultiply(x2[v], m1);
+      x0[v] = hn::Xor3(hn::ShiftRight<32>(p1), x1[v], hn::Set(d, uint64_t{k0}));
+      x2[v] = hn::Xor3(hn::ShiftRight<32>(p0), x3[v], hn::Set(d, uint64_t{k1}));
+      x1[v] = p1;
+      x3[v] = p0;
+    }
+    k0 += kPhiloxWeyl0;
+    k1 += kPhiloxWeyl1;
+  }
+  HWY_UNROLL(4)
+  for (size_t v = 0; v < kVectors; ++v) {
+    w2[v] = PhiloxLast(PhiloxMultiply(x0[v], m0), x3[v], hn::Set(d, uint64_t{k1}));
+    w1[v] = PhiloxLast(PhiloxMultiply(x2[v], m1), x1[v], hn::Set(d, uint64_t{k0}));
+  }
 }
 
 // Where the words 0 and 1 of the chain's blocks go in a pass over whole tiles, or over a part of one.

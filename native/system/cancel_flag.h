@@ -14,13 +14,26 @@ namespace nninit {
 class CancelFlag {
  public:
   CancelFlag() = default;
-  explicit CancelFlag(const int32_t* word) : word_(reinterpret_cast<const std::atomic<int32_t>*>(word)) {}
+  // `done`: a second word, in which a fill that runs whole tells how far it is.
+  explicit CancelFlag(const int32_t* word, int32_t* done = nullptr)
+      : word_(reinterpret_cast<const std::atomic<int32_t>*>(word)),
+        done_(reinterpret_cast<std::atomic<int32_t>*>(done)) {}
 
   bool Requested() const { return word_ != nullptr && word_->load(std::memory_order_relaxed) != 0; }
+
+  // Tells that so many of the pieces are done, in thousandths; it never goes back, whichever thread is late.
+  void Tell(size_t pieces, size_t of) const {
+    if (done_ == nullptr) return;
+    const auto share = static_cast<int32_t>(pieces * 1000 / of);
+    for (int32_t told = done_->load(std::memory_order_relaxed); told < share;) {
+      if (done_->compare_exchange_weak(told, share, std::memory_order_relaxed)) return;
+    }
+  }
 
  private:
   static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t), "the word belongs to an Int32Array");
   const std::atomic<int32_t>* word_ = nullptr;
+  std::atomic<int32_t>* done_ = nullptr;
 };
 
 // Calls body(begin, end) for stretches of at most `step` of [0, count), in order, and looks at the flag before each;

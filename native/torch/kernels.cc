@@ -136,7 +136,9 @@ HWY_INLINE hn::Vec<D> LoadFloat(D d, const BFloat16* HWY_RESTRICT from) {
 template <class D>
 HWY_INLINE hn::Vec<D> LoadFloat(D d, const Float16* HWY_RESTRICT from) {
   HWY_ALIGN float values[16];
-  Widen(reinterpret_cast<const uint16_t*>(from), hn::Lanes(d), Dtype::kFloat16, values);
+  for (size_t i = 0; i < hn::Lanes(d); ++i) {
+    values[i] = WidenOne(reinterpret_cast<const uint16_t*>(from)[i], Dtype::kFloat16);
+  }
   return hn::Load(d, values);
 }
 

@@ -45,8 +45,11 @@ void TorchNormalWords64(const TorchNormal& params, const uint32_t* words, size_t
 size_t TorchRedrawWords64(const TorchNormal& params, const uint32_t* words, size_t blocks, double* out, uint32_t first,
                           uint32_t* pending, bool* before);
 
-// float64 throughout, with the C library's functions: one pair of uniforms to a pair of standard normals.
-void TorchNormalPair(uint64_t word1, uint64_t word2, double* first, double* second);
+// Pairs of standard normals of short fills, in float64 for every dtype, from four words each; at most eight pairs.
+void TorchShortNormals(const uint32_t* words, size_t pairs, double* out);
+
+// Replaces uniforms of [0, 1), of no more than 53 bits, by their natural logarithms.
+void TorchLogarithms(double* numbers, size_t count);
 
 }  // namespace nninit
 

@@ -133,35 +133,33 @@ uint64_t NormalSegment(const TorchNormals& normals, const Range& range, const Ca
 uint64_t ShortNormals(const TorchNormals& normals, TorchState* state, double* out) {
   const TorchNormal& p = normals.params;
   MtCursor cursor(state->mt, 0);
-  const auto word64 = [&] {
-    const uint32_t* words = cursor.Next(2);
-    state->fresh = false;
-    return (uint64_t{Temper(words[0])} << 32) | Temper(words[1]);
-  };
-  const auto standard = [&] {
-    if (state->has_normal) {
-      state->has_normal = false;
-      return state->normal;
-    }
-    const uint64_t word1 = word64();
-    const uint64_t word2 = word64();
-    double first;
-    TorchNormalPair(word1, word2, &first, &state->normal);
-    state->has_normal = true;
-    return first;
-  };
   const auto rounded = [&](double x) {
     return normals.dtype == Dtype::kFloat64 ? x
                                             : RoundNearest(static_cast<double>(static_cast<float>(x)), normals.dtype);
   };
   const auto outside = [&](double x) { return x < p.low || x > p.high; };
+  // Normals come in pairs, of which the last one's second is left over for the next fill where the number is odd.
+  double standard[kTorchShort + 1];
+  const auto draw = [&] {
+    if (normals.total == 0) return;
+    standard[0] = state->normal;
+    const size_t known = state->has_normal ? 1 : 0;
+    const size_t pairs = (static_cast<size_t>(normals.total) - known + 1) / 2;
+    if (pairs > 0) {
+      TorchShortNormals(cursor.Next(4 * pairs), pairs, standard + known);
+      state->fresh = false;
+    }
+    state->has_normal = known + 2 * pairs > normals.total;
+    if (state->has_normal) state->normal = standard[normals.total];
+  };
   uint64_t rounds = 0;
   bool again = true;
   while (again) {
     if (rounds == MostTorchRounds(2 * kTorchShort)) return 0;
     again = false;
+    draw();
     for (uint64_t i = 0; i < normals.total; ++i) {
-      const double x = rounded(std::fma(standard(), p.std, p.mean));
+      const double x = rounded(std::fma(standard[i], p.std, p.mean));
       if (rounds == 0 || outside(out[i])) out[i] = x;
       again = again || (normals.redraw && outside(out[i]));
     }

@@ -1,61 +1,131 @@
-// Normals of float64, which go through the C library's functions, as PyTorch's do.
-#include <cmath>
-
-#include "random/mt19937.h"
+// What is computed in float64, through the C library's functions in PyTorch: normals of float64, and of short fills.
 #include "torch/kernels.h"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "torch/normals64.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "torch/libm-inl.h"
+#include "torch/words-inl.h"
+
+HWY_BEFORE_NAMESPACE();
 namespace nninit {
-namespace {
-
-uint64_t Word64(const uint32_t* words) { return (uint64_t{Temper(words[0])} << 32) | Temper(words[1]); }
-
-double Unit53(uint64_t word) { return static_cast<double>(word & ((uint64_t{1} << 53) - 1)) * 0x1p-53; }
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr double kTwoPi = 6.283185307179586476925;
 
-void NormalBlock64(const TorchNormal& p, const uint32_t* words, double* out) {
-  for (size_t i = 0; i < 8; ++i) {
-    const double u1 = 1 - Unit53(Word64(words + 2 * i));
-    const double theta = kTwoPi * Unit53(Word64(words + 2 * (i + 8)));
-    const double radius = std::sqrt(-2 * std::log(u1));
-    out[i] = std::fma(radius * std::cos(theta), p.std, p.mean);
-    out[i + 8] = std::fma(radius * std::sin(theta), p.std, p.mean);
+// Eight pairs of uniforms to the sixteen normals of a block.
+HWY_INLINE void NormalBlock64(const TorchNormal& p, const uint32_t* HWY_RESTRICT words, double* HWY_RESTRICT out) {
+  const hn::CappedTag<double, 8> d;
+  const auto mean = hn::Set(d, p.mean);
+  const auto std = hn::Set(d, p.std);
+  for (size_t i = 0; i < 8; i += hn::Lanes(d)) {
+    auto sine = mean;
+    auto cosine = mean;
+    LibmSinCos(d, hn::Mul(hn::Set(d, kTwoPi), Uniform53(d, words + 2 * (i + 8))), sine, cosine);
+    const auto log = LibmLog(d, hn::Sub(hn::Set(d, 1.0), Uniform53(d, words + 2 * i)));
+    const auto radius = hn::Sqrt(hn::Mul(hn::Set(d, -2.0), log));
+    hn::StoreU(FusedMulAdd(d, hn::Mul(radius, cosine), std, mean), d, out + i);
+    hn::StoreU(FusedMulAdd(d, hn::Mul(radius, sine), std, mean), d, out + i + 8);
   }
 }
 
-}  // namespace
-
-void TorchNormalWords64(const TorchNormal& params, const uint32_t* words, size_t blocks, double* out) {
-  for (size_t i = 0; i < blocks * kTorchBlock; i += kTorchBlock) NormalBlock64(params, words + 2 * i, out + i);
+void NormalWords64(const TorchNormal& p, const uint32_t* words, size_t blocks, double* out) {
+  for (size_t i = 0; i < blocks * kTorchBlock; i += kTorchBlock) NormalBlock64(p, words + 2 * i, out + i);
 }
 
-size_t TorchRedrawWords64(const TorchNormal& p, const uint32_t* words, size_t blocks, double* out, uint32_t first,
-                          uint32_t* pending, bool* before) {
+size_t RedrawWords64(const TorchNormal& p, const uint32_t* words, size_t blocks, double* out, uint32_t first,
+                     uint32_t* pending, bool* before) {
   size_t left = 0;
   const auto outside = [&](double x) { return x < p.low || x > p.high; };
   for (size_t block = 0; block < blocks; ++block) {
     double* at = out + block * kTorchBlock;
+    if (std::none_of(at, at + kTorchBlock, outside)) continue;
+    *before = true;
     double values[kTorchBlock];
-    bool drawn = false;
-    bool again = false;
+    NormalBlock64(p, words + 2 * block * kTorchBlock, values);
     for (size_t i = 0; i < kTorchBlock; ++i) {
-      if (!outside(at[i])) continue;
-      if (!drawn) NormalBlock64(p, words + 2 * block * kTorchBlock, values);
-      drawn = true;
-      at[i] = values[i];
-      again = again || outside(at[i]);
+      if (outside(at[i])) at[i] = values[i];
     }
-    *before = *before || drawn;
-    if (again) pending[left++] = first + static_cast<uint32_t>(block);
+    if (std::any_of(at, at + kTorchBlock, outside)) pending[left++] = first + static_cast<uint32_t>(block);
   }
   return left;
 }
 
-void TorchNormalPair(uint64_t word1, uint64_t word2, double* first, double* second) {
-  const double radius = std::sqrt(-2 * std::log1p(-Unit53(word2)));
-  const double theta = kTwoPi * Unit53(word1);
-  *first = radius * std::cos(theta);
-  *second = radius * std::sin(theta);
+// Of each four words the first two make the angle, the last two the radius.
+void ShortNormals64(const uint32_t* words, size_t pairs, double* out) {
+  const hn::CappedTag<double, 8> d;
+  HWY_ALIGN uint32_t angles[16] = {};
+  HWY_ALIGN uint32_t radii[16] = {};
+  for (size_t i = 0; i < 2 * pairs; ++i) {
+    angles[i] = words[2 * (i - i % 2) + i % 2];
+    radii[i] = words[2 * (i - i % 2) + i % 2 + 2];
+  }
+  HWY_ALIGN double cosines[8];
+  HWY_ALIGN double sines[8];
+  for (size_t i = 0; i < pairs; i += hn::Lanes(d)) {
+    auto sine = hn::Zero(d);
+    auto cosine = hn::Zero(d);
+    LibmSinCos(d, hn::Mul(hn::Set(d, kTwoPi), Uniform53(d, angles + 2 * i)), sine, cosine);
+    const auto log = LibmLog1p(d, hn::Neg(Uniform53(d, radii + 2 * i)));
+    const auto radius = hn::Sqrt(hn::Mul(hn::Set(d, -2.0), log));
+    hn::Store(hn::Mul(radius, cosine), d, cosines + i);
+    hn::Store(hn::Mul(radius, sine), d, sines + i);
+  }
+  for (size_t i = 0; i < pairs; ++i) {
+    out[2 * i] = cosines[i];
+    out[2 * i + 1] = sines[i];
+  }
 }
 
+void Logarithms(double* numbers, size_t count) {
+  const hn::CappedTag<double, 8> d;
+  const auto least = hn::Set(d, 0x1p-53);
+  for (size_t i = 0; i < count; i += 8) {
+    HWY_ALIGN double some[8] = {};
+    const size_t end = std::min<size_t>(8, count - i);
+    std::copy_n(numbers + i, end, some);
+    for (size_t k = 0; k < end; k += hn::Lanes(d)) {
+      const auto x = hn::Load(d, some + k);
+      const auto log = LibmLog(d, hn::Max(x, least));
+      const auto infinite = hn::Set(d, -std::numeric_limits<double>::infinity());
+      hn::Store(hn::IfThenElse(hn::Eq(x, hn::Zero(d)), infinite, log), d, some + k);
+    }
+    std::copy_n(some, end, numbers + i);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
 }  // namespace nninit
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace nninit {
+
+HWY_EXPORT(NormalWords64);
+HWY_EXPORT(RedrawWords64);
+HWY_EXPORT(ShortNormals64);
+HWY_EXPORT(Logarithms);
+
+void TorchNormalWords64(const TorchNormal& params, const uint32_t* words, size_t blocks, double* out) {
+  HWY_DYNAMIC_DISPATCH(NormalWords64)(params, words, blocks, out);
+}
+
+size_t TorchRedrawWords64(const TorchNormal& params, const uint32_t* words, size_t blocks, double* out, uint32_t first,
+                          uint32_t* pending, bool* before) {
+  return HWY_DYNAMIC_DISPATCH(RedrawWords64)(params, words, blocks, out, first, pending, before);
+}
+
+void TorchShortNormals(const uint32_t* words, size_t pairs, double* out) {
+  HWY_DYNAMIC_DISPATCH(ShortNormals64)(words, pairs, out);
+}
+
+void TorchLogarithms(double* numbers, size_t count) { HWY_DYNAMIC_DISPATCH(Logarithms)(numbers, count); }
+
+}  // namespace nninit
+#endif

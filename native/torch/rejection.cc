@@ -30,10 +30,10 @@ class Density {
   // False where PyTorch refuses, because the dtype cannot hold the density's logarithm.
   bool Exists() const { return std::isfinite(peak_); }
 
-  bool Accepts(double candidate, double uniform) const {
+  bool Accepts(double candidate, double log_uniform) const {
     if (dtype_ == Dtype::kFloat64) {
       const double z = (candidate - mean_) / std_;
-      return !(std::log(uniform) > z * z * -0.5 - peak_);
+      return !(log_uniform > z * z * -0.5 - peak_);
     }
     float x = static_cast<float>(candidate);
     x = Stored(x - static_cast<float>(mean_));
@@ -41,7 +41,7 @@ class Density {
     x = Stored(x * x);
     x = Stored(x * -0.5f);
     x = Stored(x - static_cast<float>(peak_));
-    return !(Stored(static_cast<float>(std::log(uniform))) > x);
+    return !(Stored(static_cast<float>(log_uniform)) > x);
   }
 
  private:
@@ -76,25 +76,32 @@ uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, c
   constexpr size_t kStep = 1024;
   alignas(64) char candidates[kStep * sizeof(double)];
   alignas(64) char uniforms[kStep * sizeof(double)];
+  double logs[kStep];
+  uint32_t some_candidates[2 * kStep];
+  uint32_t some_uniforms[2 * kStep];
   char* data = static_cast<char*>(range.data);
   std::vector<uint32_t> pending;
 
-  // Draws elements [i, i + count) of the range.
-  const auto try_range = [&](uint64_t round, size_t i, size_t count, auto&& refused) {
-    const uint64_t word = 2 * round * draw + (range.begin + i) * per;
-    TorchUniformWords(from_a_to_b, candidate_words.At(word, count * per), {candidates, dtype, 0, count});
-    TorchUniformWords(from_0_to_1, uniform_words.At(word + draw, count * per), {uniforms, dtype, 0, count});
-    std::memcpy(data + i * bytes, candidates, count * bytes);
+  // Makes as many candidates and uniforms, and hands out each candidate and whether it is accepted.
+  const auto try_words = [&](const uint32_t* candidate_at, const uint32_t* uniform_at, size_t count, auto&& tried) {
+    TorchUniformWords(from_a_to_b, candidate_at, {candidates, dtype, 0, count});
+    TorchUniformWords(from_0_to_1, uniform_at, {uniforms, dtype, 0, count});
     WithElements(dtype, candidates, [&](const auto* candidate) {
       const auto* uniform = reinterpret_cast<decltype(candidate)>(uniforms);
-      for (size_t k = 0; k < count; ++k) {
-        if (!density.Accepts(Value(candidate[k]), Value(uniform[k]))) refused(static_cast<uint32_t>(i + k));
-      }
+      std::transform(uniform, uniform + count, logs, [](auto x) { return Value(x); });
+      TorchLogarithms(logs, count);
+      for (size_t k = 0; k < count; ++k) tried(k, candidate + k, density.Accepts(Value(candidate[k]), logs[k]));
     });
   };
 
   for (size_t i = 0; i < range.count && !cancel.Requested(); i += kStep) {
-    try_range(0, i, std::min(kStep, range.count - i), [&](uint32_t k) { pending.push_back(k); });
+    const size_t count = std::min(kStep, range.count - i);
+    const uint64_t word = (range.begin + i) * per;
+    try_words(candidate_words.At(word, count * per), uniform_words.At(draw + word, count * per), count,
+              [&](size_t k, const void* candidate, bool accepted) {
+                std::memcpy(data + (i + k) * bytes, candidate, bytes);
+                if (!accepted) pending.push_back(static_cast<uint32_t>(i + k));
+              });
   }
   const uint64_t most = MostTorchRounds(2 * draw);
   uint64_t rounds = 1;
@@ -107,8 +114,17 @@ uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, c
   while (!pending.empty() && !cancel.Requested() && rounds < most && !hopeless()) {
     tried += pending.size();
     size_t left = 0;
-    InStretches(pending.size(), 1024, cancel, [&](size_t begin, size_t end) {
-      for (size_t n = begin; n < end; ++n) try_range(rounds, pending[n], 1, [&](uint32_t k) { pending[left++] = k; });
+    InStretches(pending.size(), kStep, cancel, [&](size_t begin, size_t end) {
+      for (size_t n = begin; n < end; ++n) {
+        const uint64_t word = 2 * rounds * draw + (range.begin + pending[n]) * per;
+        std::memcpy(some_candidates + (n - begin) * per, candidate_words.At(word, per), per * sizeof(uint32_t));
+        std::memcpy(some_uniforms + (n - begin) * per, uniform_words.At(draw + word, per), per * sizeof(uint32_t));
+      }
+      try_words(some_candidates, some_uniforms, end - begin, [&](size_t k, const void* candidate, bool accepted) {
+        const uint32_t element = pending[begin + k];
+        std::memcpy(data + element * bytes, candidate, bytes);
+        if (!accepted) pending[left++] = element;
+      });
     });
     pending.resize(left);
     ++rounds;

@@ -4,17 +4,21 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
+#include <optional>
 #include <variant>
 
 #include "kernels/normal_cdf.h"
 #include "linalg/qr.h"
+#include "system/float_environment.h"
 #include "system/large_memory.h"
 #include "system/threads.h"
 #include "torch/kernels.h"
 #include "torch/normals.h"
 #include "torch/rejection.h"
 #include "torch/sparse.h"
+#include "torch/transformed.h"
 #include "torch/word_reader.h"
 #include "types/rounding.h"
 
@@ -29,6 +33,12 @@ constexpr uint64_t kLeastSegment = uint64_t{1} << 17;
 // What is drawn for a fill: the place of its words depends on no more. Of a matrix, the normals that it is made of.
 using Draws = std::variant<TorchUniform, TorchNormals, TorchRejection>;
 
+// PyTorch's choice between redrawn normals and rejection from a uniform distribution.
+bool IsRejected(const TruncNormalFill& fill) {
+  const auto cdf = [&](double x) { return NormalCdf((x - fill.mean) / fill.std); };
+  return !(cdf(fill.b) - cdf(fill.a) > 0.3);
+}
+
 bool IsTruncated(const TorchFill& torch) { return std::holds_alternative<TruncNormalFill>(torch.fill); }
 
 Draws DrawsOf(const TorchFill& torch) {
@@ -37,13 +47,17 @@ Draws DrawsOf(const TorchFill& torch) {
   };
   return std::visit(Overloaded{
                         [&](const UniformFill& fill) -> Draws { return PrepareTorchUniform(fill, torch.dtype); },
+                        [&](const LogOfUniformFill& fill) -> Draws {
+                          return PrepareTorchUniform({fill.a, fill.b}, torch.dtype);
+                        },
+                        [&](const DtBiasFill&) -> Draws {
+                          return PrepareTorchUniform({0, 1}, DtBiasDtype(torch.dtype));
+                        },
                         [&](const NormalFill& fill) -> Draws { return normals(fill.mean, fill.std); },
                         [&](const SparseFill& fill) -> Draws { return normals(0, fill.std); },
                         [&](const OrthogonalFill&) -> Draws { return normals(0, 1); },
                         [&](const TruncNormalFill& fill) -> Draws {
-                          // PyTorch's choice between redrawn normals and rejection from a uniform distribution.
-                          const auto cdf = [&](double x) { return NormalCdf((x - fill.mean) / fill.std); };
-                          if (!(cdf(fill.b) - cdf(fill.a) > 0.3)) return TorchRejection{fill, torch.dtype, torch.total};
+                          if (IsRejected(fill)) return TorchRejection{fill, torch.dtype, torch.total};
                           const double low = RoundNearest(fill.a, torch.dtype);
                           const double high = RoundNearest(fill.b, torch.dtype);
                           return TorchNormals{{fill.mean, fill.std, low, high}, torch.dtype, torch.total, true};
@@ -63,17 +77,28 @@ uint64_t WordsOf(const TorchFill& torch, const Draws& draws) {
   return torch.total * TorchWords(torch.dtype) * (std::holds_alternative<TorchRejection>(draws) ? 2 : 1);
 }
 
+// Whether numbers are drawn that may be 0 where the fill takes logarithms: PyTorch's are −∞ there.
+bool TakesLogOfZero(const TorchFill& torch) {
+  if (const auto* log = std::get_if<LogOfUniformFill>(&torch.fill)) return !(RoundNearest(log->a, torch.dtype) > 0);
+  const auto* bias = std::get_if<DtBiasFill>(&torch.fill);
+  if (bias == nullptr) return false;
+  const Dtype dtype = DtBiasDtype(torch.dtype);
+  const auto vanishes = [&](double step) { return !(RoundNearest(step / 2, dtype) > 0); };  // rounding leads below it
+  return !(RoundNearest(bias->floor, dtype) > 0) && (vanishes(bias->min) || vanishes(bias->max));
+}
+
 // The normals of a fill that is too short for blocks, or null.
 const TorchNormals* ShortNormalsOf(const TorchFill& torch, const Draws& draws) {
   return torch.total < kTorchShort ? std::get_if<TorchNormals>(&draws) : nullptr;
 }
 
-void UniformSegment(const TorchUniform& params, const Range& range, const CancelFlag& cancel, WordReader* words) {
+void UniformSegment(const TorchFill& torch, const TorchUniform& params, const Range& range, const CancelFlag& cancel,
+                    WordReader* words) {
   const size_t per = TorchWords(range.dtype);
   const size_t step = MtCursor::kMost / per;
   for (size_t i = 0; i < range.count && !cancel.Requested(); i += step) {
     const size_t count = std::min(step, range.count - i);
-    TorchUniformWords(params, words->At((range.begin + i) * per, count * per), range.Part(i, count));
+    TorchTransformedWords(torch.fill, params, words->At((range.begin + i) * per, count * per), range.Part(i, count));
   }
   if (range.writers > 0) hwy::FlushStream();
 }
@@ -103,7 +128,7 @@ uint64_t RunSegments(const TorchFill& torch, const Draws& draws, const TorchStat
       const uint64_t first = uniform != nullptr ? begin : begin / kTorchBlock * kTorchBlock;
       WordReader words(start.mt, first * TorchWords(torch.dtype));
       if (uniform != nullptr) {
-        UniformSegment(*uniform, mine, cancel, &words);
+        UniformSegment(torch, *uniform, mine, cancel, &words);
       } else {
         drawn = NormalSegment(std::get<TorchNormals>(draws), mine, cancel, &words);
       }
@@ -143,13 +168,31 @@ std::string CheckTorch(const TorchFill& torch, const Range& range) {
   const bool whole =
       std::holds_alternative<OrthogonalFill>(torch.fill) || std::holds_alternative<SparseFill>(torch.fill);
   if (whole && range.count != torch.total) return "expected a whole-matrix fill to be whole";
+  // Its randperm goes another way from here on.
+  constexpr uint64_t kMostRows = UINT32_MAX / 20;
+  const auto* sparse = std::get_if<SparseFill>(&torch.fill);
+  if (sparse != nullptr && sparse->rows >= kMostRows)
+    return "expected fewer than 214,748,364 rows, as PyTorch draws them";
+  if (TakesLogOfZero(torch)) {
+    return "expected a, or one of min and floor, to be above 0 also in the dtype that PyTorch draws in, as it takes "
+           "the "
+           "logarithm of what is drawn";
+  }
+  const auto* truncated = std::get_if<TruncNormalFill>(&torch.fill);
+  if (truncated != nullptr && IsRejected(*truncated) && !(std::isfinite(truncated->a) && std::isfinite(truncated->b))) {
+    return "expected finite bounds: no more than 30 % of the distribution lies within them, where PyTorch draws from a "
+           "uniform distribution between the bounds";
+  }
   return {};
 }
 
 uint64_t RunTorch(const TorchFill& torch, const TorchState& start, const Range& whole, int threads,
                   const CancelFlag& cancel, TorchState* end) {
+  const DefaultFloatEnvironment environment;
   const Range range = Prepare(whole, threads);
   const auto* sparse = std::get_if<SparseFill>(&torch.fill);
+  std::optional<TorchSparsifier> sparsifier;
+  if (sparse != nullptr) sparsifier.emplace(*sparse, threads);
   TorchState after = start;
   uint64_t rounds = 1;
   if (const auto* orthogonal = std::get_if<OrthogonalFill>(&torch.fill)) {
@@ -174,7 +217,7 @@ uint64_t RunTorch(const TorchFill& torch, const TorchState& start, const Range& 
     if (rounds == 0) return 0;
   }
   if (sparse != nullptr) {
-    TorchSparsify(*sparse, after.mt, range, threads, cancel);
+    sparsifier->Run(after.mt, range, cancel);
     if (cancel.Requested()) return 0;
     SkipWords(TorchSparseWords(*sparse), &after);
   }
@@ -184,6 +227,7 @@ uint64_t RunTorch(const TorchFill& torch, const TorchState& start, const Range& 
 }
 
 bool SkipTorch(const TorchFill& fill, uint64_t rounds, TorchState* state) {
+  const DefaultFloatEnvironment environment;
   const auto* orthogonal = std::get_if<OrthogonalFill>(&fill.fill);
   const TorchFill torch = orthogonal != nullptr ? GaussianOf(*orthogonal, fill.dtype) : fill;
   const Draws draws = DrawsOf(torch);

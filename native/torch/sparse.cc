@@ -13,21 +13,25 @@ namespace nninit {
 
 uint64_t TorchSparseWords(const SparseFill& fill) { return fill.rows > 0 ? (fill.rows - 1) * fill.cols : 0; }
 
-void TorchSparsify(const SparseFill& fill, const MtState& start, const Range& range, int threads,
-                   const CancelFlag& cancel) {
-  if (fill.rows == 0 || fill.cols == 0) return;
+TorchSparsifier::TorchSparsifier(const SparseFill& fill, int threads) : fill_(fill) {
+  if (fill.rows == 0) return;
+  rows_.resize(std::min<uint64_t>(static_cast<uint64_t>(std::max(threads, 1)), fill.cols));
+  for (auto& rows : rows_) rows.reset(new uint32_t[fill.rows]);
+}
+
+void TorchSparsifier::Run(const MtState& start, const Range& range, const CancelFlag& cancel) const {
+  const SparseFill& fill = fill_;
   const size_t bytes = DtypeBytes(range.dtype);
   const uint64_t draws = fill.rows - 1;
-  const auto parts = std::min<uint64_t>(static_cast<uint64_t>(std::max(threads, 1)), fill.cols);
-  ParallelFor(parts, threads, [&](size_t part) {
-    const std::unique_ptr<uint32_t[]> rows(new uint32_t[fill.rows]);
+  const uint64_t parts = rows_.size();
+  ParallelFor(parts, static_cast<int>(parts), [&](size_t part) {
+    uint32_t* rows = rows_[part].get();
     const uint64_t first = fill.cols * part / parts;
     const uint64_t last = fill.cols * (part + 1) / parts;
     WordReader words(start, first * draws);
     for (uint64_t column = first; column < last && !cancel.Requested(); ++column) {
-      InStretches(fill.rows, size_t{1} << 18, cancel, [&](size_t begin, size_t end) {
-        std::iota(rows.get() + begin, rows.get() + end, static_cast<uint32_t>(begin));
-      });
+      InStretches(fill.rows, size_t{1} << 18, cancel,
+                  [&](size_t begin, size_t end) { std::iota(rows + begin, rows + end, static_cast<uint32_t>(begin)); });
       for (uint64_t i = 0; i < draws && !cancel.Requested();) {
         const auto count = static_cast<size_t>(std::min<uint64_t>(MtCursor::kMost, draws - i));
         const uint32_t* drawn = words.At(column * draws + i, count);

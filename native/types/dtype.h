@@ -5,6 +5,18 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "types/compiler.h"
+
+#if defined(__FAST_MATH__) || defined(_M_FP_FAST)
+#error "-ffast-math changes what the kernels compute: the same bytes everywhere need IEEE 754 as written"
+#endif
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "words of the stream and bytes of checkpoints are little-endian: machines of the other order are not supported"
+#endif
+#if defined(__arm__) || defined(_M_ARM)
+#error "vectors of 32-bit ARM flush subnormals to zero: values would differ from those of other machines"
+#endif
+
 namespace nninit {
 
 // By the codes of lib/core/dtype.ts. No switch over them has a default: a new one does not compile until each says what
@@ -29,12 +41,12 @@ constexpr size_t DtypeBytes(Dtype dtype) {
     case Dtype::kBFloat16:
       return 2;
   }
-  __builtin_unreachable();
+  Unreachable();
 }
 
 // Calls work with the memory as elements of the dtype. Inlined, so that per-target code may use it.
 template <class Work>
-__attribute__((always_inline)) inline auto WithElements(Dtype dtype, void* data, const Work& work) {
+NNINIT_ALWAYS_INLINE auto WithElements(Dtype dtype, void* data, const Work& work) {
   switch (dtype) {
     case Dtype::kFloat32:
       return work(static_cast<float*>(data));
@@ -45,7 +57,7 @@ __attribute__((always_inline)) inline auto WithElements(Dtype dtype, void* data,
     case Dtype::kBFloat16:
       return work(static_cast<BFloat16*>(data));
   }
-  __builtin_unreachable();
+  Unreachable();
 }
 
 }  // namespace nninit

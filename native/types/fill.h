@@ -51,14 +51,40 @@ struct SparseFill {
   double std;
 };
 
-// Each element is a function of key and index, so these can be cut into ranges; the others run whole.
-using ElementwiseFill = std::variant<ConstantFill, UniformFill, NormalFill, TruncNormalFill, DiagonalFill>;
+// ln of U[a, b), 0 < a ≤ b.
+struct LogOfUniformFill {
+  double a, b;
+};
 
-using Fill =
-    std::variant<ConstantFill, UniformFill, NormalFill, TruncNormalFill, DiagonalFill, OrthogonalFill, SparseFill>;
+// softplus⁻¹ of exp of U[ln min, ln max), but at least `floor`.
+struct DtBiasFill {
+  double min, max, floor;
+};
+
+// ln(start + i), where i is the index modulo cols.
+struct LogArangeFill {
+  double start;
+  uint64_t cols;
+};
+
+// sin and cos of row·base^(−2·pair/denominator): of pairs of columns, or of all sines, then all cosines.
+struct SinusoidFill {
+  uint64_t cols;
+  double base;
+  uint64_t denominator;
+  bool interleaved;
+};
+
+// Each element is a function of key and index, so these can be cut into ranges; the others run whole.
+using ElementwiseFill = std::variant<ConstantFill, UniformFill, NormalFill, TruncNormalFill, DiagonalFill,
+                                     LogOfUniformFill, DtBiasFill, LogArangeFill, SinusoidFill>;
+
+using Fill = std::variant<ConstantFill, UniformFill, NormalFill, TruncNormalFill, DiagonalFill, OrthogonalFill,
+                          SparseFill, LogOfUniformFill, DtBiasFill, LogArangeFill, SinusoidFill>;
 
 // Those that draw, and so depend on a key.
-using RandomFill = std::variant<UniformFill, NormalFill, TruncNormalFill, OrthogonalFill, SparseFill>;
+using RandomFill =
+    std::variant<UniformFill, NormalFill, TruncNormalFill, OrthogonalFill, SparseFill, LogOfUniformFill, DtBiasFill>;
 
 // A fill as one of fewer kinds, if it is of these.
 template <class Kinds>

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "types/compiler.h"
 #include "types/dtype.h"
 
 namespace nninit {
@@ -30,7 +31,7 @@ inline Format FormatOf(Dtype dtype) {
     case Dtype::kFloat64:
       return {53, -1021, std::numeric_limits<double>::max()};
   }
-  __builtin_unreachable();
+  Unreachable();
 }
 
 // The spacing of the dtype's values around x.

@@ -1,7 +1,6 @@
 #ifndef NNINIT_TYPES_WIDEN_H_
 #define NNINIT_TYPES_WIDEN_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -9,6 +8,7 @@
 
 namespace nninit {
 
+// float16 or bfloat16 to float32, exactly.
 inline float WidenOne(uint16_t bits, Dtype dtype) {
   uint32_t wide;
   if (dtype == Dtype::kBFloat16) {
@@ -27,11 +27,6 @@ inline float WidenOne(uint16_t bits, Dtype dtype) {
   float value;
   std::memcpy(&value, &wide, sizeof value);
   return value;
-}
-
-// float16 or bfloat16 to float32, exactly.
-inline void Widen(const uint16_t* from, size_t count, Dtype dtype, float* to) {
-  for (size_t i = 0; i < count; ++i) to[i] = WidenOne(from[i], dtype);
 }
 
 }  // namespace nninit

@@ -27,8 +27,10 @@ function brokenAddon(): string {
   writeFileSync(
     path,
     `const real = require(${JSON.stringify(real)});
-     module.exports = { ...real, fill(data, dtype, kind, ...rest) {
-       const done = real.fill(data, dtype, kind, ...rest);
+     let asked;
+     module.exports = { ...real, request: (numbers) => (asked = real.request(numbers)), fill(data, ...rest) {
+       const kind = asked[1];
+       const done = real.fill(data, ...rest);
        if (kind === ${kindCodes.uniform}) new Uint8Array(data.buffer, data.byteOffset + data.byteLength - 1)[0] ^= 1;
        return done;
      } };`,
@@ -79,7 +81,8 @@ const mainFile = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta
 
 /** `nninit bench …` in a process of its own. `onProgress` gets what it says meanwhile. */
 function spawned(args: readonly string[], onProgress: (text: string, pid: number) => void = () => {}) {
-  const child = spawn(process.execPath, [mainFile, 'bench', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const env = { ...process.env, NNINIT_GRACE_MS: '20000' }; // a loaded machine takes its time
+  const child = spawn(process.execPath, [mainFile, 'bench', ...args], { stdio: ['ignore', 'ignore', 'pipe'], env });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;

@@ -30,6 +30,9 @@ function expectWellFormed(svg: string): void {
   expect(open).toEqual([]);
   expect(svg.replaceAll(tag, '').replaceAll(/<!\[CDATA\[[\s\S]*?\]\]>/g, '')).not.toContain('<');
   expect(svg).not.toMatch(/NaN|undefined/);
+  // Whoever finds it alone sees what was measured on what, and when.
+  expect(svg).toMatch(/>[^<]+, \d+ cores, [^<]+ · Node [^<]+ · nninit [\d.]+ · \d{4}-\d\d-\d\d</);
+  for (const [, text = ''] of svg.matchAll(/>([^<]+)</g)) expect(text).not.toMatch(/\d\.\d{5}/);
 }
 
 const trials = (fill: 'normal' | 'uniform') => [

@@ -86,7 +86,7 @@ describe('a short run', () => {
     );
     expect(code).toBe(0);
     expect(stdout).toMatch(/speedup +efficiency/);
-    expect(stdout).toMatch(/^normal_ 2\^12 float32: bound by /m);
+    expect(stdout).toMatch(/^(normal_ 2\^12 float32: bound by |no verdict: see the warning)/m); // as the machine is loaded or not
   });
 
   test('without a peer says why', { timeout: 60_000 }, async () => {

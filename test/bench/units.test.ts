@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import type { Trial } from '../../bench/harness/catalog.js';
 import { partsOf } from '../../bench/harness/crew.js';
@@ -12,6 +13,8 @@ import { type BenchRun, jsonSchema, type TrialResult } from '../../bench/harness
 import { spreadOf, statsOf } from '../../bench/harness/stats.js';
 import { doublings, mainSuite, type Selection, scalingSuite } from '../../bench/harness/suites.js';
 import { peersTable, report } from '../../bench/harness/tables.js';
+import { scalingReport } from '../../lib/cli/bench-results.js';
+import { textTable } from '../../lib/core/table.js';
 import { result, runWith, times } from './support.js';
 
 test('docs/bench.schema.json is the schema of today (npm run bench:schema)', () => {
@@ -57,8 +60,8 @@ describe('cores', () => {
   });
 
   test('no more than a container grants', () => {
-    expect(usableCores(1.5)).toBe(1);
-    expect(usableCores(0.2)).toBe(1);
+    expect(usableCores(1)).toBe(1);
+    expect(usableCores(10_000)).toBe(availableParallelism());
     expect(usableCores(undefined)).toBeGreaterThanOrEqual(1);
   });
 
@@ -174,4 +177,31 @@ test('the pool, whose tensors are shared, needs memory for memset besides', () =
   const trial: Trial = { fill: 'normal', dtype: 'float32', log2: 28, threads: 2, memory: 'warm', executor: 'sync' };
   expect(tooLarge(trial, 2 * 2 ** 30)).toBeUndefined();
   expect(tooLarge({ ...trial, executor: 'pool' }, 2 * 2 ** 30)).toBe('needs 2.0 GiB where 2.0 GiB are free');
+});
+
+test('a run on a loaded machine gets a warning and no verdict', () => {
+  const results = [1, 8].map((threads) => result({ log2: 26, threads }, 0.3 / threads));
+  const quiet = runWith(results, { suite: 'scaling' });
+  expect(scalingReport(quiet)).toMatch(/bound by/);
+  const loaded = { ...quiet, machine: { ...quiet.machine, load: quiet.machine.cores } };
+  const report = scalingReport(loaded);
+  expect(report).toMatch(/WARNING .*a load of [\d.]+ at the start: other programs ran/);
+  expect(report).toMatch(/no verdict: see the warning/);
+  expect(report).not.toMatch(/bound by/);
+});
+
+test('a size that is asked for is the only one', () => {
+  expect(new Set(mainSuite({ log2: [22] }, 2).map(({ log2 }) => log2))).toEqual(new Set([22]));
+  expect(new Set(mainSuite({}, 2).map(({ log2 }) => log2))).toContain(16);
+});
+
+test('numbers of a column stand with their points under one another', () => {
+  const cells = ['0.0932', '1.25', '1,230', '3 ×', '–', '40.1 ×'];
+  const table = textTable({ head: ['x'], align: ['point'], rows: cells.map((cell) => [cell]) });
+  const rows = table.split('\n').slice(2, -1);
+  expect(rows.map((row) => row.replaceAll(' ', ''))).toEqual(cells.map((cell) => cell.replaceAll(' ', '')));
+  expect([0, 1, 5].map((i) => rows[i]?.indexOf('.'))).toEqual([5, 5, 5]);
+  expect(rows[2]).toBe('1,230');
+  expect(rows[3]?.indexOf('3')).toBe(4);
+  expect(rows[5]?.indexOf('×')).toBe(rows[3]?.indexOf('×'));
 });

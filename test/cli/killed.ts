@@ -5,14 +5,16 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { indexName } from '../../lib/checkpoint/virtual/shards.js';
+import { indexNameOf } from '../../lib/checkpoint/virtual/shards.js';
 import { journalName } from '../../lib/checkpoint/write/commit/journal.js';
 import { contentOf } from '../checkpoint/temporary.js';
+
+const indexName = indexNameOf('model');
 
 const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 
 /** A model of some 100 MB in 11 shards, with a tensor that is made whole. */
-function writeRecipe(path: string): void {
+export function writeRecipe(path: string): void {
   const tensors = Object.fromEntries(
     Array.from({ length: 10 }, (_, i) => [`w${i}`, { shape: [2 ** 20 + i], dtype: 'float64', init: 'trunc_normal' }]),
   );
@@ -28,7 +30,7 @@ interface Ended {
 }
 
 /** Runs the command, and kills it after some milliseconds unless it ends before. */
-async function run(args: readonly string[], killAfter?: number): Promise<Ended> {
+export async function run(args: readonly string[], killAfter?: number): Promise<Ended> {
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
   child.stderr.on('data', (piece: Buffer) => {

@@ -180,3 +180,40 @@ test("Llama-3-405B's plan needs no addon and takes no time", () => {
   expect(performance.now() - start).toBeLessThan(3000); // 0.2 s where nothing else runs
   expect(JSON.parse(out).totals).toMatchObject({ tensors: 1137, parameters: 405_853_388_800, bytes: 811_706_777_600 });
 });
+
+test('--mtp plans the layers that predict further tokens too, by itself or with --healthy', async () => {
+  const config = {
+    model_type: 'glm4_moe',
+    hidden_size: 16,
+    num_attention_heads: 2,
+    num_key_value_heads: 2,
+    vocab_size: 10,
+  };
+  const more = { num_hidden_layers: 1, num_nextn_predict_layers: 1, n_routed_experts: 1, moe_intermediate_size: 8 };
+  const path = file('config.json', { ...config, ...more });
+  for (const options of [[], ['--healthy']]) {
+    const planned = await plan(path, '--mtp', ...options);
+    expect(planned).toMatchObject({ code: 0, stderr: '' });
+    expect(planned.stdout).toContain('model.layers.1.eh_proj.weight');
+  }
+  expect((await plan(path)).stdout).not.toContain('eh_proj');
+  const refused = await plan(path, '--mtp', '--quantize', 'fp8');
+  expect(refused).toMatchObject({ code: 2, stderr: 'nninit: expected --mtp without --quantize\n' });
+});
+
+test('--healthy and --lora plan other tensors than the model has, or other values', async () => {
+  const config = { model_type: 'llama', hidden_size: 16, intermediate_size: 8, num_attention_heads: 2, vocab_size: 10 };
+  const path = file('config.json', { ...config, num_hidden_layers: 1 });
+  const healthy = await plan(path, '--healthy');
+  expect(healthy).toMatchObject({ code: 0, stderr: '' });
+  expect(healthy.stdout).toMatch(/lm_head\.weight .* std 0\.75 /);
+  const lora = await plan(path, '--lora', 'targets=q_proj', '--totals');
+  expect(lora).toMatchObject({ code: 0, stdout: '2 tensors, 256 parameters, 1,024 bytes (1.02 kB)\n' });
+  for (const more of [
+    ['--quantize', 'fp8'],
+    ['--lora', 'targets=q_proj'],
+  ]) {
+    const refused = await plan(path, '--healthy', ...more);
+    expect(refused).toMatchObject({ code: 2, stderr: `nninit: expected --healthy without ${more[0]}\n` });
+  }
+});

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,14 +69,84 @@ test('it writes a model, exits with 0, and says what it wrote on stdout', async 
   expect(readdirSync(out)).toEqual(['model.safetensors']);
 });
 
+/** On a loaded machine, what is orderly may take its time. */
+const patient = { NNINIT_GRACE_MS: '60000' };
+
 describe.skipIf(process.platform === 'win32')('signals', () => {
+  test('a reader that has stalled does not hold up the end', async () => {
+    const args = [main, 'generate', recipe([2 ** 29], 'normal'), '-o', '-', '--quiet'];
+    const child = spawn(process.execPath, args, {
+      env: { ...process.env, ...patient },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    await once(child.stdout, 'readable'); // some of it is there, and nobody takes it
+    await setTimeout(200);
+    child.kill('SIGTERM');
+    const [code] = await once(child, 'exit');
+    expect(code).toBe(143);
+    child.stdout.destroy();
+  });
+
+  const stuck = (grace: string) => {
+    const module = JSON.stringify(new URL('../../build/modules/lib/cli/signals.js', import.meta.url).href);
+    const work =
+      "withSignals(() => { setInterval(() => {}, 1e6); console.log('begun'); return new Promise(() => {}); }, '; x stays')";
+    const code = `const { withSignals } = await import(${module}); await ${work};`;
+    return start(process.execPath, ['--input-type=module', '-e', code], { NNINIT_GRACE_MS: grace });
+  };
+
+  test('work that cannot be stopped ends with the process, which says what stays', async () => {
+    const { child, ended } = stuck('50');
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: null, signal: 'SIGINT', stderr: 'nninit: interrupted; x stays\n' });
+  });
+
+  test('a second signal ends the process at once', async () => {
+    const { child, ended } = stuck('60000');
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    await setTimeout(100);
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ code: null, signal: 'SIGTERM', stderr: '' });
+  });
+
+  /** Work that keeps the main thread for ten seconds, as a long native call does. */
+  const busy = (grace: string) => {
+    const module = JSON.stringify(new URL('../../build/modules/lib/cli/signals.js', import.meta.url).href);
+    const work = `withSignals(async () => {
+      require('node:fs').writeSync(1, 'begun');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10_000);
+    }, '; x stays')`;
+    const code = `import(${module}).then(async ({ withSignals }) => { await ${work}; require('node:fs').writeSync(1, ' and done'); });`;
+    return start(process.execPath, ['-e', code], { NNINIT_GRACE_MS: grace });
+  };
+
+  test('a signal ends the process while its main thread is in a long call', async () => {
+    const { child, ended } = busy('50');
+    await once(child.stdout, 'data');
+    child.kill('SIGTERM');
+    const said = { code: null, signal: 'SIGTERM', stdout: 'begun', stderr: 'nninit: interrupted; x stays\n' };
+    expect(await ended).toMatchObject(said);
+  });
+
+  test('and a second one does so at once', async () => {
+    const { child, ended } = busy('60000');
+    await once(child.stdout, 'data');
+    child.kill('SIGTERM');
+    await setTimeout(100);
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: null, signal: 'SIGINT', stdout: 'begun', stderr: '' });
+  });
+
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const)('%s in the middle leaves no file, and the exit code is %i', async (signal, expected) => {
     const out = join(root, 'a/out');
-    const { child, ended } = start(process.execPath, [main, 'generate', recipe([2 ** 29], 'trunc_normal'), '-o', out]);
+    const args = [main, 'generate', recipe([2 ** 29], 'trunc_normal'), '-o', out];
+    const { child, ended } = start(process.execPath, args, patient);
     await begun(out, child);
     child.kill(signal);
     const { code, stdout, stderr } = await ended;
@@ -131,7 +202,7 @@ describe.skipIf(process.platform === 'win32')('what is complete stays, and --res
 
   test('after SIGTERM', async () => {
     const out = join(root, 'out');
-    const { child, ended } = start(process.execPath, argsOf(out));
+    const { child, ended } = start(process.execPath, argsOf(out), patient);
     while (child.exitCode === null && !existsSync(join(out, 'small.npy'))) await setTimeout(1);
     child.kill('SIGTERM');
     const { code, stderr } = await ended;
@@ -208,7 +279,7 @@ describe.skipIf(process.platform === 'win32')('-o - streams to standard output',
     expect([code, stderr]).toEqual([1, said]);
   });
 
-  test.each([['--resume'], ['--force'], ['--max-shard-size', '1GB'], ['--format', 'npy']])(
+  test.each([['--resume'], ['--force'], ['--name', 'x'], ['--max-shard-size', '1GB'], ['--format', 'npy']])(
     'it is refused with %s',
     async (...more) => {
       const { code, stdout, stderr } = await nninit(['generate', recipe([2], 'normal'), '-o', '-', ...more]);

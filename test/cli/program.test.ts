@@ -70,6 +70,7 @@ test('--json prints one object for machines', async () => {
     parameters: 172288,
     bytes: weights().length,
     resumed_bytes: 0,
+    complete: true,
     seconds: expect.any(Number),
     gb_per_s: expect.any(Number),
     seed: '255',
@@ -173,6 +174,8 @@ test('a shape that the initializer cannot take is said with its place', async ()
 test.each<[string[], RegExp]>([
   [['generate', 'none.json', '-o', 'x'], /^nninit: could not read none\.json: no such file or directory \(ENOENT\)\n$/],
   [['generate', 'package.json', '-o', 'x'], /package\.json: expected a Hugging Face config\.json, .* or a recipe/],
+  [['help', 'plna'], /unknown command 'plna'\n\(Did you mean plan\?\)/],
+  [['generate', '--hlp'], /unknown option '--hlp'\n\(Did you mean --help\?\)/],
   [['generate', 'package.json'], /required option '-o, --output <dir>' not specified/],
   [['generate', '-o', 'x'], /expected an input \(.*\), or --like with a checkpoint\n$/],
   [['generate', 'a', '-o', 'x', '--max-shard-size', '5XB'], /Expected a size such as 5GB, 500MB or 1GiB/],
@@ -220,6 +223,18 @@ test('gains prints the table', async () => {
   expect(JSON.parse((await nninit(['gains', '--json'])).stdout)).toEqual(gains);
 });
 
+test('models lists what is known by name', async () => {
+  const { code, stdout } = await nninit(['models']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^llama-3-8b +llama +meta-llama\/Meta-Llama-3-8B$/m);
+  expect(stdout).toMatch(/^efficientnet_b7 +torchvision$/m);
+  expect(JSON.parse((await nninit(['models', '--json'])).stdout)).toContainEqual({
+    name: 'gpt2',
+    model_type: 'gpt2',
+    source: 'openai-community/gpt2',
+  });
+});
+
 test.each([['plan', 'resnet18'], ['gains']])(
   'a number of threads in the environment that is none is bad usage: %s',
   async (...args) => {
@@ -232,3 +247,50 @@ test.each([['plan', 'resnet18'], ['gains']])(
     );
   },
 );
+
+test('no escape sequence of an input reaches the terminal', async () => {
+  const evil = '\u001b[2J\u009b31m\u202e';
+  const recipe = file('evil.json', {
+    tensors: { [`${evil}.weight`]: { shape: [2], init: 'ones' } },
+    overrides: { [`${evil}x`]: 'zeros' },
+  });
+  const config = file('config.json', { model_type: evil, architectures: [evil] });
+  const runs = await Promise.all([
+    nninit(['plan', recipe]),
+    nninit(['plan', recipe, '--json']),
+    nninit(['generate', recipe, '-o', join(root, 'evil\u001b[2J')]),
+    nninit(['plan', config]),
+    nninit(['plan', join(root, `${evil}.json`)]),
+    nninit(['plan', recipe, `--${evil}`]),
+    nninit(['plan', recipe, '--init', `${evil}=${evil}`]),
+    nninit(['plan', recipe, '--dtype', evil]),
+    nninit([evil]),
+    nninit(['verify', join(root, evil)]),
+  ]);
+  for (const { stdout, stderr } of runs) {
+    expect(stdout + stderr).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
+    expect(stdout + stderr).toContain('\\u001b[2J');
+  }
+});
+
+test('with --json failures are JSON on standard error', async () => {
+  const recipe = file('r.json', { tensors: { a: [1] } });
+  const failures = [
+    [['plan', recipe, '--json'], 'ERR_NNINIT_INPUT', recipe],
+    [['plan', recipe, '--json', '--nonsense'], 'commander.unknownOption', null],
+    [['generate', join(root, 'none.json'), '--json', '-o', root], 'ERR_NNINIT_READ', join(root, 'none.json')],
+  ] as const;
+  for (const [args, code, path] of failures) {
+    const ran = await nninit(args);
+    expect([ran.code, ran.stdout]).toEqual([2, '']);
+    expect(ran.stderr).toMatch(/^[^\n]+\n$/);
+    expect(JSON.parse(ran.stderr)).toEqual({
+      error: { message: expect.stringMatching(/^nninit: /), code, path, exit_code: 2 },
+    });
+  }
+});
+
+test('a misspelt command of bench is told, the nearest one named', async () => {
+  const { code, stderr } = await nninit(['bench', 'comprae', 'a', 'b']);
+  expect([code, stderr]).toEqual([2, "nninit: unknown command 'comprae' (did you mean 'compare'?)\n"]);
+});

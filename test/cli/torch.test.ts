@@ -57,6 +57,27 @@ test('a model of transformers has the bytes that PyTorch gives it, and verify fi
   expect((await nninit('verify', out, '--seed', '1', '-q')).code).toBe(1);
 });
 
+test('what does not follow its distribution is said when it is written, and again when it is measured', async () => {
+  const recipe = join(folder, 'tails.json');
+  const init = { init: 'trunc_normal', mean: 0, std: 0.02, a: 0.05, b: 10 };
+  const tensors = { first: { shape: [64, 64], ...init }, second: { shape: [64, 64], ...init } };
+  writeFileSync(recipe, JSON.stringify({ dtype: 'bfloat16', tensors }));
+  const out = join(folder, 'tails');
+  const words = /no more than 30 % of N\(0, 0.02²\) lies in \[0.05, 10\].* logarithms rounded to bfloat16/;
+  const made = await nninit('generate', recipe, '-o', out, '--engine', 'torch');
+  expect(made.code).toBe(0);
+  expect(made.err).toMatch(/warning: first and 1 more tensor: /);
+  expect(made.err).toMatch(words);
+  const measured = await nninit('verify', out, '--statistics');
+  expect(measured.code).toBe(1);
+  expect(measured.err).toMatch(/warning: second: if PyTorch or the engine torch made it/);
+  expect(measured.err).toMatch(words);
+
+  const exact = await nninit('generate', recipe, '-o', out, '--force');
+  expect(exact.err).not.toMatch(/warning/);
+  expect((await nninit('verify', out, '--statistics')).code).toBe(0);
+});
+
 test('neither shards, threads nor ranks change them', async () => {
   const args = ['--engine', 'torch', '--seed', '0', '-q'];
   const shards = join(folder, 'shards');

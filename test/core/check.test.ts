@@ -14,6 +14,35 @@ import {
   typeName,
 } from '../../lib/core/check.js';
 
+/** An error by its class, code and message. */
+const refused = (name: 'TypeError' | 'RangeError', message: string) => {
+  const code = name === 'TypeError' ? 'ERR_INVALID_ARG_TYPE' : 'ERR_OUT_OF_RANGE';
+  return expect.objectContaining({ name, code, message });
+};
+
+describe('what may have been meant', () => {
+  const dtypes = ['float32', 'float64', 'float16', 'bfloat16'];
+  it.each([
+    ['bf16', dtypes, 'bfloat16'],
+    ['half', dtypes, 'float16'],
+    ['fp16', dtypes, 'float16'],
+    ['float', dtypes, 'float32'],
+    ['double', dtypes, 'float64'],
+    ['torch.bfloat16', dtypes, 'bfloat16'],
+    ['torch.half', dtypes, 'float16'],
+    ['seed', ['mean', 'std', 'generator', 'threads'], 'generator'],
+    ['rleu', ['elu', 'selu', 'relu'], 'relu'], // neighbours that were swapped are one mistake
+    ['noninearity', ['nonlinearity', 'mode'], 'nonlinearity'],
+  ])('%s', (wrong, known, meant) => {
+    expect(didYouMean(wrong, known)).toBe(`did you mean '${meant}'?`);
+  });
+
+  it('names nothing that is not known', () => {
+    expect(didYouMean('seed', ['shape'])).toBeUndefined();
+    expect(didYouMean('bf16', ['relu'])).toBeUndefined();
+  });
+});
+
 describe('the shape of messages', () => {
   it('is one, with a hint in brackets where one helps', () => {
     expect(typeError('f', 'x', 'a number', 'y').message).toBe(
@@ -87,7 +116,7 @@ describe('predicates', () => {
   it('check integers', () => {
     expect(checkInteger('f', 'n', 3, 1, 5)).toBe(3);
     expect(() => checkInteger('f', 'n', 6, 1, 5)).toThrow(
-      new RangeError('f: expected an integer from 1 to 5 for n, but received 6 of type number'),
+      refused('RangeError', 'f: expected an integer from 1 to 5 for n, but received 6 of type number'),
     );
     expect(() => checkInteger('f', 'n', 1.5)).toThrow(RangeError);
     expect(() => checkInteger('f', 'n', Number.NaN)).toThrow(RangeError);
@@ -99,7 +128,8 @@ describe('predicates', () => {
   it('check names', () => {
     expect(checkOneOf('f', 'mode', 'a', ['a', 'b'])).toBe('a');
     expect(() => checkOneOf('f', 'mode', 'fan_ni', ['fan_in', 'fan_out'])).toThrow(
-      new RangeError(
+      refused(
+        'RangeError',
         "f: expected one of 'fan_in', 'fan_out' for mode, but received 'fan_ni' of type string (did you mean 'fan_in'?)",
       ),
     );
@@ -110,7 +140,8 @@ describe('predicates', () => {
     expect(checkOptions('f', undefined, ['a'])).toEqual({});
     expect(checkOptions('f', { a: 1 }, ['a'])).toEqual({ a: 1 });
     expect(() => checkOptions('f', { aa: 1 }, ['a'])).toThrow(
-      new TypeError(
+      refused(
+        'TypeError',
         "f: expected one of 'a' for the name of an option, but received 'aa' of type string (did you mean 'a'?)",
       ),
     );
@@ -128,7 +159,7 @@ describe('predicates', () => {
       /at most 2\^53 - 1 elements for shape, but received \[1073741824, 1073741824\]/,
     );
     expect(() => checkShape('f', [2, -1])).toThrow(
-      new RangeError('f: expected an integer ≥ 0 for shape[1], but received -1 of type number'),
+      refused('RangeError', 'f: expected an integer ≥ 0 for shape[1], but received -1 of type number'),
     );
     for (const size of [1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
       expect(() => checkShape('f', [size])).toThrow(RangeError);

@@ -154,6 +154,20 @@ function wrongValues(parameter: Parameter): [unknown, ErrorClass][] {
       [parameter.words[0]?.toUpperCase(), RangeError],
     ];
   }
+  if (parameter.kind === 'sizes') {
+    const other = bad.filter(([value]) => !Array.isArray(value));
+    return [
+      ...other,
+      ['1', TypeError],
+
+      [1.5, RangeError],
+      [[0, 0], RangeError],
+      [4, RangeError],
+      [-5, RangeError],
+    ];
+  }
+  if (parameter.kind === 'boolean')
+    return [...bad.filter(([value]) => value !== true), [1, TypeError], ['true', TypeError]];
   if (parameter.kind !== 'integer' && parameter.kind !== 'number')
     throw new Error(`no initializer has ${parameter.kind}`);
   bad.push(['1', TypeError]);
@@ -163,7 +177,6 @@ function wrongValues(parameter: Parameter): [unknown, ErrorClass][] {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) bad.push([value, RangeError]);
   }
   if (parameter.min !== undefined) bad.push([parameter.min - 1, RangeError]);
-  if (parameter.name === 'in_axis' || parameter.name === 'out_axis') bad.push([4, RangeError], [-5, RangeError]);
   return bad;
 }
 
@@ -237,6 +250,11 @@ describe.each(names)('%s_', (name) => {
     const size = shape.reduce((product, each) => product * each, 1);
     const gone = empty(shape);
     detach(gone.data);
+    const integers = [
+      [{ data: new BigInt64Array(size), shape }, TypeError, /of type BigInt64Array/],
+      [{ data: new Int32Array(size), shape, dtype: 'int32' }, RangeError, /for dtype, but received 'int32'/],
+      [new OrtTensor('int64', new BigInt64Array(size), shape), RangeError, /'int64'/],
+    ];
     for (const [value, type, text] of [
       [undefined, TypeError, /for tensor, but received undefined/],
       [null, TypeError, /for tensor/],
@@ -245,9 +263,8 @@ describe.each(names)('%s_', (name) => {
       [{ data: new Float32Array(4) }, TypeError, /neither shape nor dims/],
       [{ data: [1, 2], shape: [2] }, TypeError, /for data/],
       [{ data: new DataView(new ArrayBuffer(4)), shape: [1] }, TypeError, /of type DataView/],
-      [{ data: new BigInt64Array(size), shape }, TypeError, /of type BigInt64Array/],
-      [{ data: new Int32Array(size), shape, dtype: 'int32' }, RangeError, /for dtype, but received 'int32'/],
-      [new OrtTensor('int64', new BigInt64Array(size), shape), RangeError, /'int64'/],
+      [{ data: new Int8Array(size), shape }, TypeError, /of type Int8Array/],
+      ...(definitionOf(name).integers ? [] : integers),
       [{ data: new Uint16Array(size), shape }, TypeError, /for dtype/],
       [{ data: new Float32Array(size), shape, dtype: 'float64' }, TypeError, /for data/],
       [{ data: new Float32Array(size + 1), shape }, RangeError, /for data/],

@@ -29,10 +29,10 @@ const index = (weight_map: unknown) => JSON.stringify({ metadata: { total_size: 
 test('a checkpoint is a file, an index, or the folder of either', async () => {
   const single = folder({ 'model.safetensors': shard('a', 'b'), 'other.safetensors': shard('c'), 'config.json': '{}' });
   for (const each of [single, join(single, 'model.safetensors')]) {
-    const { tensors, files, folder: found } = await readHeaders(each);
+    const { tensors, files, path } = await readHeaders(each);
     expect([...tensors.keys()]).toEqual(['a', 'b']);
     expect(files).toHaveLength(1);
-    expect(found).toBe(single);
+    expect(path).toBe(join(single, 'model.safetensors'));
   }
   const sharded = folder({
     [indexName]: index({ b: '2.safetensors', a: '1.safetensors', c: '1.safetensors' }),
@@ -89,9 +89,27 @@ test.each([
   });
 });
 
+test('of a key that stands twice in an index the last counts, as in Python', async () => {
+  const text = '{"weight_map":{"a":"2.safetensors","a":"1.safetensors"}}';
+  const made = folder({ [indexName]: text, '1.safetensors': shard('a') });
+  expect([...(await readHeaders(made)).tensors.keys()]).toEqual(['a']);
+});
+
+test.each([
+  ['', 'empty'],
+  ['version https://git-lfs.github.com/spec/v1\noid sha256:48d\nsize 1094\n', 'a Git LFS pointer'],
+  ['<html>', 'a web page'],
+  ['{"model_type": "gpt2"}', 'JSON text'],
+  ['PK\u0003\u0004 and more', 'a ZIP archive'],
+])('%j in place of a safetensors file is told as what it is', async (text, what) => {
+  await expect(readHeaders(join(folder({ 'm.safetensors': text }), 'm.safetensors'))).rejects.toMatchObject({
+    code: 'ERR_NNINIT_HEADER',
+    message: expect.stringContaining(`m.safetensors: expected a safetensors file, but it is ${what}`),
+  });
+});
+
 test.each([
   ['no JSON', '{', 'ERR_NNINIT_INDEX', /expected JSON/],
-  ['a key twice', '{"weight_map":{"a":"1.safetensors","a":"2.safetensors"}}', 'ERR_NNINIT_INDEX', /each key once/],
   [
     'no map',
     '{"metadata":{}}',

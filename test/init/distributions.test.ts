@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { distributionOf } from '../../lib/checkpoint/verify/statistics/expected.js';
 import { type Dtype, dtypes } from '../../lib/core/dtype.js';
 import type { Fill } from '../../lib/core/fill.js';
 import * as init from '../../lib/init/init.js';
@@ -69,6 +70,23 @@ describe.each(everyDtype)('%s', (dtype) => {
     const x = valuesOf({ kind: 'normal', mean: -0.5, std: 0.25 }, dtype, n, key);
     const m = normalMoments(Float64Array.from(x, (v) => (v + 0.5) / 0.25));
     for (const value of Object.values(m)) expect(Math.abs(value)).toBeLessThan(limit);
+  });
+
+  test.each([
+    { kind: 'log_of_uniform', a: 0.01, b: 16 },
+    { kind: 'dt_bias', min: 0.001, max: 0.1, floor: 1e-4 },
+  ] as const)('$kind: its distribution, and in 16 bits the float32 rounded', (fill) => {
+    const x = valuesOf(fill, dtype, 1 << 17, key);
+    if (dtypes[dtype].bytes > 2) {
+      const distribution = distributionOf(fill, dtype);
+      expect(ks(x, (v) => distribution?.cdf(v) ?? Number.NaN)).toBeLessThan(ksLimit);
+      return;
+    }
+    const wide = valuesOf(fill, 'float32', 1 << 17, key);
+    for (let i = 0; i < x.length; i++) {
+      const [narrow, exact] = [x[i] as number, wide[i] as number];
+      if (!(Math.abs(narrow - exact) <= grain[dtype] * Math.abs(exact) + 2 ** -24)) expect.fail(`${narrow}, ${exact}`);
+    }
   });
 
   // Each takes another way through the kernel: see docs/streams.md.

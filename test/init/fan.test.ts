@@ -28,7 +28,31 @@ describe('calculateFans', () => {
     expect(keras).toEqual({ fan_in: 2 * 9, fan_out: 9 });
   });
 
+  it('takes several axes as their product, as JAX does', () => {
+    // jax.nn.initializers.variance_scaling(…, in_axis, out_axis) divides by these.
+    const heads = { fan_in: 64, fan_out: 8 * 16 };
+    expect(calculateFans([64, 8, 16], { in_axis: 0, out_axis: [1, 2] })).toEqual(heads);
+    expect(calculateFans([64, 8, 16], { in_axis: -3, out_axis: [-1, -2] })).toEqual(heads);
+    expect(calculateFans([8, 16, 64], { in_axis: [0, 1], out_axis: 2 })).toEqual({ fan_in: 128, fan_out: 64 });
+    expect(calculateFans([3, 8, 16, 64], { in_axis: [1, 2], out_axis: 3 })).toEqual({ fan_in: 384, fan_out: 192 });
+    expect(calculateFans([64, 8, 16], { in_axis: 0, out_axis: [1, 2], groups: 32 }).fan_out).toBe(4);
+  });
+
+  it('takes vectors and scalars as Keras does, where the axes say so', () => {
+    expect(calculateFans([5], { in_axis: 0, out_axis: 0 })).toEqual({ fan_in: 5, fan_out: 5 });
+    expect(calculateFans([5], { in_axis: -1, out_axis: [-1] })).toEqual({ fan_in: 5, fan_out: 5 });
+    expect(calculateFans([], { in_axis: [], out_axis: [] })).toEqual({ fan_in: 1, fan_out: 1 });
+  });
+
   it.each([
+    [() => calculateFans([5], { in_axis: 0, out_axis: 1 }), RangeError, /Fan in and fan out can not be computed/],
+    [
+      () => calculateFans([2, 3, 4], { in_axis: [0, 1], out_axis: [1, 2] }),
+      RangeError,
+      /other than out_axis \(\[1, 2\]\)/,
+    ],
+    [() => calculateFans([2, 3, 4], { in_axis: [0, -3], out_axis: 1 }), RangeError, /axes that differ for in_axis/],
+    [() => calculateFans([2, 3], { in_axis: '1' as never }), TypeError, /an integer or an array of them for in_axis/],
     [() => calculateFans([5]), RangeError, /Fan in and fan out can not be computed for tensor with fewer than 2 dim/],
     [() => calculateFans([]), RangeError, /received \[\] of type array/],
     [() => calculateFans([2, 3], { in_axis: 2 }), RangeError, /an axis from -2 to 1 for in_axis, but received 2/],

@@ -7,6 +7,7 @@ import type { Initializer } from '../../lib/init/initializers.js';
 import { type Engine, Generator } from '../../lib/random/generator.js';
 import { checkSlice, runsOf, type SliceRange, shapeOfSlice } from '../../lib/tensor/slice.js';
 import { empty, type Tensor } from '../../lib/tensor/tensor.js';
+import { fuzzed } from '../fuzz/fuzzed.js';
 
 function partOf(whole: Tensor, ranges: readonly SliceRange[]) {
   const slice = checkSlice('test', whole.shape, ranges);
@@ -55,7 +56,7 @@ test('a part is the slice of the whole, and the generator moves on alike', () =>
       expect(part.data).toEqual(expected.data);
       expect(other.get_state()).toEqual(one.get_state());
     }),
-    { numRuns: 300 },
+    fuzzed(300),
   );
 });
 

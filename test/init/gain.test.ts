@@ -45,7 +45,7 @@ describe('calculate_gain', () => {
   });
 
   it.each([
-    [['swish'], RangeError, /'softplus' for nonlinearity, but received 'swish'.*\(Unsupported nonlinearity swish\)/],
+    [['swish'], RangeError, /'softplus' for nonlinearity, but received 'swish'.*\(Unsupported nonlinearity swish/],
     [['constructor'], RangeError, /Unsupported nonlinearity constructor/],
     [[3], TypeError, /for nonlinearity, but received 3 of type number/],
     [[], TypeError, /received undefined/],

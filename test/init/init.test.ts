@@ -1,5 +1,6 @@
 import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Dtype } from '../../lib/core/dtype.js';
 import * as index from '../../lib/index.js';
 import { bindingFor, prepare } from '../../lib/init/binding.js';
 import { calculate_gain } from '../../lib/init/gain.js';
@@ -178,6 +179,18 @@ describe('warnings', () => {
     expect(warned(() => init.trunc_normal_(empty([3]), 4, 1, -2, 2))).toEqual([]);
   });
 
+  it('trunc_normal_ does not claim exactness of the engine torch in 16 bits', () => {
+    const torch = () => new Generator({ engine: 'torch', seed: 0 });
+    const far = (dtype: Dtype, generator: Generator) =>
+      String(warned(() => init.trunc_normal_(empty([64], { dtype }), 0, 0.02, 0.05, 10, { generator })));
+    for (const dtype of ['bfloat16', 'float16'] as const) {
+      expect(far(dtype, torch())).toMatch(/distribution of values may be incorrect.* rounded to b?float16/);
+      expect(far(dtype, new Generator())).toMatch(/The distribution stays exact/);
+      expect(warned(() => init.trunc_normal_(empty([64], { dtype }), { generator: torch() }))).toEqual([]);
+    }
+    expect(far('float32', torch())).toMatch(/The distribution stays exact/);
+  });
+
   it('do not come with a refusal', () => {
     expect(warned(() => expect(() => init.trunc_normal_(empty([3]), 10, 1, 2, -2)).toThrow(RangeError))).toEqual([]);
     expect(warned(() => expect(() => init.kaiming_normal_(empty([0, 4]), Number.NaN)).toThrow(RangeError))).toEqual([]);
@@ -201,5 +214,57 @@ describe('toFloat32Array', () => {
     const shared = empty([2], { shared: true });
     expect(toFloat32Array(shared).buffer).toBeInstanceOf(ArrayBuffer);
     expect(() => toFloat32Array(3 as never)).toThrow(/^toFloat32Array: expected/);
+  });
+});
+
+describe('words of other libraries, and things of other copies', () => {
+  const w = empty([2, 3]);
+  const call = (args: unknown[]) => () => (init.normal_ as (...all: unknown[]) => unknown)(w, ...args);
+
+  it('a seed is a generator’s', () => {
+    expect(call([{ seed: 1 }])).toThrow("did you mean 'generator'?");
+  });
+
+  it('a nonlinearity with swapped letters', () => {
+    const wrong = { nonlinearity: 'rleu' } as never;
+    expect(() => init.kaiming_normal_(w, wrong)).toThrow("(Unsupported nonlinearity rleu; did you mean 'relu'?)");
+  });
+
+  it('a Generator of another copy of the package, as a keyword and by position', async () => {
+    vi.resetModules();
+    const other = new (await import('../../lib/random/generator.js')).Generator({ seed: 1 });
+    expect(other).not.toBeInstanceOf(Generator);
+    const why = /a Generator for generator, but received an object of type Generator \(it is of another installed copy/;
+    expect(call([{ generator: other }])).toThrow(why);
+    expect(call([0, 1, other])).toThrow(why);
+  });
+});
+
+describe('zeros_ of integers', () => {
+  const classes = {
+    int64: BigInt64Array,
+    uint64: BigUint64Array,
+    int32: Int32Array,
+    uint32: Uint32Array,
+    int16: Int16Array,
+    uint16: Uint16Array,
+    int8: Int8Array,
+    uint8: Uint8Array,
+  };
+
+  it.each(Object.entries(classes))('fills %s of onnxruntime, and no byte beside it', (type, integers) => {
+    const bytes = new Uint8Array(64).fill(0xff);
+    const data = new integers(bytes.buffer, 8, 3);
+    const w = new OrtTensor(type as 'int64', data as BigInt64Array, [3]);
+    expect(init.zeros_(w)).toBe(w);
+    const end = 8 + 3 * integers.BYTES_PER_ELEMENT;
+    expect([...bytes]).toEqual([...bytes.keys()].map((i) => (i >= 8 && i < end ? 0 : 0xff)));
+  });
+
+  it('is refused where the name is not that of the array, and by other initializers', () => {
+    const refused = (type: string, data: unknown) => ({ data, dims: [2], type });
+    expect(() => init.zeros_(refused('int32', new BigInt64Array(2)))).toThrow(/for dtype, but received 'int32'/);
+    expect(() => init.zeros_(refused('uint16', new Int16Array(2)))).toThrow(/for dtype, but received 'uint16'/);
+    expect(() => init.ones_(refused('int64', new BigInt64Array(2)))).toThrow(/data\.fill\(0n\) sets them/);
   });
 });

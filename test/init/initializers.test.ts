@@ -2,8 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { type Dtype, dtypes, roundUp } from '../../lib/core/dtype.js';
 import { calculateFans } from '../../lib/init/fan.js';
 import { calculate_gain } from '../../lib/init/gain.js';
+import * as init from '../../lib/init/init.js';
 import { definitionOf, type Initializer, initializers, names } from '../../lib/init/initializers.js';
 import { resolve } from '../../lib/init/resolve.js';
+import { Generator } from '../../lib/random/generator.js';
+import { empty } from '../../lib/tensor/tensor.js';
 import resolved from '../fixtures/torch/resolved.json' with { type: 'json' };
 
 const twoSigma = 0.87962566103423978;
@@ -126,6 +129,33 @@ describe('resolve', () => {
     expect(r({ init, groups: 4 }, [32, 16, 3, 3])).toEqual(r(init, [fan_out, fan_in]));
   });
 
+  it('orthogonal takes the outputs where they are: first, last, one axis or several', () => {
+    const shape = [3, 3, 16, 32];
+    const matrix = (rows: number, cols: number) => r('orthogonal', [rows, cols]);
+    expect(r('orthogonal', shape)).toEqual(matrix(3, 3 * 16 * 32));
+    expect(r({ init: 'orthogonal', out_axis: -1 }, shape)).toEqual(matrix(3 * 3 * 16, 32));
+    expect(r({ init: 'orthogonal', out_axis: [-1, 2] }, shape)).toEqual(matrix(9, 16 * 32));
+    expect(r({ init: 'orthogonal', out_axis: [0, 1] }, shape)).toEqual(matrix(9, 16 * 32));
+    for (const out_axis of [1, 2, [0, 2], [0, 1, 2, 3], [], [0, 0], 4, -5]) {
+      expect(() => r({ init: 'orthogonal', out_axis }, shape)).toThrow(/for out_axis, but received/);
+    }
+  });
+
+  it('orthogonal has orthonormal columns in the layout of Keras', () => {
+    const [rows, cols] = [3 * 3 * 4, 8];
+    const { data } = init.orthogonal_(empty([3, 3, 4, 8], { dtype: 'float64' }), {
+      out_axis: -1,
+      generator: new Generator({ seed: 1 }),
+    });
+    for (let a = 0; a < cols; a++) {
+      for (let b = 0; b <= a; b++) {
+        let dot = 0;
+        for (let i = 0; i < rows; i++) dot += (data[i * cols + a] ?? 0) * (data[i * cols + b] ?? 0);
+        expect(dot).toBeCloseTo(a === b ? 1 : 0, 12);
+      }
+    }
+  });
+
   it('scales variance as JAX and Keras do', () => {
     const shape = [30, 20]; // fan_in 20, fan_out 30
     const vs = (options: object) => r({ init: 'variance_scaling', ...options } as Initializer, shape);
@@ -165,7 +195,7 @@ describe('resolve', () => {
         [1, 1, 1],
       ]) {
         for (const dtype of Object.keys(dtypes) as (keyof typeof dtypes)[]) {
-          const matrix = init === 'eye' || init === 'sparse' ? shape.slice(0, 2) : shape;
+          const matrix = ['eye', 'sparse', 'sinusoidal'].includes(init) ? shape.slice(0, 2) : shape;
           const fill = resolve({ init, ...required } as Initializer, matrix, { dtype });
           for (const value of Object.values(fill)) {
             if (typeof value === 'number')

@@ -49,10 +49,15 @@ function neverRun(): void {
   expectTypeOf(init.normal_(foreign)).toEqualTypeOf<ort.Tensor>();
   init.normal_({ data: new Float32Array(4), shape: [4] });
   expectTypeOf(empty([2])).toEqualTypeOf<Tensor<Float32Array>>();
-  expectTypeOf(empty([2], { dtype: 'bfloat16' })).toEqualTypeOf<Tensor<Uint16Array>>();
+  expectTypeOf(empty([2], { dtype: 'bfloat16' })).toEqualTypeOf<Tensor<Uint16Array, 'bfloat16'>>();
   expectTypeOf(empty([2], { dtype: 'float64', shared: true })).toEqualTypeOf<Tensor<Float64Array>>();
   expectTypeOf(tensor(new Float64Array(2))).toEqualTypeOf<Tensor<Float64Array<ArrayBuffer>>>();
 
+  expectTypeOf(tensor(new Uint16Array(2), [2], { dtype: 'float16' }).dtype).toEqualTypeOf<'float16'>();
+  // @ts-expect-error not what the array holds
+  tensor(new Float32Array(2), [2], { dtype: 'float64' });
+  // @ts-expect-error options come last
+  init.normal_(w, { mean: 0 }, 1);
   // @ts-expect-error misspelt
   init.normal_(w, { sdt: 0.02 });
   // @ts-expect-error misspelt, beside one that is right
@@ -90,7 +95,7 @@ function neverRun(): void {
   // @ts-expect-error no shape
   init.normal_({ data: new Float32Array(4) });
   // @ts-expect-error no such dtype
-  empty([2], { dtype: 'int8' });
+  empty([2], { dtype: 'int64' });
 
   const rules: Initializer[] = [
     'zeros',

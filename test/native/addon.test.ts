@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { dtypes } from '../../lib/core/dtype.js';
@@ -15,100 +14,96 @@ import {
 } from '../../lib/native/addon.js';
 import { empty } from '../../lib/tensor/tensor.js';
 import { detach, ResizableBuffer, sha256 } from '../support.js';
-
-const path = process.env.NNINIT_ADDON ?? '../../build/Release/nninit.node';
-const addon = createRequire(import.meta.url)(path) as Record<string, (...args: unknown[]) => unknown>;
-const fill = addon.fill as (...args: unknown[]) => unknown;
-const params = (...values: number[]) => Float64Array.from({ length: 6 }, (_, i) => values[i] ?? 0);
-const key = () => new BigUint64Array([1n, 2n]);
+import { type Asked, addon, addonPath, call, torchState } from './raw.js';
 
 describe('the native side checks for itself', () => {
-  const good = () => [new Float32Array(12), 0, 2, params(0, 1), key(), 0, 1] as unknown[];
-  const withArgument = (index: number, value: unknown) => good().map((old, i) => (i === index ? value : old));
+  const good: Asked = { dtype: 0, kind: 2, params: [0, 1], begin: 0, threads: 1 };
+  const zeros = () => new Float32Array(12);
 
   test('takes what is right', () => {
-    expect(fill(...good())).toBe(true);
+    expect(call('fill', good, zeros())).toBe(true);
   });
 
-  test.each<[string, number, unknown]>([
-    ['data: a plain array', 0, [1, 2, 3]],
-    ['data: null', 0, null],
-    ['data: a DataView', 0, new DataView(new ArrayBuffer(8))],
-    ['data: the wrong typed array', 0, new Float64Array(3)],
-    ['data: a Uint8Array', 0, new Uint8Array(3)],
-    ['dtype: unknown', 1, 4],
-    ['dtype: negative', 1, -1],
-    ['dtype: a fraction', 1, 0.5],
-    ['dtype: NaN', 1, Number.NaN],
-    ['dtype: a string', 1, '0'],
-    ['kind: unknown', 2, 7],
-    ['kind: 2^32 + 1', 2, 2 ** 32 + 1],
-    ['params: too short', 3, new Float64Array(2)],
-    ['params: other numbers', 3, new Float32Array(6)],
-    ['params: NaN', 3, params(Number.NaN, 1)],
-    ['params: a negative std', 3, params(0, -1)],
-    ['key: too short', 4, new BigUint64Array(1)],
-    ['key: signed', 4, new BigInt64Array(2)],
-    ['begin: negative', 5, -1],
-    ['begin: 2^53', 5, 2 ** 53],
-    ['begin: at the end of the index space', 5, 2 ** 53 - 1],
-    ['begin: a bigint', 5, 1n],
-    ['threads: negative', 6, -1],
-    ['threads: too many', 6, 1e9],
-    ['cancel: not an Int32Array', 7, new Uint8Array(1)],
-  ])('refuses %s, and writes nothing', (_, index, value) => {
-    const args = index === 7 ? [...good(), value] : withArgument(index, value);
-    expect(() => fill(...args)).toThrow(/^native fill: expected/);
-    if (index !== 0) expect([...(args[0] as Float32Array)]).toEqual(Array(12).fill(0));
+  test.each<[string, unknown]>([
+    ['a plain array', [1, 2, 3]],
+    ['null', null],
+    ['a DataView', new DataView(new ArrayBuffer(8))],
+    ['the wrong typed array', new Float64Array(3)],
+    ['a Uint8Array', new Uint8Array(3)],
+  ])('refuses data: %s', (_, data) => {
+    expect(() => call('fill', good, data)).toThrow(/^native fill: expected data/);
   });
 
-  test.each<[string, number, Float64Array]>([
-    ['a diagonal that counts in fractions', 4, params(1, 0, 0.5, 1, 1, 1)],
-    ['a diagonal of no number', 4, params(1, 0, 1, Number.NaN, 1, 1)],
-    ['a diagonal beyond 2^53', 4, params(1, 2 ** 53, 1, 1, 1, 1)],
-    ['a matrix of 1.5 rows', 5, params(1.5, 8, 1, 1, 0)],
-    ['a matrix of negative sides', 5, params(-3, -4, 1, 1, 0)],
-    ['a matrix without end', 5, params(Number.POSITIVE_INFINITY, 4, 1, 1, 0)],
-    ['half a zero in each column', 6, params(3, 4, 0.5, 1)],
-  ])('refuses %s, and writes nothing', (_, kind, numbers) => {
-    const args = good();
-    args[2] = kind;
-    args[3] = numbers;
-    expect(() => fill(...args)).toThrow(/^native fill: expected .*whole numbers/);
-    expect([...(args[0] as Float32Array)]).toEqual(Array(12).fill(0));
+  test.each<[string, Asked]>([
+    ['dtype: unknown', { dtype: 4 }],
+    ['dtype: negative', { dtype: -1 }],
+    ['dtype: a fraction', { dtype: 0.5 }],
+    ['dtype: NaN', { dtype: Number.NaN }],
+    ['kind: unknown', { kind: 7 }],
+    ['kind: 2^32 + 1', { kind: 2 ** 32 + 1 }],
+    ['params: NaN', { params: [Number.NaN, 1] }],
+    ['params: a negative std', { params: [0, -1] }],
+    ['begin: negative', { begin: -1 }],
+    ['begin: 2^53', { begin: 2 ** 53 }],
+    ['begin: at the end of the index space', { begin: 2 ** 53 - 1 }],
+    ['threads: negative', { threads: -1 }],
+    ['threads: too many', { threads: 1e9 }],
+    ['elements: 2^54', { elements: 2 ** 54, writers: 1 }],
+    ['writers: too many', { elements: 12, writers: 1025 }],
+  ])('refuses %s, and writes nothing', (_, wrong) => {
+    const data = zeros();
+    expect(() => call('fill', { ...good, ...wrong }, data)).toThrow(/^native fill: expected/);
+    expect(data).toEqual(zeros());
+  });
+
+  test('refuses a cancel that is no Int32Array, and writes nothing', () => {
+    const data = zeros();
+    expect(() => call('fill', good, data, new Uint8Array(1))).toThrow(/^native fill: expected cancel/);
+    expect(data).toEqual(zeros());
+  });
+
+  test.each<[string, number, readonly number[]]>([
+    ['a diagonal that counts in fractions', 4, [1, 0, 0.5, 1, 1, 1]],
+    ['a diagonal of no number', 4, [1, 0, 1, Number.NaN, 1, 1]],
+    ['a diagonal beyond 2^53', 4, [1, 2 ** 53, 1, 1, 1, 1]],
+    ['a matrix of 1.5 rows', 5, [1.5, 8, 1, 1, 0]],
+    ['a matrix of negative sides', 5, [-3, -4, 1, 1, 0]],
+    ['a matrix without end', 5, [Number.POSITIVE_INFINITY, 4, 1, 1, 0]],
+    ['half a zero in each column', 6, [3, 4, 0.5, 1]],
+  ])('refuses %s, and writes nothing', (_, kind, params) => {
+    const data = zeros();
+    expect(() => call('fill', { ...good, kind, params }, data)).toThrow(/^native fill: expected .*whole numbers/);
+    expect(data).toEqual(zeros());
   });
 
   test('cuts no matrix into runs, and draws no constant', () => {
-    const [data, dtype] = good();
     const runs = new Float64Array([0, 12]);
-    for (const [kind, numbers] of [
-      [5, params(3, 4, 1, 1, 0)],
-      [6, params(3, 4, 1, 1)],
-    ]) {
-      expect(() => addon.fillRuns?.(data, dtype, kind, numbers, key(), runs, 0, 1)).toThrow(
+    for (const [kind, params] of [
+      [5, [3, 4, 1, 1, 0]],
+      [6, [3, 4, 1, 1]],
+    ] as const) {
+      expect(() => call('fillRuns', { kind, params }, zeros(), runs)).toThrow(
         'native fillRuns: expected a fill of elements that do not depend on one another',
       );
     }
-    const state = new Uint8Array(5056);
-    addon.torchSeed?.(state, 1n);
     for (const kind of [0, 4]) {
-      expect(() => addon.torchFill?.(data, dtype, kind, params(), state, 12, 0, 1, false)).toThrow(
+      expect(() => call('torchFill', { kind, total: 12 }, zeros(), torchState(), false)).toThrow(
         'native torchFill: expected a random fill',
       );
     }
   });
 
   test('refuses too few arguments', () => {
-    for (let count = 0; count < 7; count++) expect(() => fill(...good().slice(0, count))).toThrow(TypeError);
+    expect(() => call('fill', good)).toThrow(TypeError);
+    expect(() => call('fillRuns', good, zeros())).toThrow(TypeError);
+    expect(() => call('torchFill', good, zeros(), torchState())).toThrow(TypeError);
+    expect(() => call('torchSkip', good)).toThrow(TypeError);
   });
 
   test('a detached buffer is empty', () => {
-    const data = new Float32Array(12);
+    const data = zeros();
     detach(data);
-    expect(fill(...withArgument(0, data))).toBe(true);
-    const words = key();
-    detach(words);
-    expect(() => fill(...withArgument(4, words))).toThrow(TypeError);
+    expect(call('fill', good, data)).toBe(true);
   });
 
   test('a resizable buffer that shrank is empty, and a shorter one is shorter', () => {
@@ -116,10 +111,28 @@ describe('the native side checks for itself', () => {
     const fixed = new Float32Array(buffer, 0, 12);
     const tracking = new Float32Array(buffer);
     buffer.resize(16);
-    expect(fill(...withArgument(0, fixed))).toBe(true);
+    expect(call('fill', good, fixed)).toBe(true);
     expect([...new Float32Array(buffer)]).toEqual([0, 0, 0, 0]);
-    expect(fill(...withArgument(0, tracking))).toBe(true);
+    expect(call('fill', good, tracking)).toBe(true);
     expect(tracking.every((x) => x !== 0)).toBe(true);
+  });
+
+  test('one environment has one request, in memory that cannot go', () => {
+    const first = addon.request?.(undefined);
+    expect(addon.request?.(new Float64Array(new SharedArrayBuffer(128)))).toBe(first);
+    const source = `
+      const addon = require(process.argv[1]);
+      const tried = (work) => { try { return work(), 'done'; } catch (error) { return error.constructor.name + ': ' + error.message; } };
+      console.log(tried(() => addon.fill(new Float32Array(1))));
+      for (const wrong of [undefined, {}, new Float64Array(16), new Float64Array(new SharedArrayBuffer(120)), new BigInt64Array(new SharedArrayBuffer(128))]) {
+        console.log(tried(() => addon.request(wrong)));
+      }`;
+    const { stdout } = spawnSync(process.execPath, ['-e', source, addonPath], { encoding: 'utf8' });
+    const refused = 'TypeError: native request: expected a Float64Array of 16 elements on a SharedArrayBuffer';
+    expect(stdout.trim().split('\n')).toEqual([
+      'TypeError: native fill: expected request to have been called before',
+      ...Array(5).fill(refused),
+    ]);
   });
 });
 
@@ -148,11 +161,12 @@ describe('fillRange', () => {
   });
 
   test('memory can be prepared, of any size, and keeps its values', () => {
-    for (const data of [new Float32Array(0), new Float32Array(3).fill(7), new Uint16Array(1 << 22).fill(7)]) {
+    for (const length of [0, 3, 1 << 23]) {
+      const data = new Uint8Array(length).fill(7);
       prepareMemory(data);
       expect(data.every((x) => x === 7)).toBe(true);
     }
-    expect(() => prepareMemory(new Uint8Array(8) as unknown as Uint16Array)).toThrow(TypeError);
+    expect(() => prepareMemory(new Uint16Array(8) as unknown as Uint8Array)).toThrow(TypeError);
   });
 
   test('the number of threads is set and read, and bad ones are refused', () => {
@@ -171,17 +185,18 @@ describe('fillRange', () => {
       const { parentPort, workerData } = require('node:worker_threads');
       const addon = require(workerData.path);
       const data = new Float32Array(workerData.shared);
-      for (let round = 0; round < 20; round++) {
-        addon.fill(data, 0, 2, new Float64Array([0, 1, 0, 0, 0, 0]), new BigUint64Array([5n, 6n]), 0, 2);
-      }
+      const asked = addon.request(new Float64Array(new SharedArrayBuffer(128)));
+      asked.set([0, 2, 0, 1]);
+      asked[11] = 2;
+      new BigUint64Array(asked.buffer).set([5n, 6n], 8);
+      for (let round = 0; round < 20; round++) addon.fill(data);
       parentPort.postMessage('done');`;
-    const absolute = createRequire(import.meta.url).resolve(path);
     const count = 300_000;
     const shared = Array.from({ length: 3 }, () => new SharedArrayBuffer(4 * count));
     const ends = shared.map(
       (memory) =>
         new Promise<number>((resolve, reject) => {
-          const worker = new Worker(source, { eval: true, workerData: { path: absolute, shared: memory } });
+          const worker = new Worker(source, { eval: true, workerData: { path: addonPath, shared: memory } });
           worker.on('error', reject).on('exit', resolve);
         }),
     );
@@ -202,15 +217,31 @@ test('one thread of Node may load the addon more than once', () => {
       else module.exports = require(path);
       delete require.cache[path];
       const data = new Float32Array(300_000);
-      module.exports.fill(data, 0, 2, new Float64Array([0, 1, 0, 0, 0, 0]), new BigUint64Array([5n, 6n]), 0, 2);
+      const asked = module.exports.request(new Float64Array(new SharedArrayBuffer(128)));
+      asked.set([0, 2, 0, 1]);
+      asked[11] = 2;
+      module.exports.fill(data);
       return data.reduce((sum, x) => sum + x, 0);
     });
     if (new Set(sums).size !== 1) throw new Error(String(sums));
     if (isMainThread) new Worker(source, { eval: true, workerData: { source, path } });`;
-  const absolute = createRequire(import.meta.url).resolve(path);
-  const { status, stderr } = spawnSync(process.execPath, ['-e', source, source, absolute], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(process.execPath, ['-e', source, source, addonPath], { encoding: 'utf8' });
   expect(stderr).toBe('');
   expect(status).toBe(0);
+});
+
+test.each([
+  ['process.exit(3)', 3],
+  ["process.on('uncaughtException', () => process.exit(3)); throw new Error('x')", 3],
+  ['', 0],
+  [
+    "new (require('node:worker_threads').Worker)('require(process.argv[2])', { eval: true, argv: [process.argv[1]] })",
+    0,
+  ],
+])('a process under the signal guard ends as it would without: %s', (end, code) => {
+  const source = `require(process.argv[1]).startSignalGuard(60_000, ''); ${end}`;
+  const { status, signal, stderr } = spawnSync(process.execPath, ['-e', source, addonPath], { encoding: 'utf8' });
+  expect([status, signal, stderr]).toEqual([code, null, '']);
 });
 
 describe('SIMD targets', () => {
@@ -253,7 +284,7 @@ async function fresh(): Promise<typeof import('../../lib/native/addon.js')> {
 test('a missing addon is an error that says how to build it', async () => {
   vi.stubEnv('NNINIT_ADDON', './nowhere.node');
   const { get_num_threads } = await fresh();
-  for (const text of ['could not be loaded from ./nowhere.node', 'npm rebuild nninit', 'install-scripts approve']) {
+  for (const text of ['the native addon does not load', './nowhere.node: is not there', 'npm run build:native']) {
     expect(get_num_threads).toThrow(text);
   }
 });
@@ -265,7 +296,10 @@ describe('NNINIT_THREADS', () => {
       vi.stubEnv('NNINIT_THREADS', text);
       const { get_num_threads } = await fresh();
       const message = `nninit: expected an integer from 1 to 1024 for the environment variable NNINIT_THREADS, but received '${text}' of type string`;
-      for (let i = 0; i < 2; i++) expect(get_num_threads).toThrow(new RangeError(message));
+      for (let i = 0; i < 2; i++)
+        expect(get_num_threads).toThrow(
+          expect.objectContaining({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE', message }),
+        );
     },
   );
 
@@ -274,4 +308,19 @@ describe('NNINIT_THREADS', () => {
     const { get_num_threads } = await fresh();
     expect(get_num_threads).not.toThrow();
   });
+});
+
+// A header stands for all: each file of the addon includes it.
+test.each([
+  ['-ffast-math', 'the same bytes everywhere need IEEE 754'],
+  ['-D__BYTE_ORDER__=__ORDER_BIG_ENDIAN__', 'little-endian'],
+])('is not built with %s', (option, why) => {
+  const compile = (...options: string[]) =>
+    spawnSync('c++', ['-std=c++17', '-fsyntax-only', '-Inative', '-w', ...options, 'native/types/dtype.h'], {
+      encoding: 'utf8',
+    });
+  expect(compile()).toMatchObject({ status: 0, stderr: '' });
+  const { status, stderr } = compile(option);
+  expect(status).not.toBe(0);
+  expect(stderr).toContain(why);
 });

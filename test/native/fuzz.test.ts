@@ -1,22 +1,14 @@
 // Anything at the native side's doors: it refuses, or does what it was asked, and nothing else happens.
-import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { fuzzed } from '../fuzz/fuzzed.js';
 import { detach } from '../support.js';
-
-const path = process.env.NNINIT_ADDON ?? '../../build/Release/nninit.node';
-const addon = createRequire(import.meta.url)(path) as Record<string, (...args: unknown[]) => unknown>;
-const params = (...values: number[]) => Float64Array.from({ length: 6 }, (_, i) => values[i] ?? 0);
-const key = () => new BigUint64Array([1n, 2n]);
-/** Of the engine torch, seeded. */
-const state = () => {
-  const bytes = new Uint8Array(5056);
-  addon.torchSeed?.(bytes, 5n);
-  return bytes;
-};
+import { addon, call, torchState } from './raw.js';
 
 describe('the native side', () => {
+  const number = fc.oneof(fc.double(), fc.integer({ min: -3, max: 70 }), fc.constantFrom(2 ** 31, 2 ** 53, 1e300));
+
   test('survives anything', () => {
     const anything = fc.oneof(
       fc.anything(),
@@ -25,9 +17,9 @@ describe('the native side', () => {
       fc.constantFrom<unknown>(
         new Float32Array(3),
         new Uint16Array(5),
-        params(),
-        key(),
-        state(),
+        new Float64Array([0, 1, 0, 0, 0, 0]),
+        new BigUint64Array([1n, 2n]),
+        torchState(),
         new Int32Array(1),
         new Float64Array(4),
         true,
@@ -39,14 +31,25 @@ describe('the native side', () => {
         2 ** 53 - 1,
       ),
     );
-    for (const name of ['fill', 'fillRuns', 'torchFill', 'torchSkip', 'torchSeed', 'torchCheck', 'widen', 'prepare']) {
-      fc.assert(
-        fc.property(fc.array(anything, { maxLength: 11 }), (args) => {
-          survive(() => addon[name]?.(...args));
-        }),
-        { numRuns: 1000 },
-      );
-    }
+    const name = fc.constantFrom(
+      'request',
+      'fill',
+      'fillRuns',
+      'torchFill',
+      'torchSkip',
+      'torchSeed',
+      'torchCheck',
+      'widen',
+      'prepare',
+    );
+    const args = fc.array(anything, { maxLength: 5 });
+    fc.assert(
+      fc.property(name, args, fc.array(number, { maxLength: 8 }), (name, args, numbers) => {
+        const [dtype = 0, kind = 0, begin = 0, threads = 1, elements = 0, writers = 0, total = 0, rounds = 0] = numbers;
+        survive(() => call(name, { dtype, kind, begin, threads, elements, writers, total, rounds }, ...args));
+      }),
+      fuzzed(9000),
+    );
   });
 
   /** Whatever happens is an error, and nothing beside the data is written. */
@@ -58,7 +61,6 @@ describe('the native side', () => {
     }
   }
 
-  const number = fc.oneof(fc.double(), fc.integer({ min: -3, max: 70 }), fc.constantFrom(2 ** 31, 2 ** 53, 1e300));
   const numbers = fc.array(number, { minLength: 6, maxLength: 6 });
   const whole = fc.oneof(
     fc.nat({ max: 100 }),
@@ -79,13 +81,13 @@ describe('the native side', () => {
         numbers,
         fc.nat({ max: 70 }),
         fc.nat({ max: 2 ** 40 }),
-        (kind, dtype, values, count, begin) => {
+        (kind, dtype, params, count, begin) => {
           const { data, intact } = guarded(dtype, count);
-          survive(() => addon.fill?.(data, dtype, kind, params(...values), key(), kind > 4 ? 0 : begin, 1));
+          survive(() => call('fill', { dtype, kind, params, begin: kind > 4 ? 0 : begin }, data));
           expect(intact()).toBe(true);
         },
       ),
-      { numRuns: 5000 },
+      fuzzed(5000),
     );
   });
 
@@ -98,14 +100,14 @@ describe('the native side', () => {
         fc.array(whole, { maxLength: 20 }),
         fc.nat({ max: 70 }),
         whole,
-        (kind, dtype, values, runs, count, begin) => {
+        (kind, dtype, params, runs, count, begin) => {
           const { data, intact } = guarded(dtype, count);
           const of = Float64Array.from(runs);
-          survive(() => addon.fillRuns?.(data, dtype, kind, params(...values), key(), of, begin, 1));
+          survive(() => call('fillRuns', { dtype, kind, params, begin }, data, of));
           expect(intact()).toBe(true);
         },
       ),
-      { numRuns: 5000 },
+      fuzzed(5000),
     );
   });
 
@@ -121,21 +123,23 @@ describe('the native side', () => {
         whole,
         fc.boolean(),
         fc.integer({ min: 1, max: 3 }),
-        (kind, dtype, values, count, total, begin, advance, threads) => {
+        (kind, dtype, params, count, total, begin, advance, threads) => {
           const { data, intact } = guarded(dtype, count);
-          const of = state();
+          const of = torchState();
           const all = advance ? count : total;
           const nearEnd = advance ? 0 : Math.max(0, all - count - 3);
           const from = begin % 2 === 0 ? nearEnd : begin;
           // Draws that would end in an error after 100,000 of them are another test's: they take their time.
-          if (kind === 3 && values !== usual) return;
-          survive(() => addon.torchFill?.(data, dtype, kind, params(...values), of, all, from, threads, advance));
+          if (kind === 3 && params !== usual) return;
+          survive(() =>
+            call('torchFill', { dtype, kind, params, begin: from, threads, total: all }, data, of, advance),
+          );
           expect(intact()).toBe(true);
-          survive(() => addon.torchSkip?.(of, dtype, kind, params(...values), all, begin));
+          survive(() => call('torchSkip', { dtype, kind, params, total: all, rounds: begin }, of));
           expect(addon.torchCheck?.(of)).toBe('');
         },
       ),
-      { numRuns: 3000 },
+      fuzzed(3000),
     );
   });
 
@@ -147,13 +151,13 @@ describe('the native side', () => {
         fc.nat({ max: 3 }),
         fc.nat({ max: 40 }),
         (head, body, dtype, count) => {
-          const bytes = state();
+          const bytes = torchState();
           for (const [at, value] of [...head, ...body]) bytes[at] = value;
           const { data, intact } = guarded(dtype, count);
           const right = addon.torchCheck?.(bytes) === '';
           let taken = true;
           try {
-            addon.torchFill?.(data, dtype, 2, params(0, 1), bytes, count, 0, 1, true);
+            call('torchFill', { dtype, kind: 2, params: [0, 1], total: count }, data, bytes, true);
           } catch {
             taken = false;
           }
@@ -162,13 +166,13 @@ describe('the native side', () => {
           if (right) expect(addon.torchCheck?.(bytes)).toBe('');
         },
       ),
-      { numRuns: 3000 },
+      fuzzed(3000),
     );
   });
 
   test('a state of the engine torch may be shared, and change meanwhile', async () => {
     const shared = new Uint8Array(new SharedArrayBuffer(5056));
-    shared.set(state());
+    shared.set(torchState());
     const source = `
       const { workerData } = require('node:worker_threads');
       for (let i = 0; i < 3e6; i++) workerData[(i * 7919) % 5056] = i;`;
@@ -180,8 +184,8 @@ describe('the native side', () => {
     });
     while (running) {
       const { data, intact } = guarded(0, 70);
-      survive(() => addon.torchFill?.(data, 0, 2, params(0, 1), shared, 70, 0, 2, true));
-      survive(() => addon.torchSkip?.(shared, 0, 1, params(0, 1), 1000, 1));
+      survive(() => call('torchFill', { kind: 2, params: [0, 1], threads: 2, total: 70 }, data, shared, true));
+      survive(() => call('torchSkip', { kind: 1, params: [0, 1], total: 1000, rounds: 1 }, shared));
       survive(() => addon.torchCheck?.(shared));
       expect(intact()).toBe(true);
       await new Promise((resolve) => setImmediate(resolve));
@@ -190,23 +194,22 @@ describe('the native side', () => {
   });
 
   test('refuses detached states, and more draws of the engine torch than there can be', () => {
-    const detached = state();
+    const detached = torchState();
     detach(detached);
     const data = new Float32Array(20);
-    expect(() => addon.torchFill?.(data, 0, 2, params(0, 1), detached, 20, 0, 1, true)).toThrow(/5056 bytes/);
+    expect(() => call('torchFill', { kind: 2, params: [0, 1], total: 20 }, data, detached, true)).toThrow(/5056 bytes/);
     expect(() => addon.torchSeed?.(detached, 5n)).toThrow(TypeError);
-    expect(() => addon.torchSeed?.(state(), -1n)).toThrow(TypeError);
-    expect(() => addon.torchSeed?.(state(), 2n ** 64n)).toThrow(TypeError);
+    expect(() => addon.torchSeed?.(torchState(), -1n)).toThrow(TypeError);
+    expect(() => addon.torchSeed?.(torchState(), 2n ** 64n)).toThrow(TypeError);
     expect(() => addon.torchCheck?.(detached)).toThrow(TypeError);
-    const before = state();
+    const before = torchState();
     for (const [total, rounds] of [
       [2 ** 53 - 1, 2 ** 53 - 1],
       [2 ** 53 - 1, 1024],
       [20, 2 ** 53 - 1],
-    ]) {
-      const after = state();
-      const bounds = params(0, 1, -2, 2);
-      expect(() => addon.torchSkip?.(after, 0, 3, bounds, total, rounds)).toThrow(/rounds/);
+    ] as const) {
+      const after = torchState();
+      expect(() => call('torchSkip', { kind: 3, params: [0, 1, -2, 2], total, rounds }, after)).toThrow(/rounds/);
       expect(after).toEqual(before);
     }
   });

@@ -16,6 +16,11 @@ test.each<[Initializer, string, number | undefined, number | undefined]>([
   [{ init: 'trunc_normal', mean: 1, std: 0.5, a: 0, b: 1.5 }, 'mean 1, std 0.5 from 0 to 1.5', 0.5, undefined],
   ['eye', 'diagonal 1', undefined, undefined],
   [{ init: 'orthogonal', gain: 2 }, 'gain 2', undefined, undefined],
+  [{ init: 'constant_rows', val: 1, start: 1, length: 2 }, 'diagonal 1', undefined, undefined],
+  ['log_arange', 'ln of 1 to 4', undefined, undefined],
+  ['log_of_uniform', 'ln of 1 to 16', undefined, undefined],
+  ['dt_bias', 'softplus⁻¹ of 0.001 to 0.1', undefined, undefined],
+  ['sinusoidal', 'sines of base 10000', undefined, undefined],
   [{ init: 'sparse', sparsity: 0.3 }, 'std 0.01, 2 of 4 zero', 0.01, undefined],
 ])('%j on 4 × 4', (initializer, text, std, bound) => {
   const facts = factsOfFill(resolve(initializer, [4, 4]));
@@ -29,8 +34,11 @@ test.each<[Initializer, string, number | undefined, number | undefined]>([
 test('every initializer can be shown', () => {
   for (const init of names) {
     const required = definitionOf(init).parameters.filter((parameter) => parameter.required);
-    const initializer = { init, ...Object.fromEntries(required.map(({ name }) => [name, 0.5])) } as Initializer;
-    const shape = ['eye', 'sparse'].includes(init) ? [4, 4] : [4, 4, 3];
+    const initializer = {
+      init,
+      ...Object.fromEntries(required.map(({ name, kind }) => [name, kind === 'integer' ? 1 : 0.5])),
+    } as Initializer;
+    const shape = ['eye', 'sparse', 'sinusoidal'].includes(init) ? [4, 4] : [4, 4, 3];
     expect(factsOfFill(resolve(initializer, shape)).text).not.toBe('');
   }
 });

@@ -46,8 +46,8 @@ test('a known name is the model of that name, even where there is a file; its pa
   expect(again).toEqual(tensors);
 });
 
-test('a checkpoint in place of an input is told --like', async () => {
-  await expect(loadSource({ input: join(root, 'model.safetensors') })).rejects.toThrow(/which --like takes/);
+test('a checkpoint in place of an input is told how it is taken', async () => {
+  await expect(loadSource({ input: join(root, 'model.safetensors') })).rejects.toThrow(/which \{ like: path \} takes/);
 });
 
 test('rules come after what any input says, those of --init last', async () => {
@@ -82,7 +82,7 @@ test('a rank has its parts of the whole', async () => {
 test.each<[() => string, string]>([
   [() => join(root, 'none.json'), 'could not read '],
   [() => root, 'could not read '],
-  [() => 'resnet19', "the models known by name are 'resnet18', "],
+  [() => 'resnet19', 'models that are known by name (did you mean '],
   [() => 'resnet19', "(did you mean 'resnet18'?)"],
   [
     () => file('x.json', {}),
@@ -109,4 +109,23 @@ test('errors of a recipe name its places, also for what braces and layers made',
   await expect(refused({ model: gpt2, overrides: { '*.bias': 'eye' } })).rejects.toThrow(
     /r\.json: tensor "transformer\.h\.0\.ln_1\.bias": eye: expected/,
   );
+});
+
+test.each([
+  [
+    'llama',
+    `'llama' is a family of models: give a config.json that has its sizes, at the least {"model_type": "llama"}`,
+  ],
+  [
+    'openai-community/gpt2',
+    'give hf:openai-community/gpt2, or its address, https://huggingface.co/openai-community/gpt2, or the folder',
+  ],
+  ['huggingface.co/openai-community/gpt2/', 'its address, https://huggingface.co/openai-community/gpt2, or'],
+  ['hf://openai-community/gpt2', 'expected hf:org/name or hf:org/name@revision, but received'],
+  ['resnet19', 'models that are known by name (did you mean '],
+])('%s is no file: the message says what it is', async (input, message) => {
+  for (const given of [{ input }, { like: input }]) {
+    await expect(loadSource(given)).rejects.toThrow(InputError);
+    await expect(loadSource(given)).rejects.toThrow(message);
+  }
 });

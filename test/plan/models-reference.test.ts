@@ -1,37 +1,14 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Fill } from '../../lib/core/fill.js';
-import { readJson } from '../../lib/core/json.js';
+import { documentOf } from '../../lib/core/json.js';
 import { resolve } from '../../lib/init/resolve.js';
 import { type ModelPlan, planOfConfig, planOfName } from '../../lib/plan/models.js';
+import { type Case, fullCases, tinyCases } from './model-cases.js';
 
-// Recorded from transformers and torchvision by fixtures/models/record.py.
-interface Case {
-  readonly model?: string;
-  readonly name?: string;
-  readonly class?: string;
-  readonly config?: Readonly<Record<string, unknown>>;
-}
-interface Tiny extends Case {
-  readonly tensors: readonly string[];
-  readonly constants: Readonly<Record<string, number>>;
-  readonly zero_rows: Readonly<Record<string, readonly number[]>>;
-  readonly draws: readonly string[];
-}
-interface Full extends Case {
-  readonly count: number;
-  readonly parameters: number;
-  readonly sha256: string;
-}
-const recorded = JSON.parse(
-  readFileSync(new URL('../fixtures/models/recorded.json', import.meta.url), 'utf8'),
-) as Readonly<{ tiny: readonly Tiny[]; full: readonly Full[] }>;
-
-function planOf(given: Case): ModelPlan {
+async function planOf(given: Case): Promise<ModelPlan> {
   if (given.name !== undefined) return planOfName(given.name);
-  const text = JSON.stringify({ architectures: [given.class], ...given.config });
-  return planOfConfig(readJson(Buffer.from(text), 'config.json'));
+  return planOfConfig(documentOf({ architectures: [given.class], ...given.config }, 'config.json'));
 }
 
 const title = (given: Case) => {
@@ -43,11 +20,17 @@ const linesOf = (plan: ModelPlan) => {
 };
 const elements = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
+/** What transformers draws for it into a tensor that it throws away. */
+function drawnFor(fill: Fill): Fill | undefined {
+  if (fill.kind === 'log_of_uniform') return { kind: 'uniform', a: fill.a, b: fill.b };
+  return fill.kind === 'dt_bias' ? { kind: 'uniform', a: 0, b: 1 } : undefined;
+}
+
 function numbersOf(fill: Fill): string {
   if (fill.kind === 'normal') return `normal ${fill.mean} ${fill.std}`;
   if (fill.kind === 'uniform') return `uniform ${fill.a} ${fill.b}`;
   if (fill.kind === 'trunc_normal') return `trunc_normal ${fill.mean} ${fill.std} ${fill.a} ${fill.b}`;
-  if (fill.kind === 'constant') return `constant ${fill.value}`;
+  if (fill.kind === 'constant') return `constant ${Math.fround(fill.value)}`;
   return fill.kind;
 }
 
@@ -62,8 +45,8 @@ function parseDraw(line: string) {
   };
 }
 
-describe.each(recorded.tiny.map((tiny) => [title(tiny), tiny] as const))('%s', (_, tiny) => {
-  const plan = planOf(tiny);
+describe.each(tinyCases.map((tiny) => [title(tiny), tiny] as const))('%s', async (_, tiny) => {
+  const plan = await planOf(tiny);
   const names = new Set(plan.tensors.map(({ name }) => name));
   const drawn = new Set(plan.tensors.map(({ name, partOf }) => partOf?.tensor ?? name));
 
@@ -72,20 +55,26 @@ describe.each(recorded.tiny.map((tiny) => [title(tiny), tiny] as const))('%s', (
   });
 
   test('draws what the reference draws, in its order, to the last bit of every bound', () => {
-    const draws = plan.draws.map(({ tensor, shape, initializer }) => ({
-      draw: numbersOf(resolve(initializer, shape)),
-      tensor: drawn.has(tensor) ? tensor : '-',
-      shape: JSON.stringify(shape),
-    }));
+    const draws = plan.draws.map(({ tensor, shape, initializer }) => {
+      const fill = resolve(initializer, shape);
+      const other = drawnFor(fill);
+      return {
+        draw: numbersOf(other ?? fill),
+        tensor: other === undefined && drawn.has(tensor) ? tensor : '-',
+        shape: JSON.stringify(shape),
+      };
+    });
     expect(draws).toEqual(tiny.draws.map(parseDraw));
   });
 
   test('gives each tensor the last of its draws, or the constant that is there', () => {
     const last = new Map(plan.draws.map(({ tensor, initializer }) => [tensor, initializer]));
     for (const { name, shape, initializer, partOf } of plan.tensors) {
+      if (elements(shape) === 0) continue;
       const constant = tiny.constants[name];
       const fill = numbersOf(resolve(initializer, shape)).replace(/^normal (\S+) 0$/, 'constant $1');
-      if (constant !== undefined) expect([name, fill]).toEqual([name, `constant ${constant}`]);
+      if (tiny.values?.[name] !== undefined) expect(fill).toMatch(/^(?:sinusoid|log_arange|log_of_uniform|dt_bias)$/);
+      else if (constant !== undefined) expect([name, fill]).toEqual([name, `constant ${constant}`]);
       else expect([name, initializer]).toEqual([name, last.get(partOf?.tensor ?? name)]);
     }
   });
@@ -100,10 +89,10 @@ describe.each(recorded.tiny.map((tiny) => [title(tiny), tiny] as const))('%s', (
   });
 });
 
-test.each(recorded.full.map((full) => [title(full), full] as const))(
+test.each(fullCases.map((full) => [title(full), full] as const))(
   '%s has the tensors of the reference',
-  (_, full) => {
-    const plan = planOf(full);
+  async (_, full) => {
+    const plan = await planOf(full);
     expect(plan.tensors).toHaveLength(full.count);
     expect(plan.tensors.reduce((sum, { shape }) => sum + elements(shape), 0)).toBe(full.parameters);
     expect(createHash('sha256').update(linesOf(plan).join('\n')).digest('hex')).toBe(full.sha256);

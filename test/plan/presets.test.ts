@@ -14,7 +14,15 @@ const llama = {
 };
 const gpt2 = { model_type: 'gpt2', n_layer: 3, n_embd: 64, n_head: 4, vocab_size: 100, n_positions: 16 };
 
-const modelOf = (config: object): Plan => planOfConfig(readJson(Buffer.from(JSON.stringify(config)), 'config.json'));
+const models = new Map<object, Plan>();
+for (const config of [llama, gpt2]) {
+  models.set(config, await planOfConfig(readJson(Buffer.from(JSON.stringify(config)), 'config.json')));
+}
+const modelOf = (config: object): Plan => {
+  const plan = models.get(config);
+  if (plan === undefined) throw new Error('expected llama or gpt2');
+  return plan;
+};
 
 function withPreset(preset: unknown, model: Plan, more: object = {}): RecipePlan {
   const document = readJson(Buffer.from(JSON.stringify({ model: '-', preset, ...more })), 'r.json');
@@ -150,8 +158,8 @@ const he = (shape: readonly number[]) => Math.sqrt(2 / (shape[0] ?? 1) / shape.s
 test.each([
   ['resnet18', 8, 2, -1 / 2],
   ['resnet50', 16, 3, -1 / 4],
-])('fixup on %s', (name, blocks, convolutions, power) => {
-  const fill = fills({ name: 'fixup', blocks, convolutions }, planOfName(name));
+])('fixup on %s', async (name, blocks, convolutions, power) => {
+  const fill = fills({ name: 'fixup', blocks, convolutions }, await planOfName(name));
   expect(fill('conv1.weight')).toEqual(normal(he([64, 3, 7, 7])));
   const first = convolutions === 2 ? [64, 64, 3, 3] : [64, 64, 1, 1];
   expect(fill('layer1.0.conv1.weight')).toEqual(normal(he(first) * blocks ** power));
@@ -254,4 +262,34 @@ test('each preset says where it comes from, and its rules are documented', () =>
     expect(preset.source.length).toBeGreaterThan(10);
     for (const { formula } of preset.rules) expect(formula).not.toBe('');
   }
+});
+
+test('healthy', () => {
+  const of = fills('healthy', llama);
+  expect(of('model.embed_tokens.weight')).toEqual(normal(1));
+  expect(of('lm_head.weight')).toEqual(normal(3 / 8));
+  expect(of('model.layers.2.self_attn.k_proj.weight')).toEqual(normal(1 / 8));
+  expect(of('model.layers.0.self_attn.o_proj.weight')).toEqual(normal(Math.SQRT1_2 / 8));
+  expect(of('model.layers.2.mlp.down_proj.weight')).toEqual(normal(Math.sqrt(1 / (2 * 3 * 160))));
+  expect(of('model.norm.weight')).toEqual({ kind: 'constant', value: 1 });
+  const tied = fills({ name: 'healthy', spread: 2 }, gpt2);
+  expect(tied('transformer.wte.weight')).toEqual(normal(2 / 8));
+});
+
+test('healthy routers and experts', async () => {
+  const config = {
+    model_type: 'gpt_oss',
+    ...{ hidden_size: 64, intermediate_size: 32, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2 },
+    ...{ head_dim: 16, vocab_size: 100, num_local_experts: 4, num_experts_per_tok: 2 },
+  };
+  const plan = await planOfConfig(readJson(Buffer.from(JSON.stringify(config)), 'config.json'));
+  const of = fills('healthy', plan);
+  expect(of('model.layers.1.mlp.router.weight')).toMatchObject({ kind: 'orthogonal', gain: 1 });
+  expect(of('model.layers.1.mlp.experts.gate_up_proj')).toEqual(normal(1 / 8));
+  expect(of('model.layers.1.mlp.experts.down_proj')).toEqual(normal(Math.sqrt(1 / (2 * 2 * 32))));
+  const mixtral = { ...config, model_type: 'mixtral' };
+  const split = await planOfConfig(readJson(Buffer.from(JSON.stringify(mixtral)), 'config.json'));
+  const within = fills('healthy', split);
+  expect(within('model.layers.0.block_sparse_moe.gate.weight')).toMatchObject({ kind: 'orthogonal' });
+  expect(within('model.layers.0.block_sparse_moe.experts.3.w2.weight')).toEqual(normal(Math.sqrt(1 / (2 * 32))));
 });

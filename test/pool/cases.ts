@@ -1,4 +1,4 @@
-import { Generator, type init, type Pool, type Tensor, type TensorLike } from '../../lib/index.js';
+import { type Engine, Generator, type init, type Pool, type Tensor, type TensorLike } from '../../lib/index.js';
 
 /** A call of one initializer, on `init` or on a pool's. */
 export type Fill = (functions: Functions, tensor: Tensor, options: object) => unknown;
@@ -47,12 +47,17 @@ export const cases: readonly Case[] = [
   call('orthogonal_', matrices, 1.5),
   call('sparse_', matrices, 0.3),
   call('delta_orthogonal_', convolutions),
+  call('constant_rows_', matrices, 0.5, 0, 1),
+  call('log_arange_', [[1], [7], [1021, 3], [40_009]]),
+  call('log_of_uniform_', [[1], [7], [1021, 3], [40_009]], 0.01, 16),
+  call('dt_bias_', [[1], [7], [1021, 3], [40_009]]),
+  call('sinusoidal_', [...matrices, [1021, 402]]),
 ];
 
 export const functionsOf = (of: typeof init | Pool['init']): Functions => of as unknown as Functions;
 
-export function generator(): Generator {
-  return new Generator({ seed: 1234 });
+export function generator(engine: Engine = 'philox'): Generator {
+  return new Generator({ seed: 1234, engine });
 }
 
 export function bytes(tensor: Tensor): Buffer {

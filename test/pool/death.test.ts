@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { empty, init } from '../../lib/index.js';
 import { Host } from '../../lib/pool/host.js';
 import { Scheduler } from '../../lib/pool/scheduler.js';
+import type { Tensor } from '../../lib/tensor/tensor.js';
 import { nextKey } from '../support.js';
 import { bytes, generator, sleep } from './cases.js';
 
@@ -13,7 +14,7 @@ async function withScheduler(
   body: (scheduler: Scheduler) => Promise<void>,
   worker?: string,
 ): Promise<void> {
-  const scheduler = new Scheduler(threads, worker);
+  const scheduler = new Scheduler(threads, 0, worker);
   try {
     await started(scheduler, threads);
     await body(scheduler);
@@ -29,7 +30,7 @@ async function started({ host }: Scheduler, threads: number): Promise<void> {
 }
 
 /** Submits what pool.init would. */
-function fill(scheduler: Scheduler, tensor: ReturnType<typeof empty>, kind: 'normal' | 'orthogonal'): Promise<void> {
+function fill(scheduler: Scheduler, tensor: Tensor, kind: 'normal' | 'orthogonal'): Promise<void> {
   const { data, shape, dtype } = tensor;
   const [rows = 1, cols = 1] = shape;
   return new Promise((resolve, reject) => {
@@ -112,7 +113,7 @@ describe.each([1, 2])('with %i worker threads', (threads) => {
 
 test('threads that cannot start: rejected, not hung', async () => {
   const reasons: Error[] = [];
-  const host = new Host(2, (error) => reasons.push(error), fileURLToPath(new URL('./broken.mjs', import.meta.url)));
+  const host = new Host(2, (error) => reasons.push(error), 0, fileURLToPath(new URL('./broken.mjs', import.meta.url)));
   const again = (): void => void host.run({ kind: 'ping' }).catch(again); // a task that was given to a dying thread
   again();
   for (let i = 0; i < 100 && reasons.length === 0; i++) await sleep(50);

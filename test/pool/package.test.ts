@@ -79,7 +79,7 @@ describe('the worker is found, and the process ends though the pool was not clos
     });
     const source = `import { createPool } from 'nninit'; try { createPool(); } catch (e) { console.log(e.message); }`;
     expect(await node(at, source)).toMatch(
-      /^nninit: the file .*worker\.js, which runs in a thread of its own, is missing \(a bundler must/,
+      /^nninit: the file .*worker\.js, which runs in a thread of its own, is missing \(install nninit again\)/,
     );
   });
 });

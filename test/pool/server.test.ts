@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -47,6 +47,19 @@ async function untilIdle(): Promise<void> {
   throw new Error('the server is still at it');
 }
 
+test.each([
+  ['abc', 2, 'port: expected a whole number from 0 to 65535, but received "abc"'],
+  ['99999', 2, 'port: expected'],
+  ['-1', 2, 'port: expected'],
+  ['busy', 1, 'could not listen: listen EADDRINUSE'],
+])('port %s: one line, and exit code %i', (port, code, message) => {
+  const args = [main, port === 'busy' ? new URL(url).port : port];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 });
+  expect(status).toBe(code);
+  expect(stderr).toContain(message);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+});
+
 describe('GET', () => {
   test.each([
     [
@@ -82,25 +95,36 @@ describe('GET', () => {
   });
 
   test.each([
-    ['weights?init=normal', 'expected'],
-    ['weights?shape=3x-1&init=normal', 'a whole number ≥ 0'],
-    ['weights?shape=3.5&init=normal', 'a whole number ≥ 0'],
-    ['weights?shape=3&init=normla', "did you mean 'normal'?"],
-    ['weights?shape=3&init=__proto__', 'expected one of'],
-    ['weights?shape=3&init=normal&std=-1', 'std: expected a finite number ≥ 0'],
-    ['weights?shape=3&init=normal&sdt=1', 'sdt'],
-    ['weights?shape=3&init=normal&seed=1.5', 'BigInt'],
-    ['weights?shape=3&init=normal&seed=99999999999999999999', 'in [-2^63, 2^64) for seed'],
-    ['weights?shape=3&init=normal&dtype=int8', 'one of'],
-    ['weights?shape=3&init=orthogonal', 'Only tensors with 2 or more dimensions'],
-    ['weights?shape=99999x99999&init=normal', 'expected at most 4294967296 bytes'],
-    ['nothing', 'nothing'],
-    ['..%2Fsecret', 'expected'],
-    ['%', 'URI malformed'],
-  ])('/%s is answered with 400', async (path, message) => {
+    ['weights?init=normal', 400, 'sizes such as'],
+    ['weights?shape=3x-1&init=normal', 400, 'sizes such as'],
+    ['weights?shape=3.5&init=normal', 400, 'sizes such as'],
+    ['weights?shape=&init=normal', 400, 'sizes such as'],
+    ['weights?shape=3&init=normla', 400, "did you mean 'normal'?"],
+    ['weights?shape=3&init=__proto__', 400, 'expected one of'],
+    ['weights?shape=3&init=normal%00', 400, 'expected one of'],
+    ['weights?shape=3&init=normal&std=-1', 400, 'std: expected a finite number ≥ 0'],
+    ['weights?shape=3&init=normal&sdt=1', 400, 'sdt'],
+    ['weights?shape=3&init=normal&name=__metadata__', 400, 'name'],
+    ['weights?shape=3&init=normal&seed=1.5', 400, 'seed'],
+    ['weights?shape=3&init=normal&seed=', 400, 'seed'],
+    ['weights?shape=3&init=normal&seed=99999999999999999999', 400, 'in [-2^63, 2^64) for seed'],
+    ['weights?shape=3&init=normal&dtype=int8', 400, 'one of'],
+    ['weights?shape=3&init=orthogonal', 400, 'Only tensors with 2 or more dimensions'],
+    ['weights?shape=99999x99999&init=normal', 400, 'expected at most 4294967296 bytes'],
+    ['resnet18?sede=7', 400, "'sede'"],
+    ['nothing', 400, 'nothing'],
+    ['constructor', 400, 'constructor'],
+    ['', 404, 'the name of a model'],
+    ['..%2Fsecret', 404, 'the name of a model'],
+    ['resnet18%00', 404, 'the name of a model'],
+    ['%00', 404, 'the name of a model'],
+    ['%', 400, 'an address'],
+  ])('/%s is answered with %i', async (path, status, message) => {
     const response = await fetch(`${url}/${path}`);
-    expect(response.status).toBe(400);
-    expect(((await response.json()) as { error: { message: string } }).error.message).toContain(message);
+    expect(response.status).toBe(status);
+    const text = ((await response.json()) as { error: { message: string } }).error.message;
+    expect(text).toContain(message);
+    expect(text).not.toContain(fileURLToPath(new URL('../..', import.meta.url)));
   });
 
   test('ranges, HEAD, and other methods', async () => {

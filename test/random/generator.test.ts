@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   default_generator,
@@ -18,7 +20,6 @@ describe('Generator', () => {
   it("starts at PyTorch's seed", () => {
     expect(new Generator().initial_seed()).toBe(67280421310721n);
     expect(new Generator({}).engine).toBe('philox');
-    expect(default_generator.initial_seed()).toBe(67280421310721n);
   });
 
   it.each([
@@ -168,7 +169,50 @@ describe('Generator', () => {
   });
 });
 
+describe('split', () => {
+  it.each([
+    [0, [18389165840853783654n, 15972897515128533898n, 12012020385344866063n]],
+    [42, [2341818734353095858n, 8953243625532475439n, 2601463246407410399n]],
+    [-1, [15514923745933644158n, 1173740721302881029n, 11836657947600154161n]], // of Python's hashlib
+  ])('of the seed %s gives the recorded seeds, however many are asked for and whatever was drawn', (given, seeds) => {
+    const generator = new Generator({ seed: given });
+    expect(generator.split(3).map((part) => part.initial_seed())).toEqual(seeds);
+    nextKey(generator);
+    expect(generator.split(1)[0]?.initial_seed()).toBe(seeds[0]);
+    expect(nextKey(generator).stream).toBe(1n);
+  });
+
+  it('keeps the engine, and parts of parts differ', () => {
+    const parts = new Generator({ engine: 'torch', seed: 5 }).split(3);
+    expect(parts.map(({ engine }) => engine)).toEqual(['torch', 'torch', 'torch']);
+    const all = [...parts, ...parts.flatMap((part) => part.split(3))];
+    expect(new Set(all.map((part) => part.initial_seed())).size).toBe(12);
+  });
+
+  it('refuses other counts', () => {
+    for (const count of [0, 1.5, 1_000_001]) {
+      expect(() => new Generator().split(count)).toThrow(
+        'Generator.split: expected an integer from 1 to 1000000 for count',
+      );
+    }
+  });
+});
+
 describe('the default generator', () => {
+  it('has a seed of its own in each process and worker thread', async () => {
+    const module = JSON.stringify(new URL('../../dist/lib/index.js', import.meta.url).href);
+    const program = `
+      const { Worker } = require('node:worker_threads');
+      const tell = "import(" + ${JSON.stringify(module)} + ").then((m) => process.stdout.write(m.initial_seed() + ' '))";
+      const next = (n) => n > 0 && new Worker(tell, { eval: true }).on('exit', () => next(n - 1));
+      eval(tell).then(() => next(2));`;
+    const run = promisify(execFile);
+    const told = await Promise.all([1, 2].map(() => run(process.execPath, ['-e', program])));
+    const seeds = told.flatMap(({ stdout }) => stdout.trim().split(' '));
+    expect(seeds).toHaveLength(6);
+    expect(new Set(seeds).size).toBe(6);
+  });
+
   it("is seeded and read by torch's names", () => {
     expect(manual_seed(11)).toBe(default_generator);
     expect(initial_seed()).toBe(11n);

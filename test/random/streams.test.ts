@@ -22,7 +22,7 @@ describe('stream version 1', () => {
   });
 
   test('covers every kind of fill and every dtype', () => {
-    expect(new Set(recorded.map((entry) => entry.fill.kind)).size).toBe(7);
+    expect(new Set(recorded.map((entry) => entry.fill.kind)).size).toBe(11);
     expect(new Set(recorded.map((entry) => entry.dtype))).toEqual(new Set(Object.keys(dtypes)));
   });
 });

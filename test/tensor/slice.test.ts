@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkSlice, gridOf, runsOf, type Slice, shapeOfSlice } from '../../lib/tensor/slice.js';
+import { fuzzed } from '../fuzz/fuzzed.js';
 
 const slices = fc
   .array(fc.nat(5), { maxLength: 5 })
@@ -44,7 +45,7 @@ test('the runs of any part of any slice are its elements, in order', () => {
       expect(found).toEqual(expected.slice(begin, end));
       expect(shapeOfSlice(slice).reduce((product, n) => product * n, 1)).toBe(expected.length);
     }),
-    { numRuns: 1000 },
+    fuzzed(1000),
   );
 });
 

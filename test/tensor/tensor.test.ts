@@ -189,6 +189,15 @@ describe('asTensor', () => {
     expectRefused(() => asTensor('f', tracking), RangeError, /received 16 elements/);
   });
 
+  it('takes strides that say what C order says, and where it begins', () => {
+    const data = Float32Array.from({ length: 12 }, (_, i) => i);
+    const read = (value: object) => Array.from(asTensor('f', { data, ...value }).data);
+    expect(read({ shape: [2, 3], stride: [3, 1], offset: 4 })).toEqual([4, 5, 6, 7, 8, 9]);
+    expect(read({ shape: [1, 3], stride: [99, 1], offset: 9 })).toEqual([9, 10, 11]); // where there is one, its stride is any
+    expect(read({ shape: [3, 4], strides: [4] })).toHaveLength(12); // TensorFlow.js leaves out the last
+    expect(read({ shape: [0, 3], stride: [1, 7] })).toEqual([]);
+  });
+
   const data = new Float32Array(2);
   it.each<[string, unknown, new (message: string) => Error, RegExp]>([
     ['undefined', undefined, TypeError, /an object with data, shape \(or dims\) and dtype \(or type\) for tensor/],
@@ -202,13 +211,13 @@ describe('asTensor', () => {
       'tf.js, whose data is a method',
       { data: () => data, shape: [2], dtype: 'float32' },
       TypeError,
-      /a function.*call it/,
+      /a function.*TensorFlow\.js: fill tensor\(t\.dataSync\(\), t\.shape\) or tensor\(await t\.data\(\)/,
     ],
     [
       'int64 of onnxruntime',
       new OrtTensor('int64', new BigInt64Array(2), [2]),
       RangeError,
-      /for dtype, but received 'int64'/,
+      /for dtype, but received 'int64'.*integers are not filled; data\.fill\(0n\) sets them/,
     ],
     ['bool of onnxruntime', new OrtTensor('bool', [true], [1]), RangeError, /'bool'/],
     [
@@ -219,6 +228,17 @@ describe('asTensor', () => {
     ],
     ['a shape that disagrees', { data, shape: [3] }, RangeError, /3 elements \(shape \[3\]\) for data, but received 2/],
     ['sizes as text', { data, shape: ['2'] }, TypeError, /shape\[0\]/],
+    ['integers without a dtype', { data: new Int32Array(2), shape: [2] }, TypeError, /data\.fill\(0\) sets them/],
+    [
+      'a transposed ndarray',
+      { data: new Float32Array(6), shape: [3, 2], stride: [1, 3] },
+      RangeError,
+      /in C order.*\[1, 3\].*contiguous/,
+    ],
+    ['a cut tensor', { data: new Float32Array(6), shape: [2, 2], strides: [3, 1] }, RangeError, /for stride.*\[3, 1\]/],
+    ['a reversed one', { data, shape: [2], stride: [-1], offset: 1 }, RangeError, /for stride.*\[-1\]/],
+    ['an offset beyond the data', { data, shape: [2], stride: [1], offset: 1 }, RangeError, /2 elements.*received 1/],
+    ['a method for strides', { data, shape: [2], stride: () => [1] }, TypeError, /for stride/],
     ['null for a dtype', { data, shape: [2], dtype: 'torch.float32' as Dtype }, RangeError, /did you mean 'float32'/],
   ])('refuses %s', (_, value, type, text) => {
     expectRefused(() => asTensor('f', value), type, text);

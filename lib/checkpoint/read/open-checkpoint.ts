@@ -1,31 +1,44 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { checkOptions, show, typeError } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import { elementsOf } from '../../core/shape.js';
 import { type StoredDtype, storedBytes, storedDtypes } from '../../core/stored-dtype.js';
 import { type CheckpointTensor, type Checkpoint as Headers, readHeaders } from '../../formats/reader.js';
-import { unreadable } from '../../formats/safetensors/read-header.js';
+import { openSource, pathOf, type Source } from '../../formats/source/source.js';
+import { throwIfAborted, unlessAborted } from '../../pool/operation.js';
 import { checkSlice, runsOf, type Slice, type SliceRange, shapeOfSlice } from '../../tensor/slice.js';
+import { checkProgressing } from '../progressing.js';
+
+/** The arrays that hold elements in memory. What JavaScript has none for is read as bytes. */
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int8: Int8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  complex64: Float32Array, // real and imaginary parts in turn
+} as const satisfies { readonly [D in StoredDtype]?: unknown };
+
+type Arrays = typeof arrays;
 
 /** What holds a tensor's elements in memory: 16-bit floats in a Uint16Array, and what JavaScript has no array for as bytes. */
-export type StoredData =
-  | Float32Array
-  | Float64Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | BigUint64Array
-  | BigInt64Array
-  | Int8Array
-  | Uint8Array;
+export type StoredData<D extends StoredDtype = StoredDtype> = D extends keyof Arrays
+  ? InstanceType<Arrays[D]>
+  : Uint8Array;
 
-/** A tensor that was read. */
-export interface ReadTensor {
-  readonly data: StoredData;
-  readonly shape: readonly number[];
-  readonly dtype: StoredDtype;
-}
+/** A tensor that was read: `if (tensor.dtype === 'int64')` tells that its data is a BigInt64Array. */
+export type ReadTensor = {
+  readonly [D in StoredDtype]: {
+    readonly data: StoredData<D>;
+    readonly shape: readonly number[];
+    readonly dtype: D;
+  };
+}[StoredDtype];
 
 /** What there is to know of a tensor without reading it. */
 export interface TensorInfo {
@@ -46,10 +59,13 @@ export class OpenCheckpoint implements AsyncDisposable {
   /** The metadata of its first file. */
   readonly metadata: ReadonlyMap<string, string>;
   readonly #headers: Headers;
-  readonly #handles = new Map<string, Promise<FileHandle>>();
+  readonly #sources = new Map<string, Promise<Source>>();
+  readonly #reading = new Set<Promise<unknown>>();
+  /** Gives up files that a server has not opened yet. */
+  readonly #opening = new AbortController();
   #closed = false;
 
-  /** Use openCheckpoint. */
+  /** @internal */
   constructor(headers: Headers) {
     this.#headers = headers;
     this.path = headers.path;
@@ -66,11 +82,17 @@ export class OpenCheckpoint implements AsyncDisposable {
    *
    * @param name one of `tensors`
    * @param options.slice indices start … start + length - 1 of each dimension named; all of the others
+   * @param options.signal stops it, at a server
    * @throws InputError (ERR_NNINIT_NO_TENSOR, ERR_NNINIT_READ); TypeError and RangeError for options
    */
-  async read(name: string, options?: { readonly slice?: readonly SliceRange[] | undefined }): Promise<ReadTensor> {
+  async read(
+    name: string,
+    options?: { readonly slice?: readonly SliceRange[] | undefined; readonly signal?: AbortSignal | undefined },
+  ): Promise<ReadTensor> {
     if (this.#closed) throw new Error('read: the checkpoint is closed');
-    const { slice: ranges } = checkOptions('read', options, ['slice']);
+    const { slice: ranges, ...given } = checkOptions('read', options, ['slice', 'signal']);
+    const { signal } = checkProgressing('read', given);
+    throwIfAborted(signal);
     const tensor = this.#headers.tensors.get(name);
     if (tensor === undefined) {
       const what = `read: expected the name of one of its ${this.tensors.length} tensors, but received ${show(name)}`;
@@ -83,43 +105,54 @@ export class OpenCheckpoint implements AsyncDisposable {
     }
     const shape = shapeOfSlice(slice);
     const bytes = new Uint8Array(storedBytes(dtype, elementsOf(shape)));
-    await this.#readSlice(tensor, slice, bytes, ranges === undefined);
-    return { data: viewAs(dtype, bytes.buffer), shape, dtype };
+    const reading = this.#readSlice(tensor, slice, bytes, { all: ranges === undefined, signal });
+    this.#reading.add(reading);
+    try {
+      await reading;
+    } finally {
+      this.#reading.delete(reading);
+    }
+    return { data: viewAs(dtype, bytes.buffer), shape, dtype } as ReadTensor;
   }
 
-  /** Closes its files. Reads from now on are refused. */
+  /** Closes its files, when the reads under way are done. Reads from now on are refused. */
   async close(): Promise<void> {
     this.#closed = true;
-    const handles = await Promise.allSettled(this.#handles.values());
-    this.#handles.clear();
-    for (const handle of handles) if (handle.status === 'fulfilled') await handle.value.close();
+    await Promise.allSettled(this.#reading);
+    this.#opening.abort(new Error('the checkpoint is closed'));
+    const sources = await Promise.allSettled(this.#sources.values());
+    this.#sources.clear();
+    for (const source of sources) if (source.status === 'fulfilled') await source.value.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #readSlice(tensor: CheckpointTensor, slice: Slice, bytes: Uint8Array, all: boolean): Promise<void> {
+  async #readSlice(
+    tensor: CheckpointTensor,
+    slice: Slice,
+    bytes: Uint8Array,
+    { all, signal }: { readonly all: boolean; readonly signal: AbortSignal | undefined },
+  ): Promise<void> {
     const { file, dtype, offsets } = tensor;
     if (bytes.length === 0) return;
-    const handle = await this.#open(file.path);
+    const source = await unlessAborted(this.#open(file.path), signal);
     const begin = file.dataOffset + offsets[0];
-    if (all) return readFully(handle, file.path, bytes, begin);
+    if (all) return source.read(bytes, begin, signal);
     const size = storedDtypes[dtype].bytes;
     for (const run of runsOf(slice, 0, bytes.length / size)) {
       const part = bytes.subarray(run.at * size, (run.at + run.length) * size);
-      await readFully(handle, file.path, part, begin + run.begin * size);
+      await source.read(part, begin + run.begin * size, signal);
     }
   }
 
-  async #open(path: string): Promise<FileHandle> {
-    const known = this.#handles.get(path);
+  async #open(path: string): Promise<Source> {
+    const known = this.#sources.get(path);
     if (known !== undefined) return known;
-    const opening = open(path, 'r').catch((cause: unknown) => {
-      this.#handles.delete(path);
-      throw unreadable(path, cause);
-    });
-    this.#handles.set(path, opening);
+    const opening = openSource(path, this.#opening.signal);
+    opening.catch(() => this.#sources.delete(path)); // the next one who asks tries again
+    this.#sources.set(path, opening);
     return opening;
   }
 }
@@ -128,55 +161,25 @@ export class OpenCheckpoint implements AsyncDisposable {
  * Opens a checkpoint, whoever wrote it: a safetensors file, an index of several, nninit's manifest, or a folder that holds one of these. Only
  * headers are read, strictly; no tensor is.
  *
- *     await using checkpoint = await openCheckpoint('out');
+ *     const checkpoint = await openCheckpoint('out');
  *     checkpoint.tensors;                                     // [{ name, shape, dtype, bytes, file }]
  *
- * @param path a file or a folder
+ * @param path a file or a folder, or the address of one: http and https are read by range requests, so only what is asked for comes; `hf:org/name`
+ *   or `hf:org/name@revision` for a repository of the Hub, at `HF_ENDPOINT` and with `HF_TOKEN` where they are set
+ * @param options.signal stops it, at a server
  * @throws InputError with the path for what cannot be read or is not as the format says
  */
-export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
-  if (typeof path !== 'string' || path === '') throw typeError('openCheckpoint', 'path', 'a path', path);
-  return new OpenCheckpoint(await readHeaders(path));
-}
-
-async function readFully(handle: FileHandle, path: string, bytes: Uint8Array, position: number): Promise<void> {
-  try {
-    for (let done = 0; done < bytes.length; ) {
-      const length = Math.min(bytes.length - done, 2 ** 30);
-      const { bytesRead } = await handle.read(bytes, done, length, position + done);
-      if (bytesRead === 0) throw new Error('it has become shorter');
-      done += bytesRead;
-    }
-  } catch (cause) {
-    throw unreadable(path, cause);
+export async function openCheckpoint(
+  path: string | URL,
+  options?: { readonly signal?: AbortSignal | undefined },
+): Promise<OpenCheckpoint> {
+  if (!(typeof path === 'string' || path instanceof URL) || path === '') {
+    throw typeError('openCheckpoint', 'path', 'a path or a URL', path);
   }
+  const { signal } = checkProgressing('openCheckpoint', checkOptions('openCheckpoint', options, ['signal']));
+  return new OpenCheckpoint(await readHeaders(pathOf(path), { signal }));
 }
 
 function viewAs(dtype: StoredDtype, buffer: ArrayBuffer): StoredData {
-  switch (dtype) {
-    case 'float32':
-      return new Float32Array(buffer);
-    case 'float64':
-      return new Float64Array(buffer);
-    case 'float16':
-    case 'bfloat16':
-    case 'uint16':
-      return new Uint16Array(buffer);
-    case 'int16':
-      return new Int16Array(buffer);
-    case 'uint32':
-      return new Uint32Array(buffer);
-    case 'int32':
-      return new Int32Array(buffer);
-    case 'uint64':
-      return new BigUint64Array(buffer);
-    case 'int64':
-      return new BigInt64Array(buffer);
-    case 'int8':
-      return new Int8Array(buffer);
-    case 'complex64': // real and imaginary parts in turn
-      return new Float32Array(buffer);
-    default:
-      return new Uint8Array(buffer);
-  }
+  return new (Object.hasOwn(arrays, dtype) ? arrays[dtype as keyof Arrays] : Uint8Array)(buffer);
 }

@@ -1,8 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { InputError, InterruptedError } from '../../core/errors.js';
+import { InterruptedError } from '../../core/errors.js';
 import { storedDtypes, storedElements } from '../../core/stored-dtype.js';
 import type { FileHeader } from '../../formats/reader.js';
-import { unreadable } from '../../formats/safetensors/read-header.js';
+import { openSource } from '../../formats/source/source.js';
 import type { Pair } from '../verify/match.js';
 
 /** Elements [begin, begin + bytes.length / element size) of a tensor, as they are in the file. */
@@ -65,13 +64,14 @@ async function* piecesOfFile(
   buffers: readonly Uint8Array[],
   { signal }: ReadOptions,
 ): AsyncGenerator<Piece, void, undefined> {
-  const handle = await openFile(file.path);
+  const source = await openSource(file.path, signal);
   const reading: Promise<Uint8Array>[] = [];
   const begin = (i: number): void => {
     const chunk = chunks[i];
     const buffer = buffers[i % buffers.length];
     if (chunk === undefined || buffer === undefined) return;
-    const read = readFully(handle, file, buffer.subarray(0, chunk.bytes), file.dataOffset + chunk.position);
+    const bytes = buffer.subarray(0, chunk.bytes);
+    const read = source.read(bytes, file.dataOffset + chunk.position, signal).then(() => bytes);
     read.catch(() => {}); // it is looked at when its turn comes
     reading[i] = read;
   };
@@ -87,15 +87,7 @@ async function* piecesOfFile(
     }
   } finally {
     await Promise.allSettled(reading);
-    await handle.close();
-  }
-}
-
-async function openFile(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r');
-  } catch (cause) {
-    throw unreadable(path, cause);
+    await source.close();
   }
 }
 
@@ -120,25 +112,4 @@ function* chunksOf(pairs: readonly Pair[], size: number): Generator<Chunk, void,
     }
   }
   if (chunk !== undefined) yield chunk;
-}
-
-async function readFully(
-  handle: FileHandle,
-  file: FileHeader,
-  bytes: Uint8Array,
-  position: number,
-): Promise<Uint8Array> {
-  try {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesRead } = await handle.read(bytes, done, bytes.length - done, position + done);
-      if (bytesRead === 0) {
-        const what = `${file.path} became shorter while it was being read`;
-        throw new InputError(what, { path: file.path, code: 'ERR_NNINIT_READ' });
-      }
-      done += bytesRead;
-    }
-  } catch (cause) {
-    throw cause instanceof InputError ? cause : unreadable(file.path, cause);
-  }
-  return bytes;
 }

@@ -1,14 +1,15 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, isPlainObject, typeError } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
+import { isFillable } from '../../core/stored-dtype.js';
 import { type Checkpoint, readHeaders } from '../../formats/reader.js';
+import { beside, exists, pathOf } from '../../formats/source/source.js';
+import { inexactness } from '../../init/inexact.js';
 import { maxThreads } from '../../native/addon.js';
 import { keysFor, streamVersions } from '../../plan/keys.js';
 import { planFrom, planOfSource, tensorsOf } from '../../plan/load-plan.js';
 import type { Plan } from '../../plan/plan.js';
 import { checkSeed, type Engine, engineNames } from '../../random/names.js';
-import { checkProgressing, type Progressing } from '../progressing.js';
+import { checkProgressing, type Progressing, progressing } from '../progressing.js';
 import type { Difference } from './match.js';
 import { type Measured, measureCheckpoint } from './statistics/compare.js';
 import { comparableBytes, compareTensors } from './verify.js';
@@ -31,12 +32,13 @@ export interface VerifyReport {
   readonly bytes: number;
   /** One for each tensor that is missing, not planned, or has another dtype, shape or other values. */
   readonly differences: readonly Difference[];
-  /** Where distributions were compared: what was found of each tensor, and the most that a score may be. */
+  /** Where distributions were compared: what was found of each tensor. */
   readonly measured: readonly Measured[] | undefined;
+  /** Where distributions were compared: the most that a score may be, in standard errors. */
   readonly limit: number | undefined;
 }
 
-export interface VerifyCheckpointOptions extends Omit<Progressing, 'pool'> {
+export interface VerifyCheckpointOptions extends Progressing {
   /** What it should be; by default what the checkpoint carries, or the plan of the config.json beside it. */
   readonly plan?: Plan | undefined;
   /** In place of what the files tell. */
@@ -66,8 +68,7 @@ const optionNames = [
   'threads',
   'onBegin',
   'onWarning',
-  'signal',
-  'onProgress',
+  ...progressing,
 ] as const;
 
 /**
@@ -76,16 +77,19 @@ const optionNames = [
  *
  *     const { ok, differences } = await verifyCheckpoint('out');
  *
- * @param path a file, an index, a manifest, or a folder
+ * @param path a file, an index, a manifest, a folder, or the address of one
+ * @param options.pool worker threads that make the values; this thread makes them otherwise, and an orthogonal or sparse tensor holds it for as long
+ *   as that takes
  * @param options.plan by default what the checkpoint carries, or the plan of the config.json beside it
  * @returns what was found; differences are no errors
  * @throws InputError for what cannot be read; InterruptedError after `signal`; TypeError and RangeError for options
  */
-export async function verifyCheckpoint(path: string, options?: VerifyCheckpointOptions): Promise<VerifyReport> {
+export async function verifyCheckpoint(path: string | URL, options?: VerifyCheckpointOptions): Promise<VerifyReport> {
   const fn = 'verifyCheckpoint';
-  if (typeof path !== 'string' || path === '') throw typeError(fn, 'path', 'a path', path);
+  if (!(typeof path === 'string' || path instanceof URL) || path === '')
+    throw typeError(fn, 'path', 'a path or a URL', path);
   const given = checkOptions(fn, options, optionNames);
-  const { signal, onProgress } = checkProgressing(fn, given);
+  const { pool, signal, onProgress } = checkProgressing(fn, given);
   const { onBegin, onWarning = (text: string) => process.emitWarning(text) } = options ?? {};
   for (const [name, value] of Object.entries({ onBegin, onWarning })) {
     if (value !== undefined && typeof value !== 'function') throw typeError(fn, name, 'a function', value);
@@ -93,20 +97,33 @@ export async function verifyCheckpoint(path: string, options?: VerifyCheckpointO
   const seed = given.seed === undefined ? undefined : checkSeed(fn, given.seed);
   const engine = given.engine === undefined ? undefined : checkOneOf(fn, 'engine', given.engine, engineNames);
   const threads = given.threads === undefined ? undefined : checkInteger(fn, 'threads', given.threads, 1, maxThreads);
-  const statistics = checkBoolean(fn, 'statistics', given.statistics ?? false);
+  const statistics = given.statistics !== undefined && checkBoolean(fn, 'statistics', given.statistics);
   if (given.plan !== undefined && !(isPlainObject(given.plan) && Array.isArray(given.plan.tensors))) {
     throw typeError(fn, 'plan', 'what loadPlan gave', given.plan);
   }
-  const checkpoint = await readHeaders(path);
-  const plan = (given.plan as Plan | undefined) ?? (await planCarried(checkpoint, onWarning));
+  const checkpoint = await readHeaders(pathOf(path), { signal });
+  const plan =
+    (given.plan as Plan | undefined) ?? (await planCarried(checkpoint, onWarning, signal)) ?? noPlan(checkpoint);
   const tensors = tensorsOf(plan);
   const origin = statistics ? undefined : originOf(checkpoint, { seed, engine }, onWarning);
   const totalBytes = comparableBytes(checkpoint, tensors);
   await onBegin?.({ tensors: tensors.length, files: checkpoint.files.length, bytes: totalBytes });
-  const work = { threads, signal, onProgress: onProgress && ((bytes: number) => onProgress({ bytes, totalBytes })) };
+  const work = {
+    pool,
+    threads,
+    signal,
+    onProgress: onProgress && ((bytes: number) => onProgress({ bytes, totalBytes })),
+  };
   if (origin === undefined) {
     const { measured, differences, bytes, limit } = await measureCheckpoint(checkpoint, tensors, work);
     const ok = differences.length === 0 && measured.every(({ consistent }) => consistent);
+    const planned = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+    for (const { tensor, consistent } of measured) {
+      const as = planned.get(tensor);
+      if (consistent || as === undefined || !isFillable(as.dtype)) continue;
+      const why = inexactness(as.fill, as.dtype, 'torch');
+      if (why !== undefined) onWarning(`${tensor}: if PyTorch or the engine torch made it, ${why}`);
+    }
     return { ok, origin, tensors: tensors.length, bytes, differences, measured, limit };
   }
   const keys = keysFor(origin.engine, origin.seed, { tensors, draws: plan.draws });
@@ -115,27 +132,29 @@ export async function verifyCheckpoint(path: string, options?: VerifyCheckpointO
   return { ok, origin, tensors: tensors.length, bytes, differences, measured: undefined, limit: undefined };
 }
 
-/** The plan that a checkpoint carries, or that of the config.json beside it. */
-async function planCarried(checkpoint: Checkpoint, warn: (text: string) => void): Promise<Plan> {
+function noPlan({ path: of }: Checkpoint): never {
+  const path = beside(of, 'config.json');
+  const what = `expected a plan to check against, but there is no ${path}: give the plan that it should be`;
+  throw new InputError(`${of}: ${what}`, { path, code: 'ERR_NNINIT_READ' });
+}
+
+/** The plan that a checkpoint carries, or that of the config.json beside it; undefined where there is neither. */
+export async function planCarried(
+  checkpoint: Checkpoint,
+  warn: (text: string) => void,
+  signal: AbortSignal | undefined,
+): Promise<Plan | undefined> {
   const carried = checkpoint.files
     .map(({ metadata }) => metadata.get('nninit.source'))
     .find((text) => text !== undefined);
-  const own = join(checkpoint.folder, 'config.json');
-  const isThere = await stat(own).then(
-    () => true,
-    () => false,
-  );
+  const own = beside(checkpoint.path, 'config.json');
+  const isThere = await exists(own, signal);
   if (carried !== undefined && (isThere || !carried.includes('"config.json"'))) {
-    const plan = await planOfSource(carried, checkpoint.path, checkpoint.folder);
+    const plan = await planOfSource(carried, checkpoint.path);
     for (const warning of plan.warnings) warn(warning);
     return plan;
   }
-  if (!isThere) {
-    throw new InputError(
-      `${checkpoint.path}: expected a plan to check against, but there is no ${own}: give an input, or --like with rules`,
-      { path: own, code: 'ERR_NNINIT_READ' },
-    );
-  }
+  if (!isThere) return undefined;
   const plan = await planFrom(own, undefined, [], undefined);
   for (const warning of plan.warnings) warn(warning);
   return plan;
@@ -164,12 +183,16 @@ function toldBy(path: string, metadata: ReadonlyMap<string, string>): Origin | u
   const seed = metadata.get('nninit.seed');
   if (seed === undefined) return undefined;
   const [engine, version] = [metadata.get('nninit.engine'), metadata.get('nninit.stream_version')];
+  if (engine === undefined || version === undefined) {
+    const what = `expected "nninit.engine" and "nninit.stream_version" beside "nninit.seed" in its metadata, which is damaged`;
+    throw new InputError(`${path}: ${what}: statistics: true works`, { path, code: 'ERR_NNINIT_HEADER' });
+  }
   const known = engineNames.find((name) => name === engine);
   if (known === undefined || version !== String(streamVersions[known])) {
     const all = engineNames.map((name) => `${name}, stream version ${streamVersions[name]}`).join(', and ');
     throw new InputError(
       `${path}: it was written with engine ${engine}, stream version ${version}; this version of nninit makes ${all}. ` +
-        '--statistics works',
+        'statistics: true works',
       { path, code: 'ERR_NNINIT_ENGINE' },
     );
   }

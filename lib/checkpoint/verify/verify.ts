@@ -2,17 +2,19 @@ import { type StoredDtype, storedBytes, storedDtypes } from '../../core/stored-d
 import type { Checkpoint } from '../../formats/reader.js';
 import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
+import type { Pool } from '../../pool/pool.js';
 import { pieces, type ReadOptions } from '../read/read.js';
-import { type Executor, onThisThread } from '../virtual/executor.js';
-import { fillRange, isWorthKeeping } from '../virtual/range.js';
-import { checkWhole } from '../virtual/whole.js';
-import { WholeTensors } from '../virtual/whole-tensors.js';
+import { checkWhole } from '../virtual/check-whole.js';
+import { type Executor, onPool, onThisThread } from '../virtual/executor.js';
+import { PlannedValues } from '../virtual/planned-values.js';
 import { type Difference, match, type Pair } from './match.js';
 import { elementText, unpacked } from './value.js';
 
 export type { Difference } from './match.js';
 
 export interface VerifyOptions extends ReadOptions {
+  /** Who makes what is planned; this thread and its native helpers without one. */
+  readonly pool?: Pool | undefined;
   /** Native threads that make what is planned; by default the number of set_num_threads. */
   readonly threads?: number | undefined;
   /** Called with the bytes of tensors that have been read and compared. */
@@ -46,7 +48,9 @@ export async function compareTensors(
 ): Promise<Verified> {
   checkWhole(tensors);
   const { pairs, differences } = match(checkpoint, tensors);
-  const comparison = new Comparison(options.keys, options.threads ?? 0);
+  const { pool, threads = 0 } = options;
+  const executor = pool === undefined ? onThisThread(threads) : onPool(pool, 'verifyCheckpoint');
+  const comparison = new Comparison(options.keys, executor, options.signal);
   let bytes = 0;
   for await (const piece of pieces(pairs, options)) {
     await comparison.compare(piece.pair, piece.begin, piece.bytes);
@@ -65,22 +69,15 @@ interface Found {
 
 /** Compares pieces of tensors with what is planned, and keeps the first difference of each. */
 export class Comparison {
-  readonly #keys: Keys;
-  readonly #threads: number;
   readonly #found = new Map<ResolvedTensor, Found>();
-  readonly #executor: Executor;
-  /** One at a time: tensors come one after another. */
-  readonly #wholes = new WholeTensors(0);
-  #memory = new Uint8Array(0);
+  readonly #values: PlannedValues;
 
-  constructor(keys: Keys, threads: number) {
-    this.#keys = keys;
-    this.#threads = threads;
-    this.#executor = onThisThread(threads);
+  constructor(keys: Keys, executor: Executor, signal?: AbortSignal) {
+    this.#values = new PlannedValues(keys, executor, signal);
   }
 
-  async compare({ planned }: Pair, begin: number, bytes: Uint8Array): Promise<void> {
-    const expected = await this.#expected(planned, storedBytes(planned.dtype, begin), bytes.length);
+  async compare({ planned }: Pick<Pair, 'planned'>, begin: number, bytes: Uint8Array): Promise<void> {
+    const expected = await this.#values.bytesOf(planned, storedBytes(planned.dtype, begin), bytes.length);
     if (Buffer.compare(bytes, expected) === 0) return;
     const [one, other, size] = separate(bytes, expected, planned.dtype);
     const { first, count } = differingElements(one, other, size);
@@ -98,20 +95,6 @@ export class Comparison {
     return Array.from(this.#found, ([{ name, shape, elements }, { element, ...facts }]) => {
       return { tensor: name, problem: 'values', elements, element, index: indexOf(element, shape), ...facts };
     });
-  }
-
-  /** What is planned for those bytes; valid until the next are asked for. */
-  async #expected(planned: ResolvedTensor, begin: number, length: number): Promise<Uint8Array> {
-    const tensor = { ...planned, offset: 0, key: this.#keys.of(planned) };
-    if (isWorthKeeping(tensor)) {
-      const { bytes, release } = await this.#wholes.lease(tensor, this.#executor);
-      release(); // nothing else is made before these bytes are compared
-      return bytes.subarray(begin, begin + length);
-    }
-    if (this.#memory.length < length) this.#memory = new Uint8Array(length);
-    const expected = this.#memory.subarray(0, length);
-    fillRange([{ tensor, begin, end: begin + length, at: 0 }], expected, 0, this.#threads);
-    return expected;
   }
 }
 

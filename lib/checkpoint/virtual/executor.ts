@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { throwIfAborted } from '../../pool/operation.js';
 import type { Pool } from '../../pool/pool.js';
 import { doRange, type TaskData } from './task.js';
 
@@ -23,10 +24,11 @@ const module = 'lib/checkpoint/virtual/task';
 
 /** The workers of a pool, which it shares among all that use it. */
 export function onPool(pool: Pool, fn: string): Executor {
+  const party = {};
   return {
     workers: pool.threads,
     run(data, count, bytes, { signal, onProgress } = {}) {
-      const task = { fn, module, data, count, bytes, whole: data.of === 'whole' };
+      const task = { fn, module, data, count, bytes, whole: data.of === 'whole', party };
       const tell = onProgress && (({ bytes: done }: { readonly bytes: number }) => onProgress(done));
       return pool.runTask(task, { signal, onProgress: tell });
     },
@@ -44,7 +46,7 @@ export function onThisThread(threads: number): Executor {
     async run(data, count, bytes, { signal, onProgress } = {}) {
       for (let index = 0; index < count; index++) {
         await setImmediate(); // signals, timers and whoever takes the last bytes have their turn
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
         doRange(data, index, threads);
         onProgress?.(Math.min(bytes, Math.ceil((bytes * (index + 1)) / count)));
       }

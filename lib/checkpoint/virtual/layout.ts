@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { jsonText } from '../../core/json.js';
 import { version } from '../../core/version.js';
 import type { Format } from '../../formats/names.js';
 import { isTorchKey, type Key } from '../../native/addon.js';
@@ -7,6 +8,14 @@ import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import type { PlacedTensor } from './range.js';
 
 export const configName = 'config.json';
+
+/** The files of an adapter as PEFT names them. */
+export const adapterNames = { base: 'adapter_model', config: 'adapter_config.json' } as const;
+
+/** The config of a plan as a file. */
+export function configDocument(text: string | undefined, adapter?: true): Document | undefined {
+  return text === undefined ? undefined : { name: adapter ? adapterNames.config : configName, text };
+}
 
 /** A file of tensors: a head, and the tensors one after another. */
 export interface OutputFile {
@@ -28,11 +37,15 @@ export interface Document {
 /** All files of a checkpoint, before any of them is written. */
 export interface FileSet {
   readonly format: Format;
+  /** What the names of safetensors files begin with. */
+  readonly base: string;
   readonly files: readonly OutputFile[];
-  /** config.json, where the model has one. */
+  /** config.json, where the model has one, or adapter_config.json. */
   readonly config: Document | undefined;
   /** The index or the manifest: what is written last, and says that all is there. A single safetensors file has none. */
   readonly index: Document | undefined;
+  /** What the digest is made of besides: nothing where the heads of the files tell it. */
+  readonly metadata: Readonly<Record<string, string>>;
   /** Whether a file's head tells its content, seed and plan included. */
   readonly selfDescribing: boolean;
   /** SHA-256 in hex of all that the files are made of: equal digests, equal bytes. */
@@ -48,7 +61,7 @@ export function metadataOf(
   keys: Keys,
   source: PlanSource | undefined,
 ): Record<string, string> {
-  const made = source === undefined ? '' : JSON.stringify(source);
+  const made = source === undefined ? '' : jsonText(source, 'plan');
   return {
     format: 'pt',
     'nninit.engine': keys.engine,
@@ -67,8 +80,9 @@ export function metadataOf(
 function planDigest(tensors: readonly ResolvedTensor[], keys: Keys): string {
   const hash = createHash('sha256');
   for (const tensor of tensors) {
-    const { name, dtype, shape, fill, stream, slice, zeroRow, partOf } = tensor;
-    const facts = [name, dtype, shape, fill, stream, slice ?? null, zeroRow ?? null, partOf ?? null];
+    const { name, dtype, shape, fill, stream, slice, zeroRow, partOf, codes, steps } = tensor;
+    const facts: unknown[] = [name, dtype, shape, fill, stream, slice ?? null, zeroRow ?? null, partOf ?? null];
+    if (codes !== undefined || steps !== undefined) facts.push(codes ?? null, steps ?? null);
     hash.update(JSON.stringify(facts, plainBigint)).update('\n');
     updateWithKey(hash, keys.of(tensor));
   }
@@ -86,9 +100,9 @@ function plainBigint(_key: string, value: unknown): unknown {
 }
 
 /** The digest of a set of files. */
-export function digestOf(set: Omit<FileSet, 'digest'>, metadata: Readonly<Record<string, string>>): string {
+export function digestOf(set: Omit<FileSet, 'digest'>): string {
   const hash = createHash('sha256');
-  hash.update(JSON.stringify([set.format, metadata, set.config ?? null, set.index ?? null]));
+  hash.update(JSON.stringify([set.format, set.metadata, set.config ?? null, set.index ?? null]));
   for (const { name, head, fileBytes } of set.files) {
     hash.update(JSON.stringify([name, head.length, fileBytes])).update(head);
   }

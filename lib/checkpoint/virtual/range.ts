@@ -1,15 +1,21 @@
-import { dtypes } from '../../core/dtype.js';
 import { isWhole } from '../../core/fill.js';
-import { isFillable } from '../../core/stored-dtype.js';
 import type { Key } from '../../native/addon.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
-import { fillPart } from './fill-part.js';
+import { type FilledTensor, fillPart, unitOf } from './fill-part.js';
 
 /** A tensor with its place in the data of a file. */
 export type PlacedTensor = ResolvedTensor & { readonly offset: number };
 
-/** A tensor with its place, and with what its values depend on besides its fill. */
-export type KeyedTensor = PlacedTensor & { readonly key: Key };
+/** What the bytes of a tensor depend on, and its place: plain data, which goes to workers. */
+export type KeyedTensor = FilledTensor & { readonly name: string; readonly offset: number; readonly key: Key };
+
+/** A tensor with what its values depend on besides its fill, and without all that a plan may say of it otherwise. */
+export function keyed(
+  { name, dtype, shape, slice, fill, elements, bytes, zeroRow, codes, steps, offset }: PlacedTensor,
+  key: Key,
+): KeyedTensor {
+  return { name, dtype, shape, slice, fill, elements, bytes, zeroRow, codes, steps, offset, key };
+}
 
 /** Bytes [begin, end) of a tensor, which stand `at` bytes into a range. */
 export interface Part {
@@ -45,12 +51,12 @@ export function partsOf(
 }
 
 /** The index of the first tensor that ends beyond a position. */
-function firstBeyond(tensors: readonly PlacedTensor[], position: number): number {
+function firstBeyond(tensors: readonly KeyedTensor[], position: number): number {
   let low = 0;
   let high = tensors.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const { offset, bytes } = tensors[middle] as PlacedTensor;
+    const { offset, bytes } = tensors[middle] as KeyedTensor;
     if (offset + bytes <= position) low = middle + 1;
     else high = middle;
   }
@@ -66,7 +72,7 @@ function firstBeyond(tensors: readonly PlacedTensor[], position: number): number
  * @param cancel when another thread makes it non-zero, filling stops
  * @returns false if it was cancelled
  */
-export function fillRange(
+export function makeBytes(
   parts: readonly Part[],
   out: Uint8Array,
   skip: number,
@@ -86,7 +92,7 @@ export function fillRange(
   return true;
 }
 
-/** Fills bytes [first, first + bytes.length) of a tensor: directly where they are whole elements in their place, else by way of some that are. */
+/** Fills bytes [first, first + bytes.length) of a tensor: directly where they are whole units in their place, else by way of some that are. */
 function fillBytes(
   tensor: KeyedTensor,
   bytes: Uint8Array,
@@ -94,11 +100,7 @@ function fillBytes(
   threads: number,
   cancel: Int32Array | undefined,
 ): boolean {
-  if (!isFillable(tensor.dtype)) {
-    bytes.fill(0);
-    return true;
-  }
-  const size = dtypes[tensor.dtype].bytes;
+  const size = unitOf(tensor);
   const begin = Math.floor(first / size);
   if (first === begin * size && bytes.length % size === 0 && bytes.byteOffset % size === 0) {
     return fillPart(tensor, bytes, begin, tensor.key, threads, cancel);
@@ -111,7 +113,7 @@ function fillBytes(
 }
 
 /** Tensors that are made whole are kept for the ranges that follow, unless making them again costs next to nothing. */
-export function isWorthKeeping({ fill, bytes }: ResolvedTensor): boolean {
+export function isWorthKeeping({ fill, bytes }: FilledTensor): boolean {
   return isWhole(fill) && bytes > leastKept;
 }
 

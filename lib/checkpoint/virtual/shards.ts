@@ -3,10 +3,12 @@ import { isFillable } from '../../core/stored-dtype.js';
 import { layout } from '../../formats/safetensors/header.js';
 import type { Keys } from '../../plan/keys.js';
 import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
-import { configName, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from './layout.js';
+import { configDocument, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from './layout.js';
 
-const weightsName = 'model.safetensors';
-export const indexName = 'model.safetensors.index.json';
+/** What files' names begin with: `model.safetensors`. */
+export const usualBase = 'model';
+
+export const indexNameOf = (base: string): string => `${base}.safetensors.index.json`;
 
 /** 5 GB, as huggingface_hub counts: decimal. */
 const defaultShardSize = 5e9;
@@ -15,39 +17,66 @@ const defaultShardSize = 5e9;
 const mostShards = 99_999;
 
 /** A file of weights or an index that belongs to a checkpoint of safetensors files, of whatever layout. */
-export const isWeightsName = (name: string): boolean =>
-  name === indexName || /^model(-\d{5}-of-\d{5})?\.safetensors$/.test(name);
+export const isWeightsName = (name: string, base: string): boolean =>
+  name === indexNameOf(base) ||
+  (name.startsWith(base) && /^(-\d{5}-of-\d{5})?\.safetensors$/.test(name.slice(base.length)));
+
+/** The same of any name. */
+export const isAnyWeightsName = (name: string): boolean => /^[^.].*\.safetensors(\.index\.json)?$/.test(name);
+
+interface ShardedTensor {
+  readonly name?: string | undefined;
+  readonly bytes: number;
+  readonly partOf?: { readonly tensor: string } | undefined;
+}
+
+/**
+ * Parts of one tensor of the model's lie in one shard, at the place of the first: transformers cuts it once for each of the matrices stacked in it
+ * (`w1`, `w3`), and what is then cut by experts shares memory.
+ */
+function byStorage<T extends ShardedTensor>(tensors: readonly T[]): Iterable<readonly T[]> {
+  const groups = new Map<unknown, T[]>();
+  for (const tensor of tensors) {
+    const { name = '', partOf } = tensor;
+    const storage = partOf === undefined ? tensor : `${partOf.tensor} ${name.replace(/^.*\.\d+\./, '')}`;
+    const group = groups.get(storage);
+    if (group === undefined) groups.set(storage, [tensor]);
+    else group.push(tensor);
+  }
+  return groups.values();
+}
 
 /**
  * Parts tensors into shards as huggingface_hub's split_state_dict_into_shards does: in their order, each shard as full as
  * `maxBytes` of tensors allow; a tensor that is larger gets a shard of its own, which comes before the one being filled.
  */
-export function splitShards<T extends { readonly bytes: number }>(tensors: readonly T[], maxBytes: number): T[][] {
+export function splitShards<T extends ShardedTensor>(tensors: readonly T[], maxBytes: number): T[][] {
   const shards: T[][] = [];
   let current: T[] = [];
   let currentBytes = 0;
-  for (const tensor of tensors) {
-    if (tensor.bytes > maxBytes) {
-      shards.push([tensor]);
+  for (const together of byStorage(tensors)) {
+    const bytes = together.reduce((sum, tensor) => sum + tensor.bytes, 0);
+    if (bytes > maxBytes) {
+      shards.push([...together]);
       continue;
     }
-    if (currentBytes + tensor.bytes > maxBytes) {
+    if (currentBytes + bytes > maxBytes) {
       shards.push(current);
       current = [];
       currentBytes = 0;
     }
-    current.push(tensor);
-    currentBytes += tensor.bytes;
+    for (const tensor of together) current.push(tensor);
+    currentBytes += bytes;
   }
   if (current.length > 0 || shards.length === 0) shards.push(current);
   return shards;
 }
 
 /** `model.safetensors`, or `model-00001-of-000NN.safetensors` and so on. */
-export function shardName(shard: number, count: number): string {
-  if (count === 1) return weightsName;
+export function shardName(shard: number, count: number, base = usualBase): string {
+  if (count === 1) return `${base}.safetensors`;
   const digits = (n: number) => String(n).padStart(5, '0');
-  return `model-${digits(shard + 1)}-of-${digits(count)}.safetensors`;
+  return `${base}-${digits(shard + 1)}-of-${digits(count)}.safetensors`;
 }
 
 /**
@@ -57,29 +86,35 @@ export function shardName(shard: number, count: number): string {
  */
 export function safetensorsFiles(
   tensors: readonly ResolvedTensor[],
-  { keys, maxShardSize = defaultShardSize, config, source }: SafetensorsOptions,
+  { keys, base = usualBase, maxShardSize = defaultShardSize, config, source, adapter }: SafetensorsOptions,
 ): FileSet {
   const shards = splitShards(tensors, maxShardSize);
   if (shards.length > mostShards) {
     const given = `${maxShardSize} bytes a shard make ${shards.length}`;
-    throw new InputError(`expected at most ${mostShards} shards, but ${given}: choose a larger --max-shard-size`);
+    throw new InputError(`expected at most ${mostShards} shards, but ${given}: choose a larger maxShardSize`);
   }
   const files = shards.map((shard, i): OutputFile => {
     const { head, tensors: placed, dataBytes, fileBytes } = safetensorsLayout(shard, keys, source);
-    return { name: shardName(i, shards.length), head, tensors: placed, dataBytes, fileBytes };
+    return { name: shardName(i, shards.length, base), head, tensors: placed, dataBytes, fileBytes };
   });
   const set = {
     format: 'safetensors' as const,
+    base,
     files,
-    config: config === undefined ? undefined : { name: configName, text: config },
-    index: files.length === 1 ? undefined : indexOf(files),
+    config: configDocument(config, adapter),
+    index: files.length === 1 ? undefined : indexOf(files, base),
+    metadata: {},
     selfDescribing: true,
   };
-  return { ...set, digest: digestOf(set, {}) };
+  return { ...set, digest: digestOf(set) };
 }
 
 export interface SafetensorsOptions {
   readonly keys: Keys;
+  /** Whether the config is an adapter's. */
+  readonly adapter?: true | undefined;
+  /** What the files' names begin with; 'model' by default. */
+  readonly base?: string | undefined;
   /** Bytes of tensors a shard; 5·10^9 by default. */
   readonly maxShardSize?: number | undefined;
   readonly config?: string | undefined;
@@ -97,7 +132,7 @@ export function safetensorsLayout(tensors: readonly ResolvedTensor[], keys: Keys
  * The index as transformers writes it: keys sorted by code point, two spaces, ASCII, a newline at the end. `total_size` counts the
  * bytes of tensors, `total_parameters` elements of those that can be parameters: all but integers, booleans and the like.
  */
-function indexOf(files: readonly OutputFile[]): Document {
+function indexOf(files: readonly OutputFile[], base: string): Document {
   const entries = files.flatMap(({ name: file, tensors }) => tensors.map(({ name }) => ({ name, file })));
   const sortable = entries.map((entry) => ({ ...entry, key: Buffer.from(entry.name) }));
   sortable.sort((a, b) => Buffer.compare(a.key, b.key)); // UTF-8 sorts as code points do
@@ -111,7 +146,7 @@ function indexOf(files: readonly OutputFile[]): Document {
   const metadata = `    "total_parameters": ${parameters},\n    "total_size": ${size}\n`;
   // Joined by hand: an object would move keys such as "0" to the front.
   const text = `{\n  "metadata": {\n${metadata}  },\n  "weight_map": {\n${lines.join(',\n')}\n  }\n}\n`;
-  return { name: indexName, text };
+  return { name: indexNameOf(base), text };
 }
 
 /** JSON in ASCII, as Python's json.dumps writes it by default. */

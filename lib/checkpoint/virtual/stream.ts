@@ -1,11 +1,15 @@
 import { get_num_threads } from '../../native/addon.js';
 import { sharedBytes } from '../../pool/memory.js';
+import { throwIfAborted } from '../../pool/operation.js';
 import type { Pool } from '../../pool/pool.js';
 import { onPool, onThisThread } from './executor.js';
-import { dataBytesOf, makeSpan, type Span, spansOf } from './file.js';
+import { makeSpan, type Span, spansOf } from './file.js';
 import { pieceBytesOf, type VirtualCheckpoint } from './virtual.js';
 
 export interface StreamFileOptions {
+  /** The bytes from `begin` to before `end`; the whole file by default. */
+  readonly begin?: number | undefined;
+  readonly end?: number | undefined;
   /** Worker threads that make the bytes ahead of whoever takes them; this thread makes them otherwise. */
   readonly pool?: Pool | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -21,20 +25,31 @@ export interface StreamFileOptions {
 const chunksAhead = 3;
 
 /**
- * A file's bytes from the first to the last, made a few chunks ahead of whoever takes them, and no further: the taker sets the pace.
+ * A file's bytes, or a range of them, in order, made a few chunks ahead of whoever takes them, and no further: the taker sets the pace.
  *
  * @throws the signal's reason
  */
 export async function* streamFile(
   virtual: VirtualCheckpoint,
   name: string,
-  { pool, signal, chunkBytes = 2 ** 22, threads = get_num_threads(), reuse = false }: StreamFileOptions = {},
+  {
+    begin = 0,
+    end,
+    pool,
+    signal,
+    chunkBytes = 2 ** 22,
+    threads = get_num_threads(),
+    reuse = false,
+  }: StreamFileOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const file = virtual.file(name);
+  const headBytes = file.head.length;
+  const [first, last] = [Math.max(0, begin - headBytes), Math.max(0, (end ?? file.size) - headBytes)];
+  using _call = pool?.enter('streamCheckpoint');
   const executor = pool === undefined ? onThisThread(threads) : onPool(pool, 'streamCheckpoint');
   const stop = new AbortController();
   const signals = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-  const size = Math.max(8, Math.ceil(Math.min(chunkBytes, dataBytesOf(file)) / 8) * 8);
+  const size = Math.max(8, Math.ceil(Math.min(chunkBytes, last - first) / 8) * 8);
   const ahead = pool === undefined ? 1 : chunksAhead;
   const free: Uint8Array[] = [];
   const memory = (): Uint8Array => {
@@ -48,8 +63,8 @@ export async function* streamFile(
   };
   const making: Promise<Uint8Array>[] = [];
   try {
-    signal?.throwIfAborted();
-    const spans = spansOf(file, 0, dataBytesOf(file), size);
+    throwIfAborted(signal);
+    const spans = spansOf(file, first, last, size);
     const next = (): void => {
       const { done, value } = spans.next();
       if (done) return;
@@ -58,11 +73,12 @@ export async function* streamFile(
       making.push(made);
     };
     for (let i = 0; i < ahead; i++) next();
-    if (file.head.length > 0) yield file.head;
+    const head = file.head.subarray(begin, end);
+    if (head.length > 0) yield head;
     for (let made = making.shift(); made !== undefined; made = making.shift()) {
       const bytes = await made;
       next();
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       // A copy is collected as soon as nobody has it; shared memory would pile up, gigabytes of it.
       yield reuse || pool === undefined ? bytes : bytes.slice();
       if (reuse || pool !== undefined) free.push(new Uint8Array(bytes.buffer));

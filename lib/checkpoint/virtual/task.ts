@@ -1,7 +1,7 @@
 // What a worker of the pool does for a checkpoint: it makes a range of a file's bytes, in memory or in the file, or a whole tensor.
 import { writeSync } from 'node:fs';
 import { fillPart } from './fill-part.js';
-import { fillRange, type KeyedTensor, type Part } from './range.js';
+import { type KeyedTensor, makeBytes, type Part } from './range.js';
 
 /** What doRange does; cloned for the worker, so memory in it is shared. */
 export type TaskData =
@@ -27,11 +27,11 @@ export function doRange(data: TaskData, index: number, threads: number, cancel?:
   const begin = index * range.pieceBytes;
   const length = Math.min(range.pieceBytes, range.bytes - begin);
   if ('memory' in sink) {
-    return fillRange(range.parts, sink.memory.subarray(begin, begin + length), begin, threads, cancel);
+    return makeBytes(range.parts, sink.memory.subarray(begin, begin + length), begin, threads, cancel);
   }
   if (buffer.byteLength < length) buffer = new ArrayBuffer(length); // kept from piece to piece, and in the caches
   const bytes = new Uint8Array(buffer, 0, length);
-  if (!fillRange(range.parts, bytes, begin, threads, cancel)) return false;
+  if (!makeBytes(range.parts, bytes, begin, threads, cancel)) return false;
   writeAll(sink.fd, bytes, sink.position + begin);
   return true;
 }

@@ -3,8 +3,8 @@ import type { Format } from '../../formats/names.js';
 import { npyHead } from '../../formats/npy/header.js';
 import { fileNames, manifestName } from '../../formats/raw/names.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
-import { configName, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from './layout.js';
-import { type SafetensorsOptions, safetensorsFiles } from './shards.js';
+import { configDocument, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from './layout.js';
+import { type SafetensorsOptions, safetensorsFiles, usualBase } from './shards.js';
 
 /** The files of a model in a format, safetensors by default. */
 export function fileSetOf(
@@ -25,7 +25,7 @@ const extensions = { npy: '.npy', raw: '.bin' } as const;
 export function tensorFiles(
   tensors: readonly ResolvedTensor[],
   format: Exclude<Format, 'safetensors'>,
-  { keys, config, source }: Pick<SafetensorsOptions, 'keys' | 'config' | 'source'>,
+  { keys, config, source, adapter }: Pick<SafetensorsOptions, 'keys' | 'config' | 'source' | 'adapter'>,
 ): FileSet {
   const names = fileNames(
     tensors.map(({ name }) => name),
@@ -40,12 +40,14 @@ export function tensorFiles(
   const metadata = metadataOf(tensors, keys, source);
   const set = {
     format,
+    base: usualBase,
     files,
-    config: config === undefined ? undefined : { name: configName, text: config },
+    config: configDocument(config, adapter),
     index: manifestOf(files, format, metadata),
+    metadata,
     selfDescribing: false,
   };
-  return { ...set, digest: digestOf(set, metadata) };
+  return { ...set, digest: digestOf(set) };
 }
 
 function npyHeadOf({ name, dtype, shape }: ResolvedTensor): Uint8Array {

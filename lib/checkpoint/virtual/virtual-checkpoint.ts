@@ -1,13 +1,14 @@
-import { checkOneOf, checkOptions, isPlainObject, typeError } from '../../core/check.js';
+import { checkOneOf, checkOptions, isPlainObject, rangeError, typeError } from '../../core/check.js';
 import { checkSize } from '../../core/size.js';
 import { type Format, formats } from '../../formats/names.js';
 import { keysFor } from '../../plan/keys.js';
-import { tensorsOf } from '../../plan/load-plan.js';
+import { sourceOf, tensorsOf } from '../../plan/load-plan.js';
 import type { Plan } from '../../plan/plan.js';
 import { checkSeed, type Engine, engineNames } from '../../random/names.js';
+import { checkWhole } from './check-whole.js';
+import { adapterNames } from './layout.js';
 import { fileSetOf } from './tensor-files.js';
 import { VirtualCheckpoint } from './virtual.js';
-import { checkWhole } from './whole.js';
 
 /** All that decides the bytes of a checkpoint, besides its plan. */
 export interface LayoutOptions {
@@ -19,10 +20,15 @@ export interface LayoutOptions {
   readonly format?: Format | undefined;
   /** Bytes of tensors a shard of safetensors, or text such as '5GB', the default. A tensor that is larger gets a shard of its own. */
   readonly maxShardSize?: number | string | undefined;
+  /**
+   * What the names of safetensors files begin with, 'model' by default, of an adapter 'adapter_model': 'adapter_model' and 'diffusion_pytorch_model' are other
+   * libraries' names. Letters, digits, `.`, `_` and `-`, a letter or digit first; 1 to 100 characters.
+   */
+  readonly name?: string | undefined;
 }
 
 /** The names of these options. */
-export const layoutOptions = ['seed', 'engine', 'format', 'maxShardSize'] as const;
+export const layoutOptions = ['seed', 'engine', 'format', 'maxShardSize', 'name'] as const;
 
 /**
  * A plan laid out into files under a seed: every byte is defined, and none is computed yet.
@@ -36,6 +42,7 @@ export const layoutOptions = ['seed', 'engine', 'format', 'maxShardSize'] as con
  * @param options.engine 'philox' by default
  * @param options.format 'safetensors' by default
  * @param options.maxShardSize '5GB' by default
+ * @param options.name 'model' by default
  * @throws InputError for a plan that makes no sense; TypeError and RangeError for options
  */
 export function virtualCheckpoint(plan: Plan, options?: LayoutOptions): VirtualCheckpoint {
@@ -44,24 +51,42 @@ export function virtualCheckpoint(plan: Plan, options?: LayoutOptions): VirtualC
   return new VirtualCheckpoint(set, keys);
 }
 
-/** Checks a plan and layoutOptions, and lays the plan out. */
+/**
+ * Checks a plan and layoutOptions, and lays the plan out.
+ *
+ * @internal
+ */
 export function layOut(fn: string, plan: Plan, options: { readonly [K in keyof LayoutOptions]?: unknown }) {
   if (!isPlainObject(plan) || !Array.isArray(plan.tensors)) throw typeError(fn, 'plan', 'what loadPlan gave', plan);
-  const { config, draws, source } = plan;
+  const { config, draws, source, adapter } = plan;
   if (config !== undefined && typeof config !== 'string') throw typeError(fn, 'plan.config', 'text', config);
+  if (adapter !== undefined && adapter !== true) throw typeError(fn, 'plan.adapter', 'true', adapter);
   if (draws !== undefined && !(Array.isArray(draws) && draws.every(isPlainObject))) {
     throw typeError(fn, 'plan.draws', 'an array of objects', draws);
   }
   if (source !== undefined && !isPlainObject(source)) throw typeError(fn, 'plan.source', 'an object', source);
-  const engine = checkOneOf(fn, 'engine', options.engine ?? 'philox', engineNames);
-  const format = checkOneOf(fn, 'format', options.format ?? 'safetensors', formats);
-  const seed = checkSeed(fn, options.seed ?? 0);
-  const { maxShardSize: size } = options;
+  const { seed: number = 0, maxShardSize: size } = options;
+  const { engine: name = 'philox', format: kind = 'safetensors' } = options;
+  const engine = checkOneOf(fn, 'engine', name, engineNames);
+  const format = checkOneOf(fn, 'format', kind, formats);
+  const seed = checkSeed(fn, number);
   const maxShardSize = size === undefined ? undefined : checkSize(fn, 'maxShardSize', size);
+  const usual = adapter ? adapterNames.base : undefined;
+  const base = options.name === undefined ? usual : checkName(fn, options.name, format);
   const tensors = tensorsOf(plan as unknown as Plan);
   checkWhole(tensors);
   const keys = keysFor(engine, seed, { tensors, draws: plan.draws as Plan['draws'] });
-  const given = { keys, maxShardSize, config: plan.config as Plan['config'], source: plan.source as Plan['source'] };
+  const given = { keys, base, adapter, maxShardSize, config: plan.config as Plan['config'], source: sourceOf(plan) };
   const set = fileSetOf(tensors, { ...given, format });
   return { set, keys, tensors };
+}
+
+function checkName(fn: string, name: unknown, format: Format): string {
+  if (typeof name !== 'string') throw typeError(fn, 'name', 'what file names begin with', name);
+  if (format !== 'safetensors')
+    throw rangeError(fn, 'name', 'nothing', name, `files of ${format} have their tensors' names`);
+  if (/^[a-z0-9][\w.-]{0,99}$/i.test(name) && !/\.safetensors$|\.json$|-\d{5}-of-\d{5}$/.test(name)) return name;
+  const what =
+    "1 to 100 letters, digits, '.', '_' and '-', of which the first is a letter or digit, without '.safetensors',";
+  throw rangeError(fn, 'name', what, name);
 }

@@ -1,15 +1,16 @@
-import { checkInteger, checkOptions } from '../../core/check.js';
+import { checkInteger, checkOptions, rangeError } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import type { Format } from '../../formats/names.js';
 import type { Keys } from '../../plan/keys.js';
 import { sharedBytes } from '../../pool/memory.js';
+import { throwIfAborted } from '../../pool/operation.js';
 import type { Pool } from '../../pool/pool.js';
 import type { Engine } from '../../random/generator.js';
 import { checkProgressing } from '../progressing.js';
 import { onPool, onThisThread } from './executor.js';
 import { makeSpan, spansOf, type VirtualFile } from './file.js';
 import type { Document, FileSet } from './layout.js';
-import type { KeyedTensor } from './range.js';
+import { keyed } from './range.js';
 import { WholeTensors } from './whole-tensors.js';
 
 /** How a range is read; none of it changes a byte. */
@@ -41,20 +42,23 @@ export class VirtualCheckpoint {
   readonly engine: Engine;
   /** In [0, 2^64). */
   readonly seed: bigint;
+  /** 64 hexadecimal digits, the same for the same bytes: of the plan, the seed, the layout and nninit's versions. */
+  readonly digest: string;
   readonly #files: ReadonlyMap<string, VirtualFile>;
   readonly #wholes: WholeTensors;
   /** Shared memory for small ranges, which are copied out of it: new memory costs more than filling it, and would pile up. */
   readonly #free: Uint8Array[] = [];
 
-  /** Use virtualCheckpoint. */
+  /** @internal */
   constructor(set: FileSet, keys: Keys, wholes = new WholeTensors()) {
     const documents = [set.config, set.index].filter((document) => document !== undefined);
-    const files = [...set.files.map((file) => keyed(file, keys)), ...documents.map(textFile)];
+    const files = [...set.files.map((file) => keyedFile(file, keys)), ...documents.map(textFile)];
     this.#files = new Map(files.map((file) => [file.name, file]));
     this.files = files.map(({ name, size }) => ({ name, size }));
     this.format = set.format;
     this.engine = keys.engine;
     this.seed = keys.seed;
+    this.digest = set.digest;
     this.#wholes = wholes;
   }
 
@@ -78,11 +82,11 @@ export class VirtualCheckpoint {
     const to = end === undefined ? file.size : checkInteger('read', 'end', end, 0, file.size);
     const from = checkInteger('read', 'begin', begin, 0, to);
     const { pool, signal } = checkProgressing('read', checkOptions('read', options, ['pool', 'signal']));
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
+    using _call = pool?.enter('read');
     const small = pool !== undefined && to - from <= keptBytes;
     const kept = small ? (this.#free.pop() ?? new Uint8Array(new SharedArrayBuffer(keptBytes))) : undefined;
-    const out =
-      kept?.subarray(0, to - from) ?? (pool === undefined ? new Uint8Array(to - from) : sharedBytes(to - from));
+    const out = kept?.subarray(0, to - from) ?? memoryFor(to - from, pool !== undefined);
     const { head } = file;
     if (from < head.length) out.set(head.subarray(from, Math.min(to, head.length)));
     const start = Math.max(from - head.length, 0);
@@ -122,13 +126,22 @@ export class VirtualCheckpoint {
   }
 }
 
-function keyed(file: FileSet['files'][number], keys: Keys): VirtualFile {
+function memoryFor(bytes: number, shared: boolean): Uint8Array {
+  try {
+    return shared ? sharedBytes(bytes) : new Uint8Array(bytes);
+  } catch (cause) {
+    const what = 'bytes that fit into memory';
+    throw Object.assign(rangeError('read', 'end - begin', what, bytes), { cause });
+  }
+}
+
+function keyedFile(file: FileSet['files'][number], keys: Keys): VirtualFile {
   const { name, head, fileBytes, tensors } = file;
   return {
     name,
     size: fileBytes,
     head,
-    tensors: tensors.map((tensor): KeyedTensor => ({ ...tensor, key: keys.of(tensor) })),
+    tensors: tensors.map((tensor) => keyed(tensor, keys.of(tensor))),
   };
 }
 

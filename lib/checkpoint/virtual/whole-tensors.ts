@@ -1,6 +1,8 @@
 import { dtypes } from '../../core/dtype.js';
+import { isGrid } from '../../core/grid.js';
 import { elementsOf } from '../../core/shape.js';
 import { isFillable } from '../../core/stored-dtype.js';
+import { throwIfAborted, unlessAborted } from '../../pool/operation.js';
 import type { Executor } from './executor.js';
 import type { KeyedTensor } from './range.js';
 
@@ -26,7 +28,7 @@ interface Entry {
 export class WholeTensors {
   readonly #limit: number;
   /** The least recently used first. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<KeyedTensor, Entry>();
   #held = 0;
   #waiting: (() => void)[] = [];
 
@@ -38,31 +40,31 @@ export class WholeTensors {
   async lease(tensor: KeyedTensor, executor: Executor, signal?: AbortSignal): Promise<Lease> {
     const size = needOf(tensor);
     for (;;) {
-      signal?.throwIfAborted();
-      const known = this.#entries.get(tensor.name);
+      throwIfAborted(signal);
+      const known = this.#entries.get(tensor);
       if (known === undefined) {
         if (this.#makeRoom(size)) break;
         await this.#room(signal);
         continue;
       }
       try {
-        return await this.#use(tensor.name, known, signal);
+        return await this.#use(tensor, known, signal);
       } catch {
-        signal?.throwIfAborted();
-        this.#drop(tensor.name, known); // whoever had it made may have stopped: make it anew
+        throwIfAborted(signal);
+        this.#drop(tensor, known); // whoever had it made may have stopped: make it anew
       }
     }
     const entry: Entry = { size, made: make(tensor, executor, signal), leases: 0 };
-    this.#entries.set(tensor.name, entry);
+    this.#entries.set(tensor, entry);
     this.#held += size;
-    entry.made.catch(() => this.#drop(tensor.name, entry)); // the next one who asks tries again
-    return this.#use(tensor.name, entry, signal);
+    entry.made.catch(() => this.#drop(tensor, entry)); // the next one who asks tries again
+    return this.#use(tensor, entry, signal);
   }
 
-  async #use(name: string, entry: Entry, signal: AbortSignal | undefined): Promise<Lease> {
+  async #use(tensor: KeyedTensor, entry: Entry, signal: AbortSignal | undefined): Promise<Lease> {
     entry.leases += 1;
-    this.#entries.delete(name);
-    this.#entries.set(name, entry); // now the most recently used
+    this.#entries.delete(tensor);
+    this.#entries.set(tensor, entry); // now the most recently used
     let released = false;
     const release = (): void => {
       if (released) return;
@@ -80,16 +82,16 @@ export class WholeTensors {
 
   /** Lets go of what nobody uses until there is room; true if there is, or nothing else is held. */
   #makeRoom(size: number): boolean {
-    for (const [name, entry] of [...this.#entries]) {
+    for (const [tensor, entry] of [...this.#entries]) {
       if (this.#held + size <= this.#limit) return true;
-      if (entry.leases === 0) this.#drop(name, entry);
+      if (entry.leases === 0) this.#drop(tensor, entry);
     }
     return this.#held === 0 || this.#held + size <= this.#limit;
   }
 
-  #drop(name: string, entry: Entry): void {
-    if (this.#entries.get(name) !== entry) return;
-    this.#entries.delete(name);
+  #drop(tensor: KeyedTensor, entry: Entry): void {
+    if (this.#entries.get(tensor) !== entry) return;
+    this.#entries.delete(tensor);
     this.#held -= entry.size;
     this.#wake();
   }
@@ -113,24 +115,9 @@ export class WholeTensors {
   }
 }
 
-/** What is promised, or the signal's reason as soon as it is aborted: whoever waits for what another has made need not wait to its end. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  signal.throwIfAborted();
-  let leave = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    leave = () => reject(signal.reason);
-    signal.addEventListener('abort', leave, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', leave);
-  }
-}
-
 /** The memory that making a tensor takes: its own, and that of the whole of which it is a slice. */
-function needOf({ bytes, dtype, slice }: KeyedTensor): number {
+function needOf({ bytes, dtype, slice, codes, shape }: KeyedTensor): number {
+  if (codes !== undefined || isGrid(dtype)) return bytes + 8 * elementsOf(slice?.shape ?? codes?.shape ?? shape);
   if (slice === undefined || !isFillable(dtype)) return bytes;
   return bytes + elementsOf(slice.shape) * dtypes[dtype].bytes;
 }

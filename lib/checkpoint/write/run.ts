@@ -1,16 +1,13 @@
-import { join } from 'node:path';
-import { errorCode, InterruptedError, WriteError } from '../../core/errors.js';
+import { errorCode, InterruptedError, PoolClosedError, WriteError } from '../../core/errors.js';
 import { get_num_threads } from '../../native/addon.js';
-import { createPool, type Pool } from '../../pool/pool.js';
+import type { Pool } from '../../pool/pool.js';
 import type { Engine } from '../../random/generator.js';
 import { type Executor, onPool, onThisThread } from '../virtual/executor.js';
-import { dataBytesOf, makeSpan, type Span, spansOf, type VirtualFile } from '../virtual/file.js';
-import type { FileSet } from '../virtual/layout.js';
+import { makeSpan, type Span, spansOf, type VirtualFile } from '../virtual/file.js';
 import { pieceBytesOf, spanBytes, type VirtualCheckpoint } from '../virtual/virtual.js';
-import { holdsBack, refuseThere } from './commit/commit.js';
-import { PendingFile } from './commit/files.js';
-import { heldName, pendingName } from './commit/journal.js';
-import type { Survey } from './commit/survey.js';
+import type { PendingFile } from './commit/files.js';
+import type { Outlet, Stretch } from './outlet.js';
+import { poolForCall, takesLong } from './workers.js';
 
 /** How files are written; none of it changes a byte of them. */
 export interface RunOptions {
@@ -31,66 +28,67 @@ export interface RunOptions {
 
 const defaultJournalBytes = 2 ** 30;
 
-/** More threads write no faster to any disk, and each takes some 10 MB. */
-const mostWorkers = 8;
 /** Less work than this is done before a worker has started. */
-const leastForWorkers = 32 * 2 ** 20;
+export const leastForWorkers = 32 * 2 ** 20;
 
 /** Files that are open at a time, besides one for each worker: they begin or are synced. */
 const spareFiles = 2;
 /** Spans of a file that are under way at a time: the next one is there when workers are done with the first. */
 const spansAhead = 2;
 
-/** Called with the bytes of a file's tensors that are on the disk without a gap, or 'complete'. */
-export type Progressed = (name: string, progress: number | 'complete') => Promise<void>;
-
-/** Writes all files that are not complete yet. Nobody writes to them any more when it settles. */
-export async function writeFiles(
-  folder: string,
-  set: FileSet,
+/**
+ * Writes stretches of files. Nobody writes to them any more when it settles.
+ *
+ * @param path what is to be complete in the end, for errors
+ */
+export async function writeStretches(
+  path: string,
+  stretches: readonly Stretch[],
   virtual: VirtualCheckpoint,
-  seen: Survey,
   options: RunOptions,
-  record: Progressed,
+  outlet: Outlet,
 ): Promise<void> {
-  const names = set.files.map(({ name }) => name).filter((name) => !seen.complete.has(name) && !seen.held.has(name));
-  if (names.length === 0) return;
-  const files = names.map((name) => virtual.file(name));
-  const bytes = files.reduce((sum, file) => sum + dataBytesOf(file), 0);
-  const { executor, close } = executorFor(bytes, virtual.engine, options);
-  const run = new FolderRun(folder, set, virtual, seen, options, record, executor);
+  if (stretches.length === 0) return;
+  const { executor, close } = executorFor(stretches, virtual.engine, options);
+  const run = new Run(path, virtual, options, outlet, executor);
   try {
-    await run.all(files);
+    await run.all(stretches);
+  } catch (cause) {
+    close().catch(() => {}); // its threads may still be starting: nobody need wait for that
+    throw cause;
   } finally {
     run.end();
-    await close();
   }
+  await close();
 }
 
-/** The caller's pool, or one for this call, or this thread for little work and where the system gives no threads. */
+/** In Deno the descriptor of a file that one thread opened is none to the others. */
+const threadsShareFiles = process.versions.deno === undefined;
+
+/** The caller's pool, or one for this call, or this thread for little work and where the system gives no threads that can write. */
 function executorFor(
-  bytes: number,
+  stretches: readonly Stretch[],
   engine: Engine,
   { pool, threads = get_num_threads(), workers }: RunOptions,
 ): { executor: Executor; close: () => Promise<void> } {
-  if (pool !== undefined) return { executor: onPool(pool, 'writeCheckpoint'), close: async () => {} };
-  const wanted = workers ?? (bytes < leastForWorkers ? 0 : Math.min(threads, mostWorkers));
-  const here = { executor: onThisThread(engine === 'torch' ? 1 : threads), close: async () => {} };
-  if (wanted === 0) return here;
-  try {
-    const own = createPool({ threads: wanted });
-    return { executor: onPool(own, 'writeCheckpoint'), close: () => own.close() };
-  } catch (cause) {
-    // At a limit on threads (ulimit -u, a container's).
-    if (errorCode(cause) === 'ERR_WORKER_INIT_FAILED') return here;
-    throw cause;
+  if (pool !== undefined && threadsShareFiles) {
+    return { executor: onPool(pool, 'writeCheckpoint'), close: async () => {} };
   }
+  const bytes = stretches.reduce((sum, { begin, end }) => sum + end - begin, 0);
+  const isLittle = bytes < leastForWorkers && !stretches.some(({ file }) => file.tensors.some(takesLong));
+  const wanted = workers ?? (isLittle ? 0 : threads);
+  const own = wanted === 0 || !threadsShareFiles ? undefined : poolForCall(wanted);
+  if (own !== undefined) return { executor: onPool(own, 'writeCheckpoint'), close: () => own.close() };
+  return { executor: onThisThread(engine === 'torch' ? 1 : threads), close: async () => {} };
 }
 
-/** A file that is being written. */
+/** A stretch that is being written; places count from the file's first tensor. */
 interface Active {
+  readonly stretch: Stretch;
   readonly file: VirtualFile;
   readonly pending: PendingFile;
+  readonly begin: number;
+  readonly end: number;
   /** Spans under way, with the bytes of each that are written; in order. */
   readonly spans: Map<Span, number>;
   /** All before this is written, or in a span under way. */
@@ -105,13 +103,11 @@ function writtenUpTo({ spans, begun }: Active): number {
   return first?.begin ?? begun;
 }
 
-class FolderRun {
-  readonly #folder: string;
-  readonly #set: FileSet;
+class Run {
+  readonly #path: string;
   readonly #virtual: VirtualCheckpoint;
-  readonly #seen: Survey;
   readonly #options: RunOptions;
-  readonly #record: Progressed;
+  readonly #outlet: Outlet;
   readonly #executor: Executor;
   readonly #pieceBytes: number;
   readonly #active = new Set<Active>();
@@ -119,25 +115,15 @@ class FolderRun {
   readonly #stop = (): void => this.#abort.abort(new Error('stopped'));
   readonly #failures: unknown[] = [];
   #finishedBytes = 0;
-  /** Files that are not complete. */
-  #filesLeft = 0;
+  /** Stretches that are not written. */
+  #left = 0;
   #lastTurn: Promise<void> = Promise.resolve();
 
-  constructor(
-    folder: string,
-    set: FileSet,
-    virtual: VirtualCheckpoint,
-    seen: Survey,
-    options: RunOptions,
-    record: Progressed,
-    executor: Executor,
-  ) {
-    this.#folder = folder;
-    this.#set = set;
+  constructor(path: string, virtual: VirtualCheckpoint, options: RunOptions, outlet: Outlet, executor: Executor) {
+    this.#path = path;
     this.#virtual = virtual;
-    this.#seen = seen;
     this.#options = options;
-    this.#record = record;
+    this.#outlet = outlet;
     this.#executor = executor;
     const { chunkBytes = pieceBytesOf[virtual.engine], signal } = options;
     this.#pieceBytes = Math.max(8, Math.ceil(chunkBytes / 8) * 8);
@@ -145,15 +131,15 @@ class FolderRun {
     if (signal?.aborted) this.#stop(); // an abort that was is not told
   }
 
-  async all(files: readonly VirtualFile[]): Promise<void> {
-    this.#filesLeft = files.length;
+  async all(stretches: readonly Stretch[]): Promise<void> {
+    this.#left = stretches.length;
     const underWay = new Set<Promise<void>>();
-    for (const file of files) {
+    for (const stretch of stretches) {
       if (this.#stopping) break;
-      const writing = this.#write(file)
+      const writing = this.#write(stretch)
         .catch((cause) => this.#fail(cause))
         .finally(() => {
-          this.#filesLeft -= 1;
+          this.#left -= 1;
           underWay.delete(writing);
         });
       underWay.add(writing);
@@ -170,18 +156,15 @@ class FolderRun {
     this.#options.signal?.removeEventListener('abort', this.#stop);
   }
 
-  async #write(file: VirtualFile): Promise<void> {
-    const active = await this.#open(file);
-    const { pending } = active;
+  async #write(stretch: Stretch): Promise<void> {
+    const active = await this.#open(stretch);
+    const { pending, begin, end } = active;
     this.#active.add(active);
     try {
-      const from = active.begun;
       await this.#inTurn(() => this.#writeData(active));
       await active.syncing;
-      await pending.finish();
-      await this.#publish(pending, file.name);
-      await this.#record(file.name, 'complete');
-      this.#finishedBytes += dataBytesOf(file) - from;
+      await this.#outlet.finish(stretch, pending);
+      this.#finishedBytes += end - begin;
     } finally {
       this.#active.delete(active);
       await active.syncing.catch(() => {}); // looked at above
@@ -189,21 +172,21 @@ class FolderRun {
     }
   }
 
-  async #open(file: VirtualFile): Promise<Active> {
-    const { name } = file;
-    const from = this.#seen.partial.get(name) ?? 0;
-    const path = join(this.#folder, name);
-    const temporary = join(this.#folder, pendingName(this.#set.digest, name));
-    const pending = await (from > 0
-      ? PendingFile.reopen(path, temporary)
-      : PendingFile.create(path, temporary, { replace: true }));
+  async #open(stretch: Stretch): Promise<Active> {
+    const { file } = stretch;
+    const { head } = file;
+    const pending = await this.#outlet.open(stretch);
     try {
-      await pending.write(file.head, 0);
+      const text = head.subarray(stretch.begin, stretch.end);
+      if (text.length > 0) await pending.write(text, stretch.begin);
     } catch (cause) {
       await pending.close().catch(() => {});
       throw cause;
     }
-    return { file, pending, spans: new Map(), begun: from, synced: from, syncing: Promise.resolve() };
+    const begin = Math.max(0, stretch.begin - head.length);
+    const end = Math.max(0, stretch.end - head.length);
+    const begun = { begun: begin, synced: begin, syncing: Promise.resolve() };
+    return { stretch, file, pending, begin, end, spans: new Map(), ...begun };
   }
 
   /** One worker does one file after another; while it does, others are opened and synced. */
@@ -219,7 +202,7 @@ class FolderRun {
     const { file, spans } = active;
     const underWay = new Set<Promise<void>>();
     let failure: { readonly cause: unknown } | undefined;
-    for (const span of spansOf(file, active.begun, dataBytesOf(file), Math.max(this.#pieceBytes, this.#spanBytes()))) {
+    for (const span of spansOf(file, active.begin, active.end, Math.max(this.#pieceBytes, this.#spanBytes()))) {
       if (failure !== undefined || this.#stopping) break;
       spans.set(span, 0);
       active.begun = span.end;
@@ -235,11 +218,11 @@ class FolderRun {
         .finally(() => underWay.delete(writing));
       underWay.add(writing);
       // Systems let one thread at a time write to a file: where there are several files, workers spread over them.
-      while (underWay.size >= (this.#filesLeft > 1 ? 1 : spansAhead)) await Promise.race(underWay);
+      while (underWay.size >= (this.#left > 1 ? 1 : spansAhead)) await Promise.race(underWay);
     }
     await Promise.all(underWay);
     if (failure !== undefined) throw failure.cause;
-    if (active.begun < dataBytesOf(file)) throw new Error(`${active.pending.path} was given up`); // whoever asked for that knows why
+    if (active.begun < active.end) throw new Error(`${active.pending.path} was given up`); // whoever asked for that knows why
   }
 
   /** Less where the journal is written more often, as tests do. */
@@ -267,24 +250,16 @@ class FolderRun {
         },
       );
     } catch (cause) {
-      throw errorCode(cause) === undefined ? cause : new WriteError('write', pending.path, cause);
+      const ours = errorCode(cause) === undefined || cause instanceof PoolClosedError || cause instanceof RangeError;
+      throw ours ? cause : new WriteError('write', pending.path, cause);
     }
-  }
-
-  async #publish(pending: PendingFile, name: string): Promise<void> {
-    if (holdsBack(this.#set, this.#seen)) {
-      await pending.publish(join(this.#folder, heldName(this.#set.digest, name)));
-      return;
-    }
-    await refuseThere(pending.path);
-    await pending.publish();
   }
 
   /** Tells the progress. */
   #look(): void {
     let written = this.#finishedBytes;
     for (const active of this.#active) {
-      written += active.begun - (this.#seen.partial.get(active.file.name) ?? 0);
+      written += active.begun - active.begin;
       for (const [{ begin, end }, bytes] of active.spans) written -= end - begin - bytes;
     }
     try {
@@ -299,7 +274,7 @@ class FolderRun {
   #lookAtJournal(active: Active): void {
     const { journalBytes = defaultJournalBytes } = this.#options;
     const reached = writtenUpTo(active);
-    const done = this.#stopping || reached === dataBytesOf(active.file);
+    const done = this.#stopping || reached === active.end;
     if (done || reached - active.synced < journalBytes) return;
     active.synced = Number.POSITIVE_INFINITY; // until this is through
     active.syncing = this.#sync(active, reached);
@@ -308,7 +283,7 @@ class FolderRun {
 
   async #sync(active: Active, reached: number): Promise<void> {
     await active.pending.syncData();
-    await this.#record(active.file.name, reached);
+    await this.#outlet.record(active.stretch, active.pending, reached);
     active.synced = reached;
   }
 
@@ -323,7 +298,6 @@ class FolderRun {
 
   #refuseIfAborted(): void {
     const { signal } = this.#options;
-    const name = this.#set.index?.name ?? this.#set.files[0]?.name ?? '';
-    if (signal?.aborted) throw new InterruptedError(join(this.#folder, name), signal.reason);
+    if (signal?.aborted) throw new InterruptedError(this.#path, signal.reason);
   }
 }

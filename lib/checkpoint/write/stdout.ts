@@ -2,10 +2,13 @@ import { fstatSync, write } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { InputError, InterruptedError, stdoutName, WriteError } from '../../core/errors.js';
+import { get_num_threads } from '../../native/addon.js';
 import type { Plan } from '../../plan/plan.js';
+import { unlessAborted } from '../../pool/operation.js';
 import { streamFile } from '../virtual/stream.js';
 import { VirtualCheckpoint } from '../virtual/virtual.js';
 import { type LayoutOptions, layOut } from '../virtual/virtual-checkpoint.js';
+import { poolForCall, takesLong } from './workers.js';
 
 /** Takes bytes, in order, and resolves when their memory may be used again. */
 export type Sink = (bytes: Uint8Array) => Promise<void>;
@@ -29,6 +32,7 @@ export interface Streamed {
   readonly parameters: number;
   readonly bytes: number;
   readonly resumedBytes: 0;
+  readonly complete: true;
 }
 
 /**
@@ -48,15 +52,19 @@ export async function writeToSink(
   const virtual = new VirtualCheckpoint(laid.set, laid.keys);
   const file = virtual.file(virtual.files[0]?.name ?? '');
   let done = 0;
+  // While this thread makes a large tensor in one piece, it hears of no signal.
+  const pool = tensors.some(takesLong) ? poolForCall(options.threads ?? get_num_threads()) : undefined;
   const tell = onProgress && ((bytes: number) => onProgress(Math.max(0, bytes - file.head.length)));
   try {
-    for await (const bytes of streamFile(virtual, file.name, { ...options, reuse: true })) {
-      await sink(bytes);
+    for await (const bytes of streamFile(virtual, file.name, { ...options, pool, reuse: true })) {
+      await unlessAborted(sink(bytes), signal); // a reader that has stalled does not hold us up
       done += bytes.length;
       tell?.(done);
     }
   } catch (cause) {
     throw signal?.aborted ? new InterruptedError(stdoutName, signal.reason) : cause;
+  } finally {
+    await pool?.close();
   }
   const parameters = tensors.reduce((sum, { elements }) => sum + elements, 0);
   return {
@@ -67,6 +75,7 @@ export async function writeToSink(
     parameters,
     bytes: file.size,
     resumedBytes: 0,
+    complete: true,
   };
 }
 

@@ -16,7 +16,8 @@ export interface StreamCheckpointOptions extends Pick<LayoutOptions, 'seed' | 'e
  *     Readable.from(streamCheckpoint(plan, { pool })).pipe(response);
  *
  * @param plan what loadPlan gave
- * @param options.seed, engine: as for virtualCheckpoint
+ * @param options.seed an integer in [-2^63, 2^64), 0 by default
+ * @param options.engine 'philox' (default) or 'torch'
  * @param options.pool worker threads that make the bytes; this thread makes them otherwise
  * @param options.signal stops: the next chunk rejects with its reason
  * @param options.onProgress called after each chunk with the bytes of the file that were taken

@@ -1,25 +1,29 @@
-import { readdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { InterruptedError, WriteError } from '../../core/errors.js';
+import { readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { InputError, InterruptedError, PoolClosedError, WriteError } from '../../core/errors.js';
 import type { Format } from '../../formats/names.js';
 import type { Keys } from '../../plan/keys.js';
 import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
+import { checkWhole } from '../virtual/check-whole.js';
 import type { FileSet } from '../virtual/layout.js';
 import { fileSetOf } from '../virtual/tensor-files.js';
 import { VirtualCheckpoint } from '../virtual/virtual.js';
-import { checkWhole } from '../virtual/whole.js';
 import { commit } from './commit/commit.js';
 import { checkSpace, makeFolder, removeFolders, removeNames, step, syncFolder } from './commit/files.js';
-import { createJournal, isLeftover, type Journal, journalName, updateJournal } from './commit/journal.js';
-import { thisProcess } from './commit/process.js';
-import { type Survey, survey } from './commit/survey.js';
-import { type RunOptions, writeFiles } from './run.js';
+import { isLeftover, isOf, isOrder, journalName, readJournal, takenOver } from './commit/journal.js';
+import { Recorder } from './commit/recorder.js';
+import { refuseAppeared, type Survey, survey } from './commit/survey.js';
+import { RunOutlet, stretchesOf } from './outlet.js';
+import { type RunOptions, writeStretches } from './run.js';
 
+/** @internal */
 export interface WriteOptions extends RunOptions {
   /** What the tensors are drawn from. */
   readonly keys: Keys;
   /** safetensors by default; npy and raw make a file for each tensor. */
   readonly format?: Format | undefined;
+  /** What the names of safetensors files begin with; 'model' by default. */
+  readonly base?: string | undefined;
   /** Bytes of tensors a shard of safetensors; 5·10^9 by default. A tensor that is larger gets a shard of its own. */
   readonly maxShardSize?: number | undefined;
   /** The text of config.json, where the model has one. */
@@ -30,6 +34,10 @@ export interface WriteOptions extends RunOptions {
   readonly force?: boolean | undefined;
   /** Goes on with a checkpoint that a run with the same arguments left unfinished, if there is one. */
   readonly resume?: boolean | undefined;
+  /** How long a run that cannot be seen from here may show no sign of life before it is taken for gone; 10 s by default. */
+  readonly graceMs?: number | undefined;
+  /** Finishes what was written in parts, beside whoever may still be writing the same once more. Every byte must be there. */
+  readonly finishes?: boolean | undefined;
   /** Called when all checks are passed and the work begins. */
   readonly onBegin?: ((work: Work) => Promise<void>) | undefined;
 }
@@ -58,6 +66,8 @@ export interface Written {
   readonly bytes: number;
   /** Bytes of tensors that were there already, from a run before. */
   readonly resumedBytes: number;
+  /** Whether all of it is there now; false after a part, until the checkpoint is finished. */
+  readonly complete: boolean;
 }
 
 /**
@@ -71,6 +81,8 @@ export interface Written {
  *
  * @throws InputError if the folder holds a checkpoint (unless `force`), or an unfinished one (unless `force` or `resume`);
  *   WriteError with the system's `code`; InterruptedError after `signal`
+ *
+ * @internal
  */
 export async function writeTensors(
   folder: string,
@@ -78,38 +90,52 @@ export async function writeTensors(
   options: WriteOptions,
 ): Promise<Written> {
   checkWhole(tensors);
-  return writeSet(folder, { set: fileSetOf(tensors, options), keys: options.keys, tensors }, options);
+  return writeSet(folder, { set: fileSetOf(tensors, options), keys: options.keys, ...countsOf(tensors) }, options);
 }
 
-/** What is written: files laid out, what their tensors are drawn from, and the tensors. */
-export interface Laid {
+/**
+ * What is written: files laid out, what their tensors are drawn from, and how much it is.
+ *
+ * @internal
+ */
+export interface Laid extends Counts {
   readonly set: FileSet;
   readonly keys: Keys;
-  readonly tensors: readonly ResolvedTensor[];
 }
 
-/** writeTensors, for what is laid out. */
+interface Counts {
+  readonly tensors: number;
+  readonly parameters: number;
+}
+
+/** @internal */
+export function countsOf(tensors: readonly ResolvedTensor[]): Counts {
+  return { tensors: tensors.length, parameters: sum(tensors.map(({ elements }) => elements)) };
+}
+
+/**
+ * writeTensors, for what is laid out.
+ *
+ * @internal
+ */
 export async function writeSet(
   folder: string,
-  { set, keys, tensors }: Laid,
+  { set, keys, tensors, parameters }: Laid,
   options: Omit<WriteOptions, 'keys'>,
 ): Promise<Written> {
-  const { force = false, resume = false } = options;
+  using _call = options.pool?.enter('writeCheckpoint');
+  const { force = false, resume = false, finishes = false } = options;
   if (force && resume) throw new TypeError('writeCheckpoint: expected at most one of force and resume');
-  const seen = await survey(folder, set, force ? 'force' : resume ? 'resume' : 'new');
-  const toWrite = set.files.filter(({ name }) => !seen.complete.has(name) && !seen.held.has(name));
+  const mode = force ? 'force' : resume ? 'resume' : 'new';
+  const seen = await survey(folder, set, mode, { ...options, besides: finishes && (await isInParts(folder)) });
+  const virtual = new VirtualCheckpoint(set, keys);
+  const stretches = stretchesOf(set, virtual, seen);
   const bytes = sum(set.files.map((file) => file.dataBytes));
-  const resumedBytes = bytes - sum(toWrite.map((file) => file.dataBytes - (seen.partial.get(file.name) ?? 0)));
-  const path = join(folder, set.index?.name ?? set.files[0]?.name ?? '');
-  const written: Written = {
-    path,
-    format: set.format,
-    files: set.files.length,
-    tensors: tensors.length,
-    parameters: sum(tensors.map(({ elements }) => elements)),
-    bytes: sum(set.files.map((file) => file.fileBytes)),
-    resumedBytes,
-  };
+  const left = sum(stretches.map(({ file, begin, end }) => end - Math.max(begin, file.head.length)));
+  if (finishes && left > 0) throw incomplete(folder);
+  const resumedBytes = bytes - left;
+  const path = lastOf(folder, set);
+  const written: Written = { ...writtenOf(folder, { set, keys, tensors, parameters }), resumedBytes };
   if (isFinished(set, seen)) return written;
 
   const made = await makeFolder(folder);
@@ -117,25 +143,59 @@ export async function writeSet(
   try {
     await checkSpace(folder, bytes - resumedBytes);
     await journal.begin();
-    await removeNames(folder, seen.leftovers);
+    await refuseAppeared(folder, set, seen);
+    await removeLeftovers(folder, journal.run, seen);
     await options.onBegin?.({
       path,
-      tensors: tensors.length,
+      tensors,
       files: set.files.length,
       bytes,
       doneBytes: resumedBytes,
     });
-    await writeFiles(folder, set, new VirtualCheckpoint(set, keys), seen, options, (name, progress) =>
-      journal.record(name, progress),
-    );
-    await commit(folder, set, seen, { signal: options.signal, beforeRenames: () => journal.commit() });
+    await writeStretches(path, stretches, virtual, options, new RunOutlet(folder, set, seen, journal));
+    await commit(folder, set, seen, journal, options.signal);
     for (const each of made.map(dirname)) await syncFolder(each);
     await journal.end();
+    await removeNames(folder, seen.leftovers.filter(isOrder));
   } catch (cause) {
-    await giveUp(folder, journal, made, cause);
-    throw cause;
+    throw await giveUp(folder, journal, made, cause);
   }
   return written;
+}
+
+/**
+ * The file that tells that all is there.
+ *
+ * @internal
+ */
+export function lastOf(folder: string, { index, files }: FileSet): string {
+  return join(folder, index?.name ?? files[0]?.name ?? '');
+}
+
+/**
+ * What is to be told of a checkpoint that is written, none of which was there before.
+ *
+ * @internal
+ */
+export function writtenOf(folder: string, { set, tensors, parameters }: Laid): Written {
+  const { format, files } = set;
+  const path = lastOf(folder, set);
+  const bytes = sum(files.map(({ fileBytes }) => fileBytes));
+  return { path, format, files: files.length, tensors, parameters, bytes, resumedBytes: 0, complete: true };
+}
+
+/**
+ * The error for what cannot be finished yet.
+ *
+ * @internal
+ */
+export function incomplete(folder: string, what = ''): InputError {
+  return new InputError(`${folder} is not complete${what}`, { path: folder, code: 'ERR_NNINIT_INCOMPLETE' });
+}
+
+async function isInParts(folder: string): Promise<boolean> {
+  const journal = await readJournal(folder);
+  return journal !== undefined && journal !== 'broken' && journal.parts;
 }
 
 function isFinished(set: FileSet, seen: Survey): boolean {
@@ -148,81 +208,44 @@ function isFinished(set: FileSet, seen: Survey): boolean {
   );
 }
 
-/** Keeps the journal: in its own order, since two things may be written down at once. */
-class Recorder {
-  readonly folder: string;
-  /** Whether something is there that a later run need not make again. */
-  worthKeeping: boolean;
-  begun = false;
-  #journal: Journal;
-  readonly #existed: boolean;
-  #last: Promise<void> = Promise.resolve();
-
-  constructor(folder: string, set: FileSet, seen: Survey) {
-    this.folder = folder;
-    this.worthKeeping = seen.complete.size + seen.held.size + seen.partial.size > 0;
-    this.#existed = seen.journal !== undefined || seen.brokenJournal;
-    this.#journal = {
-      digest: set.digest,
-      replaces: seen.replaces,
-      committing: seen.journal?.committing ?? false,
-      stale: [...seen.stale],
-      process: null,
-      progress: Object.fromEntries(seen.partial),
-    };
-  }
-
-  async begin(): Promise<void> {
-    this.#journal = { ...this.#journal, process: await thisProcess() };
-    await (this.#existed ? updateJournal : createJournal)(this.folder, this.#journal);
-    this.begun = true;
-  }
-
-  /** A file has so many bytes of its tensors on the disk, or is complete. */
-  async record(name: string, progress: number | 'complete'): Promise<void> {
-    this.worthKeeping = true;
-    const { [name]: _, ...others } = this.#journal.progress;
-    // A complete file speaks for itself: no need to write that down at once.
-    const now = progress === 'complete' ? others : { ...others, [name]: progress };
-    this.#journal = { ...this.#journal, progress: now };
-    if (progress !== 'complete') await this.#write();
-  }
-
-  async commit(): Promise<void> {
-    this.worthKeeping = true;
-    this.#journal = { ...this.#journal, committing: true };
-    await this.#write();
-  }
-
-  async release(): Promise<void> {
-    this.#journal = { ...this.#journal, process: null };
-    await this.#write();
-  }
-
-  async end(): Promise<void> {
-    await removeNames(this.folder, [journalName]);
-    await syncFolder(resolve(this.folder));
-  }
-
-  async #write(): Promise<void> {
-    const journal = this.#journal;
-    this.#last = this.#last.catch(() => {}).then(() => updateJournal(this.folder, journal));
-    await this.#last;
-  }
+/** Removes what runs that were killed have left, also after it was looked at, but for what is gone on with. */
+async function removeLeftovers(folder: string, run: string, { held, partial }: Survey): Promise<void> {
+  const used = new Set([...held.values(), ...[...partial.values()].map(({ file }) => file)]);
+  const names = await step('look at', folder, () => readdir(folder));
+  await removeNames(
+    folder,
+    names.filter((name) => isLeftover(name) && !isOf(run, name) && !used.has(name) && !isOrder(name)),
+  );
 }
 
-/** After an error: keeps what another run can go on with, or else removes everything that was begun. */
-async function giveUp(folder: string, journal: Recorder, made: readonly string[], cause: unknown): Promise<void> {
+/**
+ * After an error: keeps what another run can go on with, or else removes everything that was begun.
+ *
+ * @returns the error to be told
+ */
+async function giveUp(folder: string, journal: Recorder, made: readonly string[], cause: unknown): Promise<unknown> {
+  await journal.stop();
   const names = await readdir(folder).catch((): string[] => []);
-  if (journal.begun && journal.worthKeeping && names.includes(journalName)) {
+  // If it cannot be told, all stays.
+  const isOurs = journal.begun && (await journal.isOurs().catch(() => undefined));
+  if (isOurs !== false && (journal.worthKeeping || isOurs === undefined)) {
     // If even this fails (the disk is full), a later run sees that the process is gone.
     await journal.release().catch(() => {});
-    if (cause instanceof WriteError || cause instanceof InterruptedError) cause.resumable = true;
-    return;
+    const marked = [WriteError, InterruptedError, PoolClosedError].some((kind) => cause instanceof kind);
+    if (marked) (cause as WriteError).resumable = true;
+    return cause;
   }
-  const ours = journal.begun ? names.filter((name) => isLeftover(name) || name === journalName) : [];
+  const ours = names.filter(
+    (name) => isOf(journal.run, name) || (isOurs && (isLeftover(name) || name === journalName)),
+  );
   await step('remove', folder, () => removeNames(folder, ours)).catch(() => {});
   await removeFolders(made);
+  // Whatever went wrong then, this is why.
+  const isThere = await stat(folder).then(
+    () => true,
+    () => false,
+  );
+  return journal.begun && !isOurs && isThere ? takenOver(folder, cause) : cause;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -28,6 +28,9 @@ const descriptions: Readonly<Partial<Record<StoredDtype, string>>> = {
   uint64: '<u8',
 };
 
+/** NumPy's arrays have no more dimensions. */
+const mostDimensions = 64;
+
 /** NumPy leaves room for the first dimension to grow to so many digits. */
 const growthDigits = 21;
 
@@ -36,13 +39,17 @@ const growthDigits = 21;
  *
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  *
- * @throws InputError for elements of less than a byte
+ * @throws InputError for elements of less than a byte, and for more than 64 dimensions
  */
 export function npyHead(dtype: StoredDtype, shape: readonly number[]): Uint8Array {
   const description = descriptions[dtype];
   if (description === undefined) {
     const ways = 'write safetensors or raw files, or give the tensor another dtype';
     throw new InputError(`expected elements of whole bytes in .npy files, but received ${dtype}: ${ways}`);
+  }
+  if (shape.length > mostDimensions) {
+    const what = `expected at most ${mostDimensions} dimensions in .npy files, which is NumPy's limit, but there are ${shape.length}`;
+    throw new InputError(`${what}: write safetensors or raw files`);
   }
   const [first] = shape;
   const tuple = shape.length === 1 ? `(${first},)` : `(${shape.join(', ')})`;

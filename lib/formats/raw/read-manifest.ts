@@ -1,5 +1,3 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isPlainObject } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
@@ -7,10 +5,11 @@ import { readJson } from '../../core/json.js';
 import { parseWith } from '../../core/json-problems.js';
 import { shapeSchema, storedDtype } from '../../core/schemas.js';
 import { elementsOf } from '../../core/shape.js';
-import { storedBytes, storedDtypes } from '../../core/stored-dtype.js';
+import { type StoredDtype, storedBytes, storedDtypes } from '../../core/stored-dtype.js';
 import { npyHead } from '../npy/header.js';
-import { type FileHeader, unreadable } from '../safetensors/read-header.js';
-import { isFileName, readLimited } from '../safetensors/read-index.js';
+import type { FileHeader } from '../safetensors/read-header.js';
+import { indexLimit, isFileName } from '../safetensors/read-index.js';
+import { beside, openSource, readWhole } from '../source/source.js';
 
 const objects = { error: 'an object' };
 const manifestSchema = z.object(
@@ -38,9 +37,9 @@ const entrySchema = z.object(
  * @throws InputError with the path: ERR_NNINIT_READ if the system refuses, ERR_NNINIT_MANIFEST for a manifest that is not so, ERR_NNINIT_HEADER
  *   for a file that is not as it says
  */
-export async function readManifest(path: string): Promise<FileHeader[]> {
+export async function readManifest(path: string, signal?: AbortSignal): Promise<FileHeader[]> {
   const refuse = (what: string, cause?: unknown) => new InputError(what, { path, code: 'ERR_NNINIT_MANIFEST', cause });
-  const bytes = await readLimited(path, refuse);
+  const bytes = await readWhole(path, indexLimit, refuse, signal);
   const files: FileHeader[] = [];
   try {
     const document = readJson(bytes, path);
@@ -55,11 +54,13 @@ export async function readManifest(path: string): Promise<FileHeader[]> {
         const what = Number.isInteger(length) ? 'is too large' : 'takes no whole number of bytes';
         throw refuse(`${path}: tensor ${JSON.stringify(name)}: [${shape}] ${what}`);
       }
-      const head = format === 'npy' ? npyHead(dtype, shape) : new Uint8Array(0);
+      const head =
+        format === 'npy' ? headOf(`${path}: tensor ${JSON.stringify(name)}`, dtype, shape) : new Uint8Array(0);
       const tensor = { name, tag, dtype, shape, elements, offsets: [0, length] as const };
       const [dataOffset, fileBytes] = [head.length, head.length + length];
-      files.push({ path: join(dirname(path), file), tensors: [tensor], metadata: told, dataOffset, fileBytes });
-      await checkFile(join(dirname(path), file), head, fileBytes);
+      const where = beside(path, file);
+      files.push({ path: where, tensors: [tensor], metadata: told, dataOffset, fileBytes });
+      await checkFile(where, head, fileBytes);
     }
   } catch (cause) {
     if (cause instanceof InputError && cause.code === 'ERR_NNINIT_INPUT') throw refuse(cause.message, cause);
@@ -68,23 +69,24 @@ export async function readManifest(path: string): Promise<FileHeader[]> {
   return files;
 }
 
+function headOf(place: string, dtype: StoredDtype, shape: readonly number[]): Uint8Array {
+  try {
+    return npyHead(dtype, shape);
+  } catch (cause) {
+    throw cause instanceof InputError ? new InputError(`${place}: ${cause.message}`, { cause }) : cause;
+  }
+}
+
 async function checkFile(path: string, head: Uint8Array, fileBytes: number): Promise<void> {
   const refuse = (what: string) => new InputError(`${path}: ${what}`, { path, code: 'ERR_NNINIT_HEADER' });
+  const source = await openSource(path);
   try {
-    const info = await stat(path);
-    if (!info.isFile()) throw refuse('expected a file, but it is none');
-    if (info.size !== fileBytes) throw refuse(`expected ${fileBytes} bytes, but there are ${info.size}`);
-    if (head.length === 0) return;
+    if (source.size !== fileBytes) throw refuse(`expected ${fileBytes} bytes, but there are ${source.size}`);
     const found = Buffer.alloc(head.length);
-    const file: FileHandle = await open(path, 'r');
-    try {
-      await file.read(found, 0, head.length, 0);
-    } finally {
-      await file.close();
-    }
+    await source.read(found, 0);
     if (!found.equals(head))
       throw refuse("expected the head that numpy.save writes for the manifest's dtype and shape");
-  } catch (cause) {
-    throw cause instanceof InputError ? cause : unreadable(path, cause);
+  } finally {
+    await source.close();
   }
 }

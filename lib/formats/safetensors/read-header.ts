@@ -1,8 +1,7 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { errorCode, InputError } from '../../core/errors.js';
-import { linkToNowhere } from '../../core/links.js';
+import { InputError } from '../../core/errors.js';
+import { kindBytes, kindOfFile, safetensorsKind } from '../../core/file-kinds.js';
 import { type StoredDtype, storedDtypes, storedNames, storedOfTag } from '../../core/stored-dtype.js';
-import { strerror } from '../../core/strerror.js';
+import { openSource, type Source } from '../source/source.js';
 import { HeaderError, parseHeader, type RawTensor } from './header-json.js';
 
 /** A tensor in a safetensors file. */
@@ -29,6 +28,14 @@ export interface FileHeader {
   readonly fileBytes: number;
 }
 
+/** What readHeader passes. */
+export interface HeaderOptions {
+  /** Stops, at a server. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether a file may be a header alone, of which names, shapes and dtypes are wanted. */
+  readonly withoutData?: boolean | undefined;
+}
+
 /** The longest header, without its own length: the reference's limit. */
 const headerLimit = 100_000_000;
 
@@ -49,41 +56,29 @@ const wordLimit = 2n ** 64n;
  *
  * @throws InputError with the path: code ERR_NNINIT_READ if the system refuses, ERR_NNINIT_HEADER for a file that is not so
  */
-export async function readHeader(path: string): Promise<FileHeader> {
-  let file: FileHandle;
+export async function readHeader(
+  path: string,
+  { withoutData = false, signal }: HeaderOptions = {},
+): Promise<FileHeader> {
+  const source = await openSource(path, signal);
   try {
-    // Before it is opened: to open a named pipe is to wait for a writer.
-    const info = await stat(path);
-    if (!info.isFile()) throw refusal(path, `expected a file, but it is ${info.isDirectory() ? 'a folder' : 'none'}`);
-    file = await open(path, 'r');
+    return checkHeader(path, source.size, await headerText(source, signal), withoutData);
   } catch (cause) {
-    throw cause instanceof InputError ? cause : await notThere(path, cause);
-  }
-  try {
-    const { size } = await file.stat();
-    return checkHeader(path, size, await headerText(file, path, size));
-  } catch (cause) {
-    if (cause instanceof HeaderError) throw refusal(path, cause.message);
-    throw cause instanceof InputError ? cause : unreadable(path, cause);
+    throw cause instanceof HeaderError ? refusal(path, cause.message) : cause;
   } finally {
-    await file.close();
+    await source.close();
   }
-}
-
-/** The error for a file that the system does not let us read. */
-export function unreadable(path: string, cause: unknown): InputError {
-  return new InputError(`could not read ${path}: ${strerror(cause)}`, { path, cause, code: 'ERR_NNINIT_READ' });
-}
-
-/** The same for one that may be a link to nowhere, as in a cache from which the files are gone. */
-export async function notThere(path: string, cause: unknown): Promise<InputError> {
-  const nowhere = errorCode(cause) === 'ENOENT' ? await linkToNowhere(path) : undefined;
-  if (nowhere === undefined) return unreadable(path, cause);
-  return new InputError(`could not read ${path}: it is ${nowhere}`, { path, cause, code: 'ERR_NNINIT_READ' });
 }
 
 function refusal(path: string, what: string): InputError {
   return new InputError(`${path}: ${what}`, { path, code: 'ERR_NNINIT_HEADER' });
+}
+
+/** The refusal of a file that does not begin as a safetensors file does: it says what the file is, where its beginning tells. */
+async function otherKind(source: Source, what: string): Promise<InputError> {
+  const kind = kindOfFile(await readExactly(source, 0, Math.min(source.size, kindBytes)));
+  const isOther = kind !== undefined && kind !== safetensorsKind;
+  return refusal(source.path, isOther ? `expected a safetensors file, but it is ${kind}` : what);
 }
 
 interface HeaderText {
@@ -91,18 +86,21 @@ interface HeaderText {
   readonly dataOffset: number;
 }
 
-async function headerText(file: FileHandle, path: string, fileBytes: number): Promise<HeaderText> {
+async function headerText(source: Source, signal?: AbortSignal): Promise<HeaderText> {
+  const { path, size: fileBytes } = source;
   if (fileBytes < 8)
-    throw refusal(path, `expected at least the 8 bytes of a header's length, but there are ${fileBytes}`);
-  const length = (await readExactly(file, path, 0, 8)).readBigUInt64LE(0);
+    throw await otherKind(source, `expected at least the 8 bytes of a header's length, but there are ${fileBytes}`);
+  const length = (await readExactly(source, 0, 8, signal)).readBigUInt64LE(0);
   if (length > headerLimit) {
-    throw refusal(path, `expected a header of at most ${headerLimit} bytes, but its length is given as ${length}`);
+    const what = `expected a header of at most ${headerLimit} bytes, but its length is given as ${length}`;
+    throw await otherKind(source, what);
   }
   const bytes = Number(length);
   if (8 + bytes > fileBytes) {
-    throw refusal(path, `expected a header of ${bytes} bytes, but only ${fileBytes - 8} follow: the file is cut off`);
+    const what = `expected a header of ${bytes} bytes, but only ${fileBytes - 8} follow: the file is cut off`;
+    throw await otherKind(source, what);
   }
-  const header = await readExactly(file, path, 8, bytes);
+  const header = await readExactly(source, 8, bytes, signal);
   try {
     // ignoreBOM keeps a byte order mark in the text, where it is refused as what does not begin with '{'.
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header), dataOffset: 8 + bytes };
@@ -111,18 +109,18 @@ async function headerText(file: FileHandle, path: string, fileBytes: number): Pr
   }
 }
 
-/** Reads bytes that were there when the file was opened. */
-async function readExactly(file: FileHandle, path: string, position: number, length: number): Promise<Buffer> {
+async function readExactly(source: Source, position: number, length: number, signal?: AbortSignal): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await file.read(bytes, done, length - done, position + done);
-    if (bytesRead === 0) throw refusal(path, 'the file became shorter while it was being read');
-    done += bytesRead;
-  }
+  await source.read(bytes, position, signal);
   return bytes;
 }
 
-function checkHeader(path: string, fileBytes: number, { text, dataOffset }: HeaderText): FileHeader {
+function checkHeader(
+  path: string,
+  fileBytes: number,
+  { text, dataOffset }: HeaderText,
+  withoutData: boolean,
+): FileHeader {
   const { metadata, tensors: raw } = parseHeader(text);
   // Stable: empty tensors at one place stay in the header's order.
   const ordered = raw.toSorted((a, b) => a.begin - b.begin || a.end - b.end);
@@ -138,7 +136,8 @@ function checkHeader(path: string, fileBytes: number, { text, dataOffset }: Head
     expected = end;
     return checkTensor(tensor);
   });
-  if (dataOffset + expected !== fileBytes) {
+  const isHeaderAlone = withoutData && fileBytes === dataOffset;
+  if (dataOffset + expected !== fileBytes && !isHeaderAlone) {
     const found = fileBytes - dataOffset;
     const why = found < expected ? 'the file is cut off' : 'something follows';
     throw new HeaderError(`expected ${expected} bytes of data, but there are ${found}: ${why}`);

@@ -1,11 +1,10 @@
-import { readFile, stat } from 'node:fs/promises';
 import { isPlainObject, show } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import { readJson } from '../../core/json.js';
-import { unreadable } from './read-header.js';
+import { readWhole } from '../source/source.js';
 
 /** As long as the longest header: an index says less of each tensor than the headers do. */
-const indexLimit = 100_000_000;
+export const indexLimit = 100_000_000;
 
 /**
  * Reads the index of a checkpoint in several files: from each tensor's name to the name of the file that holds it.
@@ -15,9 +14,9 @@ const indexLimit = 100_000_000;
  *
  * @throws InputError with the path: ERR_NNINIT_READ if the system refuses, ERR_NNINIT_INDEX otherwise
  */
-export async function readIndex(path: string): Promise<ReadonlyMap<string, string>> {
+export async function readIndex(path: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
   const refuse = (what: string, cause?: unknown) => new InputError(what, { path, code: 'ERR_NNINIT_INDEX', cause });
-  const bytes = await readLimited(path, refuse);
+  const bytes = await readWhole(path, indexLimit, refuse, signal);
   let map: unknown;
   try {
     const { value } = readJson(bytes, path);
@@ -39,19 +38,6 @@ export async function readIndex(path: string): Promise<ReadonlyMap<string, strin
   }
   if (files.size === 0) throw refuse(`${path}: expected tensors in "weight_map", but it is empty`);
   return files;
-}
-
-/** The bytes of an index or a manifest, which has a limit as headers have. */
-export async function readLimited(path: string, refuse: (what: string) => InputError): Promise<Uint8Array> {
-  try {
-    const info = await stat(path);
-    if (!info.isFile()) throw refuse(`${path}: expected a file, but it is ${info.isDirectory() ? 'a folder' : 'none'}`);
-    const { size } = info;
-    if (size > indexLimit) throw refuse(`${path}: expected at most ${indexLimit} bytes, but there are ${size}`);
-    return await readFile(path);
-  } catch (cause) {
-    throw cause instanceof InputError ? cause : unreadable(path, cause);
-  }
 }
 
 /** Whether a name stays in its folder, on any system. */

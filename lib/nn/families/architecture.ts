@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Flat } from '../flatten.js';
 import type { Module } from '../module.js';
 import type { Saved } from '../saved.js';
 
@@ -10,20 +11,46 @@ export interface Architecture<Config> {
   readonly config: z.ZodType<Config>;
   /** What happens to the keys before that, such as aliases. */
   readonly prepare?: ((config: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>) | undefined;
+  /** The configs within the config, each with the `model_type` by which it is read. */
+  readonly parts?: ((config: Keys) => Readonly<Record<string, unknown>>) | undefined;
   /** The classes in `architectures` of config.json; the first one is meant where the config names none. */
-  readonly classes: Readonly<Record<string, (config: Config) => Module>>;
+  readonly classes: Readonly<Record<string, (config: Config, parts: Parts) => Module>>;
+  /** Adds the layers that predict further tokens, where there are such. */
+  readonly predict?: ((config: Config, flat: Flat) => Flat) | undefined;
   /** Where the file's names differ from the modules'. */
   readonly saved?: Saved | undefined;
 }
+
+/** A model within a model, as a config within the config describes it. */
+export interface Part {
+  readonly model_type: string;
+  /** Its config, with defaults. */
+  readonly config: Keys;
+  /** One of its classes: by name, or the first whose name ends so. */
+  build(name: string | RegExp): Module;
+}
+
+/** The models that `parts` of an architecture names. */
+export interface Parts {
+  /** Throws an InputError where the config does not have it. */
+  get(key: string): Part;
+}
+
+type Keys = Readonly<Record<string, unknown>>;
 
 /** An architecture behind its config's type: from the contents of a config.json to modules. */
 export type KnownArchitecture = Architecture<unknown>;
 
 export function defineArchitecture<Config>(architecture: Architecture<Config>): KnownArchitecture {
   const classes = Object.entries(architecture.classes).map(([name, build]) => {
-    return [name, (config: unknown) => build(config as Config)] as const;
+    return [name, (config: unknown, parts: Parts) => build(config as Config, parts)] as const;
   });
-  return { ...architecture, classes: Object.fromEntries(classes) };
+  const { predict } = architecture;
+  return {
+    ...architecture,
+    classes: Object.fromEntries(classes),
+    predict: predict && ((config, flat) => predict(config as Config, flat)),
+  };
 }
 
 /** A size in a config. The limit keeps a slip of the keyboard from becoming a plan of millions of tensors. */
@@ -32,15 +59,19 @@ export function size(what = 'a whole number ≥ 1', max = Number.MAX_SAFE_INTEGE
   return z.int({ error }).min(1, { error }).max(max, { error });
 }
 
-/** A number of layers, of which each makes a dozen tensors. */
+/** A number of layers, of which each makes a dozen tensors; none is possible too. */
 export function layers(): z.ZodNumber {
-  return size(undefined, 100_000);
+  const error = 'a whole number ≥ 0 and ≤ 10000';
+  return z.int({ error }).min(0, { error }).max(10_000, { error });
 }
 
 /** A size that may be missing, and null too. */
 export function optionalSize() {
   return size('a whole number ≥ 1, or null').nullish();
 }
+
+/** Every how many layers something is so: no division by zero. */
+export const interval = () => z.int().refine((every) => every !== 0, { error: 'a whole number, but not 0' });
 
 /** A standard deviation in a config. */
 export function std(): z.ZodNumber {
@@ -92,12 +123,20 @@ export function headsRotate(
     return;
   }
   const width = Math.floor(hidden_size / num_attention_heads);
+  if (width < 1) {
+    const message = 'at least num_attention_heads, or a head_dim';
+    issues.addIssue({ code: 'custom', path: ['hidden_size'], message });
+    return;
+  }
   if (canRotate(width)) return;
   const message =
     `heads of an even width (hidden_size / num_attention_heads, here ${width}), since rotary position embeddings turn ` +
     'one half of a head against the other';
   issues.addIssue({ code: 'custom', path: ['hidden_size'], message });
 }
+
+/** What Python's int reads. */
+const wholeNumber = /^\s*[+-]?\d+(?:_\d+)*\s*$/;
 
 const maxLabels = 1_000_000_000;
 
@@ -108,7 +147,12 @@ export const labels = {
     .min(0)
     .max(maxLabels)
     .optional(),
-  id2label: z.record(z.string(), z.unknown(), { error: 'an object from numbers to names' }).nullish(),
+  id2label: z
+    .record(z.string(), z.unknown(), { error: 'an object from numbers to names' })
+    .refine((names) => Object.keys(names).every((key) => wholeNumber.test(key)), {
+      error: 'an object from whole numbers to names, whose keys are numbers',
+    })
+    .nullish(),
 };
 
 /** How many classes a classifier has: `num_labels`, or as many as `id2label` names, or two. */
@@ -119,10 +163,9 @@ export function labelCount({
   readonly num_labels?: number | undefined;
   readonly id2label?: Readonly<Record<string, unknown>> | null | undefined;
 }): number {
-  return num_labels ?? (id2label == null ? 2 : Object.keys(id2label).length);
+  if (num_labels !== undefined || id2label == null) return num_labels ?? 2;
+  return new Set(Object.keys(id2label).map((key) => BigInt(key.trim().replace(/^\+|_/g, '')))).size;
 }
-
-type Keys = Readonly<Record<string, unknown>>;
 
 /**
  * The names that transformers takes for a config's own (`attribute_map`). It sets them after the own ones, so they win where both

@@ -1,67 +1,20 @@
 import { z } from 'zod';
-import { container, type Module, parameter, repeat } from '../module.js';
+import { container, type Module, parameter } from '../module.js';
 import { embedding, layerNorm, linear } from '../modules/index.js';
-import {
-  defineArchitecture,
-  flag,
-  headsDivide,
-  labelCount,
-  labels,
-  layers,
-  padding,
-  paddingFits,
-  size,
-  std,
-} from './architecture.js';
+import { defineArchitecture, headsDivide, labelCount, paddingFits } from './architecture.js';
+import { crossFits, encoder, encoderKeys } from './bert-layers.js';
 import { headed, transformersInit } from './transformers.js';
 
 const config = z
-  .looseObject({
-    ...labels,
-    vocab_size: size().default(30522),
-    hidden_size: size().default(768),
-    num_hidden_layers: layers().default(12),
-    num_attention_heads: size().default(12),
-    intermediate_size: size().default(3072),
-    max_position_embeddings: size().default(512),
-    type_vocab_size: size().default(2),
-    initializer_range: std().default(0.02),
-    pad_token_id: padding(0),
-    is_decoder: flag().default(false),
-    add_cross_attention: flag().default(false),
-    tie_word_embeddings: flag().default(true),
-  })
+  .looseObject(encoderKeys({ vocab_size: 30522, pad_token_id: 0 }))
   .refine(...headsDivide)
   .refine(...paddingFits)
-  .refine(({ is_decoder, add_cross_attention }) => is_decoder || !add_cross_attention, {
-    path: ['is_decoder'],
-    error: 'true, since add_cross_attention is true',
-  });
+  .refine(...crossFits);
 
 type Config = z.output<typeof config>;
 
 const rule = ({ initializer_range }: Config) =>
   transformersInit(initializer_range, { LMPredictionHead: () => ({ bias: 'zeros' }) });
-
-/** A linear layer, and the norm after the residual that it is added to. */
-function output(inputs: number, width: number): Module {
-  return container('Output', { dense: linear(inputs, width), LayerNorm: layerNorm(width) });
-}
-
-function attention({ hidden_size: width }: Config): Module {
-  const self = { query: linear(width, width), key: linear(width, width), value: linear(width, width) };
-  return container('Attention', { self: container('SelfAttention', self), output: output(width, width) });
-}
-
-function layer(config: Config): Module {
-  const { hidden_size, intermediate_size, add_cross_attention } = config;
-  return container('Layer', {
-    attention: attention(config),
-    ...(add_cross_attention && { crossattention: attention(config) }),
-    intermediate: container('Intermediate', { dense: linear(hidden_size, intermediate_size) }),
-    output: output(intermediate_size, hidden_size),
-  });
-}
 
 function body(config: Config, pooler = true): Module {
   const { vocab_size, hidden_size: width, max_position_embeddings, type_vocab_size, pad_token_id } = config;
@@ -72,7 +25,7 @@ function body(config: Config, pooler = true): Module {
       token_type_embeddings: embedding(type_vocab_size, width),
       LayerNorm: layerNorm(width),
     }),
-    encoder: container('Encoder', { layer: repeat(config.num_hidden_layers, () => layer(config)) }),
+    encoder: encoder(config),
     ...(pooler && { pooler: container('Pooler', { dense: linear(width, width) }) }),
   };
   return container('BertModel', children, { initialize: rule(config) });

@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import { container, type Module, type Rule, repeat } from '../module.js';
 import { embedding, linear } from '../modules/index.js';
-import { flag, labelCount, labels, layers, optionalSize, padding, size, std } from './architecture.js';
-import { headed, transformersInit } from './transformers.js';
+import { flag, labels, layers, optionalSize, padding, size, std } from './architecture.js';
+import { headsOf } from './heads.js';
+import { transformersInit } from './transformers.js';
 
 /** The defaults that differ between decoders. */
 interface Defaults {
@@ -44,26 +45,34 @@ export function headDim({ head_dim, hidden_size, num_attention_heads }: DecoderC
  * Attention with grouped keys and values.
  *
  * @param bias of queries, keys and values; `outputBias` of the projection back, the same unless given
- * @param norms of queries and keys, head by head
+ * @param norms of queries and keys, of that many heads each
  */
 export function attention(
   config: DecoderConfig,
-  { bias = false, outputBias = bias, norms }: { bias?: boolean; outputBias?: boolean; norms?: () => Module } = {},
+  {
+    bias = false,
+    outputBias = bias,
+    norms,
+  }: { bias?: boolean; outputBias?: boolean; norms?: (heads: number) => Module } = {},
 ): Module {
   const { hidden_size, num_attention_heads, num_key_value_heads } = config;
+  const keyHeads = num_key_value_heads ?? num_attention_heads;
   const queries = num_attention_heads * headDim(config);
-  const keys = (num_key_value_heads ?? num_attention_heads) * headDim(config);
+  const keys = keyHeads * headDim(config);
   return container('Attention', {
     q_proj: linear(hidden_size, queries, bias),
     k_proj: linear(hidden_size, keys, bias),
     v_proj: linear(hidden_size, keys, bias),
     o_proj: linear(queries, hidden_size, outputBias),
-    ...(norms && { q_norm: norms(), k_norm: norms() }),
+    ...(norms && { q_norm: norms(num_attention_heads), k_norm: norms(keyHeads) }),
   });
 }
 
 /** The gated MLP: SwiGLU or GeGLU. */
-export function gatedMlp({ hidden_size, intermediate_size }: DecoderConfig, bias = false): Module {
+export function gatedMlp(
+  { hidden_size, intermediate_size }: Pick<DecoderConfig, 'hidden_size' | 'intermediate_size'>,
+  bias = false,
+): Module {
   return container('MLP', {
     gate_proj: linear(hidden_size, intermediate_size, bias),
     up_proj: linear(hidden_size, intermediate_size, bias),
@@ -74,9 +83,13 @@ export function gatedMlp({ hidden_size, intermediate_size }: DecoderConfig, bias
 /** What is a family's own in a decoder. */
 export interface Decoder<Config> {
   /** One layer's children. */
-  layer(config: Config): Readonly<Record<string, Module>>;
+  layer(config: Config, index: number): Readonly<Record<string, Module>>;
   /** The norm after the last layer. */
   norm(width: number): Module;
+  /** That norm's name; 'norm' by default. */
+  readonly normName?: string | undefined;
+  /** Whether the head over the vocabulary has a bias. */
+  readonly lmBias?: boolean | undefined;
   /** Rules beside transformersInit. */
   readonly rules?: ((config: Config) => Readonly<Record<string, Rule>>) | undefined;
 }
@@ -88,26 +101,36 @@ export function decoderClasses<Config extends DecoderConfig>(parts: Decoder<Conf
     const { vocab_size, hidden_size, pad_token_id, num_hidden_layers } = config;
     const children = {
       embed_tokens: embedding(vocab_size, hidden_size, pad_token_id),
-      layers: repeat(num_hidden_layers, () => container('DecoderLayer', parts.layer(config))),
-      norm: parts.norm(hidden_size),
+      layers: repeat(num_hidden_layers, (index) => container('DecoderLayer', parts.layer(config, index))),
+      [parts.normName ?? 'norm']: parts.norm(hidden_size),
     };
     return container('Model', children, { initialize: rule(config) });
   };
-  const withHead =
-    (name: string, head: (config: Config) => Module, prefix = 'model') =>
-    (config: Config) => {
-      return headed({ [prefix]: body(config) }, { [name]: head(config) }, rule(config));
-    };
+  const width = ({ hidden_size }: Config) => hidden_size;
+  const { lmBias } = parts;
+  const heads = headsOf({ body, rule, width, name: 'model', embedding: 'embed_tokens', lmBias, tokensName: 'score' });
+  return { body, ...heads };
+}
+
+/** The heads that a family has beside the one over the vocabulary; answers with the body's name there. */
+interface Heads {
+  readonly sequences?: boolean;
+  readonly tokens?: boolean;
+  readonly answers?: string;
+}
+
+/** The classes of decoderClasses by the names that most families give them: `PhiForCausalLM`, `PhiModel`, … */
+export function decoderFamily<Config extends DecoderConfig>(
+  name: string,
+  parts: Decoder<Config>,
+  { sequences = true, tokens = true, answers }: Heads = {},
+): Readonly<Record<string, (config: Config) => Module>> {
+  const classes = decoderClasses(parts);
   return {
-    body,
-    causalLm: (config: Config): Module => {
-      const lm_head = linear(config.hidden_size, config.vocab_size, false);
-      const tied = config.tie_word_embeddings ? { 'lm_head.weight': 'model.embed_tokens.weight' } : undefined;
-      return headed({ model: body(config) }, { lm_head }, rule(config), tied);
-    },
-    sequences: withHead('score', (config) => linear(config.hidden_size, labelCount(config), false)),
-    tokens: withHead('score', (config) => linear(config.hidden_size, labelCount(config))),
-    /** @param prefix the body's name, which is an old one in some families */
-    answers: (prefix: string) => withHead('qa_outputs', ({ hidden_size }) => linear(hidden_size, 2), prefix),
+    [`${name}ForCausalLM`]: classes.causalLm,
+    [`${name}Model`]: classes.body,
+    ...(sequences && { [`${name}ForSequenceClassification`]: classes.sequences }),
+    ...(tokens && { [`${name}ForTokenClassification`]: classes.tokens }),
+    ...(answers !== undefined && { [`${name}ForQuestionAnswering`]: classes.answers(answers) }),
   };
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { container, type Module, parameter, repeat } from '../module.js';
 import { embedding, layerNorm, linear } from '../modules/index.js';
-import { aliases, defineArchitecture, flag, labelCount, labels, layers, size, std } from './architecture.js';
-import { headed, transformersInit } from './transformers.js';
+import { aliases, defineArchitecture, flag, labels, layers, size, std } from './architecture.js';
+import { headsOf } from './heads.js';
+import { transformersInit } from './transformers.js';
 
 // The defaults are those of transformers' GPT2Config: the 124M model.
 const config = z
@@ -17,6 +18,8 @@ const config = z
     initializer_range: std().default(0.02),
     tie_word_embeddings: flag().default(true),
     add_cross_attention: flag().default(false),
+    summary_use_proj: flag().default(true),
+    summary_proj_to_labels: flag().default(true),
   })
   .refine(({ n_embd, n_head }) => n_embd % n_head === 0, { path: ['n_embd'], error: 'a multiple of n_head' });
 
@@ -71,9 +74,19 @@ function body(config: Config): Module {
   return container('GPT2Model', children, { initialize: rule(config) });
 }
 
-const withHead = (head: (config: Config) => Record<string, Module>) => (config: Config) => {
-  return headed({ transformer: body(config) }, head(config), rule(config));
-};
+const { causalLm, languageModel, sequences, tokens, answers } = headsOf({
+  body,
+  rule,
+  width: ({ n_embd }: Config) => n_embd,
+  name: 'transformer',
+  embedding: 'wte',
+});
+
+/** One number for each of several answers; the model sets `num_labels` to 1. */
+function sequenceSummary({ n_embd, summary_use_proj, summary_proj_to_labels }: Config): Module {
+  const summary = linear(n_embd, summary_proj_to_labels ? 1 : n_embd);
+  return container('GPT2SequenceSummary', summary_use_proj ? { summary } : {});
+}
 
 /**
  * GPT-2 (Radford et al. 2019): N(0, initializer_range²), biases 0, norms 1 and 0, and the two projections back into the residual
@@ -92,16 +105,11 @@ export const gpt2 = defineArchitecture({
     num_hidden_layers: 'n_layer',
   }),
   classes: {
-    GPT2LMHeadModel: (config) => {
-      const lm_head = linear(config.n_embd, config.vocab_size, false);
-      const tied = config.tie_word_embeddings ? { 'lm_head.weight': 'transformer.wte.weight' } : undefined;
-      return headed({ transformer: body(config) }, { lm_head }, rule(config), tied);
-    },
+    GPT2LMHeadModel: causalLm,
+    GPT2DoubleHeadsModel: languageModel((config) => ({ multiple_choice_head: sequenceSummary(config) })),
     GPT2Model: body,
-    GPT2ForSequenceClassification: withHead((config) => ({
-      score: linear(config.n_embd, labelCount(config), false),
-    })),
-    GPT2ForTokenClassification: withHead((config) => ({ classifier: linear(config.n_embd, labelCount(config)) })),
-    GPT2ForQuestionAnswering: withHead(({ n_embd }) => ({ qa_outputs: linear(n_embd, 2) })),
+    GPT2ForSequenceClassification: sequences,
+    GPT2ForTokenClassification: tokens,
+    GPT2ForQuestionAnswering: answers(),
   },
 });

@@ -7,9 +7,15 @@ const rule = byKind({
 });
 
 /** A convolution of a block, without bias, and the norm after it. */
-function convolution(index: number, inputs: number, outputs: number, kernel: number): Record<string, Module> {
+function convolution(
+  index: number,
+  inputs: number,
+  outputs: number,
+  kernel: number,
+  groups = 1,
+): Record<string, Module> {
   return {
-    [`conv${index}`]: conv2d(inputs, outputs, [kernel, kernel], false),
+    [`conv${index}`]: conv2d(inputs, outputs, [kernel, kernel], false, groups),
     [`bn${index}`]: batchNorm(outputs),
   };
 }
@@ -25,14 +31,18 @@ function basic(inputs: number, width: number, stride: number): Module {
   return block({ ...convolution(1, inputs, width, 3), ...convolution(2, width, width, 3) }, inputs, width, stride);
 }
 
-function bottleneck(inputs: number, width: number, stride: number): Module {
-  const outputs = 4 * width;
-  const path = {
-    ...convolution(1, inputs, width, 1),
-    ...convolution(2, width, width, 3),
-    ...convolution(3, width, outputs, 1),
+/** @param base the width of each of the groups in between, where the block is 64 wide */
+function bottlenecks(groups = 1, base = 64): typeof basic {
+  return (inputs, width, stride) => {
+    const outputs = 4 * width;
+    const inner = Math.floor(width * (base / 64)) * groups;
+    const path = {
+      ...convolution(1, inputs, inner, 1),
+      ...convolution(2, inner, inner, 3, groups),
+      ...convolution(3, inner, outputs, 1),
+    };
+    return block(path, inputs, outputs, stride);
   };
-  return block(path, inputs, outputs, stride);
 }
 
 function resnet(depths: readonly [number, number, number, number], make: typeof basic, expansion: 1 | 4): Module {
@@ -58,12 +68,17 @@ function resnet(depths: readonly [number, number, number, number], make: typeof 
 
 /**
  * ResNet (He et al. 2015, arXiv:1512.03385) as torchvision has it: convolutions kaiming_normal by fan_out for relu, norms 1 and 0,
- * the classifier as nn.Linear leaves it; a thousand classes.
+ * the classifier as nn.Linear leaves it; a thousand classes. ResNeXt (Xie et al. 2016) and wide ones (Zagoruyko and Komodakis 2016) are wider inside their blocks.
  */
 export const resnets: Readonly<Record<string, () => Module>> = {
   resnet18: () => resnet([2, 2, 2, 2], basic, 1),
   resnet34: () => resnet([3, 4, 6, 3], basic, 1),
-  resnet50: () => resnet([3, 4, 6, 3], bottleneck, 4),
-  resnet101: () => resnet([3, 4, 23, 3], bottleneck, 4),
-  resnet152: () => resnet([3, 8, 36, 3], bottleneck, 4),
+  resnet50: () => resnet([3, 4, 6, 3], bottlenecks(), 4),
+  resnet101: () => resnet([3, 4, 23, 3], bottlenecks(), 4),
+  resnet152: () => resnet([3, 8, 36, 3], bottlenecks(), 4),
+  resnext50_32x4d: () => resnet([3, 4, 6, 3], bottlenecks(32, 4), 4),
+  resnext101_32x8d: () => resnet([3, 4, 23, 3], bottlenecks(32, 8), 4),
+  resnext101_64x4d: () => resnet([3, 4, 23, 3], bottlenecks(64, 4), 4),
+  wide_resnet50_2: () => resnet([3, 4, 6, 3], bottlenecks(1, 128), 4),
+  wide_resnet101_2: () => resnet([3, 4, 23, 3], bottlenecks(1, 128), 4),
 };

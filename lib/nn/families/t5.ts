@@ -8,24 +8,39 @@ import { headed, transformersInit } from './transformers.js';
 
 const feedForward = "a name such as 'relu', or one after 'gated-', such as 'gated-gelu'";
 
-const config = z.looseObject({
-  ...labels,
-  vocab_size: size().default(32128),
-  d_model: size().default(512),
-  d_kv: size().default(64),
-  d_ff: size().default(2048),
-  num_layers: layers().default(6),
-  num_decoder_layers: layers(),
-  num_heads: size().default(8),
-  relative_attention_num_buckets: size().default(32),
-  initializer_factor: std().default(1),
-  feed_forward_proj: z
-    .string({ error: feedForward })
-    .regex(/^(gated-(?=.)|(?!gated$))[^-]*$/, { error: feedForward })
-    .default('relu'),
-});
+/** Which of the T5s, by what differs between them. */
+interface Variant {
+  readonly vocab_size: number;
+  readonly d_ff: number;
+  readonly num_layers: number;
+  readonly num_heads: number;
+  readonly feed_forward_proj: string;
+  /** Whether every layer knows positions, not the first alone. */
+  readonly everyLayer: boolean;
+}
 
-type Config = z.output<typeof config>;
+const configOf = (variant: Variant) =>
+  z
+    .looseObject({
+      ...labels,
+      vocab_size: size().default(variant.vocab_size),
+      d_model: size().default(512),
+      d_kv: size().default(64),
+      d_ff: size().default(variant.d_ff),
+      num_layers: layers().default(variant.num_layers),
+      num_decoder_layers: layers(),
+      num_heads: size().default(variant.num_heads),
+      relative_attention_num_buckets: size().default(32),
+      initializer_factor: std().default(1),
+      feed_forward_proj: z
+        .string({ error: feedForward })
+        .regex(/^(gated-(?=.)|(?!gated$))[^-]*$/, { error: feedForward })
+        .default(variant.feed_forward_proj),
+      is_gated_act: z.unknown().optional(),
+    })
+    .transform((read) => ({ ...read, everyLayer: variant.everyLayer }));
+
+type Config = z.output<ReturnType<typeof configOf>>;
 
 const generalNames = aliases({
   hidden_size: 'd_model',
@@ -39,31 +54,35 @@ function rule({ initializer_factor: factor, d_model, d_kv, d_ff, num_heads }: Co
   const normal = (std: number): Initializer => ({ init: 'normal', std: factor * std });
   const byWidth = normal(inverseSqrt(d_model));
   const shared = { 'shared.weight': normal(1) };
-  return transformersInit(factor, {
-    T5LayerNorm: () => ({ weight: { init: 'constant', val: factor } }),
-    T5Model: () => shared,
-    T5ForQuestionAnswering: () => ({ ...shared, 'qa_outputs.weight': byWidth, 'qa_outputs.bias': 'zeros' }),
-    T5ForTokenClassification: () => ({ 'classifier.weight': normal(1), 'classifier.bias': 'zeros' }),
-    T5ClassificationHead: () => ({
-      'dense.weight': byWidth,
-      'dense.bias': 'zeros',
-      'out_proj.weight': byWidth,
-      'out_proj.bias': 'zeros',
-    }),
-    T5DenseActDense: () => ({ 'wi.weight': byWidth, 'wo.weight': normal(inverseSqrt(d_ff)) }),
-    T5DenseGatedActDense: () => ({
-      'wi_0.weight': byWidth,
-      'wi_1.weight': byWidth,
-      'wo.weight': normal(inverseSqrt(d_ff)),
-    }),
-    T5Attention: ({ children }) => ({
-      'q.weight': normal(inverseSqrt(d_model * d_kv)),
-      'k.weight': byWidth,
-      'v.weight': byWidth,
-      'o.weight': normal(inverseSqrt(num_heads * d_kv)),
-      ...('relative_attention_bias' in (children ?? {}) && { 'relative_attention_bias.weight': byWidth }),
-    }),
-  });
+  return transformersInit(
+    factor,
+    {
+      T5LayerNorm: () => ({ weight: { init: 'constant', val: factor } }),
+      T5Model: () => shared,
+      T5ForQuestionAnswering: () => ({ ...shared, 'qa_outputs.weight': byWidth, 'qa_outputs.bias': 'zeros' }),
+      T5ForTokenClassification: () => ({ 'classifier.weight': normal(1), 'classifier.bias': 'zeros' }),
+      T5ClassificationHead: () => ({
+        'dense.weight': byWidth,
+        'dense.bias': 'zeros',
+        'out_proj.weight': byWidth,
+        'out_proj.bias': 'zeros',
+      }),
+      T5DenseActDense: () => ({ 'wi.weight': byWidth, 'wo.weight': normal(inverseSqrt(d_ff)) }),
+      T5DenseGatedActDense: () => ({
+        'wi_0.weight': byWidth,
+        'wi_1.weight': byWidth,
+        'wo.weight': normal(inverseSqrt(d_ff)),
+      }),
+      T5Attention: ({ children }) => ({
+        'q.weight': normal(inverseSqrt(d_model * d_kv)),
+        'k.weight': byWidth,
+        'v.weight': byWidth,
+        'o.weight': normal(inverseSqrt(num_heads * d_kv)),
+        ...('relative_attention_bias' in (children ?? {}) && { 'relative_attention_bias.weight': byWidth }),
+      }),
+    },
+    0,
+  );
 }
 
 const norm = (width: number): Module => ({ ...rmsNorm(width), kind: 'T5LayerNorm' });
@@ -79,20 +98,29 @@ function attention({ d_model, d_kv, num_heads, relative_attention_num_buckets }:
   });
 }
 
-function dense({ d_model, d_ff, feed_forward_proj }: Config): Module {
+/** `is_gated_act` has the last word, as in transformers, where it is set after what `feed_forward_proj` says; any value is true or false there. */
+function isGated(config: Config): boolean {
+  const { is_gated_act: given, feed_forward_proj } = config;
+  if (given === undefined) return feed_forward_proj.startsWith('gated-');
+  const isEmpty = typeof given === 'object' && given !== null && Object.keys(given).length === 0;
+  return Boolean(given) && !isEmpty;
+}
+
+function dense(config: Config): Module {
+  const { d_model, d_ff } = config;
   const wo = linear(d_ff, d_model, false);
-  if (!feed_forward_proj.startsWith('gated-')) {
+  if (!isGated(config)) {
     return container('T5DenseActDense', { wi: linear(d_model, d_ff, false), wo });
   }
   const wi_0 = linear(d_model, d_ff, false);
   return container('T5DenseGatedActDense', { wi_0, wi_1: linear(d_model, d_ff, false), wo });
 }
 
-/** The encoder, or the decoder: only its first layer knows positions. Its embedding is the shared one in the end. */
+/** The encoder, or the decoder: only its first layer knows positions, but in UMT5. Its embedding is the shared one in the end. */
 function stack(config: Config, count: number, decoder: boolean): Module {
   const { vocab_size, d_model } = config;
   const block = (index: number) => {
-    const self = { SelfAttention: attention(config, index === 0), layer_norm: norm(d_model) };
+    const self = { SelfAttention: attention(config, config.everyLayer || index === 0), layer_norm: norm(d_model) };
     const cross = { EncDecAttention: attention(config, false), layer_norm: norm(d_model) };
     const last = { DenseReluDense: dense(config), layer_norm: norm(d_model) };
     const parts = decoder ? [self, cross, last] : [self, last];
@@ -127,38 +155,61 @@ function model(config: Config, kind: string, decoder: boolean, head: Readonly<Re
 }
 
 /**
- * T5 (Raffel et al. 2019) and T5 1.1: normal, with a standard deviation of initializer_factor (1) over the square root of each
- * projection's inputs, norms initializer_factor. transformers ties embeddings and head whatever `tie_word_embeddings` says.
+ * Normal, with a standard deviation of initializer_factor (1) over the square root of each projection's inputs, norms
+ * initializer_factor. transformers ties embeddings and head whatever `tie_word_embeddings` says.
  */
-export const t5 = defineArchitecture({
-  model_type: 't5',
-  config,
-  // Missing decoder layers are as many as `num_layers` says, whatever its general name says: transformers reads that one later.
-  prepare: (config) => {
-    return generalNames({ ...config, num_decoder_layers: config.num_decoder_layers ?? config.num_layers ?? 6 });
-  },
-  classes: {
-    T5ForConditionalGeneration: (config) => {
-      return model(config, 'T5Model', true, { lm_head: linear(config.d_model, config.vocab_size, false) });
+function family(model_type: string, name: string, variant: Variant) {
+  return defineArchitecture<Config>({
+    model_type,
+    config: configOf(variant),
+    // Missing decoder layers are as many as `num_layers` says, whatever its general name says: transformers reads that one later.
+    prepare: (config) => {
+      return generalNames({
+        ...config,
+        num_decoder_layers: config.num_decoder_layers ?? config.num_layers ?? variant.num_layers,
+      });
     },
-    T5Model: (config) => model(config, 'T5Model', true),
-    T5EncoderModel: (config) => model(config, 'T5Model', false),
-    T5ForSequenceClassification: (config) => {
-      const head = {
-        dense: linear(config.d_model, config.d_model),
-        out_proj: linear(config.d_model, labelCount(config)),
-      };
-      const classification_head = container('T5ClassificationHead', head);
-      return headed({ transformer: model(config, 'T5Model', true) }, { classification_head }, rule(config));
+    classes: {
+      [`${name}ForConditionalGeneration`]: (config) => {
+        return model(config, 'T5Model', true, { lm_head: linear(config.d_model, config.vocab_size, false) });
+      },
+      [`${name}Model`]: (config) => model(config, 'T5Model', true),
+      [`${name}EncoderModel`]: (config) => model(config, 'T5Model', false),
+      [`${name}ForSequenceClassification`]: (config) => {
+        const head = {
+          dense: linear(config.d_model, config.d_model),
+          out_proj: linear(config.d_model, labelCount(config)),
+        };
+        const classification_head = container('T5ClassificationHead', head);
+        return headed({ transformer: model(config, 'T5Model', true) }, { classification_head }, rule(config));
+      },
+      [`${name}ForTokenClassification`]: (config) => {
+        const classifier = linear(config.d_model, labelCount(config));
+        const children = { transformer: model(config, 'T5Model', false), classifier };
+        return container('T5ForTokenClassification', children, { initialize: rule(config) });
+      },
+      [`${name}ForQuestionAnswering`]: (config) => {
+        const qa_outputs = linear(config.d_model, labelCount(config));
+        return model(config, 'T5ForQuestionAnswering', true, { qa_outputs });
+      },
     },
-    T5ForTokenClassification: (config) => {
-      const classifier = linear(config.d_model, labelCount(config));
-      const children = { transformer: model(config, 'T5Model', false), classifier };
-      return container('T5ForTokenClassification', children, { initialize: rule(config) });
-    },
-    T5ForQuestionAnswering: (config) => {
-      const qa_outputs = linear(config.d_model, labelCount(config));
-      return model(config, 'T5ForQuestionAnswering', true, { qa_outputs });
-    },
-  },
+  });
+}
+
+/** T5 (Raffel et al. 2019) and T5 1.1. */
+export const t5 = family('t5', 'T5', {
+  vocab_size: 32128,
+  d_ff: 2048,
+  num_layers: 6,
+  num_heads: 8,
+  feed_forward_proj: 'relu',
+  everyLayer: false,
 });
+
+const multilingual = { vocab_size: 250112, d_ff: 1024, num_layers: 8, num_heads: 6, feed_forward_proj: 'gated-gelu' };
+
+/** mT5 (Xue et al. 2020). */
+export const mt5 = family('mt5', 'MT5', { ...multilingual, everyLayer: false });
+
+/** UMT5 (Chung et al. 2023). */
+export const umt5 = family('umt5', 'UMT5', { ...multilingual, everyLayer: true });

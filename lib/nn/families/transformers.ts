@@ -5,17 +5,20 @@ import { byKind, container, type Module, type Rule } from '../module.js';
  * What transformers initializes unless a family says otherwise (5.18, modeling_utils.py, `_init_weights`): linear layers,
  * convolutions and embeddings from N(0, std²), biases 0, norms 1 and 0.
  *
- * @param std `initializer_range`; 0 means 0.02, as it does there
+ * @param std `initializer_range`; 0 means `zero` there
  * @param own the family's own rules, by the modules' kinds; where there is one, the general rule is left out
+ * @param zero 0 for `init_std` and `initializer_factor`, which mean what they say
  */
-export function transformersInit(std: number, own: Readonly<Record<string, Rule>> = {}): Rule {
-  const normal: Initializer = { init: 'normal', std: std === 0 ? 0.02 : std };
+export function transformersInit(std: number, own: Readonly<Record<string, Rule>> = {}, zero = 0.02): Rule {
+  const normal: Initializer = { init: 'normal', std: std === 0 ? zero : std };
   const withBias = (module: Module, weight: Initializer) => {
     return module.own?.bias === undefined ? { weight } : { weight, bias: 'zeros' as const };
   };
   return byKind({
     Linear: (module) => withBias(module, normal),
+    Conv1d: (module) => withBias(module, normal),
     Conv2d: (module) => withBias(module, normal),
+    Conv3d: (module) => withBias(module, normal),
     Embedding: () => ({ weight: normal }),
     LayerNorm: (module) => withBias(module, 'ones'),
     RMSNorm: (module) => withBias(module, 'ones'),

@@ -1,34 +1,11 @@
 import { z } from 'zod';
 import { container, type Module, parameter, repeat } from '../module.js';
 import { conv2d, layerNorm, linear } from '../modules/index.js';
-import { defineArchitecture, flag, labelCount, labels, layers, size, std } from './architecture.js';
+import { defineArchitecture, labelCount } from './architecture.js';
 import { headed, transformersInit } from './transformers.js';
+import { imageConfig, patchCount, vitLayer, vitNames } from './vit-layers.js';
 
-const error = 'a whole number ≥ 1, or two of them';
-const pair = z
-  .union([size(), z.tuple([size(), size()])], { error })
-  .transform((given) => (typeof given === 'number' ? ([given, given] as const) : given));
-
-const config = z
-  .looseObject({
-    ...labels,
-    hidden_size: size().default(768),
-    num_hidden_layers: layers().default(12),
-    num_attention_heads: size().default(12),
-    head_dim: size().optional(),
-    intermediate_size: size().default(3072),
-    initializer_range: std().positive({ error: 'a finite number > 0' }).default(0.02),
-    image_size: pair.default([224, 224]),
-    patch_size: pair.default([16, 16]),
-    num_channels: size().default(3),
-    qkv_bias: flag().default(true),
-    encoder_stride: size().default(16),
-    pooler_output_size: z.int({ error: 'a whole number ≥ 0, or null' }).min(0).nullish(),
-  })
-  .refine(({ image_size, patch_size }) => image_size[0] >= patch_size[0] && image_size[1] >= patch_size[1], {
-    path: ['image_size'],
-    error: 'at least patch_size',
-  });
+const config = imageConfig({ pooler_output_size: z.int({ error: 'a whole number ≥ 0, or null' }).min(0).nullish() });
 
 type Config = z.output<typeof config>;
 
@@ -45,7 +22,7 @@ function rule({ initializer_range: std }: Config) {
 }
 
 function embeddings({ image_size, patch_size, num_channels, hidden_size: width }: Config, mask: boolean): Module {
-  const patches = Math.floor(image_size[0] / patch_size[0]) * Math.floor(image_size[1] / patch_size[1]);
+  const patches = patchCount({ image_size, patch_size });
   return {
     kind: 'Embeddings',
     own: {
@@ -60,27 +37,11 @@ function embeddings({ image_size, patch_size, num_channels, hidden_size: width }
   };
 }
 
-function layer(config: Config): Module {
-  const { hidden_size: width, num_attention_heads, intermediate_size, qkv_bias } = config;
-  const inner = num_attention_heads * (config.head_dim ?? Math.floor(width / num_attention_heads));
-  return container('Layer', {
-    attention: container('Attention', {
-      q_proj: linear(width, inner, qkv_bias),
-      k_proj: linear(width, inner, qkv_bias),
-      v_proj: linear(width, inner, qkv_bias),
-      o_proj: linear(inner, width),
-    }),
-    layernorm_before: layerNorm(width),
-    layernorm_after: layerNorm(width),
-    mlp: container('MLP', { fc1: linear(width, intermediate_size), fc2: linear(intermediate_size, width) }),
-  });
-}
-
 function body(config: Config, { pooler = true, mask = false } = {}): Module {
   const { hidden_size: width, num_hidden_layers, pooler_output_size } = config;
   const children = {
     embeddings: embeddings(config, mask),
-    layers: repeat(num_hidden_layers, () => layer(config)),
+    layers: repeat(num_hidden_layers, () => vitLayer(config)),
     layernorm: layerNorm(width),
     ...(pooler && { pooler: container('Pooler', { dense: linear(width, pooler_output_size || width) }) }),
   };
@@ -107,15 +68,5 @@ export const vit = defineArchitecture({
       return headed({ vit: body(config, { pooler: false, mask: true }) }, { decoder }, rule(config));
     },
   },
-  saved: {
-    rename: [
-      [/(^|\.)layers\./, '$1encoder.layer.'],
-      [/\.q_proj\./, '.attention.query.'],
-      [/\.k_proj\./, '.attention.key.'],
-      [/\.v_proj\./, '.attention.value.'],
-      [/\.o_proj\./, '.output.dense.'],
-      [/\.mlp\.fc1\./, '.intermediate.dense.'],
-      [/\.mlp\.fc2\./, '.output.dense.'],
-    ],
-  },
+  saved: vitNames,
 });

@@ -1,7 +1,8 @@
 import { rangeError } from '../../core/check.js';
-import { byKind, type Module, parameter } from '../module.js';
+import { byKind, type OwnTensor, parameter } from '../module.js';
+import type { Known, When } from '../typed.js';
 import { batchFirst, bias, define, dropout, flag, size, unusedFlag } from './definition.js';
-import { linear } from './linear.js';
+import { linear, type WeightAndBias } from './linear.js';
 
 /** What PyTorch's MultiheadAttention is made of besides its width, which keys and values have too unless they say otherwise. */
 interface Options {
@@ -11,11 +12,36 @@ interface Options {
   readonly vdim?: number | null;
 }
 
+type Output = { readonly out_proj: Known<WeightAndBias> };
+
+type InProjBias = { readonly in_proj_bias?: When<{ bias: true }> };
+
+/** Where queries, keys and values have one width. */
+export type SelfAttention = Known<InProjBias & { readonly in_proj_weight: OwnTensor }, Output>;
+
+/** Where keys and values may have widths of their own: the weights are stacked where these are the queries'. */
+export type Attention = Known<
+  InProjBias & {
+    readonly in_proj_weight?: When<{ kdim: null; vdim: null }>;
+    readonly q_proj_weight?: OwnTensor;
+    readonly k_proj_weight?: OwnTensor;
+    readonly v_proj_weight?: OwnTensor;
+    readonly bias_k?: When<{ add_bias_kv: true }>;
+    readonly bias_v?: When<{ add_bias_kv: true }>;
+  },
+  Output
+>;
+
 /**
  * `torch.nn.MultiheadAttention`. The output projection is constructed first, as the Linear that it is, and its bias is set to
  * zero in the end; the projections of the inputs come in between. `state_dict` lists them the other way round.
  */
-export function multiheadAttention(width: number, options: Options = {}): Module {
+export function multiheadAttention(
+  width: number,
+  options?: { readonly bias?: boolean; readonly kdim?: never },
+): SelfAttention;
+export function multiheadAttention(width: number, options: Options): Attention;
+export function multiheadAttention(width: number, options: Options = {}): Attention {
   const { bias = true, add_bias_kv = false } = options;
   const keys = options.kdim ?? width;
   const values = options.vdim ?? width;

@@ -1,8 +1,8 @@
 import { rangeError } from '../../core/check.js';
 import type { SizesParameter } from '../../core/parameter.js';
-import type { Module } from '../module.js';
+import type { Known } from '../typed.js';
 import { bias, define, size } from './definition.js';
-import { weightAndBias } from './linear.js';
+import { type WeightAndBias, weightAndBias } from './linear.js';
 
 type Rank = 1 | 2 | 3;
 
@@ -51,19 +51,45 @@ interface Channels {
   readonly bias: boolean;
 }
 
-/** `torch.nn.Conv2d` without groups. */
-export function conv2d(inputs: number, outputs: number, kernel: readonly [number, number], bias = true): Module {
-  return { kind: 'Conv2d', own: weightAndBias([outputs, inputs, ...kernel], bias) };
+/** `torch.nn.Conv1d`. */
+export function conv1d(
+  inputs: number,
+  outputs: number,
+  kernel: number,
+  { groups = 1, bias = true } = {},
+): Known<WeightAndBias> {
+  return { kind: 'Conv1d', own: weightAndBias([outputs, inputs / groups, kernel], bias), children: {} };
+}
+
+/** `torch.nn.Conv2d`. */
+export function conv2d(
+  inputs: number,
+  outputs: number,
+  kernel: readonly [number, number],
+  bias = true,
+  groups = 1,
+): Known<WeightAndBias> {
+  return { kind: 'Conv2d', own: weightAndBias([outputs, inputs / groups, ...kernel], bias), children: {} };
+}
+
+/** `torch.nn.Conv3d`. */
+export function conv3d(
+  inputs: number,
+  outputs: number,
+  kernel: readonly [number, number, number],
+  bias = true,
+): Known<WeightAndBias> {
+  return { kind: 'Conv3d', own: weightAndBias([outputs, inputs, ...kernel], bias), children: {} };
 }
 
 /** A weight (first, second, *kernel) and a bias: outputs first, or inputs where it is transposed. */
-function weighted(kind: string, transposed: boolean, values: Channels): Module {
+function weighted(kind: string, transposed: boolean, values: Channels): Known<WeightAndBias> {
   const { in_channels, out_channels, kernel_size, groups, bias } = values;
   for (const name of ['in_channels', 'out_channels'] as const) {
     if (values[name] % groups !== 0) throw rangeError(kind, name, `a multiple of groups (${groups})`, values[name]);
   }
   const [first, second] = transposed ? [in_channels, out_channels / groups] : [out_channels, in_channels / groups];
-  return { kind, own: weightAndBias([first, second, ...kernel_size], bias, out_channels) };
+  return { kind, own: weightAndBias([first, second, ...kernel_size], bias, out_channels), children: {} };
 }
 
 function dimensions(rank: Rank): string {

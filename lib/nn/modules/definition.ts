@@ -5,7 +5,7 @@ import type { Module } from '../module.js';
 export type LayerValues<As extends readonly Parameter[]> = ValuesOf<As, { readonly layer: Module }>;
 
 /** One row of the table of layers: what the class of that name in `torch.nn` constructs. */
-export interface LayerDefinition<As extends readonly Parameter[] = readonly Parameter[]> {
+export interface LayerDefinition<As extends readonly Parameter[] = readonly Parameter[], M extends Module = Module> {
   readonly summary: string;
   /** How PyTorch initializes it, in one line. */
   readonly initialization: string;
@@ -15,10 +15,12 @@ export interface LayerDefinition<As extends readonly Parameter[] = readonly Para
    * The module that checked arguments make. Throws a TypeError or RangeError, in the name of `kind`, its own, for combinations
    * that make no sense.
    */
-  build(values: LayerValues<As>, kind: string): Module;
+  build(values: LayerValues<As>, kind: string): M;
 }
 
-export function define<const As extends readonly Parameter[]>(definition: LayerDefinition<As>): LayerDefinition<As> {
+export function define<const As extends readonly Parameter[], M extends Module>(
+  definition: LayerDefinition<As, M>,
+): LayerDefinition<As, M> {
   return definition;
 }
 
@@ -30,7 +32,7 @@ export function size<const N extends string>(name: N, doc: string, min = 0) {
 }
 
 /** A boolean. */
-export function flag<const N extends string>(name: N, value: boolean, doc: string) {
+export function flag<const N extends string, const V extends boolean>(name: N, value: V, doc: string) {
   return { name, kind: 'boolean', default: value, positional: true, doc } as const;
 }
 

@@ -1,5 +1,6 @@
 import { checkInteger } from '../../core/check.js';
-import type { Module } from '../module.js';
+import type { OwnTensor } from '../module.js';
+import type { Known } from '../typed.js';
 import { byName, define, size, unusedFlag, unusedNumber } from './definition.js';
 
 const sizes = [
@@ -32,10 +33,12 @@ const renormalization = [
 
 const sparse = unusedFlag('sparse', false, 'whether the gradient is a sparse tensor');
 
+type Weight = Known<{ readonly weight: OwnTensor }>;
+
 /** `torch.nn.Embedding`: N(0, 1), the padding's row zero; a negative index counts from the end. */
-export function embedding(rows: number, width: number, padding_idx?: number | null, kind = 'Embedding'): Module {
+export function embedding(rows: number, width: number, padding_idx?: number | null, kind = 'Embedding'): Weight {
   const zeroRow = padding_idx == null ? undefined : padding_idx < 0 ? padding_idx + rows : padding_idx;
-  return { kind, own: { weight: { shape: [rows, width], initial: 'normal', zeroRow } } };
+  return { kind, own: { weight: { shape: [rows, width], initial: 'normal', zeroRow } }, children: {} };
 }
 
 interface Values {
@@ -44,7 +47,7 @@ interface Values {
   readonly padding_idx: number | null;
 }
 
-function table({ num_embeddings: rows, embedding_dim, padding_idx }: Values, kind: string): Module {
+function table({ num_embeddings: rows, embedding_dim, padding_idx }: Values, kind: string): Weight {
   if (padding_idx !== null) checkInteger(kind, 'padding_idx', padding_idx, -rows, rows - 1);
   return embedding(rows, embedding_dim, padding_idx, kind);
 }

@@ -1,6 +1,7 @@
 import { elementsOf } from '../../core/shape.js';
 import type { Initializer } from '../../init/initializers.js';
-import { type Module, type Own, parameter } from '../module.js';
+import { type OwnTensor, parameter } from '../module.js';
+import type { Known, When } from '../typed.js';
 import { bias, define, size } from './definition.js';
 
 /** U(±1/√fan_in): PyTorch's default for weights, which it writes as Kaiming's for a leaky ReLU of slope √5. */
@@ -12,15 +13,18 @@ export function uniformBy(fan: number): Initializer {
   return { init: 'uniform', a: bound === 0 ? 0 : -bound, b: bound };
 }
 
+/** A weight, and a bias where the argument `bias` says so. */
+export type WeightAndBias = { readonly weight: OwnTensor; readonly bias?: When<{ bias: true }> };
+
 /** `reset_parameters` of linear layers and convolutions: U(±1/√fan_in), the fan read off the weight as it lies. */
-export function weightAndBias(shape: readonly number[], bias: boolean, outputs = shape[0] ?? 0): Own {
+export function weightAndBias(shape: readonly number[], bias: boolean, outputs = shape[0] ?? 0): WeightAndBias {
   const weight = parameter(shape, kaiming);
   return bias ? { weight, bias: parameter([outputs], uniformBy(elementsOf(shape.slice(1)))) } : { weight };
 }
 
 /** `torch.nn.Linear`. */
-export function linear(inputs: number, outputs: number, bias = true): Module {
-  return { kind: 'Linear', own: weightAndBias([outputs, inputs], bias) };
+export function linear(inputs: number, outputs: number, bias = true): Known<WeightAndBias> {
+  return { kind: 'Linear', own: weightAndBias([outputs, inputs], bias), children: {} };
 }
 
 export const linearLayers = {
@@ -39,10 +43,11 @@ export const linearLayers = {
       size('out_features', 'features of an output'),
       bias,
     ],
-    build({ in1_features, in2_features, out_features, bias }) {
+    build({ in1_features, in2_features, out_features, bias }): Known<WeightAndBias> {
       const initial = uniformBy(in1_features);
       const weight = parameter([out_features, in1_features, in2_features], initial);
-      return { kind: 'Bilinear', own: bias ? { weight, bias: parameter([out_features], initial) } : { weight } };
+      const own = bias ? { weight, bias: parameter([out_features], initial) } : { weight };
+      return { kind: 'Bilinear', own, children: {} };
     },
   }),
   PReLU: define({
@@ -62,6 +67,7 @@ export const linearLayers = {
     build: ({ num_parameters, init }) => ({
       kind: 'PReLU',
       own: { weight: parameter([num_parameters], { init: 'constant', val: init }) },
+      children: {},
     }),
   }),
 } as const;

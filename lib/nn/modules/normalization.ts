@@ -1,32 +1,46 @@
 import { rangeError } from '../../core/check.js';
 import type { Initializer } from '../../init/initializers.js';
-import { type Module, type Own, parameter } from '../module.js';
+import { type Module, type OwnTensor, parameter } from '../module.js';
+import type { Known, When } from '../typed.js';
 import { bias, byName, define, eps, flag, size } from './definition.js';
 
+/** A scale, and a shift where the argument `bias` says so. */
+type ScaleAndShift = { readonly weight: OwnTensor; readonly bias?: When<{ bias: true }> };
+
+/** The same where the argument `F` says so. */
+type Affine<F extends string> = {
+  readonly weight?: When<Record<F, true>>;
+  readonly bias?: When<Record<F | 'bias', true>>;
+};
+
 /** A scale of ones and a shift of zeros. */
-function affine(shape: readonly number[], hasScale: boolean, hasShift: boolean): Own {
+function affine(shape: readonly number[], hasScale: true, hasShift: boolean): ScaleAndShift;
+function affine<F extends string>(shape: readonly number[], hasScale: boolean, hasShift: boolean): Affine<F>;
+function affine<F extends string>(shape: readonly number[], hasScale: boolean, hasShift: boolean): Affine<F> {
   if (!hasScale) return {};
   const weight = parameter(shape, 'ones');
   return hasShift ? { weight, bias: parameter(shape, 'zeros') } : { weight };
 }
 
 /** `torch.nn.LayerNorm`. */
-export function layerNorm(width: number, bias = true): Module {
-  return { kind: 'LayerNorm', own: affine([width], true, bias) };
+export function layerNorm(width: number, bias = true): Known<ScaleAndShift> {
+  return { kind: 'LayerNorm', own: affine([width], true, bias), children: {} };
 }
 
 /** A norm with a weight only. */
-export function rmsNorm(width: number, initial: Initializer = 'ones'): Module {
-  return { kind: 'RMSNorm', own: { weight: parameter([width], initial) } };
+export function rmsNorm(width: number, initial: Initializer = 'ones'): Known<{ readonly weight: OwnTensor }> {
+  return { kind: 'RMSNorm', own: { weight: parameter([width], initial) }, children: {} };
 }
 
+type Tracked = When<{ track_running_stats: true }>;
+
 /** The statistics of batches, and how many there were. */
-function statistics(shape: readonly number[]): Own {
+function statistics(shape: readonly number[]) {
   return {
     running_mean: { shape, initial: 'zeros', buffer: true },
     running_var: { shape, initial: 'ones', buffer: true },
     num_batches_tracked: { shape: [], initial: 'zeros', dtype: 'int64', buffer: true },
-  };
+  } as const;
 }
 
 /** `torch.nn.BatchNorm2d`. */
@@ -52,10 +66,16 @@ interface Statistics {
   readonly bias: boolean;
 }
 
-function withStatistics(values: Statistics, kind: string): Module {
+type WithStatistics = Affine<'affine'> & {
+  readonly running_mean?: Tracked;
+  readonly running_var?: Tracked;
+  readonly num_batches_tracked?: Tracked & { readonly dtype: 'int64' };
+};
+
+function withStatistics(values: Statistics, kind: string): Known<WithStatistics> {
   const { num_features, affine: hasScale, track_running_stats: tracks, bias } = values;
   const shape = [num_features];
-  return { kind, own: { ...affine(shape, hasScale, bias), ...(tracks && statistics(shape)) } };
+  return { kind, own: { ...affine<'affine'>(shape, hasScale, bias), ...(tracks && statistics(shape)) }, children: {} };
 }
 
 const momentum = {
@@ -68,7 +88,7 @@ const momentum = {
   doc: 'the weight of a new batch in the running statistics; null for plain means',
 } as const;
 
-function statisticsArguments(used: boolean) {
+function statisticsArguments<const U extends boolean>(used: U) {
   return [
     size('num_features', 'channels of the input'),
     eps,
@@ -98,7 +118,8 @@ export const normalizationLayers = {
     arguments: [normalizedShape, eps, elementwiseAffine, bias],
     build: ({ normalized_shape, elementwise_affine, bias }, kind) => ({
       kind,
-      own: affine(normalized_shape, elementwise_affine, bias),
+      own: affine<'elementwise_affine'>(normalized_shape, elementwise_affine, bias),
+      children: {},
     }),
   }),
   RMSNorm: define({
@@ -117,10 +138,9 @@ export const normalizationLayers = {
       },
       elementwiseAffine,
     ],
-    build: ({ normalized_shape, elementwise_affine }, kind) => ({
-      kind,
-      own: affine(normalized_shape, elementwise_affine, false),
-    }),
+    build({ normalized_shape, elementwise_affine }, kind): Known<Pick<Affine<'elementwise_affine'>, 'weight'>> {
+      return { kind, own: affine(normalized_shape, elementwise_affine, false), children: {} };
+    },
   }),
   GroupNorm: define({
     summary: 'Normalization over groups of channels.',
@@ -136,7 +156,7 @@ export const normalizationLayers = {
       if (num_channels % num_groups !== 0) {
         throw rangeError(kind, 'num_channels', `a multiple of num_groups (${num_groups})`, num_channels);
       }
-      return { kind, own: affine([num_channels], hasScale, bias) };
+      return { kind, own: affine<'affine'>([num_channels], hasScale, bias), children: {} };
     },
   }),
   BatchNorm1d: overBatch('2-D or 3-D'),

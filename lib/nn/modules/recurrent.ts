@@ -1,5 +1,6 @@
 import { rangeError } from '../../core/check.js';
-import { type Module, type OwnTensor, parameter } from '../module.js';
+import { type OwnTensor, parameter } from '../module.js';
+import type { Known, When } from '../typed.js';
 import { batchFirst, bias, define, dropout, flag, size } from './definition.js';
 import { uniformBy } from './linear.js';
 
@@ -37,8 +38,19 @@ interface Stack {
   readonly proj_size?: number;
 }
 
+/** The tensors of all layers in one direction. */
+type Layered<W, B, Suffix extends string> = {
+  readonly [N in `weight_${'ih' | 'hh'}_l${number}${Suffix}`]: W;
+} & { readonly [N in `bias_${'ih' | 'hh'}_l${number}${Suffix}`]: B };
+
+type Recurrent = Layered<OwnTensor, When<{ bias: true }>, ''> &
+  Layered<When<{ bidirectional: true }>, When<{ bias: true; bidirectional: true }>, '_reverse'>;
+
+/** Of an LSTM with a projection. */
+type Projected = { readonly [N in `weight_hr_l${number}${'' | '_reverse'}`]: OwnTensor };
+
 /** All layers and directions of a recurrent module, whose `gates` are stacked in each matrix. */
-function recurrent(kind: string, gates: number, values: Stack): Module {
+function recurrent(kind: string, gates: number, values: Stack): Known<Recurrent> {
   const { input_size, hidden_size, num_layers, bias, bidirectional, proj_size = 0 } = values;
   const rows = gates * hidden_size;
   const state = proj_size > 0 ? proj_size : hidden_size;
@@ -58,7 +70,7 @@ function recurrent(kind: string, gates: number, values: Stack): Module {
       if (proj_size > 0) add('weight_hr', [proj_size, hidden_size]);
     }
   }
-  return { kind, own };
+  return { kind, own: own as Recurrent, children: {} };
 }
 
 interface Cell {
@@ -67,7 +79,14 @@ interface Cell {
   readonly bias: boolean;
 }
 
-function cell(kind: string, gates: number, { input_size, hidden_size, bias }: Cell): Module {
+type Step = {
+  readonly weight_ih: OwnTensor;
+  readonly weight_hh: OwnTensor;
+  readonly bias_ih?: When<{ bias: true }>;
+  readonly bias_hh?: When<{ bias: true }>;
+};
+
+function cell(kind: string, gates: number, { input_size, hidden_size, bias }: Cell): Known<Step> {
   const rows = gates * hidden_size;
   const initial = uniformBy(hidden_size);
   const weights = {
@@ -75,7 +94,7 @@ function cell(kind: string, gates: number, { input_size, hidden_size, bias }: Ce
     weight_hh: parameter([rows, hidden_size], initial),
   };
   const biases = { bias_ih: parameter([rows], initial), bias_hh: parameter([rows], initial) };
-  return { kind, own: bias ? { ...weights, ...biases } : weights };
+  return { kind, own: bias ? { ...weights, ...biases } : weights, children: {} };
 }
 
 const initialization = 'everything U(±1/√hidden_size), biases too';
@@ -110,7 +129,7 @@ export const recurrentLayers = {
       const { proj_size, hidden_size } = values;
       if (proj_size >= hidden_size)
         throw rangeError(kind, 'proj_size', `less than hidden_size (${hidden_size})`, proj_size);
-      return recurrent(kind, 4, values);
+      return recurrent(kind, 4, values) as Known<Recurrent & Projected>;
     },
   }),
   GRU: define({

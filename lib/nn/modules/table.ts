@@ -27,11 +27,20 @@ export type LayerKind = keyof typeof definitions;
 /** The names in the table. */
 export const layerKinds: readonly LayerKind[] = Object.keys(definitions) as LayerKind[];
 
-/** A row of the table, its arguments' types forgotten. */
+/**
+ * A row of the table: arguments with kinds, ranges and defaults, and how the layer is initialized.
+ *
+ * @param kind such as 'Linear'
+ */
 export function layerDefinition(kind: LayerKind): LayerDefinition {
   return definitions[kind] as unknown as LayerDefinition;
 }
 
+/**
+ * Whether this is a layer's name.
+ *
+ * @param name anything
+ */
 export function isLayerKind(name: unknown): name is LayerKind {
   return typeof name === 'string' && Object.hasOwn(definitions, name);
 }

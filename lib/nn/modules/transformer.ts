@@ -1,5 +1,6 @@
 import { rangeError } from '../../core/check.js';
 import { byKind, container, copiesOf, eachTensor, type Module } from '../module.js';
+import type { Given, Known } from '../typed.js';
 import { checkHeads, multiheadAttention } from './attention.js';
 import { batchFirst, bias, define, dropout, size, unusedFlag, unusedNumber } from './definition.js';
 import { linear } from './linear.js';
@@ -15,20 +16,25 @@ interface Block {
   readonly bias: boolean;
 }
 
-/** An encoder or decoder layer: attentions, then the feed-forward part, then the norms. */
-function block(fn: string, kind: 'TransformerEncoderLayer' | 'TransformerDecoderLayer', values: Block): Module {
-  const { d_model, nhead, dim_feedforward, bias } = values;
-  const decodes = kind === 'TransformerDecoderLayer';
+/** What encoder and decoder layers are made of. */
+function parts(fn: string, { d_model, nhead, dim_feedforward, bias }: Block) {
   checkHeads(fn, d_model, nhead);
-  return container(kind, {
-    self_attn: multiheadAttention(d_model, { bias }),
-    ...(decodes && { multihead_attn: multiheadAttention(d_model, { bias }) }),
-    linear1: linear(d_model, dim_feedforward, bias),
-    linear2: linear(dim_feedforward, d_model, bias),
-    norm1: layerNorm(d_model, bias),
-    norm2: layerNorm(d_model, bias),
-    ...(decodes && { norm3: layerNorm(d_model, bias) }),
-  });
+  return {
+    attention: multiheadAttention(d_model, { bias }),
+    feedForward: { linear1: linear(d_model, dim_feedforward, bias), linear2: linear(dim_feedforward, d_model, bias) },
+    norm: layerNorm(d_model, bias),
+  };
+}
+
+function encoderLayer(fn: string, values: Block) {
+  const { attention, feedForward, norm } = parts(fn, values);
+  return container('TransformerEncoderLayer', { self_attn: attention, ...feedForward, norm1: norm, norm2: norm });
+}
+
+function decoderLayer(fn: string, values: Block) {
+  const { attention, feedForward, norm } = parts(fn, values);
+  const attentions = { self_attn: attention, multihead_attn: attention };
+  return container('TransformerDecoderLayer', { ...attentions, ...feedForward, norm1: norm, norm2: norm, norm3: norm });
 }
 
 /** How many tensors a module has. */
@@ -39,12 +45,25 @@ function count(module: Module): number {
   return below.reduce((sum, tensors) => sum + tensors, Object.keys(own).length);
 }
 
+/** The norm is there where there is one: without any its type has no tensors. */
+type Stack<L extends Module, N extends Module> = Known<
+  Record<never, never>,
+  { readonly layers: Known<Record<never, never>, readonly L[]>; readonly norm: N }
+>;
+
 /** Deep copies of one layer, and a norm behind them. Both were constructed before, the layer first. */
-function stack(fn: string, kind: string, layer: Module, num_layers: number, norm: Module | null): Module {
+function stack<L extends Module, N extends Module>(
+  fn: string,
+  kind: string,
+  layer: L,
+  num_layers: number,
+  norm: N | null,
+) {
   if (num_layers * count(layer) > mostTensors) {
     throw rangeError(fn, 'num_layers', `at most ${mostTensors} tensors`, num_layers);
   }
-  return container(kind, { layers: copiesOf(layer, num_layers), ...(norm !== null && { norm }) });
+  const layers = copiesOf(layer, num_layers);
+  return container(kind, norm === null ? { layers } : { layers, norm }) as Stack<L, N>;
 }
 
 const wide = {
@@ -124,13 +143,13 @@ export const transformerLayers = {
     summary: 'Self-attention and a feed-forward network (Vaswani et al. 2017, arXiv:1706.03762).',
     initialization: blockInitialization,
     arguments: blockArguments,
-    build: (values) => block('TransformerEncoderLayer', 'TransformerEncoderLayer', values),
+    build: (values, kind) => encoderLayer(kind, values),
   }),
   TransformerDecoderLayer: define({
     summary: "Self-attention, attention to an encoder's output, and a feed-forward network.",
     initialization: blockInitialization,
     arguments: blockArguments,
-    build: (values) => block('TransformerDecoderLayer', 'TransformerDecoderLayer', values),
+    build: (values, kind) => decoderLayer(kind, values),
   }),
   TransformerEncoder: define({
     summary: 'Deep copies of one encoder layer: they begin with the same values.',
@@ -142,13 +161,15 @@ export const transformerLayers = {
       unusedFlag('enable_nested_tensor', true, 'whether padding may be skipped'),
       unusedFlag('mask_check', true, 'whether masks are checked'),
     ],
-    build: ({ encoder_layer, num_layers, norm }, kind) => stack(kind, kind, encoder_layer, num_layers, norm),
+    build: ({ encoder_layer, num_layers, norm }, kind) =>
+      stack(kind, kind, encoder_layer as Given<'encoder_layer'>, num_layers, norm as Given<'norm'> | null),
   }),
   TransformerDecoder: define({
     summary: 'Deep copies of one decoder layer: they begin with the same values.',
     initialization: "the layer's, the same in every copy",
     arguments: [layerArgument('decoder_layer', 'the layer that is copied'), numLayers, finalNorm],
-    build: ({ decoder_layer, num_layers, norm }, kind) => stack(kind, kind, decoder_layer, num_layers, norm),
+    build: ({ decoder_layer, num_layers, norm }, kind) =>
+      stack(kind, kind, decoder_layer as Given<'decoder_layer'>, num_layers, norm as Given<'norm'> | null),
   }),
   Transformer: define({
     summary: 'An encoder and a decoder, each with a norm behind its last layer.',
@@ -171,12 +192,12 @@ export const transformerLayers = {
     ],
     build(values, kind) {
       const { d_model, custom_encoder, custom_decoder, num_encoder_layers, num_decoder_layers, bias } = values;
-      const half = (name: 'Encoder' | 'Decoder', layers: number) => {
-        const layer = block(kind, `Transformer${name}Layer`, values);
-        return stack(kind, `Transformer${name}`, layer, layers, layerNorm(d_model, bias));
-      };
-      const encoder = custom_encoder ?? half('Encoder', num_encoder_layers);
-      const decoder = custom_decoder ?? half('Decoder', num_decoder_layers);
+      const half = <L extends Module>(name: string, layer: L, layers: number) =>
+        stack(kind, name, layer, layers, layerNorm(d_model, bias));
+      const ownEncoder = half('TransformerEncoder', encoderLayer(kind, values), num_encoder_layers);
+      const ownDecoder = half('TransformerDecoder', decoderLayer(kind, values), num_decoder_layers);
+      const encoder = (custom_encoder ?? ownEncoder) as Given<'custom_encoder', typeof ownEncoder>;
+      const decoder = (custom_decoder ?? ownDecoder) as Given<'custom_decoder', typeof ownDecoder>;
       // A custom decoder is an argument, and so is constructed before the encoder that the constructor makes.
       const decoderFirst = custom_encoder === null && custom_decoder !== null;
       const construction = decoderFirst ? ['decoder', 'encoder'] : ['encoder', 'decoder'];

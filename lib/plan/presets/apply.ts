@@ -30,6 +30,8 @@ const optionalRoles: ReadonlySet<RoleName> = new Set([
     'mlp_gate',
     'convolution',
     'scale',
+    'router',
+    'experts_out',
   ] as const),
 ]);
 
@@ -70,7 +72,10 @@ export function applyPreset(plan: Plan, chosen: ChosenPreset, fixed: ReadonlySet
       if (rule.matches(tensor)) found.set(rule.role, (found.get(rule.role) ?? new Set()).add(place?.prefix ?? ''));
     }
     const rule = rules.findLast((candidate) => candidate.matches(tensor));
-    const made = rule?.initializer(chosen.values, { name: tensor.name, shape: tensor.shape, layer: place?.layer });
+    const made = rule?.initializer(chosen.values, {
+      ...{ name: tensor.name, shape: tensor.shape, layer: place?.layer },
+      tied: tensor.tied !== undefined,
+    });
     if (made === undefined) return tensor;
     if (!isLeft(made)) return withInitializer(tensor, made);
     const before = left.get(made.left);
@@ -102,7 +107,8 @@ function missingRoles(
 ): string[] {
   const missing = [...new Set(rules.map(({ role }) => role))].filter((role) => {
     const fused = found.has('fused') && fusedRoles.has(role);
-    return !found.has(role) && (given[role] !== undefined || !(fused || optionalRoles.has(role)));
+    const experts = found.has('experts_out') && role === 'mlp_out';
+    return !found.has(role) && (given[role] !== undefined || !(fused || experts || optionalRoles.has(role)));
   });
   return missing.map((role) => {
     const hint = given[role] === undefined ? `; give its globs in "roles": { "${role}": … }` : '';

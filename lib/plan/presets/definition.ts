@@ -8,6 +8,8 @@ export interface PresetSite {
   readonly shape: readonly number[];
   /** The number of the layer in the tensor's name, from 0: that of the first component that is a number. */
   readonly layer: number | undefined;
+  /** Whether it is the head too. */
+  readonly tied: boolean;
 }
 
 /** How a role is initialized. */

@@ -1,4 +1,5 @@
 import type { Preset } from './definition.js';
+import { healthy } from './healthy.js';
 import { fixup, siren } from './networks.js';
 import { bert, deepnorm, dummy, gptNeox, megatron, mup, torchtitan } from './transformers.js';
 
@@ -15,6 +16,7 @@ export const presets: Readonly<Record<string, Preset>> = {
   fixup,
   siren,
   dummy,
+  healthy,
 };
 
 export const presetNames: readonly string[] = Object.keys(presets);

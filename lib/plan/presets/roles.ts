@@ -161,6 +161,16 @@ export const roles = {
     ],
     minRank: 2,
   },
+  router: {
+    doc: 'routers of mixtures of experts',
+    globs: weights('gate', 'router', 'router.classifier'),
+    minRank: 2,
+  },
+  experts_out: {
+    doc: "what leads out of a layer's experts, in one tensor: (experts, inputs, outputs)",
+    globs: ['*.experts.down_proj'],
+    minRank: 3,
+  },
   convolution: { doc: 'weights of convolutions', globs: ['*'], minRank: 3 },
   branch: { doc: 'convolutions in residual branches', globs: weights('conv1', 'conv2', 'conv3'), minRank: 3 },
   branch_last: { doc: 'the last convolution of each residual branch', globs: [], minRank: 3 },

@@ -5,6 +5,7 @@ import { parseWith } from '../../core/json-problems.js';
 import { drawsAfter, drawsOf } from '../changes.js';
 import type { Plan, PlannedTensor } from '../plan.js';
 import { applyPreset } from '../presets/apply.js';
+import type { Quantizer } from '../quantize/quantize.js';
 import { applyRules, type Rule, rulesOf } from '../rules/rules.js';
 import { recipeLayers } from './layers.js';
 import { recipePresets } from './presets.js';
@@ -22,14 +23,28 @@ export interface RecipePlan extends Plan {
 export interface RecipeBase {
   /** @param rules of the recipe's `initializers`; a model has its own, and does not ask them */
   plan(rules: readonly Rule[]): Plan;
+  /** Where the model is quantized: what it does to the tensors of the finished plan. */
+  readonly quantizer?: Quantizer | undefined;
   readonly asksRules: boolean;
+  /** What stands for `model` in what checkpoints carry, where the config beside the weights is another one. */
+  readonly model?: unknown;
 }
 
 /** The top level of a recipe: what it builds on, and the dtype of what names none. */
-export function parseRecipe({ value, source }: JsonDocument) {
+export function parseRecipe(document: JsonDocument) {
+  const { value, source } = document;
+  document.refuseDuplicates();
   const recipe = parseWith(recipeSchema, value, source);
   if (recipe.model !== undefined && recipe.like !== undefined) {
     throw new InputError(`${source}: expected "model" or "like", but both are there`, { path: source });
+  }
+  if (recipe.lora !== undefined && recipe.model === undefined) {
+    throw new InputError(`${source}: expected "model" beside "lora", a model's config.json, but it is missing`, {
+      path: source,
+    });
+  }
+  if (recipe.mtp && (recipe.model === undefined || recipe.lora !== undefined)) {
+    throw new InputError(`${source}: expected "model" beside "mtp", and no "lora"`, { path: source });
   }
   const parts = [recipe.tensors, recipe.layers, recipe.model, recipe.like];
   if (parts.every((part) => part === undefined)) {
@@ -90,6 +105,7 @@ export function planOfRecipe(
     warnings: plan.warnings ?? [],
     place,
     ...(begun.config !== undefined && { config: begun.config }),
+    ...(begun.adapter !== undefined && { adapter: begun.adapter }),
     ...(built.length > 0 && { draws: drawsAfter(constructed, plan.tensors) }),
   };
 }

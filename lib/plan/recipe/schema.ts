@@ -4,6 +4,7 @@ import { objectError } from '../../core/json-problems.js';
 import type { Parameter } from '../../core/parameter.js';
 import { filledDtype, shapeSchema, storedDtype } from '../../core/schemas.js';
 import { type LayerKind, layerDefinition, layerKinds } from '../../nn/modules/table.js';
+import { loraSchema } from '../lora/schema.js';
 import { type Preset, presets } from '../presets/index.js';
 import { roleNames, roles } from '../presets/roles.js';
 import { anyInitializer, initializerSchemas } from '../rules/initializer-schema.js';
@@ -74,6 +75,8 @@ export const recipeKeys = [
   'dtype',
   'model',
   'like',
+  'lora',
+  'mtp',
   'layers',
   'tensors',
   'initializers',
@@ -98,6 +101,8 @@ export const recipeSchema = z.strictObject(
       })
       .optional(),
     like: z.string({ error: 'a path to a checkpoint' }).min(1, { error: 'a path to a checkpoint' }).optional(),
+    lora: loraSchema.optional(),
+    mtp: z.boolean({ error: 'true or false' }).optional(),
     layers: anyObject('an object from names to layers').optional(),
     tensors: anyObject('an object from names to shapes').optional(),
     initializers: anyObject('an object from globs to initializers').optional(),
@@ -108,7 +113,7 @@ export const recipeSchema = z.strictObject(
     error: (issue) => {
       const text = objectError(recipeKeys)(issue);
       const seed = issue.code === 'unrecognized_keys' && issue.keys.includes('seed');
-      return seed ? `${text}; the seed is no part of a recipe: give it with --seed` : text;
+      return seed ? `${text}; the seed is no part of a recipe: give it as an option` : text;
     },
   },
 );
@@ -157,6 +162,11 @@ export function publishedSchema(): z.ZodType {
       .min(1)
       .optional()
       .describe("a checkpoint's path, seen from the recipe's folder: names, shapes, dtypes"),
+    lora: loraSchema.optional(),
+    mtp: z
+      .boolean()
+      .optional()
+      .describe('with the layers of the model that predict further tokens, num_nextn_predict_layers in its config'),
     layers: z
       .record(z.string(), layer)
       .optional()

@@ -6,14 +6,12 @@ import { parseWith } from '../../core/json-problems.js';
 import { shapeSchema } from '../../core/schemas.js';
 import { isFillable, type StoredDtype } from '../../core/stored-dtype.js';
 import type { Initializer } from '../../init/initializers.js';
+import { mostTensors } from '../../nn/flatten.js';
 import type { PlannedTensor } from '../plan.js';
 import { expandBraces } from '../rules/globs.js';
 import { schemaOf } from '../rules/initializer-schema.js';
 import type { Rule } from '../rules/rules.js';
 import { plainTensor, tensorSchemas } from './schema.js';
-
-/** A header of 100 MB holds fewer; the limit is for slips such as {0..999999} in a layer of many tensors. */
-const mostTensors = 2_000_000;
 
 /** The names that a key of `tensors` or `layers` stands for. */
 export function namesOfKey(key: string, source: string, path: JsonPath): string[] {

@@ -36,8 +36,9 @@ function valueSchema(parameter: Parameter, nested: z.ZodType): z.ZodType {
 function sizesSchema({ min, dimensions, words = [] }: SizesParameter, orNull: string): z.ZodType {
   const list = dimensions === undefined ? 'an array of them' : `an array of ${dimensions}`;
   const instead = words.map((word) => `, '${word}'`).join('');
-  const error = `a whole number ≥ ${min}${instead} or ${list}${orNull}`;
-  const one = z.int({ error }).min(min, { error });
+  const error = `a whole number${min === undefined ? '' : ` ≥ ${min}`}${instead} or ${list}${orNull}`;
+  const whole = z.int({ error });
+  const one = min === undefined ? whole : whole.min(min, { error });
   const all = z.array(one, { error });
   const listOf = dimensions === undefined ? all : all.length(dimensions, { error });
   return z.union([one, listOf, ...(words.length > 0 ? [z.enum(words)] : [])], { error });

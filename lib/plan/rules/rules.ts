@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isPlainObject } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
+import { isGrid } from '../../core/grid.js';
 import { type JsonDocument, type JsonPath, readJson, showPath } from '../../core/json.js';
 import { objectError, parseWith } from '../../core/json-problems.js';
 import { storedDtype } from '../../core/schemas.js';
@@ -104,7 +105,9 @@ export function applyRules(plan: Plan, rules: readonly Rule[]): Plan {
     for (const rule of matching) used.add(rule);
     const isMeant = (rule: Rule) => isFillable(tensor.dtype) || rule.glob === tensor.name;
     const dtype = matching.findLast((rule) => rule.dtype !== undefined && isMeant(rule))?.dtype ?? tensor.dtype;
-    const fits = (rule: Rule) => isFillable(dtype) || rule.glob === tensor.name || isZeros(rule.initializer);
+    // Narrow where a rule makes them so, but not where they may be another tensor's codes.
+    const isFilled = isFillable(dtype) || (isGrid(dtype) && isFillable(tensor.dtype));
+    const fits = (rule: Rule) => isFilled || rule.glob === tensor.name || isZeros(rule.initializer);
     const initializer = matching.findLast((rule) => rule.initializer !== undefined && fits(rule))?.initializer;
     const typed = dtype === tensor.dtype ? tensor : { ...tensor, dtype };
     return initializer === undefined ? typed : withInitializer(typed, initializer);

@@ -23,12 +23,19 @@ TEST_CASE("impossible parameters are refused") {
     CHECK(Refused(UniformFill{0, bad}));
     CHECK(Refused(NormalFill{bad, 1}));
     CHECK(Refused(NormalFill{0, bad}));
-    CHECK(Refused(TruncNormalFill{0, 1, bad, 2}));
-    CHECK(Refused(TruncNormalFill{0, 1, -2, bad}));
     CHECK(Refused(TruncNormalFill{0, bad, -2, 2}));
     CHECK(Refused(OrthogonalFill{3, 4, bad, 1, 0}));
     CHECK(Refused(SparseFill{3, 4, 1, bad}));
   }
+  for (const double bad : {kNaN, 1e39, -1e39}) {
+    CHECK(Refused(TruncNormalFill{0, 1, bad, kInf}));
+    CHECK(Refused(TruncNormalFill{0, 1, -kInf, bad}));
+  }
+  CHECK(Refused(TruncNormalFill{0, 1, kInf, kInf}));
+  CHECK(Refused(TruncNormalFill{0, 1, -kInf, -kInf}));
+  CHECK_FALSE(Refused(TruncNormalFill{0, 1, 0, kInf}));
+  CHECK_FALSE(Refused(TruncNormalFill{0, 1, -kInf, 0}));
+  CHECK_FALSE(Refused(TruncNormalFill{0, 1, -kInf, kInf}));
   CHECK(Refused(UniformFill{1, 0}));
   CHECK(Refused(NormalFill{0, -1}));
   CHECK(Refused(TruncNormalFill{0, 0, -2, 2}));
@@ -41,6 +48,22 @@ TEST_CASE("impossible parameters are refused") {
   CHECK_FALSE(Refused(UniformFill{1.0001, 1.0002}));
   CHECK_FALSE(Refused(ConstantFill{kNaN}));
   CHECK_FALSE(Refused(ConstantFill{kInf}));
+}
+
+TEST_CASE("diagonals that would be written for ever are refused") {
+  CHECK(Refused(DiagonalFill{1, 0, 1, 1, uint64_t{1} << 52, 0}));
+  CHECK(Refused(DiagonalFill{1, 0, 0, uint64_t{1} << 52, 1, 0}));
+  CHECK(Refused(DiagonalFill{1, 0, 3, 10, 2, 27}));
+  CHECK_FALSE(Refused(DiagonalFill{1, 0, 3, 10, 2, 28}));
+  CHECK_FALSE(Refused(DiagonalFill{1, 0, 0, 1, 1, 0}));
+  CHECK_FALSE(Refused(DiagonalFill{1, 0, 0, 0, uint64_t{1} << 52, 0}));
+}
+
+TEST_CASE("a range far into 2^50 diagonals is written at once") {
+  const DiagonalFill fill{1, 1, 1, 2, uint64_t{1} << 50, 3};
+  const auto values =
+      test::Values(fill, {}, Dtype::kFloat32, 9, (uint64_t{1} << 51) + 1);  // 2^51 + 1 is a multiple of 3
+  CHECK((values == std::vector<double>{0, 1, 1, 0, 1, 1, 0, 1, 1}));
 }
 
 TEST_CASE("matrices that do not cover the memory are refused") {

@@ -19,12 +19,17 @@ const Fill kElementwise[] = {
     UniformFill{-0.3, 0.7},
     NormalFill{0, 1},
     NormalFill{-3, 0.02},
+    NormalFill{0, 2e-38},               // half of it subnormal
     TruncNormalFill{0, 1, -2, 2},       // quantile (float64: redrawn normal)
     TruncNormalFill{0, 1, -3, 2.5},     // redrawn normal
     TruncNormalFill{0, 1, 0.9, 1.1},    // quantile, or uniform candidates for float64
     TruncNormalFill{0, 1, 0.9, 0.905},  // uniform candidates
     TruncNormalFill{0, 1, -9, -4},      // exponential candidates, mirrored
     DiagonalFill{1, 3, 65, 100, 7, 6501},
+    LogOfUniformFill{0.01, 16},
+    DtBiasFill{0.001, 0.1, 0.0001},
+    LogArangeFill{1, 77},
+    SinusoidFill{70, 10000, 68, false},
 };
 
 const Fill kWhole[] = {

@@ -43,6 +43,34 @@ Result RunWhole(const TorchFill& torch, int threads, const TorchState& start = S
   return result;
 }
 
+TEST_CASE("what PyTorch draws in another way, or cannot, is refused") {
+  const auto refused = [](const RandomFill& fill) {
+    return !CheckTorch({fill, Dtype::kFloat32, 100}, {nullptr, Dtype::kFloat32, 0, 0}).empty();
+  };
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  CHECK(refused(TruncNormalFill{0, 1, 1, kInfinity}));
+  CHECK(refused(TruncNormalFill{0, 1, -kInfinity, -1}));
+  CHECK_FALSE(refused(TruncNormalFill{0, 1, 0, kInfinity}));
+  CHECK_FALSE(refused(TruncNormalFill{0, 1, -kInfinity, kInfinity}));
+  const auto refused_in = [](Dtype dtype, const RandomFill& fill) {
+    return !CheckTorch({fill, dtype, 100}, {nullptr, dtype, 0, 0}).empty();
+  };
+  // Logarithms of what rounds to 0.
+  CHECK(refused_in(Dtype::kFloat16, LogOfUniformFill{2e-8, 1}));
+  CHECK_FALSE(refused_in(Dtype::kFloat16, LogOfUniformFill{6e-8, 1}));
+  CHECK_FALSE(refused_in(Dtype::kBFloat16, LogOfUniformFill{2e-8, 1}));
+  CHECK(refused_in(Dtype::kFloat32, DtBiasFill{1e-50, 1, 0}));
+  CHECK(refused_in(Dtype::kBFloat16, DtBiasFill{1, 1e-50, 1e-46}));
+  CHECK_FALSE(refused_in(Dtype::kFloat32, DtBiasFill{1e-50, 1, 1e-40}));
+  CHECK_FALSE(refused_in(Dtype::kFloat16, DtBiasFill{1e-40, 1, 0}));
+  CHECK_FALSE(refused_in(Dtype::kFloat64, DtBiasFill{1e-50, 1, 0}));
+  const auto rows = [](uint64_t rows) {
+    return CheckTorch({SparseFill{rows, 1, 1, 1}, Dtype::kFloat32, rows}, {nullptr, Dtype::kFloat32, 0, rows});
+  };
+  CHECK(rows(214748363).empty());
+  CHECK_FALSE(rows(214748364).empty());
+}
+
 TEST_CASE("every target and thread count gives the same bytes and state") {
   for (const Dtype dtype : kAllDtypes) {
     for (const RandomFill& fill : kFills) {

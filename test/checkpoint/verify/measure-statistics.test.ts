@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { distributionOf } from '../../../lib/checkpoint/verify/statistics/expected.js';
-import { normalCdf, normalQuantile, twoSidedZ } from '../../../lib/checkpoint/verify/statistics/math.js';
 import { Accumulator } from '../../../lib/checkpoint/verify/statistics/measure.js';
 import type { Dtype } from '../../../lib/core/dtype.js';
 import type { Fill } from '../../../lib/core/fill.js';
+import { normalCdf, normalQuantile, twoSidedZ } from '../../../lib/core/normal.js';
 import { valuesOf } from '../../support.js';
 
 const normal: Fill = { kind: 'normal', mean: 0.01, std: 0.02 };
@@ -21,7 +21,8 @@ function expected(fill: Fill, dtype: Dtype = 'float32') {
 function scores(values: Float32Array | Float64Array, fill: Fill, dtype: Dtype = 'float32') {
   const accumulator = new Accumulator(expected(fill, dtype));
   // In pieces of odd lengths.
-  for (let i = 0; i < values.length; i += 10007) accumulator.add(values.subarray(i, i + 10007));
+  const memory = values instanceof Float64Array ? 'float64' : 'float32';
+  for (let i = 0; i < values.length; i += 10007) accumulator.add(values.subarray(i, i + 10007), memory);
   const found = accumulator.scores(dtype).scores;
   return { statistics: accumulator.statistics(), z: Object.fromEntries(found.map(({ test, z }) => [test, z])) };
 }
@@ -45,6 +46,10 @@ test.each([
   ['truncated', truncated],
   ['truncated far out', tail],
   ['truncated on one side', lopsided],
+  ['half-normal', { kind: 'trunc_normal', mean: 0.3, std: 2, a: Number.NEGATIVE_INFINITY, b: 0.3 } satisfies Fill],
+  ['tail without an end', { kind: 'trunc_normal', mean: -1, std: 2, a: 5, b: Number.POSITIVE_INFINITY } satisfies Fill],
+  ['truncated a hundred million std out', { kind: 'trunc_normal', mean: -1, std: 1e-8, a: 0, b: 1e-16 } satisfies Fill],
+  ['short piece of a tail', { kind: 'trunc_normal', mean: 0, std: 1, a: 2, b: 2 + 1e-9 } satisfies Fill],
 ])('the distribution of a %s fill has the moments and quantiles of its samples', (_name, fill) => {
   const { mean, std, fourth, cdf, quantile, low, high } = expected(fill, 'float64');
   const values = valuesOf(fill, 'float64', 200_000, { seed: 1n, stream: 1n }) as Float64Array;
@@ -61,6 +66,15 @@ test.each([
   }
   expect(sorted[0]).toBeGreaterThanOrEqual(low);
   expect(sorted[n - 1]).toBeLessThanOrEqual(high);
+});
+
+test('a half-normal is found where only its half is planned, and the other way round', () => {
+  const half: Fill = { kind: 'trunc_normal', mean: 0, std: 1, a: 0, b: Number.POSITIVE_INFINITY };
+  const whole: Fill = { kind: 'normal', mean: 0, std: 1 };
+  const key = { seed: 1n, stream: 1n };
+  expect(Math.max(...Object.values(scores(valuesOf(half, 'float32', 10_000, key), half).z))).toBeLessThan(5);
+  expect(scores(valuesOf(whole, 'float32', 10_000, key), half).z.bounds).toBe(Number.POSITIVE_INFINITY);
+  expect(scores(valuesOf(half, 'float32', 10_000, key), whole).z.mean).toBeGreaterThan(10);
 });
 
 test('what is no sample of a distribution has none', () => {

@@ -9,6 +9,7 @@ import { InterruptedError } from '../../../lib/core/errors.js';
 import { readHeaders } from '../../../lib/formats/reader.js';
 import { type Keys, philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
+import { fuzzed } from '../../fuzz/fuzzed.js';
 import { assorted } from '../assorted.js';
 
 const planned: readonly PlannedTensor[] = [
@@ -80,7 +81,7 @@ test('a changed bit is found: its tensor, its index, what was expected and what 
         expect(Math.fround(Number(difference.found))).toBe(changed.readFloatLE(offset));
       }
     }),
-    { numRuns: 150 },
+    fuzzed(150),
   );
 });
 

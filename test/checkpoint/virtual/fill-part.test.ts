@@ -5,6 +5,7 @@ import { type Dtype, dtypes } from '../../../lib/core/dtype.js';
 import type { Key } from '../../../lib/native/addon.js';
 import { type PlannedTensor, type ResolvedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { type SliceRange, shapeOfSlice } from '../../../lib/tensor/slice.js';
+import { fuzzed } from '../../fuzz/fuzzed.js';
 
 const key: Key = { seed: 7n, stream: 3n };
 
@@ -74,7 +75,7 @@ test('any part of any slice has the bytes of the whole, for every kind of fill a
         expect(Buffer.compare(filled(part, begin, end), expected.subarray(begin * size, end * size))).toBe(0);
       },
     ),
-    { numRuns: 300 },
+    fuzzed(300),
   );
 });
 

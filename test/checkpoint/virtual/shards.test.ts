@@ -6,7 +6,9 @@ import { expect, test } from 'vitest';
 import { safetensorsFiles, shardName, splitShards } from '../../../lib/checkpoint/virtual/shards.js';
 import { type WriteOptions, writeTensors } from '../../../lib/checkpoint/write/write.js';
 import { InputError } from '../../../lib/core/errors.js';
+import { bytesOfText } from '../../../lib/core/size.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
+import { loadPlan, tensorsOf } from '../../../lib/plan/load-plan.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { readSafetensors } from '../../formats/reader.js';
 import { contentOf, temporaryFolder } from '../temporary.js';
@@ -196,4 +198,15 @@ test('an initializer that changes no name or shape still changes the head', () =
     );
   expect(of(0.02).digest).toBe(of(0.02).digest);
   expect(of(0.02).digest).not.toBe(of(0.01).digest);
+});
+
+test("a Mixtral's experts lie in the shards that save_pretrained gives them: the parts of one tensor together", async () => {
+  const recorded = JSON.parse(
+    readFileSync(new URL('../../fixtures/models/mixtral_shards.json', import.meta.url), 'utf8'),
+  ) as { readonly config: Record<string, unknown>; readonly indexes: Readonly<Record<string, object>> };
+  const tensors = tensorsOf(await loadPlan(recorded.config));
+  for (const [size, index] of Object.entries(recorded.indexes)) {
+    const { index: ours } = safetensorsFiles(tensors, { keys: philoxKeys(0n), maxShardSize: bytesOfText(size) });
+    expect(JSON.parse(ours?.text ?? '')).toEqual(index);
+  }
 });

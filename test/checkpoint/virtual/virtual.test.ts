@@ -11,6 +11,7 @@ import { keysFor } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, type ResolvedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { createPool } from '../../../lib/pool/pool.js';
 import type { Engine } from '../../../lib/random/generator.js';
+import { fuzzed } from '../../fuzz/fuzzed.js';
 import { assorted } from '../assorted.js';
 import { temporaryFolder } from '../temporary.js';
 
@@ -71,7 +72,7 @@ describe.each(cases)('engine %s, format %s', (engine: Engine, format: Format) =>
         const bytes = await virtual.read(name, begin, end, onPool ? { pool } : undefined);
         expect(Buffer.from(bytes).equals(readFileSync(join(folder, name)).subarray(begin, end))).toBe(true);
       }),
-      { numRuns: 150 },
+      fuzzed(150),
     );
   });
 });

@@ -55,6 +55,7 @@ test('a file has all tensors, with the bytes that a fill of the whole tensor giv
     parameters: 8693,
     bytes: statSync(path).size,
     resumedBytes: 0,
+    complete: true,
   });
   const { metadata, tensors } = readSafetensors(path);
   expect(Object.entries(metadata)).toEqual([
@@ -149,7 +150,7 @@ test('an empty plan is a file too', async () => {
 
 test('a checkpoint that is there stays, and with force is replaced', async () => {
   writeFileSync(join(root, 'model.safetensors'), 'mine');
-  await expect(write(root)).rejects.toThrow(/model\.safetensors exists already; --force replaces it/);
+  await expect(write(root)).rejects.toThrow(/model\.safetensors exists already; existing: 'replace' replaces it/);
   await expect(write(root)).rejects.toMatchObject({
     name: 'InputError',
     code: 'EEXIST',

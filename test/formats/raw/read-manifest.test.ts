@@ -78,6 +78,11 @@ test.each([
   ],
   ['a tensor twice', (text: string) => text.replace('"h.0.weight":', '"0":'), /expected each key once/],
   ['a size too large', (text: string) => text.replace('[3]', '[3e15]'), /is too large/],
+  [
+    'more dimensions than NumPy has',
+    (text: string) => text.replace('[3]', `[${new Array(30_000).fill(1)}]`),
+    /manifest\.json: tensor "0": expected at most 64 dimensions/,
+  ],
 ] as const)('a manifest with %s is refused', async (name, change, message) => {
   const folder = await written(name.replaceAll(' ', '_'), 'npy');
   const path = join(folder, 'manifest.json');

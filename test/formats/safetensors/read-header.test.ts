@@ -10,6 +10,8 @@ import { type StoredDtype, storedBytes, storedDtypes, storedNames } from '../../
 import { readHeaders } from '../../../lib/formats/reader.js';
 import { layout } from '../../../lib/formats/safetensors/header.js';
 import { readHeader } from '../../../lib/formats/safetensors/read-header.js';
+import { expectOften, fuzzed } from '../../fuzz/fuzzed.js';
+import { mutated } from '../../fuzz/mutated.js';
 import { entry, fileOf } from './header-file.js';
 
 let root = '';
@@ -79,7 +81,7 @@ test('what the writer lays out is read back', async () => {
         })),
       );
     }),
-    { numRuns: 200 },
+    fuzzed(200),
   );
 });
 
@@ -96,26 +98,11 @@ interface Entry {
 }
 
 test('a damaged file is refused, or its header means what JSON.parse takes it for', async () => {
-  const interesting = fc.constantFrom(...Buffer.from('{}[]",:0123456789-+.eE \\u\n\0tnfFBI/'), 0xff, 0xc0, 0xed);
-  const change = fc.record({
-    at: fc.nat(valid.length),
-    byte: fc.oneof(interesting, fc.nat(255)),
-    how: fc.constantFrom('replace', 'insert', 'remove', 'cut'),
-    keep_length: fc.boolean(),
-  });
   let accepted = 0;
   await fc.assert(
-    fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
-      let bytes = valid;
-      for (const { at, byte, how, keep_length } of changes) {
-        const tail = { replace: at + 1, insert: at, remove: at + 1, cut: bytes.length }[how];
-        const added = how === 'replace' || how === 'insert' ? [byte] : [];
-        const before = bytes.length;
-        bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(added), bytes.subarray(tail)]);
-        if (!keep_length && how !== 'cut' && bytes.length >= 8) {
-          bytes.writeBigUInt64LE(BigInt.asUintN(64, bytes.readBigUInt64LE() + BigInt(bytes.length - before)));
-        }
-      }
+    fc.asyncProperty(mutated([valid]), fc.boolean(), async (bytes, withLength) => {
+      // The header as long as it says, so that what is in it is looked at.
+      if (withLength && bytes.length >= 48) bytes.writeBigUInt64LE(BigInt(bytes.length - 48));
       try {
         const header = await read(bytes);
         accepted += 1;
@@ -135,9 +122,9 @@ test('a damaged file is refused, or its header means what JSON.parse takes it fo
         expect(error).toMatchObject({ code: 'ERR_NNINIT_HEADER', path });
       }
     }),
-    { numRuns: 3000 },
+    fuzzed(3000),
   );
-  expect(accepted).toBeGreaterThan(20);
+  expectOften(accepted, 20);
 });
 
 test('bytes at random are refused', async () => {
@@ -145,12 +132,12 @@ test('bytes at random are refused', async () => {
     fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async (bytes) => {
       await refusal(bytes);
     }),
-    { numRuns: 300 },
+    fuzzed(300),
   );
 });
 
 test.each([
-  ['nothing', Buffer.alloc(0), 'at least the 8 bytes of a header'],
+  ['nothing', Buffer.alloc(0), 'a safetensors file, but it is empty'],
   ['half a length', Buffer.alloc(5), 'at least the 8 bytes'],
   ['no header', Buffer.alloc(8), "begins with '{', but it begins with nothing"],
   ['a length beyond the file', fileOf('{}', 0, 3n), 'only 2 follow: the file is cut off'],
@@ -247,7 +234,7 @@ test('a header beyond the limit is refused though the file is as long', async ()
 
 test('what is no file is refused, and the system is quoted', async () => {
   await expect(readHeader(root)).rejects.toMatchObject({
-    code: 'ERR_NNINIT_HEADER',
+    code: 'ERR_NNINIT_READ',
     message: expect.stringMatching(/it is a folder$/),
   });
   const missing = join(root, 'missing');

@@ -96,11 +96,11 @@ describe('values', () => {
 
   test('the layers of an encoder begin equal, those of a Transformer only where PyTorch leaves them so', () => {
     const encoder_layer = { layer: 'TransformerEncoderLayer', d_model: 8, nhead: 2, dim_feedforward: 16 } as const;
-    const encoder = layers.TransformerEncoder(encoder_layer, 2);
+    const encoder: layers.StateDict = layers.TransformerEncoder(encoder_layer, 2);
     for (const name of Object.keys(encoder)) {
       expect(encoder[name]?.data).toEqual(encoder[name.replace('layers.1', 'layers.0')]?.data);
     }
-    const both = layers.Transformer(8, 2, 2, 2, 16);
+    const both: layers.StateDict = layers.Transformer(8, 2, 2, 2, 16);
     const equal = (name: string) =>
       expect(both[`encoder.layers.0.${name}`]?.data).toEqual(both[`encoder.layers.1.${name}`]?.data);
     equal('linear1.bias');

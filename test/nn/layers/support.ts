@@ -1,5 +1,6 @@
 import type { Dtype } from '../../../lib/core/dtype.js';
 import * as layers from '../../../lib/nn/layers/index.js';
+import type { Tensor } from '../../../lib/tensor/tensor.js';
 import recorded from '../../fixtures/torch/layers.json' with { type: 'json' };
 import modules from '../../fixtures/torch/modules.json' with { type: 'json' };
 
@@ -23,7 +24,7 @@ export const title = ({ kind, args, dtype }: Case) => `${kind}(${JSON.stringify(
 
 export const signatures: Readonly<Record<string, { arguments: unknown[][]; by_name: string[] }>> = recorded.signatures;
 
-type Make = (...args: readonly unknown[]) => Record<string, layers.Counter | ReturnType<typeof layers.Linear>[string]>;
+type Make = (...args: readonly unknown[]) => Record<string, layers.Counter | Tensor<Float32Array>>;
 
 /** A layer's function, its arguments' types forgotten. */
 export const functionOf = (kind: string) => (layers as unknown as Readonly<Record<string, Make>>)[kind] as Make;

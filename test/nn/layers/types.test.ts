@@ -6,14 +6,46 @@ import type { Tensor } from '../../../lib/tensor/tensor.js';
 
 // What must not compile. The compiler, which runs before all tests, is the test proper: an error that does not come is an error there.
 declare const generator: Generator;
+declare const bias: boolean;
+type Float32 = Tensor<Float32Array>;
 
 /** Compiled, never run. */
 function neverRun(): void {
-  expectTypeOf(layers.Linear(20, 30)).toEqualTypeOf<Record<string, Tensor<Float32Array>>>();
-  expectTypeOf(layers.Linear(20, 30, { dtype: 'bfloat16' })).toEqualTypeOf<Record<string, Tensor<Uint16Array>>>();
-  expectTypeOf(layers.BatchNorm1d(2, { dtype: 'float64' })).toEqualTypeOf<
-    Record<string, Tensor<Float64Array> | layers.Counter>
-  >();
+  expectTypeOf(layers.Linear(20, 30)).branded.toEqualTypeOf<{ readonly weight: Float32; readonly bias: Float32 }>();
+  expectTypeOf(layers.Linear(20, 30, { dtype: 'bfloat16' }).weight).toEqualTypeOf<Tensor<Uint16Array, 'bfloat16'>>();
+  expectTypeOf(layers.BatchNorm1d(2, { dtype: 'float64' })).branded.toEqualTypeOf<{
+    readonly weight: Tensor<Float64Array>;
+    readonly bias: Tensor<Float64Array>;
+    readonly running_mean: Tensor<Float64Array>;
+    readonly running_var: Tensor<Float64Array>;
+    readonly num_batches_tracked: layers.Counter;
+  }>();
+
+  // What an argument leaves out is not there; what it may leave out may not be there.
+  expectTypeOf(layers.Linear(20, 30, false)).branded.toEqualTypeOf<{ readonly weight: Float32 }>();
+  expectTypeOf(layers.Linear({ in_features: 20, out_features: 30, bias: false })).branded.toEqualTypeOf<{
+    readonly weight: Float32;
+  }>();
+  expectTypeOf(layers.Linear(20, 30, { bias })).branded.toEqualTypeOf<{
+    readonly weight: Float32;
+    readonly bias?: Float32;
+  }>();
+  expectTypeOf(layers.LayerNorm(8, { bias: false })).branded.toEqualTypeOf<{ readonly weight: Float32 }>();
+  expectTypeOf(layers.InstanceNorm1d(8)).branded.toEqualTypeOf<Record<never, never>>();
+  expectTypeOf(layers.InstanceNorm1d(8, { affine: true }).weight).toEqualTypeOf<Float32>();
+  expectTypeOf(layers.MultiheadAttention(8, 2).in_proj_weight).toEqualTypeOf<Float32>();
+  expectTypeOf(layers.MultiheadAttention(8, 2, { kdim: 4 }).k_proj_weight).toEqualTypeOf<Float32 | undefined>();
+  expectTypeOf(layers.MultiheadAttention(8, 2, { add_bias_kv: true }).bias_k).toEqualTypeOf<Float32>();
+  expectTypeOf(layers.LSTM(8, 2, { num_layers: 2 }).weight_ih_l1).toEqualTypeOf<Float32 | undefined>(); // any number
+  expectTypeOf(layers.LSTMCell(8, 2).bias_hh).toEqualTypeOf<Float32>();
+  expectTypeOf(layers.TransformerEncoderLayer(8, 2)['self_attn.out_proj.weight']).toEqualTypeOf<Float32>();
+  expectTypeOf(layers.TransformerDecoderLayer(8, 2)['norm3.bias']).toEqualTypeOf<Float32>();
+  expectTypeOf(layers.Transformer(8, 2)['decoder.norm.weight']).toEqualTypeOf<Float32>();
+  expectTypeOf(layers.Transformer(8, 2)['encoder.layers.3.linear1.weight']).toEqualTypeOf<Float32 | undefined>();
+  const norm = { layer: 'LayerNorm', normalized_shape: 8 } as const;
+  expectTypeOf(
+    layers.TransformerEncoder({ layer: 'TransformerEncoderLayer', d_model: 8, nhead: 2 }, 2, norm)['norm.weight'],
+  ).toEqualTypeOf<Float32 | undefined>();
   layers.Linear(20, 30, false);
   layers.Linear(20, 30, undefined, { generator, threads: 2 });
   layers.Linear(20, { out_features: 30 });
@@ -27,6 +59,20 @@ function neverRun(): void {
   layers.Transformer({ custom_encoder: { layer: 'Linear', in_features: 1, out_features: 1 }, d_model: 8 });
   layers.layer('Linear', { in_features: 1 });
 
+  // @ts-expect-error a tensor's name, misspelt
+  layers.Linear(20, 30).wieght;
+  // @ts-expect-error there is none
+  layers.Linear(20, 30, { bias: false }).bias;
+  // @ts-expect-error it has one direction
+  layers.GRU(8, 2).weight_ih_l0_reverse;
+  // @ts-expect-error misspelt, in a pattern
+  layers.LSTM(8, 2).wieght_ih_l0;
+  // @ts-expect-error an encoder layer has two norms
+  layers.TransformerEncoderLayer(8, 2)['norm3.bias'];
+  // @ts-expect-error misspelt, far inside
+  layers.Transformer(8, 2)['encoder.layers.0.self_attn.out_porj.weight'];
+  // @ts-expect-error options come last
+  layers.Linear({ in_features: 20 }, 30);
   // @ts-expect-error missing
   layers.Linear(20);
   // @ts-expect-error missing

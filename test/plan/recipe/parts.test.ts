@@ -14,8 +14,8 @@ function planOf(recipe: unknown, dtype?: Dtype, model?: Plan) {
   return planOfRecipe(document, dtype, model && { plan: () => model, asksRules: false });
 }
 
-const model = () => planOfConfig(readJson(Buffer.from(JSON.stringify(gpt2)), 'config.json'));
-const onModel = (recipe: object) => planOf({ model: 'config.json', ...recipe }, undefined, model());
+const known = await planOfConfig(readJson(Buffer.from(JSON.stringify(gpt2)), 'config.json'));
+const onModel = (recipe: object) => planOf({ model: 'config.json', ...recipe }, undefined, known);
 const tensor = (plan: Plan, name: string) => plan.tensors.find((each) => each.name === name);
 const names = (plan: Plan) => plan.tensors.map(({ name }) => name);
 
@@ -212,7 +212,7 @@ test('overrides change initializers and dtypes of a model, the last one first', 
       'transformer.wpe.weight': { init: 'normal', std: 1, dtype: 'float16' },
     },
   });
-  const before = model();
+  const before = known;
   expect(names(plan)).toEqual(names(before));
   expect(tensor(plan, 'transformer.h.0.attn.c_proj.weight')?.initializer).toEqual({ init: 'orthogonal', gain: 0.5 });
   expect(tensor(plan, 'transformer.h.1.attn.c_proj.weight')?.initializer).toEqual({ init: 'zeros' });
@@ -229,7 +229,7 @@ test('overrides change initializers and dtypes of a model, the last one first', 
 });
 
 test("the reference's draws come first, then those of what was changed", () => {
-  const before = model();
+  const before = known;
   const plan = onModel({
     overrides: { '*.wpe.weight': 'normal', '*.wte.weight': 'zeros' },
     tensors: { own: { shape: [2], init: 'uniform' } },

@@ -75,6 +75,11 @@ test.each([
   expect(initializerOf(rules, name)).toEqual({ init: expected ? 'ones' : 'zeros' });
 });
 
+test("a word of others' for a dtype leads to ours", () => {
+  const recipe = { tensors: { a: { shape: [1], dtype: 'bf16', init: 'zeros' } } };
+  expect(() => planOf(recipe)).toThrow(/received 'bf16' \(did you mean 'bfloat16'\?\)$/);
+});
+
 test('a rule that matches nothing is worth a warning', () => {
   const recipe = { tensors: { a: [1] }, initializers: { '*.wieght': 'ones', '*': 'zeros', a: 'ones' } };
   expect(planOf(recipe).warnings).toEqual(['r.json: initializers["*.wieght"] matches no tensor']);
@@ -104,7 +109,8 @@ test('__proto__ and constructor are names like others', () => {
 test('every initializer of the table is known, with all its parameters', () => {
   for (const init of names) {
     const parameters = definitionOf(init).parameters.map((parameter) => {
-      return [parameter.name, parameter.kind === 'word' ? parameter.words[0] : 1] as const;
+      const { name, kind } = parameter;
+      return [name, kind === 'word' ? parameter.words[0] : kind === 'boolean' ? true : 1] as const;
     });
     const given = { init, ...Object.fromEntries(parameters) };
     expect(initializerOf({ '*': given })).toEqual(given);
@@ -168,11 +174,11 @@ test.each<[unknown, string]>([
   ],
   [
     { ...ok, seed: 1 },
-    "seed: unknown key, expected one of 'dtype', 'model', 'like', 'layers', 'tensors', 'initializers', 'preset', 'overrides', '$schema'; the seed is no part of a recipe: give it with --seed",
+    "seed: unknown key, expected one of 'dtype', 'model', 'like', 'lora', 'mtp', 'layers', 'tensors', 'initializers', 'preset', 'overrides', '$schema'; the seed is no part of a recipe: give it as an option",
   ],
   [
     { ...ok, dtypes: 'x' },
-    "dtypes: unknown key, expected one of 'dtype', 'model', 'like', 'layers', 'tensors', 'initializers', 'preset', 'overrides', '$schema' (did you mean 'dtype'?)",
+    "dtypes: unknown key, expected one of 'dtype', 'model', 'like', 'lora', 'mtp', 'layers', 'tensors', 'initializers', 'preset', 'overrides', '$schema' (did you mean 'dtype'?)",
   ],
   [{ ...ok, tensors: [] }, 'tensors: expected an object from names to shapes, but received []'],
   [
@@ -203,8 +209,8 @@ test.each([
   ['{"tensors": {},\n "tensors": {}}', 'r.json:2:2: tensors: expected each key once'],
   ['{"tensors": {"a": {"shape": [1], "shape": [2]}}}', 'r.json:1:34: tensors["a"].shape: expected each key once'],
   ['{"tensors": {"a": [1],}}', 'r.json:1:23: expected JSON: '],
-  ['{"tensors": // none\n {}}', 'r.json:1:13: expected JSON: invalid comment token'],
-  ['', 'r.json:1:1: expected JSON: '],
+  ['{"tensors": // none\n {}}', 'r.json:1:13: expected JSON: a value'],
+  ['', 'r.json: expected JSON, but it is empty'],
 ])('%j is refused', (text, message) => {
   expect(() => planOfText(text)).toThrow(InputError);
   expect(() => planOfText(text)).toThrow(message);

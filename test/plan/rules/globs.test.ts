@@ -1,6 +1,8 @@
 import fc from 'fast-check';
+import picomatch from 'picomatch';
 import { expect, test } from 'vitest';
 import { expandBraces, matcher } from '../../../lib/plan/rules/globs.js';
+import { expectOften, fuzzed } from '../../fuzz/fuzzed.js';
 
 test.each([
   ['plain.weight', ['plain.weight']],
@@ -69,7 +71,7 @@ test('a star is any characters, dots, slashes and line breaks included, or none'
       const parts = glob.split('*').map((part) => part.replaceAll('.', '\\.'));
       expect(matcher(glob)(name)).toBe(new RegExp(`^${parts.join('.*')}$`, 's').test(name));
     }),
-    { numRuns: 5000 },
+    fuzzed(5000),
   );
   // picomatch takes these for paths
   for (const name of ['', '.', '..', 'a/.']) expect(matcher('**')(name)).toBe(true);
@@ -81,4 +83,95 @@ test('many stars take no time', () => {
   expect(matcher(`${'*a'.repeat(40)}*b`)('a'.repeat(5000))).toBe(false);
   expect(matcher(`${'*a'.repeat(40_000)}*`)('a'.repeat(40_000))).toBe(true);
   expect(performance.now() - start).toBeLessThan(2000);
+});
+
+// Without slashes, and without dots, which picomatch takes for folders, and beside {0..11} for any character.
+const { glob: globs } = fc.letrec<{ glob: string; part: string; list: string }>((tie) => ({
+  glob: fc.array(tie('part'), { minLength: 1, maxLength: 5 }).map((parts) => parts.join('')),
+  part: fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.constantFrom('a', 'b', '1', '?', '*', '\\*', '[ab]', '[^a]', '[a-b1]', '{0..11}', '{a..c}'),
+    },
+    { weight: 1, arbitrary: tie('list') },
+  ),
+  list: fc.array(tie('glob'), { minLength: 2, maxLength: 3 }).map((choices) => `{${choices.join(',')}}`),
+}));
+
+test('globs mean what picomatch takes them for', () => {
+  const name = fc.string({ unit: fc.constantFrom('a', 'b', '-', '1', '0', '*', '11'), minLength: 1, maxLength: 6 });
+  const numbers = (from: string, to: string) =>
+    from === 'a' ? '[a-c]' : `(?:${Array.from({ length: Number(to) + 1 }, (_, i) => i).join('|')})`;
+  const options = { bash: true, dot: true, flags: 's', nonegate: true, strictSlashes: true, windows: false };
+  let matched = 0;
+  fc.assert(
+    fc.property(globs, fc.array(name, { minLength: 8, maxLength: 8 }), (glob, names) => {
+      const other = picomatch(glob, { ...options, expandRange: numbers });
+      const ours = matcher(glob);
+      for (const each of names) {
+        expect([glob, each, ours(each)]).toEqual([glob, each, each === glob || other(each)]);
+        if (ours(each)) matched += 1;
+      }
+    }),
+    fuzzed(5000),
+  );
+  expectOften(matched, 1000);
+});
+
+test.each([
+  ['[!a]b', ['bb', '1b'], ['ab', '/b', 'b']],
+  ['[]a]', [']', 'a'], ['b']],
+  ['[\\]a-]', [']', 'a', '-'], ['\\', 'b']],
+  ['a?c', ['abc', 'a.c', 'a層c', 'a🙂c'], ['a/c', 'ac']],
+  ['{a,{b,c}x,}y', ['ay', 'bxy', 'cxy', 'y'], ['by', 'xy']],
+  ['{a..c}.{08..11}', ['a.08', 'c.11'], ['d.08', 'a.8', 'a.12']],
+  ['{0..9999999}.w', ['0.w', '1234567.w'], ['10000000.w', '01.w']],
+  ['{95..1203}', ['95', '99', '100', '999', '1000', '1199', '1203'], ['94', '1204', '9', '2000', '095']],
+  ['{a}', ['{a}'], ['a']],
+  ['{a,b', ['{a,b'], ['a', 'b']],
+  ['a}b[', ['a}b['], ['ab']],
+  ['\\[a\\]', ['[a]'], ['a']],
+  ['a(b|c)"d"', ['a(b|c)"d"'], ['ab', 'ad']],
+  ['[a{,]b', ['ab', '{b', ',b'], ['b']],
+])('%j is read as in shells', (glob, matching, others) => {
+  expect(matching.filter((name) => !matcher(glob)(name))).toEqual([]);
+  expect(others.filter((name) => matcher(glob)(name))).toEqual([]);
+});
+
+test('a range of numbers matches each of them, and no other', () => {
+  const number = fc.nat({ max: 12_000 });
+  fc.assert(
+    fc.property(number, number, number, (a, b, c) => {
+      const [low, high] = [Math.min(a, b), Math.max(a, b)];
+      const matches = matcher(`{${low}..${high}}`);
+      for (const n of [low - 1, low, c, high, high + 1]) expect(matches(String(n))).toBe(n >= low && n <= high);
+    }),
+  );
+});
+
+test.each([
+  ['@(a|b)', 'no extended globs, but there is'],
+  ['a*(b)', 'no extended globs'],
+  ['[z-a]', 'ranges from a smaller to a larger character'],
+  ['[[:alpha:]]', 'characters and ranges such as a-z'],
+  ['{7..3}', 'a range from a smaller number to a larger one'],
+  [`${'{a,'.repeat(60)}b${'}'.repeat(60)}`, 'braces that nest at most 50 deep'],
+  ['?'.repeat(10_001), 'at most 10000 characters, but there are 10001'],
+])('%j is no glob', (glob, message) => {
+  expect(() => matcher(glob)).toThrow(SyntaxError);
+  expect(() => matcher(glob)).toThrow(message);
+});
+
+test.each([
+  '*?*?*?*?*?*?*?*?*?*?b',
+  `${'{a,aa}'.repeat(200)}b`,
+  `${'{*,?*}'.repeat(100)}b`,
+  `${'*[a-z]'.repeat(400)}b`,
+  '{*{*{*{*{*a,b},b},b},b},b}b',
+])('%s takes no time on a name that almost matches', (glob) => {
+  const matches = matcher(glob);
+  matches('a');
+  const start = performance.now();
+  for (let i = 0; i < 10; i++) expect(matches('a'.repeat(70))).toBe(false);
+  expect(performance.now() - start).toBeLessThan(500);
 });

@@ -1,17 +1,19 @@
-import { type Dtype, dtypes, viewOf } from '../../../core/dtype.js';
+import { type Dtype, dtypes, type TensorData, viewOf } from '../../../core/dtype.js';
 import type { OrthogonalFill } from '../../../core/fill.js';
+import { twoSidedZ } from '../../../core/normal.js';
 import { isFillable } from '../../../core/stored-dtype.js';
 import type { Checkpoint } from '../../../formats/reader.js';
-import { widen } from '../../../native/addon.js';
+import { stepsText } from '../../../plan/facts.js';
 import { philoxKeys } from '../../../plan/keys.js';
 import type { ResolvedTensor } from '../../../plan/plan.js';
-import { type Piece, pieces } from '../../read/read.js';
+import { pieces } from '../../read/read.js';
+import { onThisThread } from '../../virtual/executor.js';
 import { zeroRowRange } from '../../virtual/zero-row.js';
-import { type Difference, match, type Pair } from '../match.js';
+import { type Difference, match } from '../match.js';
 import { Comparison, type VerifyOptions } from '../verify.js';
+import { codeCountsOf } from './codes.js';
 import { distributionOf } from './expected.js';
-import { twoSidedZ } from './math.js';
-import { Accumulator, type Score, type Statistics } from './measure.js';
+import { Accumulator, type Histogram, type Score, type Statistics } from './measure.js';
 
 /** A tensor's elements beside what the plan expects of them. */
 export interface Measured {
@@ -25,6 +27,21 @@ export interface Measured {
   /** The test that was failed by most, or passed by least; absent where there is none. */
   readonly worst?: Score;
   readonly consistent: boolean;
+}
+
+/** What a report shows of a tensor besides. */
+export interface MeasuredInDetail extends Measured {
+  readonly elements: number;
+  readonly scores: readonly Score[];
+  readonly histogram?: Histogram;
+}
+
+/** Some bytes of a tensor: a piece of a file, or of what is made. */
+export interface Sample {
+  readonly pair: { readonly planned: ResolvedTensor };
+  /** The first element's index. */
+  readonly begin: number;
+  readonly bytes: Uint8Array;
 }
 
 export interface Measurement {
@@ -54,52 +71,68 @@ export async function measureCheckpoint(
   options: VerifyOptions = {},
 ): Promise<Measurement> {
   const { pairs, differences } = match(checkpoint, tensors);
-  const gauges = new Map(pairs.map((pair) => [pair, gaugeFor(pair, options.threads ?? 0)]));
+  const planned = pairs.map((pair) => pair.planned);
+  const { measured, bytes, limit } = await measureTensors(planned, pieces(pairs, options), options);
+  const brief = measured.map(({ elements: _, scores: __, histogram: ___, ...each }): Measured => each);
+  return { measured: brief, differences, bytes, limit };
+}
+
+/** The same of samples wherever they come from, in detail. */
+export async function measureTensors(
+  tensors: readonly ResolvedTensor[],
+  samples: AsyncIterable<Sample>,
+  { threads = 0, onProgress }: Pick<VerifyOptions, 'threads' | 'onProgress'>,
+): Promise<{ readonly measured: readonly MeasuredInDetail[]; readonly bytes: number; readonly limit: number }> {
+  const gauges = new Map(tensors.map((planned) => [planned, gaugeFor(planned, threads)]));
   let bytes = 0;
-  for await (const piece of pieces(pairs, options)) {
-    await gauges.get(piece.pair)?.add(piece);
-    bytes += piece.bytes.length;
-    options.onProgress?.(bytes);
+  for await (const sample of samples) {
+    await gauges.get(sample.pair.planned)?.add(sample);
+    bytes += sample.bytes.length;
+    onProgress?.(bytes);
   }
-  const results = Array.from(gauges, ([pair, gauge]) => [pair, gauge.result()] as const);
+  const results = Array.from(gauges, ([planned, gauge]) => [planned, gauge.result()] as const);
   const comparisons = results.reduce((sum, [, result]) => sum + result.comparisons, 0);
   const limit = twoSidedZ(falseAlarm / Math.max(1, comparisons));
-  const measured = results.map(([{ planned }, { expected, statistics, scores }]): Measured => {
-    const { name: tensor, dtype, shape } = planned;
-    const worst = scores.reduce<Score | undefined>(
+  const measured = results.map(([planned, { comparisons: _, ...result }]): MeasuredInDetail => {
+    const { name: tensor, dtype, shape, elements } = planned;
+    const worst = result.scores.reduce<Score | undefined>(
       (most, score) => (score.z > (most?.z ?? -1) ? score : most),
       undefined,
     );
-    return {
-      tensor,
-      dtype,
-      shape,
-      expected,
-      ...(statistics === undefined ? {} : { statistics }),
-      ...(worst === undefined ? {} : { worst }),
-      consistent: (worst?.z ?? 0) <= limit,
-    };
+    const consistent = (worst?.z ?? 0) <= limit;
+    return { tensor, dtype, shape, elements, ...result, ...(worst === undefined ? {} : { worst }), consistent };
   });
-  return { measured, differences, bytes, limit };
+  return { measured, bytes, limit };
 }
 
 interface Result {
   readonly expected: string;
   readonly statistics?: Statistics;
+  readonly histogram?: Histogram;
   readonly scores: readonly Score[];
   readonly comparisons: number;
 }
 
 /** Takes in a tensor's pieces and says what came of it. */
 interface Gauge {
-  add(piece: Piece): void | Promise<void>;
+  add(piece: Sample): void | Promise<void>;
   result(): Result;
 }
 
-function gaugeFor(pair: Pair, threads: number): Gauge {
-  const { dtype, fill } = pair.planned;
+function gaugeFor(planned: ResolvedTensor, threads: number): Gauge {
+  const { dtype, fill } = planned;
+  const codes = codeCountsOf(planned);
+  if (codes !== undefined) {
+    return {
+      add: ({ bytes }) => codes.add(bytes),
+      result: () => {
+        const expected = `${codes.text}, ${codes.occupancy()}`;
+        return { expected, statistics: codes.statistics(), ...codes.scores() };
+      },
+    };
+  }
   if (isFillable(dtype)) {
-    if (fill.kind === 'orthogonal') return normGauge(pair.planned, fill, dtype);
+    if (fill.kind === 'orthogonal') return normGauge(planned, fill, dtype);
     const distribution = distributionOf(fill, dtype);
     if (distribution !== undefined) {
       const accumulator = new Accumulator(distribution);
@@ -107,30 +140,32 @@ function gaugeFor(pair: Pair, threads: number): Gauge {
       return {
         add: (piece) => {
           for (const { values, drawn } of valuesOf(piece, dtype)) {
-            if (drawn) accumulator.add(values);
-            else zero &&= values.every((value) => value === 0);
+            if (drawn) accumulator.add(values, dtype);
+            else zero &&= areZeros(values);
           }
         },
         result: () => {
           const { scores, comparisons } = accumulator.scores(dtype);
           const all = zero ? scores : [{ test: 'values', z: Number.POSITIVE_INFINITY } as const];
-          return { expected: distribution.text, statistics: accumulator.statistics(), scores: all, comparisons };
+          const [statistics, histogram] = [accumulator.statistics(), accumulator.histogram()];
+          return { expected: distribution.text, statistics, histogram, scores: all, comparisons };
         },
       };
     }
   }
-  return exactGauge(pair, threads);
+  return exactGauge(planned, threads);
 }
 
 /** What has no randomness is compared element for element. */
-function exactGauge(pair: Pair, threads: number): Gauge {
-  const comparison = new Comparison(philoxKeys(0n), threads);
-  const { fill } = pair.planned;
+function exactGauge(planned: ResolvedTensor, threads: number): Gauge {
+  const comparison = new Comparison(philoxKeys(0n), onThisThread(threads));
+  const { fill, steps } = planned;
   return {
-    add: ({ begin, bytes }) => comparison.compare(pair, begin, bytes),
+    add: ({ begin, bytes }) => comparison.compare({ planned }, begin, bytes),
     result: () => {
       const [difference] = comparison.differences();
-      const expected = fill.kind === 'constant' ? `all ${fill.value}` : fill.kind;
+      const value = fill.kind === 'constant' ? `all ${fill.value}` : fill.kind;
+      const expected = steps === undefined ? value : stepsText(steps);
       if (difference === undefined) return { expected, scores: [], comparisons: 0 };
       return { expected, scores: [{ test: 'values', z: Number.POSITIVE_INFINITY }], comparisons: 0 };
     },
@@ -146,7 +181,7 @@ function normGauge({ slice }: ResolvedTensor, fill: OrthogonalFill, dtype: Dtype
   const accumulator = distribution && new Accumulator(distribution);
   return {
     add: (piece) => {
-      for (const { values } of valuesOf(piece, dtype)) accumulator?.add(values);
+      for (const { values } of valuesOf(piece, dtype)) accumulator?.add(values, dtype);
     },
     result: () => {
       const text = `orthogonal, gain ${Number(gain.toPrecision(4))}`;
@@ -158,22 +193,27 @@ function normGauge({ slice }: ResolvedTensor, fill: OrthogonalFill, dtype: Dtype
       const byChance = slice === undefined ? 0 : 8 * Math.sqrt((2 * stride) / count);
       const off = Math.abs(square / expected - 1) > tolerance + byChance || nan + infinite > 0;
       const scores: Score[] = [{ test: 'norm', z: off ? Number.POSITIVE_INFINITY : 0 }];
-      return { expected: text, statistics, scores, comparisons: 0 };
+      return { expected: text, statistics, histogram: accumulator.histogram(), scores, comparisons: 0 };
     },
   };
 }
 
-let wide = new Float32Array(0);
+/** Numbers, or the bits of 16-bit ones. */
+function areZeros(values: TensorData): boolean {
+  const zero = values instanceof Uint16Array ? (bits: number) => (bits & 0x7fff) === 0 : (x: number) => x === 0;
+  return values.every(zero);
+}
+
 let aligned = new Uint8Array(0);
 
-interface Values {
-  readonly values: Float32Array | Float64Array;
+export interface Values {
+  readonly values: TensorData;
   /** False for those of a row that is zero whatever the initializer. */
   readonly drawn: boolean;
 }
 
-/** A piece's elements as numbers. Valid until the next piece is asked for. */
-function* valuesOf({ pair, begin, bytes }: Piece, dtype: Dtype): Generator<Values, void, undefined> {
+/** A piece's elements. Valid until the next piece is asked for. */
+export function* valuesOf({ pair, begin, bytes }: Sample, dtype: Dtype): Generator<Values, void, undefined> {
   const size = dtypes[dtype].bytes;
   let source = bytes;
   if (bytes.byteOffset % size !== 0) {
@@ -182,13 +222,7 @@ function* valuesOf({ pair, begin, bytes }: Piece, dtype: Dtype): Generator<Value
     source.set(bytes);
   }
   const count = bytes.length / size;
-  let values = viewOf(dtype, source.buffer, source.byteOffset, count);
-  if (values instanceof Uint16Array) {
-    if (wide.length < count) wide = new Float32Array(count);
-    const out = wide.subarray(0, count);
-    widen(values, dtype as 'float16' | 'bfloat16', out);
-    values = out;
-  }
+  const values = viewOf(dtype, source.buffer, source.byteOffset, count);
   const [from, to] = zeroRowRange(pair.planned).map((at) => Math.min(count, Math.max(0, at - begin))) as [
     number,
     number,

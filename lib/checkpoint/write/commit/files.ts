@@ -1,7 +1,31 @@
-import { type FileHandle, link, mkdir, open, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { constants, fsync } from 'node:fs';
+import { type FileHandle, link, mkdir, open, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { errorCode, WriteError } from '../../../core/errors.js';
+import { promisify } from 'node:util';
+import { errorCode, InputError, WriteError } from '../../../core/errors.js';
 import { linkToNowhere } from '../../../core/links.js';
+import { renamed } from './rename.js';
+
+/** By the descriptor: the handles of Yarn's Plug'n'Play cannot sync. */
+const syncFile = ({ fd }: FileHandle) => promisify(fsync)(fd);
+
+/** Which file it is, whatever its name. */
+interface Identity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
+/** A sync may take long, and the system's calls have four threads in all: two are left for everything else, the heartbeat above all. */
+const mostSyncs = 2;
+const syncs: Promise<void>[] = Array.from({ length: mostSyncs }, () => Promise.resolve());
+let nextSync = 0;
+
+async function inTurn(sync: () => Promise<void>): Promise<void> {
+  const turn = nextSync++ % mostSyncs;
+  const mine = (syncs[turn] as Promise<void>).then(sync);
+  syncs[turn] = mine.catch(() => {});
+  await mine;
+}
 
 /** Runs a step of the work on files, and says which one failed on which path. */
 export async function step<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
@@ -20,6 +44,7 @@ export class PendingFile {
   readonly path: string;
   readonly #temporary: string;
   #handle: FileHandle | undefined;
+  #identity: Identity | undefined;
 
   private constructor(path: string, temporary: string, handle: FileHandle) {
     this.path = path;
@@ -44,6 +69,24 @@ export class PendingFile {
     return new PendingFile(path, temporary, await step('open', temporary, () => open(temporary, 'r+')));
   }
 
+  /** A temporary file that others write to as well; it is made if it is not there. */
+  static async share(path: string, temporary: string): Promise<PendingFile> {
+    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0); // never through a link
+    return new PendingFile(path, temporary, await step('open', temporary, () => open(temporary, flags, 0o666)));
+  }
+
+  /** Makes an empty file, or leaves the one that is there. */
+  static async touch(path: string): Promise<void> {
+    await step('create', path, async () => (await open(path, 'a')).close());
+  }
+
+  /** Whether the file has its temporary name still. */
+  async isInPlace(): Promise<boolean> {
+    const there = await step('look at', this.#temporary, () => ifThere(stat(this.#temporary, { bigint: true })));
+    const { dev, ino } = await step('look at', this.#temporary, () => this.#opened().stat({ bigint: true }));
+    return there?.ino === ino && there.dev === dev;
+  }
+
   /** The descriptor, for writes by other threads; none may be under way when the file is finished or discarded. */
   get fd(): number {
     return this.#opened().fd;
@@ -63,17 +106,28 @@ export class PendingFile {
 
   /** Waits until all that is written so far is on the disk. */
   async syncData(): Promise<void> {
-    await step('sync', this.path, () => this.#opened().datasync());
+    await step('sync', this.path, () => inTurn(() => this.#opened().datasync()));
   }
 
   /** Syncs and closes. A failed sync is never tried again: the system may have dropped what it could not write. */
   async finish(): Promise<void> {
-    await step('sync', this.path, () => this.#opened().sync());
+    await step('sync', this.path, () => inTurn(() => syncFile(this.#opened())));
+    this.#identity = await step('look at', this.path, () => this.#opened().stat({ bigint: true }));
     await step('close', this.path, () => this.close());
   }
 
-  /** Gives the finished file its name, in place of one that may be there. */
+  /**
+   * Gives the finished file its name, in place of one that may be there.
+   *
+   * @throws InputError (EBUSY) if another process has put another file in its place
+   */
   async publish(path = this.path): Promise<void> {
+    const there = await step('look at', this.#temporary, () => ifThere(stat(this.#temporary, { bigint: true })));
+    const { dev, ino } = this.#identity ?? {};
+    if (there !== undefined && (there.ino !== ino || there.dev !== dev)) {
+      const text = `${this.path} is no longer ours to write: another process has taken its folder over`;
+      throw new InputError(text, { path: this.path, code: 'EBUSY' });
+    }
     await renameStep(this.#temporary, path);
   }
 
@@ -101,7 +155,7 @@ export class PendingFile {
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(errorCode(cause) ?? '')) throw cause;
     await (await open(this.path, 'wx', 0o666)).close();
     try {
-      await rename(this.#temporary, this.path);
+      await renamed(this.#temporary, this.path);
     } catch (failed) {
       await rm(this.path, { force: true }).catch(() => {});
       throw failed;
@@ -185,7 +239,7 @@ export async function removeNames(folder: string, names: readonly string[]): Pro
 
 /** Gives a file another name, in place of one that may have it. */
 export async function renameStep(from: string, to: string): Promise<void> {
-  await step('rename a file to', to, () => rename(from, to));
+  await step('rename a file to', to, () => renamed(from, to));
 }
 
 /** Makes the names in a folder durable. Systems and file systems that cannot sync folders do without. */
@@ -193,7 +247,7 @@ export async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
     try {
-      await handle.sync();
+      await syncFile(handle);
     } finally {
       await handle.close();
     }

@@ -3,23 +3,115 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, InputError } from '../../../core/errors.js';
 import { ifThere, PendingFile, step } from './files.js';
-import type { Journal } from './journal-schema.js';
+import type { ProcessId } from './process.js';
 
-export type { Journal } from './journal-schema.js';
+/** What a run writes down so that a later one can go on. */
+export interface Journal {
+  /** Names the run that has the folder: whoever finds another one's name here has lost it. */
+  readonly run: string;
+  /** The digest of the files that are being written. */
+  readonly digest: string;
+  /** Whether what was there before may be replaced. */
+  readonly replaces: boolean;
+  /** Whether all files were complete, and were being given their names. */
+  readonly committing: boolean;
+  /** Files of another checkpoint that are to be removed: once its manifest is gone nothing else tells them. */
+  readonly stale: readonly string[];
+  /** Whether several processes write parts, each for itself, under the name of the run; see ../parts/. Nobody has the folder alone then. */
+  readonly parts: boolean;
+  /** Who writes; null once they have given up in good order. */
+  readonly process: ProcessId | null;
+  /** For files that are not complete: their names until then, and so many bytes of their tensors, without a gap, that are on the disk. */
+  readonly progress: Readonly<Record<string, { readonly file: string; readonly bytes: number }>>;
+}
 
 /** There while a checkpoint is unfinished. */
 export const journalName = '.nninit-unfinished.json';
-const temporaryJournalName = `${journalName}.tmp`;
 
-/** The name of a file until it is complete: the digest keeps those of different checkpoints apart. */
-export const pendingName = (digest: string, name: string): string => `.nninit-${digest.slice(0, 12)}-${name}.tmp`;
+/** A new name for a run: no other process, on whatever host, has it. */
+export const newRun = (): string => randomUUID().slice(0, 8);
+
+const prefix = (digest: string, run: string): string => `.nninit-${digest.slice(0, 12)}-${run}-`;
+
+/** The name of a file until it is complete: the digest keeps those of different checkpoints apart, the run those of two that write at once. */
+export const pendingName = (digest: string, run: string, name: string): string => `${prefix(digest, run)}${name}.tmp`;
 
 /** The name of a complete file until all others are complete too. */
-export const heldName = (digest: string, name: string): string => `.nninit-${digest.slice(0, 12)}-${name}.done`;
+export const heldName = (digest: string, run: string, name: string): string => `${prefix(digest, run)}${name}.done`;
+
+/** What a run writes now and then while it lives; see heartbeat.ts. */
+export const aliveName = (run: string): string => `.nninit-alive-${run}`;
+
+const temporaryJournalName = (run: string): string => `${journalName}.${run}.tmp`;
+
+/** Says that bytes [begin, end) of a file, which is the one numbered so in the checkpoint, are on the disk under its pending name. */
+export const markName = (digest: string, run: string, file: number, begin: number, end: number): string =>
+  `${prefix(digest, run)}${file}-${begin}-${end}.part`;
+
+/** What those who write parts of a checkpoint have to know to finish it; see ../parts/order.ts. */
+export const orderName = (digest: string, run: string): string => `${prefix(digest, run)}order.part`;
+
+/** Bytes [begin, end) of a file. */
+export interface Extent {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** What the marks of a run say is on the disk: for the number of each file, extents in any order. */
+export function marksOf(names: readonly string[], digest: string, run: string): ReadonlyMap<number, Extent[]> {
+  const found = new Map<number, Extent[]>();
+  for (const name of names) {
+    const [, file, begin, end] = /-(\d+)-(\d+)-(\d+)\.part$/.exec(name) ?? [];
+    if (name !== markName(digest, run, Number(file), Number(begin), Number(end))) continue;
+    found.set(Number(file), [...(found.get(Number(file)) ?? []), { begin: Number(begin), end: Number(end) }]);
+  }
+  return found;
+}
+
+/** Extents in order, those that touch in one. */
+export function joined(extents: readonly Extent[]): Extent[] {
+  const apart: Extent[] = [];
+  for (const { begin, end } of [...extents].sort((a, b) => a.begin - b.begin)) {
+    const last = apart.at(-1);
+    if (last === undefined || begin > last.end) apart.push({ begin, end });
+    else apart[apart.length - 1] = { begin: last.begin, end: Math.max(last.end, end) };
+  }
+  return apart;
+}
+
+const leftover = /^\.nninit-(?:[0-9a-f]{12}-([0-9a-f]{8})-(.+)\.(?:tmp|done|part)|alive-([0-9a-f]{8}))$/;
+
+/** Whether a name is that of what shows that some run lives. */
+export const isAlive = (name: string): boolean => leftover.exec(name)?.[3] !== undefined;
+
+/** The run that made a file, by its name. */
+export function runOf(name: string): string {
+  const [, ofFile, , ofBeat] = leftover.exec(name) ?? [];
+  return ofFile ?? ofBeat ?? '';
+}
+
+/** Whether a name is that of an order of parts: kept until the checkpoint is complete, since it may be finished by that alone. */
+export const isOrder = (name: string): boolean => name.endsWith('-order.part') && isLeftover(name);
 
 /** What a run that was killed may have left behind, besides its journal. */
-export const isLeftover = (name: string): boolean =>
-  (name.startsWith(`${journalName}.`) && name.endsWith('.tmp')) || /^\.nninit-[0-9a-f]{12}-.+\.(tmp|done)$/.test(name);
+export function isLeftover(name: string): boolean {
+  return (name.startsWith(`${journalName}.`) && name.endsWith('.tmp')) || leftover.test(name);
+}
+
+/** Whether a name is that of a file which this run made. */
+export function isOf(run: string, name: string): boolean {
+  return runOf(name) === run || name === temporaryJournalName(run);
+}
+
+/** For each file, the names of complete ones that wait for the others, of whatever run. */
+export function heldNames(names: readonly string[], digest: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const each of names) {
+    const [, run, name] = leftover.exec(each) ?? [];
+    if (run !== undefined && name !== undefined && each === heldName(digest, run, name)) found.set(name, each);
+  }
+  return found;
+}
 
 /** The journal in a folder; 'broken' if it cannot be read as one, undefined if there is none. */
 export async function readJournal(folder: string): Promise<Journal | 'broken' | undefined> {
@@ -36,8 +128,7 @@ export async function readJournal(folder: string): Promise<Journal | 'broken' | 
 
 /** Writes a journal where there is none, in one step; of two that try at once, one is refused. */
 export async function createJournal(folder: string, journal: Journal): Promise<void> {
-  // A name of its own: another process may be at the same.
-  const temporary = join(folder, `${journalName}.${randomUUID()}.tmp`);
+  const temporary = join(folder, temporaryJournalName(journal.run));
   const file = await PendingFile.create(join(folder, journalName), temporary);
   try {
     await writeJournal(file, journal);
@@ -55,17 +146,29 @@ export async function createJournal(folder: string, journal: Journal): Promise<v
   }
 }
 
-/** Replaces the journal in one step. */
+/** Replaces the journal in one step; it is an error (EBUSY) if another one removes what is about to do so. */
 export async function updateJournal(folder: string, journal: Journal): Promise<void> {
-  const temporary = join(folder, temporaryJournalName);
+  const temporary = join(folder, temporaryJournalName(journal.run));
   const file = await PendingFile.create(join(folder, journalName), temporary, { replace: true });
   try {
     await writeJournal(file, journal);
     await file.publish();
   } catch (cause) {
     await file.discard();
-    throw cause;
+    const lost = errorCode(cause) === 'ENOENT' && !isJournalOf(journal.run, await readJournal(folder));
+    throw lost ? takenOver(folder, cause) : cause;
   }
+}
+
+/** Whether a journal that was read is that of a run. */
+export function isJournalOf(run: string, journal: Journal | 'broken' | undefined): boolean {
+  return journal !== undefined && journal !== 'broken' && journal.run === run;
+}
+
+/** The error for a run that was taken for gone, as it may have been paused. */
+export function takenOver(folder: string, cause?: unknown): InputError {
+  const text = `another process has taken ${folder} over`;
+  return new InputError(text, { path: folder, code: 'EBUSY', cause });
 }
 
 async function writeJournal(file: PendingFile, journal: Journal): Promise<void> {

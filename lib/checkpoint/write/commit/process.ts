@@ -1,23 +1,49 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import type { ProcessId } from './journal-schema.js';
+
+/** A process, so that a later one can tell whether it still runs. */
+export interface ProcessId {
+  readonly pid: number;
+  readonly host: string;
+  /** On Linux, the boot of the system and the tick in it at which the process started: numbers of processes are used again. */
+  readonly started?: string;
+  /** On Linux, the space in which the number counts: each container has one. */
+  readonly space?: string;
+}
 
 export async function thisProcess(): Promise<ProcessId> {
   const { pid } = process;
-  const started = await startOf(pid);
-  return { pid, host: hostname(), ...(started === undefined ? {} : { started }) };
+  const [started, space] = await Promise.all([startOf(pid), spaceOfNumbers()]);
+  return {
+    ...{ pid, host: hostname() },
+    ...(started !== undefined && { started }),
+    ...(space !== undefined && { space }),
+  };
 }
 
-/** False where the process is known to be gone, or is on another machine. */
-export async function isRunning({ pid, host, started }: ProcessId): Promise<boolean> {
-  if (host !== hostname()) return false;
-  if (started !== undefined) return (await startOf(pid)) === started;
+/** Whether a process runs; 'unknown' where it cannot be seen from here: on another machine, or in another container. */
+export async function stateOf({ pid, host, started, space }: ProcessId): Promise<'running' | 'gone' | 'unknown'> {
+  if (started !== undefined) {
+    const own = await startOf(process.pid);
+    // Another machine, or this one before it was started again, which only its name could tell apart.
+    if (own === undefined || bootOf(own) !== bootOf(started)) return host === hostname() ? 'gone' : 'unknown';
+    if (space !== (await spaceOfNumbers())) return 'unknown';
+    return (await startOf(pid)) === started ? 'running' : 'gone';
+  }
+  if (host !== hostname()) return 'unknown';
   try {
     process.kill(pid, 0);
-    return true;
+    return 'running';
   } catch (cause) {
-    return cause instanceof Error && 'code' in cause && cause.code === 'EPERM';
+    return cause instanceof Error && 'code' in cause && cause.code === 'EPERM' ? 'running' : 'gone';
   }
+}
+
+const bootOf = (started: string): string => started.slice(0, started.lastIndexOf(':'));
+
+async function spaceOfNumbers(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  return readlink('/proc/self/ns/pid').catch(() => undefined);
 }
 
 async function startOf(pid: number): Promise<string | undefined> {

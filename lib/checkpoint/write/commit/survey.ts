@@ -4,21 +4,36 @@ import { isPlainObject } from '../../../core/check.js';
 import { InputError } from '../../../core/errors.js';
 import { manifestName } from '../../../formats/raw/names.js';
 import { configName, type Document, type FileSet, type OutputFile } from '../../virtual/layout.js';
-import { indexName, isWeightsName } from '../../virtual/shards.js';
+import { indexNameOf, isAnyWeightsName, isWeightsName } from '../../virtual/shards.js';
 import { ifThere, step } from './files.js';
-import { heldName, isLeftover, type Journal, journalName, pendingName, readJournal } from './journal.js';
-import { isRunning } from './process.js';
+import { graceMs, isBeating, isChanging } from './heartbeat.js';
+import {
+  type Extent,
+  heldNames,
+  isAlive,
+  isLeftover,
+  type Journal,
+  joined,
+  journalName,
+  marksOf,
+  pendingName,
+  readJournal,
+} from './journal.js';
+import { ownerOfConfig } from './old-config.js';
+import { stateOf } from './process.js';
 
 /** What to do about what is there: refuse it, replace it, or go on with it. */
 export type Mode = 'new' | 'force' | 'resume';
 
 /** What a folder holds of a checkpoint that is to be written there. */
 export interface Survey {
-  /** Files that need no writing: under their own names, and under the names that they have while others are incomplete. */
+  /** Files that need no writing: under their own names, and under those that they have while others are incomplete. */
   readonly complete: ReadonlySet<string>;
-  readonly held: ReadonlySet<string>;
-  /** For unfinished files, how many bytes of their tensors are on the disk. */
-  readonly partial: ReadonlyMap<string, number>;
+  readonly held: ReadonlyMap<string, string>;
+  /** For unfinished files, the names that they have, and how many bytes of their tensors are on the disk. */
+  readonly partial: ReadonlyMap<string, Partial>;
+  /** For files of which parts are written, the extents that are on the disk, in order and apart. */
+  readonly parts: ReadonlyMap<string, readonly Extent[]>;
   /** Whether the config and the index are there already, as they should be. */
   readonly config: boolean;
   readonly index: boolean;
@@ -31,6 +46,21 @@ export interface Survey {
   readonly leftovers: readonly string[];
   /** Of another checkpoint: to be removed when all is complete. */
   readonly stale: readonly string[];
+  /** All that was there. */
+  readonly names: readonly string[];
+}
+
+/** A file that is not complete. */
+export interface Partial {
+  readonly file: string;
+  readonly bytes: number;
+}
+
+export interface SurveyOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly graceMs?: number | undefined;
+  /** Whether others may be writing: parts of the same checkpoint, or whoever finishes it. */
+  readonly besides?: boolean | undefined;
 }
 
 /** What a folder holds, before it is said what that means. */
@@ -53,35 +83,77 @@ interface Found {
  *
  * @throws InputError for what must not be replaced, an unfinished checkpoint of another plan, or a process that is still writing
  */
-export async function survey(folder: string, set: FileSet, mode: Mode): Promise<Survey> {
+export async function survey(folder: string, set: FileSet, mode: Mode, options: SurveyOptions = {}): Promise<Survey> {
   const names = (await step('look at', folder, () => ifThere(readdir(folder)))) ?? [];
   const journal = await readJournal(folder);
-  await refuseRunning(folder, journal);
+  if (!options.besides) await refuseRunning(folder, names, journal, options);
   const leftovers = names.filter(isLeftover);
   refuseUnfinished(folder, set, mode, journal, leftovers);
   const ours = new Set([...set.files.map(({ name }) => name), ...(set.index === undefined ? [] : [set.index.name])]);
-  const theirs = await othersOf(folder, names, ours, readable(journal)?.stale ?? []);
+  const stale = readable(journal)?.stale ?? [];
+  const theirs = await othersOf(folder, names, set.base, ours, stale);
+  const weights = presentOf({ names, ours, theirs });
+  const held = leftovers.filter((name) => name.endsWith('.done'));
+  const strangers = names.filter((name) => isAnyWeightsName(name) && !weights.includes(name));
+  if (set.config === undefined && names.includes(configName)) {
+    if (stale.includes(configName)) theirs.push(configName);
+    else if (mode === 'force' && strangers.length === 0)
+      theirs.push(...(await replacedConfig(folder, [...weights, ...held])));
+  }
+  const configFile = set.config?.name ?? configName;
   await refuseFolders(
     folder,
-    [...ours, ...theirs, configName].filter((name) => names.includes(name)),
+    [...ours, ...theirs, configName, configFile].filter((name) => names.includes(name)),
   );
   const config = await isDocument(folder, set.config);
-  const otherConfig = set.config !== undefined && names.includes(configName) && !config;
+  const otherConfig = set.config !== undefined && names.includes(configFile) && !config;
+  if (otherConfig && mode === 'force') refuseShared(folder, strangers);
   const found = { folder, names, journal, leftovers, ours, theirs, config, otherConfig };
   return mode === 'force' ? startAnew(found) : await goOn(found, set, mode);
 }
 
 const readable = (journal: Journal | 'broken' | undefined) => (journal === 'broken' ? undefined : journal);
 
-const presentOf = ({ names, ours, theirs }: Found) => [...theirs, ...names.filter((name) => ours.has(name))];
+const presentOf = ({ names, ours, theirs }: Pick<Found, 'names' | 'ours' | 'theirs'>) => [
+  ...theirs,
+  ...names.filter((name) => ours.has(name)),
+];
+
+/**
+ * The config.json of weights that are replaced by some without one, if it is theirs.
+ *
+ * @throws InputError where it may describe the old weights and nobody can tell: it would seem to describe the new ones
+ */
+async function replacedConfig(folder: string, weights: readonly string[]): Promise<string[]> {
+  const owner = await ownerOfConfig(folder, weights);
+  if (owner !== 'unknown') return owner === 'theirs' ? [configName] : [];
+  const path = join(folder, configName);
+  throw refusal(
+    path,
+    `${path} may describe the weights that would be replaced, and the plan has no config: move it away first`,
+  );
+}
+
+/**
+ * A config.json can describe checkpoints of several names.
+ *
+ * @throws InputError where one stays, which the new config would seem to describe
+ */
+function refuseShared(folder: string, strangers: readonly string[]): void {
+  const [first] = strangers;
+  if (first === undefined) return;
+  const path = join(folder, configName);
+  throw refusal(path, `${path} may describe ${first} too, which stays, and differs: move one of them away first`);
+}
 
 /** Nothing that is there is used. */
 function startAnew(found: Found): Survey {
   const { journal, leftovers, theirs, config, otherConfig } = found;
   return {
     complete: new Set(),
-    held: new Set(),
+    held: new Map(),
     partial: new Map(),
+    parts: new Map(),
     config,
     index: false,
     journal: undefined,
@@ -89,6 +161,7 @@ function startAnew(found: Found): Survey {
     replaces: presentOf(found).length > 0 || otherConfig,
     leftovers,
     stale: theirs,
+    names: found.names,
   };
 }
 
@@ -100,8 +173,8 @@ async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise
   const present = presentOf(found);
   if (mode === 'new' && present.length > 0) throw exists(folder, present);
   if (otherConfig && !replaces) {
-    const path = join(folder, configName);
-    throw refusal(path, `${path} exists already and differs; --force replaces it`);
+    const path = join(folder, set.config?.name ?? configName);
+    throw refusal(path, `${path} exists already and differs; existing: 'replace' replaces it`);
   }
   if (theirs.length > 0 && !replaces) throw exists(folder, theirs, 'of another layout');
   const done = await progressOf(folder, set, names, journal);
@@ -112,8 +185,7 @@ async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise
   );
   if (set.index !== undefined && names.includes(set.index.name) && !index) wrong.push(set.index.name);
   if (wrong.length > 0 && !replaces) throw exists(folder, wrong, 'from another plan, seed or version');
-  const used = [...done.held].map((name) => heldName(set.digest, name));
-  for (const name of done.partial.keys()) used.push(pendingName(set.digest, name));
+  const used = [...done.held.values(), ...[...done.partial.values()].map(({ file }) => file)];
   return {
     ...done,
     config,
@@ -123,7 +195,23 @@ async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise
     replaces,
     leftovers: leftovers.filter((name) => !used.includes(name)),
     stale: theirs,
+    names,
   };
+}
+
+/**
+ * Another run may have ended between the look at the folder and the moment since which it is this run's.
+ *
+ * @throws InputError (EEXIST) before anything is made in vain
+ */
+export async function refuseAppeared(folder: string, set: FileSet, seen: Survey): Promise<void> {
+  const ours = new Set([...set.files.map(({ name }) => name), set.index?.name, set.config?.name, manifestName]);
+  const names = await step('look at', folder, () => readdir(folder));
+  const before = new Set(seen.names);
+  const appeared = names.find((name) => !before.has(name) && (ours.has(name) || isWeightsName(name, set.base)));
+  if (appeared === undefined) return;
+  const path = join(folder, appeared);
+  throw refusal(path, `${path} has appeared meanwhile; existing: 'replace' replaces it`);
 }
 
 function refuseUnfinished(
@@ -135,32 +223,51 @@ function refuseUnfinished(
 ): void {
   const path = join(folder, journalName);
   if (mode === 'new' && (journal !== undefined || leftovers.length > 0)) {
-    throw refusal(path, `${folder} holds an unfinished checkpoint: --resume finishes it, --force starts anew`);
+    throw refusal(
+      path,
+      `${folder} holds an unfinished checkpoint: existing: 'resume' finishes it, existing: 'replace' starts anew`,
+    );
   }
   const digest = readable(journal)?.digest ?? set.digest;
   if (mode === 'resume' && digest !== set.digest) {
     throw refusal(
       path,
-      `${folder} holds an unfinished checkpoint of another plan: --resume needs the same input, seed, options and version ` +
-        'of nninit; --force starts anew',
+      `${folder} holds an unfinished checkpoint of another plan: existing: 'resume' needs the same input, seed, options and version ` +
+        "of nninit; existing: 'replace' starts anew",
     );
   }
 }
 
-async function refuseRunning(folder: string, journal: Journal | 'broken' | undefined): Promise<void> {
-  if (journal === undefined || journal === 'broken' || journal.process === null) return;
-  if (!(await isRunning(journal.process))) return;
-  throw new InputError(`process ${journal.process.pid} is writing to ${folder}`, { path: folder, code: 'EBUSY' });
+async function refuseRunning(
+  folder: string,
+  names: readonly string[],
+  journal: Journal | 'broken' | undefined,
+  { signal, graceMs: grace = graceMs }: SurveyOptions,
+): Promise<void> {
+  if (journal === undefined || journal === 'broken') return;
+  if (journal.parts) {
+    const beats = names.filter(isAlive).map((name) => isChanging(join(folder, name), grace, signal));
+    if (!(await Promise.all(beats)).includes(true)) return;
+    throw new InputError(`parts are being written to ${folder}`, { path: folder, code: 'EBUSY' });
+  }
+  if (journal.process === null) return;
+  const { pid, host } = journal.process;
+  const state = await stateOf(journal.process);
+  if (state === 'gone' || (state === 'unknown' && !(await isBeating(folder, journal.run, grace, signal)))) return;
+  const where = state === 'unknown' ? ` on ${host}` : '';
+  throw new InputError(`process ${pid}${where} is writing to ${folder}`, { path: folder, code: 'EBUSY' });
 }
 
 /** Files of another checkpoint, whatever its format: two in one folder would be taken for one. What tells that all is there comes first. */
 async function othersOf(
   folder: string,
   names: readonly string[],
+  base: string,
   ours: ReadonlySet<string>,
   known: readonly string[],
 ): Promise<string[]> {
-  const weights = names.filter((name) => isWeightsName(name) && name !== indexName);
+  const indexName = indexNameOf(base);
+  const weights = names.filter((name) => isWeightsName(name, base) && name !== indexName);
   const index = names.filter((name) => name === indexName);
   const left = names.filter((name) => isTensorFile(name) && known.includes(name));
   const all = new Set([...index, ...(await filesOfManifest(folder, names)), ...left, ...weights]);
@@ -206,26 +313,37 @@ async function isDocument(folder: string, document: Document | undefined): Promi
 async function progressOf(folder: string, set: FileSet, names: readonly string[], journal: Journal | undefined) {
   const there = new Set(names);
   const complete = new Set<string>();
-  const held = new Set<string>();
-  const partial = new Map<string, number>();
+  const held = new Map<string, string>();
+  const partial = new Map<string, Partial>();
+  const parts = new Map<string, Extent[]>();
+  const marks = journal?.parts ? marksOf(names, set.digest, journal.run) : new Map<number, Extent[]>();
+  const waiting = heldNames(names, set.digest);
   // Where older files are replaced, those of the same name and length may still be theirs, unless their heads tell.
   const ownNames = set.selfDescribing || journal === undefined || !journal.replaces || journal.committing;
-  for (const file of set.files) {
+  for (const [number, file] of set.files.entries()) {
     const { name } = file;
-    const pending = pendingName(set.digest, name);
-    const hold = heldName(set.digest, name);
+    const hold = waiting.get(name);
     // What is held has not been renamed yet: a file under the name itself is an older one.
-    if (there.has(hold) && (await beginsLike(join(folder, hold), file, file.dataBytes))) {
-      held.add(name);
+    if (hold !== undefined && (await beginsLike(join(folder, hold), file, file.dataBytes))) {
+      held.set(name, hold);
     } else if (ownNames && there.has(name) && (await beginsLike(join(folder, name), file, file.dataBytes))) {
       complete.add(name);
     } else {
-      const bytes = journal?.progress[name] ?? 0;
-      const usable = bytes > 0 && bytes <= file.dataBytes && there.has(pending);
-      if (usable && (await beginsLike(join(folder, pending), file, bytes))) partial.set(name, bytes);
+      const extents = joined(marks.get(number) ?? []);
+      if (extents.length > 0) parts.set(name, extents);
+      const begun = marks.size > 0 && journal ? beginOf(file, extents, journal) : journal?.progress[name];
+      if (begun === undefined || begun.bytes === 0 || begun.bytes > file.dataBytes) continue;
+      if (!isLeftover(begun.file) || !there.has(begun.file)) continue; // a journal can name nothing but such files
+      if (await beginsLike(join(folder, begun.file), file, begun.bytes)) partial.set(name, begun);
     }
   }
-  return { complete, held, partial };
+  return { complete, held, partial, parts };
+}
+
+/** The beginning of a file of which parts are written, as far as it has no gap. */
+function beginOf({ name, head }: OutputFile, [first]: readonly Extent[], { digest, run }: Journal): Partial {
+  const end = first?.begin === 0 ? first.end : 0;
+  return { file: pendingName(digest, run, name), bytes: Math.max(0, end - head.length) };
 }
 
 /** Whether a file has the head of `file`, and the length of the whole, or at least `dataBytes` of tensors where that is less. */
@@ -251,7 +369,7 @@ function exists(folder: string, names: readonly string[], what = ''): InputError
   const more = names.length > 1 ? ` and ${names.length - 1} more` : '';
   const [exist, are, them] = names.length > 1 ? ['exist', 'are', 'them'] : ['exists', 'is', 'it'];
   const state = what === '' ? `${exist} already` : `${are} there, ${what}`;
-  return refusal(path, `${path}${more} ${state}; --force replaces ${them}`);
+  return refusal(path, `${path}${more} ${state}; existing: 'replace' replaces ${them}`);
 }
 
 function refusal(path: string, text: string): InputError {

@@ -23,19 +23,18 @@ test.each(['safetensors', 'raw'] as const)('%s: force that was killed between th
   const folder = join(root.path, 'out');
   const content = await expected({ format });
   await write(folder, { format, keys: philoxKeys(1n) });
-  let digest = '';
   // What such a run leaves: some files renamed, some held, the journal saying so.
   const ended = await stopAfter(53000, folder, { format, force: true });
   expect(ended).toMatchObject({ resumable: true });
   const journal = JSON.parse(readFileSync(join(folder, journalName), 'utf8'));
-  digest = journal.digest;
+  const { digest, run } = journal;
   const names = Object.keys(content).filter((name) => /\.(safetensors|bin)$/.test(name));
   await write(join(root.path, 'all'), { format });
   for (const name of names) {
-    rmSync(join(folder, pendingName(digest, name)), { force: true });
-    writeFileSync(join(folder, heldName(digest, name)), readFileSync(join(root.path, 'all', name)));
+    rmSync(join(folder, pendingName(digest, run, name)), { force: true });
+    writeFileSync(join(folder, heldName(digest, run, name)), readFileSync(join(root.path, 'all', name)));
   }
-  for (const name of names.slice(0, 2)) renameSync(join(folder, heldName(digest, name)), join(folder, name));
+  for (const name of names.slice(0, 2)) renameSync(join(folder, heldName(digest, run, name)), join(folder, name));
   writeFileSync(join(folder, journalName), JSON.stringify({ ...journal, committing: true, progress: {} }));
   const written = await write(folder, { format, resume: true });
   expect(written.resumedBytes).toBe(12800 + 8192 + 16640 + 16384);

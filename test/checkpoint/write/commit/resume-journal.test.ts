@@ -3,13 +3,21 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { safetensorsFiles } from '../../../../lib/checkpoint/virtual/shards.js';
-import { createJournal, heldName, journalName, pendingName } from '../../../../lib/checkpoint/write/commit/journal.js';
-import { isRunning, thisProcess } from '../../../../lib/checkpoint/write/commit/process.js';
+import {
+  aliveName,
+  createJournal,
+  heldName,
+  journalName,
+  pendingName,
+} from '../../../../lib/checkpoint/write/commit/journal.js';
+import { stateOf, thisProcess } from '../../../../lib/checkpoint/write/commit/process.js';
 import type { WriteOptions } from '../../../../lib/checkpoint/write/write.js';
 import { philoxKeys } from '../../../../lib/plan/keys.js';
 import { resolvePlan } from '../../../../lib/plan/plan.js';
 import { contentOf } from '../../temporary.js';
 import { expected, maxShardSize, planned, root, write } from './resumed.js';
+
+const idle = { run: '01234567', digest: 'x', replaces: false, committing: false, process: null, progress: {} };
 
 test.each(['', 'null', '{"digest": 1}'])(
   'a journal that makes no sense (%j) is begun anew, by resume or force',
@@ -30,8 +38,8 @@ test('what killed runs left is removed by resume and force', async () => {
   const folder = join(root.path, 'out');
   for (const how of [{ resume: true }, { force: true }]) {
     mkdirSync(folder);
-    writeFileSync(join(folder, pendingName('0123456789abcdef', 'model.safetensors')), 'x');
-    writeFileSync(join(folder, heldName('0123456789abcdef', 'model-00001-of-00002.safetensors')), 'x');
+    writeFileSync(join(folder, pendingName('0123456789abcdef', '01234567', 'model.safetensors')), 'x');
+    writeFileSync(join(folder, heldName('0123456789abcdef', '01234567', 'model-00001-of-00002.safetensors')), 'x');
     await expect(write(folder)).rejects.toThrow(/unfinished checkpoint/);
     await write(folder, how);
     expect(contentOf(folder)).toEqual(await expected());
@@ -42,7 +50,7 @@ test('what killed runs left is removed by resume and force', async () => {
 test('a process that is still writing is left alone', async () => {
   const folder = join(root.path, 'out');
   mkdirSync(folder);
-  const journal = { digest: 'x', replaces: false, committing: false, process: await thisProcess(), progress: {} };
+  const journal = { ...idle, process: await thisProcess() };
   writeFileSync(join(folder, journalName), JSON.stringify(journal));
   for (const how of [{}, { resume: true }, { force: true }]) {
     await expect(write(folder, how)).rejects.toMatchObject({ name: 'InputError', code: 'EBUSY' });
@@ -58,7 +66,7 @@ test('of two at once one is refused, and the other is not disturbed', async () =
 });
 
 test('a journal is there whole or not at all', async () => {
-  const journal = { digest: 'x', replaces: true, committing: false, stale: [], process: null, progress: {} };
+  const journal = { ...idle, stale: [], parts: false };
   const path = join(root.path, journalName);
   for (let turn = 0; turn < 50; turn++) {
     let done = false;
@@ -72,19 +80,73 @@ test('a journal is there whole or not at all', async () => {
     }
     await creating;
     expect(readdirSync(root.path)).toEqual([journalName]);
-    await expect(createJournal(root.path, journal)).rejects.toMatchObject({ name: 'InputError', code: 'EBUSY' });
+    await expect(createJournal(root.path, { ...journal, run: '89abcdef' })).rejects.toMatchObject({
+      name: 'InputError',
+      code: 'EBUSY',
+    });
     expect(readdirSync(root.path)).toEqual([journalName]);
     rmSync(path);
   }
 });
 
-test('processes are told apart', async () => {
+test('processes are told apart, and those that cannot be seen from here are unknown', async () => {
   const self = await thisProcess();
-  expect(await isRunning(self)).toBe(true);
-  expect(await isRunning({ ...self, host: 'elsewhere' })).toBe(false);
-  expect(await isRunning({ ...self, started: 'another boot:1' })).toBe(false);
-  expect(await isRunning({ pid: 2 ** 30, host: self.host })).toBe(false);
+  expect(await stateOf(self)).toBe('running');
+  expect(await stateOf({ pid: 2 ** 30, host: self.host })).toBe('gone');
+  expect(await stateOf({ pid: self.pid, host: 'elsewhere' })).toBe('unknown');
+  expect(await stateOf({ ...self, started: 'another boot:1' })).toBe('gone');
+  expect(await stateOf({ ...self, host: 'elsewhere', started: 'another boot:1' })).toBe('unknown');
+  if (self.started === undefined) return; // the rest is Linux's
+  expect(await stateOf({ ...self, started: self.started.replace(/\d+$/, '1') })).toBe('gone');
+  expect(await stateOf({ ...self, host: 'elsewhere' })).toBe('running'); // the same kernel: the name is a container's
+  expect(await stateOf({ ...self, space: 'pid:[1]' })).toBe('unknown');
 });
+
+const elsewhere = { pid: 1, host: 'elsewhere', started: 'another boot:1' };
+
+test('a run of another machine or container has its folder as long as it shows that it lives', async () => {
+  const folder = join(root.path, 'out');
+  mkdirSync(folder);
+  writeFileSync(join(folder, journalName), JSON.stringify({ ...idle, process: elsewhere }));
+  writeFileSync(join(folder, aliveName(idle.run)), '0');
+  let beats = 0;
+  const beating = setInterval(() => writeFileSync(join(folder, aliveName(idle.run)), String(++beats)), 100);
+  const busy = { name: 'InputError', code: 'EBUSY', message: `process 1 on elsewhere is writing to ${folder}` };
+  for (const how of [{ resume: true }, { force: true }]) {
+    await expect(write(folder, { ...how, graceMs: 2000 })).rejects.toMatchObject(busy);
+  }
+  clearInterval(beating);
+  await write(folder, { force: true, graceMs: 300 });
+  expect(contentOf(folder)).toEqual(await expected());
+});
+
+test('whoever waits for a sign of life can be stopped', async () => {
+  const folder = join(root.path, 'out');
+  mkdirSync(folder);
+  writeFileSync(join(folder, journalName), JSON.stringify({ ...idle, process: elsewhere }));
+  writeFileSync(join(folder, aliveName(idle.run)), '0');
+  await expect(write(folder, { force: true, signal: AbortSignal.timeout(100) })).rejects.toThrow(/timeout/);
+  expect(readdirSync(folder).sort()).toEqual([aliveName(idle.run), journalName].sort());
+});
+
+test.each(['resume', 'force', 'force of others'] as const)(
+  'a run that was paused and taken for gone disturbs nobody: %s',
+  async (how) => {
+    const folder = join(root.path, 'out');
+    const others = how === 'force of others';
+    const options = { [how === 'resume' ? 'resume' : 'force']: true, ...(others && { keys: philoxKeys(1n) }) };
+    const paused = write(folder, {
+      // While it is held up here, another one takes the folder over and finishes.
+      onBegin: async () => {
+        const journal = JSON.parse(readFileSync(join(folder, journalName), 'utf8'));
+        writeFileSync(join(folder, journalName), JSON.stringify({ ...journal, process: elsewhere }));
+        await write(folder, { ...options, graceMs: 0 });
+      },
+    });
+    await expect(paused).rejects.toMatchObject({ name: 'InputError', code: 'EBUSY' });
+    expect(contentOf(folder)).toEqual(await expected(others ? { keys: philoxKeys(1n) } : {}));
+  },
+);
 
 test('the digest is of all that the files hold', () => {
   const of = (options: Partial<WriteOptions>) =>

@@ -1,0 +1,158 @@
+// node bench/cluster/load.js: what the queue costs. The same work by one process with four threads, and ordered from four workers with one thread each;
+// bytes are made and thrown away, so that no disk has a say. Processor time is compared, of all processes and Redis: on a machine that others use too, only that
+// means something. Needs `npm run build` and a redis-server (Debian: redis-server).
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import { VirtualCheckpoint } from '../../build/modules/lib/checkpoint/virtual/virtual.js';
+import { layOut } from '../../build/modules/lib/checkpoint/virtual/virtual-checkpoint.js';
+import { shareOf } from '../../build/modules/lib/checkpoint/write/parts/shares.js';
+import { loadPlan } from '../../build/modules/lib/checkpoint.js';
+import { orderCheckpoint, orderEnsemble } from '../../build/modules/lib/cluster/order.js';
+import { layOrder, pack, unpack } from '../../build/modules/lib/cluster/order-data.js';
+import { startPerforming } from '../../build/modules/lib/cluster/queue-worker.js';
+
+const self = fileURLToPath(import.meta.url);
+const pieceBytes = 2 ** 22;
+const count = 4;
+
+/** Makes the bytes of parts, and keeps none. */
+function intoNothing() {
+  const make = async (virtual, file, begin, end) => {
+    for (let at = begin; at < end; at += pieceBytes) {
+      await virtual.read(virtual.files[file].name, at, Math.min(end, at + pieceBytes));
+      await setTimeout(0); // the event loop goes on
+    }
+  };
+  return {
+    async part({ ordered, laid }, _, part) {
+      const { plan, layout, seeds, isEnsemble } = ordered;
+      if (!isEnsemble) {
+        const virtual = new VirtualCheckpoint(laid.set, laid.keys);
+        for (const { file, begin, end } of shareOf(laid.set, part)) await make(virtual, file, begin, end);
+        return;
+      }
+      const cut = (i) => Math.floor((seeds.length * i) / part.count);
+      for (const seed of seeds.slice(cut(part.index), cut(part.index + 1))) {
+        const { set, keys } = layOut('load', plan, { ...layout, seed: BigInt(seed) });
+        const virtual = new VirtualCheckpoint(set, keys);
+        for (const [file, { size }] of virtual.files.entries()) await make(virtual, file, 0, size);
+      }
+    },
+    finish: async () => ({ complete: true }),
+    close: async () => {},
+  };
+}
+
+const [role, ...args] = process.argv.slice(2);
+if (role === 'worker') {
+  await startPerforming({ redis: args[0], root: '/', threads: 1 }, intoNothing);
+  process.on('message', () => process.send(cpuSeconds()));
+  process.send('ready');
+} else if (role === 'alone') {
+  // A share of the work without a queue, in as many processes.
+  process.once('message', async ({ packed, parts, from, to }) => {
+    const order = layOrder('load', unpack(packed));
+    const performer = intoNothing();
+    const before = cpuSeconds();
+    for (let index = from; index < to; index++) await performer.part(order, '', { index, count: parts });
+    process.send(cpuSeconds() - before);
+    process.disconnect();
+  });
+  process.send('ready');
+} else await main(Number(role ?? 100), Number(args[0] ?? 10_000));
+
+function cpuSeconds() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+async function cpuOf(workers) {
+  const told = workers.map((child) => once(child, 'message'));
+  for (const child of workers) child.send('cpu');
+  return (await Promise.all(told)).reduce((sum, [seconds]) => sum + seconds, 0);
+}
+
+async function cpuOfRedis(url) {
+  const redis = new Redis(url);
+  const text = await redis.info('cpu');
+  redis.disconnect();
+  return ['user', 'sys'].reduce(
+    (sum, kind) => sum + Number(new RegExp(`used_cpu_${kind}:([\\d.]+)`).exec(text)?.[1]),
+    0,
+  );
+}
+
+async function children(...argv) {
+  const all = Array.from({ length: count }, () =>
+    spawn(process.execPath, [self, ...argv], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, NNINIT_THREADS: '1' },
+    }),
+  );
+  await Promise.all(all.map((child) => once(child, 'message')));
+  return all;
+}
+
+async function alone(packed, parts) {
+  const all = await children('alone');
+  const done = all.map((child) => once(child, 'message'));
+  for (const [i, child] of all.entries()) {
+    child.send({ packed, parts, from: Math.floor((parts * i) / count), to: Math.floor((parts * (i + 1)) / count) });
+  }
+  return (await Promise.all(done)).reduce((sum, [seconds]) => sum + seconds, 0);
+}
+
+async function main(gigabytes, jobs) {
+  const folder = mkdtempSync(join(tmpdir(), 'nninit-load-'));
+  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const redis = `redis://127.0.0.1:${port}`;
+  const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''], {
+    stdio: 'ignore',
+  });
+  await setTimeout(1000);
+  const workers = await children('worker', redis);
+  const rows = Math.ceil((gigabytes * 1e9) / 40 / 1024);
+  const large = await loadPlan({
+    tensors: Object.fromEntries(
+      Array.from({ length: 10 }, (_, i) => [`w${i}`, { shape: [rows, 1024], init: 'kaiming_normal' }]),
+    ),
+  });
+  const small = (elements) => loadPlan({ tensors: { w: { shape: [elements / 64, 64], init: 'kaiming_normal' } } });
+  const seeds = Array.from({ length: jobs }, (_, i) => String(i));
+  const cases = [
+    [`${jobs} checkpoints of 16 KiB, 100 a job`, await small(2 ** 12), seeds, Math.ceil(jobs / 100), true],
+    [`${jobs} checkpoints of 1 MiB, 1 a job`, await small(2 ** 18), seeds, jobs, true],
+    [`${gigabytes} GB, 256 MiB a job`, large, ['0'], Math.ceil((gigabytes * 1e9) / 2 ** 28), false],
+  ];
+  try {
+    for (const [name, plan, numbers, parts, isEnsemble] of cases) {
+      const packed = pack({ plan, layout: {}, seeds: numbers, isEnsemble, replaces: false });
+      const without = await alone(packed, parts);
+      const used = async () => [await cpuOf(workers), await cpuOfRedis(redis), cpuSeconds()];
+      const before = await used();
+      const options = { redis, parts };
+      const order = isEnsemble
+        ? await orderEnsemble(plan, '/nowhere', { ...options, seeds: numbers.map(BigInt) })
+        : await orderCheckpoint(plan, '/nowhere', options);
+      await order.wait();
+      await order.close();
+      const after = await used();
+      const [byWorkers, byRedis, byOrderer] = after.map((seconds, i) => seconds - before[i]);
+      const more = byWorkers + byRedis + byOrderer - without;
+      const percent = ((100 * more) / without).toFixed(1);
+      const parted = `workers ${byWorkers.toFixed(2)}, Redis ${byRedis.toFixed(2)}, who orders ${byOrderer.toFixed(2)}`;
+      const each = `${((1000 * more) / parts).toFixed(2)} ms a job`;
+      console.log(`${name}: alone ${without.toFixed(2)} s of processor time; ${parted}: ${percent} % more, ${each}`);
+    }
+  } finally {
+    for (const child of workers) child.kill();
+    server.kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

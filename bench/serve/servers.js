@@ -1,0 +1,61 @@
+// A child process with the server that the first argument names; it tells its port, and the processor time that it has taken when it is asked.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer } from '../../dist/lib/serve.js';
+
+/** Ten gigabytes of float32. */
+export const config =
+  '{"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 10, "vocab_size": 32000}';
+
+const chunkBytes = 256 << 10;
+
+/** What is compared with: as many bytes as a Range asks for, out of a constant buffer, 256 KiB at a time. */
+const plain = (memory) => (request, response) => {
+  const [, begin, end] = /(\d+)-(\d+)/.exec(request.headers.range);
+  let at = 0;
+  let left = Number(end) - Number(begin) + 1;
+  response.writeHead(206, { 'content-length': left });
+  const more = () => {
+    while (left > 0) {
+      const part = memory.subarray(at, at + Math.min(chunkBytes, left));
+      at = (at + chunkBytes) % memory.length;
+      left -= part.length;
+      if (!response.write(part)) break;
+    }
+    if (left === 0) response.end();
+  };
+  response.on('drain', () => left > 0 && more());
+  more();
+};
+
+async function start(name) {
+  if (name === 'plain') return createHttpServer(plain(Buffer.alloc(chunkBytes, 1)));
+  // What another thread has just made is in no cache of the one that sends.
+  if (name === 'memory') return createHttpServer(plain(Buffer.alloc(256 << 20, 1)));
+  const folder = mkdtempSync(join(tmpdir(), 'nninit-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'bench/llama'), { recursive: true });
+  writeFileSync(join(folder, 'bench/llama/config.json'), config);
+  return createServer({ inputs: [folder], maxShardSize: '50GB' });
+}
+
+/** Processor time of this thread, which sends; NaN where the system does not tell. */
+function loopSeconds() {
+  try {
+    return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e9;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+if (process.send !== undefined) {
+  const server = await start(process.argv[2]);
+  server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+  process.on('message', () => {
+    const { user, system } = process.cpuUsage();
+    process.send({ all: (user + system) / 1e6, loop: loopSeconds(), rss: process.memoryUsage.rss() });
+  });
+  process.once('disconnect', () => process.exit());
+}

@@ -1,0 +1,71 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { errorCode } from '../../../core/errors.js';
+import { throwIfAborted } from '../../../pool/operation.js';
+import { aliveName } from './journal.js';
+
+// Whether a run still lives cannot be seen from another machine or container. So each writes a number, one higher each second, to a
+// small file; whoever wants its folder looks whether that changes. No clocks are compared: those of two machines differ.
+
+const beatMs = 1000;
+const lookMs = 250;
+/** A run that shows no sign for so long is taken for gone. If it wakes up after all, it sees that it has lost its folder. */
+export const graceMs = 10_000;
+
+/** Shows that a run lives, until it is stopped. */
+export class Heartbeat {
+  readonly #path: string;
+  #count = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #beating: Promise<void> = Promise.resolve();
+
+  constructor(folder: string, run: string) {
+    this.#path = join(folder, aliveName(run));
+  }
+
+  async start(): Promise<void> {
+    await writeFile(this.#path, '0', { flag: 'wx' });
+    this.#timer = setInterval(() => {
+      this.#beating = this.#beating.then(() => this.#beat());
+    }, beatMs);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#beating;
+    await rm(this.#path, { force: true }).catch(() => {});
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      await writeFile(this.#path, String(++this.#count), { flag: 'r+' });
+    } catch (cause) {
+      // Taken over: the next write to the journal says so. Whatever else is wrong, the files themselves will tell.
+      if (errorCode(cause) === 'ENOENT') clearInterval(this.#timer);
+    }
+  }
+}
+
+/**
+ * Whether a run shows that it lives within `grace` milliseconds.
+ *
+ * @throws the signal's reason
+ */
+export async function isBeating(folder: string, run: string, grace: number, signal?: AbortSignal): Promise<boolean> {
+  return isChanging(join(folder, aliveName(run)), grace, signal);
+}
+
+/** isBeating, for the file of a heartbeat. */
+export async function isChanging(path: string, grace = graceMs, signal?: AbortSignal): Promise<boolean> {
+  const look = () => readFile(path, 'utf8').catch(() => undefined);
+  const first = await look();
+  for (let waited = 0; first !== undefined && waited < grace; waited += lookMs) {
+    throwIfAborted(signal);
+    await setTimeout(Math.min(lookMs, grace));
+    const now = await look();
+    if (now !== first) return now !== undefined;
+  }
+  return false;
+}

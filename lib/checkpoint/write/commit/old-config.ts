@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isPlainObject } from '../../../core/check.js';
+import { manifestName } from '../../../formats/raw/names.js';
+import { readHeader } from '../../../formats/safetensors/read-header.js';
+import { configName } from '../../virtual/layout.js';
+
+/**
+ * Whose the config.json is that stands beside weights which are about to be replaced, where the new ones have none: 'theirs' if nninit
+ * wrote it with them, so that it goes with them; 'apart' if nninit wrote them without one, and someone added it; 'unknown' beside weights
+ * of other programs, which it may describe.
+ *
+ * @param weights files of the old checkpoint, its manifest among them
+ */
+export async function ownerOfConfig(
+  folder: string,
+  weights: readonly string[],
+): Promise<'theirs' | 'apart' | 'unknown'> {
+  for (const name of weights) {
+    const metadata = await metadataOf(join(folder, name)).catch(() => undefined);
+    if (metadata?.get('nninit.version') === undefined) continue;
+    return String(metadata.get('nninit.source')).includes(`"${configName}"`) ? 'theirs' : 'apart';
+  }
+  return weights.length === 0 ? 'apart' : 'unknown';
+}
+
+async function metadataOf(path: string): Promise<ReadonlyMap<string, unknown> | undefined> {
+  if (/\.safetensors(\.done)?$/.test(path)) return (await readHeader(path)).metadata;
+  if (!path.endsWith(manifestName)) return undefined;
+  const manifest: unknown = JSON.parse(await readFile(path, 'utf8'));
+  return new Map(isPlainObject(manifest) && isPlainObject(manifest.metadata) ? Object.entries(manifest.metadata) : []);
+}

@@ -1,0 +1,65 @@
+import { readdir } from 'node:fs/promises';
+import { checkOptions, typeError } from '../../../core/check.js';
+import { errorCode, InputError } from '../../../core/errors.js';
+import { checkProgressing } from '../../progressing.js';
+import { incomplete, type Written, writeSet } from '../write.js';
+
+export interface FinishOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Makes a checkpoint of parts: sees that every byte is there, syncs, gives the files their names, and last what tells that all is there. What
+ * the checkpoint is stands in the folder; neither the plan nor its input is needed.
+ *
+ *     await Promise.all(machines.map((_, index) => writeCheckpoint(plan, 'out', { part: { index, count: machines.length } })));
+ *     await finishCheckpoint('out');
+ *
+ * @param folder where the parts are
+ * @param options.signal stops: the promise rejects with an InterruptedError, and finishing may be tried again
+ * @returns what was written, and where
+ * @throws InputError: ERR_NNINIT_INCOMPLETE where parts are missing, which it names; ERR_NNINIT_NO_PARTS where there are none, or they are
+ *   finished; EBUSY while another process finishes them. WriteError with the system's `code`
+ */
+export async function finishCheckpoint(folder: string, options?: FinishOptions): Promise<Written> {
+  const fn = 'finishCheckpoint';
+  if (typeof folder !== 'string' || folder === '') throw typeError(fn, 'folder', "a folder's name", folder);
+  const { signal } = checkProgressing(fn, checkOptions(fn, options, ['signal']));
+  const { laidByOrder, missingParts, readOrder } = await import('./order.js'); // with zod, which takes a while
+  const order = await readOrder(folder);
+  if (order === undefined) {
+    throw new InputError(`${folder} holds no parts of a checkpoint`, { path: folder, code: 'ERR_NNINIT_NO_PARTS' });
+  }
+  try {
+    const laid = await laidByOrder(folder, order);
+    if (laid === undefined) throw incomplete(folder);
+    return await writeSet(folder, laid, { resume: true, finishes: true, signal });
+  } catch (cause) {
+    if (errorCode(cause) !== 'ERR_NNINIT_INCOMPLETE') throw cause;
+    const parts = missingParts(order, await readdir(folder));
+    const [are, more] = [parts.slice(0, 10).join(', '), parts.length > 10 ? ` and ${parts.length - 10} more` : ''];
+    const what =
+      parts.length === 1
+        ? `part ${are} of ${order.count} is missing`
+        : `parts ${are}${more} of ${order.count} are missing`;
+    throw parts.length === 0 ? cause : incomplete(folder, `: ${what}`);
+  }
+}
+
+/** So often what was looked at may change meanwhile, by others that finish the same. */
+const mostTurns = 5;
+
+/** finishCheckpoint, if all is there and nobody else is at it; undefined otherwise. */
+export async function finishIfThere(folder: string, options: FinishOptions): Promise<Written | undefined> {
+  for (let turn = 1; ; turn++) {
+    try {
+      return await finishCheckpoint(folder, options);
+    } catch (cause) {
+      const code = errorCode(cause) ?? '';
+      if (cause instanceof InputError && ['ERR_NNINIT_INCOMPLETE', 'ERR_NNINIT_NO_PARTS', 'EBUSY'].includes(code)) {
+        return undefined;
+      }
+      if (code !== 'ENOENT' || turn === mostTurns) throw cause;
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import { open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { InputError } from '../../../core/errors.js';
+import { formats } from '../../../formats/names.js';
+import { philoxKeys } from '../../../plan/keys.js';
+import { digestOf, type OutputFile } from '../../virtual/layout.js';
+import { ifThere, PendingFile, step } from '../commit/files.js';
+import { heldNames, isOrder, joined, marksOf, newRun, orderName, pendingName, readJournal } from '../commit/journal.js';
+import type { Laid } from '../write.js';
+import { missingOfAll, shareOf } from './shares.js';
+
+const document = z.strictObject({ name: z.string(), text: z.string() });
+
+/** What finishing a checkpoint needs besides its files: then neither the plan nor what it was made from need be at hand. */
+const orderSchema = z.strictObject({
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+  run: z.string().regex(/^[0-9a-f]{8}$/),
+  /** How many parts the first process was told of. */
+  count: z.int().positive(),
+  format: z.enum(formats),
+  base: z.string(),
+  metadata: z.record(z.string(), z.string()),
+  files: z.array(
+    z.strictObject({ name: z.string(), headBytes: z.int().nonnegative(), fileBytes: z.int().nonnegative() }),
+  ),
+  config: document.optional(),
+  index: document.optional(),
+  selfDescribing: z.boolean(),
+  tensors: z.int().nonnegative(),
+  parameters: z.int().nonnegative(),
+});
+
+export type Order = z.infer<typeof orderSchema>;
+
+/** Writes an order under its name in one step. */
+export async function writeOrder(folder: string, run: string, { set, tensors, parameters }: Laid, count: number) {
+  const { digest, format, base, metadata, config, index, selfDescribing } = set;
+  const files = set.files.map(({ name, head, fileBytes }) => ({ name, headBytes: head.length, fileBytes }));
+  const counts = { tensors, parameters };
+  const order: Order = { digest, run, count, format, base, metadata, files, config, index, selfDescribing, ...counts };
+  const name = orderName(digest, run);
+  const file = await PendingFile.create(join(folder, name), join(folder, pendingName(digest, newRun(), 'order')));
+  try {
+    await file.write(Buffer.from(JSON.stringify(order)), 0);
+    await file.finish();
+    await file.publish();
+  } catch (cause) {
+    await file.discard();
+    throw cause;
+  }
+}
+
+/** The order of the parts that a folder holds; undefined if there is none. */
+export async function readOrder(folder: string): Promise<Order | undefined> {
+  const names = ((await step('look at', folder, () => ifThere(readdir(folder)))) ?? []).filter(isOrder);
+  const journal = await readJournal(folder);
+  const digest = journal === undefined || journal === 'broken' ? undefined : journal.digest;
+  const ours = names.filter((name) => digest === undefined || name.includes(`-${digest.slice(0, 12)}-`));
+  const path = join(folder, ours[0] ?? '');
+  const text = ours.length === 0 ? undefined : await step('read', path, () => ifThere(readFile(path, 'utf8')));
+  if (text === undefined) return undefined;
+  try {
+    return orderSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new InputError(`${path} is no order of parts`, { path, cause });
+  }
+}
+
+/**
+ * The files of an order, their heads from what is written of them; undefined if one is not there yet. The digest is that of all
+ * names, sizes, heads and texts: nothing else can be published by it.
+ */
+export async function laidByOrder(folder: string, order: Order): Promise<Laid | undefined> {
+  const { digest, run, files, tensors, parameters, count: _, ...facts } = order;
+  const there = new Set(await step('look at', folder, () => readdir(folder)));
+  const held = heldNames([...there], digest);
+  const found: OutputFile[] = [];
+  for (const { name, headBytes, fileBytes } of files) {
+    const from = [held.get(name) ?? '', pendingName(digest, run, name), name].find((each) => there.has(each));
+    const head = headBytes === 0 ? new Uint8Array(0) : from && (await headOf(join(folder, from), headBytes));
+    if (!head) return undefined;
+    found.push({ name, head, tensors: [], dataBytes: fileBytes - headBytes, fileBytes });
+  }
+  const set = { ...facts, config: facts.config, index: facts.index, files: found, digest };
+  return digestOf(set) === digest ? { set, keys: philoxKeys(0n), tensors, parameters } : undefined;
+}
+
+async function headOf(path: string, bytes: number): Promise<Uint8Array | undefined> {
+  return step('read', path, async () => {
+    const handle = await open(path, 'r');
+    try {
+      const head = Buffer.alloc(bytes);
+      const { bytesRead } = await handle.read(head, 0, bytes, 0);
+      return bytesRead === bytes ? head : undefined;
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/** Which of the parts that the first process was told of are not on the disk, all of them. */
+export function missingParts({ digest, run, count, files }: Order, names: readonly string[]): number[] {
+  const marks = marksOf(names, digest, run);
+  const seen = {
+    complete: new Set<string>(names),
+    held: heldNames(names, digest),
+    partial: new Map(),
+    parts: new Map([...marks].map(([file, extents]) => [files[file]?.name ?? '', joined(extents)])),
+  };
+  const set = { files: files.map((file) => ({ ...file, head: new Uint8Array(0) })) };
+  return Array.from({ length: count }, (_, index) => index).filter(
+    (index) => missingOfAll(set, shareOf(set, { index, count }), seen).length > 0,
+  );
+}

@@ -1,0 +1,256 @@
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errorCode, InputError, InterruptedError, WriteError } from '../../../core/errors.js';
+import type { FileSet } from '../../virtual/layout.js';
+import { VirtualCheckpoint } from '../../virtual/virtual.js';
+import { checkSpace, makeFolder, PendingFile, removeNames, step, syncFolder } from '../commit/files.js';
+import { Heartbeat } from '../commit/heartbeat.js';
+import {
+  createJournal,
+  heldName,
+  isJournalOf,
+  isOf,
+  type Journal,
+  markName,
+  newRun,
+  pendingName,
+  readJournal,
+  takenOver,
+  updateJournal,
+} from '../commit/journal.js';
+import { type Survey, survey } from '../commit/survey.js';
+import type { Outlet, Stretch } from '../outlet.js';
+import { type RunOptions, writeStretches } from '../run.js';
+import { type Laid, lastOf, type Work, type Written, writtenOf } from '../write.js';
+import { writeOrder } from './order.js';
+import { type FileExtent, missingOfAll, type Part, shareOf } from './shares.js';
+
+export interface PartOptions extends RunOptions {
+  readonly part: Part;
+  /** Replaces a checkpoint that is there already, when the parts are finished. */
+  readonly force?: boolean | undefined;
+  readonly graceMs?: number | undefined;
+  readonly onBegin?: ((work: Work) => Promise<void>) | undefined;
+}
+
+/** A file that lies in one part, and is no longer than this, is written by that part alone; larger ones are marked as they grow. */
+const largestApart = 2 ** 30;
+
+/** Orders that are replaced while a part is written are so many at most. */
+const mostTurns = 5;
+
+/**
+ * Writes one part of a checkpoint, beside whoever writes the others, or the same one: what several processes write is the same. All
+ * write under the names of one run, which the folder's journal tells, and mark what they have put on the disk. What is marked is not
+ * written again. A checkpoint that is complete is left alone.
+ *
+ * @returns what the checkpoint is; `resumedBytes` is what of the part was there already
+ */
+export async function writePart(folder: string, laid: Laid, options: PartOptions): Promise<Written> {
+  using _call = options.pool?.enter('writeCheckpoint');
+  const made = await makeFolder(folder);
+  const own = newRun();
+  const left = new Set<string>();
+  try {
+    for (let turn = 1; ; turn++) {
+      try {
+        return await writeOnce(folder, laid, options, own);
+      } catch (cause) {
+        // The order that it was of may be finished by now, or another one may stand in its place.
+        if (!(cause instanceof Lost)) throw cause;
+        left.add(cause.run);
+        if (turn === mostTurns) throw takenOver(folder);
+      }
+    }
+  } catch (cause) {
+    if (cause instanceof InterruptedError || cause instanceof WriteError) cause.resumable = true;
+    throw cause;
+  } finally {
+    await cleanUp(folder, own, left).catch(() => {});
+    for (const each of made.map(dirname)) await syncFolder(each);
+  }
+}
+
+/** The journal names another run than the one that this part is of. */
+class Lost extends Error {
+  readonly run: string;
+
+  constructor(run: string) {
+    super(`the order ${run} is gone`);
+    this.run = run;
+  }
+}
+
+async function writeOnce(folder: string, laid: Laid, options: PartOptions, own: string): Promise<Written> {
+  const { set, keys } = laid;
+  const share = shareOf(set, options.part);
+  const { run, seen } = await joinOrder(folder, laid, share, options);
+  const missing = missingOfAll(set, share, seen);
+  const bytes = bytesOf(share);
+  const doneBytes = bytes - bytesOf(missing);
+  const written = { ...writtenOf(folder, laid), resumedBytes: doneBytes, complete: isComplete(set, seen) };
+  if (missing.length === 0) return written;
+  if (run === undefined) throw unfinished(folder);
+  const path = lastOf(folder, set);
+  const virtual = new VirtualCheckpoint(set, keys);
+  const files = set.files.map(({ name }) => virtual.file(name));
+  const stretches = missing.map(({ file, begin, end }) => ({ file: files[file] as Stretch['file'], begin, end }));
+  const numbers = new Map(set.files.map(({ name }, number) => [name, number]));
+  const heartbeat = new Heartbeat(folder, own);
+  await step('create a file in', folder, () => heartbeat.start());
+  try {
+    await checkSpace(folder, bytes - doneBytes);
+    await options.onBegin?.({ path, tensors: laid.tensors, files: share.length, bytes, doneBytes });
+    await writeStretches(path, stretches, virtual, options, new PartOutlet(folder, set.digest, run, own, numbers));
+  } finally {
+    await heartbeat.stop();
+  }
+  await syncFolder(folder);
+  return written;
+}
+
+const bytesOf = (extents: readonly FileExtent[]): number =>
+  extents.reduce((sum, { begin, end }) => sum + end - begin, 0);
+
+function unfinished(folder: string): InputError {
+  const text = `${folder} holds what a run without parts has left: existing: 'resume' without a part finishes it, existing: 'replace' starts anew`;
+  return new InputError(text, { path: folder, code: 'EEXIST' });
+}
+
+/**
+ * The run whose names the parts in a folder have: that of the journal, or a new one where there is none. Undefined where nothing is to be
+ * written, or where a run without parts has the folder.
+ */
+async function joinOrder(
+  folder: string,
+  laid: Laid,
+  share: readonly FileExtent[],
+  { force = false, part, graceMs, signal }: PartOptions,
+): Promise<{ readonly run: string | undefined; readonly seen: Survey }> {
+  const { set } = laid;
+  for (let turn = 1; ; turn++) {
+    try {
+      const besides = await survey(folder, set, 'resume', { besides: true }).catch((cause) => {
+        if (force && errorCode(cause) === 'EEXIST') return undefined;
+        throw cause;
+      });
+      if (besides?.journal?.parts) return { run: besides.journal.run, seen: besides };
+      if (besides !== undefined && missingOfAll(set, share, besides).length === 0)
+        return { run: undefined, seen: besides };
+      const begun = besides?.journal !== undefined;
+      if (besides !== undefined && begun && !force) return { run: undefined, seen: besides };
+      const seen = begun || !besides ? await survey(folder, set, 'force', { graceMs, signal }) : besides;
+      return { run: await beginOrder(folder, laid, seen, part.count), seen };
+    } catch (cause) {
+      // Another part was quicker to begin, or has just finished what was being looked at.
+      const changes = ['EBUSY', 'ENOENT'].includes(errorCode(cause) ?? '');
+      if (!changes || turn === mostTurns) throw cause;
+    }
+  }
+}
+
+/** Whether a folder holds all of a checkpoint under its own names, and nobody is at it. */
+function isComplete({ files, index, config }: FileSet, seen: Survey): boolean {
+  if (seen.journal !== undefined) return false;
+  return seen.complete.size === files.length && (!index || seen.index) && (!config || seen.config);
+}
+
+async function beginOrder(folder: string, laid: Laid, seen: Survey, count: number): Promise<string> {
+  const run = newRun();
+  const { digest } = laid.set;
+  const { replaces, stale } = seen;
+  const state = { replaces, stale: [...stale], committing: false, parts: true, process: null, progress: {} };
+  await writeOrder(folder, run, laid, count);
+  try {
+    const existed = seen.journal !== undefined || seen.brokenJournal;
+    await (existed ? updateJournal : createJournal)(folder, { run, digest, ...state } satisfies Journal);
+  } catch (cause) {
+    await removeOf(folder, run).catch(() => {});
+    throw cause;
+  }
+  return run;
+}
+
+/** @param left runs that have no order any more: a part that was late may have made a file anew under its name */
+async function cleanUp(folder: string, own: string, left: ReadonlySet<string>): Promise<void> {
+  await removeOf(folder, own);
+  // Whoever finishes goes on with files of the order, and so may others as long as that is written down.
+  if ((await readJournal(folder)) === undefined) for (const run of left) await removeOf(folder, run);
+}
+
+async function removeOf(folder: string, run: string): Promise<void> {
+  const names = await readdir(folder);
+  await removeNames(
+    folder,
+    names.filter((name) => isOf(run, name)),
+  );
+}
+
+/** Files that several processes write at once, each its part of them. */
+class PartOutlet implements Outlet {
+  readonly #folder: string;
+  readonly #digest: string;
+  readonly #run: string;
+  readonly #own: string;
+  readonly #numbers: ReadonlyMap<string, number>;
+
+  /**
+   * @param run whose names the parts have
+   * @param own names what nobody else writes to
+   * @param numbers of the files, by name
+   */
+  constructor(folder: string, digest: string, run: string, own: string, numbers: ReadonlyMap<string, number>) {
+    this.#folder = folder;
+    this.#digest = digest;
+    this.#run = run;
+    this.#own = own;
+    this.#numbers = numbers;
+  }
+
+  async open(stretch: Stretch): Promise<PendingFile> {
+    const { name } = stretch.file;
+    const path = join(this.#folder, name);
+    await this.#refuseIfLost();
+    const temporary = (run: string): string => join(this.#folder, pendingName(this.#digest, run, name));
+    return isApart(stretch)
+      ? await PendingFile.create(path, temporary(this.#own), { replace: true })
+      : await PendingFile.share(path, temporary(this.#run));
+  }
+
+  async record({ file: { name, head }, begin }: Stretch, pending: PendingFile, reached: number): Promise<void> {
+    await this.#mark(name, pending, begin, head.length + reached);
+  }
+
+  async finish(stretch: Stretch, pending: PendingFile): Promise<void> {
+    const { file, begin, end } = stretch;
+    if (isApart(stretch)) {
+      await pending.finish();
+      await this.#refuseIfLost();
+      await pending.publish(join(this.#folder, heldName(this.#digest, this.#run, file.name))).catch(this.#orLost);
+      return;
+    }
+    await pending.syncData();
+    await this.#mark(file.name, pending, begin, end);
+    await pending.close();
+  }
+
+  /** Only where the bytes are: in the file that has the name, under the run that the journal tells. */
+  async #mark(name: string, pending: PendingFile, begin: number, end: number): Promise<void> {
+    await this.#refuseIfLost();
+    if (!(await pending.isInPlace())) throw new Lost(this.#run);
+    const mark = markName(this.#digest, this.#run, this.#numbers.get(name) ?? 0, begin, end);
+    await PendingFile.touch(join(this.#folder, mark));
+  }
+
+  async #refuseIfLost(): Promise<void> {
+    if (!isJournalOf(this.#run, await readJournal(this.#folder))) throw new Lost(this.#run);
+  }
+
+  /** Whoever finishes removes what is begun elsewhere. */
+  readonly #orLost = async (cause: unknown): Promise<void> => {
+    await this.#refuseIfLost();
+    throw cause;
+  };
+}
+
+const isApart = ({ file, begin, end }: Stretch): boolean => begin === 0 && end === file.size && end <= largestApart;

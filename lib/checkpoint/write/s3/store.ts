@@ -1,0 +1,238 @@
+import { setTimeout } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import type { CompletedPart, Part, S3Client } from '@aws-sdk/client-s3';
+import { InputError, InterruptedError, WriteError } from '../../../core/errors.js';
+import { openClient, type Sdk } from '../../../formats/source/s3.js';
+import { throwIfAborted } from '../../../pool/operation.js';
+import type { Address } from './address.js';
+
+/** Objects carry the digest of the checkpoint that they are of. */
+const digestKey = 'nninit-digest';
+
+/** After the SDK's own attempts, a request is made anew so often. */
+const mostTurns = 5;
+const firstPauseMs = 200;
+
+export interface StoreOptions {
+  /** Of a store that is not Amazon's, such as MinIO: then the bucket is in the path. By default AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
+  readonly endpoint?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Send<T> = (how: { readonly abortSignal?: AbortSignal }) => Promise<T>;
+
+/** What is asked of an object store. Credentials and region come by the SDK's own chain. */
+export class Store {
+  readonly #sdk: Sdk;
+  readonly #client: S3Client;
+  readonly #address: Address;
+  readonly #signal: AbortSignal | undefined;
+
+  private constructor(sdk: Sdk, client: S3Client, address: Address, signal: AbortSignal | undefined) {
+    this.#sdk = sdk;
+    this.#client = client;
+    this.#address = address;
+    this.#signal = signal;
+  }
+
+  /** @throws InputError if the SDK is not installed */
+  static async open(address: Address, { endpoint, signal }: StoreOptions): Promise<Store> {
+    const { sdk, client } = await openClient(endpoint);
+    return new Store(sdk, client, address, signal);
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+
+  path(name: string): string {
+    return `s3://${this.#address.bucket}/${this.#address.prefix}${name}`;
+  }
+
+  /** The names of all objects right below the prefix. */
+  async names(): Promise<string[]> {
+    const { bucket: Bucket, prefix: Prefix } = this.#address;
+    const names: string[] = [];
+    for (let token: string | undefined, more = true; more; more = token !== undefined) {
+      const input = { Bucket, Prefix, Delimiter: '/', ContinuationToken: token };
+      const page = await this.#ask('list', '', (how) =>
+        this.#client.send(new this.#sdk.ListObjectsV2Command(input), how),
+      );
+      for (const { Key = '' } of page.Contents ?? []) names.push(Key.slice(Prefix.length));
+      token = page.NextContinuationToken;
+    }
+    return names;
+  }
+
+  /** Uploads that are not complete: for each name, their numbers. */
+  async uploads(): Promise<Map<string, string[]>> {
+    const { bucket: Bucket, prefix: Prefix } = this.#address;
+    const found = new Map<string, string[]>();
+    for (let marker = {}, more: boolean | undefined = true; more; ) {
+      const input = { Bucket, Prefix, ...marker };
+      const page = await this.#ask('list', '', (how) =>
+        this.#client.send(new this.#sdk.ListMultipartUploadsCommand(input), how),
+      );
+      for (const { Key = '', UploadId = '' } of page.Uploads ?? []) {
+        const name = Key.slice(Prefix.length);
+        found.set(name, [...(found.get(name) ?? []), UploadId]);
+      }
+      marker = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
+      more = page.IsTruncated;
+    }
+    return found;
+  }
+
+  /** Whether an object is there, of that many bytes and of the checkpoint with that digest. */
+  async has(name: string, bytes: number, digest: string): Promise<boolean> {
+    try {
+      const input = this.#at(name);
+      const { ContentLength, Metadata } = await this.#ask('look at', name, (how) =>
+        this.#client.send(new this.#sdk.HeadObjectCommand(input), how),
+      );
+      return ContentLength === bytes && Metadata?.[digestKey] === digest;
+    } catch (cause) {
+      if (statusOf(cause) === 404) return false;
+      throw cause;
+    }
+  }
+
+  async begin(name: string, digest: string): Promise<string> {
+    const input = { ...this.#at(name), ChecksumAlgorithm: 'CRC32', Metadata: { [digestKey]: digest } } as const;
+    const { UploadId } = await this.#ask('begin', name, (how) =>
+      this.#client.send(new this.#sdk.CreateMultipartUploadCommand(input), how),
+    );
+    if (UploadId === undefined) throw new WriteError('begin', this.path(name), new Error('the store gave no UploadId'));
+    return UploadId;
+  }
+
+  async parts(name: string, upload: string): Promise<Part[]> {
+    const parts: Part[] = [];
+    for (let marker: string | undefined, more: boolean | undefined = true; more; ) {
+      const input = { ...this.#at(name), UploadId: upload, PartNumberMarker: marker };
+      const page = await this.#ask('list the parts of', name, (how) =>
+        this.#client.send(new this.#sdk.ListPartsCommand(input), how),
+      );
+      parts.push(...(page.Parts ?? []));
+      marker = page.NextPartNumberMarker;
+      more = page.IsTruncated;
+    }
+    return parts;
+  }
+
+  /** Sends a part; `make` makes it, again for each turn. */
+  async send(name: string, upload: string, number: number, make: () => Promise<Uint8Array>): Promise<CompletedPart> {
+    return this.#ask('send', name, async (how) => {
+      const body = await make();
+      const sum = { ChecksumCRC32: checksumOf(body) };
+      const input = { ...this.#at(name), UploadId: upload, PartNumber: number, Body: body, ...sum };
+      const { ETag } = await this.#client.send(new this.#sdk.UploadPartCommand(input), how);
+      return { ETag, PartNumber: number, ...sum };
+    });
+  }
+
+  /** Makes an object of its parts; one that is there already is refused unless `replaces`. */
+  async complete(name: string, upload: string, parts: CompletedPart[], replaces: boolean, is: () => Promise<boolean>) {
+    const condition = replaces ? {} : { IfNoneMatch: '*' };
+    const input = { ...this.#at(name), UploadId: upload, MultipartUpload: { Parts: parts }, ...condition };
+    await this.#unlessDone(name, is, (how) =>
+      this.#client.send(new this.#sdk.CompleteMultipartUploadCommand(input), how),
+    );
+  }
+
+  /** Writes a small object in one piece. */
+  async put(name: string, body: Uint8Array, digest: string, replaces: boolean): Promise<void> {
+    const condition = replaces ? {} : { IfNoneMatch: '*' };
+    const sum = { ChecksumCRC32: checksumOf(body), Metadata: { [digestKey]: digest } };
+    const input = { ...this.#at(name), Body: body, ...sum, ...condition };
+    const is = () => this.has(name, body.length, digest);
+    await this.#unlessDone(name, is, (how) => this.#client.send(new this.#sdk.PutObjectCommand(input), how));
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#ask('remove', name, (how) => this.#client.send(new this.#sdk.DeleteObjectCommand(this.#at(name)), how));
+  }
+
+  /** Gives up an upload, with all its parts; also after the signal. */
+  async abort(name: string, upload: string): Promise<void> {
+    await this.#client.send(new this.#sdk.AbortMultipartUploadCommand({ ...this.#at(name), UploadId: upload }));
+  }
+
+  #at(name: string) {
+    return { Bucket: this.#address.bucket, Key: this.#address.prefix + name };
+  }
+
+  /** A request whose answer was lost has done its work: when it is made again, the store says that something is there, or no upload any more. */
+  async #unlessDone(name: string, is: () => Promise<boolean>, send: Send<unknown>) {
+    try {
+      await this.#ask('write', name, send);
+    } catch (cause) {
+      const status = statusOf(cause) ?? 0;
+      if (![404, 409, 412].includes(status) || !(await is()))
+        throw status === 412 ? appeared(this.path(name), cause) : cause;
+    }
+  }
+
+  async #ask<T>(action: string, name: string, send: Send<T>): Promise<T> {
+    for (let turn = 1; ; turn++) {
+      throwIfInterrupted(this.path(name), this.#signal);
+      try {
+        return await send(this.#signal === undefined ? {} : { abortSignal: this.#signal });
+      } catch (cause) {
+        throwIfInterrupted(this.path(name), this.#signal);
+        if (turn === mostTurns || !isPassing(cause)) throw wrapped(action, this.path(name), cause);
+        await setTimeout(firstPauseMs * 2 ** turn * (0.5 + Math.random() / 2), undefined, {
+          signal: this.#signal,
+        }).catch(() => {});
+      }
+    }
+  }
+}
+
+/** CRC-32 as the protocol has it: base64 of the big-endian number. */
+export function checksumOf(bytes: Uint8Array): string {
+  const sum = Buffer.alloc(4);
+  sum.writeUInt32BE(crc32(bytes));
+  return sum.toString('base64');
+}
+
+function throwIfInterrupted(path: string, signal: AbortSignal | undefined): void {
+  try {
+    throwIfAborted(signal);
+  } catch (cause) {
+    throw new InterruptedError(path, cause);
+  }
+}
+
+function statusOf(cause: unknown): number | undefined {
+  const of = cause instanceof WriteError ? cause.cause : cause;
+  return (of as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode;
+}
+
+/** Whether it may go well next time: the store is busy or out of order, or the connection broke. */
+function isPassing(cause: unknown): boolean {
+  const { name = '', code } = cause as { name?: string; code?: string };
+  if (name === 'CredentialsProviderError') return false;
+  const status = statusOf(cause);
+  if (status !== undefined)
+    return status >= 500 || status === 429 || status === 408 || /Timeout|BadDigest|SlowDown|IncompleteBody/.test(name);
+  return code !== undefined || name === 'TimeoutError';
+}
+
+function wrapped(action: string, path: string, cause: unknown): unknown {
+  if (cause instanceof WriteError || !(cause instanceof Error)) return cause;
+  const { message, name } = cause;
+  const told = Object.assign(new Error(`${message} (${name})`), {
+    code: name,
+    $metadata: (cause as { $metadata?: unknown }).$metadata,
+  });
+  return new WriteError(action, path, told);
+}
+
+function appeared(path: string, cause: unknown): InputError {
+  return new InputError(`${path} has appeared meanwhile; existing: 'replace' replaces it`, {
+    path,
+    code: 'EEXIST',
+    cause,
+  });
+}

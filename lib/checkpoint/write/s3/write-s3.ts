@@ -1,0 +1,240 @@
+import type { CompletedPart } from '@aws-sdk/client-s3';
+import { InputError, InterruptedError, WriteError } from '../../../core/errors.js';
+import { manifestName } from '../../../formats/raw/names.js';
+import { get_num_threads } from '../../../native/addon.js';
+import type { Pool } from '../../../pool/pool.js';
+import { isWeightsName } from '../../virtual/shards.js';
+import { streamFile } from '../../virtual/stream.js';
+import { VirtualCheckpoint } from '../../virtual/virtual.js';
+import { leastForWorkers, type RunOptions } from '../run.js';
+import { poolForCall } from '../workers.js';
+import { type Laid, lastOf, type Work, type Written, writtenOf } from '../write.js';
+import { addressOf } from './address.js';
+import { checksumOf, Store, type StoreOptions } from './store.js';
+
+export interface S3Options extends Pick<RunOptions, 'pool' | 'threads' | 'signal' | 'onProgress'>, StoreOptions {
+  readonly force?: boolean | undefined;
+  readonly resume?: boolean | undefined;
+  /** Bytes of a part of an upload; 16 MiB by default, and more where 10,000 such parts are too few. */
+  readonly partBytes?: number | undefined;
+  readonly onBegin?: ((work: Work) => Promise<void>) | undefined;
+}
+
+const mostParts = 10_000;
+const largestPart = 5 * 2 ** 30;
+/** Parts under way at a time; each is a part's memory. */
+const partsAtOnce = 4;
+
+/** An object that is being written, of the parts that it is sent in. */
+interface Upload {
+  readonly name: string;
+  readonly bytes: number;
+  readonly partBytes: number;
+  readonly id: string;
+  /** By their places; empty where one is not sent yet. */
+  readonly parts: (CompletedPart | undefined)[];
+}
+
+/**
+ * Writes a checkpoint to an object store. Files are sent in parts, each made as it is sent; nothing is kept. No object is made of its parts before those of all files are there; the
+ * index, or the only file, comes last, and only if nobody has put one there meanwhile.
+ */
+export async function writeToS3(url: string, laid: Laid, options: S3Options): Promise<Written> {
+  const { force = false, resume = false, threads = get_num_threads(), signal, endpoint } = options;
+  const { set } = laid;
+  const store = await Store.open(addressOf(url), { endpoint, signal });
+  const bytes = set.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+  const own = options.pool === undefined && bytes >= leastForWorkers ? poolForCall(threads) : undefined;
+  try {
+    return await new S3Run(store, laid, { ...options, force, resume, pool: options.pool ?? own }).write(url);
+  } finally {
+    store.close();
+    await own?.close();
+  }
+}
+
+class S3Run {
+  readonly #store: Store;
+  readonly #laid: Laid;
+  readonly #options: S3Options & { readonly pool: Pool | undefined };
+  readonly #virtual: VirtualCheckpoint;
+  readonly #uploads: Upload[] = [];
+  #sent = 0;
+
+  constructor(store: Store, laid: Laid, options: S3Options & { readonly pool: Pool | undefined }) {
+    this.#store = store;
+    this.#laid = laid;
+    this.#options = options;
+    this.#virtual = new VirtualCheckpoint(laid.set, laid.keys);
+  }
+
+  async write(url: string): Promise<Written> {
+    const { set } = this.#laid;
+    const written = { ...writtenOf('', this.#laid), path: this.#store.path(lastOf('', set)) };
+    const stale = await this.#look(url);
+    try {
+      const resumedBytes = await this.#begin();
+      const { tensors } = this.#laid;
+      const work = { tensors, files: set.files.length, bytes: written.bytes, doneBytes: resumedBytes };
+      await this.#options.onBegin?.({ path: written.path, ...work });
+      await this.#send();
+      await this.#publish(stale);
+      return { ...written, resumedBytes };
+    } catch (cause) {
+      throw await this.#giveUp(cause);
+    }
+  }
+
+  /** What of another checkpoint is to be removed in the end. Nothing is changed yet but uploads that are given up. */
+  async #look(url: string): Promise<string[]> {
+    const { set } = this.#laid;
+    const ours = new Set([...set.files, set.index, set.config].map((each) => each?.name));
+    const isWeights = (name: string) => ours.has(name) || isWeightsName(name, set.base) || name === manifestName;
+    const there = (await this.#store.names()).filter(isWeights);
+    const begun = [...(await this.#store.uploads())].filter(([name]) => isWeights(name));
+    const { force, resume } = this.#options;
+    const refuse = (text: string) => new InputError(text, { path: url, code: 'EEXIST' });
+    if (force) {
+      for (const [name, ids] of begun) for (const id of ids) await this.#store.abort(name, id);
+    } else if (resume) {
+      const other = there.find((name) => !ours.has(name));
+      if (other !== undefined)
+        throw refuse(`${this.#store.path(other)} is there, of another layout; existing: 'replace' replaces it`);
+    } else if (there[0] !== undefined) {
+      throw refuse(`${this.#store.path(there[0])} exists already; existing: 'replace' replaces it`);
+    } else if (begun.length > 0) {
+      throw refuse(
+        `${url} holds an unfinished checkpoint: existing: 'resume' finishes it, existing: 'replace' starts anew`,
+      );
+    }
+    return there.filter((name) => !ours.has(name));
+  }
+
+  /** Begins an upload for each file that is not there, or goes on with one. Returns the bytes that need not be sent. */
+  async #begin(): Promise<number> {
+    const { resume, partBytes: wanted = 2 ** 24 } = this.#options;
+    const { files, digest } = this.#laid.set;
+    const begun = resume ? await this.#store.uploads() : new Map<string, string[]>();
+    let done = 0;
+    for (const { name, fileBytes: bytes } of files) {
+      if (resume && (await this.#store.has(name, bytes, digest))) {
+        done += bytes;
+        continue;
+      }
+      const partBytes = Math.max(wanted, Math.ceil(bytes / mostParts / 2 ** 20) * 2 ** 20);
+      if (partBytes > largestPart)
+        throw new InputError(
+          `${this.#store.path(name)} would be longer than 10,000 parts: choose a smaller maxShardSize`,
+        );
+      const [old, ...more] = begun.get(name) ?? [];
+      for (const id of more) await this.#store.abort(name, id);
+      const id = old ?? (await this.#store.begin(name, digest));
+      const upload = {
+        name,
+        bytes,
+        partBytes,
+        id,
+        parts: Array.from({ length: Math.max(1, Math.ceil(bytes / partBytes)) }),
+      };
+      this.#uploads.push(upload as Upload);
+      if (old !== undefined) done += await this.#check(upload as Upload);
+    }
+    return done;
+  }
+
+  /** Parts that are there, of whatever run, are made again and compared, which takes less time than to send them. Returns their bytes. */
+  async #check(upload: Upload): Promise<number> {
+    let done = 0;
+    const memory = Buffer.allocUnsafe(longestOf(upload));
+    for (const { PartNumber = 0, Size, ETag, ChecksumCRC32 } of await this.#store.parts(upload.name, upload.id)) {
+      const [begin, end] = placeOf(upload, PartNumber);
+      if (end - begin !== Size || end <= begin) continue;
+      if (checksumOf(await this.#make(upload, PartNumber, memory)) !== ChecksumCRC32) continue;
+      upload.parts[PartNumber - 1] = { PartNumber, ETag, ChecksumCRC32 };
+      done += Size;
+    }
+    return done;
+  }
+
+  async #make(upload: Upload, number: number, memory: Buffer): Promise<Buffer> {
+    const [begin, end] = placeOf(upload, number);
+    const { pool, signal, threads } = this.#options;
+    let at = 0;
+    for await (const chunk of streamFile(this.#virtual, upload.name, {
+      begin,
+      end,
+      pool,
+      signal,
+      threads,
+      reuse: true,
+    })) {
+      memory.set(chunk, at);
+      at += chunk.length;
+    }
+    return memory.subarray(0, at);
+  }
+
+  async #send(): Promise<void> {
+    const left = this.#uploads.flatMap((upload) =>
+      upload.parts.flatMap((part, i) => (part === undefined ? [{ upload, number: i + 1 }] : [])),
+    );
+    const largest = Math.max(0, ...left.map(({ upload }) => longestOf(upload)));
+    let next = 0;
+    let failure: { readonly cause: unknown } | undefined;
+    const work = async () => {
+      const memory = Buffer.allocUnsafe(largest);
+      for (let each = left[next++]; each !== undefined && failure === undefined; each = left[next++]) {
+        const { upload, number } = each;
+        const make = () => this.#make(upload, number, memory);
+        upload.parts[number - 1] = await this.#store.send(upload.name, upload.id, number, make);
+        const [begin, end] = placeOf(upload, number);
+        this.#sent += end - begin;
+        this.#options.onProgress?.(this.#sent);
+      }
+    };
+    const fail = (cause: unknown) => {
+      failure ??= { cause };
+    };
+    await Promise.all(Array.from({ length: partsAtOnce }, () => work().catch(fail)));
+    if (failure !== undefined) throw failure.cause;
+  }
+
+  /** Where another checkpoint is replaced, what tells that it is complete goes first. */
+  async #publish(stale: readonly string[]): Promise<void> {
+    const { config, index, digest } = this.#laid.set;
+    const { force = false, resume = false } = this.#options;
+    if (force && index !== undefined) await this.#store.remove(index.name);
+    for (const name of stale) await this.#store.remove(name);
+    const put = async ({ name, text }: { readonly name: string; readonly text: string }, replaces: boolean) => {
+      const body = Buffer.from(text);
+      if (!resume || !(await this.#store.has(name, body.length, digest)))
+        await this.#store.put(name, body, digest, replaces);
+    };
+    if (config !== undefined) await put(config, force);
+    for (const { name, id, bytes, parts } of this.#uploads) {
+      const all = parts.filter((part) => part !== undefined);
+      await this.#store.complete(name, id, all, force, () => this.#store.has(name, bytes, digest));
+    }
+    this.#uploads.length = 0;
+    if (index !== undefined) await put(index, force);
+  }
+
+  /** Keeps what another run can go on with, or else gives all uploads up. Returns the error to be told. */
+  async #giveUp(cause: unknown): Promise<unknown> {
+    const isWorth = this.#uploads.some(({ parts }) => parts.some((part) => part !== undefined));
+    const isMarked = cause instanceof WriteError || cause instanceof InterruptedError;
+    if (isWorth && isMarked) cause.resumable = true;
+    else for (const { name, id } of this.#uploads) await this.#store.abort(name, id).catch(() => {});
+    return this.#options.signal?.aborted && !isMarked
+      ? new InterruptedError(this.#store.path(''), this.#options.signal.reason)
+      : cause;
+  }
+}
+
+/** Bytes [begin, end) of a file that a part has; parts count from 1. */
+function placeOf({ bytes, partBytes }: Upload, number: number): [begin: number, end: number] {
+  return [(number - 1) * partBytes, Math.min(bytes, number * partBytes)];
+}
+
+/** The most bytes of one of its parts. */
+const longestOf = ({ bytes, partBytes }: Upload): number => Math.min(bytes, partBytes);

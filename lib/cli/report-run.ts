@@ -1,0 +1,190 @@
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError, InterruptedError, stdoutName } from '../core/errors.js';
+import { counted, printable, size } from '../core/text.js';
+import { definitionOf, type Initializer, type Name, names } from '../init/initializers.js';
+import type { Engine } from '../random/names.js';
+import { reportPage, reportPictures } from '../report/page.js';
+import { type SignalReport, signalReport } from '../report/signals.js';
+import { type TensorReport, tensorReport } from '../report/tensors.js';
+import { writeText } from './bench-results.js';
+import { type InputOptions, planOfInput } from './input-options.js';
+import { writeJson } from './json.js';
+import type { Streams } from './program.js';
+import { type Progress, showProgress } from './progress.js';
+import { warn } from './say.js';
+import { withSignals } from './signals.js';
+
+/** The options of `nninit report`, parsed. */
+export interface ReportCommandOptions extends InputOptions {
+  readonly output?: string;
+  readonly format: 'html' | 'json' | 'svg';
+  readonly stack?: string;
+  readonly biasStd?: number;
+  readonly seeds?: readonly bigint[];
+  readonly engine?: Engine;
+  readonly threads?: number;
+  readonly quiet?: true;
+}
+
+/**
+ * Looks at what is asked for, and writes the report.
+ *
+ * @throws InputError for usage and what cannot be read; Error where echarts is needed and not there
+ */
+export async function runReport(
+  input: string | undefined,
+  other: string | undefined,
+  options: ReportCommandOptions,
+  streams: Streams,
+): Promise<void> {
+  const { output, format, stack, quiet } = options;
+  if (input === undefined && options.like === undefined && stack === undefined) {
+    throw new InputError('report: expected an input, or --stack with layers to follow signals through');
+  }
+  if (output === undefined && format !== 'json') throw new InputError(`report: expected -o PATH for ${format}`);
+  const inputs =
+    input === undefined
+      ? options.like === undefined
+        ? []
+        : [undefined]
+      : other === undefined
+        ? [input]
+        : [input, other];
+  if (inputs.length > 1 && (options.seeds?.length ?? 1) > 1) {
+    throw new InputError('report: expected one seed for two inputs, or one input for several seeds');
+  }
+  await withSignals(async (signal) => {
+    const signals = stack === undefined ? [] : [await signalsOf(stack, options, signal)];
+    const tensors: TensorReport[] = [];
+    for (const each of inputs) tensors.push(...(await tensorsOf(each, options, streams, signal)));
+    if (signal.aborted) throw new InterruptedError(stdoutName, signal.reason);
+    const written = await write({ signals, tensors }, options, streams);
+    if (quiet || output === undefined) return;
+    for (const sentence of signals.flatMap(({ explanation }) => explanation))
+      streams.stdout.write(`${printable(sentence)}\n`);
+    for (const { source, tensors: looked, bytes, seconds } of tensors) {
+      const beyond = looked.filter(({ consistent }) => !consistent).length;
+      const judged = beyond === 0 ? '' : `, ${beyond} beyond chance`;
+      streams.stdout.write(
+        `${printable(source)}: ${counted(looked.length, 'tensor')}, ${size(bytes)}${judged}, ${size(bytes / seconds)}/s\n`,
+      );
+    }
+    streams.stdout.write(`${written}\n`);
+  });
+}
+
+async function write(
+  content: { readonly signals: readonly SignalReport[]; readonly tensors: readonly TensorReport[] },
+  { output, format }: ReportCommandOptions,
+  { stdout }: Streams,
+): Promise<string> {
+  if (format === 'json') {
+    let text = '';
+    // Numbers of 64 bits as text, as everywhere in JSON.
+    const plain = JSON.parse(
+      JSON.stringify(content, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
+    );
+    writeJson({ write: (line) => (text += line) }, plain);
+    if (output === undefined) stdout.write(text);
+    else await writeText(output, text);
+  } else if (format === 'html') {
+    await writeText(output as string, await reportPage(content));
+  } else {
+    const pictures = await reportPictures(content);
+    await mkdir(output as string, { recursive: true });
+    for (const { name, svg } of pictures) await writeText(join(output as string, `${name}.svg`), svg);
+    return `wrote ${counted(pictures.length, 'picture')} to ${printable(output as string)}`;
+  }
+  return `wrote ${printable(output ?? stdoutName)}`;
+}
+
+function signalsOf(stack: string, { init, biasStd, seeds }: ReportCommandOptions, signal: AbortSignal) {
+  const initializers = init?.flatMap(listOf).map(initializerOf);
+  return signalReport(stack, { initializers, biasStd, seeds, signal }).catch((error: unknown) => {
+    if (error instanceof TypeError || error instanceof RangeError)
+      throw new InputError(error.message, { cause: error });
+    throw error;
+  });
+}
+
+/** At commas outside of JSON. */
+function listOf(text: string): string[] {
+  return (text.match(/(?:\{[^}]*\}|[^,{])+/g) ?? []).map((part) => part.trim()).filter((part) => part !== '');
+}
+
+/** The parameter that a bare number after a name is. */
+const firstNumbers = ['gain', 'scale', 'sparsity', 'std', 'val', 'b'] as const;
+
+/** `xavier_uniform`, `xavier_uniform:1.5`, `kaiming_normal:tanh`, `normal:0.02`, or JSON. */
+function initializerOf(text: string): Initializer {
+  if (text.startsWith('{')) {
+    try {
+      return JSON.parse(text) as Initializer;
+    } catch (cause) {
+      throw new InputError(`report: expected JSON for --init: ${cause instanceof Error ? cause.message : cause}`, {
+        cause,
+      });
+    }
+  }
+  const [init = '', value, ...more] = text.split(':');
+  if (value === undefined || more.length > 0 || !(names as readonly string[]).includes(init))
+    return text as Initializer;
+  const parameters = definitionOf(init as Name).parameters.map(({ name }) => name);
+  const number = value.trim() === '' ? Number.NaN : Number(value);
+  if (Number.isNaN(number)) {
+    if (parameters.includes('nonlinearity')) return { init, nonlinearity: value } as unknown as Initializer;
+  } else {
+    const name = firstNumbers.find((each) => parameters.includes(each));
+    if (name !== undefined) return { init, [name]: number } as unknown as Initializer;
+  }
+  throw new InputError(
+    `report: expected ${Number.isNaN(number) ? 'a number' : `no ':${value}'`} after ${init} in --init, but received '${text}'`,
+  );
+}
+
+async function tensorsOf(
+  input: string | undefined,
+  options: ReportCommandOptions,
+  { stderr }: Streams,
+  signal: AbortSignal,
+): Promise<TensorReport[]> {
+  const { engine, threads, seeds = [0n], quiet, format, stack } = options;
+  let progress: Progress | undefined;
+  const path = input ?? options.like ?? '';
+  const common = {
+    threads,
+    signal,
+    onBegin: async (work: { readonly tensors: number; readonly files: number; readonly bytes: number }) => {
+      if (!quiet && format !== 'json')
+        progress = await showProgress(stderr, { path, ...work, doneBytes: 0, verb: 'checking … of' });
+    },
+    onProgress: ({ bytes }: { readonly bytes: number }) => progress?.update(bytes),
+  };
+  try {
+    if (input !== undefined && (await isCheckpoint(input)))
+      return [await tensorReport(input, { ...common, name: input })];
+    // With a stack, --init is of that.
+    const { init, ...rest } = options;
+    const plan = await planOfInput(input, stack === undefined && init !== undefined ? { ...rest, init } : rest);
+    for (const warning of plan.warnings) warn(stderr, warning);
+    const reports: TensorReport[] = [];
+    for (const seed of seeds) {
+      reports.push(await tensorReport(plan, { ...common, seed, engine, name: path }));
+      progress?.stop();
+      progress = undefined;
+    }
+    return reports;
+  } finally {
+    progress?.stop();
+  }
+}
+
+/** Whether there are weights; what has a config.json alone is a plan. */
+async function isCheckpoint(path: string): Promise<boolean> {
+  const isWeights = (name: string) => /\.safetensors(\.index\.json)?$|(^|\/)manifest\.json$/.test(name);
+  if (/^(https?|hf):/i.test(path)) return !/\.json$/.test(path) || isWeights(path);
+  if (isWeights(path)) return true;
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true && (await readdir(path)).some(isWeights);
+}

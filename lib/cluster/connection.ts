@@ -1,0 +1,77 @@
+import type * as BullMQ from 'bullmq';
+import type { Redis } from 'ioredis';
+import { rangeError, typeError } from '../core/check.js';
+import { errorCode, InputError } from '../core/errors.js';
+import { printable } from '../core/text.js';
+
+/** All jobs are in one queue, so that one worker does parts and finishes checkpoints. */
+export const queueName = 'nninit';
+
+/** The first connection is there within so long, or the call fails; one that breaks later is made again for as long as it takes. */
+const connectMs = 10_000;
+
+/** What BullMQ works with. */
+export interface Connection {
+  readonly bullmq: typeof BullMQ;
+  readonly redis: Redis;
+  /** The address without a name and a password. */
+  readonly shown: string;
+  close(): void;
+}
+
+/**
+ * The address of a Redis, as it may be shown.
+ *
+ * @throws TypeError, RangeError, without what was given: it may hold a password
+ */
+export function checkRedis(fn: string, url: unknown): string {
+  const what = "an address such as 'redis://host:6379/0', or 'rediss://…' for TLS,";
+  if (typeof url !== 'string') throw typeError(fn, 'redis', what, url);
+  const parsed = /^rediss?:\/\//.test(url) && URL.canParse(url) ? new URL(url) : undefined;
+  if (!parsed?.hostname) throw rangeError(fn, 'redis', what, `${/^\w{0,10}/.exec(url)?.[0]}…`);
+  return `${parsed.protocol}//${parsed.host}${parsed.pathname.replace(/^\/$/, '')}`;
+}
+
+/**
+ * Connects to Redis. BullMQ and ioredis are loaded here, when somebody asks for them, and nowhere else.
+ *
+ * @param onTrouble told of a connection that breaks; it is made again
+ * @throws InputError where the packages are not installed, or Redis cannot be reached or refuses
+ */
+export async function connect(fn: string, url: string, onTrouble: (text: string) => void): Promise<Connection> {
+  const shown = checkRedis(fn, url);
+  const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')]).catch((cause) => {
+    const text = `${fn}: Redis needs the npm packages bullmq and ioredis, which are not installed: npm install bullmq ioredis`;
+    throw new InputError(text, { cause });
+  });
+  let isThere = false;
+  const redis = new ioredis.Redis(url, {
+    lazyConnect: true,
+    connectTimeout: connectMs,
+    maxRetriesPerRequest: null, // commands wait for the connection
+    retryStrategy: (times) => (isThere ? Math.min(100 * 2 ** Math.min(times, 5), 2000) : null),
+  });
+  let failure: Error | undefined;
+  redis.on('error', (error: Error) => {
+    failure ??= error;
+    if (isThere) onTrouble(`the connection to ${shown} is broken (${reasonFor(error)}), and is made again`);
+  });
+  try {
+    await redis.connect();
+    await redis.ping();
+  } catch (cause) {
+    redis.disconnect();
+    throw new InputError(`could not reach ${shown}: ${reasonFor(failure ?? cause)}`, {
+      path: shown,
+      code: 'ERR_NNINIT_REDIS',
+    });
+  }
+  isThere = true;
+  return { bullmq, redis, shown, close: () => redis.disconnect() };
+}
+
+/** Errors of ioredis carry the command that was refused, and AUTH its password: only their text goes on. */
+function reasonFor(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return printable(error.message || errorCode(error) || error.name);
+}

@@ -1,0 +1,52 @@
+import { writeEnsemble } from '../checkpoint/write/ensemble.js';
+import type { Part } from '../checkpoint/write/parts/shares.js';
+import { writePart } from '../checkpoint/write/parts/write-part.js';
+import { leastForWorkers } from '../checkpoint/write/run.js';
+import { poolForCall } from '../checkpoint/write/workers.js';
+import { type Written, writeSet, writtenOf } from '../checkpoint/write/write.js';
+import { get_num_threads } from '../native/addon.js';
+import type { Pool } from '../pool/pool.js';
+import type { LaidOrder } from './order-data.js';
+
+/** How parts of orders are done. Each may be done twice, by whomever, and at once. */
+export interface Performer {
+  part(
+    order: LaidOrder,
+    output: string,
+    part: Part,
+    signal: AbortSignal,
+    onProgress: (bytes: number) => void,
+  ): Promise<void>;
+  finish(order: LaidOrder, output: string, signal: AbortSignal): Promise<Written>;
+  close(): Promise<void>;
+}
+
+/** Into a folder, by a pool that is made when the first part is worth it. */
+export function onFolder(threads: number | undefined): Performer {
+  let made: Pool | undefined;
+  const poolFor = (bytes: number): Pool | undefined => {
+    if (bytes >= leastForWorkers) made ??= poolForCall(threads ?? get_num_threads());
+    return bytes >= leastForWorkers ? made : undefined;
+  };
+  return {
+    async part({ ordered, laid, bytes }, output, part, signal, onProgress) {
+      const { plan, layout, seeds, isEnsemble, replaces } = ordered;
+      const pool = poolFor(bytes / part.count);
+      if (!isEnsemble) {
+        await writePart(output, laid, { part, pool, threads, signal, onProgress, force: replaces });
+        return;
+      }
+      const all = seeds.map(BigInt);
+      const existing = replaces ? 'replace' : 'resume'; // a part that is done again finds what it has done
+      const progress = { onProgress: (done: { readonly bytes: number }) => onProgress(done.bytes) };
+      await writeEnsemble(plan, output, { ...layout, seeds: all, part, existing, pool, threads, signal, ...progress });
+    },
+    async finish({ ordered, laid, bytes }, output, signal) {
+      const { seeds, isEnsemble } = ordered;
+      if (!isEnsemble) return writeSet(output, laid, { resume: true, finishes: true, signal });
+      const { files, ...written } = writtenOf(output, laid);
+      return { ...written, path: output, files: files * seeds.length, bytes };
+    },
+    close: async () => made?.close(),
+  };
+}

@@ -1,0 +1,248 @@
+import { isAbsolute, relative, resolve } from 'node:path';
+import type { Job, Queue, Worker } from 'bullmq';
+import { isAddress } from '../checkpoint/write/s3/address.js';
+import { checkThreads } from '../checkpoint/write/write-checkpoint.js';
+import { checkInteger, checkOptions, typeError } from '../core/check.js';
+import { errorCode, InputError } from '../core/errors.js';
+import { printable } from '../core/text.js';
+import { type Connection, connect, queueName } from './connection.js';
+import {
+  type FinishJob,
+  finishJob,
+  type JobFacts,
+  type LaidOrder,
+  layOrder,
+  type PartJob,
+  partJob,
+  refusal,
+  unpack,
+} from './order-data.js';
+import type { Performer } from './perform.js';
+import type { ClusterWorker, WorkerOptions } from './worker.js';
+
+/** Signs of life, and looks whether an order was stopped. */
+const beatMs = 1000;
+/** What this worker refuses is offered to others, and after so long here again. */
+const refusedMs = 3000;
+/** A part that has ended so many workers is not tried any more. */
+const mostStalls = 25;
+const keptOrders = 4;
+
+/** startWorker, for another way of doing parts: measurements have one that writes nothing. */
+export async function startPerforming(
+  options: WorkerOptions,
+  perform: (threads: number | undefined) => Performer,
+): Promise<ClusterWorker> {
+  const fn = 'startWorker';
+  const given = checkOptions(fn, options, ['redis', 'root', 'threads', 'lostAfterMs', 'onMessage']);
+  const { root = '.', onMessage = () => {} } = given;
+  if (typeof root !== 'string' || root === '') throw typeError(fn, 'root', "a folder's name", root);
+  if (typeof onMessage !== 'function') throw typeError(fn, 'onMessage', 'a function', onMessage);
+  const threads = checkThreads(fn, given.threads);
+  const lostAfterMs = checkInteger(fn, 'lostAfterMs', given.lostAfterMs ?? 30_000, 1000, 2 ** 31 - 1);
+  const say = (text: string) => onMessage(printable(text));
+  const connection = await connect(fn, given.redis as string, say);
+  return new QueueWorker(connection, resolve(root), lostAfterMs, perform(threads), say);
+}
+
+class QueueWorker implements ClusterWorker {
+  readonly redis: string;
+  readonly #connection: Connection;
+  readonly #root: string;
+  readonly #performer: Performer;
+  readonly #say: (text: string) => void;
+  readonly #queue: Queue;
+  readonly #worker: Worker;
+  readonly #closing = new AbortController();
+  /** Orders by their names, those that were used last at the end. */
+  readonly #orders = new Map<string, LaidOrder>();
+  readonly #refused = new Set<string>();
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    connection: Connection,
+    root: string,
+    lostAfterMs: number,
+    performer: Performer,
+    say: (text: string) => void,
+  ) {
+    this.redis = connection.shown;
+    this.#connection = connection;
+    this.#root = root;
+    this.#performer = performer;
+    this.#say = say;
+    const { bullmq, redis } = connection;
+    this.#queue = new bullmq.Queue(queueName, { connection: redis });
+    this.#worker = new bullmq.Worker(queueName, (job, token) => this.#do(job, token ?? ''), {
+      connection: redis,
+      lockDuration: lostAfterMs,
+      stalledInterval: Math.ceil(lostAfterMs / 2),
+      maxStalledCount: mostStalls,
+      runRetryDelay: beatMs,
+    });
+    // Connections are told of already.
+    this.#queue.on('error', () => {});
+    this.#worker.on('error', () => {});
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new Error('the worker is closed'));
+    try {
+      // Nothing waits for a Redis that is gone: what was under way is then found to be lost.
+      await (this.#connection.redis.status === 'ready' ? this.#worker.close() : this.#worker.close(true));
+      await this.#queue.close();
+    } finally {
+      this.#connection.close();
+      await this.#performer.close();
+    }
+  }
+
+  /** Does a job; what it throws tells BullMQ what becomes of it. */
+  async #do(job: Job, token: string): Promise<unknown> {
+    const { UnrecoverableError, WaitingError } = this.#connection.bullmq;
+    const abort = new AbortController();
+    const orderName = (job.name === 'part' ? job.parent?.id : job.id) ?? '';
+    try {
+      const given = job.name === 'part' ? partJob.safeParse(job.data) : finishJob.safeParse(job.data);
+      if (!given.success) throw new InputError('the job is none of nninit');
+      const order = await this.#order(orderName);
+      const why = order === undefined ? undefined : (this.#outside(given.data) ?? refusal(given.data, order.facts));
+      if (why !== undefined) return await this.#refuse(job, token, orderName, why);
+      const stopped = order === undefined ? 'its order is gone' : await this.#stopped(orderName);
+      if (order === undefined || stopped !== undefined) throw new InputError(stopped ?? '');
+      const signal = AbortSignal.any([abort.signal, this.#closing.signal]);
+      if (job.name !== 'part') return await this.#finish(job, order, given.data as FinishJob, signal);
+      return await this.#part(job, order, orderName, given.data as PartJob, abort, signal);
+    } catch (cause) {
+      if (cause instanceof this.#connection.bullmq.DelayedError) throw cause;
+      if (this.#closing.signal.aborted) {
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
+      if (cause instanceof UnrecoverableError) throw cause;
+      const told = (abort.signal.aborted ? abort.signal.reason : cause) as unknown;
+      const text = told instanceof Error ? told.message : String(told);
+      if (abort.signal.aborted || (told instanceof InputError && errorCode(told) !== 'EBUSY')) {
+        throw new UnrecoverableError(text);
+      }
+      await this.#log(orderName, `${nameOf(job)}: ${text}`);
+      throw new Error(text);
+    }
+  }
+
+  async #part(
+    job: Job,
+    order: LaidOrder,
+    orderName: string,
+    { index, count, output }: PartJob,
+    abort: AbortController,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const start = performance.now();
+    let bytes = 0;
+    const beat = this.#beat(async () => {
+      const stopped = await this.#stopped(orderName);
+      if (stopped !== undefined) abort.abort(new InputError(stopped));
+      else await job.updateProgress({ bytes });
+    });
+    try {
+      await this.#performer.part(order, output, { index, count }, signal, (done) => {
+        bytes = done;
+      });
+    } finally {
+      await beat();
+    }
+    const seconds = (performance.now() - start) / 1000;
+    this.#say(`${nameOf(job)} of ${output} in ${seconds.toFixed(2)} s`);
+  }
+
+  async #finish(job: Job, order: LaidOrder, { output }: FinishJob, signal: AbortSignal): Promise<unknown> {
+    const failures = await job.getFailedChildrenValues();
+    const [failed] = Object.entries(failures);
+    if (failed !== undefined) {
+      const [child, reason] = failed;
+      const text = `part ${child.slice(child.lastIndexOf('-') + 1)}: ${reason}`;
+      await job.updateProgress({ stopped: text }); // those under way see it
+      await job.removeUnprocessedChildren();
+      throw new InputError(text);
+    }
+    const written = await this.#performer.finish(order, output, signal);
+    this.#say(`${output} is complete`);
+    return written;
+  }
+
+  /** Calls something now and then, never twice at once, until what is returned is called. */
+  #beat(look: () => Promise<void>): () => Promise<void> {
+    let looking: Promise<void> | undefined;
+    const timer = setInterval(() => {
+      looking ??= look()
+        .catch(() => {}) // the lock tells whether the job is still this worker's
+        .finally(() => {
+          looking = undefined;
+        });
+    }, beatMs);
+    return async () => {
+      clearInterval(timer);
+      if (this.#connection.redis.status === 'ready') await looking;
+    };
+  }
+
+  /** Why nothing more is to be done for an order; undefined if something is. */
+  async #stopped(orderName: string): Promise<string | undefined> {
+    const key = this.#queue.toKey(orderName);
+    const [order, progress] = await this.#connection.redis.hmget(key, 'name', 'progress');
+    if (order === null) return 'its order is gone';
+    const { stopped } = JSON.parse(progress || '{}') as { readonly stopped?: unknown };
+    return stopped === undefined ? undefined : String(stopped);
+  }
+
+  /** What was ordered, laid out; undefined if it is not there any more. */
+  async #order(name: string): Promise<LaidOrder | undefined> {
+    const known = this.#orders.get(name);
+    this.#orders.delete(name);
+    const order = known ?? (await this.#read(name));
+    if (order === undefined) return undefined;
+    this.#orders.set(name, order);
+    for (const oldest of [...this.#orders.keys()].slice(0, -keptOrders)) this.#orders.delete(oldest);
+    return order;
+  }
+
+  async #read(name: string): Promise<LaidOrder | undefined> {
+    const job = await this.#connection.bullmq.Job.fromId(this.#queue, name);
+    return job === undefined ? undefined : layOrder('startWorker', unpack(finishJob.parse(job.data).order));
+  }
+
+  /** Why a place is none that this worker writes to. */
+  #outside({ output }: JobFacts): string | undefined {
+    const inside = relative(this.#root, resolve(this.#root, output));
+    const isInside = !isAbsolute(inside) && inside.split(/[\\/]/)[0] !== '..' && !isAddress(output);
+    return isInside ? undefined : `${output} is not in ${this.#root}, to which the worker writes`;
+  }
+
+  /** Puts a job back for others, which is no attempt of it. */
+  async #refuse(job: Job, token: string, orderName: string, why: string): Promise<never> {
+    if (!this.#refused.has(orderName)) {
+      this.#refused.add(orderName);
+      await this.#log(orderName, `refused: ${why}`);
+    }
+    await job.moveToDelayed(Date.now() + refusedMs, token);
+    throw new this.#connection.bullmq.DelayedError();
+  }
+
+  /** Says it here and, by the order, to whoever waits for that. */
+  async #log(orderName: string, text: string): Promise<void> {
+    this.#say(text);
+    await this.#connection.bullmq.Job.addJobLog(this.#queue, orderName, text, 100).catch(() => {});
+  }
+}
+
+const nameOf = ({ name, data }: Job): string => (name === 'part' ? `part ${data.index}/${data.count}` : 'finishing');

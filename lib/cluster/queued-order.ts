@@ -1,0 +1,274 @@
+import { setTimeout } from 'node:timers/promises';
+import type { FlowJob, Job, JobsOptions, Queue } from 'bullmq';
+import { layoutOptions } from '../checkpoint/virtual/virtual-checkpoint.js';
+import { checkSeeds } from '../checkpoint/write/ensemble.js';
+import { mostParts } from '../checkpoint/write/parts/shares.js';
+import { isAddress } from '../checkpoint/write/s3/address.js';
+import type { Written } from '../checkpoint/write/write.js';
+import { checkInteger, checkOneOf, checkOptions, typeError } from '../core/check.js';
+import { InputError, InterruptedError, WriteError } from '../core/errors.js';
+import { printable } from '../core/text.js';
+import type { Plan } from '../plan/plan.js';
+import { checkSeed } from '../random/names.js';
+import { type Connection, connect, queueName } from './connection.js';
+import type { Order, OrderEnsembleOptions, OrderOptions, OrderProgress, WaitOptions } from './order.js';
+import {
+  type FinishJob,
+  type LaidOrder,
+  layOrder,
+  type Ordered,
+  orderId,
+  type PartJob,
+  pack,
+  unpack,
+} from './order-data.js';
+
+const bytesAPart = 2 ** 28;
+const membersAPart = 100;
+const mostByDefault = 4096;
+const mostOrdered = 100_000;
+
+/** Each job is tried so often where the system refuses, with growing pauses; another worker's disk may be the better one. */
+const retried: JobsOptions = {
+  attempts: 5,
+  backoff: { type: 'exponential', delay: 1000, jitter: 0.5 },
+  stackTraceLimit: 1,
+};
+/** For whoever waits for it, and for those who look what has been. */
+const kept: JobsOptions = { removeOnComplete: { age: 3600, count: 20 }, removeOnFail: { age: 3600, count: 20 } };
+/** What is done is known to the order. */
+const gone: JobsOptions = { removeOnComplete: true, removeOnFail: true };
+
+const [firstPauseMs, longestPauseMs] = [10, 500];
+
+const orderOptions = ['redis', 'parts', 'priority', 'existing'] as const;
+const ensembleOptions = [...layoutOptions.filter((name) => name !== 'seed'), ...orderOptions] as const;
+
+/** An order that is joined, or made. */
+export async function begunOrder(...args: Parameters<typeof namedOrder>): Promise<Order> {
+  const order = await namedOrder(...args);
+  try {
+    await order.begin();
+    return order;
+  } catch (cause) {
+    await order.close();
+    throw cause;
+  }
+}
+
+/** An order that may be under way or not; nothing is changed yet. */
+export async function namedOrder(
+  fn: string,
+  plan: Plan,
+  folder: string,
+  options: OrderOptions | OrderEnsembleOptions,
+  isEnsemble: boolean,
+): Promise<QueuedOrder> {
+  const given = checkOptions(
+    fn,
+    options,
+    isEnsemble ? [...ensembleOptions, 'seeds'] : [...layoutOptions, ...orderOptions],
+  );
+  const { redis, parts, priority = 10, existing = 'resume', seed = 0, seeds: many, ...layout } = given as Given;
+  const seeds = isEnsemble ? checkSeeds(fn, many) : [checkSeed(fn, seed)];
+  if (typeof folder !== 'string' || folder === '') throw typeError(fn, 'folder', "a folder's name", folder);
+  if (isAddress(folder)) throw new InputError(`a checkpoint in parts needs a folder, not ${folder}`);
+  const replaces = checkOneOf(fn, 'existing', existing, ['resume', 'replace']) === 'replace';
+  const sooner = checkInteger(fn, 'priority', priority, 1, 1000);
+  const ordered: Ordered = { plan, layout, seeds: seeds.map(String), isEnsemble, replaces };
+  const own = layOrder(fn, ordered);
+  const packed = pack(ordered);
+  if (layOrder(fn, unpack(packed)).facts.digest !== own.facts.digest) {
+    throw typeError(fn, 'plan', 'plain data, which JSON keeps', plan);
+  }
+  const most = Math.min(isEnsemble ? seeds.length : mostParts, mostOrdered);
+  const wanted = Math.max(Math.ceil(own.bytes / bytesAPart), isEnsemble ? Math.ceil(seeds.length / membersAPart) : 1);
+  const count = checkInteger(fn, 'parts', parts ?? Math.max(1, Math.min(wanted, mostByDefault, most)), 1, most);
+  let tell: (message: string) => void = () => {};
+  const connection = await connect(fn, redis as string, (message) => tell(message));
+  const made = new QueuedOrder(connection, own, folder, count, sooner, packed);
+  tell = (message) => made.tell(message);
+  return made;
+}
+
+type Given = { readonly [K in (typeof layoutOptions)[number] | (typeof orderOptions)[number] | 'seeds']?: unknown };
+
+export class QueuedOrder implements Order {
+  readonly id: string;
+  readonly path: string;
+  readonly parts: number;
+  readonly bytes: number;
+  readonly #connection: Connection;
+  readonly #queue: Queue;
+  readonly #facts: Omit<FinishJob, 'order' | 'count'>;
+  readonly #priority: number;
+  readonly #packed: string;
+  #onMessage: ((text: string) => void) | undefined;
+  /** Lines of the order's log that were told. */
+  #told = 0;
+  #cancelled = false;
+
+  constructor(
+    connection: Connection,
+    { facts, bytes, ordered }: LaidOrder,
+    path: string,
+    parts: number,
+    priority: number,
+    packed: string,
+  ) {
+    this.#connection = connection;
+    this.#queue = new connection.bullmq.Queue(queueName, { connection: connection.redis });
+    this.#queue.on('error', () => {}); // connections are told of already
+    this.#facts = { ...facts, output: path };
+    this.#priority = priority;
+    this.#packed = packed;
+    this.path = path;
+    this.parts = parts;
+    this.bytes = bytes;
+    this.id = orderId(this.#facts, parts, ordered.replaces);
+  }
+
+  tell(text: string): void {
+    this.#onMessage?.(printable(text));
+  }
+
+  /** Joins the order if it is under way, or makes it. */
+  async begin(): Promise<void> {
+    for (;;) {
+      const state = await this.#queue.getJobState(this.id);
+      if (state === 'unknown') return this.#add();
+      if (!['completed', 'failed'].includes(state) && !(await this.#isStopped())) return;
+      // A part of it may still be under way: it sees that, and stops.
+      await this.#forget();
+      await setTimeout(firstPauseMs);
+    }
+  }
+
+  async #add(): Promise<void> {
+    const { parts: count, id } = this;
+    const children = Array.from({ length: count }, (_, index): NonNullable<FlowJob['children']>[number] => {
+      const data: PartJob = { ...this.#facts, index, count };
+      const opts = { ...retried, ...gone, jobId: `${id}-${index}`, priority: this.#priority };
+      return { name: 'part', queueName, data, opts: { ...opts, continueParentOnFailure: true } };
+    });
+    const flow = new this.#connection.bullmq.FlowProducer({ connection: this.#connection.redis });
+    flow.on('error', () => {});
+    try {
+      const data: FinishJob = { ...this.#facts, count, order: this.#packed };
+      // Without a priority, which is before all others: to finish takes little, and is waited for.
+      await flow.add({ name: 'finish', queueName, data, opts: { ...retried, ...kept, jobId: id }, children });
+    } finally {
+      await flow.close();
+    }
+  }
+
+  async wait(options?: WaitOptions): Promise<Written> {
+    const { signal, onProgress, onMessage } = checkOptions('wait', options, [
+      'signal',
+      'onProgress',
+      'onMessage',
+    ]) as WaitOptions;
+    this.#onMessage = onMessage;
+    try {
+      return await interruptible(this.path, signal, () => this.#waitUntilDone(signal, onProgress));
+    } finally {
+      this.#onMessage = undefined;
+    }
+  }
+
+  async #waitUntilDone(signal: AbortSignal | undefined, onProgress: WaitOptions['onProgress']): Promise<Written> {
+    for (let pause = firstPauseMs; !signal?.aborted; pause = Math.min(pause * 1.5, longestPauseMs)) {
+      const state = await this.#queue.getJobState(this.id);
+      await this.#tellLog();
+      if (state === 'completed' || state === 'failed') {
+        const job = await this.#connection.bullmq.Job.fromId(this.#queue, this.id);
+        if (job !== undefined) return this.#resultOf(job, state);
+      } else if (state !== 'unknown') {
+        onProgress?.(await this.#progress());
+      } else if (this.#cancelled) {
+        throw interrupted(this.path, cancelled);
+      } else {
+        this.tell('Redis knows nothing of the order any more: it is ordered again, and goes on with what is written');
+        await this.#add();
+      }
+      await setTimeout(pause, undefined, signal && { signal }).catch(() => {});
+    }
+    throw interrupted(this.path, signal?.reason);
+  }
+
+  #resultOf({ returnvalue, failedReason = 'unknown', progress }: Job, state: 'completed' | 'failed'): Written {
+    if (state === 'completed') return returnvalue as Written;
+    if ((progress as { readonly stopped?: unknown }).stopped === cancelled) throw interrupted(this.path, cancelled);
+    throw new WriteError('write', this.path, new Error(failedReason));
+  }
+
+  async #progress(): Promise<OrderProgress> {
+    const { parts: totalParts, bytes: totalBytes } = this;
+    const key = this.#queue.toKey(this.id);
+    const parts = await this.#connection.redis.hlen(`${key}:processed`);
+    const active = (await this.#queue.getActive()).filter((job) => job?.parent?.id === this.id);
+    const begun = active.reduce((sum, { progress }) => sum + Number((progress as { bytes?: number }).bytes ?? 0), 0);
+    const bytes = Math.min(totalBytes, Math.round((totalBytes * parts) / totalParts) + begun);
+    return { bytes, totalBytes, parts, totalParts, workers: active.length };
+  }
+
+  /** What workers have said of the order. */
+  async #tellLog(): Promise<void> {
+    if (this.#onMessage === undefined) return;
+    const { logs } = await this.#queue.getJobLogs(this.id, this.#told);
+    this.#told += logs.length;
+    for (const line of logs) this.tell(line);
+  }
+
+  async cancel(): Promise<void> {
+    this.#cancelled = true;
+    const job = await this.#connection.bullmq.Job.fromId(this.#queue, this.id);
+    if (job === undefined) return;
+    await job.updateProgress({ stopped: cancelled }).catch(() => {}); // workers look at it
+    await job.removeUnprocessedChildren();
+    while ((await this.#queue.getJobState(this.id)) !== 'unknown' && !(await this.#forget())) {
+      await setTimeout(longestPauseMs / 5);
+    }
+  }
+
+  /** Removes all jobs of the order; false while a worker is at one. */
+  async #forget(): Promise<boolean> {
+    return (await this.#queue.remove(this.id, { removeChildren: true })) === 1;
+  }
+
+  async #isStopped(): Promise<boolean> {
+    const progress = await this.#connection.redis.hget(this.#queue.toKey(this.id), 'progress');
+    return (JSON.parse(progress || '{}') as { readonly stopped?: unknown }).stopped !== undefined;
+  }
+
+  async close(): Promise<void> {
+    if (this.#connection.redis.status === 'ready') await this.#queue.close().catch(() => {});
+    this.#connection.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+const cancelled = 'cancelled';
+
+/** What is written stays: the same order goes on with it. */
+function interrupted(path: string, cause: unknown): InterruptedError {
+  return Object.assign(new InterruptedError(path, cause), { resumable: true });
+}
+
+/** Commands wait for a Redis that is gone; whoever stops does not. */
+async function interruptible<T>(path: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  let stop = (): void => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(interrupted(path, signal?.reason));
+  });
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
+  try {
+    return await Promise.race([work(), stopped]);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,80 @@
+// Objects of a store, by range requests; the SDK signs them. What comes is read as any server's answer is (http.ts).
+import type { S3Client } from '@aws-sdk/client-s3';
+import { InputError } from '../../core/errors.js';
+import { strerror } from '../../core/strerror.js';
+import type { Target } from './http.js';
+
+export type Sdk = typeof import('@aws-sdk/client-s3');
+
+export interface Client {
+  readonly sdk: Sdk;
+  readonly client: S3Client;
+}
+
+/**
+ * A client of the store that the SDK's own variables and files name, with credentials by its own chain.
+ *
+ * @param endpoint of a store that is not Amazon's, such as MinIO: then the bucket is in the path. By default AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL
+ * @throws InputError if the SDK is not installed
+ */
+export async function openClient(endpoint?: string): Promise<Client> {
+  const sdk = await import('@aws-sdk/client-s3').catch((cause) => {
+    const text =
+      's3:// needs the npm package @aws-sdk/client-s3, which is not installed: npm install @aws-sdk/client-s3';
+    throw new InputError(text, { cause });
+  });
+  const elsewhere = endpoint ?? (process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL);
+  const place = elsewhere === undefined ? {} : { endpoint: elsewhere, forcePathStyle: true };
+  const region = elsewhere === undefined || process.env.AWS_REGION ? {} : { region: 'us-east-1' };
+  return { sdk, client: new sdk.S3Client({ ...place, ...region }) };
+}
+
+/** One client for all that is read in the same environment: it keeps its connections and credentials. */
+const clients = new Map<string, Promise<Client>>();
+const decisive = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_PROFILE', 'AWS_ACCESS_KEY_ID'];
+
+async function sharedClient(): Promise<Client> {
+  const key = JSON.stringify(decisive.map((name) => process.env[name]));
+  const client = clients.get(key) ?? openClient();
+  clients.set(key, client);
+  return client.catch((cause) => {
+    clients.delete(key);
+    throw cause;
+  });
+}
+
+/** An object as it is asked for. */
+export async function targetOf(address: string): Promise<Target> {
+  const { sdk, client } = await sharedClient();
+  const { host: Bucket, pathname } = new URL(address);
+  const Key = decodeURIComponent(pathname.slice(1));
+  const refused = (why: string, cause?: unknown) =>
+    new InputError(`could not read ${address}: ${why}`, { path: address, cause, code: 'ERR_NNINIT_READ' });
+  return {
+    shown: address,
+    refused,
+    async request(begin, end, signal) {
+      try {
+        const input = { Bucket, Key, Range: `bytes=${begin}-${end - 1}` };
+        const how = signal === undefined ? {} : { abortSignal: signal };
+        const { Body, ContentRange, ETag } = await client.send(new sdk.GetObjectCommand(input), how);
+        const headers = new Headers({
+          ...(ETag && { etag: ETag }),
+          ...(ContentRange && { 'content-range': ContentRange }),
+        });
+        return new Response(Body?.transformToWebStream() as ReadableStream, {
+          status: ContentRange === undefined ? 200 : 206,
+          headers,
+        });
+      } catch (cause) {
+        signal?.throwIfAborted();
+        const { name = 'unknown', $metadata } = cause as { name?: string; $metadata?: { httpStatusCode?: number } };
+        const status = $metadata?.httpStatusCode;
+        // An empty object has no range.
+        if (status === 416) return new Response(null, { status, headers: { 'content-range': 'bytes */0' } });
+        const why = status === undefined ? strerror(cause) : `the store answered ${status} ${name}`;
+        throw refused(why, status === 404 ? Object.assign(new Error(why), { code: 'ENOENT' }) : undefined);
+      }
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InputError } from '../../core/errors.js';
+import { openFile } from './file.js';
+import { hubAddress } from './hub.js';
+
+/** A file that can be read at any place, on a disk or a server. */
+export interface Source {
+  readonly path: string;
+  readonly size: number;
+  /**
+   * Fills `bytes` with what stands from `position` on.
+   *
+   * @param signal stops it, at a server; a disk is not waited for that long
+   * @throws InputError (ERR_NNINIT_READ) where the system or the server refuses, or the file has become shorter or another one
+   */
+  read(bytes: Uint8Array, position: number, signal?: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Whether a path is the address of a server, or of an object store. */
+export const isUrl = (path: string): boolean => /^(?:https?|s3):\/\//i.test(path) && URL.canParse(path);
+
+/**
+ * Opens a file.
+ *
+ * @param path a path, or an address of http, https or s3
+ * @throws InputError (ERR_NNINIT_READ); with the `code` ENOENT in its `cause` where there is none
+ */
+export async function openSource(path: string, signal?: AbortSignal): Promise<Source> {
+  if (!isUrl(path)) return openFile(path);
+  const { openTarget, openUrl } = await import('./http.js');
+  return /^s3:/i.test(path)
+    ? openTarget(await (await import('./s3.js')).targetOf(path), signal)
+    : openUrl(path, signal);
+}
+
+/** What people give: a path, a URL as text or object, of which those of files become paths, or a repository of the Hub, which becomes an address. */
+export function pathOf(value: string | URL): string {
+  const text = String(value);
+  if (/^hf:/i.test(text)) return hubAddress(text);
+  return /^file:/i.test(text) ? fileURLToPath(text) : text;
+}
+
+/** A name beside a file: in the same folder, or at an address that differs in its last part. */
+export function beside(path: string, name: string): string {
+  if (!isUrl(path)) return join(dirname(path), name);
+  const url = new URL(path);
+  url.pathname = url.pathname.replace(/[^/]*$/, encodeURIComponent(name));
+  return url.href;
+}
+
+/** All of a file, which has a limit as headers have. */
+export async function readWhole(
+  path: string,
+  limit: number,
+  refuse: (what: string) => InputError,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
+  const source = await openSource(path, signal);
+  try {
+    const { size } = source;
+    if (size > limit) throw refuse(`${path}: expected at most ${limit} bytes, but there are ${size}`);
+    const bytes = new Uint8Array(size);
+    await source.read(bytes, 0, signal);
+    return bytes;
+  } finally {
+    await source.close();
+  }
+}
+
+/** Whether there is no such file, in place of one that cannot be read. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof InputError && (error.cause as { readonly code?: unknown } | undefined)?.code === 'ENOENT';
+}
+
+/** Whether there is such a file. */
+export async function exists(path: string, signal?: AbortSignal): Promise<boolean> {
+  try {
+    await (await openSource(path, signal)).close();
+    return true;
+  } catch {
+    return false; // reading it says why
+  }
+}
+
+/** The address of a folder's files, for that of the folder or of a repository's page. */
+export function folderAt(address: string): string {
+  const url = new URL(address);
+  // The page of a model on the Hub: its files are elsewhere.
+  if (url.host === 'huggingface.co' && /^(\/[^/]+){1,2}\/?$/.test(url.pathname)) {
+    url.pathname = `${url.pathname.replace(/\/$/, '')}/resolve/main`;
+  }
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url.href;
+}

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { container, type Module, parameter, type Rule, repeat } from '../module.js';
+import { conv2d, layerNorm, linear } from '../modules/index.js';
+import { defineArchitecture, flag, labelCount, size } from './architecture.js';
+import { headed, transformersInit } from './transformers.js';
+import { imageConfig, pair, patchCount, vitAttention, vitMlp, vitNames } from './vit-layers.js';
+
+const config = imageConfig({
+  patch_size: pair.default([14, 14]),
+  mlp_ratio: size().default(4),
+  layerscale_value: z.number({ error: 'a finite number' }).default(1),
+  use_mask_token: flag().default(true),
+  // Its two matrices are saved as one.
+  use_swiglu_ffn: z.literal(false, { error: 'false, since nninit does not know the other kind' }).default(false),
+});
+
+type Config = z.output<typeof config>;
+
+/** DINO's rule: what transformers does, and truncated over it; scales of layers; and what the family gives its embeddings. */
+export function dinoInit(std: number, scale: number, embeddings: Rule): Rule {
+  const normal = { init: 'normal', std } as const;
+  const truncated = { init: 'trunc_normal', std } as const;
+  const both: Rule = ({ own }) => ({ weight: [normal, truncated], ...(own?.bias && { bias: 'zeros' }) });
+  return transformersInit(std, {
+    Linear: both,
+    Conv2d: both,
+    Embeddings: embeddings,
+    LayerScale: () => ({ lambda1: { init: 'constant', val: scale } }),
+  });
+}
+
+/** What a layer's output is multiplied by, for each feature. */
+export const layerScale = (width: number): Module => ({ kind: 'LayerScale', own: { lambda1: parameter([width]) } });
+
+function rule({ initializer_range: std, layerscale_value }: Config): Rule {
+  const truncated = { init: 'trunc_normal', std } as const;
+  return dinoInit(std, layerscale_value, ({ own }) => ({
+    position_embeddings: truncated,
+    cls_token: truncated,
+    ...(own?.mask_token && { mask_token: 'zeros' }),
+  }));
+}
+
+function embeddings(config: Config): Module {
+  const { hidden_size: width, num_channels, patch_size, use_mask_token } = config;
+  return {
+    kind: 'Embeddings',
+    own: {
+      cls_token: parameter([1, 1, width], 'zeros'),
+      ...(use_mask_token && { mask_token: parameter([1, width], 'zeros') }),
+      position_embeddings: parameter([1, patchCount(config) + 1, width], 'normal'),
+    },
+    children: {
+      patch_embeddings: container('PatchEmbeddings', { projection: conv2d(num_channels, width, patch_size) }),
+    },
+    construction: ['cls_token', ...(use_mask_token ? ['mask_token'] : []), 'patch_embeddings', 'position_embeddings'],
+  };
+}
+
+function layer(config: Config): Module {
+  const { hidden_size: width, mlp_ratio } = config;
+  return container('Layer', {
+    norm1: layerNorm(width),
+    attention: vitAttention(config),
+    layer_scale1: layerScale(width),
+    norm2: layerNorm(width),
+    mlp: vitMlp(width, width * mlp_ratio),
+    layer_scale2: layerScale(width),
+  });
+}
+
+function body(config: Config): Module {
+  const layers = { layer: repeat(config.num_hidden_layers, () => layer(config)) };
+  const children = {
+    embeddings: embeddings(config),
+    encoder: container('Encoder', layers, { initialize: rule(config) }),
+    layernorm: layerNorm(config.hidden_size),
+  };
+  return container('Dinov2Model', children, { initialize: rule(config) });
+}
+
+/** DINOv2 (Oquab et al. 2023): N(0, initializer_range²) truncated at ±2, layers scaled from `layerscale_value`. */
+export const dinov2 = defineArchitecture({
+  model_type: 'dinov2',
+  config,
+  classes: {
+    Dinov2ForImageClassification: (config) => {
+      const classes = labelCount(config);
+      const head = classes === 0 ? {} : { classifier: linear(2 * config.hidden_size, classes) };
+      return headed({ dinov2: body(config) }, head, rule(config));
+    },
+    Dinov2Model: body,
+  },
+  saved: { rename: vitNames.rename.filter(([pattern]) => pattern.source.includes('_proj')) },
+});

@@ -1,0 +1,84 @@
+import { InputError } from '../../core/errors.js';
+import type { Module, Rule } from '../module.js';
+import { linear } from '../modules/index.js';
+import type { Part, Parts } from './architecture.js';
+import { headed, transformersInit } from './transformers.js';
+
+// Models of several, each of which a config within the config describes.
+
+/** The body of a part: what transformers' AutoModel makes of its config. */
+export const bodyClass = /^(?!.*(?:LMHead|DoubleHeads|MT|Encoder)Model$).*(?:Model|VisionTransformer)$/;
+
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+
+/** A number of a part's config, by one of the names that families have for it. */
+function numberIn({ config, model_type }: Part, names: readonly string[]): number {
+  const found = names.map((name) => config[name]).find(isNumber);
+  if (found !== undefined) return found;
+  throw new InputError(`expected a part with ${names[0]}, but model_type ${model_type} has none`);
+}
+
+/** The width of what a part gives. */
+export function widthOf(part: Part): number {
+  const { embed_dim, depths } = part.config;
+  // Swin's is that of its last stage.
+  if (isNumber(embed_dim) && Array.isArray(depths)) return embed_dim * 2 ** (depths.length - 1);
+  return numberIn(part, ['hidden_size', 'd_model', 'n_embd']);
+}
+
+/** What initializes the whole around its parts: by a range of its own, or by the text model's, of which 0 is not taken for 0.02. */
+export function wholeInit(
+  { initializer_range: own, init_std, initializer_factor }: Readonly<Record<string, unknown>>,
+  text: Part,
+  rules?: Readonly<Record<string, Rule>>,
+): Rule {
+  if (own !== undefined) return transformersInit(isNumber(own) ? own : 0.02, rules);
+  const std = [init_std, initializer_factor, text.config.initializer_range].find(isNumber) ?? 0.02;
+  return transformersInit(std, rules, 0);
+}
+
+interface Whole {
+  readonly [key: string]: unknown;
+  readonly tie_word_embeddings?: boolean | null | undefined;
+}
+
+/** How the models of a whole stand in it. */
+interface Joined<Config> {
+  /** `Qwen2VL` of `Qwen2VLModel`. */
+  readonly name: string;
+  /** The whole, to be initialized; its kind for rules is 'Whole'. */
+  readonly body: (config: Config, parts: Parts) => Omit<Module, 'kind' | 'initialize'>;
+  /** The language model's name among its children; 'language_model' by default. */
+  readonly language?: string;
+  /** Whether the text model's config may tie the head too. */
+  readonly tiedByText?: boolean;
+  /** Rules beside transformersInit. */
+  readonly rules?: (parts: Parts) => Readonly<Record<string, Rule>>;
+}
+
+type Build<Config> = (config: Config, parts: Parts) => Module;
+
+/** A model of images and text, with a head over the vocabulary and without. */
+export function visionLanguage<Config extends Whole>(joined: Joined<Config>) {
+  const { name, language = 'language_model', tiedByText = true } = joined;
+  const ruleOf = (config: Config, parts: Parts) => wholeInit(config, parts.get('text_config'), joined.rules?.(parts));
+  const body: Build<Config> = (config, parts) => {
+    return { kind: 'Whole', ...joined.body(config, parts), initialize: ruleOf(config, parts) };
+  };
+  /** The class with another head, over what the text model gives. */
+  const withHead =
+    (head: (config: Config, text: Part) => Readonly<Record<string, Module>>, tied?: Module['tied']): Build<Config> =>
+    (config, parts) =>
+      headed({ model: body(config, parts) }, head(config, parts.get('text_config')), ruleOf(config, parts), tied);
+  const lmHead = (_: Config, text: Part) => ({ lm_head: linear(widthOf(text), numberIn(text, ['vocab_size']), false) });
+  const classes: Readonly<Record<string, Build<Config>>> = {
+    [`${name}ForConditionalGeneration`]: (config, parts) => {
+      const { tie_word_embeddings: tied } = parts.get('text_config').config;
+      const isTied = config.tie_word_embeddings === true || (tiedByText && tied === true);
+      const names = isTied ? { 'lm_head.weight': `model.${language}.embed_tokens.weight` } : undefined;
+      return withHead(lmHead, names)(config, parts);
+    },
+    [`${name}Model`]: body,
+  };
+  return { classes, withHead };
+}

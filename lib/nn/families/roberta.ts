@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { container, type Module, parameter } from '../module.js';
+import { embedding, layerNorm, linear } from '../modules/index.js';
+import { defineArchitecture, headsDivide, labelCount, paddingFits } from './architecture.js';
+import { classificationHead, crossFits, type EncoderConfig, encoder, encoderKeys } from './bert-layers.js';
+import { headed, transformersInit } from './transformers.js';
+
+type Config = EncoderConfig;
+
+const rule = ({ initializer_range }: Config) =>
+  transformersInit(initializer_range, { LMHead: () => ({ bias: 'zeros' }) });
+
+/** Positions count from the padding's row on, which is zero in their table too. */
+function body(config: Config, pooler = false): Module {
+  const { vocab_size, hidden_size: width, max_position_embeddings, type_vocab_size, pad_token_id } = config;
+  const children = {
+    embeddings: container('Embeddings', {
+      word_embeddings: embedding(vocab_size, width, pad_token_id),
+      token_type_embeddings: embedding(type_vocab_size, width),
+      LayerNorm: layerNorm(width),
+      position_embeddings: embedding(max_position_embeddings, width, pad_token_id),
+    }),
+    encoder: encoder(config),
+    ...(pooler && { pooler: container('Pooler', { dense: linear(width, width) }) }),
+  };
+  return container('RobertaModel', children, { initialize: rule(config) });
+}
+
+/** The head over the vocabulary: the decoder's bias is another name for the head's own. */
+export function lmHead({ hidden_size: width, vocab_size }: Pick<Config, 'hidden_size' | 'vocab_size'>): Module {
+  return {
+    kind: 'LMHead',
+    own: { bias: parameter([vocab_size], 'zeros') },
+    children: { dense: linear(width, width), layer_norm: layerNorm(width), decoder: linear(width, vocab_size) },
+  };
+}
+
+const tied = {
+  'lm_head.decoder.weight': 'roberta.embeddings.word_embeddings.weight',
+  'lm_head.decoder.bias': 'lm_head.bias',
+};
+
+/** @param headFirst whether the constructors make the head before the body */
+function family(model_type: string, name: string, vocab_size: number, headFirst: boolean) {
+  const config = z
+    .looseObject(encoderKeys({ vocab_size, pad_token_id: 1 }))
+    .refine(...headsDivide)
+    .refine(...paddingFits)
+    .refine(...crossFits)
+    .refine(({ pad_token_id: id, max_position_embeddings: rows }) => id === null || (id >= -rows && id < rows), {
+      path: ['max_position_embeddings'],
+      error: 'more than pad_token_id, which is a row of the positions too',
+    });
+  const join = (config: Config, pooler: boolean, head: Record<string, Module>, ties?: Module['tied']) => {
+    const parts = { roberta: body(config, pooler) };
+    return headFirst ? headed(head, parts, rule(config), ties) : headed(parts, head, rule(config), ties);
+  };
+  const withHead = (head: (config: Config) => Record<string, Module>, pooler = false) => {
+    return (config: Config) => join(config, pooler, head(config));
+  };
+  const withLmHead = (config: Config): Module => {
+    return join(config, false, { lm_head: lmHead(config) }, config.tie_word_embeddings ? tied : undefined);
+  };
+  return defineArchitecture<Config>({
+    model_type,
+    config,
+    classes: {
+      [`${name}ForMaskedLM`]: withLmHead,
+      [`${name}Model`]: (config) => body(config, true),
+      [`${name}ForCausalLM`]: withLmHead,
+      [`${name}ForSequenceClassification`]: withHead((config) => ({
+        classifier: classificationHead(config.hidden_size, labelCount(config)),
+      })),
+      [`${name}ForMultipleChoice`]: withHead(({ hidden_size }) => ({ classifier: linear(hidden_size, 1) }), true),
+      [`${name}ForTokenClassification`]: withHead((config) => ({
+        classifier: linear(config.hidden_size, labelCount(config)),
+      })),
+      [`${name}ForQuestionAnswering`]: withHead((config) => ({
+        qa_outputs: linear(config.hidden_size, labelCount(config)),
+      })),
+    },
+  });
+}
+
+/** RoBERTa (Liu et al. 2019): BERT with other embeddings and heads. */
+export const roberta = family('roberta', 'Roberta', 50265, false);
+
+/** XLM-RoBERTa (Conneau et al. 2019). */
+export const xlmRoberta = family('xlm-roberta', 'XLMRoberta', 30522, true);
+
+/** CamemBERT (Martin et al. 2019). */
+export const camembert = family('camembert', 'Camembert', 30522, true);

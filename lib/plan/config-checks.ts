@@ -1,0 +1,131 @@
+import { didYouMean, isPlainObject, quoted, show } from '../core/check.js';
+import { InputError } from '../core/errors.js';
+import { type JsonDocument, setKey } from '../core/json.js';
+import { scanJson } from '../core/json-scan.js';
+import { activations, configFields, layerTypes, ropeTypes } from '../nn/families/config-fields.js';
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** What transformers' config classes call types, in JSON's words. */
+const words: Readonly<Record<string, string>> = {
+  int: 'a whole number, written without a point',
+  float: 'a number with a point or an exponent, such as 1.0',
+  bool: 'true or false',
+  str: 'a string',
+  list: 'an array',
+  dict: 'an object',
+};
+
+/**
+ * Refuses of a config.json what transformers refuses though it gives no tensor its shape: values of other types than its classes declare (1 is no
+ * float, 16.0 no int), names of activations and rotary positions that it does not know, kinds of layers of another number than the layers,
+ * layers of different shapes.
+ *
+ * @returns the text that belongs beside the weights; for a config that was given as an object with 1.0 where JavaScript has 1
+ * @throws InputError naming the key
+ */
+export function checkConfig({ source, text, value, isObject }: JsonDocument, modelType: string): string {
+  const config = value as Config;
+  const refuse = (key: string, what: string) => {
+    const found = Object.hasOwn(config, key) ? `received ${spelt(key)}` : 'it is missing';
+    return new InputError(`${source}: ${key}: expected ${what}, but ${found}`, { path: source });
+  };
+  const { members } = scanJson(text);
+  const spelling = new Map(members.map(({ key, valueBegin, valueEnd }) => [key, text.slice(valueBegin, valueEnd)]));
+  const spelt = (key: string) => (typeof config[key] === 'number' ? (spelling.get(key) ?? '') : show(config[key]));
+  let repaired = text;
+  for (const [kind, keys] of Object.entries(configFields[modelType] ?? {})) {
+    for (const key of keys.split(' ').filter((name) => Object.hasOwn(config, name))) {
+      const literal = spelling.get(key) ?? '';
+      if (isOfKind(kind, config[key], literal)) continue;
+      const isFloat = kind.startsWith('float') && typeof config[key] === 'number';
+      if (!(isObject && isFloat)) throw refuse(key, expected(kind));
+      repaired = setKey(repaired, key, config[key], `${literal}.0`);
+    }
+  }
+  if (!(isObject || /^-?\d+$/.test(spelling.get('num_labels') ?? '0'))) throw refuse('num_labels', expected('int'));
+  checkNames(config, modelType, refuse);
+  checkLayers(config, refuse);
+  return repaired;
+}
+
+type Refuse = (key: string, what: string) => InputError;
+
+function expected(kind: string): string {
+  const types = kind.replace('?', '').split('|');
+  const numbers = types.includes('float') && types.includes('int');
+  const named = numbers ? ['a number'] : types.map((type) => words[type] ?? type);
+  return [...named, ...(kind.endsWith('?') ? ['null'] : [])].join(', or ');
+}
+
+/** @param literal the value as the text has it */
+function isOfKind(kind: string, value: unknown, literal: string): boolean {
+  if (value === null) return kind.endsWith('?');
+  const types = kind.replace('?', '').split('|');
+  if (Array.isArray(value)) return types.includes('list');
+  switch (typeof value) {
+    case 'boolean':
+      return types.includes('bool');
+    case 'string':
+      return types.includes('str');
+    case 'number':
+      return types.includes(/^-?\d+$/.test(literal) ? 'int' : 'float');
+    default:
+      return types.includes('dict');
+  }
+}
+
+/** Models of images turn by rows and columns; Qwen's of text know that by an old name too. */
+function ropeTypesOf(modelType: string): typeof ropeTypes {
+  if (/^qwen.*_vl_vision$/.test(modelType)) return { default: [], axial: [] };
+  return /^qwen2(?:_5)?_vl_text$/.test(modelType) ? { ...ropeTypes, mrope: [] } : ropeTypes;
+}
+
+function checkNames(config: Config, modelType: string, refuse: Refuse): void {
+  const strings = `${configFields[modelType]?.str ?? ''} dense_act_fn`.split(' ');
+  for (const key of strings.filter((name) => /act(ivation)?(_|$)/.test(name) && typeof config[name] === 'string')) {
+    const name = config[key] as string;
+    if (activations.includes(name)) continue;
+    const hint = didYouMean(name, activations);
+    throw refuse(key, `the name of an activation that transformers knows${hint === undefined ? '' : ` (${hint})`}`);
+  }
+  const { feed_forward_proj, dense_act_fn } = config;
+  if (modelType === 't5' && typeof feed_forward_proj === 'string' && dense_act_fn === undefined) {
+    const name = feed_forward_proj.replace(/^gated-/, '');
+    if (!activations.includes(name)) throw refuse('feed_forward_proj', 'an activation that transformers knows');
+  }
+  if (configFields[modelType]?.['dict?']?.includes('rope_parameters') !== true) return;
+  if (Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
+    throw refuse('rope_theta', 'a number');
+  const key = config.rope_scaling == null ? 'rope_parameters' : 'rope_scaling';
+  const given = config[key];
+  if (!isPlainObject(given)) return;
+  // By kinds of layers where they differ between these.
+  for (const rope of [given, ...Object.values(given)].filter(isPlainObject)) {
+    const type = rope.rope_type ?? rope.type;
+    if (type === undefined) continue;
+    const known = ropeTypesOf(modelType);
+    const needed = typeof type === 'string' && Object.hasOwn(known, type) ? known[type] : undefined;
+    if (needed === undefined) throw refuse(key, `a "rope_type" of ${quoted(Object.keys(known))}, not ${show(type)}`);
+    const missing = needed.find((name) => !Object.hasOwn(rope, name));
+    if (missing !== undefined) throw refuse(key, `"${missing}" beside the rope_type '${String(type)}'`);
+  }
+}
+
+function checkLayers(config: Config, refuse: Refuse): void {
+  for (const key of ['layer_types', 'mlp_layer_types']) {
+    const types = config[key];
+    if (types == null) break;
+    if (!Array.isArray(types) || !types.every((type) => layerTypes.includes(type)))
+      throw refuse(key, `an array of ${quoted(layerTypes)}`);
+    const layers = config.num_hidden_layers;
+    if (typeof layers === 'number' && layers !== types.length)
+      throw refuse(key, `as many as num_hidden_layers says, ${layers} and not ${types.length}`);
+  }
+  const { per_layer_config, problem_type, id2label, num_labels } = config;
+  if (isPlainObject(per_layer_config) && Object.keys(per_layer_config).length > 0)
+    throw refuse('per_layer_config', 'none, since layers of shapes of their own are refused by their models too');
+  const labels = isPlainObject(id2label) ? Object.keys(id2label).length : num_labels;
+  if (problem_type === 'single_label_classification' && labels === 1)
+    throw refuse('problem_type', "'regression' or two labels and more, since there is one label");
+}

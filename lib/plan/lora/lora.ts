@@ -1,0 +1,85 @@
+import type { Dtype } from '../../core/dtype.js';
+import type { Draw } from '../../init/draw.js';
+import type { Initializer } from '../../init/initializers.js';
+import type { Flat } from '../../nn/flatten.js';
+import type { Plan, PlannedTensor } from '../plan.js';
+import type { Lora } from './schema.js';
+import { type LinearModule, targetNames, targetsIn } from './targets.js';
+
+/** A model as its code has it: what an adapter is for. */
+export interface LoraBase {
+  /** The class, 'LlamaForCausalLM'. */
+  readonly modelClass: string;
+  /** Its tensors by the names of its modules, which may be others than those in its files. */
+  readonly flat: Flat;
+}
+
+/** What `nn.Linear` draws for its weight, and PEFT for A. */
+const kaiming: Initializer = { init: 'kaiming_uniform', a: Math.sqrt(5) };
+
+/**
+ * The plan of a LoRA adapter as PEFT saves it: A and B of each module, and adapter_config.json.
+ *
+ * @param source the file with the key `lora`, for messages
+ * @throws InputError for targets that match nothing, or a module that is not linear
+ */
+export function planOfLora({ flat, modelClass }: LoraBase, lora: Lora, dtype: Dtype, source: string): Plan {
+  const chosen = targetsIn(flat, lora.targets, source);
+  const pairs = chosen.map((module) => pairOf(module, lora, dtype));
+  return {
+    tensors: pairs.flatMap(({ tensors }) => tensors),
+    draws: pairs.flatMap(({ draws }) => draws),
+    config: `${JSON.stringify(configOf(lora, targetNames(chosen, flat), modelClass, chosen), null, 2)}\n`,
+    adapter: true,
+  };
+}
+
+/** The tensors of one module, and the draws of PEFT's code: those of two linear layers, then A's and B's own. */
+function pairOf({ name, inputs, outputs }: LinearModule, { r, init, b }: Lora, dtype: Dtype) {
+  const initialA: Initializer = init === 'gaussian' ? { init: 'normal', std: 1 / r } : kaiming;
+  const initialB: Initializer = b === 0 ? 'zeros' : { init: 'normal', std: b };
+  const named = (matrix: 'A' | 'B') => `base_model.model.${name}.lora_${matrix}.weight`;
+  const A: PlannedTensor = { name: named('A'), shape: [r, inputs], dtype, initializer: initialA };
+  const B: PlannedTensor = { name: named('B'), shape: [outputs, r], dtype, initializer: initialB };
+  const draw = ({ name: tensor, shape }: PlannedTensor, initializer: Initializer): Draw => {
+    return { tensor, shape, initializer };
+  };
+  const draws = [draw(A, kaiming), draw(B, kaiming), draw(A, initialA), ...(b === 0 ? [] : [draw(B, initialB)])];
+  return { tensors: [A, B], draws };
+}
+
+/** adapter_config.json, in PEFT's order: the keys that every version of PEFT and its readers know. */
+function configOf(
+  { r, alpha, init, base }: Lora,
+  targets: string[],
+  modelClass: string,
+  chosen: readonly LinearModule[],
+) {
+  return {
+    alpha_pattern: {},
+    base_model_name_or_path: base ?? null,
+    bias: 'none',
+    fan_in_fan_out: chosen.some(({ transposed }) => transposed),
+    inference_mode: true,
+    init_lora_weights: init === 'gaussian' ? 'gaussian' : true,
+    layers_pattern: null,
+    layers_to_transform: null,
+    lora_alpha: alpha,
+    lora_dropout: 0,
+    modules_to_save: null,
+    peft_type: 'LORA',
+    r,
+    rank_pattern: {},
+    revision: null,
+    target_modules: targets,
+    task_type: taskOf(modelClass),
+    use_dora: false,
+    use_rslora: false,
+  };
+}
+
+/** Null for classifiers: PEFT's tasks for them save the classifier in the adapter too. */
+function taskOf(modelClass: string): string | null {
+  if (/(ForCausalLM|LMHeadModel)$/.test(modelClass)) return 'CAUSAL_LM';
+  return /ForConditionalGeneration$|^MarianMTModel$/.test(modelClass) ? 'SEQ_2_SEQ_LM' : null;
+}

@@ -1,0 +1,103 @@
+import { didYouMean, isPlainObject, quoted, show } from '../../core/check.js';
+import { InputError } from '../../core/errors.js';
+import { parseWith } from '../../core/json-problems.js';
+import type { Flat } from '../../nn/flatten.js';
+import type { PlannedTensor, ResolvedTensor } from '../plan.js';
+import { awq } from './methods/awq.js';
+import { compressedPresets, compressedTensors } from './methods/compressed-tensors.js';
+import type { Definition } from './methods/definition.js';
+import { fp8 } from './methods/fp8.js';
+import { gptq } from './methods/gptq.js';
+import { modelopt } from './methods/modelopt.js';
+import { mxfp4 } from './methods/mxfp4.js';
+import { type Candidate, type Method, weightOf } from './weight.js';
+
+/** By `quant_method`. */
+const methods: Readonly<Record<string, Definition>> = {
+  fp8,
+  'compressed-tensors': compressedTensors,
+  mxfp4,
+  gptq,
+  awq,
+  modelopt,
+};
+
+/** What `quantize: NAME` sets as `quantization_config`. */
+export const quantizationPresets: Readonly<Record<string, Readonly<Record<string, unknown>>>> = Object.fromEntries([
+  ...Object.entries(methods)
+    .filter(([name]) => name !== 'compressed-tensors')
+    .map(([name, { preset }]) => [name, { quant_method: name, ...preset }] as const),
+  ...Object.entries(compressedPresets).map(
+    ([name, preset]) => [name, { quant_method: 'compressed-tensors', ...preset }] as const,
+  ),
+]);
+
+/** What quantizes a model's tensors. */
+export interface Quantizer {
+  /** How many weights it quantizes. */
+  readonly count: number;
+  /** Makes of a model's tensors, or of one rank's parts of them, those that a quantized checkpoint has. */
+  quantize(tensors: readonly ResolvedTensor[]): PlannedTensor[];
+}
+
+/**
+ * The quantizer that a config's `quantization_config` asks for.
+ *
+ * @param tensors the model's, which know their modules' kinds
+ * @throws InputError for a method that is not known, and settings that make no sense
+ */
+export function quantizerOf(given: unknown, { tensors }: Flat, source: string): Quantizer {
+  const place = `${source}: quantization_config`;
+  const refuse = (what: string, received: unknown, hint = '') =>
+    new InputError(`${place}: expected ${what}, but received ${show(received)}${hint}`, { path: source });
+  if (!isPlainObject(given)) throw refuse('an object', given);
+  const name = given.quant_method;
+  const known = Object.keys(methods);
+  const definition = typeof name === 'string' && Object.hasOwn(methods, name) ? methods[name] : undefined;
+  if (definition === undefined) {
+    const hint = typeof name === 'string' ? didYouMean(name, known) : undefined;
+    const way = '; a checkpoint of another kind can be written like one that there is, with { like: path }';
+    throw refuse(`a quant_method of ${quoted(known)}`, name, `${hint === undefined ? '' : ` (${hint})`}${way}`);
+  }
+  const method = methodOf(definition, given, place, source);
+  const schemes = new Map<string, (tensor: ResolvedTensor) => PlannedTensor[]>();
+  for (const [name, candidate] of candidatesOf(tensors)) {
+    const scheme = method(candidate);
+    if (scheme !== undefined) schemes.set(name, (tensor) => scheme(weightOf(tensor, candidate.module)));
+  }
+  return {
+    count: schemes.size,
+    quantize: (planned) => planned.flatMap((tensor) => schemes.get(tensor.name)?.(tensor) ?? [plain(tensor)]),
+  };
+}
+
+function methodOf(definition: Definition, given: unknown, place: string, source: string): Method {
+  try {
+    return definition.method(parseWith(definition.config, given, source, ['quantization_config']), place);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new InputError(cause.message, { path: source, cause });
+  }
+}
+
+/** Which tensors are weights of modules that may be quantized. */
+function candidatesOf(tensors: Flat['tensors']): Map<string, Candidate> {
+  const last = tensors.at(-1)?.name;
+  const found = new Map<string, Candidate>();
+  for (const { name, shape, kind, partOf, tied } of tensors) {
+    if (kind === 'Linear' && name.endsWith('.weight')) {
+      const module = name.slice(0, -'.weight'.length);
+      const isHead = !module.includes('.') || name === last || tied !== undefined;
+      found.set(name, { module, kind, isHead });
+    } else if (kind === 'Experts' && partOf !== undefined && name.endsWith('.weight')) {
+      found.set(name, { module: name.slice(0, -'.weight'.length), kind: 'Linear', isHead: false });
+    } else if (kind === 'Experts' && shape.length === 3) {
+      found.set(name, { module: name, kind, isHead: false });
+    }
+  }
+  return found;
+}
+
+function plain({ fill: _, elements: __, bytes: ___, stream: ____, ...planned }: ResolvedTensor): PlannedTensor {
+  return planned;
+}

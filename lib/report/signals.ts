@@ -1,0 +1,327 @@
+import { checkInteger, checkOptions, rangeError, show, typeError } from '../core/check.js';
+import type { Fill } from '../core/fill.js';
+import type { Initializer } from '../init/initializers.js';
+import { resolve } from '../init/resolve.js';
+import { checkFillOptions, throwIfAborted } from '../pool/operation.js';
+import { checkSeed } from '../random/names.js';
+import { type LayerPoint, runNetwork } from './network.js';
+import { mainGain, parseStack, type Stack } from './stack.js';
+import { edgeOfChaos, type LayerSignal, type LayerTheory, meanField, weightVariance } from './theory.js';
+import { type BlockMatrices, blockShapes, residualScale, runTransformer, transformerTheory } from './transformer.js';
+
+export type { LayerSignal, LayerTheory } from './theory.js';
+
+/** A number over several networks. */
+export interface Spread {
+  readonly mean: number;
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Counts of values in bins of equal width over [-reach, reach]; what lies beyond is in the outermost ones. */
+export interface ValueCounts {
+  readonly reach: number;
+  readonly counts: readonly number[];
+}
+
+/** One initializer on the stack. */
+export interface SignalSeries {
+  /** `xavier_uniform`, `kaiming_normal, nonlinearity tanh`. */
+  readonly name: string;
+  readonly initializer: Initializer;
+  /** The standard deviation of the first layer's weights times √fan_in; null where theory has nothing to say. */
+  readonly weight: number | null;
+  /** Layer by layer; null for weights that are not random or not around zero. */
+  readonly theory: readonly LayerTheory[] | null;
+  /** Of real networks, layer by layer. */
+  readonly networks: readonly { readonly [K in keyof LayerSignal]: Spread }[];
+  /** Activations and gradients themselves, at up to five depths. Empty for transformers. */
+  readonly samples: readonly {
+    readonly layer: number;
+    readonly activations: ValueCounts;
+    readonly gradients: ValueCounts;
+  }[];
+}
+
+/** Signals through depth. */
+export interface SignalReport {
+  readonly stack: string;
+  readonly kind: 'linear' | 'transformer';
+  readonly inputs: number;
+  readonly widths: readonly number[];
+  readonly biasStd: number;
+  readonly seeds: readonly string[];
+  /** The function behind most layers, its gain in PyTorch's table, and the one that keeps the mean square of N(0, 1). */
+  readonly activation: string;
+  readonly gain: number;
+  readonly keepingGain: number;
+  readonly series: readonly SignalSeries[];
+  /** Pairs (σ_w, σ_b) at which gradients neither vanish nor explode. Empty for transformers. */
+  readonly edge: readonly { readonly weight: number; readonly bias: number }[];
+  /** What one sees, and which gain keeps the variance: two sentences. */
+  readonly explanation: readonly [string, string];
+}
+
+export interface SignalReportOptions {
+  /** What the weights begin as; by default ten of `torch.nn.init`. */
+  readonly initializers?: readonly Initializer[] | undefined;
+  /** Of the biases, which are normal; 0 by default. */
+  readonly biasStd?: number | undefined;
+  /** One network each, in [-2^63, 2^64); 0 to 4 by default. */
+  readonly seeds?: readonly (number | bigint)[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const defaults: readonly Initializer[] = [
+  'uniform',
+  'normal',
+  'trunc_normal',
+  'xavier_uniform',
+  'xavier_normal',
+  'kaiming_uniform',
+  'kaiming_normal',
+  'orthogonal',
+  { init: 'sparse', sparsity: 0.1 },
+  'eye',
+];
+const transformerDefaults: readonly Initializer[] = [{ init: 'normal', std: 0.02 }];
+const mostSeries = 32;
+const mostNetworks = 10_000;
+
+/**
+ * Follows signals through a stack of layers: what mean-field theory says of the variance of activations and of gradients, layer by layer, and what real
+ * random networks do.
+ *
+ *     const report = await signalReport('linear 512 x 50, tanh', { initializers: ['xavier_normal', 'kaiming_normal'] });
+ *     report.explanation;                                  // two sentences
+ *
+ * @param stack `linear WIDTH x LAYERS, FUNCTION`, several of these with commas between, `input WIDTH` in front if it has another one; or
+ *   `transformer WIDTH x BLOCKS, FUNCTION`, for which each initializer is shown with and without GPT-2's 1/√(2·blocks)
+ * @throws TypeError and RangeError for a stack, initializers and options; the signal's reason
+ */
+export async function signalReport(stack: string, options?: SignalReportOptions): Promise<SignalReport> {
+  const fn = 'signalReport';
+  const given = checkOptions(fn, options, ['initializers', 'biasStd', 'seeds', 'signal']);
+  const parsed = parseStack(fn, stack);
+  const kind = parsed.layers[0]?.kind ?? 'linear';
+  checkFillOptions(fn, { signal: given.signal });
+  const signal = given.signal as AbortSignal | undefined;
+  const initializers = checkList(
+    fn,
+    'initializers',
+    given.initializers,
+    kind === 'linear' ? defaults : transformerDefaults,
+    mostSeries,
+  );
+  const seeds = checkList(fn, 'seeds', given.seeds, [0, 1, 2, 3, 4], mostNetworks).map((seed) => checkSeed(fn, seed));
+  const biasStd = checkStd(fn, given.biasStd ?? 0);
+  const { name: activation, value: gain, moment } = mainGain(parsed);
+  const series: SignalSeries[] = [];
+  const run = { stack: parsed, seeds, biasStd, signal };
+  for (const initializer of initializers as readonly Initializer[]) {
+    if (kind === 'linear') series.push(await linearSeries(initializer, run));
+    else series.push(...(await transformerSeries(initializer, run)));
+  }
+  return {
+    stack,
+    kind,
+    inputs: parsed.inputs,
+    widths: parsed.layers.map(({ width }) => width),
+    biasStd,
+    seeds: seeds.map(String),
+    activation,
+    gain,
+    keepingGain: moment,
+    series,
+    edge: kind === 'linear' ? edgeOfChaos(activation) : [],
+    explanation: kind === 'linear' ? explain(parsed, series) : explainTransformer(series),
+  };
+}
+
+function checkList<T>(fn: string, name: string, value: unknown, by: readonly T[], most: number): readonly T[] {
+  if (value === undefined) return by;
+  if (!Array.isArray(value)) throw typeError(fn, name, 'an array', value);
+  checkInteger(fn, `${name}.length`, value.length, 1, most);
+  return value as T[];
+}
+
+function checkStd(fn: string, value: unknown): number {
+  if (typeof value !== 'number') throw typeError(fn, 'biasStd', 'a finite number ≥ 0', value);
+  if (!(value >= 0 && value < 1e6)) throw rangeError(fn, 'biasStd', 'a number from 0 to 1,000,000', value);
+  return value;
+}
+
+interface Run {
+  readonly stack: Stack;
+  readonly seeds: readonly bigint[];
+  readonly biasStd: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function linearSeries(initializer: Initializer, { stack, seeds, biasStd, signal }: Run): Promise<SignalSeries> {
+  const inputsOf = (i: number) => stack.layers[i - 1]?.width ?? stack.inputs;
+  const fills = stack.layers.map(({ width }, i) => resolve(initializer, [width, inputsOf(i)]));
+  const variances = fills.map(weightVariance);
+  const known = variances.every((variance): variance is number => variance !== undefined);
+  const depths = stack.layers.length;
+  const sampled = new Set([0, 1, 2, 3, 4].map((i) => Math.round((i * (depths - 1)) / 4)));
+  const points: (readonly LayerPoint[])[] = [];
+  for (const seed of seeds) {
+    throwIfAborted(signal);
+    // One network's values are shown; all of them would fill memory.
+    points.push(await runNetwork(stack, fills, seed, biasStd, points.length === 0 ? sampled : undefined));
+  }
+  return {
+    name: nameOf(initializer),
+    initializer,
+    weight: known ? Math.sqrt(stack.inputs * (variances[0] ?? 0)) : null,
+    theory: known ? meanField(stack, variances, biasStd) : null,
+    networks: spreads(points),
+    samples: samplesOf(points[0] ?? []),
+  };
+}
+
+async function transformerSeries(initializer: Initializer, { stack, seeds, signal }: Run): Promise<SignalSeries[]> {
+  const shapes = blockShapes(stack.inputs);
+  const fills: BlockMatrices<Fill> = {
+    value: resolve(initializer, shapes.value),
+    output: resolve(initializer, shapes.output),
+    up: resolve(initializer, shapes.up),
+    down: resolve(initializer, shapes.down),
+  };
+  const variances = {
+    value: weightVariance(fills.value),
+    output: weightVariance(fills.output),
+    up: weightVariance(fills.up),
+    down: weightVariance(fills.down),
+  };
+  const known = Object.values(variances).every((variance) => variance !== undefined);
+  const series: SignalSeries[] = [];
+  for (const [scale, suffix] of [
+    [1, ''],
+    [residualScale(stack), ', outputs ÷ √(2L)'],
+  ] as const) {
+    const points: (readonly LayerPoint[])[] = [];
+    for (const seed of seeds) {
+      throwIfAborted(signal);
+      points.push(await runTransformer(stack, fills, seed, scale));
+    }
+    series.push({
+      name: nameOf(initializer) + suffix,
+      initializer,
+      weight: known ? Math.sqrt(stack.inputs * (variances.value ?? 0)) : null,
+      theory: known ? transformerTheory(stack, variances as BlockMatrices<number>, scale) : null,
+      networks: spreads(points),
+      samples: [],
+    });
+  }
+  return series;
+}
+
+function nameOf(initializer: Initializer): string {
+  if (typeof initializer === 'string') return initializer;
+  const { init, ...parameters } = initializer as { readonly init: string } & Readonly<Record<string, unknown>>;
+  const words = Object.entries(parameters).map(([name, value]) => {
+    return `${name} ${typeof value === 'number' ? Number(value.toPrecision(5)) : typeof value === 'string' ? value : show(value)}`;
+  });
+  return [init, ...words].join(', ');
+}
+
+const quantities = ['mean', 'square', 'variance', 'gradient', 'correlation'] as const;
+
+function spreads(runs: readonly (readonly LayerPoint[])[]): SignalSeries['networks'] {
+  return (runs[0] ?? []).map((_, i) => {
+    const of = (what: (typeof quantities)[number]): Spread => {
+      const values = runs.map((run) => run[i]?.[what] ?? Number.NaN).sort((a, b) => a - b);
+      const middle = values.length / 2;
+      const median = ((values[Math.ceil(middle) - 1] as number) + (values[Math.floor(middle)] as number)) / 2;
+      const mean = values.reduce((all, value) => all + value, 0) / values.length;
+      return { mean, median, min: values[0] as number, max: values.at(-1) as number };
+    };
+    return {
+      mean: of('mean'),
+      square: of('square'),
+      variance: of('variance'),
+      gradient: of('gradient'),
+      correlation: of('correlation'),
+    };
+  });
+}
+
+const sampleBins = 61;
+
+/** All depths over the same reach, so that what shrinks is seen to. */
+function samplesOf(points: readonly LayerPoint[]): SignalSeries['samples'] {
+  const kept = points.flatMap(({ samples }, layer) =>
+    samples === undefined ? [] : [{ layer: layer + 1, ...samples }],
+  );
+  const [a, g] = [reachOf(kept.map((each) => each.activations)), reachOf(kept.map((each) => each.gradients))];
+  return kept.map(({ layer, activations, gradients }) => {
+    return { layer, activations: countsOf(activations, a), gradients: countsOf(gradients, g) };
+  });
+}
+
+function reachOf(lists: readonly Float64Array[]): number {
+  const ends = lists.map((values) => values.map(Math.abs).sort()[Math.floor(0.995 * (values.length - 1))] ?? 0);
+  const most = Math.max(...ends.filter(Number.isFinite), 0);
+  return most > 0 ? most : 1;
+}
+
+function countsOf(values: Float64Array, reach: number): ValueCounts {
+  const counts = Array.from({ length: sampleBins }, () => 0);
+  for (const value of values) {
+    const bin = Math.floor(((value / reach + 1) * sampleBins) / 2);
+    const within = Math.min(sampleBins - 1, Math.max(0, bin));
+    if (!Number.isNaN(within)) counts[within] = (counts[within] as number) + 1;
+  }
+  return { reach, counts };
+}
+
+/** By how much a quantity changes from one end of the network to the other, in decades. */
+function decades(series: SignalSeries, what: 'variance' | 'gradient'): number {
+  const layers =
+    series.theory ??
+    series.networks.map((each) => ({ variance: each.variance.median, gradient: each.gradient.median }));
+  const [first, last] = [layers[0]?.[what] ?? 0, layers.at(-1)?.[what] ?? 0];
+  const change = Math.log10(what === 'variance' ? last / first : first / last);
+  return Number.isNaN(change) ? Number.NEGATIVE_INFINITY : change;
+}
+
+const factorText = (change: number): string => {
+  if (!Number.isFinite(change)) return change < 0 ? 'vanish' : 'explode';
+  const factor = 10 ** Math.abs(change);
+  if (factor < 1.05) return 'keep their size';
+  const digits = factor < 1000 ? String(Number(factor.toPrecision(2))) : `10^${Math.abs(change).toFixed(0)}`;
+  return `${change < 0 ? 'shrink' : 'grow'} by a factor of ${digits}`;
+};
+
+function explain(stack: Stack, series: readonly SignalSeries[]): [string, string] {
+  const { name, value, moment } = mainGain(stack);
+  const badness = (each: SignalSeries) => Math.abs(decades(each, 'variance')) + Math.abs(decades(each, 'gradient'));
+  const best = series.reduce((least, each) => (badness(each) < badness(least) ? each : least));
+  const depth = stack.layers.length;
+  const sees =
+    'Each line is how large signals are behind each layer, by theory, and each point the same in real random networks: where the line is level ' +
+    'signals keep their size, where it falls they vanish, where it rises they explode, and gradients on their way back do the same.';
+  const custom = value === moment ? '' : ` (calculate_gain says ${short(value)})`;
+  const keeps =
+    `Between layers of ${name === 'linear' ? 'no function' : name} a gain of ${short(moment)}${custom} on weights of variance gain²/fan_in keeps the ` +
+    `mean square of signals of size one; of the initializers shown, ${best.name} keeps both directions best: through ${depth} ` +
+    `layers activations ${factorText(decades(best, 'variance'))} and gradients ${factorText(decades(best, 'gradient'))}.`;
+  return [sees, keeps];
+}
+
+function explainTransformer(series: readonly SignalSeries[]): [string, string] {
+  const words = series.map(
+    (each) =>
+      `with ${each.name} it grows to ${short(each.theory?.at(-1)?.square ?? each.networks.at(-1)?.square.median ?? 0)}`,
+  );
+  return [
+    'Each line is the mean square of the residual stream behind each block, which begins at 1, by theory, and each point the same in real random networks: every block ' +
+      'adds its part, and norms in front of the blocks hide how large the sum has become.',
+    `Without a scale it grows with each block, and with output matrices divided by √(2L) all L blocks together add as much as one would: ${words.join(', ')}.`,
+  ];
+}
+
+const short = (x: number): string => String(Number(x.toPrecision(4)));

@@ -1,0 +1,123 @@
+import { VirtualCheckpoint } from '../checkpoint/virtual/virtual.js';
+import { layOut } from '../checkpoint/virtual/virtual-checkpoint.js';
+import { WholeTensors } from '../checkpoint/virtual/whole-tensors.js';
+import type { LoadedPlan } from '../plan/load-plan.js';
+import type { Pool } from '../pool/pool.js';
+import type { Engine } from '../random/names.js';
+import { type Content, contentsOf } from './content.js';
+import { Refusal } from './refusal.js';
+import { Repositories, type Repository } from './repositories.js';
+import { commitOf, nameOfRevision, type Revision, revisionOfCommit, revisionOfName } from './revision.js';
+
+/** A repository at a revision: a checkpoint of which every byte is known. */
+export interface Snapshot {
+  readonly repository: Repository;
+  readonly revision: Revision;
+  readonly commit: string;
+  readonly plan: LoadedPlan;
+  readonly contents: ReadonlyMap<string, Content>;
+}
+
+/** Checkpoints that are laid out and kept; a tensor takes about a kilobyte in each. The newest is kept whatever it has. */
+const mostSnapshots = 32;
+const mostTensors = 50_000;
+/** Tensors that are made whole are kept up to this size, of all checkpoints together. */
+const wholeBytes = 64 << 20;
+
+/** A snapshot that is kept. */
+interface Laid {
+  readonly id: string;
+  readonly revision: Revision;
+  readonly made: Promise<Snapshot>;
+  tensors: number;
+}
+
+export interface CatalogOptions {
+  readonly pool: Pool;
+  readonly engine: Engine;
+  /** Bytes. */
+  readonly maxShardSize: number;
+}
+
+/** What a server has: repositories, each at 2^64 seeds and in several dtypes. */
+export class Catalog {
+  readonly repositories: Repositories;
+  readonly #options: CatalogOptions;
+  readonly #wholes = new WholeTensors(wholeBytes);
+  /** The least recently used first. */
+  readonly #snapshots = new Map<string, Laid>();
+
+  private constructor(repositories: Repositories, options: CatalogOptions) {
+    this.repositories = repositories;
+    this.#options = options;
+  }
+
+  static async of(inputs: readonly string[], options: CatalogOptions): Promise<Catalog> {
+    return new Catalog(await Repositories.of(inputs, JSON.stringify([options.maxShardSize])), options);
+  }
+
+  /**
+   * A repository at a revision.
+   *
+   * @param name of the revision, or its commit
+   * @throws Refusal where there is none; InputError for a config that makes no sense
+   */
+  async snapshot(id: string, name: string): Promise<Snapshot> {
+    const repository = await this.repositories.find(id);
+    if (repository === undefined) {
+      throw new Refusal(404, 'Repository not found', { hub: 'RepoNotFound', s3: 'NoSuchKey' });
+    }
+    const { state } = repository;
+    const revision = revisionOfName(name, this.#options.engine) ?? revisionOfCommit(name, state);
+    if (revision === undefined) {
+      const what = 'Invalid rev id: expected main, seed-N, seed-N-dtype, or a commit of what is here now';
+      throw new Refusal(404, what, { hub: 'RevisionNotFound', s3: 'NoSuchKey' });
+    }
+    const commit = commitOf(revision, state);
+    const key = `${id}@${commit}`;
+    const made = () => ({ id, revision, made: this.#make(repository, revision, commit), tensors: 0 });
+    const known = this.#snapshots.get(key) ?? made();
+    this.#snapshots.delete(key);
+    this.#snapshots.set(key, known); // now the most recently used
+    try {
+      const snapshot = await known.made;
+      known.tensors = snapshot.plan.tensors.length;
+      this.#trim();
+      return snapshot;
+    } catch (cause) {
+      this.#snapshots.delete(key);
+      throw cause;
+    }
+  }
+
+  /** What was asked for lately besides `main`, the last first: repositories and the names of revisions. */
+  recent(): { readonly id: string; readonly revision: string }[] {
+    const others = [...this.#snapshots.values()].filter(({ revision }) => nameOfRevision(revision) !== 'seed-0');
+    return others.reverse().map(({ id, revision }) => ({ id, revision: nameOfRevision(revision) }));
+  }
+
+  #trim(): void {
+    let tensors = [...this.#snapshots.values()].reduce((sum, each) => sum + each.tensors, 0);
+    for (const [key, each] of this.#snapshots) {
+      if (this.#snapshots.size <= mostSnapshots && (tensors <= mostTensors || this.#snapshots.size === 1)) break;
+      this.#snapshots.delete(key);
+      tensors -= each.tensors;
+    }
+  }
+
+  async #make(repository: Repository, revision: Revision, commit: string): Promise<Snapshot> {
+    const { pool, maxShardSize } = this.#options;
+    const { seed, dtype, engine } = revision;
+    const plan = await repository.plan(dtype);
+    const { set, keys } = layOut('serve', plan, { seed, engine, maxShardSize });
+    const virtual = new VirtualCheckpoint(set, keys, this.#wholes);
+    const { modified } = repository;
+    return {
+      repository,
+      revision,
+      commit,
+      plan,
+      contents: contentsOf(virtual, repository.assets, { commit, pool, modified }),
+    };
+  }
+}

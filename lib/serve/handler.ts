@@ -1,0 +1,227 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { checkInteger, checkOneOf, checkOptions, typeError } from '../core/check.js';
+import { InputError } from '../core/errors.js';
+import { checkSize } from '../core/size.js';
+import { printable } from '../core/text.js';
+import { createPool, type Pool } from '../pool/pool.js';
+import { type Engine, engineNames } from '../random/names.js';
+import { Catalog } from './catalog.js';
+import { answerHub, type HubRequest } from './hub.js';
+import { Counter, type Limits } from './limits.js';
+import { Metrics } from './metrics.js';
+import { statusPage } from './page.js';
+import { Refusal } from './refusal.js';
+import { answerS3, isS3, isSigned, s3Error } from './s3.js';
+import { sendJson, sendText } from './send.js';
+import { type Credentials, checkSignature, isSame } from './signature.js';
+
+/** What is served, and how. */
+export interface ServeOptions {
+  /** Folders of `org/name/config.json`, configs, recipes, and names of models; all models known by name where there are none. */
+  readonly inputs?: readonly string[] | undefined;
+  /** Worker threads that make the bytes; one pool of the handler's own by default. */
+  readonly pool?: Pool | undefined;
+  /** 'philox' by default; 'torch' for PyTorch's numbers. A revision may name the other. */
+  readonly engine?: Engine | undefined;
+  /** Bytes of tensors a shard, or text such as '5GB', the default. Clients of the Hub take files of at most 50 GB. */
+  readonly maxShardSize?: number | string | undefined;
+  /** Where it is given, requests need `Authorization: Bearer …` with it. */
+  readonly token?: string | undefined;
+  /** The name of the bucket for clients of S3; 'nninit' by default. */
+  readonly bucket?: string | undefined;
+  /** Where they are given, requests of S3's protocol must be signed with them. */
+  readonly credentials?: Credentials | undefined;
+  readonly limits?: Limits | undefined;
+  /** Called with what went wrong on this side; by default it is written to standard error. */
+  readonly onError?: ((error: unknown, path: string) => void) | undefined;
+}
+
+/** Answers requests; usable with `node:http`, Express and Fastify. */
+export interface Handler {
+  (request: IncomingMessage, response: ServerResponse): void;
+  /** Ends the handler's own pool, after the answers under way. */
+  close(): Promise<void>;
+}
+
+const optionNames = [
+  'inputs',
+  'pool',
+  'engine',
+  'maxShardSize',
+  'token',
+  'bucket',
+  'credentials',
+  'limits',
+  'onError',
+] as const;
+
+/** 50 GB: clients of the Hub refuse larger files. */
+const mostShardSize = 50e9;
+const longestAddress = 4096;
+
+/**
+ * A handler of requests that serves checkpoints which are made while they are read. Nothing is stored.
+ *
+ *     const handler = await createHandler({ inputs: ['models'] });
+ *     http.createServer(handler).listen(8080);
+ *
+ * It speaks the part of the Hugging Face Hub's protocol that reads models (`/org/name/resolve/…`, `/api/models/…`), the read side of S3 under
+ * `/bucket/`, and answers `/`, `/metrics` and `/healthz`. The revision is the seed: `main`, `seed-7`, `seed-7-bfloat16`.
+ *
+ * @throws InputError for inputs that are not there; TypeError and RangeError for options
+ */
+export async function createHandler(options?: ServeOptions): Promise<Handler> {
+  const fn = 'createHandler';
+  const given = checkOptions(fn, options, optionNames) as ServeOptions;
+  const {
+    inputs = [],
+    engine = 'philox',
+    maxShardSize = '5GB',
+    token,
+    bucket = 'nninit',
+    credentials,
+    limits = {},
+  } = given;
+  if (!Array.isArray(inputs) || !inputs.every((each) => typeof each === 'string' && each !== '')) {
+    throw typeError(fn, 'inputs', 'an array of paths and names', inputs);
+  }
+  checkOneOf(fn, 'engine', engine, engineNames);
+  const shardSize = checkSize(fn, 'maxShardSize', maxShardSize);
+  checkInteger(fn, 'maxShardSize', shardSize, 1, mostShardSize);
+  for (const [name, value] of Object.entries({ token, bucket })) {
+    if (value !== undefined && (typeof value !== 'string' || value === '')) throw typeError(fn, name, 'text', value);
+  }
+  checkOptions(fn, limits, ['requests', 'requestsPerAddress', 'bytesPerSecond'], 'limits');
+  for (const [name, value] of Object.entries(limits)) {
+    if (value !== undefined) checkInteger(fn, `limits.${name}`, value, 1);
+  }
+  const pool = given.pool ?? createPool();
+  const counter = new Counter(limits);
+  const metrics = new Metrics();
+  const { onError = logError } = given;
+  let catalog: Catalog;
+  try {
+    catalog = await Catalog.of(inputs as readonly string[], { pool, engine, maxShardSize: shardSize });
+  } catch (cause) {
+    if (given.pool === undefined) await pool.close();
+    throw cause;
+  }
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<string> => {
+    const asked = parse(request, response, {
+      requests: counter.count,
+      bytesPerSecond: limits.bytesPerSecond,
+      onBytes: (bytes) => metrics.send(bytes),
+    });
+    const { parts } = asked;
+    if (parts.length === 1 && parts[0] === 'healthz') {
+      sendJson(request, response, { ok: true });
+      return 'healthz';
+    }
+    // Either key opens everything: which protocol a path is of must not decide whether anything is checked.
+    if (credentials !== undefined && (isSigned(asked) || isS3(asked, bucket))) checkSignature(request, credentials);
+    else if (token !== undefined) checkToken(request, token);
+    const isPost = request.method === 'POST' && parts[0] === 'api' && parts[4] === 'paths-info';
+    if (request.method !== 'GET' && request.method !== 'HEAD' && !isPost) {
+      throw new Refusal(405, 'expected GET or HEAD', { s3: 'MethodNotAllowed', headers: { allow: 'GET, HEAD' } });
+    }
+    if (parts.length === 1 && parts[0] === 'metrics') {
+      sendText(request, response, metrics.text(counter.count, pool), 'text/plain; version=0.0.4; charset=utf-8');
+      return 'metrics';
+    }
+    if (await answerHub(catalog, asked)) return 'hub';
+    if (await answerS3(catalog, bucket, asked)) return 's3';
+    if (parts.length > 0) throw new Refusal(404, 'Not found', { hub: 'EntryNotFound' });
+    const headers = {
+      'content-security-policy':
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",
+    };
+    sendText(
+      request,
+      response,
+      await statusPage(catalog, metrics, counter.count, bucket),
+      'text/html; charset=utf-8',
+      headers,
+    );
+    return 'page';
+  };
+
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const start = performance.now();
+    let leave = (): void => {};
+    let kind = 'refused';
+    try {
+      if (request.url !== '/healthz') leave = counter.enter(request);
+      kind = await answer(request, response);
+    } catch (error) {
+      refuse(request, response, error, bucket, onError);
+    } finally {
+      leave();
+      metrics.count(kind, response.statusCode, (performance.now() - start) / 1000);
+    }
+  };
+  const handler = (request: IncomingMessage, response: ServerResponse): void => void handle(request, response);
+  return Object.assign(handler, { close: async () => (given.pool === undefined ? pool.close() : undefined) });
+}
+
+function parse(request: IncomingMessage, response: ServerResponse, send: HubRequest['send']): HubRequest {
+  const { url = '/' } = request;
+  if (url.length > longestAddress) throw new Refusal(414, 'the address is too long');
+  try {
+    const [, path = '', search = ''] = /^([^?]*)\??(.*)$/s.exec(url) ?? [];
+    const parts = path
+      .split('/')
+      .filter((part) => part !== '')
+      .flatMap((part) => decodeURIComponent(part).split('/'));
+    if (parts.some((part) => part === '.' || part === '..' || /[\0\\]/.test(part)))
+      throw new Error('a path that leads elsewhere');
+    return { request, response, parts, query: new URLSearchParams(search), send };
+  } catch {
+    throw new Refusal(400, 'expected an address', { s3: 'InvalidURI' });
+  }
+}
+
+/** A config that makes no sense is said in a line, since any client can have it said again; what nobody expects comes with its stack. */
+function logError(error: unknown, path: string): void {
+  console.error(
+    `nninit serve: ${JSON.stringify(path)}:`,
+    error instanceof InputError ? printable(error.message) : error,
+  );
+}
+
+function checkToken(request: IncomingMessage, token: string): void {
+  const [, given] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  if (given !== undefined && isSame(given, token)) return;
+  throw new Refusal(401, 'expected the token', { s3: 'AccessDenied', headers: { 'www-authenticate': 'Bearer' } });
+}
+
+function refuse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: unknown,
+  bucket: string,
+  onError: (error: unknown, path: string) => void,
+): void {
+  const path = request.url ?? '';
+  const isGone = response.destroyed || request.destroyed;
+  if (response.headersSent || isGone) {
+    if (!isGone) onError(error, path);
+    response.destroy(); // no file that ends early passes for a whole one
+    return;
+  }
+  const refusal =
+    error instanceof Refusal ? error : new Refusal(500, 'something went wrong here', { s3: 'InternalError' });
+  if (refusal.status === 500) onError(error, path);
+  const { status, headers, hub, message } = refusal;
+  const isS3 = path.startsWith(`/${bucket}`) || request.headers.authorization?.startsWith('AWS4-');
+  if (isS3) {
+    sendText(request, response, s3Error(refusal, path), 'application/xml', headers, status);
+    return;
+  }
+  const said = {
+    ...headers,
+    ...(hub !== undefined && { 'x-error-code': hub }),
+    'x-error-message': message.replace(/[^ -~]/g, '?'),
+  };
+  sendJson(request, response, { error: message }, said, status);
+}

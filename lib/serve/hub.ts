@@ -1,0 +1,153 @@
+// The part of the Hugging Face Hub's protocol that clients use to read models: huggingface_hub, transformers, @huggingface/hub, transformers.js.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { storedDtypes } from '../core/stored-dtype.js';
+import type { Catalog, Snapshot } from './catalog.js';
+import type { Content } from './content.js';
+import { Refusal } from './refusal.js';
+import { type SendOptions, sendContent, sendJson } from './send.js';
+
+/** What is asked for. */
+export interface HubRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The path's parts, decoded. */
+  readonly parts: readonly string[];
+  readonly query: URLSearchParams;
+  readonly send: Pick<SendOptions, 'requests' | 'bytesPerSecond' | 'onBytes'>;
+}
+
+const mostBodyBytes = 1 << 20;
+const usualPage = 1000;
+
+/** Answers what is the Hub's; false for every other path. */
+export async function answerHub(catalog: Catalog, asked: HubRequest): Promise<boolean> {
+  const { parts, request, response } = asked;
+  if (parts[0] === 'api' && parts[1] === 'models') {
+    await answerApi(catalog, asked, parts.slice(2));
+    return true;
+  }
+  const [org, name, what, revision, ...path] = parts;
+  if ((what !== 'resolve' && what !== 'raw') || revision === undefined || path.length === 0) return false;
+  const snapshot = await catalog.snapshot(`${org}/${name}`, revision);
+  const content = fileOf(snapshot, path.join('/'));
+  const etag = `"${content.oid}"`;
+  const headers = {
+    'x-repo-commit': snapshot.commit,
+    'x-linked-size': String(content.size),
+    ...(content.isMade && { 'x-linked-etag': etag }),
+    'content-disposition': `inline; filename="${content.name.replace(/[^\w.-]/g, '_')}"`,
+  };
+  await sendContent(request, response, content, { ...asked.send, headers, etag });
+  return true;
+}
+
+async function answerApi(catalog: Catalog, asked: HubRequest, parts: readonly string[]): Promise<void> {
+  const { request, response, query } = asked;
+  if (parts.length === 0) {
+    const search = query.get('search') ?? '';
+    const ids = (await catalog.repositories.list()).filter((id) => id.includes(search));
+    sendJson(request, response, ids.map(listed));
+    return;
+  }
+  const [org, name, what, revision = 'main', ...path] = parts;
+  const id = `${org}/${name}`;
+  if (what === undefined || what === 'revision') {
+    sendJson(request, response, infoOf(await catalog.snapshot(id, revision)));
+  } else if (what === 'tree') {
+    sendTree(asked, await catalog.snapshot(id, revision), path.join('/'));
+  } else if (what === 'paths-info') {
+    const snapshot = await catalog.snapshot(id, revision);
+    const paths = await pathsOf(request);
+    const found = [...new Set(paths)].flatMap((each) => snapshot.contents.get(each) ?? []);
+    sendJson(request, response, found.map(entryOf));
+  } else if (what === 'refs') {
+    const { commit } = await catalog.snapshot(id, 'main');
+    const main = { name: 'main', ref: 'refs/heads/main', targetCommit: commit };
+    sendJson(request, response, { branches: [main], converts: [], tags: [], pullRequests: [] });
+  } else {
+    throw new Refusal(404, 'Not found', { hub: 'EntryNotFound' });
+  }
+}
+
+const listed = (id: string) => ({
+  id,
+  modelId: id,
+  private: false,
+  gated: false,
+  downloads: 0,
+  likes: 0,
+  tags: ['nninit'],
+});
+
+/** A model's page as data: the files, and how many parameters there are of each dtype. */
+function infoOf({ repository, commit, plan, contents }: Snapshot) {
+  const parameters: Record<string, number> = {};
+  for (const { dtype, shape } of plan.tensors) {
+    const { tag } = storedDtypes[dtype];
+    parameters[tag] = (parameters[tag] ?? 0) + shape.reduce((product, size) => product * size, 1);
+  }
+  return {
+    ...listed(repository.id),
+    _id: commit.slice(0, 24),
+    sha: commit,
+    disabled: false,
+    lastModified: repository.modified.toISOString(),
+    createdAt: repository.modified.toISOString(),
+    siblings: Array.from(contents.values(), ({ name, size, oid }) => ({ rfilename: name, size, blobId: oid })),
+    safetensors: { parameters, total: plan.parameters },
+  };
+}
+
+const entryOf = ({ name, size, oid }: Content) => ({ type: 'file', oid, size, path: name });
+
+function sendTree({ request, response, query }: HubRequest, { contents, commit }: Snapshot, path: string): void {
+  if (path !== '') throw entryNotFound(path, commit);
+  const limit = Number(query.get('limit') ?? usualPage);
+  const begin = Number(query.get('cursor') ?? 0);
+  if (!Number.isSafeInteger(limit) || limit < 1 || !Number.isSafeInteger(begin) || begin < 0) {
+    throw new Refusal(400, 'expected limit and cursor to be whole numbers');
+  }
+  const entries = Array.from(contents.values(), entryOf);
+  const end = begin + Math.min(limit, usualPage);
+  const next = new URLSearchParams(query);
+  next.set('cursor', String(end));
+  // Relative: how this server is called from outside is not known here.
+  const link = end < entries.length ? { link: `<?${next}>; rel="next"` } : {};
+  sendJson(request, response, entries.slice(begin, end), link as Record<string, string>);
+}
+
+function fileOf({ contents, commit }: Snapshot, path: string): Content {
+  const content = contents.get(path);
+  if (content === undefined) throw entryNotFound(path, commit);
+  return content;
+}
+
+function entryNotFound(path: string, commit: string): Refusal {
+  return new Refusal(404, `${path} does not exist`, {
+    hub: 'EntryNotFound',
+    s3: 'NoSuchKey',
+    headers: { 'x-repo-commit': commit },
+  });
+}
+
+/** `paths` of a form or of JSON. */
+async function pathsOf(request: IncomingMessage): Promise<string[]> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > mostBodyBytes) throw new Refusal(413, `expected at most ${mostBodyBytes} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  const text = Buffer.concat(chunks).toString();
+  if (!request.headers['content-type']?.includes('json')) return new URLSearchParams(text).getAll('paths');
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    throw new Refusal(400, 'expected JSON');
+  }
+  const paths = (body as { paths?: unknown } | null)?.paths;
+  const list = Array.isArray(paths) ? paths : [paths];
+  return list.filter((each) => typeof each === 'string');
+}

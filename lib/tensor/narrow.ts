@@ -1,0 +1,74 @@
+import { checkShape, rangeError, typedArrayName, typeError } from '../core/check.js';
+import { type Grid, grids, isGrid } from '../core/grid.js';
+
+/** Element types of 8 bits and less that tensors may have, by PyTorch's names. Two elements of float4_e2m1fn share a byte. */
+export type NarrowDtype = Exclude<Grid, 'int4' | 'uint4'>;
+
+/** A tensor of codes: a Uint8Array with the bytes as they are stored, or an Int8Array for int8. */
+export interface NarrowTensor<D extends NarrowDtype = NarrowDtype> {
+  readonly data: D extends 'int8' ? Int8Array : Uint8Array;
+  /** Sizes, outermost first; of float4_e2m1fn, an even number of elements in all. */
+  readonly shape: readonly number[];
+  readonly dtype: D;
+}
+
+/** A narrow tensor whose shape and data agree, at the time of the check. */
+export interface CheckedNarrow {
+  /** The array that was given. */
+  readonly data: Uint8Array | Int8Array;
+  readonly shape: readonly number[];
+  readonly dtype: NarrowDtype;
+  /** The number of elements. */
+  readonly size: number;
+}
+
+/** Whether a dtype is one of 8 bits or less that a tensor may have. */
+export function isNarrow(dtype: unknown): dtype is NarrowDtype {
+  return typeof dtype === 'string' && isGrid(dtype) && dtype !== 'int4' && dtype !== 'uint4';
+}
+
+/** Elements that a byte holds. */
+const perByte = (dtype: NarrowDtype): number => 8 / grids[dtype].bits;
+
+/** The bytes that a narrow tensor takes. */
+export function narrowBytes(fn: string, dtype: NarrowDtype, shape: unknown): number {
+  const bytes = checkShape(fn, shape) / perByte(dtype);
+  if (Number.isInteger(bytes)) return bytes;
+  throw rangeError(fn, 'shape', `an even number of elements in all (dtype ${dtype})`, shape);
+}
+
+/** The typed array of a narrow dtype over memory. */
+export function narrowView(
+  dtype: NarrowDtype,
+  memory: ArrayBufferLike,
+  begin = 0,
+  length?: number,
+): Uint8Array | Int8Array {
+  return dtype === 'int8' ? new Int8Array(memory, begin, length) : new Uint8Array(memory, begin, length);
+}
+
+/**
+ * Checks a narrow tensor's parts.
+ *
+ * @param shape all elements in one dimension by default
+ * @throws TypeError and RangeError, in the name of `fn`
+ */
+export function checkNarrow(fn: string, data: unknown, dtype: NarrowDtype, shape?: unknown): CheckedNarrow {
+  const name = dtype === 'int8' ? 'Int8Array' : 'Uint8Array';
+  if (typedArrayName(data) !== name) throw typeError(fn, 'data', `a ${name} (dtype ${dtype})`, data);
+  const array = data as Uint8Array | Int8Array;
+  const { byteLength } = array;
+  const used = shape === undefined ? [byteLength * perByte(dtype)] : shape;
+  const length = narrowBytes(fn, dtype, used);
+  if (length !== byteLength)
+    throw rangeError(fn, 'data', `${length} bytes (shape [${(used as number[]).join(', ')}])`, data);
+  return { data: array, shape: used as readonly number[], dtype, size: length * perByte(dtype) };
+}
+
+/** Reads whatever is shaped like a narrow tensor, and checks it; undefined if it is of another dtype. */
+export function asNarrow(fn: string, value: unknown): CheckedNarrow | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const like = value as Readonly<Record<'data' | 'shape' | 'dims' | 'dtype' | 'type', unknown>>;
+  const name = like.dtype ?? like.type;
+  return isNarrow(name) ? checkNarrow(fn, like.data, name, like.shape ?? like.dims) : undefined;
+}

@@ -1,0 +1,142 @@
+// `npm run build`: what is compiled of the sources, each module a file, in build/modules/, for scripts of this repository; and of that the
+// package's own dist/: few files, since each that is loaded takes 0.7 ms, and the declarations of its public face. The compiler looks at what
+// changed since its last run only.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const modules = `${root}build/modules/`;
+const dist = `${root}dist/`;
+
+const faces = ['index', 'checkpoint', 'report', 'serve', 'cluster'];
+/** What is asked for by its path: by whoever imports the package, as the command, or to run in a thread or a process of its own. */
+const entries = [
+  ...faces.map((face) => `lib/${face}`),
+  'lib/cli/main',
+  'lib/pool/worker',
+  'lib/checkpoint/virtual/task',
+  'bench/harness/child',
+  'bench/harness/crew-worker',
+];
+/** Installed beside the package: large, and rarely all of it needed. What else is imported is in the package's own files. */
+const installed = ['piscina', 'detect-libc', 'echarts', '@aws-sdk/client-s3', 'bullmq', 'ioredis'];
+
+const licences = `${dist}third-party-licenses.txt`; // written last
+
+compile();
+if (!isUpToDate()) {
+  const bundled = await bundle();
+  declareFaces();
+  handOnToCommonJs();
+  writeFileSync(licences, licencesOf(bundled));
+}
+
+/** Tests that run meanwhile keep their dist/ unless something changed. */
+function isUpToDate() {
+  const made = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const from = [`${modules}.tsbuildinfo`, fileURLToPath(import.meta.url), `${root}package-lock.json`];
+  return made(licences) > Math.max(...from.map(made));
+}
+
+/** What was compiled from sources that are gone is removed, and where something is missing all is compiled anew. */
+function compile() {
+  const compiled = existsSync(modules) ? readdirSync(modules, { recursive: true }) : [];
+  for (const file of compiled) {
+    const source = file.replace(/\.(d\.ts|js|js\.map)$/, '.ts');
+    if (source !== file && !existsSync(root + source)) rmSync(modules + file);
+  }
+  const sources = ['lib', 'bench'].flatMap((folder) =>
+    readdirSync(root + folder, { recursive: true })
+      .filter((file) => file.endsWith('.ts') && !file.includes('node_modules'))
+      .map((file) => `${folder}/${file.slice(0, -'.ts'.length)}`),
+  );
+  const isThere = (source) => ['.js', '.d.ts'].every((end) => existsSync(`${modules}${source}${end}`));
+  if (!sources.every(isThere)) rmSync(`${modules}.tsbuildinfo`, { force: true });
+  const tsc = `${root}node_modules/typescript/bin/tsc`;
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Writes the code, and returns the packages that are in it. */
+async function bundle() {
+  rmSync(dist, { recursive: true, force: true });
+  const build = await rolldown({
+    cwd: root,
+    input: Object.fromEntries(entries.map((entry) => [entry, `${entry}.ts`])),
+    platform: 'node',
+    external: installed.map((name) => new RegExp(`^${name}(/|$)`)),
+    resolve: { extensionAlias: { '.js': ['.ts', '.js'] } },
+    tsconfig: false,
+    transform: { target: 'es2022' },
+  });
+  const { output } = await build.write({
+    dir: dist,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'lib/chunks/[name]-[hash].js',
+    sourcemap: true,
+    keepNames: true, // an error's class shows in messages
+    codeSplitting: {
+      groups: [
+        { name: 'package-files', test: /core\/package-files/ }, // which looks where it is
+        { name: 'zod', test: /node_modules\/zod\// },
+        { name: 'commander', test: /node_modules\/commander\// },
+        { name: 're2js', test: /node_modules\/re2js\// },
+        { name: 'core', test: /lib\/core\/(?!schemas|json-problems)/ }, // those two are zod's
+        { name: 'init', test: /lib\/(native|random|tensor|init)\// },
+      ],
+    },
+  });
+  await build.close();
+  const paths = output.flatMap((file) => (file.type === 'chunk' ? Object.keys(file.modules) : []));
+  const names = paths.flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []);
+  return [...new Set(names)].sort();
+}
+
+/** The declarations of the public face, and those that they lead to: for ES modules, and once more for CommonJS, since TypeScript holds
+ * declarations to be of one kind of module by where they lie. */
+function declareFaces() {
+  const copied = new Set();
+  const copy = (path) => {
+    if (copied.has(path)) return;
+    copied.add(path);
+    const from = `${modules}lib/${path}`;
+    for (const folder of ['lib', 'commonjs']) {
+      mkdirSync(dirname(`${dist}${folder}/${path}`), { recursive: true });
+      cpSync(from, `${dist}${folder}/${path}`);
+    }
+    for (const [, to] of readFileSync(from, 'utf8').matchAll(/(?:from|import\()\s*['"](\.[^'"]+)\.js['"]/g)) {
+      copy(new URL(`${to}.d.ts`, `file:///${path}`).pathname.slice(1));
+    }
+  };
+  for (const face of faces) copy(`${face}.d.ts`);
+}
+
+/**
+ * Entries that hand on the one instance of the ES modules. Jest's require reads no ES modules, and stands in front of Node's own. The process
+ * of the main context has that: there is one instance of the modules, however and from which context they are asked for.
+ */
+function handOnToCommonJs() {
+  writeFileSync(`${dist}commonjs/package.json`, '{ "type": "commonjs" }\n');
+  for (const face of faces) {
+    const code = `'use strict';
+const { getBuiltinModule } = require('node:vm').runInThisContext('process');
+module.exports = getBuiltinModule('node:module').createRequire(__filename)('../lib/${face}.js');
+`;
+    writeFileSync(`${dist}commonjs/${face}.js`, code);
+  }
+}
+
+/** Their terms travel along. */
+function licencesOf(names) {
+  const texts = names.map((name) => {
+    const { version, license } = JSON.parse(readFileSync(`${root}node_modules/${name}/package.json`, 'utf8'));
+    const file = readdirSync(`${root}node_modules/${name}`).find((file) => /^licen[cs]e/i.test(file));
+    if (file === undefined) throw new Error(`${name} has no licence that could be handed on`);
+    return `${name} ${version}: ${license}\n\n${readFileSync(`${root}node_modules/${name}/${file}`, 'utf8').trim()}\n`;
+  });
+  return `The code in this folder contains these packages.\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`;
+}

@@ -1,0 +1,83 @@
+// Checkpoints in an object store are read by ranges, as those at any server.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { loadPlan, openCheckpoint, verifyCheckpoint, writeCheckpoint } from '../../lib/checkpoint.js';
+import { type Fault, S3Server } from './write/s3/server.js';
+
+let server: S3Server;
+
+beforeEach(async () => {
+  server = await new S3Server().open();
+  const env = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret', AWS_REGION: 'us-east-1' };
+  for (const [name, value] of Object.entries({ ...env, AWS_ENDPOINT_URL_S3: server.endpoint, AWS_MAX_ATTEMPTS: '2' })) {
+    vi.stubEnv(name, value);
+  }
+});
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await server.close();
+});
+
+const recipe = {
+  tensors: {
+    a: { shape: [3000, 1000], init: 'normal' },
+    'b c/é': { shape: [64, 100], dtype: 'float16', init: 'orthogonal' },
+  },
+};
+const url = 's3://bucket/deep/out';
+
+test.each([
+  ['one file', {}, 'model.safetensors'],
+  ['shards', { maxShardSize: '10MB' }, 'model.safetensors.index.json'],
+  ['npy', { format: 'npy' }, 'manifest.json'],
+] as const)('verify and --like, of %s', async (_, options, last) => {
+  const plan = await loadPlan(recipe);
+  const { path } = await writeCheckpoint(plan, url, { seed: 5, ...options });
+  for (const place of [url, `${url}/`, path]) {
+    expect(await verifyCheckpoint(place)).toMatchObject({ ok: true, differences: [] });
+  }
+  expect(path).toBe(`${url}/${last}`);
+  const like = await loadPlan({ like: url });
+  expect(like.tensors.map(({ name, shape, dtype }) => ({ name, shape, dtype }))).toEqual(
+    plan.tensors.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
+  );
+  const [key, { bytes, meta }] = [...server.objects].find(([name]) => /a\.npy|1-of|model\.saf/.test(name)) ?? [
+    '',
+    { bytes: Buffer.alloc(0), meta: {} },
+  ];
+  const changed = Buffer.from(bytes);
+  changed[changed.length - 5] = (changed.at(-5) ?? 0) ^ 1;
+  server.objects.set(key, { bytes: changed, meta });
+  expect(await verifyCheckpoint(url)).toMatchObject({ ok: false });
+});
+
+test('only what is asked for is read', async () => {
+  const plan = await loadPlan(recipe);
+  await writeCheckpoint(plan, url, { seed: 5 });
+  server.log.length = 0;
+  const checkpoint = await openCheckpoint(url);
+  const { data } = await checkpoint.read('a', { slice: [{ dim: 0, start: 10, length: 1 }] });
+  await checkpoint.close();
+  expect(data).toHaveLength(1000);
+  expect(server.log.filter((line) => line.startsWith('GET')).length).toBeLessThanOrEqual(3);
+});
+
+test.each(['500', '503', 'reset', 'cut'] as const)('a store that breaks down now and then: %s', async (fault) => {
+  const plan = await loadPlan(recipe);
+  await writeCheckpoint(plan, url, { seed: 5 });
+  let asked = 0;
+  server.fault = (line): Fault => (line.startsWith('GET') && ++asked % 3 === 2 ? fault : 'none');
+  expect(await verifyCheckpoint(url)).toMatchObject({ ok: true });
+  expect(asked).toBeGreaterThan(3);
+});
+
+test('what is not there, or may not be read', async () => {
+  await expect(verifyCheckpoint(url)).rejects.toThrow(
+    `${url}: expected the address of a checkpoint, but it has none of`,
+  );
+  await expect(verifyCheckpoint(`${url}/model.safetensors`)).rejects.toThrow(
+    `could not read ${url}/model.safetensors: the store answered 404 NoSuchKey`,
+  );
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'other');
+  await expect(verifyCheckpoint(url)).rejects.toMatchObject({ code: 'ERR_NNINIT_READ', message: /403 AccessDenied/ });
+});

@@ -1,0 +1,92 @@
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { loadPlan, writeCheckpoint, writeEnsemble } from '../../../lib/checkpoint.js';
+import { contentOf, temporaryFolder } from '../temporary.js';
+
+const root = temporaryFolder();
+const recipe = {
+  tensors: {
+    a: { shape: [64, 64], dtype: 'float32', init: 'kaiming_normal' },
+    q: { shape: [16, 16], dtype: 'float32', init: 'orthogonal' },
+    b: { shape: [64], dtype: 'float32', init: 'zeros' },
+  },
+};
+
+test.each([{}, { maxShardSize: 8000 }, { format: 'npy' }, { engine: 'torch' }] as const)(
+  'each member is what writeCheckpoint writes with its seed: %o',
+  async (layout) => {
+    const plan = await loadPlan(recipe);
+    const out = join(root.path, 'deep', 'out');
+    const seeds = [0, 7, -1, 2n ** 63n];
+    const written = await writeEnsemble(plan, out, { ...layout, seeds });
+    expect(written).toMatchObject({ path: out, seeds: [0n, 7n, 2n ** 64n - 1n, 2n ** 63n], resumedBytes: 0 });
+    expect(readdirSync(out).sort()).toEqual(written.seeds.map((seed) => `seed-${seed}`).sort());
+    for (const seed of written.seeds) {
+      const alone = join(root.path, `alone-${seed}`);
+      await writeCheckpoint(plan, alone, { ...layout, seed });
+      expect(contentOf(join(out, `seed-${seed}`))).toEqual(contentOf(alone));
+    }
+  },
+);
+
+test('members that are there are refused, replaced, or left alone', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  const all = await writeEnsemble(plan, out, { seeds: [0, 1, 2] });
+  const content = [0, 1, 2].map((seed) => contentOf(join(out, `seed-${seed}`)));
+  await expect(writeEnsemble(plan, out, { seeds: [3, 1] })).rejects.toMatchObject({ code: 'EEXIST' });
+  rmSync(join(out, 'seed-1'), { recursive: true });
+  const rest = await writeEnsemble(plan, out, { seeds: [0, 1, 2], existing: 'resume' });
+  expect(rest).toMatchObject({ bytes: all.bytes, resumedBytes: 2 * (64 * 64 + 256 + 64) * 4 });
+  writeFileSync(join(out, 'seed-2', 'model.safetensors'), 'x');
+  await writeEnsemble(plan, out, { seeds: [2], existing: 'replace' });
+  expect([0, 1, 2].map((seed) => contentOf(join(out, `seed-${seed}`)))).toEqual(content);
+});
+
+test('shares of the seeds are all of them', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  const seeds = Array.from({ length: 10 }, (_, seed) => seed);
+  const parts = [2, 0, 1].map((index) => writeEnsemble(plan, out, { seeds, part: { index, count: 3 } }));
+  const written = (await Promise.all(parts)).map((each) => each.seeds.length);
+  expect(written).toEqual([4, 3, 3]);
+  expect(readdirSync(out)).toHaveLength(10);
+});
+
+test('two that write the same at once both end well', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  const seeds = Array.from({ length: 20 }, (_, seed) => seed);
+  await Promise.all([0, 1].map(() => writeEnsemble(plan, out, { seeds, existing: 'resume' })));
+  expect(readdirSync(out)).toHaveLength(20);
+});
+
+test('what a killed run has left is removed; a failure leaves nothing hidden', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  mkdirSync(join(out, `.nninit-${'0'.repeat(12)}-01234567-seed-5.tmp`, 'x'), { recursive: true });
+  mkdirSync(join(out, 'seed-1'), { recursive: true });
+  writeFileSync(join(out, 'seed-1', 'model.safetensors'), 'x');
+  await expect(writeEnsemble(plan, out, { seeds: [0, 1] })).rejects.toMatchObject({ code: 'EEXIST' });
+  expect(readdirSync(out).filter((name) => name.startsWith('.'))).toEqual([]);
+  const abort = new AbortController();
+  const seeds = Array.from({ length: 100 }, (_, seed) => seed + 10);
+  const onProgress = () => abort.abort('enough');
+  await expect(writeEnsemble(plan, out, { seeds, signal: abort.signal, onProgress })).rejects.toMatchObject({
+    name: 'InterruptedError',
+    resumable: true,
+  });
+  expect(readdirSync(out).filter((name) => name.startsWith('.'))).toEqual([]);
+  expect(readdirSync(out).length).toBeLessThan(100);
+});
+
+test('refusals name the option', async () => {
+  const plan = await loadPlan(recipe);
+  const write = (options: object) => writeEnsemble(plan, join(root.path, 'out'), options as never);
+  await expect(write({})).rejects.toThrow(/seeds/);
+  await expect(write({ seeds: [1, 1] })).rejects.toThrow(/each seed once for seeds/);
+  await expect(write({ seeds: [1.5] })).rejects.toThrow(/seed/);
+  await expect(write({ seeds: [1], seed: 3 })).rejects.toThrow(/seed/);
+  expect(readdirSync(root.path)).toEqual([]);
+});

@@ -1,0 +1,185 @@
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { isLeftover, journalName } from '../../../../lib/checkpoint/write/commit/journal.js';
+import {
+  finishCheckpoint,
+  loadPlan,
+  type Plan,
+  verifyCheckpoint,
+  writeCheckpoint,
+} from '../../../../lib/checkpoint.js';
+import { contentOf, temporaryFolder } from '../../temporary.js';
+
+const root = temporaryFolder();
+
+/** Some 19 MB in two shards, one of 12 MB; with a tensor that is made whole. */
+const recipe = {
+  tensors: {
+    a: { shape: [3000, 1000], dtype: 'float32', init: 'normal' },
+    q: { shape: [600, 600], dtype: 'float32', init: 'orthogonal' },
+    b: { shape: [700, 1001], dtype: 'float64', init: 'trunc_normal' },
+    c: { shape: [5], dtype: 'float32', init: 'zeros' },
+  },
+};
+const formats = {
+  shards: { seed: 5, maxShardSize: '13MB' },
+  'one file': { seed: 5 },
+  npy: { seed: 5, format: 'npy' },
+  torch: { seed: 5, engine: 'torch' },
+} as const;
+
+async function whole(plan: Plan, options = {}) {
+  const folder = join(root.path, 'whole');
+  await writeCheckpoint(plan, folder, options);
+  return contentOf(folder);
+}
+
+const at = (index: number, count: number) => ({ part: { index, count } });
+
+test.each(Object.keys(formats) as (keyof typeof formats)[])(
+  'parts in any order, twice and at once, are the checkpoint: %s',
+  async (name) => {
+    const plan = await loadPlan(recipe);
+    const options = formats[name];
+    const expected = await whole(plan, options);
+    const out = join(root.path, 'deep', 'out');
+    await writeCheckpoint(plan, out, { ...options, ...at(3, 5) });
+    expect(readdirSync(out).filter((each) => !each.startsWith('.'))).toEqual([]);
+    await expect(finishCheckpoint(out)).rejects.toMatchObject({
+      code: 'ERR_NNINIT_INCOMPLETE',
+      message: expect.stringContaining('parts 0, 1, 2, 4 of 5 are missing'),
+    });
+    await Promise.all([4, 0, 1, 3, 2, 0].map((index) => writeCheckpoint(plan, out, { ...options, ...at(index, 5) })));
+    const again = await writeCheckpoint(plan, out, { ...options, ...at(2, 5) });
+    expect(again).toMatchObject({ complete: false });
+    expect(again.resumedBytes).toBeGreaterThan(3e6);
+    const written = await finishCheckpoint(out);
+    expect(written).toMatchObject({ complete: true, tensors: 4, parameters: 4_060_705 });
+    expect(contentOf(out)).toEqual(expected);
+    expect(await writeCheckpoint(plan, out, { ...options, ...at(2, 5) })).toMatchObject({ complete: true });
+    expect(contentOf(out)).toEqual(expected);
+    await expect(finishCheckpoint(out)).rejects.toMatchObject({ code: 'ERR_NNINIT_NO_PARTS' });
+    if (name === 'one file') expect((await verifyCheckpoint(out)).ok).toBe(true);
+  },
+);
+
+test('whoever finds that all is there finishes it, also of parts that are cut otherwise', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan, formats.shards);
+  const out = join(root.path, 'out');
+  const part = (index: number, count: number) =>
+    writeCheckpoint(plan, out, { ...formats.shards, part: { index, count, finish: 'auto' } });
+  await part(0, 2);
+  const rest = await Promise.all([part(5, 7), part(3, 7), part(4, 7), part(6, 7)]);
+  expect(rest.filter(({ complete }) => complete).length).toBeGreaterThan(0);
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test('an old checkpoint stays until the parts are finished', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan, { seed: 5 });
+  const out = join(root.path, 'out');
+  await writeCheckpoint(plan, out, { seed: 1, maxShardSize: '13MB' });
+  const old = contentOf(out);
+  await expect(writeCheckpoint(plan, out, { seed: 5, ...at(0, 2) })).rejects.toMatchObject({ code: 'EEXIST' });
+  expect(contentOf(out)).toEqual(old);
+  const replace = { seed: 5, existing: 'replace' } as const;
+  for (const index of [0, 1]) {
+    await writeCheckpoint(plan, out, { ...replace, ...at(index, 2) });
+    expect(contentOf(out)).toMatchObject(old);
+  }
+  await finishCheckpoint(out);
+  expect(contentOf(out)).toEqual(expected);
+  expect(await writeCheckpoint(plan, out, { ...replace, ...at(0, 2) })).toMatchObject({ complete: true });
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test('parts of two plans never meet in a folder', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan, { seed: 7 });
+  const out = join(root.path, 'out');
+  await writeCheckpoint(plan, out, { seed: 6, ...at(0, 2) });
+  await expect(writeCheckpoint(plan, out, { seed: 7, ...at(1, 2) })).rejects.toMatchObject({ code: 'EEXIST' });
+  await expect(writeCheckpoint(plan, out, { seed: 6 })).rejects.toMatchObject({ code: 'EEXIST' });
+  const replace = { seed: 7, existing: 'replace' } as const;
+  await writeCheckpoint(plan, out, { ...replace, ...at(1, 2) });
+  // A part of the order before, which was paused, sees that it has no order any more.
+  await expect(writeCheckpoint(plan, out, { seed: 6, ...at(1, 2) })).rejects.toMatchObject({ code: 'EEXIST' });
+  await writeCheckpoint(plan, out, { ...replace, ...at(0, 2) });
+  await finishCheckpoint(out);
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test('a run of all goes on where parts have ended', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan);
+  const out = join(root.path, 'out');
+  await writeCheckpoint(plan, out, at(0, 3));
+  const { resumedBytes } = await writeCheckpoint(plan, out, { existing: 'resume' });
+  expect(resumedBytes).toBeGreaterThan(5e6);
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test('a finish that was killed at any of its files is finished by another one', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan, formats.shards);
+  const [parts, out] = [join(root.path, 'parts'), join(root.path, 'out')];
+  for (const index of [0, 1, 2]) await writeCheckpoint(plan, parts, { ...formats.shards, ...at(index, 3) });
+  cpSync(parts, out, { recursive: true });
+  // As a finisher leaves it that was killed after it had written down what it goes on with, and removed the marks.
+  const journal = JSON.parse(readFileSync(join(out, journalName), 'utf8'));
+  const [shared = ''] = readdirSync(out).filter((name) => name.endsWith('.tmp'));
+  const name = 'model-00001-of-00002.safetensors';
+  const progress = { [name]: { file: shared, bytes: 12_000_000 } };
+  writeFileSync(join(out, journalName), JSON.stringify({ ...journal, run: '01234567', parts: false, progress }));
+  for (const each of readdirSync(out)) if (/-\d+\.part$/.test(each)) rmSync(join(out, each));
+  expect(await writeCheckpoint(plan, out, { ...formats.shards, ...at(0, 3) })).toMatchObject({ complete: false });
+  await finishCheckpoint(out);
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test('marks of a run that has no order count for nothing', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan);
+  const out = join(root.path, 'out');
+  await writeCheckpoint(plan, out, at(0, 2));
+  const [mark = ''] = readdirSync(out).filter((each) => /-\d+\.part$/.test(each));
+  const [, digest, run] = /^\.nninit-(\w{12})-(\w{8})-/.exec(mark) ?? [];
+  writeFileSync(join(out, `.nninit-${digest}-76543210-0-0-19046000.part`), '');
+  writeFileSync(join(out, `.nninit-${'0'.repeat(12)}-${run}-0-0-19046000.part`), '');
+  await expect(finishCheckpoint(out)).rejects.toMatchObject({ code: 'ERR_NNINIT_INCOMPLETE' });
+  await writeCheckpoint(plan, out, at(1, 2));
+  await finishCheckpoint(out);
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test('parts that live are not taken over; what they began stays after an abort', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  const abort = new AbortController();
+  let refused: unknown;
+  const interrupted = writeCheckpoint(plan, out, {
+    ...at(0, 2),
+    signal: abort.signal,
+    onBegin: async () => {
+      refused = await writeCheckpoint(plan, out, { existing: 'replace', seed: 9 }).catch((cause) => cause);
+      abort.abort('enough');
+    },
+  });
+  await expect(interrupted).rejects.toMatchObject({ name: 'InterruptedError', resumable: true });
+  expect(refused).toMatchObject({ code: 'EBUSY' });
+  expect(readdirSync(out).every((name) => name === journalName || isLeftover(name))).toBe(true);
+  expect(readdirSync(out).some((name) => name.startsWith('.nninit-alive-'))).toBe(false);
+});
+
+test('refusals name the option', async () => {
+  const plan = await loadPlan(recipe);
+  const write = (part: unknown) => writeCheckpoint(plan, join(root.path, 'out'), { part } as never);
+  await expect(write({ index: 2, count: 2 })).rejects.toThrow(/part\.index/);
+  await expect(write({ index: 0, count: 0 })).rejects.toThrow(/part\.count/);
+  await expect(write('0/2')).rejects.toThrow(/\{ index, count \} for part/);
+  await expect(write({ index: 0, count: 2, finish: 'later' })).rejects.toThrow(/part\.finish/);
+  await expect(write({ index: 0, of: 2 })).rejects.toThrow(/of/);
+  expect(readdirSync(root.path)).toEqual([]);
+});

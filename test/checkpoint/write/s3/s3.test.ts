@@ -1,0 +1,169 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { layOut } from '../../../../lib/checkpoint/virtual/virtual-checkpoint.js';
+import { writeToS3 } from '../../../../lib/checkpoint/write/s3/write-s3.js';
+import { countsOf } from '../../../../lib/checkpoint/write/write.js';
+import { loadPlan, writeCheckpoint, writeEnsemble } from '../../../../lib/checkpoint.js';
+import { contentOf, temporaryFolder } from '../../temporary.js';
+import { type Fault, S3Server } from './server.js';
+
+const root = temporaryFolder();
+let server: S3Server;
+
+beforeEach(async () => {
+  server = await new S3Server().open();
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'key');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
+  vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint);
+  vi.stubEnv('AWS_REGION', 'us-east-1');
+  vi.stubEnv('AWS_MAX_ATTEMPTS', '2');
+});
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await server.close();
+});
+
+/** Some 19 MB; with shards of 13 MB an index. */
+const recipe = {
+  tensors: {
+    a: { shape: [3000, 1000], dtype: 'float32', init: 'normal' },
+    q: { shape: [600, 600], dtype: 'float32', init: 'orthogonal' },
+    b: { shape: [700, 1001], dtype: 'float64', init: 'trunc_normal' },
+  },
+};
+const shards = { seed: 5, maxShardSize: '13MB' };
+const url = 's3://bucket/deep/out';
+
+async function laidOf(options: object) {
+  const { tensors, ...laid } = layOut('test', await loadPlan(recipe), options);
+  return { ...laid, ...countsOf(tensors) };
+}
+
+async function folderOf(options: object): Promise<Record<string, string>> {
+  const folder = join(root.path, 'folder');
+  await writeCheckpoint(await loadPlan(recipe), folder, options);
+  return contentOf(folder);
+}
+
+test.each([{ seed: 5 }, shards, { seed: 5, format: 'npy' }, { seed: 5, engine: 'torch' }] as const)(
+  'a store holds what a folder holds: %o',
+  async (options) => {
+    const expected = await folderOf(options);
+    const written = await writeCheckpoint(await loadPlan(recipe), `${url}/`, options);
+    expect(server.content('deep/out/')).toEqual(expected);
+    expect(written.path).toBe(`${url}/${written.path.split('/').at(-1)}`);
+    expect(server.uploads.size).toBe(0);
+    await expect(writeCheckpoint(await loadPlan(recipe), url, options)).rejects.toMatchObject({ code: 'EEXIST' });
+    const again = await writeCheckpoint(await loadPlan(recipe), url, { ...options, existing: 'resume' });
+    expect(again.resumedBytes).toBe(again.bytes);
+  },
+);
+
+test('a store that fails now and then gets the same bytes', async () => {
+  const expected = await folderOf(shards);
+  const faults: Fault[] = ['500', '503', 'reset', 'lost', 'cut'];
+  const seen = new Set<string>();
+  // Each kind of request fails in each way, three times in a row: once more than the SDK tries.
+  const count = new Map<string, number>();
+  server.fault = (line) => {
+    const kind = line.replace(/model-.*safetensors /, '');
+    const nth = count.get(kind) ?? 0;
+    count.set(kind, nth + 1);
+    const fault = nth % 4 === 3 ? 'none' : (faults[Math.floor(nth / 4) % faults.length] ?? 'none');
+    seen.add(fault);
+    return fault;
+  };
+  await writeToS3(url, await laidOf(shards), { partBytes: 5 * 2 ** 20 });
+  expect(seen.size).toBeGreaterThan(4);
+  expect(server.content('deep/out/')).toEqual(expected);
+}, 60_000);
+
+test('what was sent before an end is not sent again; parts of others are', async () => {
+  const expected = await folderOf(shards);
+  const laid = await laidOf(shards);
+  const abort = new AbortController();
+  const interrupted = writeToS3(url, laid, {
+    partBytes: 5 * 2 ** 20,
+    signal: abort.signal,
+    onProgress: (bytes) => bytes > 6e6 && abort.abort('enough'),
+  });
+  await expect(interrupted).rejects.toMatchObject({ name: 'InterruptedError', resumable: true });
+  expect(server.content('')).toEqual({});
+  await expect(writeToS3(url, laid, {})).rejects.toMatchObject({ code: 'EEXIST' });
+  const parts = [...server.uploads.values()].flatMap((upload) => [...upload.parts.values()]);
+  expect(parts.length).toBeGreaterThan(1);
+  parts[0]?.fill(0); // as a part of another seed would be
+  server.log.length = 0;
+  const { resumedBytes } = await writeToS3(url, laid, { partBytes: 5 * 2 ** 20, resume: true });
+  expect(resumedBytes).toBe(parts.slice(1).reduce((sum, part) => sum + part.length, 0));
+  expect(server.content('deep/out/')).toEqual(expected);
+  const sent = server.log.filter((line) => line.startsWith('PUT') && line.endsWith('uploadId'));
+  expect(sent).toHaveLength(5 - (parts.length - 1));
+});
+
+test('another checkpoint is replaced when all of the new one is sent, and its index goes first', async () => {
+  const expected = await folderOf({ seed: 6 });
+  await writeToS3(url, await laidOf(shards), {});
+  server.objects.set('deep/out/notes.txt', { bytes: Buffer.from('mine'), meta: {} });
+  server.log.length = 0;
+  await writeToS3(url, await laidOf({ seed: 6 }), { force: true });
+  const { 'notes.txt': notes, ...rest } = server.content('deep/out/');
+  expect(notes).toBeDefined();
+  expect(rest).toEqual(expected);
+  const removed = server.log.findIndex((line) => line.startsWith('DELETE') && line.includes('index.json'));
+  const lastPart = server.log.findLastIndex((line) => line.startsWith('PUT') && line.endsWith('uploadId'));
+  const completed = server.log.findIndex((line) => line.startsWith('POST') && line.endsWith('uploadId'));
+  expect(lastPart).toBeLessThan(removed);
+  expect(removed).toBeLessThan(completed);
+});
+
+test('of two that write the same name at once, one is refused', async () => {
+  const both = await Promise.allSettled([
+    writeToS3(url, await laidOf({ seed: 1 }), {}),
+    writeToS3(url, await laidOf({ seed: 2 }), {}),
+  ]);
+  const reasons = both.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+  expect(reasons).toMatchObject([{ code: 'EEXIST' }]);
+});
+
+test('an error that stays leaves nothing, and names the object but no secret', async () => {
+  server.fault = (line) => (line.startsWith('PUT') ? '500' : 'none');
+  const failing = writeToS3(url, await laidOf(shards), {}).catch((cause) => cause);
+  const { name, message, path } = await failing;
+  expect({ name, path }).toMatchObject({ name: 'WriteError', path: expect.stringContaining(`${url}/model-0000`) });
+  expect(message).toContain('(InternalError)');
+  expect(message).not.toContain('secret');
+  expect(server.uploads.size).toBe(0);
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'other');
+  server.fault = () => 'none';
+  await expect(writeToS3(url, await laidOf(shards), {})).rejects.toMatchObject({ code: 'AccessDenied' });
+}, 60_000);
+
+test('addresses and options that make no sense are refused', async () => {
+  const plan = await loadPlan(recipe);
+  for (const wrong of ['s3://', 's3://B', 's3://bucket/a//b', 's3://bucket/../x']) {
+    await expect(writeCheckpoint(plan, wrong)).rejects.toMatchObject({ code: 'ERR_NNINIT_INPUT' });
+  }
+  await expect(writeCheckpoint(plan, url, { part: { index: 0, count: 2 } })).rejects.toThrow(/in parts needs a folder/);
+  await expect(writeEnsemble(plan, url, { seeds: [1] })).rejects.toThrow(/many seeds needs a folder/);
+  expect(server.log).toEqual([]);
+});
+
+test('the command writes to a store', async () => {
+  let [out, err] = ['', ''];
+  const streams = {
+    stdout: { write: (text: string) => (out += text) },
+    stderr: { write: (text: string) => (err += text) },
+  };
+  const { run } = await import('../../../../lib/cli/program.js');
+  const recipeFile = join(root.path, 'recipe.json');
+  writeFileSync(recipeFile, JSON.stringify(recipe));
+  const args = ['generate', recipeFile, '-o', url, '--seed', '5', '--max-shard-size', '13MB'];
+  expect(await run(args, streams)).toBe(0);
+  expect(out).toContain(`${url}/model.safetensors.index.json: 2 files, 3 tensors`);
+  expect(server.content('deep/out/')['model.safetensors.index.json']).toBeDefined();
+  expect(await run(args, streams)).toBe(2);
+  expect(err).toContain('exists already; --force replaces it');
+});

@@ -1,0 +1,116 @@
+// The commands over a Redis of our own, in processes of their own.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, test } from 'vitest';
+import { contentOf, temporaryFolder } from '../checkpoint/temporary.js';
+import { hasRedis, RedisServer, unlessRedis } from '../cluster/redis-server.js';
+
+const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
+
+describe.skipIf(!hasRedis)(`nninit worker and generate --redis${unlessRedis}`, () => {
+  const folder = temporaryFolder();
+  let servers: RedisServer[] = [];
+  let started: ChildProcess[] = [];
+  afterEach(async () => {
+    for (const child of started) child.kill('SIGKILL');
+    for (const server of servers) await server.stop();
+    [servers, started] = [[], []];
+  });
+
+  const serve = async (options: Parameters<typeof RedisServer.start>[0] = {}) => {
+    const server = await RedisServer.start(options);
+    servers.push(server);
+    return server;
+  };
+  const start = (args: readonly string[], env: object) => {
+    const child = spawn(process.execPath, [main, ...args], { cwd: folder.path, env: { ...process.env, ...env } });
+    started.push(child);
+    const said = { stdout: '', stderr: '' };
+    child.stdout.on('data', (piece: Buffer) => {
+      said.stdout += piece;
+    });
+    child.stderr.on('data', (piece: Buffer) => {
+      said.stderr += piece;
+    });
+    const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...said }));
+    const says = async (text: string) => {
+      while (!said.stderr.includes(text)) {
+        const isOver = await Promise.race([ended, once(child.stderr, 'data').then(() => undefined)]);
+        if (isOver !== undefined) throw new Error(`ended before it said ${text}: ${JSON.stringify(isOver)}`);
+      }
+    };
+    return { child, ended, said, says };
+  };
+  const run = (args: readonly string[], env: object) => start(args, env).ended;
+  const alone = async (name: string, ...args: string[]) => {
+    expect(await run(['generate', 'resnet18', '-o', name, ...args], {})).toMatchObject({ code: 0 });
+    return contentOf(join(folder.path, name));
+  };
+
+  test('by TLS with a password in REDIS_URL; the worker ends with 0 after a signal', async () => {
+    const server = await serve({ tls: true, password: 'hunter2' });
+    const env = { REDIS_URL: server.url, NODE_EXTRA_CA_CERTS: server.caFile };
+    const worker = start(['worker', '--redis', '--root', folder.path], env);
+    await worker.says('waiting for orders');
+    const order = ['generate', 'resnet18', '-o', 'out', '--redis', '--parts', '4', '--json'];
+    const { code, stdout, stderr } = await run(order, env);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ parts: 4, complete: true, tensors: 122 });
+    expect(contentOf(join(folder.path, 'out'))).toEqual(await alone('alone'));
+    worker.child.kill('SIGTERM');
+    expect(await worker.ended).toMatchObject({ code: 0 });
+    expect(worker.said.stderr).toContain('part 3/4 of ');
+    expect(worker.said.stderr + stdout).not.toContain('hunter2');
+    const wrong = await run(order, { REDIS_URL: server.url, NODE_EXTRA_CA_CERTS: '' });
+    expect(wrong).toMatchObject({ code: 2, stdout: '' });
+    expect(wrong.stderr).toMatch(/could not reach rediss:\/\/127.*self-signed/);
+  }, 60_000);
+
+  test('--detach, --cancel, a signal while it waits, and --seeds', async () => {
+    const { url: RedisUrl } = await serve();
+    const order = ['generate', 'resnet18', '-o', 'out', '--redis', '--parts', '3'];
+    expect(await run([...order, '--detach'], { REDIS_URL: RedisUrl })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('3 parts ordered'),
+    });
+    expect(await run([...order, '--cancel'], { REDIS_URL: RedisUrl })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('is cancelled'),
+    });
+    const waiting = start(order, { REDIS_URL: RedisUrl });
+    await waiting.says('writing 122 tensors');
+    waiting.child.kill('SIGINT');
+    const { code, stderr } = await waiting.ended;
+    expect([130, null]).toContain(code); // null where it was not quick enough
+    expect(stderr).toContain('the order goes on');
+    const worker = start(['worker', '--redis', '--quiet', '--threads', '1'], { REDIS_URL: RedisUrl });
+    expect(await run([...order, '--quiet'], { REDIS_URL: RedisUrl })).toEqual({ code: 0, stdout: '', stderr: '' });
+    const expected = await alone('alone');
+    expect(contentOf(join(folder.path, 'out'))).toEqual(expected);
+    const many = ['generate', 'resnet18', '-o', 'many', '--redis', '--seeds', '0..1', '--parts', '2', '--quiet'];
+    expect(await run(many, { REDIS_URL: RedisUrl })).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(contentOf(join(folder.path, 'many', 'seed-0'))).toEqual(expected);
+    expect(worker.said.stderr).toBe('');
+  }, 60_000);
+
+  test('what makes no sense', async () => {
+    const said = async (...args: string[]) => {
+      const { code, stderr } = await run(['generate', 'resnet18', '-o', 'out', ...args], { REDIS_URL: '' });
+      return `${code} ${stderr}`;
+    };
+    expect(await said('--parts', '3')).toContain('2 nninit: expected --redis beside --parts');
+    expect(await said('--cancel')).toContain('2 nninit: expected --redis beside --cancel');
+    expect(await said('--redis')).toContain(
+      '2 nninit: expected --redis redis://host:6379/0, or the address in REDIS_URL',
+    );
+    expect(await said('--redis', 'redis://h', '--part', '0/2')).toContain("cannot be used with option '--part");
+    const hidden = await said('--redis', 'htp://:hunter2@host');
+    expect(hidden).toContain("received 'htp…'");
+    expect(hidden).not.toContain('hunter2');
+    expect(await said('--redis', 'redis://:hunter2@127.0.0.1:1')).toMatch(
+      /^2 nninit: could not reach redis:\/\/127.0.0.1:1: connect ECONNREFUSED/,
+    );
+  });
+});

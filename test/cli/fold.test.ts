@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { foldLayers } from '../../lib/cli/fold.js';
+
+const layer = (i: number, bytes = '8') => [
+  [`h.${i}.a`, '[2]', bytes],
+  [`h.${i}.mlp.0.b`, '[1]', '4'],
+];
+
+test('equal layers are one row for each of their tensors; their number stands before the bytes', () => {
+  const rows = [['wte', '[9]', '36'], ...Array.from({ length: 12 }, (_, i) => layer(i)).flat(), ['ln', '[1]', '4']];
+  expect(foldLayers(rows)).toEqual([
+    ['wte', '[9]', '36'],
+    ['h.{0..11}.a', '[2]', '12 × 8'],
+    ['h.{0..11}.mlp.0.b', '[1]', '12 × 4'],
+    ['ln', '[1]', '4'],
+  ]);
+});
+
+test('what differs, and what is short, stays as it is', () => {
+  for (const rows of [
+    [...layer(0), ...layer(1)],
+    [...layer(0), ...layer(1, '9'), ...layer(2)],
+    [...layer(0), ...layer(2), ...layer(4)],
+    [
+      ['0.w', '[1]', '4'],
+      ['w', '[1]', '4'],
+      ['a.b', '[1]', '4'],
+    ],
+    [],
+  ])
+    expect(foldLayers(rows)).toEqual(rows);
+  const mixed = [0, 1, 2, 3].flatMap((i) => layer(i, i === 3 ? '9' : '8'));
+  expect(foldLayers(mixed).map(([name]) => name)).toEqual(['h.{0..2}.a', 'h.{0..2}.mlp.0.b', 'h.3.a', 'h.3.mlp.0.b']);
+});

@@ -1,0 +1,35 @@
+// `nninit serve` as a process: it says where it listens, and a signal ends it after the downloads under way.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
+
+test('SIGTERM lets downloads end, takes no others, and the process ends well', async () => {
+  const args = ['serve', 'resnet18', '--port', '0', '--bytes-per-second', '20MB'];
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  try {
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    await expect.poll(() => said, { timeout: 20_000 }).toMatch(/nninit: serving on http:\/\/127\.0\.0\.1:\d+\n/);
+    const [, port] = /:(\d+)\n/.exec(said) ?? [];
+    const path = '/torchvision/resnet18/resolve/seed-1/model.safetensors';
+    const response = await new Promise<IncomingMessage>((resolve, reject) =>
+      get({ port, path }, resolve).once('error', reject),
+    );
+    let bytes = 0;
+    response.on('data', (chunk: Buffer) => (bytes += chunk.length));
+    await once(response, 'data');
+    child.kill('SIGTERM');
+    const exit = once(child, 'exit');
+    await expect.poll(() => fetch(`http://127.0.0.1:${port}/healthz`).catch(() => 'refused')).toBe('refused');
+    await once(response, 'end');
+    expect(bytes).toBe(Number(response.headers['content-length']));
+    expect(await exit).toEqual([0, null]);
+    expect(said.split('\n')).toHaveLength(2);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}, 60_000);

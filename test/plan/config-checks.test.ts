@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { InputError } from '../../lib/core/errors.js';
+import { documentOf, readJson } from '../../lib/core/json.js';
+import { activations, configFields, layerTypes, ropeTypes } from '../../lib/nn/families/config-fields.js';
+import { loadPlan } from '../../lib/plan/load-plan.js';
+import { planOfConfig } from '../../lib/plan/models.js';
+import { resolvePlan } from '../../lib/plan/plan.js';
+
+const fixture = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../fixtures/models/${name}`, import.meta.url), 'utf8')) as unknown;
+
+interface Outcome {
+  readonly config: string;
+  readonly outcome: { readonly parameters: number; readonly dtype: string } | null;
+}
+
+const read = (text: string) => planOfConfig(readJson(Buffer.from(text), 'config.json'));
+
+test.each(fixture('outcomes.json') as Outcome[])(
+  '$config is taken or refused as transformers does',
+  async ({ config, outcome }) => {
+    if (outcome === null) {
+      await expect(read(config)).rejects.toThrow(InputError);
+      await expect(read(config)).rejects.toThrow(/^config\.json: [\w[\]".]+: expected [^\n]+$/);
+      return;
+    }
+    const tensors = resolvePlan(await read(config));
+    const parameters = tensors.reduce((sum, { elements }) => sum + elements, 0);
+    expect({ parameters, dtype: tensors[0]?.dtype }).toEqual(outcome);
+  },
+);
+
+test('the types of keys, the activations and kinds of layers are those of transformers', () => {
+  expect({
+    families: configFields,
+    activations,
+    layer_types: layerTypes,
+    rope_types: Object.keys(ropeTypes).sort(),
+  }).toEqual(fixture('config_fields.json'));
+});
+
+test('an object has 1 where a config.json must have 1.0: it is written so', async () => {
+  const config = { model_type: 't5', num_layers: 1, initializer_factor: 1, layer_norm_epsilon: 1 };
+  const text = (await planOfConfig(documentOf(config, 'input'))).config;
+  expect(text).toContain('"initializer_factor": 1.0');
+  expect(text).toContain('"layer_norm_epsilon": 1.0');
+  expect(text).toContain('"num_layers": 1,');
+  expect((await read(text)).config).toBe(text);
+  await expect(loadPlan({ model: { ...config, initializer_factor: '1' } })).rejects.toThrow(InputError);
+});
+
+test('torch.float16, which older versions of transformers wrote, is written as newer ones read it', async () => {
+  const { config, tensors } = await read(
+    '{"model_type": "gpt2", "n_layer": 0, "architectures": ["GPT2Model"], "torch_dtype": "torch.float16"}',
+  );
+  expect(JSON.parse(config).torch_dtype).toBe('float16');
+  expect(tensors[0]?.dtype).toBe('float16');
+});
+
+test('a config without model_type is told by its class, and gets one', async () => {
+  const config = {
+    architectures: ['BertForMaskedLM'],
+    hidden_size: 16,
+    num_attention_heads: 4,
+    num_hidden_layers: 1,
+    vocab_size: 32,
+  };
+  const plan = await loadPlan(config);
+  expect(plan.tensors[0]?.name).toBe('bert.embeddings.word_embeddings.weight');
+  expect(JSON.parse(plan.config ?? '')).toEqual({ ...config, model_type: 'bert' });
+  await expect(loadPlan({ architectures: ['NoSuchModel'] })).rejects.toThrow('model_type: expected one of');
+});
+
+test("Python's Infinity in a config of a family that is known stays as it is", async () => {
+  const text =
+    '{"model_type": "gpt2", "architectures": ["GPT2Model"], "n_layer": 1, "time_step_limit": [0.0, Infinity]}';
+  expect((await read(text)).config).toBe(text);
+});
+
+test.each([
+  [
+    { hidden_act: 'gelu_neww' },
+    "hidden_act: expected the name of an activation that transformers knows (did you mean 'gelu_new'?)",
+  ],
+  [{ rope_scaling: { type: 'su' } }, 'rope_scaling: expected a "rope_type" of \'default\', '],
+  [{ rope_scaling: { type: 'dynamic' } }, `rope_scaling: expected "factor" beside the rope_type 'dynamic'`],
+  [{ layer_types: ['full_attention'] }, 'layer_types: expected as many as num_hidden_layers says, 2 and not 1'],
+  [{ per_layer_config: { 1: { intermediate_size: 4 } } }, 'per_layer_config: expected none'],
+  [{ use_cache: 1 }, 'use_cache: expected true or false, but received 1'],
+])('%j: the refusal says what is wrong', async (keys, message) => {
+  await expect(loadPlan({ model_type: 'llama', num_hidden_layers: 2, ...keys })).rejects.toThrow(message);
+});

@@ -1,0 +1,179 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { loadPlan } from '../../../lib/checkpoint.js';
+import { targetList } from '../../../lib/plan/quantize/match.js';
+
+const llama = {
+  model_type: 'llama',
+  hidden_size: 256,
+  intermediate_size: 512,
+  num_hidden_layers: 1,
+  num_attention_heads: 4,
+  vocab_size: 128,
+};
+const withSettings = (settings: unknown, others = {}) =>
+  loadPlan({ ...llama, ...others, quantization_config: settings } as never);
+const linear = (weights: unknown, others = {}) => ({
+  quant_method: 'compressed-tensors',
+  config_groups: { group_0: { targets: ['Linear'], weights } },
+  ...others,
+});
+
+test.each([
+  [
+    { quant_method: 'bitsandbytes' },
+    "input: quantization_config: expected a quant_method of 'fp8', 'compressed-tensors', ",
+  ],
+  [{ quant_method: 'gtpq', bits: 4 }, "but received 'gtpq' (did you mean 'gptq'?)"],
+  ['fp8', 'quantization_config: expected an object, but received'],
+  [
+    { quant_method: 'gptq', bits: 3 },
+    'quantization_config.bits: expected 4 or 8, the numbers of bits that nninit packs, but received 3',
+  ],
+  [
+    { quant_method: 'gptq', bits: 4, dynamic: { '+:.*up_proj': { bits: 3 } } },
+    'quantization_config.dynamic["+:.*up_proj"]: expected an object with bits (4 or 8) and group_size, or false, but received',
+  ],
+  [
+    { quant_method: 'gptq', bits: 4, dynamic: { '-:(': {} } },
+    'quantization_config: dynamic: expected a regular expression, but received "("',
+  ],
+  [
+    { quant_method: 'gptq', bits: 8, checkpoint_format: 'marlin' },
+    "quantization_config.checkpoint_format: expected 'gptq' or 'gptq_v2', but received 'marlin'",
+  ],
+  [
+    { quant_method: 'gptq', bits: 4, group_size: 0 },
+    'quantization_config.group_size: expected a whole number ≥ 1, or -1, but received 0',
+  ],
+  [
+    { quant_method: 'awq', bits: 4, version: 'gemv' },
+    "quantization_config.version: expected 'gemm', but received 'gemv'",
+  ],
+  [
+    { quant_method: 'awq', bits: 4, group_size: 96 },
+    'to be quantized it needs a multiple of 96 inputs, but there is 256',
+  ],
+  [
+    { quant_method: 'fp8', modules_to_not_convert: ['('] },
+    'modules_to_not_convert: expected a regular expression, but received "("',
+  ],
+  [{ quant_method: 'fp8', weight_block_size: [0, 128] }, 'quantization_config.weight_block_size'],
+  [
+    { quant_method: 'modelopt', quant_algo: 'W4A8' },
+    "quantization_config.quant_algo: expected 'NVFP4' or 'FP8', but received 'W4A8'",
+  ],
+  [
+    linear(
+      { num_bits: 4, type: 'int' },
+      { format: 'pack-quantized', sparsity_config: { format: 'sparse-24-bitmask' } },
+    ),
+    "quantization_config.sparsity_config.format: expected 'dense': sparse weights are not written, but received",
+  ],
+  [linear({ num_bits: 4, type: 'int' }), "config_groups.group_0: expected one of 'float-quantized', "],
+  [
+    linear({ num_bits: 4, type: 'int' }, { format: 'float-quantized' }),
+    "expected type 'float' and num_bits 8 for 'float-quantized'",
+  ],
+  [
+    linear({ num_bits: 3, type: 'int' }, { format: 'pack-quantized' }),
+    'weights.num_bits: expected 4 or 8, but received 3',
+  ],
+])('%j is refused', async (settings, message) => {
+  await expect(withSettings(settings)).rejects.toThrow(message);
+});
+
+test('the option is for configs that are not quantized, and refuses other names', async () => {
+  await expect(loadPlan(llama, { quantize: 'fp7' })).rejects.toThrow("loadPlan: expected one of 'fp8', ");
+  await expect(
+    loadPlan({ ...llama, quantization_config: { quant_method: 'fp8' } } as never, { quantize: 'fp8' }),
+  ).rejects.toThrow("expected a config without one beside quantize 'fp8', but it is there");
+  await expect(loadPlan('resnet18', { quantize: 'fp8' })).rejects.toThrow('expected the config.json of a model');
+  await expect(loadPlan({ tensors: {} }, { quantize: 'fp8' })).rejects.toThrow('expected the config.json of a model');
+  const { tensors } = await withSettings({});
+  expect(tensors.every(({ codes }) => codes === undefined)).toBe(true);
+});
+
+test('the config that is written says how the model is quantized, and makes the same plan', async () => {
+  const plan = await loadPlan(llama, { quantize: 'gptq', dtype: 'float16' });
+  const config = JSON.parse(plan.config ?? '') as Record<string, unknown>;
+  expect(config.quantization_config).toMatchObject({ quant_method: 'gptq', bits: 4, group_size: 128 });
+  expect((await loadPlan(config)).tensors).toEqual(plan.tensors);
+});
+
+test('embeddings, norms and the head stay, and rules reach weights by their own names', async () => {
+  const plan = await loadPlan(llama, { quantize: 'awq', rules: { '*.q_proj.weight': { init: 'normal', std: 0.5 } } });
+  const names = plan.tensors.map(({ name }) => name);
+  expect(names.filter((name) => name.endsWith('.weight'))).toEqual([
+    'model.embed_tokens.weight',
+    'model.layers.0.input_layernorm.weight',
+    'model.layers.0.post_attention_layernorm.weight',
+    'model.norm.weight',
+    'lm_head.weight',
+  ]);
+  const scaleOf = (module: string) =>
+    plan.tensors.find(({ name }) => name.endsWith(`${module}.qweight`))?.codes?.scale ?? 0;
+  expect(scaleOf('q_proj') / scaleOf('k_proj')).toBeCloseTo(25, 1);
+});
+
+test('a recipe quantizes the model that it names', async () => {
+  const plan = await loadPlan({
+    model: { ...llama, quantization_config: { quant_method: 'fp8' } },
+    tensors: { extra: { shape: [2], init: 'ones' } },
+  } as never);
+  const dtypeOf = (end: string) => plan.tensors.find(({ name }) => name.endsWith(end))?.dtype;
+  expect([dtypeOf('up_proj.weight'), dtypeOf('extra')]).toEqual(['float8_e4m3fn', 'float32']);
+});
+
+test('a quantization without modules that it is for is refused, and one of a config tells', async () => {
+  await expect(loadPlan(llama, { quantize: 'mxfp4' })).rejects.toThrow(
+    "quantize 'mxfp4': expected a model with modules that it is for, but there is none",
+  );
+  const { warnings } = await withSettings({ quant_method: 'mxfp4' });
+  expect(warnings).toEqual(["input: quantization_config: it quantizes none of the model's modules"]);
+});
+
+test('what ModelOpt wrote into a file of its own is read with the config', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'nninit-modelopt-'));
+  try {
+    const file = join(dir, 'config.json');
+    const other = join(dir, 'hf_quant_config.json');
+    const quantization = { quant_algo: 'FP8', kv_cache_quant_algo: 'FP8', exclude_modules: ['lm_head', '*.o_proj'] };
+    writeFileSync(file, JSON.stringify(llama));
+    writeFileSync(other, JSON.stringify({ producer: { name: 'modelopt', version: '0.29' }, quantization }));
+    const plan = await loadPlan(dir);
+    const dtypeOf = (end: string) => plan.tensors.find(({ name }) => name.endsWith(end))?.dtype;
+    expect(['q_proj', 'o_proj', 'lm_head'].map((name) => dtypeOf(`${name}.weight`))).toEqual([
+      'float8_e4m3fn',
+      'float32',
+      'float32',
+    ]);
+    const config = JSON.parse(plan.config ?? '') as Record<string, unknown>;
+    expect(config.quantization_config).toMatchObject({
+      quant_method: 'modelopt',
+      quant_algo: 'FP8',
+      ignore: ['lm_head', '*.o_proj'],
+    });
+    expect((await loadPlan(config)).tensors).toEqual(plan.tensors);
+    expect((await withSettings({ quant_method: 'modelopt', quantization })).tensors).toEqual(plan.tensors);
+    // The config's own settings count; so does a file that quantizes no weights, and one that is none.
+    writeFileSync(file, JSON.stringify({ ...llama, quantization_config: { quant_method: 'awq', bits: 4 } }));
+    expect((await loadPlan(file)).tensors.some(({ name }) => name.endsWith('.qweight'))).toBe(true);
+    writeFileSync(file, JSON.stringify(llama));
+    writeFileSync(other, JSON.stringify({ quantization: { quant_algo: null, kv_cache_quant_algo: 'FP8' } }));
+    expect((await loadPlan(file)).tensors.every(({ codes }) => codes === undefined)).toBe(true);
+    writeFileSync(other, '{}');
+    await expect(loadPlan(file)).rejects.toThrow(`${other}: quantization: expected an object, but received undefined`);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
+test('hostile expressions take linear time', () => {
+  const matches = targetList(['re:(a+)+$'], 'here');
+  const begin = performance.now();
+  expect(matches(`${'a'.repeat(5000)}b`, 'Linear')).toBe(false);
+  expect(performance.now() - begin).toBeLessThan(2000);
+});

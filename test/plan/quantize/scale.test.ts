@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import {
+  bestScales,
+  meanSquareError,
+  nearestIn,
+  powerOfTwoFor,
+  scaleFor,
+  type WeightGrid,
+  weightValues,
+} from '../../../lib/plan/quantize/scale.js';
+
+const cases = (Object.keys(bestScales) as WeightGrid[]).flatMap((grid) =>
+  (['normal', 'uniform'] as const).map((kind) => [grid, kind] as const),
+);
+
+test.each(cases)('the scale of %s for a %s distribution has the least error', (grid, kind) => {
+  const values = weightValues(grid);
+  const best = bestScales[grid][kind];
+  const least = meanSquareError(values, kind, best);
+  // Nowhere in a factor of 20 around it, and not beside it.
+  for (let i = -60; i <= 60; i++) {
+    expect(meanSquareError(values, kind, best * 20 ** (i / 60))).toBeGreaterThanOrEqual(least * (1 - 1e-9));
+  }
+  for (const beside of [0.999, 1.001]) expect(meanSquareError(values, kind, best * beside)).toBeGreaterThan(least);
+});
+
+test('the error is that of samples', () => {
+  // Uniform in ±1 on int4: steps of 2/15, so (2/15)²/12.
+  expect(meanSquareError(weightValues('int4'), 'uniform', 2 / 15)).toBeCloseTo((2 / 15) ** 2 / 12, 12);
+  // A normal variable on one value, 0.
+  expect(meanSquareError([0], 'normal', 1)).toBeCloseTo(1, 12);
+});
+
+test('scales follow the width of a fill', () => {
+  expect(scaleFor({ kind: 'normal', mean: 0, std: 0.02 }, 'int4')).toBe(0.353411312 * 0.02);
+  expect(scaleFor({ kind: 'uniform', a: -0.3, b: 0.3 }, 'int4')).toBe((2 / 15) * 0.3);
+  expect(scaleFor({ kind: 'constant', value: 0 }, 'int4')).toBe(1);
+  expect(scaleFor({ kind: 'constant', value: -0.5 }, 'int4')).toBe(0.5);
+  expect(scaleFor({ kind: 'orthogonal', rows: 64, cols: 16, gain: 2, stride: 1, offset: 0 }, 'int8')).toBe(
+    0.0308700895 / 4,
+  );
+});
+
+test('a power of two is the better one of two', () => {
+  const of = (std: number) => powerOfTwoFor({ kind: 'normal', mean: 0, std }, 'float4_e2m1fn');
+  const chosen = Array.from({ length: 9 }, (_, i) => of(2 ** (i / 8)));
+  expect(chosen[0]).toBe(0.5);
+  expect(chosen.at(-1)).toBe(1);
+  expect(new Set(chosen).size).toBe(2);
+});
+
+test('numbers are rounded to what a file can hold', () => {
+  expect(nearestIn(0.00706822624, 'float16')).toBe(0.007068634033203125);
+  expect(nearestIn(1 + 2 ** -9, 'bfloat16')).toBe(1);
+  expect(nearestIn(0.1, 'float32')).toBe(Math.fround(0.1));
+  expect(nearestIn(-0.1, 'float32')).toBe(Math.fround(-0.1));
+});

@@ -1,0 +1,166 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type LoadedPlan,
+  loadPlan,
+  PoolClosedError,
+  streamCheckpoint,
+  virtualCheckpoint,
+  writeCheckpoint,
+} from '../../lib/checkpoint.js';
+import { createPool, empty, init } from '../../lib/index.js';
+import { bytes, generator, sleep } from './cases.js';
+
+describe('close', () => {
+  test('waits for running work', async () => {
+    const own = createPool({ threads: 1 });
+    const w = own.empty([3_000_000]);
+    const running = own.init.normal_(w, { generator: generator() });
+    const list = own.fill([{ tensor: empty([200_000]), initializer: 'ones' }]);
+    await own.close();
+    await running;
+    expect(await list).toEqual({ tensors: 1, elements: 200_000, bytes: 800_000 });
+    expect(bytes(w).equals(bytes(init.normal_(empty([3_000_000]), { generator: generator() })))).toBe(true);
+    await own.close();
+  });
+
+  test('drops it by force, and nothing writes afterwards', async () => {
+    const own = createPool({ threads: 2 });
+    const w = own.empty([1200, 1200]);
+    const running = [
+      own.init.orthogonal_(w),
+      own.init.normal_(empty([9_000_000])),
+      own.fill([{ tensor: own.empty([40_000_000]), initializer: 'normal' }]),
+    ].map((each) => each.catch((error: Error) => error.message));
+    await sleep(3);
+    await own.close({ force: true });
+    expect(await Promise.all(running)).toEqual(Array(3).fill('the pool was closed by force'));
+    const before = bytes(w);
+    await sleep(20);
+    expect(bytes(w).equals(before)).toBe(true);
+  });
+
+  test('await using closes', async () => {
+    let kept: ReturnType<typeof createPool>;
+    {
+      await using own = createPool({ threads: 1 });
+      kept = own;
+      await own.init.ones_(empty([3]));
+    }
+    await expect(kept.init.ones_(empty([3]))).rejects.toThrow('ones_: the pool is closed');
+  });
+});
+
+describe('close while a call of many tasks is under way', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nninit-close-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  // 120 MB, so several tasks; what is made whole needs one task after another.
+  let plan: LoadedPlan;
+  beforeAll(async () => {
+    plan = await loadPlan({
+      tensors: {
+        a: { shape: [3000, 5000], init: 'normal' },
+        b: { shape: [3000, 4900], init: 'normal' },
+        whole: { shape: [300, 300], init: 'orthogonal' },
+      },
+    });
+  });
+
+  async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  test('reads, streams, writes and iterables go on to their ends', async () => {
+    const own = createPool({ threads: 2 });
+    const virtual = virtualCheckpoint(plan, { seed: 1 });
+    const { name, size } = virtual.files[0] as { name: string; size: number };
+    const stream = streamCheckpoint(plan, { seed: 1, pool: own });
+    const first = await stream.next();
+    const out = join(folder, 'whole');
+    async function* items() {
+      for (let i = 0; i < 50; i++) yield { tensor: own.empty([40_000]), initializer: 'normal' as const };
+    }
+    const all = [
+      virtual.read(name, 0, size, { pool: own }),
+      writeCheckpoint(plan, out, { seed: 1, pool: own }),
+    ] as const;
+    const list = own.fill(items());
+    const closed = own.close();
+    for (const late of [
+      () => virtual.read(name, 0, size, { pool: own }),
+      () => writeCheckpoint(plan, join(folder, 'late'), { pool: own }),
+      () => streamCheckpoint(plan, { pool: own }).next(),
+      () => own.fill([]),
+      () => own.init.ones_(empty([3])),
+    ]) {
+      await expect(late()).rejects.toMatchObject({ code: 'ERR_NNINIT_POOL_CLOSED' });
+    }
+    expect(readdirSync(folder)).not.toContain('late');
+    const [read, written] = await Promise.all(all);
+    expect(written).toMatchObject({ tensors: 3, resumedBytes: 0 });
+    expect(await list).toMatchObject({ tensors: 50 });
+    const rest = await collect(stream);
+    await closed;
+    const expected = await virtual.read(name, 0, size);
+    expect(Buffer.from(read).equals(Buffer.from(expected))).toBe(true);
+    expect(Buffer.concat([first.value as Uint8Array, rest]).equals(Buffer.from(expected))).toBe(true);
+  });
+
+  test('waits for a stream that is given up', async () => {
+    const own = createPool({ threads: 1 });
+    const stream = streamCheckpoint(plan, { pool: own });
+    await stream.next();
+    let closed = false;
+    const closing = own.close().then(() => {
+      closed = true;
+    });
+    await sleep(50);
+    expect(closed).toBe(false);
+    await stream.return();
+    await closing;
+  });
+
+  test('by force: each rejects with an error of its own, and a stream that nobody takes holds nothing up', async () => {
+    const own = createPool({ threads: 2 });
+    const stream = streamCheckpoint(plan, { pool: own });
+    await stream.next();
+    const out = join(folder, 'forced');
+    let begun = (): void => undefined;
+    const started = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const writing = writeCheckpoint(plan, out, { seed: 1, pool: own, onProgress: begun }).catch((error) => error);
+    await started;
+    await own.close({ force: true });
+    const error = await writing;
+    expect(error).toBeInstanceOf(PoolClosedError);
+    expect(error).toMatchObject({ code: 'ERR_NNINIT_POOL_CLOSED', resumable: false });
+    expect(readdirSync(folder)).not.toContain('forced');
+    await expect(collect(stream)).rejects.toThrow(PoolClosedError);
+  });
+
+  test('by force, once something is worth keeping: the error says that it is resumable', async () => {
+    const own = createPool({ threads: 2 });
+    const out = join(folder, 'resumable');
+    let shards = (): void => undefined;
+    const some = new Promise<void>((resolve) => {
+      shards = resolve;
+    });
+    const options = { seed: 1, maxShardSize: 62_000_000 };
+    const onProgress = (): void => {
+      if (readdirSync(out).some((name) => name.startsWith('model-00001'))) shards();
+    };
+    const writing = writeCheckpoint(plan, out, { ...options, pool: own, onProgress }).catch((error) => error);
+    await Promise.race([some, writing]);
+    await own.close({ force: true });
+    const error = await writing;
+    if (!(error instanceof PoolClosedError)) return; // all was written before the pool closed
+    expect(error.resumable).toBe(true);
+    expect(await writeCheckpoint(plan, out, { ...options, existing: 'resume' })).toMatchObject({ tensors: 3 });
+  });
+});

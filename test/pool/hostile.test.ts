@@ -1,0 +1,103 @@
+// What callers hand over may throw wherever it is touched. That is a rejection; on a timer's or an immediate's stack it would end the process.
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createPool, empty } from '../../lib/index.js';
+import { detach } from '../support.js';
+
+const pool = createPool({ threads: 2 });
+afterAll(() => pool.close());
+
+const uncaught: unknown[] = [];
+const note = (error: unknown): void => void uncaught.push(error);
+beforeEach(() => {
+  uncaught.length = 0;
+  process.on('uncaughtException', note).on('unhandledRejection', note);
+});
+afterEach(async () => {
+  await pool.init.ones_(pool.empty([100_000])); // the pool goes on
+  process.off('uncaughtException', note).off('unhandledRejection', note);
+  expect(uncaught).toEqual([]);
+});
+
+const boom = (): never => {
+  throw new Error('boom');
+};
+const withGetter = (object: object, name: PropertyKey, get: () => unknown = boom) =>
+  Object.defineProperty(object, name, { get, enumerable: true, configurable: true });
+const fill = pool.fill.bind(pool) as unknown as (items: unknown, options?: object) => Promise<unknown>;
+const good = () => ({ tensor: empty([30_000]), initializer: 'ones' });
+
+describe('items', () => {
+  test.each(['tensor', 'initializer', 'onFilled'])('whose %s throws', async (name) => {
+    await expect(fill([good(), withGetter(good(), name)])).rejects.toThrow('fill: item 1: boom');
+  });
+
+  test('whose name throws, refused at once', async () => {
+    const bad = withGetter({ tensor: empty([3]), initializer: 'nromal' }, 'name');
+    await expect(fill([bad])).rejects.toThrow(/^fill: 1 item of 1 could not be filled: fill: item 0: /);
+  });
+
+  test.each([20_000, 3_000_000])('whose name throws, failing later, %i elements', async (elements) => {
+    const tensor = empty([elements]);
+    const running = fill([withGetter({ tensor, initializer: 'normal' }, 'name')]);
+    detach(tensor.data);
+    await expect(running).rejects.toThrow('fill: item 0: fill: expected memory that is still there');
+  });
+
+  test('that are proxies which throw at all that is done with them', async () => {
+    const handler = { get: boom, getPrototypeOf: boom, ownKeys: boom, has: boom, getOwnPropertyDescriptor: boom };
+    await expect(fill([new Proxy(good(), handler)])).rejects.toThrow('fill: item 0: boom');
+    await expect(fill(new Proxy([good()], handler))).rejects.toThrow('boom');
+  });
+
+  test.each([
+    ['no string', Object.create(null)],
+    ['a message that throws', withGetter(new Error(), 'message')],
+    ['a symbol', Symbol('boom')],
+    ['undefined', undefined],
+  ])('that throw %s', async (_, thrown) => {
+    const onFilled = () => {
+      throw thrown;
+    };
+    await expect(fill([{ ...good(), onFilled }])).rejects.toThrow('fill: item 0: ');
+  });
+});
+
+describe('iterables', () => {
+  const iterable = (next: () => unknown, more = {}) => ({ [Symbol.iterator]: () => ({ next, ...more }) });
+
+  test.each([
+    ['the iterator', withGetter({}, Symbol.iterator)],
+    ['next', iterable(boom)],
+    ['done', iterable(() => withGetter({ value: good() }, 'done'))],
+    ['value', iterable(() => withGetter({ done: false }, 'value'))],
+    ['then', iterable(() => withGetter({ done: false, value: good() }, 'then'))],
+    ['what was promised', iterable(() => Promise.reject(new Error('boom')))],
+    ['what was promised, its done', iterable(() => Promise.resolve(withGetter({ value: good() }, 'done')))],
+  ])('where %s throws', async (_, items) => {
+    await expect(fill(items)).rejects.toThrow('boom');
+  });
+
+  test.each([undefined, 3, 'x'])('whose step is %j', async (step) => {
+    await expect(fill(iterable(() => step))).rejects.toThrow(TypeError);
+  });
+
+  test.each([
+    ['throws', boom],
+    ['rejects', () => Promise.reject(new Error('late'))],
+  ])('whose return %s after an abort', async (_, end) => {
+    const controller = new AbortController();
+    let count = 0;
+    const next = () => {
+      if (++count === 20) controller.abort(new Error('enough'));
+      return { done: false, value: good() };
+    };
+    await expect(fill(iterable(next, { return: end }), { signal: controller.signal })).rejects.toThrow('enough');
+  });
+});
+
+test('options whose getters throw', async () => {
+  await expect(fill([good()], withGetter({}, 'signal'))).rejects.toThrow('boom');
+  const init = pool.init.normal_ as unknown as (...args: unknown[]) => Promise<unknown>;
+  await expect(init(empty([3]), withGetter({}, 'std'))).rejects.toThrow('boom');
+  await expect(init(withGetter({ shape: [3] }, 'data'))).rejects.toThrow('boom');
+});

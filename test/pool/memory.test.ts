@@ -1,0 +1,159 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createPool, empty, type FillItem, init, type Pool } from '../../lib/index.js';
+import { bytes, generator, sleep } from './cases.js';
+
+const pool = createPool({ threads: 2 });
+afterAll(() => pool.close());
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+/** 1 MiB. */
+const shape = [512, 512];
+const mebibyte = 2 ** 20;
+
+describe('memory that is released', () => {
+  test('is the next one of its size', async () => {
+    const a = await pool.init.normal_(pool.empty(shape));
+    const { buffer } = a.data;
+    pool.release(a);
+    expect(pool.empty([512, 511]).data.buffer).not.toBe(buffer);
+    const b = pool.empty([1024, 512], { dtype: 'bfloat16' });
+    expect(b.data.buffer).toBe(buffer);
+    expect(pool.empty(shape).data.buffer).not.toBe(buffer);
+    await pool.init.normal_(b, { generator: generator() });
+    const expected = init.normal_(empty([1024, 512], { dtype: 'bfloat16' }), { generator: generator() });
+    expect(bytes(b).equals(bytes(expected))).toBe(true);
+  });
+
+  test('is given back once, however often that is asked for', () => {
+    const a = pool.empty(shape);
+    a[Symbol.dispose]();
+    const b = pool.empty(shape);
+    expect(b.data.buffer).toBe(a.data.buffer);
+    pool.release(a);
+    a[Symbol.dispose]();
+    expect(pool.empty(shape).data.buffer).not.toBe(b.data.buffer);
+  });
+
+  test('is not taken from others, nor while it is filled, nor filled afterwards', async () => {
+    for (const other of [empty(shape), createPool({ threads: 1 }).empty(shape), undefined, {}]) {
+      expect(() => pool.release(other as never)).toThrow("release: expected a tensor that this pool's empty made");
+    }
+    const a = pool.empty([2048, 2048]);
+    const filling = pool.init.trunc_normal_(a);
+    expect(() => pool.release(a)).toThrow('release: expected a tensor that is not being filled');
+    await filling;
+    pool.release(a);
+    await expect(pool.init.trunc_normal_(a)).rejects.toThrow('the tensor was released');
+    await expect(pool.fill([{ tensor: a, initializer: 'normal' }])).rejects.toThrow('the tensor was released');
+  });
+
+  test.each(['philox', 'torch'] as const)('goes round in an iterable that may take no more (%s)', async (engine) => {
+    const own = createPool({ threads: 2, maxMemory: 4 * mebibyte });
+    const seen = new Set<ArrayBufferLike>();
+    const sums: number[] = [];
+    async function* items(): AsyncGenerator<FillItem> {
+      for (let i = 0; i < 40; i++) {
+        const tensor = own.empty(shape);
+        seen.add(tensor.data.buffer);
+        const onFilled = async () => {
+          await sleep(1);
+          sums[i] = tensor.data.reduce((sum, x) => sum + x, 0);
+          own.release(tensor);
+        };
+        yield { tensor, initializer: 'normal', onFilled };
+      }
+    }
+    const from = generator(engine);
+    expect(await own.fill(items(), { generator: from })).toMatchObject({ tensors: 40 });
+    expect(seen.size).toBeLessThanOrEqual(4);
+    const again = generator(engine);
+    const expected = Array.from({ length: 40 }, () =>
+      init.normal_(empty(shape), { generator: again }).data.reduce((sum, x) => sum + x, 0),
+    );
+    expect(sums).toEqual(expected);
+    await own.close();
+  });
+});
+
+describe('maxMemory', () => {
+  function filled(own: Pool, count: number) {
+    return Array.from({ length: count }, () => own.empty(shape));
+  }
+
+  test('is a limit on what is neither released nor collected', async () => {
+    const own = createPool({ threads: 1, maxMemory: 4 * mebibyte });
+    const [first, ...others] = filled(own, 4);
+    const refused = () => own.empty(shape);
+    expect(refused).toThrow(RangeError);
+    expect(refused).toThrow('empty: expected a size within maxMemory, 4194304 bytes, for shape');
+    expect(refused).toThrow(expect.objectContaining({ code: 'ERR_NNINIT_POOL_MEMORY' }));
+    own.empty([100]); // too small to count
+    own.release(first as never);
+    own.empty([256, 512]); // what is kept makes room
+    expect(refused).toThrow(RangeError);
+    expect(others).toHaveLength(3);
+    await own.close();
+  });
+
+  test('does not count what was collected', async () => {
+    const own = createPool({ threads: 1, maxMemory: 4 * mebibyte });
+    filled(own, 4);
+    for (let i = 0; i < 50; i++) {
+      await sleep(2);
+      collect();
+    }
+    expect(filled(own, 4)).toHaveLength(4);
+    await own.close();
+  });
+
+  test('refuses an iterable that keeps all, in its own name', async () => {
+    const own = createPool({ threads: 1, maxMemory: 4 * mebibyte });
+    const kept: FillItem[] = [];
+    function* items() {
+      for (;;) {
+        kept.push({ tensor: own.empty(shape), initializer: 'ones' });
+        yield kept.at(-1) as FillItem;
+      }
+    }
+    await expect(own.fill(items())).rejects.toMatchObject({ code: 'ERR_NNINIT_POOL_MEMORY' });
+    expect(kept).toHaveLength(4);
+    await own.close();
+  });
+
+  test.each([[0], [1.5], ['1 GB']])('%s is refused', (maxMemory) => {
+    expect(() => createPool({ maxMemory: maxMemory as number })).toThrow(
+      'createPool: expected an integer ≥ 1 for maxMemory',
+    );
+  });
+});
+
+describe('onFilled', () => {
+  test('is called with what is filled, of every size, and its errors are those of its item', async () => {
+    const called: unknown[] = [];
+    const items = [[3], [0], [100_000], [400, 400]].map((size, i): FillItem => {
+      const onFilled = (tensor: unknown) => {
+        called.push(tensor);
+        if (i === 2) throw new RangeError('mine');
+      };
+      return { tensor: pool.empty(size), initializer: i === 3 ? 'orthogonal' : 'ones', onFilled };
+    });
+    await expect(pool.fill(items)).rejects.toThrow('fill: 1 item of 4 could not be filled: fill: item 2: mine');
+    expect(new Set(called)).toEqual(new Set(items.map(({ tensor }) => tensor)));
+    const wrong = [{ tensor: pool.empty([3]), initializer: 'ones', onFilled: 3 }] as never;
+    await expect(pool.fill(wrong)).rejects.toThrow('expected a function for onFilled');
+  });
+
+  test('that never comes back does not keep an abort waiting', async () => {
+    const controller = new AbortController();
+    const onFilled = () => {
+      controller.abort(new Error('enough'));
+      return new Promise(() => undefined);
+    };
+    const items = [3, 100_000].map((size): FillItem => ({ tensor: pool.empty([size]), initializer: 'ones', onFilled }));
+    await expect(pool.fill(items, { signal: controller.signal })).rejects.toThrow('enough');
+  });
+});

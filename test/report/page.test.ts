@@ -1,0 +1,175 @@
+// The page in a real browser: Debian's chromium, by playwright-core. Where there is none, these tests are skipped: NNINIT_CHROMIUM names another one.
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadPlan } from '../../lib/checkpoint.js';
+import {
+  type ReportContent,
+  reportPage,
+  reportPictures,
+  signalReport,
+  type TensorFacts,
+  tensorReport,
+} from '../../lib/report.js';
+
+const browserPath = process.env.NNINIT_CHROMIUM ?? '/usr/bin/chromium';
+const why = existsSync(browserPath) ? '' : ` (skipped: no browser at ${browserPath}; apt-get install chromium)`;
+
+const hostile = [
+  '</script><script>document.title = "pwned"</script>',
+  '<!--<script>',
+  '"><img src=x onerror="document.title=\'pwned\'">',
+  "';document.title='pwned';'",
+  '\u2028document.title="pwned"',
+  '{{constructor.constructor("document.title=1")()}}',
+  '<svg onload=document.title=1>',
+  '\u202egnp.exe',
+  '__proto__',
+];
+
+let folder = '';
+let browser: Browser;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nninit-page-'));
+  if (why === '') browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+});
+afterAll(async () => {
+  await browser?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const groundOf = 'getComputedStyle(document.body).backgroundColor';
+
+const tanh = () =>
+  signalReport('linear 32 x 12, tanh', { initializers: ['xavier_uniform', 'kaiming_normal'], seeds: [0, 1] });
+
+/** A page that has drawn itself, and all that its console, its errors and its network said. */
+async function opened(
+  content: ReportContent,
+  options: Parameters<Browser['newContext']>[0] = {},
+): Promise<{ page: Page; said: string[] }> {
+  const file = join(folder, 'report.html');
+  await writeFile(file, await reportPage(content));
+  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+  const page = await context.newPage();
+  const said: string[] = [];
+  page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`));
+  page.on('pageerror', (error) => said.push(`error: ${error.message}`));
+  page.on('request', (request) => {
+    if (!/^(file|data):/.test(request.url())) said.push(`request: ${request.url()}`);
+  });
+  await page.goto(pathToFileURL(file).href);
+  await page.waitForSelector('html[data-ready=yes]');
+  return { page, said };
+}
+
+test('the page holds names and titles as text only, and its policy allows its own scripts alone', async () => {
+  const html = await reportPage({ title: hostile[0], signals: [await tanh()] });
+  expect(html).not.toContain('<script>document.title');
+  expect(html.match(/<script/g)?.length).toBeGreaterThanOrEqual(3);
+  expect(html).toMatch(/default-src 'none'; script-src 'sha256-[^']+' 'sha256-[^']+'; style-src 'sha256-/);
+  expect(html).not.toMatch(/unsafe-(inline|eval)/);
+});
+
+test('pictures are SVG with a text for those who cannot see them', async () => {
+  const pictures = await reportPictures({ signals: [await tanh()] });
+  expect(pictures.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['activations', 'gradients', 'edge-of-chaos', 'activations-1']),
+  );
+  for (const { svg } of pictures) expect(svg).toMatch(/^<svg [^>]*>\n<title>[^<]{40,}<\/title>/);
+});
+
+describe.skipIf(why !== '')(`in Chromium${why}`, () => {
+  test.each(['light', 'dark'] as const)(
+    '%s: charts are drawn, nothing is complained of, and they follow the width',
+    async (colorScheme) => {
+      const { page, said } = await opened({ signals: [await tanh()] }, { colorScheme });
+      expect(await page.locator('figure svg').count()).toBe(4);
+      expect(await page.locator('figure svg path').count()).toBeGreaterThan(50);
+      const ground = await page.evaluate(groundOf);
+      expect(ground).toBe(colorScheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(20, 23, 27)');
+      await page.setViewportSize({ width: 360, height: 700 });
+      const width = "Number(document.querySelector('figure svg')?.getAttribute('width'))";
+      await expect.poll(() => page.evaluate(width), { timeout: 10_000 }).toBeLessThan(360);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+      await page.emulateMedia({ colorScheme: colorScheme === 'light' ? 'dark' : 'light' });
+      await expect.poll(() => page.evaluate(groundOf)).not.toBe(ground);
+      await page.getByText('Activations and gradients themselves').click();
+      await expect.poll(() => page.locator('figure svg').count()).toBe(8);
+      await page.getByText('Variance of activations in numbers').click();
+      await expect.poll(() => page.locator('figure table tbody tr').count()).toBe(12);
+      expect(said).toEqual([]);
+    },
+  );
+
+  test('it prints', async () => {
+    const { page, said } = await opened({ signals: [await tanh()] }, { colorScheme: 'dark' });
+    const pdf = await page.pdf({ format: 'A4' });
+    expect(pdf.subarray(0, 5).toString()).toBe('%PDF-');
+    expect(pdf.length).toBeGreaterThan(20_000);
+    expect(said).toEqual([]);
+  });
+
+  test('names of a foreign file are text', async () => {
+    const shape = [64, 8];
+    const tensors = hostile.map((name) => ({ name, shape, dtype: 'float32', initializer: 'kaiming_normal' }) as const);
+    const report = await tensorReport({ tensors }, { name: hostile[2] });
+    const { page, said } = await opened({ tensors: [report, report] });
+    const names = await page.locator('#tensors-1 td:first-child').allTextContents();
+    expect(names).toContain(hostile[0]);
+    expect(await page.title()).not.toBe('pwned');
+    for (const [i] of names.entries()) await page.locator('#tensors-1 td:first-child button').nth(i).click();
+    expect(await page.locator('main script, main img').count()).toBe(0);
+    expect(await page.title()).toContain('nninit report');
+    expect(said).toEqual([]);
+  });
+
+  test('by keyboard: search, sort, a histogram', async () => {
+    const { page, said } = await opened({
+      tensors: [await tensorReport(await loadPlan('resnet18'), { name: 'resnet18' })],
+    });
+    await page.locator('#tensors-1-search').focus();
+    await page.keyboard.type('layer4.1 conv2.weight');
+    await expect.poll(() => page.locator('#tensors-1 tbody tr').count()).toBe(1);
+    await page.locator('#tensors-1 td:first-child button').focus();
+    await page.keyboard.press('Enter');
+    expect(await page.locator('h3').textContent()).toBe('layer4.1.conv2.weight');
+    expect(await page.locator('h3 ~ .charts svg path').count()).toBeGreaterThan(60);
+    await page.locator('#tensors-1-search').fill('');
+    await expect.poll(() => page.locator('[role=status]').textContent()).toMatch(/^122 of 122/);
+    await page.locator('#tensors-1 th button', { hasText: 'std' }).focus();
+    await page.keyboard.press('Enter');
+    const stds = (await page.locator('#tensors-1 td:nth-child(8)').allTextContents()).filter(Boolean).map(Number);
+    expect(stds.length).toBeGreaterThan(15);
+    expect(stds).toEqual([...stds].sort((a, b) => b - a));
+    expect(said).toEqual([]);
+  });
+
+  test('a hundred thousand tensors', { timeout: 60_000 }, async () => {
+    const one = await tensorReport(await loadPlan({ tensors: { w: { shape: [32, 32], init: 'normal', std: 0.02 } } }));
+    const first = one.tensors[0] as TensorFacts;
+    const tensors = Array.from({ length: 100_000 }, (_, i) => {
+      return {
+        ...first,
+        name: `layers.${i >> 4}.experts.${i & 15}.weight`,
+        role: 'layers.*.experts.*.weight',
+        layer: i >> 4,
+      };
+    });
+    const content = { tensors: [{ ...one, tensors }] };
+    expect((await reportPage(content)).length).toBeLessThan(50e6);
+    const { page, said } = await opened(content);
+    const start = performance.now();
+    await page.locator('#tensors-1 th button', { hasText: 'layer' }).click();
+    await page.locator('#tensors-1-search').fill('layers.6249. experts.15');
+    await expect.poll(() => page.locator('#tensors-1 tbody tr').count()).toBe(1);
+    // Some hundred milliseconds where nothing else runs.
+    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(await page.locator('tr').count()).toBeLessThan(300);
+    expect(said).toEqual([]);
+  });
+});

@@ -1,0 +1,108 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadPlan, writeCheckpoint } from '../../lib/checkpoint.js';
+import { addToTally, newTally, tallyAt } from '../../lib/native/addon.js';
+import { tensorReport } from '../../lib/report/tensors.js';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'nninit-report-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const recipe = {
+  tensors: {
+    'layers.0.weight': { shape: [300, 200], init: 'kaiming_normal' },
+    'layers.1.weight': { shape: [300, 200], init: 'xavier_uniform' },
+    'layers.1.bias': { shape: [300], init: 'zeros' },
+    'q.weight': { shape: [96, 64], init: 'orthogonal', gain: 2 },
+    's.weight': { shape: [50, 40], init: 'sparse', sparsity: 0.1 },
+  },
+};
+
+test('moments and a histogram are those of NumPy', async () => {
+  const recorded = JSON.parse(await readFile(new URL('../fixtures/report/tally.json', import.meta.url), 'utf8'));
+  const x = Float32Array.from({ length: 100_003 }, (_, i) => {
+    if (i % 1000 === 0) return 0;
+    return ((Number((BigInt(i) * 2654435761n) % 2n ** 32n) / 2 ** 32 - 0.5) * 4) ** 3;
+  });
+  const tally = newTally();
+  for (let at = 0; at < x.length; at += 7777) {
+    addToTally(x.subarray(at, at + 7777), 'float32', Float64Array.of(0.5, -2, 16, 0), tally);
+  }
+  const of = (what: keyof typeof tallyAt) => tally[tallyAt[what]] as number;
+  const [n, shift] = [of('count'), of('sum') / of('count')];
+  expect({ count: n, min: of('min'), max: of('max'), zeros: of('zeros') }).toEqual({
+    count: recorded.count,
+    min: recorded.min,
+    max: recorded.max,
+    zeros: recorded.zeros,
+  });
+  expect(0.5 + shift).toBeCloseTo(recorded.mean, 12);
+  expect(Math.sqrt((of('square') - n * shift * shift) / (n - 1))).toBeCloseTo(recorded.std, 12);
+  expect(Array.from(tally.subarray(tallyAt.bins))).toEqual(recorded.counts);
+});
+
+test("a plan's values, and the same from a folder that someone else wrote", async () => {
+  const plan = await loadPlan(recipe);
+  const made = await tensorReport(plan, { seed: 7, name: 'recipe' });
+  expect(made.source).toBe('recipe');
+  expect(made.seed).toBe(7n);
+  expect(made.bytes).toBe(plan.bytes);
+  expect(made.tensors.every(({ consistent }) => consistent)).toBe(true);
+  const [first] = made.tensors;
+  expect(first).toMatchObject({ name: 'layers.0.weight', role: 'layers.*.weight', layer: 0, elements: 60_000 });
+  expect(first?.statistics?.std).toBeCloseTo(0.1, 2);
+  expect(first?.histogram?.counts.reduce((sum, each) => sum + each, 0)).toBe(60_000);
+  expect(first?.histogram?.expected.reduce((sum, each) => sum + each, 0)).toBeCloseTo(1, 12);
+  expect(made.tensors[2]).toMatchObject({ name: 'layers.1.bias', expected: 'all 0', layer: 1 });
+
+  await writeCheckpoint(plan, join(folder, 'out'), { seed: 7 });
+  const read = await tensorReport(join(folder, 'out'));
+  const byName = new Map(read.tensors.map((each) => [each.name, each]));
+  for (const each of made.tensors) expect(byName.get(each.name)).toEqual(each);
+  expect(read.differences).toEqual([]);
+});
+
+test('structure: orthonormal vectors, zeros by column', async () => {
+  const { tensors } = await tensorReport(await loadPlan(recipe));
+  const q = tensors.find(({ name }) => name === 'q.weight')?.structure;
+  const s = tensors.find(({ name }) => name === 's.weight')?.structure;
+  if (q?.kind !== 'orthogonal') throw new Error('no structure');
+  expect(q.deviation).toBeGreaterThan(0);
+  expect(q.deviation).toBeLessThan(1e-5);
+  expect(q.singular[0]).toBeGreaterThan(0.9999);
+  expect(s).toEqual({ kind: 'sparse', zeros: [5, 5], expected: 5 });
+});
+
+test('values that are not as planned are told, and without a plan there is nothing to be told', async () => {
+  const plan = await loadPlan({ tensors: { w: { shape: [400, 100], init: 'normal', std: 0.02 } } });
+  const other = await loadPlan({ tensors: { w: { shape: [400, 100], init: 'normal', std: 0.0205 } } });
+  await writeCheckpoint(other, join(folder, 'other'), { seed: 1 });
+  const told = await tensorReport(join(folder, 'other'), { plan });
+  expect(told.tensors[0]?.consistent).toBe(false);
+  expect(told.tensors[0]?.worst?.test).toBe('std');
+  // A safetensors file without any metadata.
+  const values = Float32Array.from({ length: 1000 }, (_, i) => (i % 7) - 3);
+  const header = JSON.stringify({ w: { dtype: 'F32', shape: [1000], data_offsets: [0, 4000] } }).padEnd(64);
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(64n);
+  await writeFile(
+    join(folder, 'foreign.safetensors'),
+    Buffer.concat([size, Buffer.from(header), Buffer.from(values.buffer)]),
+  );
+  const foreign = await tensorReport(join(folder, 'foreign.safetensors'));
+  expect(foreign.tensors[0]).toMatchObject({ expected: null, scores: [], consistent: true });
+  expect(foreign.tensors[0]?.statistics).toMatchObject({ count: 1000, min: -3, max: 3, zeros: 143 });
+});
+
+test.each([
+  [{ seed: 1.5 }, RangeError],
+  [{ engine: 'mt' }, RangeError],
+  [{ sed: 1 }, TypeError],
+  [{ name: 3 }, TypeError],
+])('options %o are refused', async (options, kind) => {
+  await expect(tensorReport(await loadPlan(recipe), options as never)).rejects.toThrow(kind);
+});

@@ -1,0 +1,69 @@
+// What clients of S3 get from a server.
+import { createHash, createHmac } from 'node:crypto';
+import { beforeAll, expect, test } from 'vitest';
+import { bytesOf, models, serve, writeRepositories } from './serving.js';
+
+let base = '';
+
+beforeAll(async () => {
+  writeRepositories();
+  base = await serve({ inputs: [models, 'resnet18'], maxShardSize: '60kB' });
+});
+
+const list = async (query: string) => (await fetch(`${base}/nninit?list-type=2&${query}`)).text();
+const keys = (xml: string) => Array.from(xml.matchAll(/<Key>([^<]+)<\/Key>/g), ([, key]) => key);
+const prefixes = (xml: string) => Array.from(xml.matchAll(/<CommonPrefixes><Prefix>([^<]+)</g), ([, key]) => key);
+
+test('lists repositories, revisions that are asked for, and files, in pages', async () => {
+  expect(prefixes(await list('delimiter=/'))).toEqual(['tiny/', 'torchvision/']);
+  expect(prefixes(await list('delimiter=/&prefix=tiny/'))).toContain('tiny/llama/');
+  expect(prefixes(await list('delimiter=/&prefix=tiny/llama/'))).toEqual(['tiny/llama/main/']);
+  const all = keys(await list('prefix=tiny/llama/seed-7/'));
+  expect(all).toContain('tiny/llama/seed-7/config.json');
+  const found: (string | undefined)[] = [];
+  for (let token = '', turn = 0; turn < 20; turn++) {
+    const xml = await list(`prefix=tiny/llama/seed-7/&max-keys=2&continuation-token=${token}`);
+    found.push(...keys(xml));
+    if (!xml.includes('<IsTruncated>true')) break;
+    token = encodeURIComponent(/<NextContinuationToken>([^<]+)/.exec(xml)?.[1] ?? '');
+  }
+  expect(found).toEqual(all);
+});
+
+test('objects are the same bytes as by the Hub, in ranges', async () => {
+  const path = '/nninit/tiny/gpt2/seed-5/model.safetensors';
+  const all = await bytesOf(await fetch(`${base}/tiny/gpt2/resolve/seed-5/model.safetensors`));
+  expect(await bytesOf(await fetch(base + path))).toEqual(all);
+  const part = await fetch(base + path, { headers: { range: 'bytes=10-19' } });
+  expect(await bytesOf(part)).toEqual(all.subarray(10, 20));
+  expect((await fetch(base + path, { method: 'HEAD' })).headers.get('content-length')).toBe(String(all.length));
+  const none = await fetch(`${base}/nninit/tiny/gpt2/seed-5/none`);
+  expect([none.status, await none.text()]).toEqual([404, expect.stringContaining('<Code>NoSuchKey</Code>')]);
+  expect(await (await fetch(`${base}/nninit?location`)).text()).toContain('LocationConstraint');
+});
+
+test('where keys are configured, unsigned and wrongly signed requests are refused', async () => {
+  const credentials = { accessKeyId: 'AK', secretAccessKey: 'secret' };
+  const at = await serve({ inputs: [models], credentials });
+  const { host } = new URL(at);
+  const path = '/nninit/tiny/gpt2/main/config.json';
+  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+  const signed = (secret: string, when = time) => {
+    const date = when.slice(0, 8);
+    const hash = createHash('sha256').update('').digest('hex');
+    const heads = `host:${host}\nx-amz-content-sha256:${hash}\nx-amz-date:${when}\n`;
+    const names = 'host;x-amz-content-sha256;x-amz-date';
+    const canonical = ['GET', path, '', heads, names, hash].join('\n');
+    const scope = `${date}/us-east-1/s3/aws4_request`;
+    const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+    const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, date), 'us-east-1'), 's3'), 'aws4_request');
+    const digest = createHash('sha256').update(canonical).digest('hex');
+    const signature = hmac(key, ['AWS4-HMAC-SHA256', when, scope, digest].join('\n')).toString('hex');
+    const authorization = `AWS4-HMAC-SHA256 Credential=AK/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+    return { authorization, 'x-amz-date': when, 'x-amz-content-sha256': hash };
+  };
+  expect((await fetch(at + path)).status).toBe(403);
+  expect((await fetch(at + path, { headers: signed('secret') })).status).toBe(200);
+  expect((await fetch(at + path, { headers: signed('other') })).status).toBe(403);
+  expect((await fetch(at + path, { headers: signed('secret', '20200101T000000Z') })).status).toBe(403);
+});

@@ -1,0 +1,327 @@
+// What clients of the Hub get from a server, beside what `nninit generate` writes.
+import { cpSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { downloadFile, listFiles, modelInfo, parseSafetensorsMetadata } from '@huggingface/hub';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { loadPlan, openCheckpoint, verifyCheckpoint, writeCheckpoint } from '../../lib/checkpoint.js';
+import { createServer } from '../../lib/serve.js';
+import { bytesOf, llama, models, repository, root, serve, writeRepositories } from './serving.js';
+
+let base = '';
+const errors: unknown[] = [];
+
+beforeAll(async () => {
+  writeRepositories();
+  base = await serve({
+    inputs: [models, 'resnet18', 'gpt2'],
+    maxShardSize: '60kB',
+    onError: (error) => errors.push(error),
+  });
+});
+
+const hub = () => ({ hubUrl: base, repo: 'tiny/llama' }) as const;
+
+test('a client of the Hub lists and downloads the very files that are written for the seed', async () => {
+  const out = join(root, 'out');
+  await writeCheckpoint(await loadPlan(join(models, 'tiny/llama')), out, { seed: 7, maxShardSize: '60kB' });
+  const listed: string[] = [];
+  for await (const { path, size } of listFiles({ ...hub(), revision: 'seed-7', recursive: true })) {
+    const blob = await downloadFile({ ...hub(), path, revision: 'seed-7' });
+    expect(blob?.size).toBe(size);
+    listed.push(path);
+    if (path === 'tokenizer.json') continue;
+    expect(Buffer.from(await (blob as Blob).arrayBuffer()).equals(readFileSync(join(out, path))), path).toBe(true);
+  }
+  expect(listed.length).toBeGreaterThan(4);
+  expect(listed).toEqual(expect.arrayContaining(['config.json', 'tokenizer.json', 'model.safetensors.index.json']));
+  expect(listed).not.toContain('model.safetensors');
+  const { sharded, parameterCount } = await parseSafetensorsMetadata({ ...hub(), computeParametersCount: true });
+  expect([sharded, parameterCount]).toEqual([true, { F32: (await loadPlan(llama)).parameters }]);
+  expect(await modelInfo({ hubUrl: base, name: 'tiny/llama' })).toMatchObject({ name: 'tiny/llama', private: false });
+});
+
+test('a commit stands for a seed, a dtype and what the repository holds, also at another server', async () => {
+  const info = async (at: string, revision: string) =>
+    (await (await fetch(`${at}/api/models/tiny/llama/revision/${revision}`)).json()) as { sha: string };
+  const { sha } = await info(base, 'seed-18446744073709551615-bfloat16-torch');
+  expect(sha).toMatch(/^f{16}[0-9a-f]{24}$/);
+  expect((await info(base, sha)).sha).toBe(sha);
+  const other = await serve({ inputs: [models], maxShardSize: '60kB' });
+  expect((await info(other, sha)).sha).toBe(sha);
+  const otherLayout = await serve({ inputs: [models], maxShardSize: '70kB' });
+  expect((await fetch(`${otherLayout}/api/models/tiny/llama/revision/${sha}`)).status).toBe(404);
+  expect(new Set([sha, (await info(base, 'main')).sha, (await info(base, 'seed-1')).sha]).size).toBe(3);
+});
+
+test('a config that changes is another commit, with other files', async () => {
+  repository('tiny/changing', llama);
+  const url = `${base}/api/models/tiny/changing`;
+  const before = (await (await fetch(url)).json()) as { sha: string };
+  repository('tiny/changing', { ...llama, num_hidden_layers: 1 });
+  utimesSync(join(models, 'tiny/changing/config.json'), 1, 1);
+  const after = (await (await fetch(url)).json()) as { sha: string };
+  expect(after.sha).not.toBe(before.sha);
+  expect((await fetch(`${url}/revision/${before.sha}`)).headers.get('x-error-code')).toBe('RevisionNotFound');
+});
+
+test('nninit itself reads from it, tensors that are made whole and named models too', async () => {
+  await using checkpoint = await openCheckpoint(`${base}/tiny/whole/resolve/seed-3/`);
+  expect(checkpoint.tensors.map(({ name }) => name).sort()).toEqual(['n', 'q']);
+  const plan = await loadPlan(join(models, 'tiny/whole/recipe.json'));
+  expect(await verifyCheckpoint(`${base}/tiny/whole/resolve/seed-3/`, { plan })).toMatchObject({ ok: true });
+  await using resnet = await openCheckpoint(`${base}/torchvision/resnet18/resolve/main/`);
+  expect((await resnet.read('bn1.num_batches_tracked')).data).toEqual(new BigInt64Array(1));
+});
+
+test('a well-known model is the repository that has it on the Hub', async () => {
+  const url = `${base}/openai-community/gpt2/resolve/seed-3/`;
+  expect(await (await fetch(`${url}config.json`)).json()).toMatchObject({ model_type: 'gpt2' });
+  await using checkpoint = await openCheckpoint(url);
+  const norm = await checkpoint.read('transformer.h.11.ln_2.weight');
+  expect(norm.data).toEqual(new Float32Array(768).fill(1));
+  await expect(serve({ inputs: ['gtp2'] })).rejects.toThrow(/`nninit models` lists, but received 'gtp2' \(.*gpt2/);
+});
+
+describe('a file', () => {
+  const url = () => `${base}/tiny/gpt2/resolve/seed-5/model.safetensors`;
+  const ask = (headers: Record<string, string>, method = 'GET') => fetch(url(), { method, headers });
+
+  test('has what clients look for in its head', async () => {
+    const response = await ask({ 'accept-encoding': 'identity' }, 'HEAD');
+    const { headers } = response;
+    expect(headers.get('x-repo-commit')).toMatch(/^[0-9a-f]{40}$/);
+    expect(headers.get('etag')).toMatch(/^"[0-9a-f]{40}"$/);
+    expect(headers.get('x-linked-etag')).toBe(headers.get('etag'));
+    expect(headers.get('x-linked-size')).toBe(headers.get('content-length'));
+    expect(headers.get('accept-ranges')).toBe('bytes');
+    expect((await bytesOf(response)).length).toBe(0);
+  });
+
+  test('is sent in any range', async () => {
+    const all = await bytesOf(await ask({}));
+    const size = all.length;
+    for (const [range, begin, end] of [
+      ['bytes=0-0', 0, 1],
+      ['bytes=8-100', 8, 101],
+      [`bytes=${size - 3}-`, size - 3, size],
+      ['bytes=100-999999999', 100, size],
+      ['bytes=-5', size - 5, size],
+      ['bytes=-999999999', 0, size],
+    ] as const) {
+      const response = await ask({ range });
+      expect([range, response.status]).toEqual([range, 206]);
+      expect(response.headers.get('content-range')).toBe(`bytes ${begin}-${end - 1}/${size}`);
+      expect(await bytesOf(response), range).toEqual(all.subarray(begin, end));
+    }
+    for (const range of [`bytes=${size}-`, 'bytes=-0']) {
+      const response = await ask({ range });
+      expect([response.status, response.headers.get('content-range')]).toEqual([416, `bytes */${size}`]);
+    }
+    for (const range of ['bytes=5-2', 'lines=1-2', 'bytes=1-2,4-5', 'bytes=-']) {
+      expect((await ask({ range })).status, range).toBe(200);
+    }
+  });
+
+  test('is not sent again where nothing has changed, and as a whole where it has', async () => {
+    const etag = (await ask({}, 'HEAD')).headers.get('etag') ?? '';
+    expect((await ask({ 'if-none-match': etag })).status).toBe(304);
+    expect((await ask({ 'if-none-match': `"x", W/${etag}` })).status).toBe(304);
+    expect((await ask({ 'if-none-match': '"x"' })).status).toBe(200);
+    expect((await ask({ range: 'bytes=1-2', 'if-range': etag })).status).toBe(206);
+    expect((await ask({ range: 'bytes=1-2', 'if-range': '"x"' })).status).toBe(200);
+  });
+});
+
+test('an answer begins before a tensor that is made whole is there', async () => {
+  mkdirSync(join(models, 'tiny/orthogonal'));
+  const tensors = { q: { shape: [1500, 1500], init: 'orthogonal' } };
+  writeFileSync(join(models, 'tiny/orthogonal/recipe.json'), JSON.stringify({ tensors }));
+  const at = await serve({ inputs: [models] });
+  await bytesOf(await fetch(`${at}/tiny/gpt2/resolve/main/model.safetensors`)); // the workers are there now
+  await fetch(`${at}/api/models/tiny/orthogonal`);
+  const start = performance.now();
+  const response = await fetch(`${at}/tiny/orthogonal/resolve/main/model.safetensors`, {
+    headers: { range: 'bytes=1000000-1000003' },
+  });
+  const begun = performance.now() - start;
+  expect((await bytesOf(response)).length).toBe(4);
+  expect(begun).toBeLessThan((performance.now() - start) / 2);
+});
+
+test('a tree comes in pages', async () => {
+  const url = `${base}/api/models/tiny/llama/tree/main?recursive=true&limit=2`;
+  const paths: string[] = [];
+  for (let next: string | undefined = url, turn = 0; next !== undefined && turn < 20; turn++) {
+    const response: Response = await fetch(next);
+    paths.push(...((await response.json()) as { path: string }[]).map(({ path }) => path));
+    const [, link] = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '') ?? [];
+    next = link === undefined ? undefined : new URL(link, next).href;
+  }
+  const all = (await (await fetch(`${base}/api/models/tiny/llama/tree/main`)).json()) as { path: string }[];
+  expect(paths).toEqual(all.map(({ path }) => path));
+});
+
+test.each(['application/json', 'application/x-www-form-urlencoded'])('paths-info of %s', async (type) => {
+  const body = type.endsWith('json')
+    ? JSON.stringify({ paths: ['config.json', 'none'], expand: false })
+    : 'paths=config.json&paths=none';
+  const url = `${base}/api/models/tiny/gpt2/paths-info/main`;
+  const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': type } });
+  expect(await response.json()).toMatchObject([{ type: 'file', path: 'config.json' }]);
+});
+
+test('refs tell the commit of main', async () => {
+  const { branches } = (await (await fetch(`${base}/api/models/tiny/gpt2/refs`)).json()) as { branches: object[] };
+  const { sha } = (await (await fetch(`${base}/api/models/tiny/gpt2`)).json()) as { sha: string };
+  expect(branches).toEqual([{ name: 'main', ref: 'refs/heads/main', targetCommit: sha }]);
+});
+
+test.each([
+  ['/api/models/tiny/none', 404, 'RepoNotFound'],
+  ['/api/models/tiny/llama/revision/none', 404, 'RevisionNotFound'],
+  ['/tiny/llama/resolve/seed-x/config.json', 404, 'RevisionNotFound'],
+  ['/tiny/llama/resolve/seed-18446744073709551616/config.json', 404, 'RevisionNotFound'],
+  ['/tiny/llama/resolve/main/none.json', 404, 'EntryNotFound'],
+  ['/tiny/llama/resolve/main/model.safetensors', 404, 'EntryNotFound'],
+  ['/api/models/tiny/broken', 500, null],
+  ['/nowhere', 404, 'EntryNotFound'],
+  ['/%zz', 400, null],
+  [`/${'x'.repeat(5000)}`, 414, null],
+])('%s is answered with %i and %s', async (path, status, code) => {
+  const response = await fetch(base + path);
+  expect([response.status, response.headers.get('x-error-code')]).toEqual([status, code]);
+  expect(Object.keys((await response.json()) as object)).toEqual(['error']);
+});
+
+test('a config that makes no sense is told in the log and not to the client, and the page stays', async () => {
+  errors.length = 0;
+  expect(await (await fetch(`${base}/api/models/tiny/broken`)).json()).toEqual({ error: 'something went wrong here' });
+  expect(errors).toMatchObject([{ name: 'InputError', message: expect.stringContaining('hidden_size') }]);
+  const page = await (await fetch(base)).text();
+  expect(page).toContain('tiny/llama');
+  expect(page).toContain('cannot be served');
+});
+
+/** A request whose path no client would mend. */
+async function raw(path: string): Promise<number> {
+  const { port } = new URL(base);
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    get({ host: '127.0.0.1', port, path }, resolve).on('error', reject);
+  });
+  response.resume();
+  return response.statusCode ?? 0;
+}
+
+test('no path and no link leads out of the folder', async () => {
+  writeFileSync(join(root, 'secret.json'), 'secret');
+  mkdirSync(join(root, 'outside'));
+  writeFileSync(join(root, 'outside/config.json'), JSON.stringify(llama));
+  symlinkSync(join(root, 'secret.json'), join(models, 'tiny/gpt2/link.json'));
+  symlinkSync(join(root, 'outside'), join(models, 'tiny/linked'));
+  mkdirSync(join(models, 'tiny/config'));
+  symlinkSync(join(root, 'outside/config.json'), join(models, 'tiny/config/config.json'));
+  for (const path of [
+    '/tiny/gpt2/resolve/main/link.json',
+    '/tiny/linked/resolve/main/config.json',
+    '/tiny/config/resolve/main/config.json',
+    '/tiny/gpt2/resolve/main/../../../../secret.json',
+    '/tiny/gpt2/resolve/main/..%2f..%2f..%2fsecret.json',
+    '/tiny/gpt2/resolve/main/%2e%2e/%2e%2e/secret.json',
+    '/tiny/..%2f..%2foutside/resolve/main/config.json',
+    '/tiny/gpt2/resolve/main/config.json%00.txt',
+    '/../models/resolve/main/config.json',
+    '/nninit/../../secret.json',
+  ]) {
+    expect([400, 404], path).toContain(await raw(path));
+  }
+});
+
+test('only GET and HEAD are answered, and nothing of a client gets into heads or logs', async () => {
+  expect((await fetch(`${base}/tiny/gpt2`, { method: 'DELETE' })).status).toBe(405);
+  const response = await fetch(`${base}/tiny/gpt2/resolve/main/a%0d%0ax-evil:%201`);
+  expect([response.status, response.headers.get('x-evil')]).toEqual([404, null]);
+});
+
+test('with a token and keys, nothing is answered without one of them, whatever a request claims to be', async () => {
+  const credentials = { accessKeyId: 'AK', secretAccessKey: 'secret' };
+  const at = await serve({ inputs: [models], token: 'abc', credentials, bucket: 'tiny' });
+  const claims = [{}, { authorization: 'AWS4-HMAC-SHA256 Credential=AK' }, { authorization: 'Bearer x' }];
+  for (const headers of claims as Record<string, string>[]) {
+    for (const path of [
+      '/',
+      '/metrics',
+      '/api/models',
+      '/tiny/gpt2/resolve/main/config.json',
+      '/tiny/gpt2/resolve',
+      '/x',
+    ]) {
+      for (const query of ['', '?X-Amz-Signature=1', '?x-id=ListBuckets']) {
+        expect([401, 403], path + query + JSON.stringify(headers)).toContain(
+          (await fetch(at + path + query, { headers })).status,
+        );
+      }
+    }
+  }
+  expect((await fetch(`${at}/api/models`, { headers: { authorization: 'Bearer abc' } })).status).toBe(200);
+});
+
+test('a token is asked for where one is set, but for healthz', async () => {
+  const at = await serve({ inputs: [models], token: 'abc' });
+  expect((await fetch(`${at}/api/models/tiny/gpt2`)).status).toBe(401);
+  for (const [token, status] of [
+    ['abc', 200],
+    ['abd', 401],
+  ] as const) {
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await fetch(`${at}/api/models/tiny/gpt2`, { headers })).status).toBe(status);
+  }
+  expect((await fetch(`${at}/healthz`)).status).toBe(200);
+});
+
+test('a reader who takes nothing holds nobody up; too many at once are told to come later', async () => {
+  const config = { model_type: 'llama', num_hidden_layers: 4, hidden_size: 2048, intermediate_size: 8192 };
+  repository('big/llama', config);
+  const at = await serve({ inputs: [models], limits: { requestsPerAddress: 3 } });
+  const { port } = new URL(at);
+  const request = 'GET /big/llama/resolve/main/model.safetensors HTTP/1.1\r\nHost: x\r\n\r\n';
+  const stalled = Array.from({ length: 3 }, () => {
+    const socket = connect(Number(port), '127.0.0.1', () => socket.write(request));
+    return socket.pause();
+  });
+  await vi.waitFor(async () => {
+    const response = await fetch(`${at}/api/models/tiny/gpt2`);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([429, '1']);
+  });
+  expect((await fetch(`${at}/healthz`)).status).toBe(200);
+  expect((await fetch(`${at}/api/models/tiny/gpt2?/healthz`)).status).toBe(429);
+  for (const socket of stalled) socket.destroy();
+  await vi.waitFor(async () => expect((await fetch(`${at}/api/models/tiny/gpt2`)).status).toBe(200));
+});
+
+test('metrics count what was answered and sent', async () => {
+  const text = await (await fetch(`${base}/metrics`)).text();
+  expect(text).toMatch(/^nninit_requests_total\{kind="hub",status="206"\} [1-9]/m);
+  expect(text).toMatch(/^nninit_sent_bytes_total [1-9]/m);
+});
+
+test('at the root, clients of S3 get the buckets and browsers the page', async () => {
+  expect(await (await fetch(base, { headers: { accept: 'text/html' } })).text()).toContain('<!doctype html>');
+  const { port } = new URL(base);
+  const unsigned = await new Promise<IncomingMessage>((resolve) => get({ port, path: '/' }, resolve));
+  expect(unsigned.headers['content-type']).toBe('application/xml');
+  unsigned.resume();
+});
+
+test('options and inputs are checked', async () => {
+  await expect(createServer({ inputs: ['/nowhere'] })).rejects.toThrow(
+    /serve: expected a folder, a config\.json, a recipe/,
+  );
+  await expect(createServer({ maxShardSize: '51GB' })).rejects.toThrow(RangeError);
+  await expect(createServer({ limits: { requests: 0 } })).rejects.toThrow(/limits\.requests/);
+  await expect(createServer({ port: 1 } as object)).rejects.toThrow(/one of 'inputs'/);
+  cpSync(join(models, 'tiny/gpt2/config.json'), join(root, 'gpt2.json'));
+  const at = await serve({ inputs: [join(root, 'gpt2.json')] });
+  expect(await (await fetch(`${at}/api/models`)).json()).toMatchObject([{ id: expect.stringMatching(/^local\//) }]);
+});
