@@ -10,7 +10,16 @@ import { fileSetOf } from '../virtual/tensor-files.js';
 import { VirtualCheckpoint } from '../virtual/virtual.js';
 import { commit } from './commit/commit.js';
 import { checkSpace, makeFolder, removeFolders, removeNames, step, syncFolder } from './commit/files.js';
-import { isLeftover, isOf, isOrder, journalName, readJournal, takenOver } from './commit/journal.js';
+import {
+  isHeld,
+  isLeftover,
+  isOf,
+  isOrder,
+  type Journal,
+  journalName,
+  readJournal,
+  takenOver,
+} from './commit/journal.js';
 import { Recorder } from './commit/recorder.js';
 import { refuseAppeared, type Survey, survey } from './commit/survey.js';
 import { RunOutlet, stretchesOf } from './outlet.js';
@@ -127,23 +136,29 @@ export async function writeSet(
   const { force = false, resume = false, finishes = false } = options;
   if (force && resume) throw new TypeError('writeCheckpoint: expected at most one of force and resume');
   const mode = force ? 'force' : resume ? 'resume' : 'new';
-  const seen = await survey(folder, set, mode, { ...options, besides: finishes && (await isInParts(folder)) });
   const virtual = new VirtualCheckpoint(set, keys);
-  const stretches = stretchesOf(set, virtual, seen);
+  const look = async (besides: boolean) => {
+    const seen = await survey(folder, set, mode, { ...options, besides });
+    const stretches = stretchesOf(set, virtual, seen);
+    const left = sum(stretches.map(({ file, begin, end }) => end - Math.max(begin, file.head.length)));
+    if (finishes && left > 0) throw incomplete(folder);
+    return { seen, stretches, left };
+  };
+  let { seen, stretches, left } = await look(finishes && (await isInParts(folder)));
   const bytes = sum(set.files.map((file) => file.dataBytes));
-  const left = sum(stretches.map(({ file, begin, end }) => end - Math.max(begin, file.head.length)));
-  if (finishes && left > 0) throw incomplete(folder);
   const resumedBytes = bytes - left;
   const path = lastOf(folder, set);
   const written: Written = { ...writtenOf(folder, { set, keys, tensors, parameters }), resumedBytes };
   if (isFinished(set, seen)) return written;
 
   const made = await makeFolder(folder);
-  const journal = new Recorder(folder, set, seen);
+  const journal = new Recorder(folder, set, seen, finishes);
   try {
     await checkSpace(folder, bytes - resumedBytes);
     await journal.begin();
-    await refuseAppeared(folder, set, seen);
+    // Whoever else finishes the same may have renamed some of the files until now.
+    if (finishes) ({ seen, stretches, left } = await look(true));
+    else await refuseAppeared(folder, set, seen);
     await removeLeftovers(folder, journal.run, seen);
     await options.onBegin?.({
       path,
@@ -155,6 +170,7 @@ export async function writeSet(
     await writeStretches(path, stretches, virtual, options, new RunOutlet(folder, set, seen, journal));
     await commit(folder, set, seen, journal, options.signal);
     for (const each of made.map(dirname)) await syncFolder(each);
+    await removeLeftovers(folder, journal.run);
     await journal.end();
     await removeNames(folder, seen.leftovers.filter(isOrder));
   } catch (cause) {
@@ -209,8 +225,9 @@ function isFinished(set: FileSet, seen: Survey): boolean {
 }
 
 /** Removes what runs that were killed have left, also after it was looked at, but for what is gone on with. */
-async function removeLeftovers(folder: string, run: string, { held, partial }: Survey): Promise<void> {
-  const used = new Set([...held.values(), ...[...partial.values()].map(({ file }) => file)]);
+async function removeLeftovers(folder: string, run: string, seen?: Survey): Promise<void> {
+  const begun = [...(seen?.partial.values() ?? [])].map(({ file }) => file);
+  const used = new Set([...(seen?.held.values() ?? []), ...begun]);
   const names = await step('look at', folder, () => readdir(folder));
   await removeNames(
     folder,
@@ -235,8 +252,9 @@ async function giveUp(folder: string, journal: Recorder, made: readonly string[]
     if (marked) (cause as WriteError).resumable = true;
     return cause;
   }
-  const ours = names.filter(
-    (name) => isOf(journal.run, name) || (isOurs && (isLeftover(name) || name === journalName)),
+  const others = isOurs ? undefined : await readJournal(folder).catch(() => 'broken' as const);
+  const ours = names.filter((name) =>
+    isOurs ? isLeftover(name) || name === journalName : isOf(journal.run, name) && !mayUse(others, name),
   );
   await step('remove', folder, () => removeNames(folder, ours)).catch(() => {});
   await removeFolders(made);
@@ -246,6 +264,12 @@ async function giveUp(folder: string, journal: Recorder, made: readonly string[]
     () => false,
   );
   return journal.begun && !isOurs && isThere ? takenOver(folder, cause) : cause;
+}
+
+/** Whether a run that has taken the folder over may go on with a file. */
+function mayUse(journal: Journal | 'broken' | undefined, name: string): boolean {
+  if (journal === undefined) return false;
+  return isHeld(name) || (journal !== 'broken' && Object.values(journal.progress).some(({ file }) => file === name));
 }
 
 function sum(numbers: readonly number[]): number {

@@ -93,6 +93,9 @@ export function runOf(name: string): string {
 /** Whether a name is that of an order of parts: kept until the checkpoint is complete, since it may be finished by that alone. */
 export const isOrder = (name: string): boolean => name.endsWith('-order.part') && isLeftover(name);
 
+/** Whether a name is that of a complete file that waits for the others. */
+export const isHeld = (name: string): boolean => name.endsWith('.done') && isLeftover(name);
+
 /** What a run that was killed may have left behind, besides its journal. */
 export function isLeftover(name: string): boolean {
   return (name.startsWith(`${journalName}.`) && name.endsWith('.tmp')) || leftover.test(name);

@@ -27,18 +27,21 @@ export class Recorder {
   readonly #heartbeat: Heartbeat;
   #journal: Journal;
   readonly #existed: boolean;
+  readonly #goesOn: boolean;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(folder: string, set: FileSet, seen: Survey) {
+  /** @param finishes whether all files are complete, and others may be giving them their names */
+  constructor(folder: string, set: FileSet, seen: Survey, finishes = false) {
     this.folder = folder;
     this.#heartbeat = new Heartbeat(folder, this.run);
     this.worthKeeping = seen.complete.size + seen.held.size + seen.partial.size > 0;
+    this.#goesOn = seen.journal !== undefined;
     this.#existed = seen.journal !== undefined || seen.brokenJournal;
     this.#journal = {
       run: this.run,
       digest: set.digest,
       replaces: seen.replaces,
-      committing: seen.journal?.committing ?? false,
+      committing: finishes || (seen.journal?.committing ?? false),
       stale: [...seen.stale],
       parts: false,
       process: null,
@@ -46,9 +49,11 @@ export class Recorder {
     };
   }
 
+  /** @throws InputError (EBUSY) if another process begins just now, or has ended what was to be gone on with */
   async begin(): Promise<void> {
-    this.#journal = { ...this.#journal, process: await thisProcess() };
     await step('create a file in', this.folder, () => this.#heartbeat.start());
+    this.#journal = { ...this.#journal, process: await thisProcess() };
+    if (this.#goesOn && (await readJournal(this.folder)) === undefined) throw takenOver(this.folder);
     await (this.#existed ? updateJournal : createJournal)(this.folder, this.#journal);
     this.begun = true;
     await this.refuseIfLost(); // of two that take over at once, the later one has it

@@ -11,6 +11,7 @@ import {
   type Extent,
   heldNames,
   isAlive,
+  isHeld,
   isLeftover,
   type Journal,
   joined,
@@ -93,7 +94,7 @@ export async function survey(folder: string, set: FileSet, mode: Mode, options: 
   const stale = readable(journal)?.stale ?? [];
   const theirs = await othersOf(folder, names, set.base, ours, stale);
   const weights = presentOf({ names, ours, theirs });
-  const held = leftovers.filter((name) => name.endsWith('.done'));
+  const held = leftovers.filter(isHeld);
   const strangers = names.filter((name) => isAnyWeightsName(name) && !weights.includes(name));
   if (set.config === undefined && names.includes(configName)) {
     if (stale.includes(configName)) theirs.push(configName);
@@ -319,25 +320,33 @@ async function progressOf(folder: string, set: FileSet, names: readonly string[]
   const marks = journal?.parts ? marksOf(names, set.digest, journal.run) : new Map<number, Extent[]>();
   const waiting = heldNames(names, set.digest);
   // Where older files are replaced, those of the same name and length may still be theirs, unless their heads tell.
-  const ownNames = set.selfDescribing || journal === undefined || !journal.replaces || journal.committing;
+  const ownNames = set.selfDescribing || journal === undefined || !journal.replaces;
+  const isThere = async (file: OutputFile) =>
+    there.has(file.name) && beginsLike(join(folder, file.name), file, file.dataBytes);
   for (const [number, file] of set.files.entries()) {
     const { name } = file;
     const hold = waiting.get(name);
-    // What is held has not been renamed yet: a file under the name itself is an older one.
+    // What is held or begun has not been renamed yet: a file under the name itself is an older one.
     if (hold !== undefined && (await beginsLike(join(folder, hold), file, file.dataBytes))) {
       held.set(name, hold);
-    } else if (ownNames && there.has(name) && (await beginsLike(join(folder, name), file, file.dataBytes))) {
+    } else if (ownNames && (await isThere(file))) {
       complete.add(name);
     } else {
       const extents = joined(marks.get(number) ?? []);
       if (extents.length > 0) parts.set(name, extents);
       const begun = marks.size > 0 && journal ? beginOf(file, extents, journal) : journal?.progress[name];
-      if (begun === undefined || begun.bytes === 0 || begun.bytes > file.dataBytes) continue;
-      if (!isLeftover(begun.file) || !there.has(begun.file)) continue; // a journal can name nothing but such files
-      if (await beginsLike(join(folder, begun.file), file, begun.bytes)) partial.set(name, begun);
+      if (begun && (await isBegun(folder, file, begun, there))) partial.set(name, begun);
+      else if (journal?.committing && (await isThere(file))) complete.add(name);
     }
   }
   return { complete, held, partial, parts };
+}
+
+/** A journal can name nothing but files of runs. */
+async function isBegun(folder: string, file: OutputFile, begun: Partial, there: ReadonlySet<string>): Promise<boolean> {
+  const { file: name, bytes } = begun;
+  if (bytes === 0 || bytes > file.dataBytes || !isLeftover(name) || !there.has(name)) return false;
+  return beginsLike(join(folder, name), file, bytes);
 }
 
 /** The beginning of a file of which parts are written, as far as it has no gap. */

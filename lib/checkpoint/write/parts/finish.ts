@@ -8,6 +8,9 @@ export interface FinishOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** So often what was looked at may change meanwhile, by others that finish the same. */
+const mostTurns = 5;
+
 /**
  * Makes a checkpoint of parts: sees that every byte is there, syncs, gives the files their names, and last what tells that all is there. What
  * the checkpoint is stands in the folder; neither the plan nor its input is needed.
@@ -25,6 +28,17 @@ export async function finishCheckpoint(folder: string, options?: FinishOptions):
   const fn = 'finishCheckpoint';
   if (typeof folder !== 'string' || folder === '') throw typeError(fn, 'folder', "a folder's name", folder);
   const { signal } = checkProgressing(fn, checkOptions(fn, options, ['signal']));
+  for (let turn = 1; ; turn++) {
+    try {
+      return await finishOnce(folder, signal);
+    } catch (cause) {
+      // Others that finish the same may have renamed what was being looked at.
+      if (!['ENOENT', 'EEXIST'].includes(errorCode(cause) ?? '') || turn === mostTurns) throw cause;
+    }
+  }
+}
+
+async function finishOnce(folder: string, signal: AbortSignal | undefined): Promise<Written> {
   const { laidByOrder, missingParts, readOrder } = await import('./order.js'); // with zod, which takes a while
   const order = await readOrder(folder);
   if (order === undefined) {
@@ -46,20 +60,15 @@ export async function finishCheckpoint(folder: string, options?: FinishOptions):
   }
 }
 
-/** So often what was looked at may change meanwhile, by others that finish the same. */
-const mostTurns = 5;
-
 /** finishCheckpoint, if all is there and nobody else is at it; undefined otherwise. */
 export async function finishIfThere(folder: string, options: FinishOptions): Promise<Written | undefined> {
-  for (let turn = 1; ; turn++) {
-    try {
-      return await finishCheckpoint(folder, options);
-    } catch (cause) {
-      const code = errorCode(cause) ?? '';
-      if (cause instanceof InputError && ['ERR_NNINIT_INCOMPLETE', 'ERR_NNINIT_NO_PARTS', 'EBUSY'].includes(code)) {
-        return undefined;
-      }
-      if (code !== 'ENOENT' || turn === mostTurns) throw cause;
+  try {
+    return await finishCheckpoint(folder, options);
+  } catch (cause) {
+    const code = errorCode(cause) ?? '';
+    if (cause instanceof InputError && ['ERR_NNINIT_INCOMPLETE', 'ERR_NNINIT_NO_PARTS', 'EBUSY'].includes(code)) {
+      return undefined;
     }
+    throw cause;
   }
 }

@@ -1,5 +1,6 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { isLeftover, journalName } from '../../../../lib/checkpoint/write/commit/journal.js';
 import {
@@ -138,6 +139,42 @@ test('a finish that was killed at any of its files is finished by another one', 
   await finishCheckpoint(out);
   expect(contentOf(out)).toEqual(expected);
 });
+
+test.each([
+  ['shards', false],
+  ['one file', true],
+  ['npy', false],
+  ['npy', true],
+] as const)(
+  'of several that finish at once one does, and the others let it: %s, over an older one: %s',
+  async (name, older) => {
+    const plan = await loadPlan({
+      tensors: {
+        a: { shape: [300, 100], dtype: 'float32', init: 'normal' },
+        b: { shape: [700, 101], dtype: 'float64', init: 'trunc_normal' },
+        c: { shape: [5], dtype: 'float32', init: 'zeros' },
+      },
+    });
+    const options = { ...formats[name], ...(name === 'shards' && { maxShardSize: '300KB' }) };
+    const expected = await whole(plan, options);
+    const [parts, out] = [join(root.path, 'parts'), join(root.path, 'out')];
+    if (older) await writeCheckpoint(plan, parts, { ...options, seed: 6 });
+    const existing = older ? 'replace' : 'refuse';
+    for (const index of [0, 1, 2]) await writeCheckpoint(plan, parts, { ...options, existing, ...at(index, 3) });
+    for (let turn = 0; turn < 20; turn++) {
+      rmSync(out, { recursive: true, force: true });
+      cpSync(parts, out, { recursive: true });
+      const part = { index: turn % 3, count: 3, finish: 'auto' } as const;
+      const finishing = Array.from({ length: 4 }, async (_, index) => {
+        await setTimeout(Math.random() * turn);
+        if (index % 2 === 0) await writeCheckpoint(plan, out, { ...options, part });
+        else await finishCheckpoint(out).catch((cause) => expect(cause.code).toMatch(/^(EBUSY|ERR_NNINIT_NO_PARTS)$/));
+      });
+      await Promise.all(finishing);
+      expect(contentOf(out)).toEqual(expected);
+    }
+  },
+);
 
 test('marks of a run that has no order count for nothing', async () => {
   const plan = await loadPlan(recipe);
