@@ -6,7 +6,7 @@ import type { StoredDtype } from '../core/stored-dtype.js';
 import { isTorchKey, type Key } from '../native/addon.js';
 import { encode, fillCodes, packWords } from '../native/codes.js';
 import type { Slice } from '../tensor/slice.js';
-import { runFillOfSlice } from './fill-slice.js';
+import { runFillOfSlice } from './run-slice.js';
 
 /** What fillOfCodes needs of a tensor. */
 interface CodedTensor {

@@ -1,104 +1,17 @@
 import { checkInteger, checkOptions, checkShape, rangeError } from '../core/check.js';
-import { type Dtype, dtypes, type TensorData, viewOf } from '../core/dtype.js';
-import { type Fill, isRandom, isWhole } from '../core/fill.js';
-import { elementsOf } from '../core/shape.js';
-import { fillRange, fillRuns, isTorchKey, type Key, noKey } from '../native/addon.js';
+import type { Fill } from '../core/fill.js';
+import { noKey } from '../native/addon.js';
 import { default_generator, type Generator } from '../random/generator.js';
-import { checkSlice, gridOf, type Run, runsOf, type Slice, type SliceRange, shapeOfSlice } from '../tensor/slice.js';
-import { asTensor, type CheckedTensor, type TensorLike } from '../tensor/tensor.js';
+import type { NarrowTensor } from '../tensor/narrow.js';
+import { checkSlice, type Slice, type SliceRange, shapeOfSlice } from '../tensor/slice.js';
+import { asTarget, drawnIn, isNarrowTarget, type Target } from '../tensor/target.js';
+import type { TensorLike } from '../tensor/tensor.js';
 import { checkGenerator, checkThreads } from './binding.js';
+import { checkNarrowFill } from './check-narrow-fill.js';
 import { isDrawn } from './draw.js';
+import { fillSliceOfTarget } from './fill-target.js';
 import type { Initializer } from './initializers.js';
 import { resolve } from './resolve.js';
-
-/** Loops over runs that the native side takes; shapes of ten and more dimensions can have more. */
-const mostLoops = 8;
-
-/** Writes elements [begin, begin + data.length) of the whole fill. */
-type RunRange = (data: TensorData, begin: number) => void;
-
-/** Elements: 8 to 32 MB. */
-const longestStretch = 2 ** 22;
-
-/**
- * Writes elements [begin, begin + data.length) of a slice of a fill into `data`: the bytes that the whole fill has there. Only what
- * is asked for is made, but for orthogonal and sparse fills, which need the whole's memory meanwhile.
- *
- * @param fill resolved on the whole tensor's shape
- * @param threads native threads; 0 for the number that set_num_threads set
- * @param cancel when another thread makes it non-zero, filling stops
- * @returns false if it was cancelled
- */
-export function runFillOfSlice(
-  data: TensorData,
-  dtype: Dtype,
-  fill: Fill,
-  key: Key,
-  slice: Slice,
-  begin: number,
-  threads: number,
-  cancel?: Int32Array,
-): boolean {
-  const grid = gridOf(slice);
-  if (grid === undefined || data.length === 0) return true;
-  const { offset, length, loops } = grid;
-  let going = true;
-  const run: RunRange = (range, at) => {
-    going &&= fillRange(range, dtype, fill, key, at, threads, cancel);
-  };
-  if (isWhole(fill)) {
-    copyFromWhole(data, dtype, slice, begin, run);
-  } else if (loops.length === 0) {
-    run(data, offset + begin);
-  } else if (loops.length <= mostLoops && !(isTorchKey(key) && isRandom(fill))) {
-    const runs = Float64Array.from([offset, length, ...loops.flatMap(({ count, stride }) => [count, stride])]);
-    return fillRuns(data, dtype, fill, key, runs, begin, threads, cancel);
-  } else {
-    copyFromStretches(data, dtype, slice, begin, run);
-  }
-  return going;
-}
-
-/**
- * Makes near runs together with what lies between them: for engines that draw in sequence, where to jump a million elements costs
- * as much as to draw them.
- */
-function copyFromStretches(data: TensorData, dtype: Dtype, slice: Slice, begin: number, runRange: RunRange): void {
-  let near: Run[] = [];
-  let memory = new ArrayBuffer(0);
-  const flush = (): void => {
-    const [first, last] = [near[0], near[near.length - 1]];
-    if (first === undefined || last === undefined) return;
-    if (first === last) {
-      runRange(data.subarray(first.at, first.at + first.length), first.begin);
-    } else {
-      const length = last.begin + last.length - first.begin;
-      const size = dtypes[dtype].bytes;
-      if (memory.byteLength < length * size) memory = new ArrayBuffer(length * size);
-      const stretch = viewOf(dtype, memory, 0, length);
-      runRange(stretch, first.begin);
-      for (const run of near) {
-        const from = run.begin - first.begin;
-        data.set(stretch.subarray(from, from + run.length), run.at);
-      }
-    }
-    near = [];
-  };
-  for (const run of runsOf(slice, begin, begin + data.length)) {
-    if (run.begin + run.length - (near[0]?.begin ?? run.begin) > longestStretch) flush();
-    near.push(run);
-  }
-  flush();
-}
-
-function copyFromWhole(data: TensorData, dtype: Dtype, slice: Slice, begin: number, runRange: RunRange): void {
-  const elements = elementsOf(slice.shape);
-  const whole = viewOf(dtype, new ArrayBuffer(elements * dtypes[dtype].bytes), 0, elements);
-  runRange(whole, 0);
-  for (const run of runsOf(slice, begin, begin + data.length)) {
-    data.set(whole.subarray(run.begin, run.begin + run.length), run.at);
-  }
-}
 
 /** Which part of which tensor, and what `init.*_` takes besides. */
 export interface FillSliceOptions {
@@ -125,16 +38,20 @@ export interface FillSliceOptions {
  *
  * Orthogonal and sparse tensors are made whole beside it.
  *
- * @param tensor of the part's shape
+ * @param tensor of the part's shape; of a narrow dtype values are drawn in float32, and become the nearest of the grid's
  * @param initializer a name, or an object with a name in `init` and parameters beside it, as in recipes
  * @returns the tensor
  * @throws TypeError and RangeError before the first byte is written
  */
-export function fillSlice<T extends TensorLike>(tensor: T, initializer: Initializer, options: FillSliceOptions): T {
+export function fillSlice<T extends TensorLike | NarrowTensor>(
+  tensor: T,
+  initializer: Initializer,
+  options: FillSliceOptions,
+): T {
   const call = prepareSlice('fillSlice', tensor, initializer, checkOptions('fillSlice', options, fillSliceOptions));
   const { target, slice, fill, generator, threads, elements } = call;
-  const key = call.random ? generator.nextKey(fill, target.dtype, elements) : noKey;
-  runFillOfSlice(target.data, target.dtype, fill, key, slice, 0, threads);
+  const key = call.random ? generator.nextKey(fill, drawnIn(target.dtype), elements) : noKey;
+  fillSliceOfTarget(target, fill, key, slice, threads);
   return tensor;
 }
 
@@ -143,7 +60,7 @@ export const fillSliceOptions = ['of', 'ranges', 'generator', 'threads'] as cons
 
 /** A call of fillSlice, all of it checked and none of it done. */
 export interface SliceCall {
-  readonly target: CheckedTensor;
+  readonly target: Target;
   readonly slice: Slice;
   readonly fill: Fill;
   /** Of the whole tensor. */
@@ -162,7 +79,7 @@ export function prepareSlice(
   initializer: Initializer,
   given: { readonly [N in keyof FillSliceOptions]?: unknown },
 ): SliceCall {
-  const target = asTensor(fn, tensor);
+  const target = asTarget(fn, tensor);
   const slice = checkSlice(fn, given.of, given.ranges);
   const shape = shapeOfSlice(slice);
   if (shape.length !== target.shape.length || shape.some((size, dim) => size !== target.shape[dim])) {
@@ -170,7 +87,8 @@ export function prepareSlice(
   }
   const threads = given.threads === undefined ? 0 : checkThreads(fn, given.threads);
   const generator = given.generator === undefined ? default_generator : checkGenerator(fn, given.generator);
-  const fill = resolve(initializer, slice.shape, { dtype: target.dtype });
+  const fill = resolve(initializer, slice.shape, { dtype: drawnIn(target.dtype) });
+  if (isNarrowTarget(target)) checkNarrowFill(fn, fill, target);
   const elements = checkShape(fn, slice.shape);
   return { target, slice, fill, elements, random: isDrawn(initializer) && elements > 0, generator, threads };
 }

@@ -1,14 +1,18 @@
 import { checkInteger, checkOneOf, isPlainObject, rangeError, typeError } from '../core/check.js';
 import type { Dtype, TensorData } from '../core/dtype.js';
 import { type Fill, fillNumbers, isWhole, kindCodes } from '../core/fill.js';
-import { fillRange, isTorchKey, type Key, maxThreads, noKey, type PhiloxKey, type TorchKey } from '../native/addon.js';
-import { asTensor, type CheckedTensor } from '../tensor/tensor.js';
+import { isTorchKey, type Key, maxThreads, noKey, type PhiloxKey, type TorchKey } from '../native/addon.js';
+import { checkNarrow, isNarrow, type NarrowDtype, type NarrowTensor } from '../tensor/narrow.js';
+import { bytesEach, isNarrowTarget, type Target } from '../tensor/target.js';
+import { asTensor } from '../tensor/tensor.js';
+import { checkNarrowFill } from './check-narrow-fill.js';
+import { fillTarget } from './fill-target.js';
 
 const kinds = Object.keys(kindCodes) as Fill['kind'][];
 
 /** A range of a fill, checked and copied: what a caller changes later does not matter. */
 export interface CheckedRange {
-  readonly tensor: CheckedTensor;
+  readonly tensor: Target;
   readonly fill: Fill;
   readonly key: Key;
   readonly begin: number;
@@ -27,18 +31,28 @@ export function checkRange(
   key: unknown,
   begin: unknown,
 ): CheckedRange {
-  const length = (data as { length?: unknown } | null | undefined)?.length;
-  const tensor = asTensor(fn, { data, shape: [typeof length === 'number' ? length : 0], dtype });
+  const tensor = isNarrow(dtype)
+    ? checkNarrow(fn, data, dtype)
+    : asTensor(fn, { data, shape: [lengthOf(data)], dtype });
   const range = {
     tensor,
     fill: checkFill(fn, fill),
     key: checkKey(fn, key),
     begin: checkInteger(fn, 'begin', begin, 0, Number.MAX_SAFE_INTEGER - tensor.size),
   };
+  if (isNarrowTarget(tensor)) checkNarrowFill(fn, range.fill, tensor);
+  if (!Number.isInteger(range.begin * bytesEach(tensor.dtype))) {
+    throw rangeError(fn, 'begin', `an even number (dtype ${tensor.dtype})`, begin);
+  }
   if (isWhole(range.fill) && range.begin !== 0) {
     throw rangeError(fn, 'begin', '0', begin, `an ${range.fill.kind} fill cannot be cut`);
   }
   return range;
+}
+
+function lengthOf(data: unknown): number {
+  const length = (data as { length?: unknown } | null | undefined)?.length;
+  return typeof length === 'number' ? length : 0;
 }
 
 function checkFill(fn: string, fill: unknown): Fill {
@@ -81,20 +95,21 @@ function checkWord(fn: string, argument: string, value: unknown): bigint {
  *     const fill = resolve('normal', [2 ** 40]);
  *     runFill(chunk, 'float32', fill, { seed: 7n, stream: 0n }, 2 ** 39);
  *
- * @param data the memory of the chunk, as `dtype` asks: Float32Array, Float64Array or Uint16Array
+ * @param data the memory of the chunk, as `dtype` asks: Float32Array, Float64Array or Uint16Array; of narrow dtypes Uint8Array, or
+ *   Int8Array for int8
  * @param dtype of the tensor
  * @param fill what resolve gave
- * @param key a generator's `nextKey(fill, dtype, elements)`, the same for all chunks of a tensor; fills that are not random
- *   ignore it
- * @param begin index of data[0] within the fill; 0 for orthogonal and sparse ones, which cannot be cut
+ * @param key a generator's `nextKey(fill, dtype, elements)`, the same for all chunks of a tensor; of narrow dtypes that for float32,
+ *   in which their values are drawn. Fills that are not random ignore it
+ * @param begin index of the first element within the fill; 0 for orthogonal and sparse ones, which cannot be cut
  * @param threads native threads, up to 1024; 0, the default, for the number that set_num_threads set
  * @param cancel one element in shared memory: when another thread makes it non-zero, the fill stops within a millisecond
  * @returns true, or false if the fill was cancelled and `data` is partly written
  * @throws TypeError and RangeError before the first byte is written
  */
 export function runFill(
-  data: TensorData,
-  dtype: Dtype,
+  data: TensorData | NarrowTensor['data'],
+  dtype: Dtype | NarrowDtype,
   fill: Fill,
   key: Key = noKey,
   begin = 0,
@@ -104,6 +119,5 @@ export function runFill(
   const fn = 'runFill';
   const range = checkRange(fn, data, dtype, fill, key, begin);
   checkInteger(fn, 'threads', threads, 0, maxThreads);
-  const { tensor } = range;
-  return fillRange(tensor.data, tensor.dtype, range.fill, range.key, range.begin, threads, cancel);
+  return fillTarget(range.tensor, range.fill, range.key, threads, range.begin, cancel);
 }

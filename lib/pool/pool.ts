@@ -1,5 +1,5 @@
 import { checkBoolean, checkOptions } from '../core/check.js';
-import { type Dtype, dtypes, type TensorData } from '../core/dtype.js';
+import type { Dtype, TensorData } from '../core/dtype.js';
 import type { Fill } from '../core/fill.js';
 import { type Binding, bind, type Call, checkGenerator, checkThreads, prepare } from '../init/binding.js';
 import { type FillSliceOptions, fillSliceOptions, prepareSlice } from '../init/fill-slice.js';
@@ -10,6 +10,7 @@ import type { InitFunction } from '../init/signature.js';
 import { type Key, noKey } from '../native/addon.js';
 import { default_generator, type Generator } from '../random/generator.js';
 import type { NarrowDtype, NarrowTensor } from '../tensor/narrow.js';
+import { bytesEach, drawnIn } from '../tensor/target.js';
 import type { TensorLike } from '../tensor/tensor.js';
 import { byForce, Gate } from './gate.js';
 import { type FillItem, takeKeys, totalOf, type Wasted } from './item.js';
@@ -177,12 +178,13 @@ export class Pool {
    * memory as a whole.
    *
    * @param fill what resolve gave
-   * @param key the generator's, from `nextKey(fill, dtype, elements)`; the same for all chunks of a tensor
-   * @param begin index of data[0] within the fill; 0 for orthogonal and sparse ones, which cannot be cut
+   * @param key the generator's, from `nextKey(fill, dtype, elements)`; the same for all chunks of a tensor, of narrow dtypes that for
+   *   float32
+   * @param begin index of the first element within the fill; 0 for orthogonal and sparse ones, which cannot be cut
    */
   async runFill(
-    data: TensorData,
-    dtype: Dtype,
+    data: TensorData | NarrowTensor['data'],
+    dtype: Dtype | NarrowDtype,
     fill: Fill,
     key: Key = noKey,
     begin = 0,
@@ -207,7 +209,7 @@ export class Pool {
    * @returns the tensor
    * @throws TypeError and RangeError before the first byte is written; the signal's reason
    */
-  async fillSlice<T extends TensorLike>(
+  async fillSlice<T extends TensorLike | NarrowTensor>(
     tensor: T,
     initializer: Initializer,
     options: FillSliceOptions & FillOptions,
@@ -217,8 +219,9 @@ export class Pool {
     const { signal, onProgress, ...rest } = checkOptions(fn, options, [...fillSliceOptions, ...fillOptions]);
     const call = prepareSlice(fn, tensor, initializer, rest);
     const { target, elements } = call;
-    const made = isMadeWhole(call) ? elements : target.size;
-    const total = { elements: made, bytes: made * dtypes[target.dtype].bytes };
+    const { dtype, size } = target;
+    const [made, each] = isMadeWhole(call) ? [elements, drawnIn(dtype)] : [size, dtype];
+    const total = { elements: made, bytes: made * bytesEach(each) };
     using operation = new Operation(checkFillOptions(fn, { signal, onProgress }), total);
     using _call = this.#gate.enter(fn, (reason) => operation.stop(reason));
     await fillSliceOn(this.#scheduler, operation, fn, call);

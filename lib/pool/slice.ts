@@ -1,8 +1,13 @@
 import { dtypes, type TensorData, viewOf } from '../core/dtype.js';
 import { isWhole } from '../core/fill.js';
-import { runFillOfSlice, type SliceCall } from '../init/fill-slice.js';
+import { encodingOf } from '../core/grid.js';
+import type { SliceCall } from '../init/fill-slice.js';
+import { fillSliceOfTarget } from '../init/fill-target.js';
 import { noKey } from '../native/addon.js';
+import { encode } from '../native/codes.js';
+import type { CheckedNarrow } from '../tensor/narrow.js';
 import { runsOf } from '../tensor/slice.js';
+import { bytesEach, bytesOf, drawnIn, isNarrowTarget } from '../tensor/target.js';
 import type { CheckedTensor } from '../tensor/tensor.js';
 import { sharedBytes } from './memory.js';
 import { slotDataBytes } from './messages.js';
@@ -29,35 +34,49 @@ export async function fillSliceOn(
   const { target, slice, fill, elements, random, generator, threads } = call;
   const { dtype } = target;
   const key = random ? keyAtOnce(generator, fill, dtype, elements) : noKey;
-  const whole = isMadeWhole(call);
-  if (!whole && key !== undefined && isTiny(fill, dtype, target.size)) {
-    runFillOfSlice(target.data, dtype, fill, key, slice, 0, 1);
+  const whole = isMadeWhole(call) ? wholeOf(call) : undefined;
+  if (whole === undefined && key !== undefined && isTiny(fill, dtype, target.size)) {
+    fillSliceOfTarget(target, fill, key, slice, 1);
     operation.count(target.size, target.data.byteLength);
     return;
   }
   if (target.size === 0 && (!random || key !== undefined)) return;
-  const order = whole
-    ? { fn, tensor: wholeOf(call), fill, begin: 0, threads }
-    : { fn, tensor: target, fill, begin: 0, threads, slice };
+  const order = {
+    fn,
+    fill,
+    begin: 0,
+    threads,
+    ...(whole === undefined ? { tensor: target, slice } : { tensor: whole }),
+  };
   if (key === undefined) await fillInTurn(generator, order, operation, scheduler);
   else await runJob(scheduler, operation, { ...order, key });
-  if (whole) await scheduler.copier.all(copies(order.tensor.data, call, operation));
+  if (whole !== undefined) await scheduler.copier.all(copies(whole.data, call, operation));
   if (operation.stopped !== undefined) throw operation.stopped.reason;
 }
 
-function wholeOf({ target: { dtype }, slice: { shape }, elements }: SliceCall): CheckedTensor {
+/** The whole, as its values are drawn. */
+function wholeOf({ target, slice: { shape }, elements }: SliceCall): CheckedTensor {
+  const dtype = drawnIn(target.dtype);
   const { buffer } = sharedBytes(elements * dtypes[dtype].bytes);
   return { data: viewOf(dtype, buffer, 0, elements), shape, dtype, size: elements };
 }
 
-function* copies(whole: TensorData, { target, slice }: SliceCall, operation: Operation): Generator<() => void> {
-  const { data, dtype, size } = target;
-  const step = slotDataBytes / dtypes[dtype].bytes;
-  for (let begin = 0; begin < size && operation.stopped === undefined; begin += step) {
+function* copies(whole: TensorData, call: SliceCall, operation: Operation): Generator<() => void> {
+  const { target, slice, fill } = call;
+  const step = slotDataBytes / whole.BYTES_PER_ELEMENT;
+  for (let begin = 0; begin < target.size && operation.stopped === undefined; begin += step) {
+    const end = Math.min(target.size, begin + step);
     yield () => {
-      for (const run of runsOf(slice, begin, Math.min(size, begin + step))) {
-        data.set(whole.subarray(run.begin, run.begin + run.length), begin + run.at);
-      }
+      const gather = <T extends TensorData>(to: T): T => {
+        for (const run of runsOf(slice, begin, end)) to.set(whole.subarray(run.begin, run.begin + run.length), run.at);
+        return to;
+      };
+      if (!isNarrowTarget(target)) gather(target.data.subarray(begin, end));
+      else encode(gather(new Float32Array(end - begin)), encodingOf(target.dtype, fill), codesOf(target, begin, end));
     };
   }
+}
+
+function codesOf({ data, dtype }: CheckedNarrow, begin: number, end: number): Uint8Array {
+  return bytesOf(data).subarray(begin * bytesEach(dtype), end * bytesEach(dtype));
 }

@@ -5,7 +5,7 @@ import { type Dtype, type TensorData, viewOf } from '../core/dtype.js';
 import { isRandom } from '../core/fill.js';
 import { encodingOf } from '../core/grid.js';
 import { encodeDrawn, fillOfCodes } from '../init/fill-codes.js';
-import { runFillOfSlice } from '../init/fill-slice.js';
+import { runFillOfSlice } from '../init/run-slice.js';
 import { fillRange, isTorchKey, runTorchRange, type TorchKey } from '../native/addon.js';
 import { tooManyRounds } from '../random/engines/torch.js';
 import { isNarrow } from '../tensor/narrow.js';
@@ -115,10 +115,11 @@ function fillStep({ crew, control }: TurnJob, work: FillWork, threads: number): 
     if (isNarrow(dtype)) {
       const [first, last] = [begin * bytes, end * bytes];
       const codes = new Uint8Array(buffer, byteOffset + first, last - first);
-      if (sequential === undefined)
-        return fillOfCodes({ dtype, shape: [length], fill }, codes, first, key, threads, cancel);
-      const encoding = encodingOf(dtype, fill);
-      return encodeDrawn(encoding, fill, codes, first, (values, at) => inSequence(values, 'float32', sequential, at));
+      const at = first + offset * bytes;
+      if (sequential === undefined || slice !== undefined)
+        return fillOfCodes({ dtype, shape: [length], fill, slice }, codes, at, key, threads, cancel);
+      const draw = (values: Float32Array, from: number) => inSequence(values, 'float32', sequential, from);
+      return encodeDrawn(encodingOf(dtype, fill), fill, codes, at, draw);
     }
     const view = viewOf(dtype, buffer, byteOffset + begin * bytes, end - begin);
     if (slice !== undefined) return runFillOfSlice(view, dtype, fill, key, slice, begin, threads, cancel);

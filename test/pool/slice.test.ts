@@ -1,8 +1,29 @@
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { Dtype } from '../../lib/core/dtype.js';
-import { createPool, empty, fillSlice, Generator, type Initializer } from '../../lib/index.js';
+import {
+  createPool,
+  empty,
+  fillSlice,
+  Generator,
+  type Initializer,
+  type NarrowTensor,
+  resolve,
+  runFill,
+} from '../../lib/index.js';
 import { bytes } from './cases.js';
+
+/** A narrow tensor's codes, each in a byte. */
+const codes = ({ data, dtype }: NarrowTensor): number[] => {
+  const all = [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
+  return dtype === 'float4_e2m1fn' ? all.flatMap((byte) => [byte & 15, byte >> 4]) : all;
+};
+
+/** The whole, by another way. */
+async function fill<T extends NarrowTensor>(tensor: T, initializer: Initializer, generator: Generator): Promise<T> {
+  await pool.fill([{ tensor, initializer }], { generator });
+  return tensor;
+}
 
 const pool = createPool({ threads: 2 });
 afterAll(() => pool.close());
@@ -45,6 +66,61 @@ test('the bytes of fillSlice, and the generator moves on alike', async () => {
     ),
     { numRuns: 200 },
   );
+});
+
+test('narrow tensors: slices and ranges have the bytes of the whole', async () => {
+  const dtypes = ['float8_e4m3fn', 'float8_e5m2', 'float4_e2m1fn', 'int8', 'uint8'] as const;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom<Initializer>('xavier_uniform', { init: 'trunc_normal', std: 0.5 }, 'ones', 'orthogonal'),
+      fc.constantFrom(...dtypes),
+      fc.constantFrom('philox' as const, 'torch' as const),
+      fc.constantFrom(6, 60, 420),
+      fc.tuple(fc.nat(1000), fc.nat(1000), fc.constantFrom(0, 1)),
+      fc.boolean(),
+      async (initializer, dtype, engine, side, [from, more, dim], shared) => {
+        const start = from % side;
+        const range = { dim, start, length: more % (side - start + 1) };
+        const shape = [side, side].map((size, each) => (each === dim ? range.length : size));
+        const of = { of: [side, side], ranges: [range] };
+        const make = () => new Generator({ seed: 3, engine });
+        const [whole, here, there] = [make(), make(), make()];
+        // Of the whole, the codes of the part, one in each byte.
+        const all = codes(await fill(empty([side, side], { dtype }), initializer, whole));
+        const ours = all.filter((_, i) => {
+          const index = dim === 0 ? Math.floor(i / side) : i % side;
+          return index >= start && index < start + range.length;
+        });
+        const options = { dtype, shared };
+        const single = fillSlice(empty(shape, options), initializer, { ...of, generator: here });
+        const pooled = await pool.fillSlice(empty(shape, options), initializer, { ...of, generator: there });
+        expect(codes(single)).toEqual(ours);
+        expect(codes(pooled)).toEqual(ours);
+        expect(here.get_state()).toEqual(whole.get_state());
+        expect(there.get_state()).toEqual(whole.get_state());
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
+test('narrow tensors: runFill makes ranges of whole bytes', async () => {
+  const [dtype, n] = ['float4_e2m1fn', 200_000] as const;
+  const whole = await fill(empty([n], { dtype }), 'normal', new Generator({ seed: 5 }));
+  const normal = resolve('normal', [n]);
+  const key = new Generator({ seed: 5 }).nextKey(normal, 'float32', n);
+  const [here, there] = [new Uint8Array(n / 2), new Uint8Array(new SharedArrayBuffer(n / 2))];
+  for (const begin of [0, 70_002]) {
+    const end = begin === 0 ? 70_002 : n;
+    expect(runFill(here.subarray(begin / 2, end / 2), dtype, normal, key, begin)).toBe(true);
+    await pool.runFill(there.subarray(begin / 2, end / 2), dtype, normal, key, begin);
+  }
+  expect(here).toEqual(whole.data);
+  expect(new Uint8Array(there)).toEqual(whole.data);
+  expect(() => runFill(here, dtype, normal, key, 3)).toThrow(
+    'runFill: expected an even number (dtype float4_e2m1fn) for begin',
+  );
+  await expect(pool.runFill(here, dtype, normal, key, 3)).rejects.toThrow('an even number');
 });
 
 test('in the engine torch it waits for its turn', async () => {

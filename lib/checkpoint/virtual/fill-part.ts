@@ -3,7 +3,7 @@ import { isWhole } from '../../core/fill.js';
 import { isGrid } from '../../core/grid.js';
 import { isFillable, storedDtypes } from '../../core/stored-dtype.js';
 import { fillOfCodes } from '../../init/fill-codes.js';
-import { runFillOfSlice } from '../../init/fill-slice.js';
+import { runFillOfSlice } from '../../init/run-slice.js';
 import { fillRange, type Key } from '../../native/addon.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import { fillSteps } from './fill-steps.js';
