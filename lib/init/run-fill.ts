@@ -2,7 +2,7 @@ import { checkInteger, checkOneOf, isPlainObject, rangeError, typeError } from '
 import type { Dtype, TensorData } from '../core/dtype.js';
 import { type Fill, fillNumbers, isWhole, kindCodes } from '../core/fill.js';
 import { isTorchKey, type Key, maxThreads, noKey, type PhiloxKey, type TorchKey } from '../native/addon.js';
-import { checkNarrow, isNarrow, type NarrowDtype, type NarrowTensor } from '../tensor/narrow.js';
+import { type CheckedNarrow, checkNarrow, isNarrow, type NarrowDtype, type NarrowTensor } from '../tensor/narrow.js';
 import { bytesEach, isNarrowTarget, type Target } from '../tensor/target.js';
 import { asTensor } from '../tensor/tensor.js';
 import { checkNarrowFill } from './check-narrow-fill.js';
@@ -40,14 +40,17 @@ export function checkRange(
     key: checkKey(fn, key),
     begin: checkInteger(fn, 'begin', begin, 0, Number.MAX_SAFE_INTEGER - tensor.size),
   };
-  if (isNarrowTarget(tensor)) checkNarrowFill(fn, range.fill, tensor);
-  if (!Number.isInteger(range.begin * bytesEach(tensor.dtype))) {
-    throw rangeError(fn, 'begin', `an even number (dtype ${tensor.dtype})`, begin);
-  }
+  if (isNarrowTarget(tensor)) checkNarrowRange(fn, tensor, range);
   if (isWhole(range.fill) && range.begin !== 0) {
     throw rangeError(fn, 'begin', '0', begin, `an ${range.fill.kind} fill cannot be cut`);
   }
   return range;
+}
+
+function checkNarrowRange(fn: string, tensor: CheckedNarrow, { fill, begin }: CheckedRange): void {
+  checkNarrowFill(fn, fill, tensor);
+  if (Number.isInteger(begin * bytesEach(tensor.dtype))) return;
+  throw rangeError(fn, 'begin', `an even number (dtype ${tensor.dtype})`, begin);
 }
 
 function lengthOf(data: unknown): number {

@@ -1,5 +1,5 @@
 import { checkShape, rangeError, typedArrayName, typeError } from '../core/check.js';
-import { type Grid, grids, isGrid } from '../core/grid.js';
+import { type Grid, grids } from '../core/grid.js';
 
 /** Element types of 8 bits and less that tensors may have, by PyTorch's names. Two elements of float4_e2m1fn share a byte. */
 export type NarrowDtype = Exclude<Grid, 'int4' | 'uint4'>;
@@ -22,9 +22,11 @@ export interface CheckedNarrow {
   readonly size: number;
 }
 
-/** Whether a dtype is one of 8 bits or less that a tensor may have. */
+const narrow: ReadonlySet<unknown> = new Set(Object.keys(grids).filter((grid) => grid !== 'int4' && grid !== 'uint4'));
+
+/** Whether a dtype is one of 8 bits or less that a tensor may have. Every call of an initializer asks, so a set answers. */
 export function isNarrow(dtype: unknown): dtype is NarrowDtype {
-  return typeof dtype === 'string' && isGrid(dtype) && dtype !== 'int4' && dtype !== 'uint4';
+  return narrow.has(dtype);
 }
 
 /** Elements that a byte holds. */
