@@ -1,13 +1,16 @@
 /** All of the matrix, with its report: scripts/crash-matrix. */
 import { writeFileSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { release } from 'node:os';
 import { expect, test } from 'vitest';
 import { textTable } from '../../../../lib/core/table.js';
-import { isPossible, Laboratory, prepare } from './matrix.js';
+import { endings, endingsOf, isPossible, Laboratory, prepare, tryEndings } from './matrix.js';
 import { drawRound, race } from './race.js';
-import { endings, endingsOf, errors, errorsOf, scenarios, tryAll, wrongOf } from './scenarios.js';
+import { errors, errorsOf, scenarios, tryAll, wrongOf } from './scenarios.js';
 
-/** Every n-th point is tried. */
+/** Every n-th point is ended in earnest, besides what the copies show. */
+const killStep = 10;
+
+/** Every n-th error is tried. */
 const step = Number(process.env.NNINIT_CRASH_STEP ?? 1);
 const rounds = Number(process.env.NNINIT_CRASH_ROUNDS ?? 200);
 
@@ -17,7 +20,7 @@ test.skipIf(!isPossible)(
   'wherever a run ends, one whole checkpoint is there, or none',
   async () => {
     const start = performance.now();
-    const lab = new Laboratory(tmpdir());
+    const lab = new Laboratory();
     const wrong: string[] = [];
     const ended: string[][] = [];
     const failed = new Map<string, number>();
@@ -25,10 +28,16 @@ test.skipIf(!isPossible)(
     const some = <T>(list: readonly T[]): T[] => list.filter(() => at++ % step === 0);
     for (const scenario of scenarios) {
       const prepared = await prepare(lab, scenario);
-      const outcomes = await tryAll(lab, prepared, some(endingsOf(prepared)));
-      const reached = endings.map((how) => outcomes.filter((each) => each.reached && each.fault.how === how).length);
-      ended.push([scenario.name, String(prepared.calls.length), ...reached.map(String)]);
-      wrong.push(...wrongOf(outcomes));
+      const left = await tryEndings(lab, prepared);
+      const counts = endings.map((how) => left.filter(({ fault }) => fault.how === how).length);
+      const killed = await tryAll(
+        lab,
+        prepared,
+        endingsOf(prepared.calls).filter((_, i) => i % killStep === 0),
+      );
+      const reached = killed.filter((each) => each.reached).length;
+      ended.push([scenario.name, ...[prepared.calls.length, ...counts, reached].map(String)]);
+      wrong.push(...wrongOf(left), ...wrongOf(killed));
       for (const row of errors) {
         const ofRow = await tryAll(lab, prepared, some(await errorsOf(lab, prepared, row)));
         sum(failed, row.name, ofRow.length);
@@ -69,12 +78,12 @@ function report({
   readonly wrong: readonly string[];
   readonly minutes: string;
 }): string {
-  const tried = step === 1 ? 'every point' : `every ${step}th point`;
+  const tried = step === 1 ? 'every error' : `every ${step}th error`;
   const block = (text: string) => `\`\`\`text\n${text.trimEnd()}\n\`\`\``;
   const tables = [
     textTable({
-      head: ['scenario', 'calls', ...endings],
-      align: ['left', 'right', 'right', 'right', 'right'],
+      head: ['scenario', 'calls', ...endings, 'ended'],
+      align: ['left', 'right', 'right', 'right', 'right', 'right'],
       rows: ended,
     }),
     textTable({
@@ -91,12 +100,13 @@ function report({
   return `# Crash matrix
 
 \`\`\`sh
-scripts/crash-matrix    # all of it, half an hour to an hour on two cores; "scripts/crash-matrix 5" tries every 5th point
+scripts/crash-matrix    # all of it, half an hour on two cores; "scripts/crash-matrix 5" tries every 5th error
 \`\`\`
 
 A small checkpoint is written by a process of its own, with a library before the C library (\`test/checkpoint/write/crash/faults.c\`) that counts the
-calls that change files: opens that create, writes, renames, unlinks, syncs, links, mkdir, rmdir, truncations. At one of them the process is killed, or the
-call fails. This file is written by the script. Here: ${tried}, Node ${process.versions.node}, Linux ${release()}, ${minutes} minutes.
+calls that change files: opens that create, writes, renames, unlinks, syncs, links, mkdir, rmdir, truncations. At each of them it copies what a process that ends
+there would leave, while all other calls wait: so one run shows every end of a scenario. At every ${killStep}th the process is ended in earnest too (column "ended"), and at one after the
+other the call fails. This file is written by the script. Here: all ends, ${tried}, Node ${process.versions.node}, Linux ${release()}, ${minutes} minutes.
 
 **After each end** the following must hold, or the point is a failure:
 

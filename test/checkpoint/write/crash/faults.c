@@ -1,15 +1,16 @@
 // Preloaded into a process that writes to one folder: counts the system calls that change files there, and at one of them kills the
-// process, lets the power fail, or makes the call fail. Environment:
+// process, lets the power fail, or makes the call fail; or shows at each of them what a process that ends there would leave. Environment:
 //
 //   FAULTS_FOLDER  calls on this absolute path and below count
 //   FAULTS_LOG     a file to which each such call is added: "number kind name"
 //   FAULTS_AT      the number of the call, from 1
 //   FAULTS_HOW     kill: before the call; torn: after half of a write; power: as kill, and what is not synced is lost;
-//                  short: half of the write is done, and the rest is left to the caller; or an errno's number
+//                  short: half of the write is done, and the rest is left to the caller; or an errno's number;
+//                  states: at every call; what kill, torn and power would leave is copied to kill-N, torn-N and power-N in FAULTS_KEPT
 //   FAULTS_KIND    only calls of this kind count: open create write rename unlink sync link mkdir rmdir truncate
 //   FAULTS_ON      1: all calls from that one on fail
 //   FAULTS_SLOW    microseconds that such a call waits before, at most
-//   FAULTS_KEPT    for power: a folder on the same file system, where what is removed is kept until it is synced
+//   FAULTS_KEPT    for power and states: a folder on the same file system, where what is removed is kept until it is synced
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -69,7 +70,8 @@ struct Change {
 static struct Change* changes;
 static int names;
 
-static int power(void) { return strcmp(setting("FAULTS_HOW"), "power") == 0; }
+static int states(void) { return strcmp(setting("FAULTS_HOW"), "states") == 0; }
+static int power(void) { return states() || strcmp(setting("FAULTS_HOW"), "power") == 0; }
 
 static struct Unsynced* find(int fd) {
   struct stat info;
@@ -145,6 +147,52 @@ static void lose(void) {
   }
 }
 
+/** A file's bytes, but for those that a power failure would lose. */
+static void copy_file(const char* from, const char* to, int loses) {
+  struct stat info;
+  const int in = REAL(open)(from, O_RDONLY);
+  if (in < 0 || fstat(in, &info) != 0) abort();
+  char* bytes = malloc((size_t)info.st_size + 1);
+  if (read(in, bytes, (size_t)info.st_size) != info.st_size) abort();
+  close(in);
+  for (int i = 0; loses && i < files; ++i) {
+    const struct Unsynced* file = &unsynced[i];
+    if (file->dev != info.st_dev || file->ino != info.st_ino || file->end == 0) continue;
+    memset(bytes + file->begin, 0, (size_t)(file->end - file->begin));
+  }
+  const int out = REAL(open)(to, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  if (REAL(write)(out, bytes, (size_t)info.st_size) != info.st_size) abort();
+  close(out);
+  free(bytes);
+}
+
+/** The folder, copied as it is, or with the changes of names taken back that a power failure would lose. */
+static void show(const char* how) {
+  const char* folder = setting("FAULTS_FOLDER");
+  const int loses = strcmp(how, "power") == 0;
+  char copy[PATH_MAX / 2], path[PATH_MAX], other[PATH_MAX];
+  snprintf(copy, sizeof copy, "%s/%s-%ld", setting("FAULTS_KEPT"), how, calls);
+  DIR* all = opendir(folder);
+  if (all == NULL) return;
+  REAL(mkdir)(copy, 0777);
+  for (const struct dirent* each = readdir(all); each != NULL; each = readdir(all)) {
+    if (strcmp(each->d_name, ".") == 0 || strcmp(each->d_name, "..") == 0) continue;
+    snprintf(path, sizeof path, "%s/%s", folder, each->d_name);
+    snprintf(other, sizeof other, "%s/%s", copy, each->d_name);
+    copy_file(path, other, loses);
+  }
+  closedir(all);
+  for (int i = names - 1; loses && i >= 0; --i) {
+    const struct Change* change = &changes[i];
+    snprintf(path, sizeof path, "%s%s", copy, change->to + strlen(folder));
+    snprintf(other, sizeof other, "%s%s", copy, change->from + (change->from[0] == '\0' ? 0 : strlen(folder)));
+    if (strcmp(path, copy) == 0) REAL(rmdir)(copy);
+    else if (change->from[0] != '\0') REAL(rename)(path, other);
+    else REAL(unlink)(path);
+    if (change->kept[0] != '\0') copy_file(change->kept, path, 1);
+  }
+}
+
 static void end(void) {
   kill(getpid(), SIGKILL);
   for (;;) pause();
@@ -164,6 +212,11 @@ static enum Fault count(const char* kind, const char* path) {
     const int log = REAL(open)(setting("FAULTS_LOG"), O_WRONLY | O_CREAT | O_APPEND, 0666);
     if (REAL(write)(log, line, (size_t)length) != length) abort();
     close(log);
+  }
+  if (states()) {
+    show("kill");
+    show("power");
+    return none;
   }
   const long at = atol(setting("FAULTS_AT"));
   const int on = setting("FAULTS_ON")[0] == '1';
@@ -225,15 +278,28 @@ OPEN(open64, (const char* path, int flags, ...), AT_FDCWD)
 OPEN(openat, (int folder, const char* path, int flags, ...), folder)
 OPEN(openat64, (int folder, const char* path, int flags, ...), folder)
 
+static ssize_t plain_write(int fd, const char* bytes, size_t length, off_t at, int here) {
+  return here ? REAL(write)(fd, bytes, length) : REAL(pwrite64)(fd, bytes, length, at);
+}
+
+/** Shows what there is when half of it is done. */
+static ssize_t shown_write(int fd, const char* bytes, size_t length, off_t at, int here) {
+  const size_t half = (length + 1) / 2;
+  const ssize_t first = plain_write(fd, bytes, half, at, here);
+  if (first != (ssize_t)half) return first;
+  show("torn");
+  const ssize_t rest = plain_write(fd, bytes + half, length - half, at + first, here);
+  return rest < 0 ? first : first + rest;
+}
+
 static ssize_t writing(int fd, const void* bytes, size_t length, off_t at) {
   char path[PATH_MAX];
   const int ours = path_of(fd, path);
   const int here = at < 0;
-#define WRITE(count) (here ? REAL(write)(fd, bytes, count) : REAL(pwrite64)(fd, bytes, count, at))
-  if (!ours) return WRITE(length);
+  if (!ours) return plain_write(fd, bytes, length, at, here);
   if (here) at = lseek(fd, 0, SEEK_CUR);
   const int kills = strcmp(setting("FAULTS_HOW"), "torn") == 0;
-  LOCKED("write", path, WRITE(fault == half ? (length + 1) / 2 : length), {
+  LOCKED("write", path, (states() ? shown_write : plain_write)(fd, bytes, fault == half ? (length + 1) / 2 : length, at, here), {
     wrote(fd, at, done);
     if (fault == half && kills) end();
   });

@@ -1,6 +1,7 @@
 /** Runs that are ended at a chosen system call, and what must be so afterwards. */
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openCheckpoint } from '../../../../lib/checkpoint/read/open-checkpoint.js';
@@ -95,6 +96,8 @@ interface StartOptions {
   readonly slow?: number;
   /** A program that starts it. */
   readonly under?: readonly string[];
+  /** A folder for what a process would leave that ends at each of its calls: kill-N, torn-N, power-N. */
+  readonly states?: string;
 }
 
 const driver = fileURLToPath(new URL('./driver.js', import.meta.url));
@@ -103,14 +106,17 @@ const source = fileURLToPath(new URL('./faults.c', import.meta.url));
 /** Whether there is what the matrix needs. */
 export const isPossible = process.platform === 'linux' && spawnSync('gcc', ['--version']).status === 0;
 
+/** In memory where that can be: what a power failure takes is the library's to say, and no disk need be waited for. */
+const place = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 /** Where everything happens: one file system, so that links work. */
 export class Laboratory {
   readonly root: string;
   readonly #library: string;
   #count = 0;
 
-  constructor(root: string) {
-    this.root = mkdtempSync(join(root, 'crash-'));
+  constructor() {
+    this.root = mkdtempSync(join(place, 'nninit-crash-'));
     this.#library = join(this.root, 'faults.so');
     const { LD_PRELOAD: _, ...env } = process.env; // the sanitizers' is for the addon
     const args = ['-shared', '-fPIC', '-O1', '-Wall', '-Werror', '-o', this.#library, source, '-ldl'];
@@ -130,8 +136,14 @@ export class Laboratory {
   }
 
   /** Starts a run of its own in a folder. */
-  start(folder: string, spec: Spec, mode: Mode, fault?: Fault, { more, log, slow, under = [] }: StartOptions = {}) {
-    const kept = this.fresh();
+  start(
+    folder: string,
+    spec: Spec,
+    mode: Mode,
+    fault?: Fault,
+    { more, log, slow, under = [], states }: StartOptions = {},
+  ) {
+    const kept = states ?? this.fresh();
     mkdirSync(kept);
     const args = JSON.stringify({ folder, ...optionsOf(spec, mode), ...more });
     const [program = '', ...words] = [...under, process.execPath, driver, args];
@@ -144,6 +156,7 @@ export class Laboratory {
         FAULTS_KEPT: kept,
         ...(log !== undefined && { FAULTS_LOG: log }),
         ...(slow !== undefined && { FAULTS_SLOW: String(slow) }),
+        ...(states !== undefined && { FAULTS_HOW: 'states' }),
         ...(fault && { FAULTS_AT: String(fault.at), FAULTS_HOW: fault.how }),
         ...(fault?.kind && { FAULTS_KIND: fault.kind }),
         ...(fault?.on && { FAULTS_ON: '1' }),
@@ -156,7 +169,7 @@ export class Laboratory {
     const ended = new Promise<Ended>((resolve, reject) => {
       child.on('error', reject);
       child.on('close', (code, signal) => {
-        rmSync(kept, { recursive: true, force: true });
+        if (states === undefined) rmSync(kept, { recursive: true, force: true });
         resolve({ code, signal, stderr });
       });
     });
@@ -168,9 +181,9 @@ export class Laboratory {
   }
 
   /** The calls of a run, without a fault: their kinds. */
-  async callsOf(folder: string, spec: Spec, mode: Mode, fault?: Fault): Promise<string[]> {
+  async callsOf(folder: string, spec: Spec, mode: Mode, fault?: Fault, states?: string): Promise<string[]> {
     const log = this.fresh();
-    const { code, signal, stderr } = await this.run(folder, spec, mode, fault, { log });
+    const { code, signal, stderr } = await this.run(folder, spec, mode, fault, { log, ...(states && { states }) });
     if (fault === undefined && code !== 0)
       throw new Error(`a run without a fault ended with ${code ?? signal}: ${stderr}`);
     const lines = readFileSync(log, 'utf8').trim().split('\n');
@@ -317,6 +330,31 @@ export interface Outcome {
   /** Whether the run got there. */
   readonly reached: boolean;
   readonly wrong: readonly string[];
+}
+
+/** Every way in which a process ends at a call, from one run that ends well: what each would leave is looked at. */
+export async function tryEndings(lab: Laboratory, prepared: Prepared): Promise<Outcome[]> {
+  const { scenario, before, made } = prepared;
+  const [folder, states] = [lab.copy(before), lab.fresh()];
+  const calls = await lab.callsOf(folder, scenario.made, scenario.mode, undefined, states);
+  if (!endsWith(look(folder), made)) throw new Error(`a run without a fault left ${Object.keys(look(folder))}`);
+  const outcomes: Outcome[] = [];
+  for (const fault of endingsOf(calls)) {
+    const wrong = await faultsAfter(lab, prepared, join(states, `${fault.how}-${fault.at}`));
+    outcomes.push({ scenario: scenario.name, fault, reached: true, wrong });
+  }
+  lab.remove(folder, states);
+  return outcomes;
+}
+
+/** The ways in which a process ends at a call. */
+export const endings = ['kill', 'torn', 'power'] as const;
+
+/** A process that ends at a call. */
+export function endingsOf(calls: readonly string[]): Fault[] {
+  return endings.flatMap((how) =>
+    calls.flatMap((kind, i) => (how === 'torn' && kind !== 'write' ? [] : [{ at: i + 1, how }])),
+  );
 }
 
 /** Runs a scenario with one fault. */

@@ -36,16 +36,6 @@ export const scenarioOf = (name: string): Scenario => {
   return found;
 };
 
-/** The ways in which a process ends at a call. */
-export const endings = ['kill', 'torn', 'power'] as const;
-
-/** A process that ends at a call. */
-export function endingsOf({ calls }: Prepared): Fault[] {
-  return endings.flatMap((how) =>
-    calls.flatMap((kind, i) => (how === 'torn' && kind !== 'write' ? [] : [{ at: i + 1, how }])),
-  );
-}
-
 const errnos = { EPERM: '1', EINTR: '4', EIO: '5', EACCES: '13', EMFILE: '24', ENOSPC: '28', short: 'short' } as const;
 
 /** Errors that calls give: at one of a kind, or from one on. */
