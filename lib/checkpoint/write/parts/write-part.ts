@@ -217,8 +217,10 @@ class PartOutlet implements Outlet {
       : await PendingFile.share(path, temporary(this.#run));
   }
 
-  async record({ file: { name, head }, begin }: Stretch, pending: PendingFile, reached: number): Promise<void> {
-    await this.#mark(name, pending, begin, head.length + reached);
+  async record(stretch: Stretch, pending: PendingFile, reached: number): Promise<void> {
+    if (isApart(stretch)) return; // what has a name of this process alone, nobody can go on with
+    const { file, begin } = stretch;
+    await this.#mark(file.name, pending, begin, file.head.length + reached);
   }
 
   async finish(stretch: Stretch, pending: PendingFile): Promise<void> {

@@ -11,7 +11,7 @@ describe.skipIf(!isPossible)('a run that ends at any system call', () => {
   });
   afterAll(() => lab.remove(lab.root));
 
-  test.each(['--force, single file', '--force, shards', '--resume, shards'])(
+  test.each(['--force, single file', '--force, shards', '--resume, shards', 'three parts, --force, npy'])(
     '%s: one whole checkpoint is there, or none, and --resume and --force go on',
     async (name) => {
       const prepared = await prepare(lab, scenarioOf(name));

@@ -8,7 +8,9 @@ import { openCheckpoint } from '../../../../lib/checkpoint/read/open-checkpoint.
 import { indexNameOf } from '../../../../lib/checkpoint/virtual/shards.js';
 import { fileSetOf } from '../../../../lib/checkpoint/virtual/tensor-files.js';
 import { isLeftover, journalName, readJournal } from '../../../../lib/checkpoint/write/commit/journal.js';
-import { type WriteOptions, writeTensors } from '../../../../lib/checkpoint/write/write.js';
+import { finishCheckpoint } from '../../../../lib/checkpoint/write/parts/finish.js';
+import { writePart } from '../../../../lib/checkpoint/write/parts/write-part.js';
+import { countsOf, type WriteOptions, writeTensors } from '../../../../lib/checkpoint/write/write.js';
 import { errorCode } from '../../../../lib/core/errors.js';
 import { philoxKeys } from '../../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../../lib/plan/plan.js';
@@ -29,6 +31,8 @@ export interface Spec {
   readonly format?: 'safetensors' | 'npy' | 'raw';
   readonly maxShardSize?: number;
   readonly config?: string;
+  /** So many parts, one after the other, which are then finished. */
+  readonly parts?: number;
 }
 
 export type Mode = 'new' | 'force' | 'resume';
@@ -63,11 +67,31 @@ const optionsOf = ({ seed, ...spec }: Spec, mode: Mode) => ({
   seed,
 });
 
-/** Writes in this process. */
-export function writeHere(folder: string, { seed, ...spec }: Spec, mode: Mode, more: Partial<WriteOptions> = {}) {
+/** How long a part that ended is waited for. */
+const graceMs = 20;
+
+/** Writes in this process, and not in parts. */
+export function writeHere(
+  folder: string,
+  { seed, parts: _, ...spec }: Spec,
+  mode: Mode,
+  more: Partial<WriteOptions> = {},
+) {
   const keys = philoxKeys(BigInt(seed));
   const how = { force: mode === 'force', resume: mode === 'resume' };
-  return writeTensors(folder, resolvePlan({ tensors }), { keys, ...spec, ...pieces, ...how, ...more });
+  return writeTensors(folder, resolvePlan({ tensors }), { keys, graceMs, ...spec, ...pieces, ...how, ...more });
+}
+
+/** Writes all parts in this process, and finishes them. */
+async function writePartsHere(folder: string, { seed, parts: count = 0, ...spec }: Spec): Promise<void> {
+  const keys = philoxKeys(BigInt(seed));
+  const resolved = resolvePlan({ tensors });
+  const laid = { set: fileSetOf(resolved, { keys, ...spec }), keys, ...countsOf(resolved) };
+  for (let index = 0; index < count; index++)
+    await writePart(folder, laid, { ...pieces, graceMs, part: { index, count } });
+  await finishCheckpoint(folder).catch((cause) => {
+    if (errorCode(cause) !== 'ERR_NNINIT_NO_PARTS') throw cause; // it was finished already
+  });
 }
 
 export interface Fault {
@@ -287,10 +311,15 @@ export async function faultsAfter(lab: Laboratory, prepared: Prepared, folder: s
     // An old checkpoint that is untouched is refused as ever.
     if (journal !== undefined || whole !== 'old') wrong.push(`--resume: ${cause}`);
   }
+  const parts = lab.copy(folder);
+  if (scenario.made.parts !== undefined && (journal !== undefined || whole !== 'old')) {
+    await writePartsHere(parts, scenario.made).catch((cause) => wrong.push(`the parts again: ${cause}`));
+    if (!endsWith(look(parts), made)) wrong.push(`the parts again end with ${Object.keys(look(parts))}`);
+  }
   const forced = lab.copy(folder);
   await writeHere(forced, scenario.made, 'force').catch((cause) => wrong.push(`--force: ${cause}`));
   if (!endsWith(look(forced), made)) wrong.push(`--force ends with ${Object.keys(look(forced))}`);
-  lab.remove(plain, resumed, forced);
+  lab.remove(plain, resumed, parts, forced);
   return wrong;
 }
 
@@ -309,7 +338,7 @@ async function opens(folder: string): Promise<boolean> {
 /** Bytes that are there for a run that goes on. */
 async function leastResumed(folder: string, content: Content, spec: Spec, made: Content): Promise<number> {
   const journal = await readJournal(folder);
-  const { seed, ...rest } = spec;
+  const { seed, parts: _, ...rest } = spec;
   const set = fileSetOf(resolvePlan({ tensors }), { keys: philoxKeys(BigInt(seed)), ...rest });
   if (journal === 'broken' || (journal === undefined && !set.selfDescribing)) return 0;
   let bytes = 0;

@@ -28,6 +28,10 @@ export const scenarios: readonly Scenario[] = [
   { name: '--resume, shards', mode: 'resume', made: shards(7), killedAt: 0.6 },
   { name: '--resume, npy', mode: 'resume', made: npy(7), killedAt: 0.6 },
   { name: '--resume of --force, shards', mode: 'resume', old: shards(1), made: shards(7), killedAt: 0.85 },
+  { name: 'three parts, shards', mode: 'new', made: { ...shards(7), parts: 3 } },
+  { name: 'three parts, npy', mode: 'new', made: { ...npy(7), parts: 3 } },
+  { name: 'three parts, --force, single file', mode: 'force', old: single(1), made: { ...single(7), parts: 3 } },
+  { name: 'three parts, --force, npy', mode: 'force', old: npy(1), made: { ...npy(7), parts: 3 } },
 ];
 
 export const scenarioOf = (name: string): Scenario => {
