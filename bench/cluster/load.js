@@ -1,7 +1,7 @@
 // node bench/cluster/load.js: what the queue costs. The same work by one process with four threads, and ordered from four workers with one thread each;
 // bytes are made and thrown away, so that no disk has a say. Processor time is compared, of all processes and Redis: on a machine that others use too, only that
-// means something. Needs `npm run build` and a redis-server (Debian: redis-server).
-import { spawn } from 'node:child_process';
+// means something. Of the large order also the time that it took, beside what simulate.js says of four workers that make as many bytes a second as those alone. Needs `npm run build` and a redis-server (Debian: redis-server, or redis-tools, where the same program has another name).
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,11 @@ import { loadPlan } from '../../build/modules/lib/checkpoint.js';
 import { orderCheckpoint, orderEnsemble } from '../../build/modules/lib/cluster/order.js';
 import { layOrder, pack, unpack } from '../../build/modules/lib/cluster/order-data.js';
 import { startPerforming } from '../../build/modules/lib/cluster/queue-worker.js';
+import { simulate } from './simulate.js';
 
+const redisProgram = ['redis-server', 'redis-check-rdb'].find(
+  (name) => spawnSync(name, ['--version'], { argv0: 'redis-server' }).status === 0,
+);
 const self = fileURLToPath(import.meta.url);
 const pieceBytes = 2 ** 22;
 const count = 4;
@@ -112,9 +116,8 @@ async function main(gigabytes, jobs) {
   const folder = mkdtempSync(join(tmpdir(), 'nninit-load-'));
   const port = 20_000 + Math.floor(Math.random() * 20_000);
   const redis = `redis://127.0.0.1:${port}`;
-  const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''], {
-    stdio: 'ignore',
-  });
+  const listening = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''];
+  const server = spawn(redisProgram ?? 'redis-server', listening, { stdio: 'ignore', argv0: 'redis-server' });
   await setTimeout(1000);
   const workers = await children('worker', redis);
   const rows = Math.ceil((gigabytes * 1e9) / 40 / 1024);
@@ -133,14 +136,18 @@ async function main(gigabytes, jobs) {
   try {
     for (const [name, plan, numbers, parts, isEnsemble] of cases) {
       const packed = pack({ plan, layout: {}, seeds: numbers, isEnsemble, replaces: false });
+      const began = performance.now();
       const without = await alone(packed, parts);
+      const aloneWall = (performance.now() - began) / 1000;
       const used = async () => [await cpuOf(workers), await cpuOfRedis(redis), cpuSeconds()];
       const before = await used();
       const options = { redis, parts };
       const order = isEnsemble
         ? await orderEnsemble(plan, '/nowhere', { ...options, seeds: numbers.map(BigInt) })
         : await orderCheckpoint(plan, '/nowhere', options);
+      const ordered = performance.now();
       await order.wait();
+      const wall = (performance.now() - ordered) / 1000;
       await order.close();
       const after = await used();
       const [byWorkers, byRedis, byOrderer] = after.map((seconds, i) => seconds - before[i]);
@@ -149,6 +156,14 @@ async function main(gigabytes, jobs) {
       const parted = `workers ${byWorkers.toFixed(2)}, Redis ${byRedis.toFixed(2)}, who orders ${byOrderer.toFixed(2)}`;
       const each = `${((1000 * more) / parts).toFixed(2)} ms a job`;
       console.log(`${name}: alone ${without.toFixed(2)} s of processor time; ${parted}: ${percent} % more, ${each}`);
+      if (isEnsemble) continue;
+      const { bytes } = order;
+      const own = { bytes, partBytes: bytes / parts, workers: count, ownRate: bytes / aloneWall / count };
+      const { seconds } = simulate({ ...own, storeRate: 1e15, meanLife: 1e12, finishSeconds: 0 });
+      const walls = [aloneWall, wall, seconds].map((each) => each.toFixed(1));
+      console.log(
+        `  alone in ${walls[0]} s, by the queue in ${walls[1]} s, of which the simulation says ${walls[2]} s`,
+      );
     }
   } finally {
     for (const child of workers) child.kill();

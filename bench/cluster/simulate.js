@@ -1,4 +1,5 @@
 // node bench/cluster/simulate.js: 1,000 workers that fail, on paper. Events in the order of their times; what is assumed stands below, and docs/scaling.md has the results.
+import { fileURLToPath } from 'node:url';
 
 /** Seconds, bytes and bytes a second. */
 const usual = {
@@ -111,10 +112,12 @@ const cases = [
   ['… a store of 50 GB/s', { storeRate: 50e9 }],
   ['… a store without a limit', { storeRate: 1e15 }],
 ];
-console.log('| case | parts | seconds | without any loss | workers lost | made twice |');
-console.log('| --- | --- | --- | --- | --- | --- |');
-for (const [name, options] of cases) {
-  const { parts, seconds, ideal, lost, twice } = simulate(options);
-  const cells = [name, parts, seconds.toFixed(1), ideal.toFixed(1), lost, `${(twice / 1e9).toFixed(1)} GB`];
-  console.log(`| ${cells.join(' | ')} |`);
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  console.log('| case | parts | seconds | without any loss | workers lost | made twice |');
+  console.log('| --- | --- | --- | --- | --- | --- |');
+  for (const [name, options] of cases) {
+    const { parts, seconds, ideal, lost, twice } = simulate(options);
+    const cells = [name, parts, seconds.toFixed(1), ideal.toFixed(1), lost, `${(twice / 1e9).toFixed(1)} GB`];
+    console.log(`| ${cells.join(' | ')} |`);
+  }
 }

@@ -1,8 +1,10 @@
-// A child process with the server that the first argument names; it tells its port, and the processor time that it has taken when it is asked.
+// A child process with the server that the first argument names; it tells its port, and when it is asked the processor time that it has taken and how
+// long its event loop was held.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { createServer } from '../../dist/lib/serve.js';
 
 /** Ten gigabytes of float32. */
@@ -50,12 +52,36 @@ function loopSeconds() {
   }
 }
 
+/**
+ * What held the event loop since it was asked last, in milliseconds: its delay, and the part of it that this thread ran and did not wait for a processor.
+ * The first includes whatever else the machine does.
+ */
+function watchLoop() {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  const own = createHistogram();
+  let before = loopSeconds();
+  delay.enable();
+  setInterval(() => {
+    const now = loopSeconds();
+    own.record(Math.max(1, Math.round(1e6 * (now - before))));
+    before = now;
+  }, 1);
+  return () => {
+    const seen = { delay: delay.percentile(99) / 1e6, own: own.percentile(99) / 1e3, ownMost: own.max / 1e3 };
+    delay.reset();
+    own.reset();
+    return seen;
+  };
+}
+
 if (process.send !== undefined) {
   const server = await start(process.argv[2]);
+  const loopHeld = process.argv[3] === 'watch' ? watchLoop() : undefined;
   server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
   process.on('message', () => {
     const { user, system } = process.cpuUsage();
-    process.send({ all: (user + system) / 1e6, loop: loopSeconds(), rss: process.memoryUsage.rss() });
+    const rss = process.memoryUsage.rss();
+    process.send({ all: (user + system) / 1e6, loop: loopSeconds(), rss, held: loopHeld?.() });
   });
   process.once('disconnect', () => process.exit());
 }

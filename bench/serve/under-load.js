@@ -1,5 +1,7 @@
 // node bench/serve/under-load.js [seconds]: how long /healthz takes during 8 downloads, beside a plain server of node:http with the same downloads,
 // and what memory nninit serve takes while clients ask for whatever costs most, 56 of them reading a byte a second.
+//
+// `delay` is that of the server's event loop, which with /healthz includes all waiting for a processor; `own` is the processor time of one turn of it.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { get } from 'node:http';
@@ -27,26 +29,29 @@ function healthz(port) {
 }
 
 async function latency(name, clients) {
-  const [server, client] = [child('servers.js', name), child('client.js')];
+  const [server, client] = [child('servers.js', name, 'watch'), child('client.js')];
   const { port } = await ask(server);
   await healthz(port);
   let ended = clients === 0;
   const bytes = 2 ** 32;
   if (clients > 0) ask(client, { port, path: path('seed-1'), bytes, clients }).then(() => (ended = true));
   await setTimeout(1000);
+  await ask(server, 'usage');
   const times = [];
   for (const end = performance.now() + 1000 * seconds; performance.now() < end; await setTimeout(5)) {
     times.push(await healthz(port));
   }
   times.sort((a, b) => a - b);
   const at = (q) => `${times[Math.floor(q * (times.length - 1))].toFixed(1)} ms`;
-  console.log(
-    `| ${name} | ${clients} | ${at(0.5)} | ${at(0.99)} | ${at(1)} | ${times.length}${ended && clients > 0 ? ', downloads ended early' : ''} |`,
-  );
+  const { delay, own, ownMost } = (await ask(server, 'usage')).held;
+  const loop = [delay, own, ownMost].map((each) => `${each.toFixed(1)} ms`).join(' | ');
+  const ending = ended && clients > 0 ? ', downloads ended early' : '';
+  console.log(`| ${name} | ${clients} | ${at(0.5)} | ${at(0.99)} | ${at(1)} | ${loop} | ${times.length}${ending} |`);
   for (const each of [server, client]) each.disconnect();
 }
 
-console.log('| server | downloads | /healthz p50 | p99 | max | times |\n| --- | ---: | ---: | ---: | ---: | ---: |');
+console.log('| server | downloads | /healthz p50 | p99 | max | delay p99 | own p99 | own max | times |');
+console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
 for (const [name, clients] of [
   ['plain', 0],
   ['nninit', 0],

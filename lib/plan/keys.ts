@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { checkShape } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
@@ -46,7 +47,32 @@ export function philoxKeys(seed: bigint): Keys {
  * The generator's places as PyTorch constructs the model: it makes one draw after the other, and a tensor has the values of the
  * last one with its name. Draws are in the model's dtype.
  */
-export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
+export function torchKeys(seed: bigint, plan: Drawn): Keys {
+  const steps = torchSteps(seed, plan);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** How long keysInTurns holds the event loop at a time. */
+const turnMilliseconds = 1;
+
+/** keysFor, between whose steps the event loop goes on. */
+export async function keysInTurns(engine: Engine, seed: bigint, plan: Drawn): Promise<Keys> {
+  if (engine !== 'torch') return philoxKeys(seed);
+  const steps = torchSteps(seed, plan);
+  for (let end = performance.now() + turnMilliseconds; ; ) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (performance.now() < end) continue;
+    await setImmediate();
+    end = performance.now() + turnMilliseconds;
+  }
+}
+
+/** A draw at a time. */
+function* torchSteps(seed: bigint, { tensors, draws }: Drawn): Iterator<undefined, Keys> {
   const generator = new Generator({ engine: 'torch', seed });
   const dtypes = new Map<string, Dtype>();
   for (const { name, dtype, partOf, codes } of tensors) {
@@ -56,14 +82,16 @@ export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
   }
   const [usual = 'float32'] = dtypes.values();
   const keys = new Map<string, Key>();
-  const keep = sharedStates();
-  for (const { tensor, shape, initializer } of draws ?? ownDraws(tensors)) {
+  const all = draws ?? ownDraws(tensors);
+  const keep = sharedStates(all.length);
+  for (const { tensor, shape, initializer } of all) {
     const dtype = dtypes.get(tensor) ?? usual;
     const fill = resolve(initializer, shape, { dtype });
     const total = checkShape('draw', shape);
     if (total === 0) continue;
     const key = naming(tensor, () => generator.nextKey(fill, dtype, total));
     if (isRandom(fill)) keys.set(tensor, keep(key));
+    yield;
   }
   return {
     engine: 'torch',
@@ -87,18 +115,21 @@ function naming<T>(tensor: string, draw: () => T): T {
 }
 
 /** States of 5 KB in one shared memory: threads that are sent a key read it there, in place of copies of their own. */
-const statesASlab = 1024;
+const mostASlab = 1024;
 
-function sharedStates(): (key: Key) => Key {
+/** @param count how many there are */
+function sharedStates(count: number): (key: Key) => Key {
+  let left = count;
   let slab = new SharedArrayBuffer(0);
   let used = 0;
   return (key) => {
     if (!isTorchKey(key)) return key;
     const { length } = key.state;
     if (used + length > slab.byteLength) {
-      slab = new SharedArrayBuffer(statesASlab * length);
+      slab = new SharedArrayBuffer(Math.min(left, mostASlab) * length);
       used = 0;
     }
+    left -= 1;
     const state = new Uint8Array(slab, used, length);
     state.set(key.state);
     used += length;

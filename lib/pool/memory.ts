@@ -27,9 +27,9 @@ export function count(buffer: SharedArrayBuffer, share = usualShare, onCollected
 }
 
 /** Shared memory that the calling thread's garbage collector counts. */
-export function sharedBytes(length: number): Uint8Array {
+export function sharedBytes(length: number, share = usualShare): Uint8Array {
   const buffer = new SharedArrayBuffer(length);
-  if (length >= leastCountedBytes) count(buffer);
+  if (length >= leastCountedBytes) count(buffer, share);
   return new Uint8Array(buffer);
 }
 

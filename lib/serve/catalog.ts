@@ -1,7 +1,8 @@
 import { VirtualCheckpoint } from '../checkpoint/virtual/virtual.js';
 import { layOut } from '../checkpoint/virtual/virtual-checkpoint.js';
 import { WholeTensors } from '../checkpoint/virtual/whole-tensors.js';
-import type { LoadedPlan } from '../plan/load-plan.js';
+import { keysInTurns } from '../plan/keys.js';
+import { type LoadedPlan, tensorsOf } from '../plan/load-plan.js';
 import type { Pool } from '../pool/pool.js';
 import type { Engine } from '../random/names.js';
 import { type Content, contentsOf } from './content.js';
@@ -22,7 +23,7 @@ export interface Snapshot {
 const mostSnapshots = 32;
 const mostTensors = 50_000;
 /** Tensors that are made whole are kept up to this size, of all checkpoints together. */
-const wholeBytes = 64 << 20;
+const wholeBytes = 32 << 20;
 
 /** A snapshot that is kept. */
 interface Laid {
@@ -109,7 +110,9 @@ export class Catalog {
     const { pool, maxShardSize } = this.#options;
     const { seed, dtype, engine } = revision;
     const plan = await repository.plan(dtype);
-    const { set, keys } = layOut('serve', plan, { seed, engine, maxShardSize });
+    // In the engine torch that takes a fraction of a millisecond for each tensor, and every seed anew.
+    const keys = await keysInTurns(engine, seed, { tensors: tensorsOf(plan), draws: plan.draws });
+    const { set } = layOut('serve', plan, { seed, engine, maxShardSize }, keys);
     const virtual = new VirtualCheckpoint(set, keys, this.#wholes);
     const { modified } = repository;
     return {

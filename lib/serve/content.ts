@@ -5,7 +5,7 @@ import { open } from 'node:fs/promises';
 import { streamFile } from '../checkpoint/virtual/stream.js';
 import type { VirtualCheckpoint } from '../checkpoint/virtual/virtual.js';
 import type { Pool } from '../pool/pool.js';
-import { chunkBytesOf } from './limits.js';
+import { chunksOf } from './limits.js';
 import type { Asset } from './repositories.js';
 
 /** A file that can be asked for. */
@@ -18,7 +18,7 @@ export interface Content {
   /** Whether it is made and not stored. */
   readonly isMade: boolean;
   /**
-   * Bytes [begin, end); a chunk may be used again once the next is asked for.
+   * Bytes [begin, end); a chunk's memory may be used again once the next is asked for, or the stream is ended.
    *
    * @param requests how many are being answered
    */
@@ -35,14 +35,7 @@ export function contentsOf(
   const oidOf = (name: string) => createHash('sha1').update(`${commit} ${name}`).digest('hex');
   for (const { name, size } of virtual.files) {
     const stream = (begin: number, end: number, requests: number, signal: AbortSignal) =>
-      streamFile(virtual, name, {
-        begin,
-        end,
-        signal,
-        pool,
-        reuse: true,
-        chunkBytes: chunkBytesOf(requests),
-      });
+      streamFile(virtual, name, { begin, end, signal, pool, reuse: true, ...chunksOf(requests) });
     contents.set(name, { name, size, oid: oidOf(name), modified, isMade: name.endsWith('.safetensors'), stream });
   }
   for (const asset of assets) {

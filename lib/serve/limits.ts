@@ -11,12 +11,14 @@ export interface Limits {
 }
 
 /**
- * Bytes of a chunk, of which each download has four in memory. Each chunk costs the thread that sends some 60 µs beside the sending, so few downloads get large
- * ones. All that run together have some 140 MB at most; those of ended ones wait for the collector.
+ * The chunks of a download. One is being sent, and the others are made meanwhile. Each costs the thread that sends some 60 µs beside the sending, so few downloads
+ * get large ones. All that run together have 113 MiB at most, in memory that goes round.
+ *
+ * @param requests how many are being answered
  */
-export function chunkBytesOf(requests: number): number {
-  if (requests > 16) return 64 << 10;
-  return requests > 4 ? 1 << 20 : 2 << 20;
+export function chunksOf(requests: number): { readonly chunkBytes: number; readonly chunksAhead: number } {
+  if (requests > 16) return { chunkBytes: 64 << 10, chunksAhead: 2 };
+  return requests > 4 ? { chunkBytes: 1 << 20, chunksAhead: 2 } : { chunkBytes: 2 << 20, chunksAhead: 3 };
 }
 
 /** Counts requests that are being answered. */

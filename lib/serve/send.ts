@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
+import { Copier } from '../pool/copier.js';
 import { type Content, matches, rangeOf } from './content.js';
 import { Refusal } from './refusal.js';
 
@@ -12,6 +13,9 @@ export interface SendOptions {
   readonly bytesPerSecond?: number | undefined;
   readonly onBytes: (bytes: number) => void;
 }
+
+/** A write copies to the system, a megabyte at a time: all downloads of one turn of the event loop would hold it for as long as they are many. */
+const writes = new Copier();
 
 const types: Readonly<Record<string, string>> = {
   json: 'application/json',
@@ -52,10 +56,11 @@ export async function sendContent(
     return;
   }
   response.flushHeaders(); // a tensor that is made whole may take a while
-  await stream(response, content, begin, end, options);
+  await stream(request, response, content, begin, end, options);
 }
 
 async function stream(
+  { socket }: IncomingMessage,
   response: ServerResponse,
   content: Content,
   begin: number,
@@ -64,13 +69,15 @@ async function stream(
 ): Promise<void> {
   const gone = new AbortController();
   const leave = () => gone.abort(new Error('the client is gone'));
-  response.once('close', leave);
-  if (response.destroyed) leave();
+  // The response tells of it only when its turn has come: requests may be sent before others are answered.
+  const emitters = [response, socket];
+  for (const each of emitters) each.once('close', leave);
+  if (response.destroyed || socket.destroyed) leave();
   const start = performance.now();
   let sent = 0;
   try {
     for await (const chunk of content.stream(begin, end, requests, gone.signal)) {
-      await written(response, chunk, gone.signal); // then its memory may be used again
+      await written(response, chunk, gone.signal);
       sent += chunk.length;
       onBytes(chunk.length);
       if (bytesPerSecond === undefined) continue;
@@ -79,22 +86,31 @@ async function stream(
     }
     response.end();
   } finally {
-    response.off('close', leave);
+    for (const each of emitters) each.off('close', leave);
   }
 }
 
-/** Resolves when the system has taken the bytes. */
-async function written(response: ServerResponse, chunk: Uint8Array, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves when the system has taken the bytes, and rejects when it never will: after an error of its own, or when the connection is closed, which is more than that
+ * it is about to be. Then their memory may be used again.
+ */
+async function written(response: ServerResponse, chunk: Uint8Array, closed: AbortSignal): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const leave = () => reject(signal.reason);
-    signal.addEventListener('abort', leave, { once: true });
-    response.write(chunk, (error) => {
-      signal.removeEventListener('abort', leave);
+    const leave = () => reject(closed.reason);
+    closed.addEventListener('abort', leave, { once: true });
+    const settle = (error: Error | null | undefined) => {
+      closed.removeEventListener('abort', leave);
       if (!error) resolve();
       else {
         response.destroy(); // the client is gone, before the system has said so otherwise
         reject(error);
       }
+    };
+    writes.push(() => {
+      if (closed.aborted) return; // the memory is another's already
+      response.cork(); // writes now when it is uncorked, and not after this turn's other writes
+      response.write(chunk, settle);
+      response.uncork();
     });
   });
 }

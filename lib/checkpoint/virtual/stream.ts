@@ -1,7 +1,7 @@
 import { get_num_threads } from '../../native/addon.js';
-import { sharedBytes } from '../../pool/memory.js';
 import { throwIfAborted } from '../../pool/operation.js';
 import type { Pool } from '../../pool/pool.js';
+import { ChunkMemory } from './chunk-memory.js';
 import { onPool, onThisThread } from './executor.js';
 import { makeSpan, type Span, spansOf } from './file.js';
 import { pieceBytesOf, type VirtualCheckpoint } from './virtual.js';
@@ -17,12 +17,17 @@ export interface StreamFileOptions {
   readonly chunkBytes?: number | undefined;
   /** Native threads, without a pool. */
   readonly threads?: number | undefined;
-  /** Whether a chunk's memory may be used again once the next chunk is asked for; new memory costs more than filling it. */
+  /** Whether a chunk's memory may be used again, by other streams too, once the next chunk is asked for or the stream is ended; chunks are copies otherwise. */
   readonly reuse?: boolean | undefined;
+  /** Chunks that a pool makes while one is taken; 3 by default. */
+  readonly chunksAhead?: number | undefined;
 }
 
-/** Chunks that are made while one is taken. */
-const chunksAhead = 3;
+/** A chunk, and the memory that it is in. */
+interface Made {
+  readonly memory: Uint8Array;
+  readonly bytes: Uint8Array;
+}
 
 /**
  * A file's bytes, or a range of them, in order, made a few chunks ahead of whoever takes them, and no further: the taker sets the pace.
@@ -40,6 +45,7 @@ export async function* streamFile(
     chunkBytes = 2 ** 22,
     threads = get_num_threads(),
     reuse = false,
+    chunksAhead = 3,
   }: StreamFileOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const file = virtual.file(name);
@@ -51,17 +57,27 @@ export async function* streamFile(
   const signals = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   const size = Math.max(8, Math.ceil(Math.min(chunkBytes, last - first) / 8) * 8);
   const ahead = pool === undefined ? 1 : chunksAhead;
-  const free: Uint8Array[] = [];
-  const memory = (): Uint8Array => {
-    return free.pop() ?? (pool === undefined ? new Uint8Array(size) : sharedBytes(size));
+  const shared = pool && ChunkMemory.of(pool);
+  const free: Uint8Array[] = []; // without a pool
+  const held = new Set<Uint8Array>();
+  const take = (): Uint8Array => {
+    const memory = shared?.take(size) ?? free.pop() ?? new Uint8Array(size);
+    held.add(memory);
+    return memory;
+  };
+  const give = (memory: Uint8Array): void => {
+    held.delete(memory);
+    if (shared !== undefined) shared.give(memory);
+    else if (reuse) free.push(memory);
   };
   const options = { executor, wholes: virtual.wholes, pieceBytes: Math.min(size, pieceBytesOf[virtual.engine]) };
-  const make = async (span: Span): Promise<Uint8Array> => {
-    const bytes = memory().subarray(0, span.end - span.begin);
+  const make = async (span: Span): Promise<Made> => {
+    const memory = take();
+    const bytes = memory.subarray(0, span.end - span.begin);
     await makeSpan(file, span, { memory: bytes }, { ...options, signal: signals });
-    return bytes;
+    return { memory, bytes };
   };
-  const making: Promise<Uint8Array>[] = [];
+  const making: Promise<Made>[] = [];
   try {
     throwIfAborted(signal);
     const spans = spansOf(file, first, last, size);
@@ -76,15 +92,21 @@ export async function* streamFile(
     const head = file.head.subarray(begin, end);
     if (head.length > 0) yield head;
     for (let made = making.shift(); made !== undefined; made = making.shift()) {
-      const bytes = await made;
+      const { memory, bytes } = await made;
       next();
       throwIfAborted(signal);
-      // A copy is collected as soon as nobody has it; shared memory would pile up, gigabytes of it.
-      yield reuse || pool === undefined ? bytes : bytes.slice();
-      if (reuse || pool !== undefined) free.push(new Uint8Array(bytes.buffer));
+      if (reuse || shared === undefined) {
+        yield bytes;
+        give(memory);
+      } else {
+        const copy = bytes.slice(); // it is collected as soon as nobody has it; shared memory would pile up
+        give(memory);
+        yield copy;
+      }
     }
   } finally {
     stop.abort(new Error('the stream was given up'));
-    await Promise.allSettled(making);
+    await Promise.allSettled(making); // until then workers write
+    for (const memory of held) give(memory);
   }
 }

@@ -7,6 +7,7 @@ import { throwIfAborted } from '../../pool/operation.js';
 import type { Pool } from '../../pool/pool.js';
 import type { Engine } from '../../random/generator.js';
 import { checkProgressing } from '../progressing.js';
+import { ChunkMemory } from './chunk-memory.js';
 import { onPool, onThisThread } from './executor.js';
 import { makeSpan, spansOf, type VirtualFile } from './file.js';
 import type { Document, FileSet } from './layout.js';
@@ -24,9 +25,8 @@ export interface ReadOptions {
 /** What a piece of work makes at a time. The engine torch takes up to a millisecond to find its place, which small pieces feel. */
 export const pieceBytesOf = { philox: 2 ** 20, torch: 2 ** 22 } as const;
 
-/** Ranges up to this size are made in memory that goes round; so many pieces of it are kept. */
-const keptBytes = 2 ** 22;
-const mostKept = 8;
+/** Ranges up to this size are made in memory that goes round, and copied. */
+const copiedBytes = 2 ** 22;
 
 /** Bytes of a task. */
 export const spanBytes = 2 ** 25;
@@ -46,8 +46,6 @@ export class VirtualCheckpoint {
   readonly digest: string;
   readonly #files: ReadonlyMap<string, VirtualFile>;
   readonly #wholes: WholeTensors;
-  /** Shared memory for small ranges, which are copied out of it: new memory costs more than filling it, and would pile up. */
-  readonly #free: Uint8Array[] = [];
 
   /** @internal */
   constructor(set: FileSet, keys: Keys, wholes = new WholeTensors()) {
@@ -84,22 +82,29 @@ export class VirtualCheckpoint {
     const { pool, signal } = checkProgressing('read', checkOptions('read', options, ['pool', 'signal']));
     throwIfAborted(signal);
     using _call = pool?.enter('read');
-    const small = pool !== undefined && to - from <= keptBytes;
-    const kept = small ? (this.#free.pop() ?? new Uint8Array(new SharedArrayBuffer(keptBytes))) : undefined;
-    const out = kept?.subarray(0, to - from) ?? memoryFor(to - from, pool !== undefined);
+    const shared = pool !== undefined && to - from <= copiedBytes ? ChunkMemory.of(pool) : undefined;
+    const out = shared?.take(to - from) ?? memoryFor(to - from, pool !== undefined);
+    try {
+      await this.#make(file, from, out, pool, signal);
+      return shared === undefined ? out : out.slice();
+    } finally {
+      shared?.give(out);
+    }
+  }
+
+  /** Bytes of a file from `from` on, as many as fit. */
+  async #make(file: VirtualFile, from: number, out: Uint8Array, pool?: Pool, signal?: AbortSignal): Promise<void> {
+    const to = from + out.length;
     const { head } = file;
     if (from < head.length) out.set(head.subarray(from, Math.min(to, head.length)));
     const start = Math.max(from - head.length, 0);
     const executor = pool === undefined ? onThisThread(0) : onPool(pool, 'read');
     const pieceBytes = pieceBytesOf[this.engine];
-    const shared = { executor, wholes: this.#wholes, pieceBytes, signal };
+    const options = { executor, wholes: this.#wholes, pieceBytes, signal };
     for (const span of spansOf(file, start, Math.max(start, to - head.length), spanBytes)) {
       const at = span.begin + head.length - from;
-      await makeSpan(file, span, { memory: out.subarray(at, at + span.end - span.begin) }, shared);
+      await makeSpan(file, span, { memory: out.subarray(at, at + span.end - span.begin) }, options);
     }
-    if (kept === undefined) return out;
-    if (this.#free.length < mostKept) this.#free.push(kept);
-    return out.slice();
   }
 
   /**

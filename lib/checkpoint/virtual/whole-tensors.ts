@@ -2,6 +2,7 @@ import { dtypes } from '../../core/dtype.js';
 import { isGrid } from '../../core/grid.js';
 import { elementsOf } from '../../core/shape.js';
 import { isFillable } from '../../core/stored-dtype.js';
+import { sharedBytes } from '../../pool/memory.js';
 import { throwIfAborted, unlessAborted } from '../../pool/operation.js';
 import type { Executor } from './executor.js';
 import type { KeyedTensor } from './range.js';
@@ -18,6 +19,8 @@ export interface Lease {
 interface Entry {
   readonly size: number;
   readonly made: Promise<Uint8Array>;
+  /** Once it is made. */
+  memory?: Uint8Array;
   leases: number;
 }
 
@@ -30,6 +33,8 @@ export class WholeTensors {
   /** The least recently used first. */
   readonly #entries = new Map<KeyedTensor, Entry>();
   #held = 0;
+  /** Memory of tensors that were let go, for others of the same size: threads that have seen it would keep it until they collect their garbage. */
+  readonly #spare: Uint8Array[] = [];
   #waiting: (() => void)[] = [];
 
   constructor(limit = defaultLimit) {
@@ -43,7 +48,7 @@ export class WholeTensors {
       throwIfAborted(signal);
       const known = this.#entries.get(tensor);
       if (known === undefined) {
-        if (this.#makeRoom(size)) break;
+        if (this.#makeRoom(size, tensor.bytes)) break;
         await this.#room(signal);
         continue;
       }
@@ -54,10 +59,15 @@ export class WholeTensors {
         this.#drop(tensor, known); // whoever had it made may have stopped: make it anew
       }
     }
-    const entry: Entry = { size, made: make(tensor, executor, signal), leases: 0 };
+    const entry: Entry = { size, made: this.#make(tensor, executor, signal), leases: 0 };
     this.#entries.set(tensor, entry);
     this.#held += size;
-    entry.made.catch(() => this.#drop(tensor, entry)); // the next one who asks tries again
+    entry.made.then(
+      (memory) => {
+        entry.memory = memory;
+      },
+      () => this.#drop(tensor, entry), // the next one who asks tries again
+    );
     return this.#use(tensor, entry, signal);
   }
 
@@ -80,9 +90,11 @@ export class WholeTensors {
     }
   }
 
-  /** Lets go of what nobody uses until there is room; true if there is, or nothing else is held. */
-  #makeRoom(size: number): boolean {
-    for (const [tensor, entry] of [...this.#entries]) {
+  /** Lets go of what nobody uses until there is room, first of what has the same size; true if there is, or nothing else is held. */
+  #makeRoom(size: number, bytes: number): boolean {
+    const isAsLarge = ([, { memory }]: [unknown, Entry]) => memory?.length === bytes;
+    const entries = [...this.#entries];
+    for (const [tensor, entry] of [...entries.filter(isAsLarge), ...entries]) {
       if (this.#held + size <= this.#limit) return true;
       if (entry.leases === 0) this.#drop(tensor, entry);
     }
@@ -93,7 +105,33 @@ export class WholeTensors {
     if (this.#entries.get(tensor) !== entry) return;
     this.#entries.delete(tensor);
     this.#held -= entry.size;
+    if (entry.memory !== undefined) this.#spare.push(entry.memory);
     this.#wake();
+  }
+
+  async #make(tensor: KeyedTensor, executor: Executor, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const memory = this.#memoryFor(tensor);
+    try {
+      await executor.run({ of: 'whole', tensor, memory }, 1, tensor.bytes, { signal });
+    } catch (cause) {
+      this.#spare.push(memory);
+      throw cause;
+    }
+    return memory;
+  }
+
+  #memoryFor({ name, bytes }: KeyedTensor): Uint8Array {
+    const found = this.#spare.findIndex(({ length }) => length === bytes);
+    const [spare] = found < 0 ? [] : this.#spare.splice(found, 1);
+    const spareBytes = () => this.#spare.reduce((sum, { length }) => sum + length, 0);
+    while (this.#spare.length > 0 && spareBytes() > this.#limit - this.#held - bytes) this.#spare.shift();
+    if (spare !== undefined) return spare;
+    try {
+      return sharedBytes(bytes, 1);
+    } catch (cause) {
+      const what = `tensor ${JSON.stringify(name)} is made whole, and there is no memory for its ${bytes} bytes`;
+      throw new Error(what, { cause });
+    }
   }
 
   /** Resolves when something was released, or the signal is aborted. */
@@ -120,16 +158,4 @@ function needOf({ bytes, dtype, slice, codes, shape }: KeyedTensor): number {
   if (codes !== undefined || isGrid(dtype)) return bytes + 8 * elementsOf(slice?.shape ?? codes?.shape ?? shape);
   if (slice === undefined || !isFillable(dtype)) return bytes;
   return bytes + elementsOf(slice.shape) * dtypes[dtype].bytes;
-}
-
-async function make(tensor: KeyedTensor, executor: Executor, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  let memory: Uint8Array;
-  try {
-    memory = new Uint8Array(new SharedArrayBuffer(tensor.bytes));
-  } catch (cause) {
-    const what = `tensor ${JSON.stringify(tensor.name)} is made whole, and there is no memory for its ${tensor.bytes} bytes`;
-    throw new Error(what, { cause });
-  }
-  await executor.run({ of: 'whole', tensor, memory }, 1, tensor.bytes, { signal });
-  return memory;
 }

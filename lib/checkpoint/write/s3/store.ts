@@ -11,6 +11,7 @@ const digestKey = 'nninit-digest';
 
 /** After the SDK's own attempts, a request is made anew so often. */
 const mostTurns = 5;
+const notImplemented = 501;
 const firstPauseMs = 200;
 
 export interface StoreOptions {
@@ -64,7 +65,7 @@ export class Store {
     return names;
   }
 
-  /** Uploads that are not complete: for each name, their numbers. */
+  /** Uploads that are not complete: for each name, their numbers. None where a store cannot list them. */
   async uploads(): Promise<Map<string, string[]>> {
     const { bucket: Bucket, prefix: Prefix } = this.#address;
     const found = new Map<string, string[]>();
@@ -72,7 +73,11 @@ export class Store {
       const input = { Bucket, Prefix, ...marker };
       const page = await this.#ask('list', '', (how) =>
         this.#client.send(new this.#sdk.ListMultipartUploadsCommand(input), how),
-      );
+      ).catch((cause) => {
+        if (statusOf(cause) === notImplemented) return undefined;
+        throw cause;
+      });
+      if (page === undefined) break;
       for (const { Key = '', UploadId = '' } of page.Uploads ?? []) {
         const name = Key.slice(Prefix.length);
         found.set(name, [...(found.get(name) ?? []), UploadId]);
@@ -97,12 +102,19 @@ export class Store {
     }
   }
 
+  /** Begins an upload. Others of that name, which a request has begun whose answer was lost, are given up. */
   async begin(name: string, digest: string): Promise<string> {
     const input = { ...this.#at(name), ChecksumAlgorithm: 'CRC32', Metadata: { [digestKey]: digest } } as const;
-    const { UploadId } = await this.#ask('begin', name, (how) =>
-      this.#client.send(new this.#sdk.CreateMultipartUploadCommand(input), how),
-    );
+    let turns = 0;
+    const { UploadId, $metadata } = await this.#ask('begin', name, (how) => {
+      turns += 1;
+      return this.#client.send(new this.#sdk.CreateMultipartUploadCommand(input), how);
+    });
     if (UploadId === undefined) throw new WriteError('begin', this.path(name), new Error('the store gave no UploadId'));
+    if (turns > 1 || ($metadata.attempts ?? 1) > 1) {
+      const others = ((await this.uploads()).get(name) ?? []).filter((id) => id !== UploadId);
+      for (const id of others) await this.abort(name, id);
+    }
     return UploadId;
   }
 
@@ -153,9 +165,15 @@ export class Store {
     await this.#ask('remove', name, (how) => this.#client.send(new this.#sdk.DeleteObjectCommand(this.#at(name)), how));
   }
 
-  /** Gives up an upload, with all its parts; also after the signal. */
-  async abort(name: string, upload: string): Promise<void> {
-    await this.#client.send(new this.#sdk.AbortMultipartUploadCommand({ ...this.#at(name), UploadId: upload }));
+  /** Gives up an upload, with all its parts. Where it is the `last` that is done, it is also done after the signal, and with the SDK's attempts alone. */
+  async abort(name: string, upload: string, last = false): Promise<void> {
+    const input = { ...this.#at(name), UploadId: upload };
+    const send = () => this.#client.send(new this.#sdk.AbortMultipartUploadCommand(input));
+    try {
+      await (last ? send() : this.#ask('give up', name, send));
+    } catch (cause) {
+      if (statusOf(cause) !== 404) throw cause; // else it was given up, and that answer was lost
+    }
   }
 
   #at(name: string) {
@@ -174,16 +192,16 @@ export class Store {
   }
 
   async #ask<T>(action: string, name: string, send: Send<T>): Promise<T> {
+    const signal = this.#signal;
     for (let turn = 1; ; turn++) {
-      throwIfInterrupted(this.path(name), this.#signal);
+      throwIfInterrupted(this.path(name), signal);
       try {
-        return await send(this.#signal === undefined ? {} : { abortSignal: this.#signal });
+        return await send(signal === undefined ? {} : { abortSignal: signal });
       } catch (cause) {
-        throwIfInterrupted(this.path(name), this.#signal);
+        throwIfInterrupted(this.path(name), signal);
         if (turn === mostTurns || !isPassing(cause)) throw wrapped(action, this.path(name), cause);
-        await setTimeout(firstPauseMs * 2 ** turn * (0.5 + Math.random() / 2), undefined, {
-          signal: this.#signal,
-        }).catch(() => {});
+        const pause = firstPauseMs * 2 ** turn * (0.5 + Math.random() / 2);
+        await setTimeout(pause, undefined, { signal }).catch(() => {});
       }
     }
   }
@@ -215,7 +233,12 @@ function isPassing(cause: unknown): boolean {
   if (name === 'CredentialsProviderError') return false;
   const status = statusOf(cause);
   if (status !== undefined)
-    return status >= 500 || status === 429 || status === 408 || /Timeout|BadDigest|SlowDown|IncompleteBody/.test(name);
+    return (
+      (status >= 500 && status !== notImplemented) ||
+      status === 429 ||
+      status === 408 ||
+      /Timeout|BadDigest|SlowDown|IncompleteBody/.test(name)
+    );
   return code !== undefined || name === 'TimeoutError';
 }
 

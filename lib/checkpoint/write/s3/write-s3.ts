@@ -224,7 +224,7 @@ class S3Run {
     const isWorth = this.#uploads.some(({ parts }) => parts.some((part) => part !== undefined));
     const isMarked = cause instanceof WriteError || cause instanceof InterruptedError;
     if (isWorth && isMarked) cause.resumable = true;
-    else for (const { name, id } of this.#uploads) await this.#store.abort(name, id).catch(() => {});
+    else for (const { name, id } of this.#uploads) await this.#store.abort(name, id, true).catch(() => {});
     return this.#options.signal?.aborted && !isMarked
       ? new InterruptedError(this.#store.path(''), this.#options.signal.reason)
       : cause;

@@ -78,7 +78,29 @@ test('a store that fails now and then gets the same bytes', async () => {
   await writeToS3(url, await laidOf(shards), { partBytes: 5 * 2 ** 20 });
   expect(seen.size).toBeGreaterThan(4);
   expect(server.content('deep/out/')).toEqual(expected);
+  expect(server.uploads.size).toBe(0);
 }, 60_000);
+
+test('an upload that was begun by a request whose answer was lost is given up', async () => {
+  const lost = new Map<string, number>();
+  // The answers to the first two requests for each file, and to the first one that gives up what they began.
+  server.fault = (line) => {
+    const times = lost.get(line) ?? 0;
+    if (!(line.startsWith('POST') && line.endsWith(' uploads')) && !line.startsWith('DELETE')) return 'none';
+    lost.set(line, times + 1);
+    return times < (line.startsWith('POST') ? 2 : 1) ? 'lost' : 'none';
+  };
+  await writeToS3(url, await laidOf(shards), {});
+  expect([...lost.values()].sort()).toEqual([3, 3, 3, 3]);
+  expect(server.uploads.size).toBe(0);
+});
+
+test('a store that cannot list uploads does, and is asked once', async () => {
+  server.fault = (line) => (/^GET .* uploads$/.test(line) ? '501' : 'none');
+  await writeToS3(url, await laidOf(shards), {});
+  expect(server.content('deep/out/')).toEqual(await folderOf(shards));
+  expect(server.log.filter((line) => / uploads$/.test(line) && line.startsWith('GET'))).toHaveLength(1);
+});
 
 test('what was sent before an end is not sent again; parts of others are', async () => {
   const expected = await folderOf(shards);

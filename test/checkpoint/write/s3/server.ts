@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { crc32 } from 'node:zlib';
 
 /** 'lost' does the work, and the answer is lost; 'cut' breaks off in the middle of the answer. */
-export type Fault = 'none' | '500' | '503' | 'reset' | 'lost' | 'cut';
+export type Fault = 'none' | '500' | '501' | '503' | 'reset' | 'lost' | 'cut';
 
 interface Upload {
   readonly key: string;
@@ -43,8 +43,9 @@ export class S3Server {
   endpoint = '';
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
-  async open(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+  /** @param port any that is free by default; that of before once it was closed, with all that it has */
+  async open(port = 0): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
     this.endpoint = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
     return this;
   }
@@ -81,6 +82,7 @@ export class S3Server {
     const headers: Record<string, string> = {};
     try {
       if (fault === '500') throw new Refusal(500, 'InternalError');
+      if (fault === '501') throw new Refusal(501, 'NotImplemented');
       if (fault === '503') throw new Refusal(503, 'SlowDown');
       body = this.#serve(request, url, Buffer.concat(pieces), headers);
     } catch (cause) {
