@@ -28,11 +28,21 @@ export interface Codes {
   readonly order: CodeOrder;
 }
 
-/** Whole numbers that are no weights: element i is start + step·⌊i / every⌋. Shapes, and which group an input is in. */
+/**
+ * Whole numbers that are no weights: element i is `start` and, of each term, step·⌊i / every⌋, of which the remainder by `of` is taken where
+ * that is given. Shapes, which group an input is in, and tables of distances between places of a window.
+ */
 export interface Steps {
   readonly start: number;
+  readonly terms: readonly StepTerm[];
+}
+
+/** What a term of Steps adds. */
+export interface StepTerm {
   readonly step: number;
   readonly every: number;
+  /** (⌊i / every⌋ mod of) in place of ⌊i / every⌋. */
+  readonly of?: number | undefined;
 }
 
 const orders: readonly CodeOrder[] = ['rows', 'words', 'columns', 'interleaved'];
@@ -72,6 +82,12 @@ export function checkSteps(steps: Steps, dtype: StoredDtype): void {
   if (!isPlainObject(steps)) throw typeError(fn, 'steps', 'an object', steps);
   checkOneOf(fn, 'dtype', dtype, ['int32', 'int64']);
   checkInteger(fn, 'steps.start', steps.start);
-  checkInteger(fn, 'steps.step', steps.step);
-  checkInteger(fn, 'steps.every', steps.every, 1);
+  if (!Array.isArray(steps.terms)) throw typeError(fn, 'steps.terms', 'an array', steps.terms);
+  for (const [i, term] of steps.terms.entries()) {
+    const place = `steps.terms[${i}]`;
+    if (!isPlainObject(term)) throw typeError(fn, place, 'an object', term);
+    checkInteger(fn, `${place}.step`, term.step);
+    checkInteger(fn, `${place}.every`, term.every, 1);
+    if (term.of !== undefined) checkInteger(fn, `${place}.of`, term.of, 1);
+  }
 }

@@ -1,3 +1,4 @@
+import type { Steps } from '../core/codes.js';
 import { count } from '../core/text.js';
 import { type Draw, isDrawn } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
@@ -36,6 +37,8 @@ export interface ModelTensor extends LayerTensor {
   readonly tied?: readonly string[];
   /** The class of the module that has it: 'Linear'. */
   readonly kind?: string;
+  /** Its numbers, where they are whole ones that are no weights. */
+  readonly steps?: Steps;
   /** Where it is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
   readonly partOf?: { readonly tensor: string; readonly begin: number };
 }
@@ -81,11 +84,15 @@ export function flatten(root: Module): Flat {
   return { tensors: Array.from(slots, ([name, slot]) => finished(name, slot)), draws };
 }
 
-function finished(name: string, { shape, dtype, buffer, zeroRow, initializer, copyOf, tied, kind }: Slot): ModelTensor {
+function finished(
+  name: string,
+  { shape, dtype, steps, buffer, zeroRow, initializer, copyOf, tied, kind }: Slot,
+): ModelTensor {
   if (initializer === undefined) throw new Error(`nothing initializes ${name}`);
   return {
     ...{ name, shape, initializer },
     ...(dtype !== undefined && { dtype }),
+    ...(steps !== undefined && { steps }),
     ...(buffer !== undefined && { buffer }),
     ...(zeroRow !== undefined && { zeroRow }),
     ...(copyOf !== undefined && { copyOf }),

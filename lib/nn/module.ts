@@ -1,3 +1,4 @@
+import type { Steps } from '../core/codes.js';
 import type { Initializer } from '../init/initializers.js';
 import type { Saved } from './saved.js';
 import type { Known } from './typed.js';
@@ -9,6 +10,8 @@ export interface OwnTensor {
   readonly initial?: Initializer | undefined;
   /** Where it is not the model's own: counters, and what is kept in float32. */
   readonly dtype?: 'int64' | 'float32' | undefined;
+  /** Where it holds whole numbers that are no weights: the numbers. Initially 'zeros' beside. */
+  readonly steps?: Steps | undefined;
   /** True for what training does not update by gradients: running statistics. */
   readonly buffer?: true | undefined;
   /** The row that is zeroed after the draws of the module's own: an embedding's `padding_idx`. */

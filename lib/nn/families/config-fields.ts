@@ -1,6 +1,55 @@
 // What transformers 5.18 demands of a config.json beside what gives shapes: recorded by test/fixtures/models/record_fields.py, which a test compares.
 
-// Of Qwen2-VL and Qwen2.5-VL alike.
+// Of several families alike.
+const gemma2 = {
+  bool: 'attention_bias tie_word_embeddings use_cache',
+  'bool?': 'use_bidirectional_attention',
+  'dict?': 'rope_parameters',
+  float: 'initializer_range rms_norm_eps',
+  'float?': 'attn_logit_softcapping final_logit_softcapping',
+  'float|int?': 'attention_dropout',
+  int: 'head_dim hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers num_key_value_heads query_pre_attn_scalar vocab_size',
+  'int?': 'bos_token_id pad_token_id sliding_window',
+  'int|list?': 'eos_token_id',
+  'list?': 'layer_types',
+  str: 'hidden_activation',
+};
+
+const bert = {
+  bool: 'add_cross_attention is_decoder tie_word_embeddings use_cache',
+  float: 'initializer_range layer_norm_eps',
+  'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
+  'float|int?': 'classifier_dropout',
+  int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size',
+  'int?': 'bos_token_id pad_token_id',
+  'int|list?': 'eos_token_id',
+  str: 'hidden_act',
+};
+
+const vit = {
+  bool: 'qkv_bias',
+  float: 'initializer_range layer_norm_eps',
+  'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
+  int: 'encoder_stride hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
+  'int?': 'pooler_output_size',
+  'int|list': 'image_size patch_size',
+  str: 'hidden_act pooler_act',
+};
+
+const siglip = {
+  'dict?': 'text_config vision_config',
+  float: 'initializer_factor',
+};
+
+const siglipTextModel = {
+  float: 'layer_norm_eps',
+  'float|int': 'attention_dropout',
+  int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
+  'int?': 'bos_token_id pad_token_id projection_size',
+  'int|list?': 'eos_token_id',
+  str: 'hidden_act',
+};
+
 const qwen2Vl = {
   bool: 'tie_word_embeddings',
   'dict?': 'text_config vision_config',
@@ -17,6 +66,21 @@ const qwen2VlText = {
   'int?': 'bos_token_id max_window_layers num_key_value_heads pad_token_id sliding_window',
   'int|list?': 'eos_token_id',
   'list?': 'layer_types',
+  str: 'hidden_act',
+};
+
+const idefics3 = {
+  bool: 'tie_word_embeddings use_cache',
+  'dict?': 'text_config vision_config',
+  int: 'image_token_id scale_factor',
+  'int?': 'pad_token_id',
+};
+
+const idefics3Vision = {
+  float: 'initializer_range layer_norm_eps',
+  'float|int': 'attention_dropout',
+  int: 'hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
+  'int|list': 'image_size patch_size',
   str: 'hidden_act',
 };
 
@@ -85,32 +149,8 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list?': 'eos_token_id',
     str: 'hidden_act',
   },
-  gemma2: {
-    bool: 'attention_bias tie_word_embeddings use_cache',
-    'bool?': 'use_bidirectional_attention',
-    'dict?': 'rope_parameters',
-    float: 'initializer_range rms_norm_eps',
-    'float?': 'attn_logit_softcapping final_logit_softcapping',
-    'float|int?': 'attention_dropout',
-    int: 'head_dim hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers num_key_value_heads query_pre_attn_scalar vocab_size',
-    'int?': 'bos_token_id pad_token_id sliding_window',
-    'int|list?': 'eos_token_id',
-    'list?': 'layer_types',
-    str: 'hidden_activation',
-  },
-  gemma3_text: {
-    bool: 'attention_bias tie_word_embeddings use_cache',
-    'bool?': 'use_bidirectional_attention',
-    'dict?': 'rope_parameters',
-    float: 'initializer_range rms_norm_eps',
-    'float?': 'attn_logit_softcapping final_logit_softcapping',
-    'float|int?': 'attention_dropout',
-    int: 'head_dim hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers num_key_value_heads query_pre_attn_scalar vocab_size',
-    'int?': 'bos_token_id pad_token_id sliding_window',
-    'int|list?': 'eos_token_id',
-    'list?': 'layer_types',
-    str: 'hidden_activation',
-  },
+  gemma2,
+  gemma3_text: gemma2,
   mixtral: {
     bool: 'output_router_logits tie_word_embeddings use_cache',
     'dict?': 'rope_parameters',
@@ -329,16 +369,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list?': 'eos_token_id',
     'str?': 'activation',
   },
-  bert: {
-    bool: 'add_cross_attention is_decoder tie_word_embeddings use_cache',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    'float|int?': 'classifier_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size',
-    'int?': 'bos_token_id pad_token_id',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
+  bert,
   distilbert: {
     bool: 'sinusoidal_pos_embds tie_word_embeddings',
     float: 'initializer_range',
@@ -348,36 +379,9 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list?': 'eos_token_id',
     str: 'activation',
   },
-  roberta: {
-    bool: 'add_cross_attention is_decoder tie_word_embeddings use_cache',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    'float|int?': 'classifier_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size',
-    'int?': 'bos_token_id pad_token_id',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
-  'xlm-roberta': {
-    bool: 'add_cross_attention is_decoder tie_word_embeddings use_cache',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    'float|int?': 'classifier_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size',
-    'int?': 'bos_token_id pad_token_id',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
-  camembert: {
-    bool: 'add_cross_attention is_decoder tie_word_embeddings use_cache',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    'float|int?': 'classifier_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size',
-    'int?': 'bos_token_id pad_token_id',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
+  roberta: bert,
+  'xlm-roberta': bert,
+  camembert: bert,
   electra: {
     bool: 'add_cross_attention is_decoder summary_use_proj tie_word_embeddings use_cache',
     float: 'initializer_range layer_norm_eps',
@@ -427,17 +431,9 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'list|str?': 'pos_att_type',
     str: 'hidden_act pooler_hidden_act',
   },
-  vit: {
-    bool: 'qkv_bias',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    int: 'encoder_stride hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
-    'int?': 'pooler_output_size',
-    'int|list': 'image_size patch_size',
-    str: 'hidden_act pooler_act',
-  },
+  vit,
   t5: {
-    bool: 'is_decoder use_cache',
+    bool: 'is_decoder is_encoder_decoder use_cache',
     float: 'initializer_factor layer_norm_epsilon',
     'float|int': 'classifier_dropout dropout_rate',
     int: 'd_ff d_kv d_model head_dim hidden_size num_attention_heads num_heads num_hidden_layers num_layers relative_attention_max_distance relative_attention_num_buckets vocab_size',
@@ -446,7 +442,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'feed_forward_proj',
   },
   mt5: {
-    bool: 'is_decoder tie_word_embeddings use_cache',
+    bool: 'is_decoder is_encoder_decoder tie_word_embeddings use_cache',
     float: 'initializer_factor layer_norm_epsilon',
     'float|int': 'classifier_dropout dropout_rate',
     int: 'd_ff d_kv d_model head_dim hidden_size num_attention_heads num_heads num_hidden_layers num_layers relative_attention_max_distance relative_attention_num_buckets vocab_size',
@@ -455,7 +451,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'feed_forward_proj',
   },
   umt5: {
-    bool: 'is_decoder use_cache',
+    bool: 'is_decoder is_encoder_decoder use_cache',
     float: 'initializer_factor layer_norm_epsilon',
     'float|int': 'classifier_dropout dropout_rate',
     int: 'd_ff d_kv d_model head_dim hidden_size num_attention_heads num_heads num_hidden_layers num_layers relative_attention_max_distance relative_attention_num_buckets vocab_size',
@@ -465,7 +461,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
   },
   bart: {
     bool: 'tie_word_embeddings use_cache',
-    'bool?': 'is_decoder scale_embedding',
+    'bool?': 'is_decoder is_encoder_decoder scale_embedding',
     'float?': 'decoder_layerdrop encoder_layerdrop init_std',
     'float|int?': 'activation_dropout attention_dropout classifier_dropout dropout',
     int: 'max_position_embeddings vocab_size',
@@ -475,7 +471,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'str?': 'activation_function',
   },
   mbart: {
-    bool: 'is_decoder scale_embedding tie_word_embeddings use_cache',
+    bool: 'is_decoder is_encoder_decoder scale_embedding tie_word_embeddings use_cache',
     float: 'init_std',
     'float|int': 'activation_dropout attention_dropout classifier_dropout decoder_layerdrop dropout encoder_layerdrop',
     int: 'd_model decoder_attention_heads decoder_ffn_dim decoder_layers encoder_attention_heads encoder_ffn_dim encoder_layers hidden_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
@@ -484,7 +480,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'activation_function',
   },
   m2m_100: {
-    bool: 'scale_embedding tie_word_embeddings use_cache',
+    bool: 'is_encoder_decoder scale_embedding tie_word_embeddings use_cache',
     float: 'init_std',
     'float|int': 'activation_dropout attention_dropout decoder_layerdrop dropout encoder_layerdrop',
     int: 'd_model decoder_attention_heads decoder_ffn_dim decoder_layers encoder_attention_heads encoder_ffn_dim encoder_layers hidden_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
@@ -493,7 +489,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'activation_function',
   },
   marian: {
-    bool: 'is_decoder scale_embedding share_encoder_decoder_embeddings tie_word_embeddings use_cache',
+    bool: 'is_decoder is_encoder_decoder scale_embedding share_encoder_decoder_embeddings tie_word_embeddings use_cache',
     float: 'init_std',
     'float|int': 'activation_dropout attention_dropout decoder_layerdrop dropout encoder_layerdrop',
     int: 'd_model decoder_attention_heads decoder_ffn_dim decoder_layers decoder_start_token_id encoder_attention_heads encoder_ffn_dim encoder_layers hidden_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
@@ -502,7 +498,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'activation_function',
   },
   pegasus: {
-    bool: 'is_decoder scale_embedding tie_word_embeddings use_cache',
+    bool: 'is_decoder is_encoder_decoder scale_embedding tie_word_embeddings use_cache',
     float: 'init_std',
     'float|int': 'activation_dropout attention_dropout decoder_layerdrop dropout encoder_layerdrop',
     int: 'd_model decoder_attention_heads decoder_ffn_dim decoder_layers encoder_attention_heads encoder_ffn_dim encoder_layers hidden_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
@@ -511,7 +507,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'activation_function',
   },
   whisper: {
-    bool: 'apply_spec_augment scale_embedding tie_word_embeddings use_cache use_weighted_layer_sum',
+    bool: 'apply_spec_augment is_encoder_decoder scale_embedding tie_word_embeddings use_cache use_weighted_layer_sum',
     float: 'init_std',
     'float|int':
       'activation_dropout attention_dropout decoder_layerdrop dropout encoder_layerdrop mask_feature_prob mask_time_prob',
@@ -714,18 +710,8 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list?': 'image_size patch_size',
     str: 'hidden_act',
   },
-  siglip: {
-    'dict?': 'text_config vision_config',
-    float: 'initializer_factor',
-  },
-  siglip_text_model: {
-    float: 'layer_norm_eps',
-    'float|int': 'attention_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
-    'int?': 'bos_token_id pad_token_id projection_size',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
+  siglip,
+  siglip_text_model: siglipTextModel,
   siglip_vision_model: {
     float: 'layer_norm_eps',
     'float|int': 'attention_dropout',
@@ -733,18 +719,8 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list': 'image_size patch_size',
     str: 'hidden_act',
   },
-  siglip2: {
-    'dict?': 'text_config vision_config',
-    float: 'initializer_factor',
-  },
-  siglip2_text_model: {
-    float: 'layer_norm_eps',
-    'float|int': 'attention_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
-    'int?': 'bos_token_id pad_token_id projection_size',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
+  siglip2: siglip,
+  siglip2_text_model: siglipTextModel,
   siglip2_vision_model: {
     float: 'layer_norm_eps',
     'float|int': 'attention_dropout',
@@ -771,15 +747,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'list?': '_out_features _out_indices',
     str: 'hidden_act',
   },
-  deit: {
-    bool: 'qkv_bias',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    int: 'encoder_stride hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
-    'int?': 'pooler_output_size',
-    'int|list': 'image_size patch_size',
-    str: 'hidden_act pooler_act',
-  },
+  deit: vit,
   beit: {
     bool: 'add_fpn auxiliary_concat_input reshape_hidden_states use_absolute_position_embeddings use_auxiliary_head use_mask_token use_mean_pooling use_relative_position_bias use_shared_relative_position_bias',
     float: 'auxiliary_loss_weight initializer_range layer_norm_eps layer_scale_init_value',
@@ -827,11 +795,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     list: 'fullatt_block_indexes',
     str: 'hidden_act',
   },
-  qwen3_vl: {
-    bool: 'tie_word_embeddings',
-    'dict?': 'text_config vision_config',
-    int: 'image_token_id video_token_id vision_end_token_id vision_start_token_id',
-  },
+  qwen3_vl: qwen2Vl,
   qwen3_vl_text: {
     bool: 'attention_bias use_cache',
     'dict?': 'rope_parameters',
@@ -871,34 +835,33 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int?':
       'boi_token_id boi_token_index eoi_token_id eoi_token_index image_token_id image_token_index mm_tokens_per_image',
   },
-  idefics3: {
-    bool: 'tie_word_embeddings use_cache',
-    'dict?': 'text_config vision_config',
-    int: 'image_token_id scale_factor',
-    'int?': 'pad_token_id',
-  },
-  idefics3_vision: {
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_dropout',
-    int: 'hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
+  idefics3,
+  idefics3_vision: idefics3Vision,
+  smolvlm: idefics3,
+  smolvlm_vision: idefics3Vision,
+  'donut-swin': {
+    bool: 'qkv_bias use_absolute_embeddings',
+    float: 'initializer_range layer_norm_eps mlp_ratio',
+    'float|int': 'attention_probs_dropout_prob drop_path_rate hidden_dropout_prob',
+    int: 'embed_dim num_channels window_size',
     'int|list': 'image_size patch_size',
+    list: 'depths num_attention_heads num_heads',
     str: 'hidden_act',
   },
-  smolvlm: {
-    bool: 'tie_word_embeddings use_cache',
-    'dict?': 'text_config vision_config',
-    int: 'image_token_id scale_factor',
-    'int?': 'pad_token_id',
+  trocr: {
+    bool: 'is_decoder layernorm_embedding scale_embedding tie_word_embeddings use_cache use_learned_position_embeddings',
+    float: 'init_std',
+    'float|int': 'activation_dropout attention_dropout decoder_layerdrop dropout',
+    int: 'd_model decoder_attention_heads decoder_ffn_dim decoder_layers decoder_start_token_id hidden_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
+    'int?': 'bos_token_id cross_attention_hidden_size pad_token_id',
+    'int|list?': 'eos_token_id',
+    str: 'activation_function',
   },
-  smolvlm_vision: {
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_dropout',
-    int: 'hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
-    'int|list': 'image_size patch_size',
-    str: 'hidden_act',
+  'vision-encoder-decoder': {
+    bool: 'is_encoder_decoder',
   },
-  'vision-encoder-decoder': {},
   'encoder-decoder': {
+    'bool?': 'is_encoder_decoder',
     'int?': 'decoder_start_token_id pad_token_id',
   },
 };

@@ -100,6 +100,8 @@ export const architectures: Readonly<Record<string, () => Promise<KnownArchitect
   idefics3_vision: async () => (await import('./idefics3.js')).idefics3Vision,
   smolvlm: async () => (await import('./idefics3.js')).smolvlm,
   smolvlm_vision: async () => (await import('./idefics3.js')).smolvlmVision,
+  'donut-swin': async () => (await import('./donut-swin.js')).donutSwin,
+  trocr: async () => (await import('./trocr.js')).trocr,
   'vision-encoder-decoder': async () => (await import('./encoder-decoder.js')).visionEncoderDecoder,
   'encoder-decoder': async () => (await import('./encoder-decoder.js')).encoderDecoder,
 };

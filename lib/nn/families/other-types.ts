@@ -12,10 +12,10 @@ export const otherTypes: ReadonlySet<string> = new Set(
   cosmos3_edge_vision cosmos3_omni cpmant csm csm_depth_decoder_model ctrl cvt cwm d_fine dab-detr dac data2vec-audio data2vec-text
   data2vec-vision dbrx deberta decision_transformer deepseek_ocr2 deepseek_ocr2_encoder deepseek_ocr2_sam_vision_model deepseek_ocr2_text
   deepseek_ocr2_vision deepseek_v32 deepseek_v4 deepseek_vl deepseek_vl_hybrid deformable_detr deimv2 depth_anything depth_pro detr dia
-  dia_decoder dia_encoder diffllama diffusion_gemma diffusion_gemma_text dinat dinov2_with_registers dinov3_convnext doge donut-swin dots1
-  dpr dpt edgetam edgetam_video edgetam_vision_model efficientloftr efficientnet emu3 emu3_text_model emu3_vqgan encodec eomt eomt_dinov3
-  ernie ernie4_5 ernie4_5_moe ernie4_5_vl_moe ernie4_5_vl_moe_text ernie4_5_vl_moe_vision esm esmc esmfold2 eurobert evolla exaone4
-  exaone4_5 exaone4_5_vision exaone_moe falcon_h1 falcon_mamba fast_vlm fastspeech2_conformer fastspeech2_conformer_hifigan
+  dia_decoder dia_encoder diffllama diffusion_gemma diffusion_gemma_text dinat dinov2_with_registers dinov3_convnext doge dots1 dpr dpt
+  edgetam edgetam_video edgetam_vision_model efficientloftr efficientnet emu3 emu3_text_model emu3_vqgan encodec eomt eomt_dinov3 ernie
+  ernie4_5 ernie4_5_moe ernie4_5_vl_moe ernie4_5_vl_moe_text ernie4_5_vl_moe_vision esm esmc esmfold2 eurobert evolla exaone4 exaone4_5
+  exaone4_5_vision exaone_moe falcon_h1 falcon_mamba fast_vlm fastspeech2_conformer fastspeech2_conformer_hifigan
   fastspeech2_conformer_with_hifigan flaubert flava flava_image_model flava_multimodal_model flava_text_model flex_olmo florence2
   florence_vision fnet focalnet fsmt fun_asr_nano fun_asr_nano_encoder funnel fuyu gemma3n gemma3n_audio gemma3n_text gemma3n_vision
   gemma4 gemma4_assistant gemma4_audio gemma4_text gemma4_unified gemma4_unified_assistant gemma4_unified_audio gemma4_unified_text
@@ -59,8 +59,8 @@ export const otherTypes: ReadonlySet<string> = new Set(
   sew sew-d shieldgemma2 slanet slanext solar_open speech-encoder-decoder speech_to_text speecht5 speecht5_hifigan splinter squeezebert
   step3p5 step3p5_vision step3p7 superglue superpoint swiftformer swin2sr swinv2 switch_transformers t5_gemma_module t5gemma t5gemma2
   t5gemma2_decoder t5gemma2_encoder t5gemma2_text table-transformer tapas textnet time_series_transformer timesfm timesfm2_5 timesformer
-  timm_backbone timm_wrapper tipsv2 tipsv2_dpt tipsv2_text_model tipsv2_vision_model trocr tvp udop unispeech unispeech-sat univnet
-  upernet uvdoc uvdoc_backbone vaultgemma vibevoice vibevoice_acoustic_tokenizer vibevoice_acoustic_tokenizer_decoder
+  timm_backbone timm_wrapper tipsv2 tipsv2_dpt tipsv2_text_model tipsv2_vision_model tvp udop unispeech unispeech-sat univnet upernet
+  uvdoc uvdoc_backbone vaultgemma vibevoice vibevoice_acoustic_tokenizer vibevoice_acoustic_tokenizer_decoder
   vibevoice_acoustic_tokenizer_encoder vibevoice_asr video_llama_3 video_llama_3_vision video_llava videomae videomt videoprism
   videoprism_text_model videoprism_vision_model vilt vipllava vision-text-dual-encoder visual_bert vit_mae vit_msn vitdet vitmatte vitpose
   vitpose_backbone vits vivit vjepa2 voxtral voxtral_encoder voxtral_realtime voxtral_realtime_encoder voxtral_realtime_text wav2vec2
