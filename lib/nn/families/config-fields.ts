@@ -695,6 +695,16 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'list?': 'layer_types layers_block_type mtp_layers_block_type',
     str: 'mamba_hidden_act mamba_ssm_cache_dtype mlp_hidden_act',
   },
+  jamba: {
+    bool: 'mamba_conv_bias mamba_proj_bias output_router_logits tie_word_embeddings use_associative_scan use_cache use_mamba_kernels use_mambapy',
+    float: 'initializer_range rms_norm_eps router_aux_loss_coef',
+    'float|int': 'attention_dropout',
+    int: 'attn_layer_offset attn_layer_period expert_layer_offset expert_layer_period hidden_size intermediate_size mamba_d_conv mamba_d_state mamba_expand max_position_embeddings num_attention_heads num_experts num_experts_per_tok num_hidden_layers num_key_value_heads num_local_experts vocab_size',
+    'int?': 'bos_token_id pad_token_id',
+    'int|list?': 'eos_token_id',
+    'int|str': 'mamba_dt_rank',
+    str: 'hidden_act',
+  },
   mamba: {
     bool: 'rescale_prenorm_residual residual_in_fp32 tie_word_embeddings use_associative_scan use_bias use_cache use_conv_bias use_mambapy',
     float: 'initializer_range layer_norm_epsilon time_step_floor time_step_max time_step_min time_step_scale',

@@ -69,6 +69,7 @@ export const architectures: Readonly<Record<string, () => Promise<KnownArchitect
   qwen3_5_moe_text: async () => (await import('./qwen3-5.js')).qwen35MoeText,
   lfm2: async () => (await import('./lfm2.js')).lfm2,
   nemotron_h: async () => (await import('./nemotron-h.js')).nemotronH,
+  jamba: async () => (await import('./jamba.js')).jamba,
   mamba: async () => (await import('./mamba.js')).mamba,
   mamba2: async () => (await import('./mamba.js')).mamba2,
   clip: async () => (await import('./clip.js')).clip,

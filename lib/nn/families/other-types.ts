@@ -28,7 +28,7 @@ export const otherTypes: ReadonlySet<string> = new Set(
   hunyuan_vl_vision hy_v3 hy_v4 hyperclovax hyperclovax_vision_v2 ibert idefics idefics2 idefics2_perceiver idefics2_vision
   idefics_perciever idefics_vision ijepa imagegpt informer inkling_audio inkling_mm_model inkling_text inkling_vision instructblip
   instructblip_qformer instructblip_vision_model instructblipvideo instructblipvideo_qformer instructblipvideo_vision_model internvl
-  internvl_vision jais2 jamba janus janus_vision_model janus_vqgan jetmoe jina_embeddings_v3 kimi_k25 kimi_k25_vision kimi_linear kosmos-2
+  internvl_vision jais2 janus janus_vision_model janus_vqgan jetmoe jina_embeddings_v3 kimi_k25 kimi_k25_vision kimi_linear kosmos-2
   kosmos-2.5 kosmos_2_5_text_model kosmos_2_5_vision_model kosmos_2_text_model kosmos_2_vision_model kyutai_speech_to_text laguna lasr_ctc
   lasr_encoder layoutlm layoutlmv2 layoutlmv3 layoutxlm led levit lfm2_moe lfm2_vl lightglue lighton_ocr lilt llama4 llama4_vision_model
   llava_next_video llava_onevision longcat_flash longformer longt5 luke lw_detr lw_detr_vit lxmert markuplm mask2former maskformer
