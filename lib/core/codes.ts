@@ -1,4 +1,5 @@
 import { checkInteger, checkOneOf, checkShape, isPlainObject, rangeError, typeError } from './check.js';
+import type { Dtype } from './dtype.js';
 import { type Grid, grids } from './grid.js';
 import { type StoredDtype, storedBytes } from './stored-dtype.js';
 
@@ -43,6 +44,15 @@ export interface StepTerm {
   readonly every: number;
   /** (⌊i / every⌋ mod of) in place of ⌊i / every⌋. */
   readonly of?: number | undefined;
+}
+
+/** What makes a tensor one of lengths: element i is the length of column i of another tensor, all of which but the columns are its rows. */
+export interface Norms {
+  /** The other tensor's name, whose values these are of under any seed. */
+  readonly of: string;
+  readonly shape: readonly number[];
+  /** Of that tensor's values; the tensor's own unless given. */
+  readonly dtype?: Dtype | undefined;
 }
 
 const orders: readonly CodeOrder[] = ['rows', 'words', 'columns', 'interleaved'];
@@ -90,4 +100,18 @@ export function checkSteps(steps: Steps, dtype: StoredDtype): void {
     checkInteger(fn, `${place}.every`, term.every, 1);
     if (term.of !== undefined) checkInteger(fn, `${place}.of`, term.of, 1);
   }
+}
+
+/**
+ * Checks norms that came out of JSON.
+ *
+ * @param elements of the tensor
+ */
+export function checkNorms(norms: Norms, elements: number): void {
+  const fn = 'plan';
+  if (!isPlainObject(norms)) throw typeError(fn, 'norms', 'an object', norms);
+  if (typeof norms.of !== 'string') throw typeError(fn, 'norms.of', 'the name of a tensor', norms.of);
+  checkShape('norms.shape', norms.shape);
+  if (norms.shape.at(-1) !== elements)
+    throw rangeError(fn, 'norms.shape', `a shape of ${elements} columns`, norms.shape);
 }

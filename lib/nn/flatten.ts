@@ -1,4 +1,4 @@
-import type { Steps } from '../core/codes.js';
+import type { Norms, Steps } from '../core/codes.js';
 import { count } from '../core/text.js';
 import { type Draw, isDrawn } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
@@ -39,6 +39,8 @@ export interface ModelTensor extends LayerTensor {
   readonly kind?: string;
   /** Its numbers, where they are whole ones that are no weights. */
   readonly steps?: Steps;
+  /** The tensor of whose columns it has the lengths. */
+  readonly norms?: Norms;
   /** Where it is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
   readonly partOf?: { readonly tensor: string; readonly begin: number };
 }
@@ -81,7 +83,7 @@ export function flatten(root: Module): Flat {
   });
   construct({ slots, draws }, root, '');
   tie(root, '', slots);
-  return { tensors: Array.from(slots, ([name, slot]) => finished(name, slot)), draws };
+  return { tensors: Array.from(slots, ([name, slot]) => withNorms(finished(name, slot), slot, slots)), draws };
 }
 
 function finished(
@@ -99,6 +101,13 @@ function finished(
     ...(tied !== undefined && { tied }),
     ...(kind !== undefined && { kind }),
   };
+}
+
+/** Names of other tensors are known when all are there. */
+function withNorms(tensor: ModelTensor, { normsOf }: Slot, slots: ReadonlyMap<string, Slot>): ModelTensor {
+  if (normsOf === undefined) return tensor;
+  const of = tensor.name.replace(/[^.]*$/, normsOf);
+  return { ...tensor, norms: { of, shape: slots.get(of)?.shape ?? [] } };
 }
 
 function write({ slots, draws }: Construction, name: string, initializer: Initializer): Slot {

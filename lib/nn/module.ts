@@ -12,6 +12,8 @@ export interface OwnTensor {
   readonly dtype?: 'int64' | 'float32' | undefined;
   /** Where it holds whole numbers that are no weights: the numbers. Initially 'zeros' beside. */
   readonly steps?: Steps | undefined;
+  /** Where it begins with the lengths of another tensor's columns: that one's name beside it. Initially 'ones' beside. */
+  readonly normsOf?: string | undefined;
   /** True for what training does not update by gradients: running statistics. */
   readonly buffer?: true | undefined;
   /** The row that is zeroed after the draws of the module's own: an embedding's `padding_idx`. */

@@ -83,7 +83,9 @@ function ropeTypesOf(modelType: string): typeof ropeTypes {
 
 function checkNames(config: Config, modelType: string, refuse: Refuse): void {
   const strings = `${configFields[modelType]?.str ?? ''} dense_act_fn`.split(' ');
-  for (const key of strings.filter((name) => /act(ivation)?(_|$)/.test(name) && typeof config[name] === 'string')) {
+  for (const key of strings.filter(
+    (name) => /(?:^|_)act(?:ivation)?(?:_|$)/.test(name) && typeof config[name] === 'string',
+  )) {
     const name = config[key] as string;
     if (activations.includes(name)) continue;
     const hint = didYouMean(name, activations);

@@ -49,7 +49,8 @@ export function philoxKeys(seed: bigint): Keys {
 export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
   const generator = new Generator({ engine: 'torch', seed });
   const dtypes = new Map<string, Dtype>();
-  for (const { name, dtype, partOf, codes } of tensors) {
+  for (const { name, dtype, partOf, codes, norms } of tensors) {
+    if (norms !== undefined) continue;
     // Codes are of values in float32.
     const drawn = codes !== undefined || isGrid(dtype) ? 'float32' : dtype;
     if (isFillable(drawn)) dtypes.set(partOf?.tensor ?? codes?.of ?? name, drawn);
@@ -68,9 +69,9 @@ export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
   return {
     engine: 'torch',
     seed,
-    of({ name, copyOf, partOf, codes, fill, elements }) {
+    of({ name, copyOf, partOf, codes, norms, fill, elements }) {
       if (!isRandom(fill) || elements === 0) return noKey;
-      const key = keys.get(partOf?.tensor ?? copyOf ?? codes?.of ?? name);
+      const key = keys.get(partOf?.tensor ?? copyOf ?? codes?.of ?? norms?.of ?? name);
       if (key === undefined) throw new Error(`the plan has no draw of ${JSON.stringify(name)}`);
       return partOf === undefined ? key : { ...key, offset: partOf.begin };
     },

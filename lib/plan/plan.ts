@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { checkInteger, checkOneOf, checkShape, isPlainObject, rangeError, typeError } from '../core/check.js';
-import { type Codes, checkCodes, checkSteps, type Steps } from '../core/codes.js';
+import { type Codes, checkCodes, checkNorms, checkSteps, type Norms, type Steps } from '../core/codes.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
-import type { Fill } from '../core/fill.js';
+import { type Fill, isWhole } from '../core/fill.js';
 import { encodingOf, isGrid } from '../core/grid.js';
 import { isFillable, type StoredDtype, storedBytes, storedNames } from '../core/stored-dtype.js';
 import type { Draw } from '../init/draw.js';
@@ -34,6 +34,8 @@ export interface PlannedTensor {
   readonly codes?: Codes | undefined;
   /** Where it holds whole numbers that are no weights: beside the initializer 'zeros', in int32 or int64. */
   readonly steps?: Steps | undefined;
+  /** Where it holds the lengths of another tensor's columns: what it begins with follows from that tensor's initializer. */
+  readonly norms?: Norms | undefined;
 }
 
 /** A model to be written: plain data. The order of the tensors is the model's own, and changes no tensor's values. */
@@ -117,7 +119,10 @@ export function resolvePlan(
         throw new RangeError(`expected at most 2^53 - 1 bytes, but [${shape}] takes ${bytes}`);
       if (!Number.isInteger(bytes))
         throw new RangeError(`expected whole bytes, but [${shape}] of ${dtype} takes ${bytes}`);
-      return { ...tensor, fill: fillOf(tensor), elements, bytes, stream: streamOfName(copyOf ?? codes?.of ?? name) };
+      const norms = tensor.norms === undefined ? undefined : normsOf(tensor.norms, elements, known);
+      const fill = norms === undefined ? fillOf(tensor) : norms.fill;
+      const stream = streamOfName(copyOf ?? codes?.of ?? tensor.norms?.of ?? name);
+      return { ...tensor, ...(norms !== undefined && { norms: norms.norms }), fill, elements, bytes, stream };
     } catch (cause) {
       if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
       throw new InputError(`${source}: ${place(name)}: ${cause.message}`, { path: source, cause });
@@ -148,6 +153,20 @@ function checkFields(
   )
     return;
   throw rangeError('plan', 'copyOf', 'the name of another tensor of the same shape that is no copy itself', copyOf);
+}
+
+/** The other tensor's fill, from which lengths follow. */
+function normsOf(norms: Norms, elements: number, known: ReadonlyMap<string, PlannedTensor>) {
+  checkNorms(norms, elements);
+  const original = known.get(norms.of);
+  const isThere =
+    original !== undefined && isFillable(original.dtype) && !original.codes && !original.slice && !original.norms;
+  if (!isThere || String(original.shape) !== String(norms.shape))
+    throw rangeError('plan', 'norms.of', 'the name of a whole tensor of floats of that shape', norms.of);
+  const fill = fillOf(original);
+  if (isWhole(fill))
+    throw new RangeError(`expected no ${fill.kind} matrix in ${norms.of}, of whose columns these are the lengths`);
+  return { fill, norms: { ...norms, dtype: original.dtype } };
 }
 
 function checkPart(slice: Slice, shape: readonly number[]): void {

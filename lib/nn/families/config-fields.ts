@@ -543,6 +543,17 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'list?': 'begin_suppress_tokens suppress_tokens',
     str: 'activation_function',
   },
+  wav2vec2: {
+    bool: 'add_adapter apply_spec_augment conv_bias ctc_zero_infinity do_stable_layer_norm use_weighted_layer_sum',
+    float: 'contrastive_logits_temperature diversity_loss_weight initializer_range layer_norm_eps',
+    'float|int':
+      'activation_dropout attention_dropout feat_proj_dropout feat_quantizer_dropout final_dropout hidden_dropout layerdrop mask_feature_prob mask_time_prob',
+    int: 'adapter_kernel_size adapter_stride classifier_proj_size codevector_dim hidden_size intermediate_size mask_feature_length mask_feature_min_masks mask_time_length mask_time_min_masks num_adapter_layers num_attention_heads num_codevector_groups num_codevectors_per_group num_conv_pos_embedding_groups num_conv_pos_embeddings num_hidden_layers num_negatives proj_codevector_dim xvector_output_dim',
+    'int?': 'adapter_attn_dim bos_token_id output_hidden_size pad_token_id vocab_size',
+    'int|list?': 'eos_token_id',
+    list: 'conv_dim conv_kernel conv_stride tdnn_dilation tdnn_dim tdnn_kernel',
+    str: 'ctc_loss_reduction feat_extract_activation feat_extract_norm hidden_act',
+  },
   olmo3: {
     bool: 'attention_bias tie_word_embeddings use_cache',
     'dict?': 'rope_parameters',

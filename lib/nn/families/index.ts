@@ -55,6 +55,7 @@ export const architectures: Readonly<Record<string, () => Promise<KnownArchitect
   marian: async () => (await import('./marian.js')).marian,
   pegasus: async () => (await import('./marian.js')).pegasus,
   whisper: async () => (await import('./whisper.js')).whisper,
+  wav2vec2: async () => (await import('./wav2vec2.js')).wav2vec2,
   olmo3: async () => (await import('./olmo2.js')).olmo3,
   granitemoe: async () => (await import('./granitemoe.js')).graniteMoe,
   cohere2: async () => (await import('./cohere.js')).cohere2,

@@ -63,9 +63,9 @@ export const otherTypes: ReadonlySet<string> = new Set(
   uvdoc uvdoc_backbone vaultgemma vibevoice vibevoice_acoustic_tokenizer vibevoice_acoustic_tokenizer_decoder
   vibevoice_acoustic_tokenizer_encoder vibevoice_asr video_llama_3 video_llama_3_vision video_llava videomae videomt videoprism
   videoprism_text_model videoprism_vision_model vilt vipllava vision-text-dual-encoder visual_bert vit_mae vit_msn vitdet vitmatte vitpose
-  vitpose_backbone vits vivit vjepa2 voxtral voxtral_encoder voxtral_realtime voxtral_realtime_encoder voxtral_realtime_text wav2vec2
-  wav2vec2-bert wav2vec2-conformer wavlm xclip xclip_text_model xclip_vision_model xcodec xcodec2 xglm xlm xlm-roberta-xl xlnet xlstm xmod
-  yolos yoso youtu zamba zamba2 zaya zoedepth
+  vitpose_backbone vits vivit vjepa2 voxtral voxtral_encoder voxtral_realtime voxtral_realtime_encoder voxtral_realtime_text wav2vec2-bert
+  wav2vec2-conformer wavlm xclip xclip_text_model xclip_vision_model xcodec xcodec2 xglm xlm xlm-roberta-xl xlnet xlstm xmod yolos yoso
+  youtu zamba zamba2 zaya zoedepth
 `
     .trim()
     .split(/\s+/),
