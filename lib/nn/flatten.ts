@@ -157,7 +157,7 @@ function copy(state: Construction, module: Module, [first = '0', ...others]: str
 /** Children that have initialized themselves are left alone, as transformers does with models within models. */
 function initialize(state: Construction, module: Module, prefix: string, rule: Rule): void {
   for (const [name, child] of Object.entries(module.children ?? {})) {
-    if (child.initialize === undefined) initialize(state, child, `${prefix}${name}.`, rule);
+    if (child.initialize === undefined || child.again) initialize(state, child, `${prefix}${name}.`, rule);
   }
   for (const [name, written] of Object.entries(rule(module) ?? {})) {
     for (const initializer of [written].flat()) {

@@ -40,6 +40,8 @@ export interface Module {
   readonly copies?: Module | undefined;
   /** The constructor's last step: walks over the subtree, children before parents, and initializes each module by the rule. */
   readonly initialize?: Rule | undefined;
+  /** With `initialize`: that a model around this one initializes it once more, as torchvision's do. */
+  readonly again?: true | undefined;
   /** From names within this module to names of the tensors that these are tied to: not saved. */
   readonly tied?: Readonly<Record<string, string>> | undefined;
   /** Names of tensors within this module that are drawn, but not saved. */

@@ -119,6 +119,7 @@ const densenets = async (): Promise<Named> => (await import('./densenet.js')).de
 const mobilenets = async (): Promise<Named> => (await import('./mobilenet.js')).mobilenets;
 const efficientnets = async (): Promise<Named> => (await import('./efficientnet.js')).efficientnets;
 const convnexts = async (): Promise<Named> => (await import('./convnext-torchvision.js')).convnexts;
+const swins = async (): Promise<Named> => (await import('./swin-torchvision.js')).swins;
 
 /** By the names of torchvision; a file holds several. */
 export const namedModels: Readonly<Record<string, () => Promise<Named>>> = {
@@ -168,4 +169,7 @@ export const namedModels: Readonly<Record<string, () => Promise<Named>>> = {
   convnext_small: convnexts,
   convnext_base: convnexts,
   convnext_large: convnexts,
+  swin_t: swins,
+  swin_s: swins,
+  swin_b: swins,
 };
