@@ -105,7 +105,12 @@ export function resolvePlan(
   place = (name: string): string => `tensor ${JSON.stringify(name)}`,
 ): ResolvedTensor[] {
   const names = new Set<string>();
-  const known = new Map(plan.tensors.map((tensor) => [tensor?.name, tensor]));
+  let byName: ReadonlyMap<string, PlannedTensor> | undefined;
+  const known: Known = (name) => {
+    byName ??= new Map(plan.tensors.map((tensor) => [tensor?.name, tensor]));
+    return byName.get(name);
+  };
+  const fills = new Fills();
   return plan.tensors.map((tensor) => {
     if (!isPlainObject(tensor)) throw new InputError(`${source}: expected tensors to be objects`, { path: source });
     const { name, shape, dtype, copyOf, codes } = tensor;
@@ -120,7 +125,7 @@ export function resolvePlan(
       if (!Number.isInteger(bytes))
         throw new RangeError(`expected whole bytes, but [${shape}] of ${dtype} takes ${bytes}`);
       const norms = tensor.norms === undefined ? undefined : normsOf(tensor.norms, elements, known);
-      const fill = norms === undefined ? fillOf(tensor) : norms.fill;
+      const fill = norms === undefined ? fills.of(tensor) : norms.fill;
       const stream = streamOfName(copyOf ?? codes?.of ?? tensor.norms?.of ?? name);
       return { ...tensor, ...(norms !== undefined && { norms: norms.norms }), fill, elements, bytes, stream };
     } catch (cause) {
@@ -130,10 +135,29 @@ export function resolvePlan(
   });
 }
 
+/** Finds a tensor of the plan; looking is rare, and a table of half a million large. */
+type Known = (name: string) => PlannedTensor | undefined;
+
+/** Fills of a plan's tensors: those that are alike share one. */
+class Fills {
+  readonly #made = new Map<Initializer, Map<string, Fill>>();
+
+  of(tensor: PlannedTensor): Fill {
+    const { initializer, shape, dtype, slice, codes } = tensor;
+    if (slice !== undefined || codes !== undefined) return fillOf(tensor);
+    const made = this.#made.get(initializer) ?? new Map<string, Fill>();
+    const key = `${dtype} ${shape.join()}`;
+    const fill = made.get(key) ?? fillOf(tensor);
+    made.set(key, fill);
+    this.#made.set(initializer, made);
+    return fill;
+  }
+}
+
 /** What a plan out of JSON may have wrong. */
 function checkFields(
   { name, dtype, shape, slice, zeroRow, copyOf, partOf, codes, steps }: PlannedTensor,
-  known: ReadonlyMap<string, PlannedTensor>,
+  known: Known,
 ): void {
   checkOneOf('plan', 'dtype', dtype, storedNames);
   if (slice !== undefined && !isPlainObject(slice)) throw typeError('plan', 'slice', 'an object', slice);
@@ -144,7 +168,7 @@ function checkFields(
   if (codes !== undefined) checkCodes(codes, dtype, shape);
   if (steps !== undefined) checkSteps(steps, dtype);
   if (copyOf === undefined) return;
-  const original = known.get(copyOf);
+  const original = known(copyOf);
   if (
     original !== undefined &&
     copyOf !== name &&
@@ -156,9 +180,9 @@ function checkFields(
 }
 
 /** The other tensor's fill, from which lengths follow. */
-function normsOf(norms: Norms, elements: number, known: ReadonlyMap<string, PlannedTensor>) {
+function normsOf(norms: Norms, elements: number, known: Known) {
   checkNorms(norms, elements);
-  const original = known.get(norms.of);
+  const original = known(norms.of);
   const isThere =
     original !== undefined && isFillable(original.dtype) && !original.codes && !original.slice && !original.norms;
   if (!isThere || String(original.shape) !== String(norms.shape))
@@ -206,6 +230,13 @@ export function frozenCopy<T>(value: T): T {
   const copy = { ...value } as Record<string, unknown>;
   for (const key of Object.keys(copy)) copy[key] = frozenCopy(copy[key]);
   return Object.freeze(copy) as T;
+}
+
+/** Freezes a value of plain data and all that is in it. */
+export function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const key of Object.keys(value)) frozen((value as Record<string, unknown>)[key]);
+  return Object.freeze(value);
 }
 
 /** A digest of what a plan's tensors are, as far as they are plain data: whoever has changed one has made another plan. */
