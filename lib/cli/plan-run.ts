@@ -41,7 +41,8 @@ function row(tensor: ResolvedTensor): string[] {
   return [tensor.name, `[${shape.join(', ')}]`, dtype, showInitializer(initializer), values(tensor), count(bytes)];
 }
 
-function values({ fill, zeroRow, slice, copyOf, codes, steps }: ResolvedTensor): string {
+function values({ fill, zeroRow, slice, copyOf, codes, steps, norms }: ResolvedTensor): string {
+  if (norms !== undefined) return `lengths of the columns of ${norms.of}`;
   const parts = [steps === undefined ? factsOfFill(fill).text : stepsText(steps)];
   if (codes !== undefined) parts.push(`${codes.grid} times ${Number(codes.scale.toPrecision(6))}`);
   if (zeroRow !== undefined) parts.push(`row ${zeroRow} zero`);
@@ -66,10 +67,10 @@ function asJson(
 ) {
   const each = tensors.map((tensor) => {
     const { name, shape, dtype, initializer, fill, elements, bytes, stream } = tensor;
-    const { slice, zeroRow, copyOf, tied, codes, steps } = tensor;
+    const { slice, zeroRow, copyOf, tied, codes, steps, norms } = tensor;
     const { text: _, ...facts } = factsOfFill(fill);
     const known = typeof initializer === 'string' ? { init: initializer } : initializer;
-    const extras = { slice, zeroRow, copyOf, tied, codes, steps };
+    const extras = { slice, zeroRow, copyOf, tied, codes, steps, norms };
     return {
       name,
       shape,

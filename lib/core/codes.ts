@@ -1,4 +1,5 @@
 import { checkInteger, checkOneOf, checkShape, isPlainObject, rangeError, typeError } from './check.js';
+import type { Dtype } from './dtype.js';
 import { type Grid, grids } from './grid.js';
 import { type StoredDtype, storedBytes } from './stored-dtype.js';
 
@@ -28,11 +29,30 @@ export interface Codes {
   readonly order: CodeOrder;
 }
 
-/** Whole numbers that are no weights: element i is start + step·⌊i / every⌋. Shapes, and which group an input is in. */
+/**
+ * Whole numbers that are no weights: element i is `start` and, of each term, step·⌊i / every⌋, of which the remainder by `of` is taken where
+ * that is given. Shapes, which group an input is in, and tables of distances between places of a window.
+ */
 export interface Steps {
   readonly start: number;
+  readonly terms: readonly StepTerm[];
+}
+
+/** What a term of Steps adds. */
+export interface StepTerm {
   readonly step: number;
   readonly every: number;
+  /** (⌊i / every⌋ mod of) in place of ⌊i / every⌋. */
+  readonly of?: number | undefined;
+}
+
+/** What makes a tensor one of lengths: element i is the length of column i of another tensor, all of which but the columns are its rows. */
+export interface Norms {
+  /** The other tensor's name, whose values these are of under any seed. */
+  readonly of: string;
+  readonly shape: readonly number[];
+  /** Of that tensor's values; the tensor's own unless given. */
+  readonly dtype?: Dtype | undefined;
 }
 
 const orders: readonly CodeOrder[] = ['rows', 'words', 'columns', 'interleaved'];
@@ -72,6 +92,26 @@ export function checkSteps(steps: Steps, dtype: StoredDtype): void {
   if (!isPlainObject(steps)) throw typeError(fn, 'steps', 'an object', steps);
   checkOneOf(fn, 'dtype', dtype, ['int32', 'int64']);
   checkInteger(fn, 'steps.start', steps.start);
-  checkInteger(fn, 'steps.step', steps.step);
-  checkInteger(fn, 'steps.every', steps.every, 1);
+  if (!Array.isArray(steps.terms)) throw typeError(fn, 'steps.terms', 'an array', steps.terms);
+  for (const [i, term] of steps.terms.entries()) {
+    const place = `steps.terms[${i}]`;
+    if (!isPlainObject(term)) throw typeError(fn, place, 'an object', term);
+    checkInteger(fn, `${place}.step`, term.step);
+    checkInteger(fn, `${place}.every`, term.every, 1);
+    if (term.of !== undefined) checkInteger(fn, `${place}.of`, term.of, 1);
+  }
+}
+
+/**
+ * Checks norms that came out of JSON.
+ *
+ * @param elements of the tensor
+ */
+export function checkNorms(norms: Norms, elements: number): void {
+  const fn = 'plan';
+  if (!isPlainObject(norms)) throw typeError(fn, 'norms', 'an object', norms);
+  if (typeof norms.of !== 'string') throw typeError(fn, 'norms.of', 'the name of a tensor', norms.of);
+  checkShape('norms.shape', norms.shape);
+  if (norms.shape.at(-1) !== elements)
+    throw rangeError(fn, 'norms.shape', `a shape of ${elements} columns`, norms.shape);
 }

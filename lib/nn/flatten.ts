@@ -1,3 +1,4 @@
+import type { Norms, Steps } from '../core/codes.js';
 import { count } from '../core/text.js';
 import { type Draw, isDrawn } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
@@ -36,6 +37,10 @@ export interface ModelTensor extends LayerTensor {
   readonly tied?: readonly string[];
   /** The class of the module that has it: 'Linear'. */
   readonly kind?: string;
+  /** Its numbers, where they are whole ones that are no weights. */
+  readonly steps?: Steps;
+  /** The tensor of whose columns it has the lengths. */
+  readonly norms?: Norms;
   /** Where it is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
   readonly partOf?: { readonly tensor: string; readonly begin: number };
 }
@@ -78,20 +83,31 @@ export function flatten(root: Module): Flat {
   });
   construct({ slots, draws }, root, '');
   tie(root, '', slots);
-  return { tensors: Array.from(slots, ([name, slot]) => finished(name, slot)), draws };
+  return { tensors: Array.from(slots, ([name, slot]) => withNorms(finished(name, slot), slot, slots)), draws };
 }
 
-function finished(name: string, { shape, dtype, buffer, zeroRow, initializer, copyOf, tied, kind }: Slot): ModelTensor {
+function finished(
+  name: string,
+  { shape, dtype, steps, buffer, zeroRow, initializer, copyOf, tied, kind }: Slot,
+): ModelTensor {
   if (initializer === undefined) throw new Error(`nothing initializes ${name}`);
   return {
     ...{ name, shape, initializer },
     ...(dtype !== undefined && { dtype }),
+    ...(steps !== undefined && { steps }),
     ...(buffer !== undefined && { buffer }),
     ...(zeroRow !== undefined && { zeroRow }),
     ...(copyOf !== undefined && { copyOf }),
     ...(tied !== undefined && { tied }),
     ...(kind !== undefined && { kind }),
   };
+}
+
+/** Names of other tensors are known when all are there. */
+function withNorms(tensor: ModelTensor, { normsOf }: Slot, slots: ReadonlyMap<string, Slot>): ModelTensor {
+  if (normsOf === undefined) return tensor;
+  const of = tensor.name.replace(/[^.]*$/, normsOf);
+  return { ...tensor, norms: { of, shape: slots.get(of)?.shape ?? [] } };
 }
 
 function write({ slots, draws }: Construction, name: string, initializer: Initializer): Slot {
@@ -141,7 +157,7 @@ function copy(state: Construction, module: Module, [first = '0', ...others]: str
 /** Children that have initialized themselves are left alone, as transformers does with models within models. */
 function initialize(state: Construction, module: Module, prefix: string, rule: Rule): void {
   for (const [name, child] of Object.entries(module.children ?? {})) {
-    if (child.initialize === undefined) initialize(state, child, `${prefix}${name}.`, rule);
+    if (child.initialize === undefined || child.again) initialize(state, child, `${prefix}${name}.`, rule);
   }
   for (const [name, written] of Object.entries(rule(module) ?? {})) {
     for (const initializer of [written].flat()) {

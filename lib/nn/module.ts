@@ -1,3 +1,4 @@
+import type { Steps } from '../core/codes.js';
 import type { Initializer } from '../init/initializers.js';
 import type { Saved } from './saved.js';
 import type { Known } from './typed.js';
@@ -9,6 +10,10 @@ export interface OwnTensor {
   readonly initial?: Initializer | undefined;
   /** Where it is not the model's own: counters, and what is kept in float32. */
   readonly dtype?: 'int64' | 'float32' | undefined;
+  /** Where it holds whole numbers that are no weights: the numbers. Initially 'zeros' beside. */
+  readonly steps?: Steps | undefined;
+  /** Where it begins with the lengths of another tensor's columns: that one's name beside it. Initially 'ones' beside. */
+  readonly normsOf?: string | undefined;
   /** True for what training does not update by gradients: running statistics. */
   readonly buffer?: true | undefined;
   /** The row that is zeroed after the draws of the module's own: an embedding's `padding_idx`. */
@@ -35,6 +40,8 @@ export interface Module {
   readonly copies?: Module | undefined;
   /** The constructor's last step: walks over the subtree, children before parents, and initializes each module by the rule. */
   readonly initialize?: Rule | undefined;
+  /** With `initialize`: that a model around this one initializes it once more, as torchvision's do. */
+  readonly again?: true | undefined;
   /** From names within this module to names of the tensors that these are tied to: not saved. */
   readonly tied?: Readonly<Record<string, string>> | undefined;
   /** Names of tensors within this module that are drawn, but not saved. */

@@ -45,7 +45,7 @@ export function checkConfig({ source, text, value, isObject }: JsonDocument, mod
   }
   if (!(isObject || /^-?\d+$/.test(spelling.get('num_labels') ?? '0'))) throw refuse('num_labels', expected('int'));
   checkNames(config, modelType, refuse);
-  checkLayers(config, refuse);
+  checkLayers(config, modelType, refuse);
   return repaired;
 }
 
@@ -83,7 +83,9 @@ function ropeTypesOf(modelType: string): typeof ropeTypes {
 
 function checkNames(config: Config, modelType: string, refuse: Refuse): void {
   const strings = `${configFields[modelType]?.str ?? ''} dense_act_fn`.split(' ');
-  for (const key of strings.filter((name) => /act(ivation)?(_|$)/.test(name) && typeof config[name] === 'string')) {
+  for (const key of strings.filter(
+    (name) => /(?:^|_)act(?:ivation)?(?:_|$)/.test(name) && typeof config[name] === 'string',
+  )) {
     const name = config[key] as string;
     if (activations.includes(name)) continue;
     const hint = didYouMean(name, activations);
@@ -112,7 +114,7 @@ function checkNames(config: Config, modelType: string, refuse: Refuse): void {
   }
 }
 
-function checkLayers(config: Config, refuse: Refuse): void {
+function checkLayers(config: Config, modelType: string, refuse: Refuse): void {
   for (const key of ['layer_types', 'mlp_layer_types']) {
     const types = config[key];
     if (types == null) break;
@@ -123,7 +125,7 @@ function checkLayers(config: Config, refuse: Refuse): void {
       throw refuse(key, `as many as num_hidden_layers says, ${layers} and not ${types.length}`);
   }
   const { per_layer_config, problem_type, id2label, num_labels } = config;
-  if (isPlainObject(per_layer_config) && Object.keys(per_layer_config).length > 0)
+  if (modelType !== 'gemma4_text' && isPlainObject(per_layer_config) && Object.keys(per_layer_config).length > 0)
     throw refuse('per_layer_config', 'none, since layers of shapes of their own are refused by their models too');
   const labels = isPlainObject(id2label) ? Object.keys(id2label).length : num_labels;
   if (problem_type === 'single_label_classification' && labels === 1)

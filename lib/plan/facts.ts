@@ -56,8 +56,10 @@ export function factsOfFill(fill: Fill): FillFacts {
   }
 }
 
-/** Steps in a few words: 'all 7', 'from 0, 1 more every 128'. */
-export function stepsText({ start, step, every }: Steps): string {
+/** Steps in a few words: 'all 7', 'from 0, 1 more every 128', 'a table of whole numbers from 24'. */
+export function stepsText({ start, terms }: Steps): string {
+  if (terms.length > 1) return `a table of whole numbers from ${start}`;
+  const [{ step, every } = { step: 0, every: 1 }] = terms;
   if (step === 0) return `all ${start}`;
   return every === 1 ? `from ${start} in steps of ${step}` : `from ${start}, ${step} more every ${every}`;
 }

@@ -75,7 +75,8 @@ export async function keysInTurns(engine: Engine, seed: bigint, plan: Drawn): Pr
 function* torchSteps(seed: bigint, { tensors, draws }: Drawn): Iterator<undefined, Keys> {
   const generator = new Generator({ engine: 'torch', seed });
   const dtypes = new Map<string, Dtype>();
-  for (const { name, dtype, partOf, codes } of tensors) {
+  for (const { name, dtype, partOf, codes, norms } of tensors) {
+    if (norms !== undefined) continue;
     // Codes are of values in float32.
     const drawn = codes !== undefined || isGrid(dtype) ? 'float32' : dtype;
     if (isFillable(drawn)) dtypes.set(partOf?.tensor ?? codes?.of ?? name, drawn);
@@ -96,9 +97,9 @@ function* torchSteps(seed: bigint, { tensors, draws }: Drawn): Iterator<undefine
   return {
     engine: 'torch',
     seed,
-    of({ name, copyOf, partOf, codes, fill, elements }) {
+    of({ name, copyOf, partOf, codes, norms, fill, elements }) {
       if (!isRandom(fill) || elements === 0) return noKey;
-      const key = keys.get(partOf?.tensor ?? copyOf ?? codes?.of ?? name);
+      const key = keys.get(partOf?.tensor ?? copyOf ?? codes?.of ?? norms?.of ?? name);
       if (key === undefined) throw new Error(`the plan has no draw of ${JSON.stringify(name)}`);
       return partOf === undefined ? key : { ...key, offset: partOf.begin };
     },

@@ -24,8 +24,13 @@ const isScale = matcherOfAll([
 const isQuantized = matcherOfAll(['*zero_point', '*.qzeros', '*.qweight', '*.g_idx']);
 /** What sees or hears, in a model that also reads: a model of its own, with norms of the usual kind. */
 const isTower = matcherOfAll(['*vision*', '*visual*', '*audio*', '*image_*']);
-/** Norms that a gate multiplies, and the steps of linear attention. */
-const isGated = matcherOfAll(['*linear_attn.norm.weight', '*linear_attn.dt_bias', '*mixer.D']);
+/** Norms that a gate multiplies, the steps of linear attention, and scales within a model. */
+const isOne = matcherOfAll([
+  ...['*linear_attn.norm.weight', '*linear_attn.dt_bias', '*mixer.D', '*mamba.D'],
+  ...['*layer_scalar', '*router.scale', '*router.per_expert_scale'],
+]);
+/** Lengths of a weight's columns, by the weight norms of PyTorch. */
+const isLength = matcherOfAll(['*parametrizations.weight.original0', '*.weight_g']);
 /** Mamba's, and the biases whose softplus are its steps. */
 const isDecay = matcherOfAll(['*A_log']);
 const isStep = matcherOfAll(['*mixer.dt_bias', '*mixer.dt_proj.bias']);
@@ -104,6 +109,7 @@ export function defaultOfName(
   settings: LikeSettings = settingsOf(undefined),
 ): Default {
   const rank = shape.length;
+  if (name.endsWith('correct_output_scale')) return { initializer: 'zeros' };
   if (isScale(name)) {
     return {
       initializer: 'ones',
@@ -113,7 +119,8 @@ export function defaultOfName(
   if (isQuantized(name)) return { initializer: 'zeros', odd: 'by its name of quantized weights: zeros' };
   if (isMean(name)) return { initializer: 'zeros' };
   if (isVariance(name)) return { initializer: 'ones' };
-  if (isGated(name)) return { initializer: 'ones' };
+  if (isOne(name)) return { initializer: 'ones' };
+  if (isLength(name)) return { initializer: 'ones', odd: 'by its name the lengths of columns of a weight: ones' };
   if (isDecay(name)) {
     return { initializer: name.includes('linear_attn') ? { init: 'log_of_uniform', a: 0.01, b: 16 } : 'log_arange' };
   }

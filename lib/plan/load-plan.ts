@@ -8,6 +8,7 @@ import type { Draw } from '../init/draw.js';
 import type { LoraOptions } from './lora/options.js';
 import {
   digestOfTensors,
+  frozen,
   frozenCopy,
   type Plan,
   type PlannedTensor,
@@ -172,7 +173,8 @@ export async function planFrom(
   const parts = tp === undefined ? whole : await tensorsOfRank(whole, tp, changed.config, file);
   // Last, of what each rank has: rules and ranks are of the weights by their own names.
   const tensors = quantizer === undefined ? parts : resolvePlan({ tensors: quantizer.quantize(parts) }, file);
-  const planned = tensors.map(({ fill: _, elements: __, bytes: ___, stream: ____, ...each }) => frozenCopy(each));
+  // What is in them is shared with those that are resolved, of which there may be half a million.
+  const planned = tensors.map(({ fill: _, elements: __, bytes: ___, stream: ____, ...each }) => frozen(each));
   const made: PlanSource = {
     makes: digestOfTensors(planned),
     ...source,

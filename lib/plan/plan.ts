@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { checkInteger, checkOneOf, checkShape, isPlainObject, rangeError, typeError } from '../core/check.js';
-import { type Codes, checkCodes, checkSteps, type Steps } from '../core/codes.js';
+import { type Codes, checkCodes, checkNorms, checkSteps, type Norms, type Steps } from '../core/codes.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
-import type { Fill } from '../core/fill.js';
+import { type Fill, isWhole } from '../core/fill.js';
 import { encodingOf, isGrid } from '../core/grid.js';
 import { isFillable, type StoredDtype, storedBytes, storedNames } from '../core/stored-dtype.js';
 import type { Draw } from '../init/draw.js';
@@ -34,6 +34,8 @@ export interface PlannedTensor {
   readonly codes?: Codes | undefined;
   /** Where it holds whole numbers that are no weights: beside the initializer 'zeros', in int32 or int64. */
   readonly steps?: Steps | undefined;
+  /** Where it holds the lengths of another tensor's columns: what it begins with follows from that tensor's initializer. */
+  readonly norms?: Norms | undefined;
 }
 
 /** A model to be written: plain data. The order of the tensors is the model's own, and changes no tensor's values. */
@@ -103,7 +105,12 @@ export function resolvePlan(
   place = (name: string): string => `tensor ${JSON.stringify(name)}`,
 ): ResolvedTensor[] {
   const names = new Set<string>();
-  const known = new Map(plan.tensors.map((tensor) => [tensor?.name, tensor]));
+  let byName: ReadonlyMap<string, PlannedTensor> | undefined;
+  const known: Known = (name) => {
+    byName ??= new Map(plan.tensors.map((tensor) => [tensor?.name, tensor]));
+    return byName.get(name);
+  };
+  const fills = new Fills();
   return plan.tensors.map((tensor) => {
     if (!isPlainObject(tensor)) throw new InputError(`${source}: expected tensors to be objects`, { path: source });
     const { name, shape, dtype, copyOf, codes } = tensor;
@@ -117,7 +124,10 @@ export function resolvePlan(
         throw new RangeError(`expected at most 2^53 - 1 bytes, but [${shape}] takes ${bytes}`);
       if (!Number.isInteger(bytes))
         throw new RangeError(`expected whole bytes, but [${shape}] of ${dtype} takes ${bytes}`);
-      return { ...tensor, fill: fillOf(tensor), elements, bytes, stream: streamOfName(copyOf ?? codes?.of ?? name) };
+      const norms = tensor.norms === undefined ? undefined : normsOf(tensor.norms, elements, known);
+      const fill = norms === undefined ? fills.of(tensor) : norms.fill;
+      const stream = streamOfName(copyOf ?? codes?.of ?? tensor.norms?.of ?? name);
+      return { ...tensor, ...(norms !== undefined && { norms: norms.norms }), fill, elements, bytes, stream };
     } catch (cause) {
       if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
       throw new InputError(`${source}: ${place(name)}: ${cause.message}`, { path: source, cause });
@@ -125,10 +135,29 @@ export function resolvePlan(
   });
 }
 
+/** Finds a tensor of the plan; looking is rare, and a table of half a million large. */
+type Known = (name: string) => PlannedTensor | undefined;
+
+/** Fills of a plan's tensors: those that are alike share one. */
+class Fills {
+  readonly #made = new Map<Initializer, Map<string, Fill>>();
+
+  of(tensor: PlannedTensor): Fill {
+    const { initializer, shape, dtype, slice, codes } = tensor;
+    if (slice !== undefined || codes !== undefined) return fillOf(tensor);
+    const made = this.#made.get(initializer) ?? new Map<string, Fill>();
+    const key = `${dtype} ${shape.join()}`;
+    const fill = made.get(key) ?? fillOf(tensor);
+    made.set(key, fill);
+    this.#made.set(initializer, made);
+    return fill;
+  }
+}
+
 /** What a plan out of JSON may have wrong. */
 function checkFields(
   { name, dtype, shape, slice, zeroRow, copyOf, partOf, codes, steps }: PlannedTensor,
-  known: ReadonlyMap<string, PlannedTensor>,
+  known: Known,
 ): void {
   checkOneOf('plan', 'dtype', dtype, storedNames);
   if (slice !== undefined && !isPlainObject(slice)) throw typeError('plan', 'slice', 'an object', slice);
@@ -139,7 +168,7 @@ function checkFields(
   if (codes !== undefined) checkCodes(codes, dtype, shape);
   if (steps !== undefined) checkSteps(steps, dtype);
   if (copyOf === undefined) return;
-  const original = known.get(copyOf);
+  const original = known(copyOf);
   if (
     original !== undefined &&
     copyOf !== name &&
@@ -148,6 +177,20 @@ function checkFields(
   )
     return;
   throw rangeError('plan', 'copyOf', 'the name of another tensor of the same shape that is no copy itself', copyOf);
+}
+
+/** The other tensor's fill, from which lengths follow. */
+function normsOf(norms: Norms, elements: number, known: Known) {
+  checkNorms(norms, elements);
+  const original = known(norms.of);
+  const isThere =
+    original !== undefined && isFillable(original.dtype) && !original.codes && !original.slice && !original.norms;
+  if (!isThere || String(original.shape) !== String(norms.shape))
+    throw rangeError('plan', 'norms.of', 'the name of a whole tensor of floats of that shape', norms.of);
+  const fill = fillOf(original);
+  if (isWhole(fill))
+    throw new RangeError(`expected no ${fill.kind} matrix in ${norms.of}, of whose columns these are the lengths`);
+  return { fill, norms: { ...norms, dtype: original.dtype } };
 }
 
 function checkPart(slice: Slice, shape: readonly number[]): void {
@@ -187,6 +230,13 @@ export function frozenCopy<T>(value: T): T {
   const copy = { ...value } as Record<string, unknown>;
   for (const key of Object.keys(copy)) copy[key] = frozenCopy(copy[key]);
   return Object.freeze(copy) as T;
+}
+
+/** Freezes a value of plain data and all that is in it. */
+export function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const key of Object.keys(value)) frozen((value as Record<string, unknown>)[key]);
+  return Object.freeze(value);
 }
 
 /** A digest of what a plan's tensors are, as far as they are plain data: whoever has changed one has made another plan. */

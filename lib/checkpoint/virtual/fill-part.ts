@@ -6,13 +6,14 @@ import { fillOfCodes } from '../../init/fill-codes.js';
 import { runFillOfSlice } from '../../init/run-slice.js';
 import { fillRange, type Key } from '../../native/addon.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
+import { fillNorms } from './fill-norms.js';
 import { fillSteps } from './fill-steps.js';
 import { clearZeroRow } from './zero-row.js';
 
 /** What fillPart needs of a tensor. */
 export type FilledTensor = Pick<
   ResolvedTensor,
-  'dtype' | 'shape' | 'slice' | 'fill' | 'elements' | 'bytes' | 'zeroRow' | 'codes' | 'steps'
+  'dtype' | 'shape' | 'slice' | 'fill' | 'elements' | 'bytes' | 'zeroRow' | 'codes' | 'steps' | 'norms'
 >;
 
 /** Bytes that are made together: of an element, of elements of less than a byte the fewest that fill whole ones, or of a word of codes. */
@@ -40,12 +41,13 @@ export function fillPart(
   cancel?: Int32Array,
 ): boolean {
   if (bytes.length === 0) return true;
-  const { dtype, fill, slice, shape, elements, codes, steps } = tensor;
+  const { dtype, fill, slice, shape, elements, codes, steps, norms } = tensor;
   const size = unitOf(tensor);
   if (steps !== undefined) {
     fillSteps(steps, dtype, bytes, begin);
     return true;
   }
+  if (norms !== undefined) return fillNorms(tensor, norms, bytes, begin, key, threads, cancel);
   if (codes !== undefined || (isGrid(dtype) && !(fill.kind === 'constant' && fill.value === 0))) {
     const filled = fillOfCodes(tensor, bytes, begin * size, key, threads, cancel);
     if (codes === undefined)

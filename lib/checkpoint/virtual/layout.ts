@@ -80,9 +80,10 @@ export function metadataOf(
 function planDigest(tensors: readonly ResolvedTensor[], keys: Keys): string {
   const hash = createHash('sha256');
   for (const tensor of tensors) {
-    const { name, dtype, shape, fill, stream, slice, zeroRow, partOf, codes, steps } = tensor;
+    const { name, dtype, shape, fill, stream, slice, zeroRow, partOf, codes, steps, norms } = tensor;
     const facts: unknown[] = [name, dtype, shape, fill, stream, slice ?? null, zeroRow ?? null, partOf ?? null];
     if (codes !== undefined || steps !== undefined) facts.push(codes ?? null, steps ?? null);
+    if (norms !== undefined) facts.push(norms);
     hash.update(JSON.stringify(facts, plainBigint)).update('\n');
     updateWithKey(hash, keys.of(tensor));
   }

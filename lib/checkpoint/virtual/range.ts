@@ -11,10 +11,10 @@ export type KeyedTensor = FilledTensor & { readonly name: string; readonly offse
 
 /** A tensor with what its values depend on besides its fill, and without all that a plan may say of it otherwise. */
 export function keyed(
-  { name, dtype, shape, slice, fill, elements, bytes, zeroRow, codes, steps, offset }: PlacedTensor,
+  { name, dtype, shape, slice, fill, elements, bytes, zeroRow, codes, steps, norms, offset }: PlacedTensor,
   key: Key,
 ): KeyedTensor {
-  return { name, dtype, shape, slice, fill, elements, bytes, zeroRow, codes, steps, offset, key };
+  return { name, dtype, shape, slice, fill, elements, bytes, zeroRow, codes, steps, norms, offset, key };
 }
 
 /** Bytes [begin, end) of a tensor, which stand `at` bytes into a range. */

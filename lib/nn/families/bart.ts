@@ -69,9 +69,10 @@ export type Config = z.output<ReturnType<typeof configOf>>;
 const rule = ({ init_std }: Config) =>
   transformersInit(init_std, { TableStack: () => ({ 'embed_positions.weight': 'sinusoidal' }) }, 0);
 
-function attention(width: number): Module {
-  const square = () => linear(width, width);
-  return container('Attention', { k_proj: square(), v_proj: square(), q_proj: square(), out_proj: square() });
+/** @param inputs the width of what keys and values are made of */
+export function attention(width: number, inputs = width): Module {
+  const [square, given] = [() => linear(width, width), () => linear(inputs, width)];
+  return container('Attention', { k_proj: given(), v_proj: given(), q_proj: square(), out_proj: square() });
 }
 
 function layer({ d_model: width, encoder_ffn_dim, decoder_ffn_dim }: Config, decoder: boolean): Module {

@@ -1,6 +1,55 @@
 // What transformers 5.18 demands of a config.json beside what gives shapes: recorded by test/fixtures/models/record_fields.py, which a test compares.
 
-// Of Qwen2-VL and Qwen2.5-VL alike.
+// Of several families alike.
+const gemma2 = {
+  bool: 'attention_bias tie_word_embeddings use_cache',
+  'bool?': 'use_bidirectional_attention',
+  'dict?': 'rope_parameters',
+  float: 'initializer_range rms_norm_eps',
+  'float?': 'attn_logit_softcapping final_logit_softcapping',
+  'float|int?': 'attention_dropout',
+  int: 'head_dim hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers num_key_value_heads query_pre_attn_scalar vocab_size',
+  'int?': 'bos_token_id pad_token_id sliding_window',
+  'int|list?': 'eos_token_id',
+  'list?': 'layer_types',
+  str: 'hidden_activation',
+};
+
+const bert = {
+  bool: 'add_cross_attention is_decoder tie_word_embeddings use_cache',
+  float: 'initializer_range layer_norm_eps',
+  'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
+  'float|int?': 'classifier_dropout',
+  int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size',
+  'int?': 'bos_token_id pad_token_id',
+  'int|list?': 'eos_token_id',
+  str: 'hidden_act',
+};
+
+const vit = {
+  bool: 'qkv_bias',
+  float: 'initializer_range layer_norm_eps',
+  'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
+  int: 'encoder_stride hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
+  'int?': 'pooler_output_size',
+  'int|list': 'image_size patch_size',
+  str: 'hidden_act pooler_act',
+};
+
+const siglip = {
+  'dict?': 'text_config vision_config',
+  float: 'initializer_factor',
+};
+
+const siglipTextModel = {
+  float: 'layer_norm_eps',
+  'float|int': 'attention_dropout',
+  int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
+  'int?': 'bos_token_id pad_token_id projection_size',
+  'int|list?': 'eos_token_id',
+  str: 'hidden_act',
+};
+
 const qwen2Vl = {
   bool: 'tie_word_embeddings',
   'dict?': 'text_config vision_config',
@@ -17,6 +66,21 @@ const qwen2VlText = {
   'int?': 'bos_token_id max_window_layers num_key_value_heads pad_token_id sliding_window',
   'int|list?': 'eos_token_id',
   'list?': 'layer_types',
+  str: 'hidden_act',
+};
+
+const idefics3 = {
+  bool: 'tie_word_embeddings use_cache',
+  'dict?': 'text_config vision_config',
+  int: 'image_token_id scale_factor',
+  'int?': 'pad_token_id',
+};
+
+const idefics3Vision = {
+  float: 'initializer_range layer_norm_eps',
+  'float|int': 'attention_dropout',
+  int: 'hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
+  'int|list': 'image_size patch_size',
   str: 'hidden_act',
 };
 
@@ -85,31 +149,33 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list?': 'eos_token_id',
     str: 'hidden_act',
   },
-  gemma2: {
-    bool: 'attention_bias tie_word_embeddings use_cache',
-    'bool?': 'use_bidirectional_attention',
+  gemma2,
+  gemma3_text: gemma2,
+  gemma3n_text: {
+    bool: 'altup_correct_scale attention_bias tie_word_embeddings use_cache',
     'dict?': 'rope_parameters',
-    float: 'initializer_range rms_norm_eps',
-    'float?': 'attn_logit_softcapping final_logit_softcapping',
+    float: 'altup_coef_clip final_logit_softcapping initializer_range rms_norm_eps',
     'float|int?': 'attention_dropout',
-    int: 'head_dim hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers num_key_value_heads query_pre_attn_scalar vocab_size',
-    'int?': 'bos_token_id pad_token_id sliding_window',
+    'float|list?': 'activation_sparsity_pattern',
+    int: 'altup_active_idx altup_num_inputs head_dim hidden_size hidden_size_per_layer_input laurel_rank max_position_embeddings num_attention_heads num_hidden_layers num_key_value_heads num_kv_shared_layers sliding_window vocab_size vocab_size_per_layer_input',
+    'int?': 'bos_token_id pad_token_id',
+    'int|list': 'intermediate_size',
     'int|list?': 'eos_token_id',
     'list?': 'layer_types',
     str: 'hidden_activation',
   },
-  gemma3_text: {
-    bool: 'attention_bias tie_word_embeddings use_cache',
-    'bool?': 'use_bidirectional_attention',
+  gemma4_text: {
+    bool: 'attention_bias attention_k_eq_v enable_moe_block tie_word_embeddings use_cache use_double_wide_mlp',
     'dict?': 'rope_parameters',
     float: 'initializer_range rms_norm_eps',
-    'float?': 'attn_logit_softcapping final_logit_softcapping',
+    'float?': 'final_logit_softcapping',
     'float|int?': 'attention_dropout',
-    int: 'head_dim hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers num_key_value_heads query_pre_attn_scalar vocab_size',
-    'int?': 'bos_token_id pad_token_id sliding_window',
+    int: 'head_dim hidden_size hidden_size_per_layer_input intermediate_size max_position_embeddings num_attention_heads num_hidden_layers num_key_value_heads num_kv_shared_layers sliding_window vocab_size vocab_size_per_layer_input',
+    'int?': 'bos_token_id moe_intermediate_size num_experts pad_token_id top_k_experts',
     'int|list?': 'eos_token_id',
     'list?': 'layer_types',
     str: 'hidden_activation',
+    'str?': 'use_bidirectional_attention',
   },
   mixtral: {
     bool: 'output_router_logits tie_word_embeddings use_cache',
@@ -329,16 +395,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list?': 'eos_token_id',
     'str?': 'activation',
   },
-  bert: {
-    bool: 'add_cross_attention is_decoder tie_word_embeddings use_cache',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    'float|int?': 'classifier_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size',
-    'int?': 'bos_token_id pad_token_id',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
+  bert,
   distilbert: {
     bool: 'sinusoidal_pos_embds tie_word_embeddings',
     float: 'initializer_range',
@@ -348,36 +405,9 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list?': 'eos_token_id',
     str: 'activation',
   },
-  roberta: {
-    bool: 'add_cross_attention is_decoder tie_word_embeddings use_cache',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    'float|int?': 'classifier_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size',
-    'int?': 'bos_token_id pad_token_id',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
-  'xlm-roberta': {
-    bool: 'add_cross_attention is_decoder tie_word_embeddings use_cache',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    'float|int?': 'classifier_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size',
-    'int?': 'bos_token_id pad_token_id',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
-  camembert: {
-    bool: 'add_cross_attention is_decoder tie_word_embeddings use_cache',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    'float|int?': 'classifier_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers type_vocab_size vocab_size',
-    'int?': 'bos_token_id pad_token_id',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
+  roberta: bert,
+  'xlm-roberta': bert,
+  camembert: bert,
   electra: {
     bool: 'add_cross_attention is_decoder summary_use_proj tie_word_embeddings use_cache',
     float: 'initializer_range layer_norm_eps',
@@ -427,17 +457,9 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'list|str?': 'pos_att_type',
     str: 'hidden_act pooler_hidden_act',
   },
-  vit: {
-    bool: 'qkv_bias',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    int: 'encoder_stride hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
-    'int?': 'pooler_output_size',
-    'int|list': 'image_size patch_size',
-    str: 'hidden_act pooler_act',
-  },
+  vit,
   t5: {
-    bool: 'is_decoder use_cache',
+    bool: 'is_decoder is_encoder_decoder use_cache',
     float: 'initializer_factor layer_norm_epsilon',
     'float|int': 'classifier_dropout dropout_rate',
     int: 'd_ff d_kv d_model head_dim hidden_size num_attention_heads num_heads num_hidden_layers num_layers relative_attention_max_distance relative_attention_num_buckets vocab_size',
@@ -446,7 +468,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'feed_forward_proj',
   },
   mt5: {
-    bool: 'is_decoder tie_word_embeddings use_cache',
+    bool: 'is_decoder is_encoder_decoder tie_word_embeddings use_cache',
     float: 'initializer_factor layer_norm_epsilon',
     'float|int': 'classifier_dropout dropout_rate',
     int: 'd_ff d_kv d_model head_dim hidden_size num_attention_heads num_heads num_hidden_layers num_layers relative_attention_max_distance relative_attention_num_buckets vocab_size',
@@ -455,7 +477,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'feed_forward_proj',
   },
   umt5: {
-    bool: 'is_decoder use_cache',
+    bool: 'is_decoder is_encoder_decoder use_cache',
     float: 'initializer_factor layer_norm_epsilon',
     'float|int': 'classifier_dropout dropout_rate',
     int: 'd_ff d_kv d_model head_dim hidden_size num_attention_heads num_heads num_hidden_layers num_layers relative_attention_max_distance relative_attention_num_buckets vocab_size',
@@ -465,7 +487,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
   },
   bart: {
     bool: 'tie_word_embeddings use_cache',
-    'bool?': 'is_decoder scale_embedding',
+    'bool?': 'is_decoder is_encoder_decoder scale_embedding',
     'float?': 'decoder_layerdrop encoder_layerdrop init_std',
     'float|int?': 'activation_dropout attention_dropout classifier_dropout dropout',
     int: 'max_position_embeddings vocab_size',
@@ -475,7 +497,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'str?': 'activation_function',
   },
   mbart: {
-    bool: 'is_decoder scale_embedding tie_word_embeddings use_cache',
+    bool: 'is_decoder is_encoder_decoder scale_embedding tie_word_embeddings use_cache',
     float: 'init_std',
     'float|int': 'activation_dropout attention_dropout classifier_dropout decoder_layerdrop dropout encoder_layerdrop',
     int: 'd_model decoder_attention_heads decoder_ffn_dim decoder_layers encoder_attention_heads encoder_ffn_dim encoder_layers hidden_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
@@ -484,7 +506,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'activation_function',
   },
   m2m_100: {
-    bool: 'scale_embedding tie_word_embeddings use_cache',
+    bool: 'is_encoder_decoder scale_embedding tie_word_embeddings use_cache',
     float: 'init_std',
     'float|int': 'activation_dropout attention_dropout decoder_layerdrop dropout encoder_layerdrop',
     int: 'd_model decoder_attention_heads decoder_ffn_dim decoder_layers encoder_attention_heads encoder_ffn_dim encoder_layers hidden_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
@@ -493,7 +515,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'activation_function',
   },
   marian: {
-    bool: 'is_decoder scale_embedding share_encoder_decoder_embeddings tie_word_embeddings use_cache',
+    bool: 'is_decoder is_encoder_decoder scale_embedding share_encoder_decoder_embeddings tie_word_embeddings use_cache',
     float: 'init_std',
     'float|int': 'activation_dropout attention_dropout decoder_layerdrop dropout encoder_layerdrop',
     int: 'd_model decoder_attention_heads decoder_ffn_dim decoder_layers decoder_start_token_id encoder_attention_heads encoder_ffn_dim encoder_layers hidden_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
@@ -502,7 +524,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'activation_function',
   },
   pegasus: {
-    bool: 'is_decoder scale_embedding tie_word_embeddings use_cache',
+    bool: 'is_decoder is_encoder_decoder scale_embedding tie_word_embeddings use_cache',
     float: 'init_std',
     'float|int': 'activation_dropout attention_dropout decoder_layerdrop dropout encoder_layerdrop',
     int: 'd_model decoder_attention_heads decoder_ffn_dim decoder_layers encoder_attention_heads encoder_ffn_dim encoder_layers hidden_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
@@ -511,7 +533,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'activation_function',
   },
   whisper: {
-    bool: 'apply_spec_augment scale_embedding tie_word_embeddings use_cache use_weighted_layer_sum',
+    bool: 'apply_spec_augment is_encoder_decoder scale_embedding tie_word_embeddings use_cache use_weighted_layer_sum',
     float: 'init_std',
     'float|int':
       'activation_dropout attention_dropout decoder_layerdrop dropout encoder_layerdrop mask_feature_prob mask_time_prob',
@@ -520,6 +542,17 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list?': 'eos_token_id',
     'list?': 'begin_suppress_tokens suppress_tokens',
     str: 'activation_function',
+  },
+  wav2vec2: {
+    bool: 'add_adapter apply_spec_augment conv_bias ctc_zero_infinity do_stable_layer_norm use_weighted_layer_sum',
+    float: 'contrastive_logits_temperature diversity_loss_weight initializer_range layer_norm_eps',
+    'float|int':
+      'activation_dropout attention_dropout feat_proj_dropout feat_quantizer_dropout final_dropout hidden_dropout layerdrop mask_feature_prob mask_time_prob',
+    int: 'adapter_kernel_size adapter_stride classifier_proj_size codevector_dim hidden_size intermediate_size mask_feature_length mask_feature_min_masks mask_time_length mask_time_min_masks num_adapter_layers num_attention_heads num_codevector_groups num_codevectors_per_group num_conv_pos_embedding_groups num_conv_pos_embeddings num_hidden_layers num_negatives proj_codevector_dim xvector_output_dim',
+    'int?': 'adapter_attn_dim bos_token_id output_hidden_size pad_token_id vocab_size',
+    'int|list?': 'eos_token_id',
+    list: 'conv_dim conv_kernel conv_stride tdnn_dilation tdnn_dim tdnn_kernel',
+    str: 'ctc_loss_reduction feat_extract_activation feat_extract_norm hidden_act',
   },
   olmo3: {
     bool: 'attention_bias tie_word_embeddings use_cache',
@@ -673,6 +706,16 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'list?': 'layer_types layers_block_type mtp_layers_block_type',
     str: 'mamba_hidden_act mamba_ssm_cache_dtype mlp_hidden_act',
   },
+  jamba: {
+    bool: 'mamba_conv_bias mamba_proj_bias output_router_logits tie_word_embeddings use_associative_scan use_cache use_mamba_kernels use_mambapy',
+    float: 'initializer_range rms_norm_eps router_aux_loss_coef',
+    'float|int': 'attention_dropout',
+    int: 'attn_layer_offset attn_layer_period expert_layer_offset expert_layer_period hidden_size intermediate_size mamba_d_conv mamba_d_state mamba_expand max_position_embeddings num_attention_heads num_experts num_experts_per_tok num_hidden_layers num_key_value_heads num_local_experts vocab_size',
+    'int?': 'bos_token_id pad_token_id',
+    'int|list?': 'eos_token_id',
+    'int|str': 'mamba_dt_rank',
+    str: 'hidden_act',
+  },
   mamba: {
     bool: 'rescale_prenorm_residual residual_in_fp32 tie_word_embeddings use_associative_scan use_bias use_cache use_conv_bias use_mambapy',
     float: 'initializer_range layer_norm_epsilon time_step_floor time_step_max time_step_min time_step_scale',
@@ -714,18 +757,8 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list?': 'image_size patch_size',
     str: 'hidden_act',
   },
-  siglip: {
-    'dict?': 'text_config vision_config',
-    float: 'initializer_factor',
-  },
-  siglip_text_model: {
-    float: 'layer_norm_eps',
-    'float|int': 'attention_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
-    'int?': 'bos_token_id pad_token_id projection_size',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
+  siglip,
+  siglip_text_model: siglipTextModel,
   siglip_vision_model: {
     float: 'layer_norm_eps',
     'float|int': 'attention_dropout',
@@ -733,18 +766,8 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int|list': 'image_size patch_size',
     str: 'hidden_act',
   },
-  siglip2: {
-    'dict?': 'text_config vision_config',
-    float: 'initializer_factor',
-  },
-  siglip2_text_model: {
-    float: 'layer_norm_eps',
-    'float|int': 'attention_dropout',
-    int: 'hidden_size intermediate_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
-    'int?': 'bos_token_id pad_token_id projection_size',
-    'int|list?': 'eos_token_id',
-    str: 'hidden_act',
-  },
+  siglip2: siglip,
+  siglip2_text_model: siglipTextModel,
   siglip2_vision_model: {
     float: 'layer_norm_eps',
     'float|int': 'attention_dropout',
@@ -771,15 +794,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'list?': '_out_features _out_indices',
     str: 'hidden_act',
   },
-  deit: {
-    bool: 'qkv_bias',
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_probs_dropout_prob hidden_dropout_prob',
-    int: 'encoder_stride hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
-    'int?': 'pooler_output_size',
-    'int|list': 'image_size patch_size',
-    str: 'hidden_act pooler_act',
-  },
+  deit: vit,
   beit: {
     bool: 'add_fpn auxiliary_concat_input reshape_hidden_states use_absolute_position_embeddings use_auxiliary_head use_mask_token use_mean_pooling use_relative_position_bias use_shared_relative_position_bias',
     float: 'auxiliary_loss_weight initializer_range layer_norm_eps layer_scale_init_value',
@@ -827,11 +842,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     list: 'fullatt_block_indexes',
     str: 'hidden_act',
   },
-  qwen3_vl: {
-    bool: 'tie_word_embeddings',
-    'dict?': 'text_config vision_config',
-    int: 'image_token_id video_token_id vision_end_token_id vision_start_token_id',
-  },
+  qwen3_vl: qwen2Vl,
   qwen3_vl_text: {
     bool: 'attention_bias use_cache',
     'dict?': 'rope_parameters',
@@ -871,34 +882,33 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     'int?':
       'boi_token_id boi_token_index eoi_token_id eoi_token_index image_token_id image_token_index mm_tokens_per_image',
   },
-  idefics3: {
-    bool: 'tie_word_embeddings use_cache',
-    'dict?': 'text_config vision_config',
-    int: 'image_token_id scale_factor',
-    'int?': 'pad_token_id',
-  },
-  idefics3_vision: {
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_dropout',
-    int: 'hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
+  idefics3,
+  idefics3_vision: idefics3Vision,
+  smolvlm: idefics3,
+  smolvlm_vision: idefics3Vision,
+  'donut-swin': {
+    bool: 'qkv_bias use_absolute_embeddings',
+    float: 'initializer_range layer_norm_eps mlp_ratio',
+    'float|int': 'attention_probs_dropout_prob drop_path_rate hidden_dropout_prob',
+    int: 'embed_dim num_channels window_size',
     'int|list': 'image_size patch_size',
+    list: 'depths num_attention_heads num_heads',
     str: 'hidden_act',
   },
-  smolvlm: {
-    bool: 'tie_word_embeddings use_cache',
-    'dict?': 'text_config vision_config',
-    int: 'image_token_id scale_factor',
-    'int?': 'pad_token_id',
+  trocr: {
+    bool: 'is_decoder layernorm_embedding scale_embedding tie_word_embeddings use_cache use_learned_position_embeddings',
+    float: 'init_std',
+    'float|int': 'activation_dropout attention_dropout decoder_layerdrop dropout',
+    int: 'd_model decoder_attention_heads decoder_ffn_dim decoder_layers decoder_start_token_id hidden_size max_position_embeddings num_attention_heads num_hidden_layers vocab_size',
+    'int?': 'bos_token_id cross_attention_hidden_size pad_token_id',
+    'int|list?': 'eos_token_id',
+    str: 'activation_function',
   },
-  smolvlm_vision: {
-    float: 'initializer_range layer_norm_eps',
-    'float|int': 'attention_dropout',
-    int: 'hidden_size intermediate_size num_attention_heads num_channels num_hidden_layers',
-    'int|list': 'image_size patch_size',
-    str: 'hidden_act',
+  'vision-encoder-decoder': {
+    bool: 'is_encoder_decoder',
   },
-  'vision-encoder-decoder': {},
   'encoder-decoder': {
+    'bool?': 'is_encoder_decoder',
     'int?': 'decoder_start_token_id pad_token_id',
   },
 };

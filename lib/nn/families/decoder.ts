@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { container, type Module, type Rule, repeat } from '../module.js';
+import { container, type Module, type Own, type Rule, repeat } from '../module.js';
 import { embedding, linear } from '../modules/index.js';
 import { flag, labels, layers, optionalSize, padding, size, std } from './architecture.js';
 import { headsOf } from './heads.js';
@@ -84,8 +84,12 @@ export function gatedMlp(
 export interface Decoder<Config> {
   /** One layer's children. */
   layer(config: Config, index: number): Readonly<Record<string, Module>>;
+  /** A layer's own tensors beside them. */
+  readonly layerOwn?: Own | undefined;
   /** The norm after the last layer. */
   norm(width: number): Module;
+  /** What the body has after that norm. */
+  after?(config: Config): Readonly<Record<string, Module>>;
   /** That norm's name; 'norm' by default. */
   readonly normName?: string | undefined;
   /** Whether the head over the vocabulary has a bias. */
@@ -95,14 +99,18 @@ export interface Decoder<Config> {
 }
 
 /** The classes of a family of decoders: the body, and the body with each of the usual heads. */
-export function decoderClasses<Config extends DecoderConfig>(parts: Decoder<Config>) {
+export function decoderClasses<Config extends Omit<DecoderConfig, 'intermediate_size'>>(parts: Decoder<Config>) {
   const rule = (config: Config) => transformersInit(config.initializer_range, parts.rules?.(config));
+  const layer = (config: Config) => (index: number) => {
+    return { kind: 'DecoderLayer', own: parts.layerOwn, children: parts.layer(config, index) };
+  };
   const body = (config: Config): Module => {
     const { vocab_size, hidden_size, pad_token_id, num_hidden_layers } = config;
     const children = {
       embed_tokens: embedding(vocab_size, hidden_size, pad_token_id),
-      layers: repeat(num_hidden_layers, (index) => container('DecoderLayer', parts.layer(config, index))),
+      layers: repeat(num_hidden_layers, layer(config)),
       [parts.normName ?? 'norm']: parts.norm(hidden_size),
+      ...parts.after?.(config),
     };
     return container('Model', children, { initialize: rule(config) });
   };

@@ -12,6 +12,8 @@ export const architectures: Readonly<Record<string, () => Promise<KnownArchitect
   gemma: async () => (await import('./gemma.js')).gemma,
   gemma2: async () => (await import('./gemma.js')).gemma2,
   gemma3_text: async () => (await import('./gemma.js')).gemma3Text,
+  gemma3n_text: async () => (await import('./gemma3n.js')).gemma3nText,
+  gemma4_text: async () => (await import('./gemma4.js')).gemma4Text,
   mixtral: async () => (await import('./mixtral.js')).mixtral,
   phi3: async () => (await import('./phi3.js')).phi3,
   phi: async () => (await import('./phi.js')).phi,
@@ -53,6 +55,7 @@ export const architectures: Readonly<Record<string, () => Promise<KnownArchitect
   marian: async () => (await import('./marian.js')).marian,
   pegasus: async () => (await import('./marian.js')).pegasus,
   whisper: async () => (await import('./whisper.js')).whisper,
+  wav2vec2: async () => (await import('./wav2vec2.js')).wav2vec2,
   olmo3: async () => (await import('./olmo2.js')).olmo3,
   granitemoe: async () => (await import('./granitemoe.js')).graniteMoe,
   cohere2: async () => (await import('./cohere.js')).cohere2,
@@ -67,6 +70,7 @@ export const architectures: Readonly<Record<string, () => Promise<KnownArchitect
   qwen3_5_moe_text: async () => (await import('./qwen3-5.js')).qwen35MoeText,
   lfm2: async () => (await import('./lfm2.js')).lfm2,
   nemotron_h: async () => (await import('./nemotron-h.js')).nemotronH,
+  jamba: async () => (await import('./jamba.js')).jamba,
   mamba: async () => (await import('./mamba.js')).mamba,
   mamba2: async () => (await import('./mamba.js')).mamba2,
   clip: async () => (await import('./clip.js')).clip,
@@ -100,6 +104,8 @@ export const architectures: Readonly<Record<string, () => Promise<KnownArchitect
   idefics3_vision: async () => (await import('./idefics3.js')).idefics3Vision,
   smolvlm: async () => (await import('./idefics3.js')).smolvlm,
   smolvlm_vision: async () => (await import('./idefics3.js')).smolvlmVision,
+  'donut-swin': async () => (await import('./donut-swin.js')).donutSwin,
+  trocr: async () => (await import('./trocr.js')).trocr,
   'vision-encoder-decoder': async () => (await import('./encoder-decoder.js')).visionEncoderDecoder,
   'encoder-decoder': async () => (await import('./encoder-decoder.js')).encoderDecoder,
 };
@@ -113,6 +119,7 @@ const densenets = async (): Promise<Named> => (await import('./densenet.js')).de
 const mobilenets = async (): Promise<Named> => (await import('./mobilenet.js')).mobilenets;
 const efficientnets = async (): Promise<Named> => (await import('./efficientnet.js')).efficientnets;
 const convnexts = async (): Promise<Named> => (await import('./convnext-torchvision.js')).convnexts;
+const swins = async (): Promise<Named> => (await import('./swin-torchvision.js')).swins;
 
 /** By the names of torchvision; a file holds several. */
 export const namedModels: Readonly<Record<string, () => Promise<Named>>> = {
@@ -162,4 +169,7 @@ export const namedModels: Readonly<Record<string, () => Promise<Named>>> = {
   convnext_small: convnexts,
   convnext_base: convnexts,
   convnext_large: convnexts,
+  swin_t: swins,
+  swin_s: swins,
+  swin_b: swins,
 };

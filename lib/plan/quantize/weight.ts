@@ -81,7 +81,7 @@ export function codesOf(
 /** A tensor of one number. */
 export function constantOf(name: string, dtype: StoredDtype, shape: readonly number[], value: number): PlannedTensor {
   if (dtype === 'int32' || dtype === 'int64') {
-    return { name, shape, dtype, initializer: 'zeros', steps: { start: value, step: 0, every: 1 } };
+    return { name, shape, dtype, initializer: 'zeros', steps: { start: value, terms: [] } };
   }
   return { name, shape, dtype, initializer: { init: 'constant', val: value } };
 }
@@ -93,13 +93,19 @@ export function shapeTensor(name: string, [first = 0, second = 0]: readonly numb
     shape: [2],
     dtype: 'int64',
     initializer: 'zeros',
-    steps: { start: first, step: second - first, every: 1 },
+    steps: { start: first, terms: [{ step: second - first, every: 1 }] },
   };
 }
 
 /** Which group each input is in. */
 export function groupTensor(name: string, inputs: number, group: number): PlannedTensor {
-  return { name, shape: [inputs], dtype: 'int32', initializer: 'zeros', steps: { start: 0, step: 1, every: group } };
+  return {
+    name,
+    shape: [inputs],
+    dtype: 'int32',
+    initializer: 'zeros',
+    steps: { start: 0, terms: [{ step: 1, every: group }] },
+  };
 }
 
 /** A word of equal codes, as int32 has it. */

@@ -1,0 +1,73 @@
+import { container, type Module, parameter } from '../module.js';
+import { layerNorm, linear } from '../modules/index.js';
+import { defineArchitecture, labelCount } from './architecture.js';
+import { headed } from './transformers.js';
+import { type Wav2Vec2Config as Config, config, outputWidth } from './wav2vec2-config.js';
+import { adapter, encoder, extractor, rule } from './wav2vec2-layers.js';
+
+function body(config: Config): Module {
+  const { conv_dim, hidden_size, mask_time_prob, mask_feature_prob } = config;
+  const last = conv_dim.at(-1) ?? 1;
+  const projection = { layer_norm: layerNorm(last), projection: linear(last, hidden_size) };
+  const masks = mask_time_prob > 0 || mask_feature_prob > 0;
+  return {
+    kind: 'Wav2Vec2Model',
+    own: masks ? { masked_spec_embed: parameter([hidden_size], 'uniform') } : {},
+    children: {
+      feature_extractor: extractor(config),
+      feature_projection: container('FeatureProjection', projection),
+      encoder: encoder(config),
+      ...(config.add_adapter && { adapter: adapter(config) }),
+    },
+    construction: ['feature_extractor', 'feature_projection', 'masked_spec_embed', 'encoder', 'adapter'],
+    initialize: rule(config),
+  };
+}
+
+type Heads = Readonly<Record<string, Module>>;
+
+function withHead(heads: (config: Config) => Heads, kind = 'Headed') {
+  return (config: Config): Module => ({ ...headed({ wav2vec2: body(config) }, heads(config), rule(config)), kind });
+}
+
+/** Over a mean of all layers where the config says so; these weights begin alike. */
+function withMean(heads: (config: Config) => Heads) {
+  return (config: Config): Module => {
+    if (config.add_adapter) throw new RangeError('add_adapter: expected false for a class with a classifier');
+    const count = config.num_hidden_layers + 1;
+    const layer_weights = parameter([count], { init: 'constant', val: 1 / count });
+    const made = withHead(heads)(config);
+    return config.use_weighted_layer_sum ? { ...made, own: { layer_weights } } : made;
+  };
+}
+
+/** wav2vec 2.0 (Baevski et al. 2020): N(0, initializer_range²), convolutions kaiming_normal. */
+export const wav2vec2 = defineArchitecture<Config>({
+  model_type: 'wav2vec2',
+  config,
+  classes: {
+    Wav2Vec2ForPreTraining: withHead((config) => {
+      const { codevector_dim: width, num_codevector_groups: groups, num_codevectors_per_group: each } = config;
+      if (width % groups !== 0) throw new RangeError('codevector_dim: expected a multiple of num_codevector_groups');
+      const quantizer: Module = {
+        kind: 'Quantizer',
+        own: { codevectors: parameter([1, groups * each, width / groups]) },
+        children: { weight_proj: linear(config.conv_dim.at(-1) ?? 1, groups * each) },
+      };
+      const { proj_codevector_dim: out } = config;
+      return { quantizer, project_hid: linear(config.hidden_size, out), project_q: linear(width, out) };
+    }, 'PreTraining'),
+    Wav2Vec2Model: body,
+    Wav2Vec2ForCTC: withHead((config) => {
+      if (config.vocab_size === null) throw new RangeError('vocab_size: expected a number for Wav2Vec2ForCTC');
+      return { lm_head: linear(outputWidth(config), config.vocab_size ?? 1) };
+    }),
+    Wav2Vec2ForSequenceClassification: withMean((config) => ({
+      projector: linear(config.hidden_size, config.classifier_proj_size),
+      classifier: linear(config.classifier_proj_size, labelCount(config)),
+    })),
+    Wav2Vec2ForAudioFrameClassification: withMean((config) => ({
+      classifier: linear(config.hidden_size, labelCount(config)),
+    })),
+  },
+});
