@@ -11,6 +11,8 @@
 
 export { type ReportContent, type ReportPicture, reportPage, reportPictures } from './report/page.js';
 export {
+  type Change,
+  type GainGrid,
   type LayerSignal,
   type LayerTheory,
   type SignalReport,

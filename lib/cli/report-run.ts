@@ -61,7 +61,7 @@ export async function runReport(
     if (signal.aborted) throw new InterruptedError(stdoutName, signal.reason);
     const written = await write({ signals, tensors }, options, streams);
     if (quiet || output === undefined) return;
-    for (const sentence of signals.flatMap(({ explanation }) => explanation))
+    for (const sentence of signals.flatMap(({ advice, explanation }) => [...advice, ...explanation]))
       streams.stdout.write(`${printable(sentence)}\n`);
     for (const { source, tensors: looked, bytes, seconds } of tensors) {
       const beyond = looked.filter(({ consistent }) => !consistent).length;

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { packageFile } from '../core/package-files.js';
 import { counted, printable, size } from '../core/text.js';
 import { version } from '../core/version.js';
-import { type Chart, layersChart, signalCharts, themeOf, valueCharts } from './charts.js';
+import { type Chart, fitted, layersChart, signalCharts, themeOf, valueCharts } from './charts.js';
 import { echartsScript, svgOf } from './echarts.js';
 import type { SignalReport } from './signals.js';
 import { comparisonTable, ensembleTable, type PageTable, tensorTable } from './tables.js';
@@ -97,7 +97,7 @@ export async function reportPictures(content: ReportContent): Promise<ReportPict
   const pictures: ReportPicture[] = [];
   for (const [i, { charts, more }] of sections.entries()) {
     for (const chart of [...charts, ...more]) {
-      const option = { backgroundColor: '#ffffff', ...chart.option };
+      const option = { backgroundColor: '#ffffff', ...fitted(chart) };
       const name = sections.length > 1 ? `${i + 1}-${chart.id}` : chart.id;
       pictures.push({ name, svg: await svgOf({ ...chart, option }, themes.light) });
     }
@@ -109,6 +109,7 @@ function sectionsOf({ signals = [], tensors = [] }: ReportContent): Section[] {
   const sections: Section[] = signals.map((report) => ({
     title: `Signals through ${report.stack}`,
     paragraphs: [
+      ...report.advice,
       ...report.explanation,
       `Inputs are N(0, 1), gradients behind the last layer too; ${counted(report.seeds.length, 'network')}, each with two inputs; points are medians and whiskers the extremes.`,
     ],

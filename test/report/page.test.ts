@@ -88,7 +88,7 @@ describe.skipIf(why !== '')(`in Chromium${why}`, () => {
     '%s: charts are drawn, nothing is complained of, and they follow the width',
     async (colorScheme) => {
       const { page, said } = await opened({ signals: [await tanh()] }, { colorScheme });
-      expect(await page.locator('figure svg').count()).toBe(4);
+      expect(await page.locator('figure svg').count()).toBe(5);
       expect(await page.locator('figure svg path').count()).toBeGreaterThan(50);
       const ground = await page.evaluate(groundOf);
       expect(ground).toBe(colorScheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(20, 23, 27)');
@@ -99,12 +99,26 @@ describe.skipIf(why !== '')(`in Chromium${why}`, () => {
       await page.emulateMedia({ colorScheme: colorScheme === 'light' ? 'dark' : 'light' });
       await expect.poll(() => page.evaluate(groundOf)).not.toBe(ground);
       await page.getByText('Activations and gradients themselves').click();
-      await expect.poll(() => page.locator('figure svg').count()).toBe(8);
+      await expect.poll(() => page.locator('figure svg').count()).toBe(9);
       await page.getByText('Variance of activations in numbers').click();
       await expect.poll(() => page.locator('figure table tbody tr').count()).toBe(12);
       expect(said).toEqual([]);
     },
   );
+
+  test('ten initializers under all gains: a cell each, on a phone to be scrolled', async () => {
+    const report = await signalReport('linear 16 x 8, tanh', { seeds: [0] });
+    const viewport = { width: 360, height: 700 };
+    const { page, said } = await opened({ signals: [report] }, { viewport });
+    const grid = page.locator('figure', { hasText: 'Gradients through 8 layers, by gain' });
+    const texts = await grid.locator('svg text').allTextContents();
+    expect(texts.filter((text) => /^([÷×]?[\d.]+|10⁻?[⁰¹²³⁴⁵⁶⁷⁸⁹]+|∞)$/.test(text))).toHaveLength(90);
+    expect(texts).toEqual(expect.arrayContaining(['kaiming_uniform', 'orthogonal', '1.67 tanh']));
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
+    expect(await grid.locator('.chart').evaluate('(chart) => chart.clientWidth')).toBe(560);
+    expect(await page.locator('section > p').first().textContent()).toBe(report.advice[0]);
+    expect(said).toEqual([]);
+  });
 
   test('it prints', async () => {
     const { page, said } = await opened({ signals: [await tanh()] }, { colorScheme: 'dark' });

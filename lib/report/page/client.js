@@ -23,11 +23,33 @@
     return String(Number(value.toPrecision(4)));
   };
 
+  /** 10⁻⁶, and plain numbers near 1. */
+  const powerText = (value) => {
+    const power = Math.round(Math.log10(value));
+    return Math.abs(power) < 3
+      ? String(value)
+      : `10${String(power).replace(/./g, (c) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(c)])}`;
+  };
+
+  /** The title is the figure's caption; the legend has as many lines as its names take, and the picture begins below. */
+  function fitted({ title: _, ...option }, width) {
+    const { legend, grid, yAxis, series } = option;
+    const more = yAxis.type === 'log' ? { yAxis: { ...yAxis, axisLabel: { formatter: powerText } } } : {};
+    if (!legend) return { ...option, ...more, grid: { ...grid, top: grid.top - 24 } };
+    let [lines, at] = [1, 0];
+    for (const name of new Set(series.map((each) => each.name))) {
+      const wide = 34 + 6.5 * String(name).length;
+      if (at > 0 && at + wide > width - 16) [lines, at] = [lines + 1, 0];
+      at += wide;
+    }
+    return { ...option, ...more, legend: { ...legend, top: 0 }, grid: { ...grid, top: 28 + 20 * lines } };
+  }
+
   function draw(place, option) {
     drawn.get(place)?.chart.dispose();
     const theme = dark.matches && !printing ? data.themes.dark : data.themes.light;
     const chart = echarts.init(place, theme, { renderer: 'svg' });
-    chart.setOption({ animation: false, aria: { enabled: false }, ...option });
+    chart.setOption({ animation: false, aria: { enabled: false }, ...fitted(option, place.clientWidth) });
     drawn.set(place, { chart, option });
   }
 
@@ -39,7 +61,10 @@
   addEventListener('resize', () => {
     cancelAnimationFrame(asked);
     asked = requestAnimationFrame(() => {
-      for (const { chart } of drawn.values()) chart.resize();
+      for (const [place, { chart, option }] of drawn) {
+        chart.resize();
+        chart.setOption(fitted(option, place.clientWidth));
+      }
     });
   });
   const print = (on) => {
@@ -50,9 +75,10 @@
   addEventListener('beforeprint', () => print(true));
   addEventListener('afterprint', () => print(false));
 
-  function figureOf({ title, description, option, height, numbers }) {
+  function figureOf({ title, description, option, height, least, numbers }) {
     const place = element('div', { className: 'chart', role: 'img', 'aria-label': description });
     place.style.height = `${height}px`;
+    if (least) place.style.minWidth = `${least}px`;
     const details = element('details', {}, element('summary', { text: `${title} in numbers` }));
     details.addEventListener('toggle', () => {
       if (!details.open || details.childElementCount > 1) return;
@@ -63,7 +89,9 @@
       const table = element('table', {}, element('thead', {}, head), element('tbody', {}, ...rows));
       details.append(element('div', { className: 'wide', tabindex: '0' }, table));
     });
-    return { place, figure: element('figure', {}, place, details), option };
+    const caption = element('figcaption', { text: title });
+    const wide = least ? [element('div', { className: 'wide', tabindex: '0' }, place)] : [place];
+    return { place, figure: element('figure', {}, caption, ...wide, details), option };
   }
 
   function showCharts(parent, charts, className = 'charts') {
@@ -224,7 +252,7 @@
         height: 300,
         option: {
           grid: { left: 56, right: 16, top: 40, bottom: 36 },
-          legend: { top: 4 },
+          legend: {},
           tooltip: { trigger: 'axis', renderMode: 'richText', confine: true },
           xAxis: {
             type: 'value',
