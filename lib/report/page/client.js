@@ -1,7 +1,9 @@
 // What a report's page does in a browser, without a network. All texts go in by textContent: none becomes markup.
 
-(() => {
-  const data = JSON.parse(document.getElementById('data').textContent);
+(async () => {
+  const packed = Uint8Array.from(atob(document.getElementById('data').textContent), (c) => c.charCodeAt(0));
+  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
+  const data = JSON.parse(await new Response(unpacked).text());
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const drawn = new Map(); // element → chart and its option
   let printing = false;
@@ -212,10 +214,29 @@
   const decode = (text) =>
     Array.from(
       { length: text.length / 2 },
-      (_, i) => (64 * digits.indexOf(text[2 * i]) + digits.indexOf(text[2 * i + 1])) / 4095,
+      (_, i) => (64 * digits.indexOf(text[2 * i]) + digits.indexOf(text[2 * i + 1])) / 255,
     );
 
-  function showHistogram(parent, { facts, histograms, expected, columns, rows }, i) {
+  /** What one row's structure looks like: a spectrum, or zeros by column. */
+  function structureChart(name, { title, kind, x, y, points }) {
+    const xAxis = { type: 'value', name: x, nameLocation: 'middle', nameGap: 26, minInterval: 1, scale: true };
+    const axisLabel = { formatter: (value) => String(Number(value.toPrecision(3))) };
+    return {
+      title: `${title} of ${name}`,
+      description: `${title} of ${name}: ${points.length} points.`,
+      height: 300,
+      option: {
+        grid: { left: 72, right: 16, top: 60, bottom: 44 },
+        tooltip: { trigger: 'axis', renderMode: 'richText', confine: true },
+        xAxis,
+        yAxis: { type: 'value', name: y, nameTextStyle: { align: 'left' }, axisLabel },
+        series: [{ type: kind, data: points, showSymbol: false, barMaxWidth: 40 }],
+      },
+      numbers: { head: [x, y], rows: points },
+    };
+  }
+
+  function showHistogram(parent, { facts, histograms, pictures, expected, columns, rows }, i) {
     const name = String(rows[i][0]);
     parent.append(element('h3', { text: name }));
     const text = columns
@@ -225,7 +246,11 @@
       element('p', { className: 'facts', text: [...text, ...(facts[i] ?? [])].filter(Boolean).join(' · ') }),
     );
     const histogram = histograms[i];
-    if (histogram === null || histogram === undefined) return;
+    const structure = pictures[i] ? [structureChart(name, pictures[i])] : [];
+    if (histogram === null || histogram === undefined) {
+      showCharts(parent, structure);
+      return;
+    }
     const [low, width, peak, counts, beside] = histogram;
     const shares = decode(counts).map((share) => share * peak);
     // The outermost bins take all beyond, and are drawn as wide as the others.
@@ -268,6 +293,7 @@
           rows: bars.map(([x, y], k) => [x, y, line[k]?.[1] ?? null]),
         },
       },
+      ...structure,
     ]);
   }
 
