@@ -194,6 +194,10 @@ test.each<[string[], RegExp]>([
     ['generate', 'a', '-o', 'x', '--dtype', 'float'],
     /'float' is invalid\. Allowed choices are float32, float64, float16, bfloat16/,
   ],
+  [['generate', 'a', '-o', 'x', '--dtype', 'bf16'], /\(did you mean 'bfloat16'\?\)/],
+  [['generate', 'a', '-o', 'x', '--dtype', 'fp16'], /\(did you mean 'float16'\?\)/],
+  [['generate', 'a', '-o', 'x', '--engine', 'pytorch'], /\(did you mean 'torch'\?\)/],
+  [['generate', 'a', '-o', 'x', '--format', 'safetensor'], /\(did you mean 'safetensors'\?\)/],
   [['generat'], /unknown command 'generat'\n\(Did you mean generate\?\)/],
   [[], /Usage: nninit/],
 ])('%j is bad usage', async (args, message) => {
