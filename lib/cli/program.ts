@@ -56,7 +56,7 @@ Environment:
  * @returns the exit code
  */
 export async function run(args: readonly string[], streams: Streams): Promise<number> {
-  const json = args.includes('--json');
+  const json = args.includes('--json') || /^report .*--format[ =]json( |$)/s.test(args.join(' '));
   try {
     const asked = args[0] === 'help' ? args[1] : args[0];
     const nninit = await program(streams, asked, json);

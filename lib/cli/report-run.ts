@@ -57,6 +57,8 @@ export async function runReport(
     throw new InputError('report: expected one seed for two inputs, or one input for several seeds');
   }
   await withSignals(async (signal) => {
+    if (stack !== undefined && !quiet && format !== 'json')
+      streams.stderr.write(`nninit: following signals through ${printable(stack)}\n`);
     const signals = stack === undefined ? [] : [await signalsOf(stack, options, signal)];
     const models: Model[] = [];
     for (const each of inputs) models.push(...(await modelsOf(each, options, streams)));

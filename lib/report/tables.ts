@@ -208,6 +208,10 @@ export function comparisonTable(
       finite(t?.max),
     ]);
   }
+  // What differs the most comes first.
+  const away = ([, , largest]: readonly Cell[]) => (largest === '∞' ? Number.POSITIVE_INFINITY : Number(largest ?? 0));
+  if (differences.length > 0)
+    rows.sort((one, other) => (away(other) > away(one) ? 1 : away(other) < away(one) ? -1 : 0));
   return {
     id: 'comparison',
     columns: [

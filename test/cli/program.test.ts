@@ -217,6 +217,19 @@ test('--version, --help and help are no mistakes', async () => {
   expect(await nninit(['help', 'generate'])).toEqual(onGenerate);
 });
 
+test('report: failures are JSON where the report is to be, and two seeds are compared element by element', async () => {
+  const { code, stderr } = await nninit(['report', join(root, 'nowhere'), '--format', 'json']);
+  expect([code, JSON.parse(stderr).error.exit_code]).toEqual([2, 2]);
+  const recipe = file('r.json', { tensors: { w: { shape: [8, 8], init: 'normal' }, b: { shape: [8], init: 'ones' } } });
+  const { stdout } = await nninit(['report', recipe, '--seeds', '1,2', '--format', 'json']);
+  const { tensors, differences } = JSON.parse(stdout);
+  expect(tensors).toHaveLength(2);
+  expect(differences).toEqual([
+    { tensor: 'w', elements: 64, differing: 64, largest: expect.any(Number) },
+    { tensor: 'b', elements: 8, differing: 0, largest: 0 },
+  ]);
+});
+
 test('gains prints the table', async () => {
   const { code, stdout } = await nninit(['gains']);
   expect(code).toBe(0);

@@ -1,7 +1,9 @@
 // What a report's page does in a browser, without a network. All texts go in by textContent: none becomes markup.
 
 (async () => {
-  const packed = Uint8Array.from(atob(document.getElementById('data').textContent), (c) => c.charCodeAt(0));
+  const letters = atob(document.getElementById('data').textContent);
+  const packed = new Uint8Array(letters.length);
+  for (let i = 0; i < packed.length; i++) packed[i] = letters.charCodeAt(i); // of megabytes: no call for each
   const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
   const data = JSON.parse(await new Response(unpacked).text());
   const dark = matchMedia('(prefers-color-scheme: dark)');
