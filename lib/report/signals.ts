@@ -130,7 +130,14 @@ export async function signalReport(stack: string, options?: SignalReportOptions)
   const biasStd = checkStd(fn, given.biasStd ?? 0);
   const { name: activation, value: gain, moment } = mainGain(parsed);
   const series: SignalSeries[] = [];
-  const run = { stack: parsed, seeds, biasStd, signal };
+  const known = new Map<string, readonly LayerTheory[]>();
+  const theoryOf = (variances: readonly number[]) => {
+    const key = variances.map((variance) => variance.toPrecision(12)).join();
+    const theory = known.get(key) ?? meanField(parsed, variances, biasStd);
+    known.set(key, theory);
+    return theory;
+  };
+  const run = { stack: parsed, seeds, biasStd, signal, theoryOf };
   for (const initializer of initializers as readonly Initializer[]) {
     if (kind === 'linear') series.push(await linearSeries(initializer, run));
     else series.push(...(await transformerSeries(initializer, run)));
@@ -178,9 +185,14 @@ interface Run {
   readonly seeds: readonly bigint[];
   readonly biasStd: number;
   readonly signal: AbortSignal | undefined;
+  /** Of weights with such variances: several initializers have the same. */
+  readonly theoryOf: (variances: readonly number[]) => readonly LayerTheory[];
 }
 
-async function linearSeries(initializer: Initializer, { stack, seeds, biasStd, signal }: Run): Promise<SignalSeries> {
+async function linearSeries(
+  initializer: Initializer,
+  { stack, seeds, biasStd, signal, theoryOf }: Run,
+): Promise<SignalSeries> {
   const inputsOf = (i: number) => stack.layers[i - 1]?.width ?? stack.inputs;
   const fills = stack.layers.map(({ width }, i) => resolve(initializer, [width, inputsOf(i)]));
   const variances = fills.map(weightVariance);
@@ -197,7 +209,7 @@ async function linearSeries(initializer: Initializer, { stack, seeds, biasStd, s
     name: nameOf(initializer),
     initializer,
     weight: known ? Math.sqrt(stack.inputs * (variances[0] ?? 0)) : null,
-    theory: known ? meanField(stack, variances, biasStd) : null,
+    theory: known ? theoryOf(variances) : null,
     networks: spreads(points),
     samples: samplesOf(points[0] ?? []),
   };

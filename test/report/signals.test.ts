@@ -20,7 +20,7 @@ test('ten initializers by default, and the sentence names gains that keep signal
 });
 
 // What to take for 50 layers of tanh: at the edge of chaos, gain 1, weights' gradients are level; kaiming's √2 and calculate_gain's 5/3 are beyond it.
-test('50 layers of tanh: what to take of the ten, and why', async () => {
+test('50 layers of tanh: what to take of the ten, and why', { timeout: 120_000 }, async () => {
   const report = await signalReport('linear 32 x 50, tanh', { seeds: [0] });
   expect(report.best).toEqual(['orthogonal', 'xavier_uniform', 'xavier_normal']);
   const [take = '', next = ''] = report.advice;
