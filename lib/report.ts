@@ -9,8 +9,11 @@
  * @module nninit/report
  */
 
+export { type DifferenceOptions, type ElementDifference, tensorDifferences } from './report/differences.js';
 export { type ReportContent, type ReportPicture, reportPage, reportPictures } from './report/page.js';
 export {
+  type Change,
+  type GainGrid,
   type LayerSignal,
   type LayerTheory,
   type SignalReport,

@@ -31,6 +31,7 @@ if (!isUpToDate()) {
   const bundled = await bundle();
   declareFaces();
   handOnToCommonJs();
+  await writeManual();
   writeFileSync(licences, licencesOf(bundled));
 }
 
@@ -128,6 +129,14 @@ module.exports = getBuiltinModule('node:module').createRequire(__filename)('../l
 `;
     writeFileSync(`${dist}commonjs/${face}.js`, code);
   }
+}
+
+/** Pages for man, of the same help as `--help`. */
+async function writeManual() {
+  const load = (name) => import(new URL(`lib/cli/${name}.js`, `file://${modules}`).href);
+  const [{ manPages }, { program }] = [await load('man-run'), await load('program')];
+  mkdirSync(`${dist}man`);
+  for (const [name, page] of await manPages(program)) writeFileSync(`${dist}man/${name}.1`, page);
 }
 
 /** Their terms travel along. */

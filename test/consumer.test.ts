@@ -90,3 +90,23 @@ describe.each([
     for (const [i, { says }] of mistakes.entries()) expect(said[i]?.text).toContain(says);
   });
 });
+
+test('nninit/report of the packed package makes a page as soon as echarts is there, and says so before', async () => {
+  const project = join(folder, 'types 20');
+  const program = (modules: string) => `${modules}
+    const page = await reportPage({}).then((html) => html.includes('<noscript>'), (error) => error.message);
+    console.log(JSON.stringify(page));`;
+  const says = async (code: string) => {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: project });
+    return JSON.parse(stdout) as unknown;
+  };
+  const esm = program("import { reportPage } from 'nninit/report';");
+  expect(await says(esm)).toContain('npm install echarts');
+  for (const name of ['echarts', 'zrender', 'tslib', 'detect-libc']) {
+    symlinkSync(join(modules, name), join(project, 'node_modules', name));
+  }
+  const commonJs = program(
+    "import { createRequire } from 'node:module'; const { reportPage } = createRequire(process.cwd() + '/x.js')('nninit/report');",
+  );
+  for (const code of [esm, commonJs]) expect(await says(code)).toBe(true);
+});

@@ -1,7 +1,8 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { didYouMean } from '../core/check.js';
 import type { CompareCommandOptions, PicturesOptions, ReportOptions } from './bench-results.js';
 import type { RunCommandOptions } from './bench-run.js';
+import { choiceOption } from './options.js';
 import type { Streams } from './program.js';
 import { benchSummary } from './summaries.js';
 
@@ -53,15 +54,17 @@ function withRunOptions(command: Command): Command {
     .option('--dtype <names>', 'only these dtypes', words)
     .option('--log2 <n>', 'elements, as powers of two', integers(4, 30))
     .option('--threads <n>', 'thread counts, such as 1,2,4', integers(1, 1024))
-    .addOption(new Option('--memory <kind>', 'only warm or only fresh memory').choices(['warm', 'fresh']))
-    .addOption(new Option('--executor <kind>', 'only native threads, or only the pool').choices(['sync', 'pool']))
+    .addOption(choiceOption('--memory <kind>', 'only warm or only fresh memory', ['warm', 'fresh']))
+    .addOption(choiceOption('--executor <kind>', 'only native threads, or only the pool', ['sync', 'pool']))
     .option('--seconds <s>', 'of each trial, at least', nonNegative, 1)
     .option('--rounds <n>', 'of each trial, at least', oneInteger(1, 200), 11)
     .option('--target <name>', 'a SIMD target in place of the best, such as AVX2')
     .addOption(
-      new Option('--affinity <kind>', 'put threads on cores (Linux): memory node after node, or on all in turn')
-        .choices(['none', 'compact', 'spread'])
-        .default('none'),
+      choiceOption('--affinity <kind>', 'put threads on cores (Linux): memory node after node, or on all in turn', [
+        'none',
+        'compact',
+        'spread',
+      ]).default('none'),
     )
     .option('-o, --output <file>', 'write the results as JSON')
     .option('--json', 'print the results as JSON instead of tables')

@@ -12,20 +12,40 @@ interface Block {
 const fewest = 3;
 
 /**
- * Rows whose first cell is a tensor's name and whose last is its bytes, with equal layers as one: `h.{0..11}.ln_1.weight`, `12 × 3,072`. The braces
- * are those of recipes and globs.
+ * Rows whose first cell is a tensor's name and whose last is its bytes, with equal layers as one: `h.{0..11}.ln_1.weight`, `12 × 3,072`, and equal parts of
+ * each, such as experts: `h.{0..31}.experts.{0..7}.w`, `32 × 8 × 64`. The braces are those of recipes and globs.
  */
 export function foldLayers(rows: readonly (readonly string[])[]): string[][] {
   const blocks: Block[] = [];
+  /** Layers of one prefix that follow one another, by number: files of others may have them in another order. */
+  let run = new Map<number, Block>();
   for (const [name = '', ...cells] of rows) {
     const [, prefix, number = '', rest = name] = /^((?:[^.]*\.)*?)(\d+)\.(.*)$/s.exec(name) ?? [];
-    const block = blocks.at(-1);
+    if (prefix === undefined || blocks.at(-1)?.prefix !== prefix) run = new Map();
+    const known = run.get(Number(number));
     const row = [rest, ...cells];
-    if (block !== undefined && block.prefix === prefix && (prefix === undefined || block.last === Number(number)))
-      block.rows.push(row);
-    else blocks.push({ prefix, first: Number(number), last: Number(number), rows: [row] });
+    if (known !== undefined) {
+      known.rows.push(row);
+      continue;
+    }
+    const block = { prefix, first: Number(number), last: Number(number), rows: [row] };
+    run.set(block.first, block);
+    blocks.push(block);
   }
-  return merged(blocks).flatMap(shown);
+  return merged(inOrder(blocks)).flatMap(shown);
+}
+
+/** Sorts runs of one prefix by number; all else stays in its place. */
+function inOrder(blocks: readonly Block[]): Block[] {
+  const sorted: Block[] = [];
+  for (let from = 0; from < blocks.length; ) {
+    let to = from + 1;
+    while (to < blocks.length && blocks[to]?.prefix === blocks[from]?.prefix) to += 1;
+    const run = blocks.slice(from, to);
+    sorted.push(...(run[0]?.prefix === undefined ? run : run.sort((a, b) => a.first - b.first)));
+    from = to;
+  }
+  return sorted;
 }
 
 function merged(blocks: readonly Block[]): Block[] {
@@ -42,14 +62,15 @@ function merged(blocks: readonly Block[]): Block[] {
 function shown({ prefix, first, last, rows }: Block): string[][] {
   if (prefix === undefined) return rows;
   const count = last - first + 1;
+  const within = foldLayers(rows); // experts of a layer
   if (count >= fewest) {
-    return rows.map(([name = '', ...cells]) => [
+    return within.map(([name = '', ...cells]) => [
       `${prefix}{${first}..${last}}.${name}`,
       ...cells.slice(0, -1),
       `${count} × ${cells.at(-1)}`,
     ]);
   }
   return Array.from({ length: count }, (_, i) =>
-    rows.map(([name = '', ...cells]) => [`${prefix}${first + i}.${name}`, ...cells]),
+    within.map(([name = '', ...cells]) => [`${prefix}${first + i}.${name}`, ...cells]),
   ).flat();
 }

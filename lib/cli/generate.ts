@@ -1,13 +1,13 @@
 import { type Command, Option } from 'commander';
-import { type Format, formats } from '../formats/names.js';
 import type { GenerateOptions } from './generate-run.js';
 import { addInputOptions, inputDescription, inputHelp } from './input-options.js';
 import {
+  addFileOptions,
+  choiceOption,
   engineOption,
   parseFolder,
   parseInteger,
   parseSeeds,
-  parseSize,
   seedOption,
   threadsOption,
 } from './options.js';
@@ -60,26 +60,15 @@ export function addGenerate(program: Command, streams: Streams): void {
         'philox',
       ),
     );
-  addInputOptions(command)
-    .addOption(
-      new Option('--max-shard-size <size>', 'of tensors a file: 5GB, 500MB, 2GiB (default: 5GB)').argParser(parseSize),
-    )
-    .option(
-      '--name <base>',
-      'what the names of safetensors files begin with, such as adapter_model (default: model; of an adapter adapter_model)',
-    )
-    .addOption(
-      new Option('--format <name>', 'safetensors, or a file for each tensor: npy, or raw')
-        .choices(formats as readonly Format[])
-        .default('safetensors'),
-    )
+  addInputOptions(command);
+  addFileOptions(command)
     .addOption(threadsOption())
     .addOption(
       new Option('--part [i/n]', 'one of n parts, i from 0; without i/n that of a Kubernetes or Slurm job').argParser(
         parsePart,
       ),
     )
-    .addOption(new Option('--finish <when>', 'auto: finish the checkpoint if this part was the last').choices(['auto']))
+    .addOption(choiceOption('--finish <when>', 'auto: finish the checkpoint if this part was the last', ['auto']))
     .addOption(
       new Option('--redis [url]', 'order it from the workers at a Redis; without url that of REDIS_URL').conflicts([
         'part',

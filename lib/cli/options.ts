@@ -1,7 +1,8 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { didYouMean } from '../core/check.js';
-import { type Dtype, dtypes } from '../core/dtype.js';
+import { dtypes } from '../core/dtype.js';
 import { bytesOfText } from '../core/size.js';
+import { type Format, formats } from '../formats/names.js';
 import { maxThreads } from '../native/addon.js';
 import { checkSeed, engineNames } from '../random/names.js';
 
@@ -37,9 +38,18 @@ export function parseInteger(min: number, max: number): (text: string) => number
   };
 }
 
+/** An option that is one of a few names; what is near to one is told. */
+export function choiceOption(option: string, description: string, names: readonly string[]): Option {
+  return new Option(option, description).choices(names).argParser((text) => {
+    if (names.includes(text)) return text;
+    const hint = didYouMean(text, names);
+    throw new InvalidArgumentError(`Allowed choices are ${names.join(', ')}${hint === undefined ? '' : ` (${hint})`}.`);
+  });
+}
+
 /** Where the random numbers come from. */
 export function engineOption(description: string): Option {
-  return new Option('--engine <name>', description).choices(engineNames);
+  return choiceOption('--engine <name>', description, engineNames);
 }
 
 /** Native threads. */
@@ -80,10 +90,29 @@ export function threadsOption(): Option {
 
 /** `--dtype`, one of the four that can be filled. */
 export function dtypeOption(description: string): Option {
-  const names = Object.keys(dtypes) as Dtype[];
-  return new Option('--dtype <name>', description).choices(names).argParser((text) => {
-    if ((names as string[]).includes(text)) return text;
-    const hint = didYouMean(text, names);
-    throw new InvalidArgumentError(`Allowed choices are ${names.join(', ')}${hint === undefined ? '' : ` (${hint})`}.`);
-  });
+  return choiceOption('--dtype <name>', description, Object.keys(dtypes));
+}
+
+/** The options that say which files a plan is laid out into. */
+export interface FileOptions {
+  readonly format: Format;
+  readonly maxShardSize?: number;
+  readonly name?: string;
+}
+
+/** Adds --max-shard-size, --name and --format. */
+export function addFileOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--max-shard-size <size>', 'of tensors a file: 5GB, 500MB, 2GiB (default: 5GB)').argParser(parseSize),
+    )
+    .option(
+      '--name <base>',
+      'what the names of safetensors files begin with, such as adapter_model (default: model; of an adapter adapter_model)',
+    )
+    .addOption(
+      choiceOption('--format <name>', 'safetensors, or a file for each tensor: npy, or raw', formats).default(
+        'safetensors',
+      ),
+    );
 }

@@ -1,7 +1,9 @@
-import { textTable } from '../core/table.js';
-import { count, counted, size } from '../core/text.js';
+import { virtualCheckpoint } from '../checkpoint/virtual/virtual-checkpoint.js';
+import { InputError } from '../core/errors.js';
+import { type Align, textTable } from '../core/table.js';
+import { count, counted, duration, printable, size } from '../core/text.js';
 import { factsOfFill, showInitializer, stepsText, totalsOf } from '../plan/facts.js';
-import { tensorsOf } from '../plan/load-plan.js';
+import { type LoadedPlan, tensorsOf } from '../plan/load-plan.js';
 import type { ResolvedTensor } from '../plan/plan.js';
 import { foldLayers } from './fold.js';
 import { planOfInput } from './input-options.js';
@@ -18,22 +20,97 @@ export async function runPlan(
 ): Promise<void> {
   const plan = await planOfInput(input, options);
   const source = { tensors: tensorsOf(plan), warnings: plan.warnings };
+  // With --totals nothing is laid out: that takes longer than the plan.
+  const files = options.totals ? [] : filesOf(plan, options);
   if (options.json) {
-    writeJson(stdout, asJson(source, options.totals ?? false));
+    writeJson(stdout, asJson(source, files, options.totals ?? false));
     return;
   }
   for (const warning of source.warnings) warn(stderr, warning);
-  stdout.write((options.totals ? '' : table(source.tensors)) + totals(source.tensors));
+  if (options.totals) {
+    stdout.write(totals(source.tensors));
+    return;
+  }
+  const width = options.wide || !stdout.isTTY ? Number.POSITIVE_INFINITY : stdout.columns || 80;
+  stdout.write(table(source.tensors, width, options.wide ?? false) + totals(source.tensors));
+  stdout.write(options.wide ? eachFile(files) : filesInShort(files));
+  // What takes time depends on the machine: told to people only.
+  if (stdout.isTTY) stdout.write(await timeText(source.tensors));
 }
 
-function table(tensors: readonly ResolvedTensor[]): string {
+const heads = ['tensor', 'shape', 'dtype', 'initializer', 'values', 'bytes'];
+/** Names are not shortened below this. */
+const leastName = 24;
+
+function table(tensors: readonly ResolvedTensor[], width: number, wide: boolean): string {
   if (tensors.length === 0) return '';
-  const all = textTable({
-    head: ['tensor', 'shape', 'dtype', 'initializer', 'values', 'bytes'],
-    align: ['left', 'left', 'left', 'left', 'left', 'right'],
-    rows: foldLayers(tensors.map(row)),
-  });
-  return `${all}\n`;
+  const rows = tensors.map(row);
+  const all = fitted(wide ? rows : foldLayers(rows), width);
+  const [head = [], ...body] = all;
+  const align = head.map((_, i): Align => (i === head.length - 1 ? 'right' : 'left'));
+  return `${textTable({ head, align, rows: body })}\n`;
+}
+
+/** Columns that go where a terminal is too narrow, one after another: values tell of the initializer, totals of dtypes. */
+const spared = ['initializer', 'dtype'];
+
+/** Heads and rows for a terminal: where nothing more can be spared names lose their middle. */
+function fitted(rows: readonly string[][], width: number): string[][] {
+  let all = [heads, ...rows];
+  const widest = (i: number) => all.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), 0);
+  const total = () => (all[0] ?? []).reduce((sum, _, i) => sum + widest(i) + (i === 0 ? 0 : 2), 0);
+  for (const head of spared) {
+    if (total() <= width) return all;
+    const at = (all[0] ?? []).indexOf(head);
+    all = all.map((row) => row.filter((_, i) => i !== at));
+  }
+  const room = Math.max(leastName, widest(0) - Math.max(0, total() - width));
+  return all.map(([name = '', ...rest]) => [inTheMiddle(name, room), ...rest]);
+}
+
+function inTheMiddle(name: string, room: number): string {
+  if (name.length <= room) return name;
+  const end = Math.ceil((2 * (room - 1)) / 3); // it tells more
+  return `${name.slice(0, room - 1 - end)}…${name.slice(-end)}`;
+}
+
+function filesOf(plan: LoadedPlan, { format, maxShardSize, name }: PlanOptions): Files {
+  try {
+    return virtualCheckpoint(plan, { format, maxShardSize, name }).files;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new InputError(error.message.replace('virtualCheckpoint', 'plan'), { cause: error });
+  }
+}
+
+type Files = readonly { readonly name: string; readonly size: number }[];
+
+function eachFile(files: Files): string {
+  const rows = files.map(({ name, size: bytes }) => [name, count(bytes)]);
+  return `\n${textTable({ head: ['file', 'bytes'], align: ['left', 'right'], rows })}`;
+}
+
+function filesInShort(files: Files): string {
+  const [first, ...more] = files;
+  if (first === undefined) return '';
+  const bytes = files.reduce((sum, file) => sum + file.size, 0);
+  const last = more.at(-1);
+  const names =
+    last === undefined
+      ? first.name
+      : more.length < 4
+        ? files.map(({ name }) => name).join(', ')
+        : `${first.name} … ${last.name}`;
+  return `${counted(files.length, 'file')}, ${size(bytes)}: ${printable(names)}\n`;
+}
+
+async function timeText(tensors: readonly ResolvedTensor[]): Promise<string> {
+  const { expectedTime } = await import('./expected-time.js');
+  const expected = expectedTime(tensors);
+  if (expected === undefined) return '';
+  const { seconds, threads } = expected;
+  const long = seconds < 1 ? 'less than a second' : `some ${duration(seconds)}`;
+  return `Made in ${long} on ${counted(threads, 'thread')} of this machine; written as fast as the disk is.\n`;
 }
 
 function row(tensor: ResolvedTensor): string[] {
@@ -63,6 +140,7 @@ function totals(tensors: readonly ResolvedTensor[]): string {
 /** The plan as plain data: docs/plan.md. */
 function asJson(
   { tensors, warnings }: { readonly tensors: readonly ResolvedTensor[]; readonly warnings: readonly string[] },
+  files: Files,
   totalsOnly: boolean,
 ) {
   const each = tensors.map((tensor) => {
@@ -84,5 +162,10 @@ function asJson(
       ...extras,
     };
   });
-  return { ...(totalsOnly ? {} : { tensors: each }), totals: totalsOf(tensors), warnings };
+  return {
+    ...(totalsOnly ? {} : { tensors: each }),
+    totals: totalsOf(tensors),
+    ...(totalsOnly ? {} : { files }),
+    warnings,
+  };
 }

@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
 import { addInputOptions, type InputOptions, inputDescription, inputHelp } from './input-options.js';
+import { addFileOptions, type FileOptions } from './options.js';
 import type { Streams } from './program.js';
 import { planSummary } from './summaries.js';
 
 /** The options of `nninit plan`, parsed. */
-export interface PlanOptions extends InputOptions {
+export interface PlanOptions extends InputOptions, FileOptions {
   readonly json?: true;
   readonly totals?: true;
+  readonly wide?: true;
 }
 
 const planHelp = `${inputHelp}
@@ -23,12 +25,14 @@ export function addPlan(program: Command, streams: Streams): void {
     .command('plan')
     .summary(planSummary)
     .description(
-      'Prints each tensor that generate would write: its shape, dtype, initializer, the numbers that come of it, and its bytes. Writes nothing.',
+      'Prints the tensors that generate would write, equal layers once: shape, dtype, initializer, the numbers that come of it, and bytes; then the files. Writes nothing.',
     )
     .argument('[input]', inputDescription);
-  addInputOptions(command)
+  addInputOptions(command);
+  addFileOptions(command)
     .option('--json', 'print the plan as one JSON object (docs/plan.md)')
     .option('--totals', 'print the totals only')
+    .option('--wide', 'print each tensor and each file apart, however wide the terminal is')
     .addHelpText('after', planHelp)
     .action(async (input: string | undefined, options: PlanOptions) => {
       const { runPlan } = await import('./plan-run.js');

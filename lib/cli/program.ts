@@ -6,9 +6,11 @@ import { describeError, exitCodeOf, exitCodes } from './failure.js';
 import { printableLines, writeFailure } from './say.js';
 import {
   benchSummary,
+  completionSummary,
   finishSummary,
   gainsSummary,
   generateSummary,
+  manSummary,
   modelsSummary,
   planSummary,
   reportSummary,
@@ -54,7 +56,7 @@ Environment:
  * @returns the exit code
  */
 export async function run(args: readonly string[], streams: Streams): Promise<number> {
-  const json = args.includes('--json');
+  const json = args.includes('--json') || /^report .*--format[ =]json( |$)/s.test(args.join(' '));
   try {
     const asked = args[0] === 'help' ? args[1] : args[0];
     const nninit = await program(streams, asked, json);
@@ -85,8 +87,11 @@ function checkEnvironment(): void {
   }
 }
 
+/** Makes the commands, with the options of one: `program` itself, for commands that tell of all others. */
+export type MakeProgram = (streams: Streams, asked: string | undefined) => Promise<Command>;
+
 /** Adds a command with its options to a program. */
-type Add = (program: Command, streams: Streams) => void;
+type Add = (program: Command, streams: Streams, make: MakeProgram) => void;
 
 /** All commands; a command's file is loaded when it is asked for, or help on it. */
 const commands: readonly (readonly [name: string, summary: string, load: () => Promise<Add>])[] = [
@@ -100,6 +105,8 @@ const commands: readonly (readonly [name: string, summary: string, load: () => P
   ['models', modelsSummary, async () => (await import('./models.js')).addModels],
   ['gains', gainsSummary, async () => (await import('./gains.js')).addGains],
   ['bench', benchSummary, async () => (await import('./bench.js')).addBench],
+  ['completion', completionSummary, async () => (await import('./completion.js')).addCompletion],
+  ['man', manSummary, async () => (await import('./man.js')).addMan],
 ];
 
 /**
@@ -133,7 +140,7 @@ export async function program(streams: Streams, asked: string | undefined, json 
     .hook('preAction', checkEnvironment);
 
   for (const [name, summary, load] of commands) {
-    if (name === asked) (await load())(nninit, streams);
+    if (name === asked) (await load())(nninit, streams, program);
     else nninit.command(name).summary(summary);
   }
   return nninit;

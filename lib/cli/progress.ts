@@ -24,10 +24,14 @@ const secondsBetweenLines = 5;
 
 const [hideCursor, showCursor, clear] = ['\x1b[?25l', '\x1b[?25h', '\r\x1b[K'];
 
-/** A bar on a terminal, a few plain lines elsewhere. */
+/** A bar on a terminal, without colours and as wide as there is room; a few plain lines elsewhere. */
 export async function showProgress(output: Output, task: Task): Promise<Progress> {
-  return output.isTTY === true ? bar(output, task) : lines(output, task);
+  // A dumb terminal can neither go back in a line nor clear it.
+  return output.isTTY === true && process.env.TERM !== 'dumb' ? bar(output, task) : lines(output, task);
 }
+
+/** A shorter bar says nothing. */
+const leastCells = 4;
 
 /** The bar is drawn at most this often. */
 const secondsBetweenDraws = 0.1;
@@ -42,10 +46,18 @@ function bar(output: Output, { bytes, doneBytes }: Task): Progress {
     last = now;
     const { rate, left } = clock(written);
     const part = bytes === 0 ? 1 : Math.min(1, (doneBytes + written) / bytes);
-    const words = ` ${Math.floor(100 * part)}% | ${size(doneBytes + written)} of ${size(bytes)} | ${size(rate)}/s | ${duration(left)} left`;
-    const cells = Math.max(0, Math.min(40, (stream.columns ?? 80) - 1 - words.length));
+    const room = (stream.columns || 80) - 1;
+    const words = [
+      ...[`${Math.floor(100 * part)}%`, `${duration(left)} left`, `${size(rate)}/s`],
+      `${size(doneBytes + written)} of ${size(bytes)}`,
+    ];
+    // The last to stay is the share: a line that is too long for the terminal would not be cleared.
+    while (words.length > 1 && words.join(' | ').length > room) words.pop();
+    const said = words.join(' | ').slice(0, Math.max(0, room));
+    const cells = Math.max(0, Math.min(40, room - said.length - 1));
     const full = Math.round(part * cells);
-    stream.write(`${clear}${'█'.repeat(full)}${'░'.repeat(cells - full)}${words}`);
+    const drawn = cells < leastCells ? '' : `${'█'.repeat(full)}${'░'.repeat(cells - full)} `;
+    stream.write(`${clear}${drawn}${said}`);
   };
   stream.write(hideCursor);
   draw(0);

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { InputError, InterruptedError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
 import { definitionOf, type Initializer, type Name, names } from '../init/initializers.js';
+import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/names.js';
-import { reportPage, reportPictures } from '../report/page.js';
-import { type SignalReport, signalReport } from '../report/signals.js';
+import { type ElementDifference, tensorDifferences } from '../report/differences.js';
+import { type ReportContent, reportPage, reportPictures, sumOfDifferences } from '../report/page.js';
+import { signalReport } from '../report/signals.js';
 import { type TensorReport, tensorReport } from '../report/tensors.js';
 import { writeText } from './bench-results.js';
 import { type InputOptions, planOfInput } from './input-options.js';
@@ -55,13 +57,26 @@ export async function runReport(
     throw new InputError('report: expected one seed for two inputs, or one input for several seeds');
   }
   await withSignals(async (signal) => {
+    if (stack !== undefined && !quiet && format !== 'json')
+      streams.stderr.write(`nninit: following signals through ${printable(stack)}\n`);
     const signals = stack === undefined ? [] : [await signalsOf(stack, options, signal)];
+    const models: Model[] = [];
+    for (const each of inputs) models.push(...(await modelsOf(each, options, streams)));
     const tensors: TensorReport[] = [];
-    for (const each of inputs) tensors.push(...(await tensorsOf(each, options, streams, signal)));
+    for (const model of models) {
+      const work = { ...shown(model.name, options, streams), threads: options.threads, signal };
+      const { seed } = model;
+      const engine = seed === undefined ? undefined : options.engine;
+      tensors.push(
+        await withProgress(work, (rest) => tensorReport(model.what, { ...rest, seed, engine, name: model.name })),
+      );
+    }
+    const [a, b] = models;
+    const differences = models.length === 2 && a && b ? await differencesOf(a, b, options, streams, signal) : undefined;
     if (signal.aborted) throw new InterruptedError(stdoutName, signal.reason);
-    const written = await write({ signals, tensors }, options, streams);
+    const written = await write({ signals, tensors, differences }, options, streams);
     if (quiet || output === undefined) return;
-    for (const sentence of signals.flatMap(({ explanation }) => explanation))
+    for (const sentence of signals.flatMap(({ advice, explanation }) => [...advice, ...explanation]))
       streams.stdout.write(`${printable(sentence)}\n`);
     for (const { source, tensors: looked, bytes, seconds } of tensors) {
       const beyond = looked.filter(({ consistent }) => !consistent).length;
@@ -70,12 +85,13 @@ export async function runReport(
         `${printable(source)}: ${counted(looked.length, 'tensor')}, ${size(bytes)}${judged}, ${size(bytes / seconds)}/s\n`,
       );
     }
+    if (differences !== undefined) streams.stdout.write(`element by element: ${sumOfDifferences(differences)}\n`);
     streams.stdout.write(`${written}\n`);
   });
 }
 
 async function write(
-  content: { readonly signals: readonly SignalReport[]; readonly tensors: readonly TensorReport[] },
+  content: Pick<ReportContent, 'signals' | 'tensors' | 'differences'>,
   { output, format }: ReportCommandOptions,
   { stdout }: Streams,
 ): Promise<string> {
@@ -143,41 +159,82 @@ function initializerOf(text: string): Initializer {
   );
 }
 
-async function tensorsOf(
+/** What is looked at: the path of a checkpoint, or a plan under one seed. */
+interface Model {
+  readonly what: string | LoadedPlan;
+  readonly name: string;
+  readonly seed?: bigint;
+}
+
+async function modelsOf(
   input: string | undefined,
   options: ReportCommandOptions,
   { stderr }: Streams,
-  signal: AbortSignal,
-): Promise<TensorReport[]> {
-  const { engine, threads, seeds = [0n], quiet, format, stack } = options;
+): Promise<Model[]> {
+  const { seeds = [0n], stack } = options;
+  const name = input ?? options.like ?? '';
+  if (input !== undefined && (await isCheckpoint(input))) return [{ what: input, name }];
+  // With a stack, --init is of that.
+  const { init, ...rest } = options;
+  const plan = await planOfInput(input, stack === undefined && init !== undefined ? { ...rest, init } : rest);
+  for (const warning of plan.warnings) warn(stderr, warning);
+  return seeds.map((seed) => ({ what: plan, name, seed }));
+}
+
+interface Shown {
+  readonly path: string;
+  /** Undefined where no progress is shown. */
+  readonly stderr: Streams['stderr'] | undefined;
+}
+
+const shown = (path: string, { quiet, format }: ReportCommandOptions, { stderr }: Streams): Shown => ({
+  path,
+  stderr: quiet || format === 'json' ? undefined : stderr,
+});
+
+interface Begun {
+  readonly tensors: number;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Runs work that tells of what it begins and how far it is, with progress on the terminal. */
+async function withProgress<T>(
+  { path, stderr, threads, signal }: Shown & { readonly threads: number | undefined; readonly signal: AbortSignal },
+  work: (options: {
+    readonly threads: number | undefined;
+    readonly signal: AbortSignal;
+    readonly onBegin: (work: Begun) => Promise<void>;
+    readonly onProgress: (done: { readonly bytes: number }) => void;
+  }) => Promise<T>,
+): Promise<T> {
   let progress: Progress | undefined;
-  const path = input ?? options.like ?? '';
-  const common = {
-    threads,
-    signal,
-    onBegin: async (work: { readonly tensors: number; readonly files: number; readonly bytes: number }) => {
-      if (!quiet && format !== 'json')
-        progress = await showProgress(stderr, { path, ...work, doneBytes: 0, verb: 'checking … of' });
-    },
-    onProgress: ({ bytes }: { readonly bytes: number }) => progress?.update(bytes),
-  };
   try {
-    if (input !== undefined && (await isCheckpoint(input)))
-      return [await tensorReport(input, { ...common, name: input })];
-    // With a stack, --init is of that.
-    const { init, ...rest } = options;
-    const plan = await planOfInput(input, stack === undefined && init !== undefined ? { ...rest, init } : rest);
-    for (const warning of plan.warnings) warn(stderr, warning);
-    const reports: TensorReport[] = [];
-    for (const seed of seeds) {
-      reports.push(await tensorReport(plan, { ...common, seed, engine, name: path }));
-      progress?.stop();
-      progress = undefined;
-    }
-    return reports;
+    return await work({
+      threads,
+      signal,
+      onBegin: async (begun) => {
+        if (stderr) progress = await showProgress(stderr, { path, ...begun, doneBytes: 0, verb: 'checking … of' });
+      },
+      onProgress: ({ bytes }) => progress?.update(bytes),
+    });
   } finally {
     progress?.stop();
   }
+}
+
+async function differencesOf(
+  a: Model,
+  b: Model,
+  options: ReportCommandOptions,
+  streams: Streams,
+  signal: AbortSignal,
+): Promise<ElementDifference[]> {
+  const seeds = [a.seed ?? 0n, b.seed ?? 0n] as const;
+  const work = { ...shown(`${a.name} and ${b.name}`, options, streams), threads: options.threads, signal };
+  return withProgress(work, ({ onBegin, ...rest }) => {
+    return tensorDifferences(a.what, b.what, { ...rest, onBegin, seeds, engine: options.engine });
+  });
 }
 
 /** Whether there are weights; what has a config.json alone is a plan. */

@@ -1,6 +1,6 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { addInputOptions, inputHelp } from './input-options.js';
-import { engineOption, parsePath, parseSeeds, threadsOption } from './options.js';
+import { choiceOption, engineOption, parsePath, parseSeeds, threadsOption } from './options.js';
 import type { Streams } from './program.js';
 import type { ReportCommandOptions } from './report-run.js';
 import { reportSummary } from './summaries.js';
@@ -32,7 +32,7 @@ export function addReport(program: Command, streams: Streams): void {
       'the file to write, for svg a folder (default: standard output, for json only)',
       parsePath,
     )
-    .addOption(new Option('--format <name>', 'what is made').choices(['html', 'json', 'svg']).default('html'))
+    .addOption(choiceOption('--format <name>', 'what is made', ['html', 'json', 'svg']).default('html'))
     .option('--stack <layers>', "layers to follow signals through: 'linear 512 x 50, tanh'")
     .option('--bias-std <s>', 'standard deviation of biases in --stack (default: 0)', parseStd)
     .option(

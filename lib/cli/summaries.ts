@@ -11,3 +11,5 @@ export const modelsSummary = 'print the models that are known by name';
 export const gainsSummary = 'print the gains of the nonlinearities';
 export const benchSummary = "measure this machine's speed beside memset and other libraries";
 export const workerSummary = 'do parts of checkpoints that are ordered over a queue on Redis';
+export const completionSummary = 'print completions for bash, zsh or fish';
+export const manSummary = 'print a manual page';

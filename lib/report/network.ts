@@ -12,6 +12,14 @@ export interface LayerPoint extends LayerSignal {
   readonly samples?: { readonly activations: Float64Array; readonly gradients: Float64Array };
 }
 
+interface NetworkOptions {
+  readonly biasStd?: number;
+  /** Layers whose values are kept. */
+  readonly sampled?: ReadonlySet<number> | undefined;
+  /** What all weights are multiplied by. */
+  readonly factor?: number;
+}
+
 /** Elements of networks whose weights are kept from the way there to the way back. */
 const mostKept = 2 ** 26;
 
@@ -23,14 +31,12 @@ const inputStream = 1n << 33n;
  * A real network: draws its weights, sends two inputs through it and two random gradients back, and looks at what they are like in each layer.
  *
  * @param fills of the weights, a (width, inputs) matrix for each layer
- * @param sampled layers whose values are kept
  */
 export async function runNetwork(
   stack: Stack,
   fills: readonly Fill[],
   seed: bigint,
-  biasStd = 0,
-  sampled: ReadonlySet<number> = new Set(),
+  { biasStd = 0, sampled, factor = 1 }: NetworkOptions = {},
 ): Promise<LayerPoint[]> {
   const normals = (count: number, stream: bigint, std = 1) => {
     const out = new Float32Array(count);
@@ -47,42 +53,42 @@ export async function runNetwork(
     const weights = new Float32Array((stack.layers[i]?.width ?? 0) * layerInputs(i));
     const fill = fills[i] as Fill;
     fillRange(weights, 'float32', fill, isRandom(fill) ? { seed, stream: BigInt(i) } : undefined);
+    if (factor !== 1) for (let k = 0; k < weights.length; k++) weights[k] = (weights[k] as number) * factor;
     if (total <= mostKept) kept[i] = weights;
     return weights;
   };
   let one = normals(stack.inputs, inputStream);
   const apart = normals(stack.inputs, inputStream + 1n);
   let other = apart.map((y, i) => firstCorrelation * (one[i] as number) + Math.sqrt(1 - firstCorrelation ** 2) * y);
-  const forward: {
-    readonly z: readonly [Float64Array, Float64Array];
-    readonly x: readonly [Float64Array, Float64Array];
-  }[] = [];
+  type Two = readonly [Float64Array, Float64Array];
+  const forward: { readonly incoming: Two; readonly z: Two; readonly x: Two }[] = [];
   for (const [i, { width, activation }] of stack.layers.entries()) {
     await setImmediate(); // signals and timers have their turn
     const weights = weightsOf(i);
     const bias = normals(width, biasStreams + BigInt(i), biasStd);
     const z = [times(weights, one, bias), times(weights, other, bias)] as const;
     const { f } = activations[activation];
+    const incoming = [one, other] as const;
     [one, other] = [z[0].map(f), z[1].map(f)];
-    forward.push({ z, x: [one, other] });
+    forward.push({ incoming, z, x: [one, other] });
   }
-  let back: readonly [Float64Array, Float64Array] = [
-    normals(one.length, inputStream + 2n),
-    normals(one.length, inputStream + 3n),
-  ];
+  let back: Two = [normals(one.length, inputStream + 2n), normals(one.length, inputStream + 3n)];
   const points: LayerPoint[] = [];
   for (let i = forward.length - 1; i >= 0; i--) {
     await setImmediate();
-    const { z, x } = forward[i] as (typeof forward)[number];
+    const { incoming, z, x } = forward[i] as (typeof forward)[number];
     const { slope } = activations[stack.layers[i]?.activation ?? 'linear'];
     const gradients = [
       back[0].map((g, k) => g * slope(z[0][k] as number)),
       back[1].map((g, k) => g * slope(z[1][k] as number)),
     ] as const;
+    const squares = gradients.map((g) => meanProduct(g, g)) as [number, number];
+    const [came, cameToo] = incoming;
     points.unshift({
       ...signalOf(x, z),
-      gradient: (meanProduct(gradients[0], gradients[0]) + meanProduct(gradients[1], gradients[1])) / 2,
-      ...(sampled.has(i) && { samples: { activations: x[0], gradients: gradients[0] } }),
+      gradient: (squares[0] + squares[1]) / 2,
+      weightGradient: (squares[0] * meanProduct(came, came) + squares[1] * meanProduct(cameToo, cameToo)) / 2,
+      ...(sampled?.has(i) && { samples: { activations: x[0], gradients: gradients[0] } }),
     });
     if (i === 0) break;
     const weights = weightsOf(i);
@@ -97,7 +103,7 @@ export async function runNetwork(
 export function signalOf(
   [x, y]: readonly [Float64Array, Float64Array],
   [z, w]: readonly [Float64Array, Float64Array],
-): Omit<LayerSignal, 'gradient'> {
+): Omit<LayerSignal, 'gradient' | 'weightGradient'> {
   const mean = (sumOf(x) + sumOf(y)) / (x.length + y.length);
   const square = (meanProduct(x, x) + meanProduct(y, y)) / 2;
   const correlation = meanProduct(z, w) / Math.sqrt(meanProduct(z, z) * meanProduct(w, w));

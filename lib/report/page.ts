@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import { packageFile } from '../core/package-files.js';
 import { counted, printable, size } from '../core/text.js';
 import { version } from '../core/version.js';
-import { type Chart, layersChart, signalCharts, themeOf, valueCharts } from './charts.js';
+import { type Chart, fitted, layersChart, signalCharts, themeOf, valueCharts } from './charts.js';
+import type { ElementDifference } from './differences.js';
 import { echartsScript, svgOf } from './echarts.js';
 import type { SignalReport } from './signals.js';
 import { comparisonTable, ensembleTable, type PageTable, tensorTable } from './tables.js';
@@ -16,6 +18,8 @@ export interface ReportContent {
   readonly signals?: readonly SignalReport[] | undefined;
   /** One model, two that are compared, or one under several seeds. */
   readonly tensors?: readonly TensorReport[] | undefined;
+  /** Of two models, element by element: what tensorDifferences found. */
+  readonly differences?: readonly ElementDifference[] | undefined;
 }
 
 interface Section {
@@ -72,7 +76,7 @@ export async function reportPage(content: ReportContent): Promise<string> {
 <noscript><p>The charts and tables of this page are drawn by its scripts, which are switched off here.</p></noscript>
 </main>
 <footer>nninit ${escaped(version)}. Charts: Apache ECharts, Apache-2.0.</footer>
-<script type="application/json" id="data">${data.replaceAll('<', '\\u003c')}</script>
+<script type="application/gzip" id="data">${gzipSync(data).toString('base64')}</script>
 <script>${charts}</script>
 <script>${client}</script>
 </body>
@@ -97,7 +101,7 @@ export async function reportPictures(content: ReportContent): Promise<ReportPict
   const pictures: ReportPicture[] = [];
   for (const [i, { charts, more }] of sections.entries()) {
     for (const chart of [...charts, ...more]) {
-      const option = { backgroundColor: '#ffffff', ...chart.option };
+      const option = { backgroundColor: '#ffffff', ...fitted(chart) };
       const name = sections.length > 1 ? `${i + 1}-${chart.id}` : chart.id;
       pictures.push({ name, svg: await svgOf({ ...chart, option }, themes.light) });
     }
@@ -105,10 +109,11 @@ export async function reportPictures(content: ReportContent): Promise<ReportPict
   return pictures;
 }
 
-function sectionsOf({ signals = [], tensors = [] }: ReportContent): Section[] {
+function sectionsOf({ signals = [], tensors = [], differences = [] }: ReportContent): Section[] {
   const sections: Section[] = signals.map((report) => ({
     title: `Signals through ${report.stack}`,
     paragraphs: [
+      ...report.advice,
       ...report.explanation,
       `Inputs are N(0, 1), gradients behind the last layer too; ${counted(report.seeds.length, 'network')}, each with two inputs; points are medians and whiskers the extremes.`,
     ],
@@ -131,15 +136,30 @@ function sectionsOf({ signals = [], tensors = [] }: ReportContent): Section[] {
   } else if (second !== undefined) {
     sections.push({
       title: `A beside B: ${nameOf(first)} and ${nameOf(second)}`,
-      paragraphs: ['z is the difference of the means in standard errors, as if both were samples of their own.'],
+      paragraphs: [
+        ...(differences.length > 0 ? [`Element by element: ${sumOfDifferences(differences)}.`] : []),
+        'z is the difference of the means in standard errors, as if both were samples of their own.',
+      ],
       charts: [],
       moreTitle: '',
       more: [],
-      table: comparisonTable(first, second),
+      table: comparisonTable(first, second, differences),
     });
   }
   for (const [i, report] of (isEnsemble ? [first] : tensors).entries()) sections.push(tensorSection(report, i));
   return sections;
+}
+
+/** What differs of two models, in a sentence's half. */
+export function sumOfDifferences(differences: readonly ElementDifference[]): string {
+  const apart = differences.filter(({ differing }) => differing > 0);
+  if (apart.length === 0) return `${counted(differences.length, 'tensor')}, all equal`;
+  const most = apart.reduce((a, b) => ((b.largest ?? 0) > (a.largest ?? 0) ? b : a));
+  const where =
+    most.largest === null
+      ? ''
+      : `, the most by |a − b| = ${Number(most.largest.toPrecision(3))} in ${printable(most.tensor)}`;
+  return `${apart.length} of ${counted(differences.length, 'tensor')} ${apart.length === 1 ? 'differs' : 'differ'}${where}`;
 }
 
 const nameOf = ({ source, seed }: TensorReport): string =>

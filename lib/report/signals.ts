@@ -4,11 +4,15 @@ import type { Initializer } from '../init/initializers.js';
 import { resolve } from '../init/resolve.js';
 import { checkFillOptions, throwIfAborted } from '../pool/operation.js';
 import { checkSeed } from '../random/names.js';
+import { adviseOn, explain, gradientGain } from './advice.js';
+import { type GainGrid, gainGrid } from './gain-grid.js';
 import { type LayerPoint, runNetwork } from './network.js';
 import { mainGain, parseStack, type Stack } from './stack.js';
 import { edgeOfChaos, type LayerSignal, type LayerTheory, meanField, weightVariance } from './theory.js';
 import { type BlockMatrices, blockShapes, residualScale, runTransformer, transformerTheory } from './transformer.js';
 
+export type { Change } from './advice.js';
+export type { GainGrid } from './gain-grid.js';
 export type { LayerSignal, LayerTheory } from './theory.js';
 
 /** A number over several networks. */
@@ -59,8 +63,16 @@ export interface SignalReport {
   readonly series: readonly SignalSeries[];
   /** Pairs (σ_w, σ_b) at which gradients neither vanish nor explode. Empty for transformers. */
   readonly edge: readonly { readonly weight: number; readonly bias: number }[];
+  /** The gain that brings gradients through this stack as large as they went in; null where none does, and for transformers. */
+  readonly gradientGain: number | null;
   /** What one sees, and which gain keeps the variance: two sentences. */
   readonly explanation: readonly [string, string];
+  /** Those of `series` with which signals are the most level, by theory; several that theory cannot tell apart. Empty for transformers. */
+  readonly best: readonly string[];
+  /** Which of the initializers to take and why, and which is next: two sentences at most. Empty for transformers. */
+  readonly advice: readonly string[];
+  /** The ten under all gains; null for transformers, and where initializers were chosen. */
+  readonly grid: GainGrid | null;
 }
 
 export interface SignalReportOptions {
@@ -118,11 +130,23 @@ export async function signalReport(stack: string, options?: SignalReportOptions)
   const biasStd = checkStd(fn, given.biasStd ?? 0);
   const { name: activation, value: gain, moment } = mainGain(parsed);
   const series: SignalSeries[] = [];
-  const run = { stack: parsed, seeds, biasStd, signal };
+  const known = new Map<string, readonly LayerTheory[]>();
+  const theoryOf = (variances: readonly number[]) => {
+    const key = variances.map((variance) => variance.toPrecision(12)).join();
+    const theory = known.get(key) ?? meanField(parsed, variances, biasStd);
+    known.set(key, theory);
+    return theory;
+  };
+  const run = { stack: parsed, seeds, biasStd, signal, theoryOf };
   for (const initializer of initializers as readonly Initializer[]) {
     if (kind === 'linear') series.push(await linearSeries(initializer, run));
     else series.push(...(await transformerSeries(initializer, run)));
   }
+  const isLinear = kind === 'linear';
+  const keeping = isLinear ? gradientGain(parsed, biasStd) : undefined;
+  const { best, advice } = isLinear ? adviseOn(parsed, series) : { best: [], advice: [] };
+  const check = () => throwIfAborted(signal);
+  const isDefault = given.initializers === undefined;
   return {
     stack,
     kind,
@@ -134,8 +158,12 @@ export async function signalReport(stack: string, options?: SignalReportOptions)
     gain,
     keepingGain: moment,
     series,
-    edge: kind === 'linear' ? edgeOfChaos(activation) : [],
-    explanation: kind === 'linear' ? explain(parsed, series) : explainTransformer(series),
+    edge: isLinear ? edgeOfChaos(activation) : [],
+    gradientGain: keeping ?? null,
+    explanation: isLinear ? explain(parsed, biasStd, keeping) : explainTransformer(series),
+    best,
+    advice,
+    grid: isLinear && isDefault ? await gainGrid(parsed, biasStd, seeds[0] as bigint, check) : null,
   };
 }
 
@@ -157,9 +185,14 @@ interface Run {
   readonly seeds: readonly bigint[];
   readonly biasStd: number;
   readonly signal: AbortSignal | undefined;
+  /** Of weights with such variances: several initializers have the same. */
+  readonly theoryOf: (variances: readonly number[]) => readonly LayerTheory[];
 }
 
-async function linearSeries(initializer: Initializer, { stack, seeds, biasStd, signal }: Run): Promise<SignalSeries> {
+async function linearSeries(
+  initializer: Initializer,
+  { stack, seeds, biasStd, signal, theoryOf }: Run,
+): Promise<SignalSeries> {
   const inputsOf = (i: number) => stack.layers[i - 1]?.width ?? stack.inputs;
   const fills = stack.layers.map(({ width }, i) => resolve(initializer, [width, inputsOf(i)]));
   const variances = fills.map(weightVariance);
@@ -170,13 +203,13 @@ async function linearSeries(initializer: Initializer, { stack, seeds, biasStd, s
   for (const seed of seeds) {
     throwIfAborted(signal);
     // One network's values are shown; all of them would fill memory.
-    points.push(await runNetwork(stack, fills, seed, biasStd, points.length === 0 ? sampled : undefined));
+    points.push(await runNetwork(stack, fills, seed, { biasStd, sampled: points.length === 0 ? sampled : undefined }));
   }
   return {
     name: nameOf(initializer),
     initializer,
     weight: known ? Math.sqrt(stack.inputs * (variances[0] ?? 0)) : null,
-    theory: known ? meanField(stack, variances, biasStd) : null,
+    theory: known ? theoryOf(variances) : null,
     networks: spreads(points),
     samples: samplesOf(points[0] ?? []),
   };
@@ -228,7 +261,7 @@ function nameOf(initializer: Initializer): string {
   return [init, ...words].join(', ');
 }
 
-const quantities = ['mean', 'square', 'variance', 'gradient', 'correlation'] as const;
+const quantities = ['mean', 'square', 'variance', 'gradient', 'weightGradient', 'correlation'] as const;
 
 function spreads(runs: readonly (readonly LayerPoint[])[]): SignalSeries['networks'] {
   return (runs[0] ?? []).map((_, i) => {
@@ -244,6 +277,7 @@ function spreads(runs: readonly (readonly LayerPoint[])[]): SignalSeries['networ
       square: of('square'),
       variance: of('variance'),
       gradient: of('gradient'),
+      weightGradient: of('weightGradient'),
       correlation: of('correlation'),
     };
   });
@@ -276,40 +310,6 @@ function countsOf(values: Float64Array, reach: number): ValueCounts {
     if (!Number.isNaN(within)) counts[within] = (counts[within] as number) + 1;
   }
   return { reach, counts };
-}
-
-/** By how much a quantity changes from one end of the network to the other, in decades. */
-function decades(series: SignalSeries, what: 'variance' | 'gradient'): number {
-  const layers =
-    series.theory ??
-    series.networks.map((each) => ({ variance: each.variance.median, gradient: each.gradient.median }));
-  const [first, last] = [layers[0]?.[what] ?? 0, layers.at(-1)?.[what] ?? 0];
-  const change = Math.log10(what === 'variance' ? last / first : first / last);
-  return Number.isNaN(change) ? Number.NEGATIVE_INFINITY : change;
-}
-
-const factorText = (change: number): string => {
-  if (!Number.isFinite(change)) return change < 0 ? 'vanish' : 'explode';
-  const factor = 10 ** Math.abs(change);
-  if (factor < 1.05) return 'keep their size';
-  const digits = factor < 1000 ? String(Number(factor.toPrecision(2))) : `10^${Math.abs(change).toFixed(0)}`;
-  return `${change < 0 ? 'shrink' : 'grow'} by a factor of ${digits}`;
-};
-
-function explain(stack: Stack, series: readonly SignalSeries[]): [string, string] {
-  const { name, value, moment } = mainGain(stack);
-  const badness = (each: SignalSeries) => Math.abs(decades(each, 'variance')) + Math.abs(decades(each, 'gradient'));
-  const best = series.reduce((least, each) => (badness(each) < badness(least) ? each : least));
-  const depth = stack.layers.length;
-  const sees =
-    'Each line is how large signals are behind each layer, by theory, and each point the same in real random networks: where the line is level ' +
-    'signals keep their size, where it falls they vanish, where it rises they explode, and gradients on their way back do the same.';
-  const custom = value === moment ? '' : ` (calculate_gain says ${short(value)})`;
-  const keeps =
-    `Between layers of ${name === 'linear' ? 'no function' : name} a gain of ${short(moment)}${custom} on weights of variance gain²/fan_in keeps the ` +
-    `mean square of signals of size one; of the initializers shown, ${best.name} keeps both directions best: through ${depth} ` +
-    `layers activations ${factorText(decades(best, 'variance'))} and gradients ${factorText(decades(best, 'gradient'))}.`;
-  return [sees, keeps];
 }
 
 function explainTransformer(series: readonly SignalSeries[]): [string, string] {

@@ -1,10 +1,19 @@
 import { printable } from '../core/text.js';
+import type { ElementDifference } from './differences.js';
 import type { Histogram, TensorFacts, TensorReport } from './tensors.js';
 
 type Cell = string | number | null;
 
 /** Low end, width of a bin, the largest share, shares in two digits each, and which expectation is beside it. */
 type PackedHistogram = readonly [number, number, number, string, number | null];
+
+interface RowPicture {
+  readonly title: string;
+  readonly kind: 'line' | 'bar';
+  readonly x: string;
+  readonly y: string;
+  readonly points: readonly (readonly [number, number])[];
+}
 
 /** A table as the page takes it: plain data. */
 export interface PageTable {
@@ -17,6 +26,8 @@ export interface PageTable {
   readonly histograms?: readonly (PackedHistogram | null)[];
   /** The largest share and shares, which many tensors have in common. */
   readonly expected?: readonly (readonly [number, string])[];
+  /** What else there is to draw of a row: its spectrum, or how many columns have so many zeros. */
+  readonly pictures?: readonly (RowPicture | null)[];
   /** What else there is to say of a row. */
   readonly facts?: readonly (readonly string[] | null)[];
 }
@@ -78,6 +89,7 @@ export function tensorTable({ tensors, limit }: TensorReport, id: string): PageT
     badColumn: 12,
     histograms: histograms.map((each) => each ?? null),
     expected: shared,
+    pictures: tensors.map(pictureOf),
     facts: tensors.map(factsOf),
   };
 }
@@ -93,13 +105,15 @@ function factsOf({ structure, scores, statistics }: TensorFacts): string[] | nul
   if (structure?.kind === 'orthogonal') {
     const [low, high] = structure.singular.map((x) => Number(x.toPrecision(8)));
     facts.push(
-      `largest element of QᵀQ − I: ${structure.deviation.toPrecision(3)}`,
-      `singular values ÷ gain within [${low}, ${high}]`,
+      `‖QᵀQ − I‖: ${structure.norm.toPrecision(3)}, its largest element ${structure.deviation.toPrecision(3)}`,
+      `singular values ÷ gain ${structure.spectrum === undefined ? 'within' : 'from'} ${low} ${structure.spectrum === undefined ? 'and' : 'to'} ${high}`,
     );
   }
   if (structure?.kind === 'sparse') {
     const [low, high] = structure.zeros;
-    facts.push(`zeros in a column: ${low === high ? low : `${low} to ${high}`} of ${structure.expected} expected`);
+    facts.push(
+      `zeros in a column: ${low === high ? low : `${low} to ${high}`}, of which ${structure.expected} were expected`,
+    );
   }
   if (scores.length > 0)
     facts.push(`z: ${scores.map(({ test, z }) => `${test} ${Number.isFinite(z) ? z.toFixed(2) : '∞'}`).join(', ')}`);
@@ -108,13 +122,23 @@ function factsOf({ structure, scores, statistics }: TensorFacts): string[] | nul
   return facts.length > 0 ? facts : null;
 }
 
+function pictureOf({ structure }: TensorFacts): RowPicture | null {
+  if (structure?.kind === 'orthogonal' && structure.spectrum !== undefined) {
+    const points = structure.spectrum.map((value, i) => [i + 1, Number((value - 1).toPrecision(4))] as const);
+    return { title: 'Singular values', kind: 'line', x: 'singular value', y: 'σ ÷ gain − 1', points };
+  }
+  if (structure?.kind !== 'sparse') return null;
+  const points = structure.columns.map(({ zeros, columns }) => [zeros, columns] as const);
+  return { title: 'Zeros by column', kind: 'bar', x: 'zeros in a column', y: 'columns', points };
+}
+
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** Shares of the largest in 12 bits each: a hundred thousand histograms fit into a page. */
+/** Shares of the largest in 8 bits each: a hundred thousand histograms fit into a page. */
 function shares(values: readonly number[], peak: number): string {
   return values
     .map((value) => {
-      const level = peak > 0 ? Math.min(4095, Math.round((4095 * value) / peak)) : 0;
+      const level = peak > 0 ? Math.min(255, Math.round((255 * value) / peak)) : 0;
       return `${digits[level >> 6]}${digits[level & 63]}`;
     })
     .join('');
@@ -127,12 +151,13 @@ function pack(
 ): PackedHistogram | null {
   const total = counts.reduce((sum, n) => sum + n, 0);
   if (total === 0) return null;
-  const peak = Math.max(...counts) / total;
+  const peak = Number((Math.max(...counts) / total).toPrecision(5));
   const found = shares(
     counts.map((n) => n / total),
     peak,
   );
-  if (expected.length === 0) return [low, width, peak, found, null];
+  const [begin, wide] = [low, width].map((x) => Number(x.toPrecision(7))) as [number, number];
+  if (expected.length === 0) return [begin, wide, peak, found, null];
   const most = Number(Math.max(...expected).toPrecision(6));
   const text = shares(expected, most);
   const key = `${most} ${text}`;
@@ -141,11 +166,16 @@ function pack(
     known.set(key, at);
     shared.push([most, text]);
   }
-  return [low, width, peak, found, at];
+  return [begin, wide, peak, found, at];
 }
 
 /** Tensors of two models by name. */
-export function comparisonTable(a: TensorReport, b: TensorReport): PageTable {
+export function comparisonTable(
+  a: TensorReport,
+  b: TensorReport,
+  differences: readonly ElementDifference[] = [],
+): PageTable {
+  const apart = new Map(differences.map((each) => [each.tensor, each]));
   const others = new Map(b.tensors.map((each) => [each.name, each]));
   const names = new Set(a.tensors.map(({ name }) => name));
   const rows = a.tensors.map((one): Cell[] => {
@@ -156,6 +186,7 @@ export function comparisonTable(a: TensorReport, b: TensorReport): PageTable {
     const same = other !== undefined && String(one.shape) === String(other.shape) && one.dtype === other.dtype;
     return [
       ...[printable(one.name), other === undefined ? 'only in A' : same ? 'in both' : 'other shape or dtype'],
+      ...elementsApart(apart.get(one.name)),
       ...[finite(s?.mean), finite(t?.mean), finite(z), finite(s?.std), finite(t?.std)],
       s && t && s.std > 0 ? finite(t.std / s.std) : null,
       ...[finite(s?.max), finite(t?.max)],
@@ -166,6 +197,7 @@ export function comparisonTable(a: TensorReport, b: TensorReport): PageTable {
     rows.push([
       printable(name),
       'only in B',
+      ...elementsApart(undefined),
       null,
       finite(t?.mean),
       null,
@@ -176,16 +208,35 @@ export function comparisonTable(a: TensorReport, b: TensorReport): PageTable {
       finite(t?.max),
     ]);
   }
+  // What differs the most comes first.
+  const away = ([, , largest]: readonly Cell[]) => (largest === '∞' ? Number.POSITIVE_INFINITY : Number(largest ?? 0));
+  if (differences.length > 0)
+    rows.sort((one, other) => (away(other) > away(one) ? 1 : away(other) < away(one) ? -1 : 0));
   return {
     id: 'comparison',
     columns: [
-      ...[text('tensor'), text('where'), number('mean A'), number('mean B'), number('z of the means')],
+      ...[
+        text('tensor'),
+        text('where'),
+        number('most |a − b|'),
+        number('differ, %'),
+        number('mean A'),
+        number('mean B'),
+        number('z of the means'),
+      ],
       ...[number('std A'), number('std B'), number('std B ÷ A'), number('most A'), number('most B')],
     ],
     rows,
     filters: [{ column: 1, label: 'Where', all: 'all' }],
     badColumn: -1,
   };
+}
+
+function elementsApart(difference: ElementDifference | undefined): Cell[] {
+  if (difference === undefined) return [null, null];
+  const { elements, differing, largest } = difference;
+  const share = elements === 0 ? 0 : Number(((100 * differing) / elements).toPrecision(4));
+  return [largest === null ? null : (finite(largest) ?? null), share];
 }
 
 /** Mean and standard deviation of each tensor over several seeds. */

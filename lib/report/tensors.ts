@@ -137,7 +137,7 @@ export async function tensorReport(input: Plan | string | URL, options?: TensorR
   return { source: name ?? checkpoint.path, ...measured, differences, seconds: seconds() };
 }
 
-const isPlan = (value: unknown): value is Plan => isPlainObject(value) && Array.isArray(value.tensors);
+export const isPlan = (value: unknown): value is Plan => isPlainObject(value) && Array.isArray(value.tensors);
 
 function tell(onProgress: ((progress: CheckpointProgress) => void) | undefined, totalBytes: number) {
   return onProgress && ((bytes: number) => onProgress({ bytes, totalBytes }));

@@ -13,6 +13,8 @@ export interface LayerSignal {
   readonly variance: number;
   /** The variance of the gradients in front of the function, where those behind the last layer are N(0, 1). */
   readonly gradient: number;
+  /** The mean square of the gradients of the layer's weights, for one input. Not a number for blocks of transformers, which have several matrices. */
+  readonly weightGradient: number;
   /** The correlation of what two inputs, whose own is `firstCorrelation`, come to in front of the function. */
   readonly correlation: number;
 }
@@ -50,27 +52,39 @@ export function weightVariance(fill: Fill): number | undefined {
  *
  * @param variances σ² of each layer's weights
  * @param biasStd σ_b
+ * @param begins the correlation of the two inputs; NaN where only one is followed, which takes a tenth of the time
  */
-export function meanField(stack: Stack, variances: readonly number[], biasStd = 0): LayerTheory[] {
+export function meanField(
+  stack: Stack,
+  variances: readonly number[],
+  biasStd = 0,
+  begins = firstCorrelation,
+): LayerTheory[] {
   const bias = biasStd * biasStd;
   let square = 1; // E[x²] of what comes in, and E[x·y] of two of them
-  let product = firstCorrelation;
+  let product = begins;
   let inputs = stack.inputs;
   const forward = stack.layers.map(({ width, activation }, i) => {
     const scale = inputs * (variances[i] as number);
     const q = scale * square + bias;
     const correlation = q > 0 ? Math.min(1, (scale * product + bias) / q) : Number.NaN;
     const at = signalAt(activation, q, correlation);
+    const incoming = square;
     ({ square, product } = at);
     inputs = width;
-    return { q, correlation, chi: scale * at.slope, ...at };
+    return { q, correlation, chi: scale * at.slope, incoming, ...at };
   });
   let gradient = 1; // of what is behind a layer's function
   const layers: LayerTheory[] = [];
   for (let i = forward.length - 1; i >= 0; i--) {
-    const { slope, product: _, ...layer } = forward[i] as (typeof forward)[number];
+    const { slope, incoming, product: _, ...layer } = forward[i] as (typeof forward)[number];
     const before = gradient * slope;
-    layers.unshift({ ...layer, gradient: before, variance: Math.max(0, layer.square - layer.mean ** 2) });
+    layers.unshift({
+      ...layer,
+      gradient: before,
+      weightGradient: before * incoming,
+      variance: Math.max(0, layer.square - layer.mean ** 2),
+    });
     gradient = before * (stack.layers[i]?.width ?? 0) * (variances[i] as number);
   }
   return layers;

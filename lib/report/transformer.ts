@@ -56,7 +56,7 @@ export function transformerTheory(stack: Stack, variances: BlockMatrices<number>
   const layers: LayerTheory[] = [];
   for (const layer of forward.toReversed()) {
     gradient *= layer.chi;
-    layers.unshift({ ...layer, gradient });
+    layers.unshift({ ...layer, gradient, weightGradient: Number.NaN });
   }
   return layers;
 }
@@ -123,7 +123,7 @@ export async function runTransformer(
     g = sum(g, both(matrix(i, 'up').back(inner), middle, throughNorm));
     g = sum(g, both(matrix(i, 'value').back(matrix(i, 'output').back(g)), before, throughNorm));
     const gradient = (meanProduct(g[0], g[0]) + meanProduct(g[1], g[1])) / 2;
-    points.unshift({ ...signalOf(after, after), gradient });
+    points.unshift({ ...signalOf(after, after), gradient, weightGradient: Number.NaN });
   }
   return points;
 }

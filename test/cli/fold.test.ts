@@ -32,3 +32,22 @@ test('what differs, and what is short, stays as it is', () => {
   const mixed = [0, 1, 2, 3].flatMap((i) => layer(i, i === 3 ? '9' : '8'));
   expect(foldLayers(mixed).map(([name]) => name)).toEqual(['h.{0..2}.a', 'h.{0..2}.mlp.0.b', 'h.3.a', 'h.3.mlp.0.b']);
 });
+
+test('experts of equal layers are one row too, whatever the order of a file', () => {
+  const expert = (i: number, e: number, w: number) => [`l.${i}.experts.${e}.w${w}`, '[2]', '8'];
+  const layers = [0, 1, 2, 3].flatMap((i) => [
+    ...[1, 2].flatMap((w) => [0, 1, 2].map((e) => expert(i, e, w))),
+    [`l.${i}.gate`, '[3]', '12'],
+  ]);
+  const folded = [
+    ['l.{0..3}.experts.{0..2}.w1', '[2]', '4 × 3 × 8'],
+    ['l.{0..3}.experts.{0..2}.w2', '[2]', '4 × 3 × 8'],
+    ['l.{0..3}.gate', '[3]', '4 × 12'],
+  ];
+  expect(foldLayers(layers)).toEqual(folded);
+  // As sorted by name: 0, 1, 10, 11, 2.
+  const byName = Array.from({ length: 12 }, (_, i) => [`h.${i}.w`, '[1]', '4']).sort(([a], [b]) =>
+    (a ?? '') < (b ?? '') ? -1 : 1,
+  );
+  expect(foldLayers(byName)).toEqual([['h.{0..11}.w', '[1]', '12 × 4']]);
+});

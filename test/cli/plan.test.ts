@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,7 +43,8 @@ const recipe = {
 test('plan prints a table, totals and warnings, and writes nothing', async () => {
   const { code, stdout, stderr } = await plan(file('r.json', recipe));
   expect(code).toBe(0);
-  expect(stdout).toBe(
+  // How long the header is depends on where the recipe lies.
+  expect(stdout.replace(/(?<=1 file, ).*(?=: )/, '….')).toBe(
     [
       'tensor     shape   dtype    initializer             values              bytes',
       '─────────  ──────  ───────  ──────────────────────  ──────────────────  ─────',
@@ -54,6 +55,7 @@ test('plan prints a table, totals and warnings, and writes nothing', async () =>
       '3 tensors, 21 parameters, 88 bytes (88 B)',
       '  float32: 2 tensors, 20 parameters, 80 bytes (80 B)',
       '  int64: 1 tensor, 1 parameter, 8 bytes (8 B)',
+      '1 file, ….: model.safetensors',
       '',
     ].join('\n'),
   );
@@ -76,6 +78,51 @@ test('--json is all of it for machines, warnings too', async () => {
     dtypes: { bfloat16: { tensors: 2, parameters: 20, bytes: 40 }, int64: { tensors: 1, parameters: 1, bytes: 8 } },
   });
   expect(warnings).toHaveLength(1);
+});
+
+test('files: their names and sizes, in short, apart, and as JSON', async () => {
+  const input = file('r.json', {
+    tensors: { a: [500, 1000], b: [500, 1000], c: [500, 1000] },
+    initializers: { '*': 'ones' },
+  });
+  const options = ['--max-shard-size', '2.1MB'];
+  const { stdout } = await plan(input, ...options);
+  const names = [1, 2, 3].map((i) => `model-0000${i}-of-00003.safetensors`);
+  expect(stdout).toMatch(`\n4 files, 6 MB: ${names.join(', ')}, model.safetensors.index.json\n`);
+  const { files } = JSON.parse((await plan(input, ...options, '--json')).stdout) as {
+    files: { name: string; size: number }[];
+  };
+  expect(files.map(({ name }) => name)).toEqual([...names, 'model.safetensors.index.json']);
+  await run(['generate', input, '-o', join(root, 'out'), ...options, '-q'], {
+    stdout: { write: () => {} },
+    stderr: { write: () => {} },
+  });
+  for (const { name, size } of files) expect(statSync(join(root, 'out', name)).size).toBe(size);
+  const wide = await plan(input, ...options, '--wide');
+  for (const { name, size } of files)
+    expect(wide.stdout).toMatch(new RegExp(`^${name} +${size.toLocaleString('en-US')}$`, 'm'));
+  expect((await plan(input, '--format', 'npy', '--name', 'x')).stderr).toMatch(
+    /^nninit: plan: expected nothing for --name/,
+  );
+});
+
+test('on a terminal: as wide as that, experts and layers folded, and how long it takes; --wide is all of it', async () => {
+  const output: string[] = [];
+  const terminal = { isTTY: true, columns: 80, write: (piece: string) => output.push(piece) };
+  await run(['plan', 'mixtral-8x7b'], { stdout: terminal, stderr: terminal });
+  const lines = output.join('').trimEnd().split('\n');
+  const rows = lines.slice(0, lines.indexOf(''));
+  expect(rows).toHaveLength(15);
+  for (const line of rows) expect(line.length).toBeLessThanOrEqual(80);
+  expect(rows.filter((line) => line.endsWith('32 × 8 × 117,440,512'))).toHaveLength(3);
+  expect(rows[0]).toMatch(/^tensor +shape +values +bytes$/); // the rest had no room
+  expect(lines.at(-1)).toMatch(/^Made in (some .*|less than a second) on \d+ threads? of this machine/);
+  const wide: string[] = [];
+  const out = { isTTY: true, columns: 80, write: (piece: string) => wide.push(piece) };
+  await run(['plan', 'mixtral-8x7b', '--wide'], { stdout: out, stderr: out });
+  expect(wide.join('')).toMatch(
+    /^model\.layers\.31\.block_sparse_moe\.experts\.7\.w3\.weight +\[14336, 4096\] +bfloat16 +normal/m,
+  );
 });
 
 test('--totals leaves out the tensors', async () => {
@@ -111,7 +158,11 @@ test('what stays zero and what a rank writes of a tensor is shown', async () => 
 
 test('one rank has the whole of any model', async () => {
   for (const input of ['resnet18', file('r.json', recipe)]) {
-    expect(await plan(input, '--tp', '1', '--rank', '0')).toEqual(await plan(input));
+    // The header tells of the rank.
+    const [one, all] = [await plan(input, '--tp', '1', '--rank', '0'), await plan(input)];
+    const withoutFiles = (text: string) => text.replace(/^1 file, .*\n/m, '');
+    expect(withoutFiles(one.stdout)).toBe(withoutFiles(all.stdout));
+    expect([one.code, one.stderr]).toEqual([all.code, all.stderr]);
   }
   const { code, stderr } = await plan('resnet18', '--tp', '1', '--rank', '1');
   expect([code, stderr]).toEqual([2, 'nninit: expected a --rank from 0 to 0, but received 1\n']);

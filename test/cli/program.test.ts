@@ -194,6 +194,10 @@ test.each<[string[], RegExp]>([
     ['generate', 'a', '-o', 'x', '--dtype', 'float'],
     /'float' is invalid\. Allowed choices are float32, float64, float16, bfloat16/,
   ],
+  [['generate', 'a', '-o', 'x', '--dtype', 'bf16'], /\(did you mean 'bfloat16'\?\)/],
+  [['generate', 'a', '-o', 'x', '--dtype', 'fp16'], /\(did you mean 'float16'\?\)/],
+  [['generate', 'a', '-o', 'x', '--engine', 'pytorch'], /\(did you mean 'torch'\?\)/],
+  [['generate', 'a', '-o', 'x', '--format', 'safetensor'], /\(did you mean 'safetensors'\?\)/],
   [['generat'], /unknown command 'generat'\n\(Did you mean generate\?\)/],
   [[], /Usage: nninit/],
 ])('%j is bad usage', async (args, message) => {
@@ -211,6 +215,19 @@ test('--version, --help and help are no mistakes', async () => {
   const onGenerate = await nninit(['generate', '--help']);
   expect(onGenerate.stdout).toMatch(/--seed <n> .*\(default: 0\).*Examples:/s);
   expect(await nninit(['help', 'generate'])).toEqual(onGenerate);
+});
+
+test('report: failures are JSON where the report is to be, and two seeds are compared element by element', async () => {
+  const { code, stderr } = await nninit(['report', join(root, 'nowhere'), '--format', 'json']);
+  expect([code, JSON.parse(stderr).error.exit_code]).toEqual([2, 2]);
+  const recipe = file('r.json', { tensors: { w: { shape: [8, 8], init: 'normal' }, b: { shape: [8], init: 'ones' } } });
+  const { stdout } = await nninit(['report', recipe, '--seeds', '1,2', '--format', 'json']);
+  const { tensors, differences } = JSON.parse(stdout);
+  expect(tensors).toHaveLength(2);
+  expect(differences).toEqual([
+    { tensor: 'w', elements: 64, differing: 64, largest: expect.any(Number) },
+    { tensor: 'b', elements: 8, differing: 0, largest: 0 },
+  ]);
 });
 
 test('gains prints the table', async () => {

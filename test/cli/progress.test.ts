@@ -36,6 +36,42 @@ test('the rate is that of the last ten seconds', async () => {
   expect(text.at(-1)).toBe('nninit: 60 %, 12 GB of 20 GB, 100 MB/s, 1 min 20 s left\n');
 });
 
+const terminal = (columns: number, text: string[]) => ({
+  isTTY: true,
+  columns,
+  write: (piece: string) => text.push(piece),
+});
+
+test.each([200, 80, 60, 40, 20, 8, 1])(
+  'on a terminal of %d columns a line never wraps, and says how far it is',
+  async (columns) => {
+    const text: string[] = [];
+    vi.stubEnv('TERM', 'xterm');
+    const progress = await showProgress(terminal(columns, text), task);
+    vi.advanceTimersByTime(1000);
+    progress.update(8e9);
+    progress.stop();
+    vi.unstubAllEnvs();
+    expect([text[0], text.at(-1)]).toEqual(['\x1b[?25l', '\r\x1b[K\x1b[?25h']);
+    const line = text.at(-2)?.replace('\r\x1b[K', '') ?? '';
+    expect(line.length).toBeLessThan(columns === 1 ? 1 : columns);
+    expect(line).not.toContain('\x1b'); // no colours, so NO_COLOR asks for nothing
+    if (columns > 4) expect(line).toContain('60%');
+    if (columns >= 60) expect(line).toMatch(/^█+░+ 60% \| 1 s left \| 8 GB\/s/);
+    if (columns >= 80) expect(line).toContain('12 GB of 20 GB');
+  },
+);
+
+test('a dumb terminal gets lines', async () => {
+  const text: string[] = [];
+  vi.stubEnv('TERM', 'dumb');
+  const progress = await showProgress(terminal(80, text), task);
+  progress.update(8e9);
+  progress.stop();
+  vi.unstubAllEnvs();
+  expect(text).toEqual(['nninit: writing 7 tensors in 4 files, 20 GB, of which 4 GB are there, to out/x\n']);
+});
+
 test('nothing to write is no reason for numbers that are none', async () => {
   const text: string[] = [];
   const progress = await showProgress({ write: (line) => text.push(line) }, { ...task, bytes: 0, doneBytes: 0 });

@@ -2,6 +2,7 @@
 import { createPool, empty, init, layers } from 'nninit';
 import { type Plan, streamCheckpoint, virtualCheckpoint, writeCheckpoint } from 'nninit/checkpoint';
 import { orderCheckpoint } from 'nninit/cluster';
+import { reportPage, signalReport, tensorReport } from 'nninit/report';
 
 declare const plan: Plan;
 const w = empty([2, 3]);
@@ -26,3 +27,7 @@ writeCheckpoint(plan, 'out', { sede: 1 }); //! 'sede' does not exist in type 'Wr
 streamCheckpoint(plan, { sede: 1 }); //! 'sede' does not exist in type 'StreamCheckpointOptions'.
 virtualCheckpoint(plan, { fromat: 'npy' }); //! Did you mean to write 'format'?
 orderCheckpoint(plan, 'out', { redis: 'redis://localhost', sede: 1 }); //! 'sede' does not exist in type 'OrderOptions'.
+signalReport('linear 8', { initializer: ['normal'] }); //! Did you mean to write 'initializers'?
+signalReport('linear 8', { initializers: ['norml'] }); //! Type '"norml"' is not assignable to type
+tensorReport(plan, { sede: 1 }); //! 'sede' does not exist in type 'TensorReportOptions'.
+reportPage({ signal: [] }); //! Did you mean to write 'signals'?

@@ -13,6 +13,7 @@ import {
 } from 'nninit';
 import { loadPlan, openCheckpoint, streamCheckpoint, virtualCheckpoint, writeCheckpoint } from 'nninit/checkpoint';
 import { orderCheckpoint, startWorker } from 'nninit/cluster';
+import { reportPage, type SignalReport, signalReport, tensorDifferences, tensorReport } from 'nninit/report';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<A>(_: A): <B>(..._b: Same<A, B> extends true ? [] : [never]) => void {
@@ -48,6 +49,13 @@ same(layers.Transformer(8, 2)['decoder.layers.0.norm3.bias'])<Tensor<Float32Arra
 layers.TransformerEncoder({ layer: 'TransformerEncoderLayer', d_model: 8, nhead: 2 }, 2)['layers.1.linear1.weight'];
 const state: layers.StateDict = layers.Transformer(8, 2);
 for (const [name, { data, shape }] of Object.entries(state)) console.log(name, data.length, shape);
+// What an initialization does, in numbers and as a page.
+const signals: SignalReport = await signalReport('linear 8 x 3, tanh', { initializers: ['normal', { init: 'eye' }] });
+same(signals.best)<readonly string[]>();
+same(signals.series[0]?.theory?.[0]?.weightGradient)<number | undefined>();
+const looked = [await tensorReport('a'), await tensorReport(new URL('https://example.org/b'), { threads: 2 })];
+const differences = await tensorDifferences('a', 'b', { seeds: [1, 2n] });
+same(await reportPage({ signals: [signals], tensors: looked, differences }))<string>();
 // @ts-expect-error misspelt
 linear.wieght;
 // @ts-expect-error there is none

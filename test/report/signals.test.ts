@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest';
 import { signalReport } from '../../lib/report/signals.js';
 
-test('ten initializers by default, and the sentence names the one that keeps signals best', async () => {
+test('ten initializers by default, and the sentence names gains that keep signals', async () => {
   const report = await signalReport('linear 48 x 50, tanh', { seeds: [0, 1, 2] });
   expect(report.series.map(({ name }) => name)).toHaveLength(10);
   expect(report.keepingGain).toBeCloseTo(1.5925, 4);
-  const [, sentence] = report.explanation;
-  expect(sentence).toContain('gain of 1.593 (calculate_gain says 1.667)');
-  expect(sentence).toContain('kaiming');
+  expect(report.explanation[1]).toContain('a gain of 1.593 on weights');
+  expect(report.explanation[1]).toMatch(/with 1\.667, as calculate_gain says, gradients grow by a factor of 6,\d00/);
   const uniform = report.series.find(({ name }) => name === 'uniform');
   expect(uniform?.theory).toBeNull(); // its mean is not zero
   expect(uniform?.networks).toHaveLength(50);
@@ -20,12 +19,53 @@ test('ten initializers by default, and the sentence names the one that keeps sig
   }
 });
 
+// What to take for 50 layers of tanh: at the edge of chaos, gain 1, weights' gradients are level; kaiming's √2 and calculate_gain's 5/3 are beyond it.
+test('50 layers of tanh: what to take of the ten, and why', { timeout: 120_000 }, async () => {
+  const report = await signalReport('linear 32 x 50, tanh', { seeds: [0] });
+  expect(report.best).toEqual(['orthogonal', 'xavier_uniform', 'xavier_normal']);
+  const [take = '', next = ''] = report.advice;
+  expect(take).toMatch(/^Take orthogonal, xavier_uniform or xavier_normal for these 50 layers of tanh/);
+  expect(take).toContain('gradients shrink by a factor of 68, gradients of weights differ by a factor of 1.4 between');
+  expect(next).toMatch(/^Next come kaiming_uniform and kaiming_normal/);
+  expect(next).toContain('gradients grow by a factor of 59, gradients of weights differ by a factor of 190 between');
+  const last = (name: string) => report.series.find((each) => each.name === name)?.theory?.at(-1);
+  expect(last('xavier_normal')?.chi).toBeCloseTo(0.98, 3); // 1 - 1/depth, on its way to 1
+  expect(last('kaiming_normal')?.chi).toBeGreaterThan(1.1);
+  expect(report.advice).toHaveLength(2);
+
+  // Of all gains the one that brings gradients through is between these, and an initializer that has it is taken.
+  expect(report.gradientGain).toBeCloseTo(1.186, 3);
+  const init = 'xavier_normal';
+  const initializers = [init, { init, gain: 1.2 }, { init, gain: 5 / 3 }, 'kaiming_normal'] as const;
+  const chosen = await signalReport('linear 32 x 50, tanh', { seeds: [0], initializers });
+  expect(chosen.best).toEqual(['xavier_normal, gain 1.2']);
+  expect(chosen.grid).toBeNull();
+});
+
+test('ten initializers under all gains: relu is level at √2 alone, and what theory cannot say a network does', async () => {
+  const { grid } = await signalReport('linear 24 x 12, relu', { seeds: [0] });
+  expect(grid?.gains.map(({ value }) => value)).toHaveLength(9);
+  expect(grid?.rows.map(({ name }) => name)).toHaveLength(10);
+  const at = grid?.gains.findIndex(({ names }) => names.includes('relu')) ?? -1;
+  expect(grid?.gains[at]?.names).toEqual(['relu', 'leaky_relu']);
+  for (const { name, by, cells } of grid?.rows ?? []) {
+    expect(by).toBe(name === 'uniform' || name === 'eye' ? 'network' : 'theory');
+    if (!/^(xavier|kaiming|orthogonal)/.test(name)) continue;
+    for (const [i, { activations, gradients }] of cells.entries()) {
+      const decades = 11 * Math.log10((grid?.gains[i]?.value ?? 0) ** 2 / 2);
+      expect(activations).toBeCloseTo(decades, 5);
+      expect(gradients).toBeCloseTo(decades, 5);
+    }
+  }
+});
+
 test('relu: kaiming keeps the variance, xavier halves it at each layer', async () => {
   const report = await signalReport('linear 64 x 20, relu', {
     initializers: ['xavier_normal', 'kaiming_normal'],
     seeds: [0],
   });
-  expect(report.explanation[1]).toContain('kaiming_normal keeps both directions best');
+  expect(report.best).toEqual(['kaiming_normal']);
+  expect(report.gradientGain).toBeCloseTo(Math.SQRT2, 5);
   const [xavier, kaiming] = report.series.map(({ theory }) => theory?.map(({ square }) => square) ?? []);
   for (let i = 1; i < 20; i++) {
     expect((xavier?.[i] ?? 0) / (xavier?.[i - 1] ?? 1)).toBeCloseTo(0.5, 6);

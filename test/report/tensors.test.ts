@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadPlan, writeCheckpoint } from '../../lib/checkpoint.js';
 import { addToTally, newTally, tallyAt } from '../../lib/native/addon.js';
+import { eigenvalues } from '../../lib/report/eigenvalues.js';
 import { tensorReport } from '../../lib/report/tensors.js';
 
 let folder = '';
@@ -74,7 +75,57 @@ test('structure: orthonormal vectors, zeros by column', async () => {
   expect(q.deviation).toBeGreaterThan(0);
   expect(q.deviation).toBeLessThan(1e-5);
   expect(q.singular[0]).toBeGreaterThan(0.9999);
-  expect(s).toEqual({ kind: 'sparse', zeros: [5, 5], expected: 5 });
+  expect(q.norm).toBeGreaterThan(q.deviation);
+  expect(q.spectrum).toHaveLength(64);
+  expect([q.spectrum?.at(-1), q.spectrum?.[0]]).toEqual(q.singular);
+  // Σ(σ² - 1)² is ‖QᵀQ - I‖².
+  const sum = q.spectrum?.reduce((all, value) => all + (value * value - 1) ** 2, 0) ?? 0;
+  expect(Math.sqrt(sum) / q.norm).toBeCloseTo(1, 4);
+  expect(s).toEqual({ kind: 'sparse', zeros: [5, 5], columns: [{ zeros: 5, columns: 40 }], expected: 5 });
+});
+
+test('the spectrum of what is not orthogonal, though it was to be; bounds of a large one', async () => {
+  // Columns of lengths 1, 2, …, 8: these are the singular values.
+  const values = Float32Array.from({ length: 96 }, (_, i) => (Math.floor(i / 8) === i % 8 ? (i % 8) + 1 : 0));
+  const header = JSON.stringify({ q: { dtype: 'F32', shape: [12, 8], data_offsets: [0, 384] } }).padEnd(64);
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(64n);
+  const path = join(folder, 'lengths.safetensors');
+  await writeFile(path, Buffer.concat([size, Buffer.from(header), Buffer.from(values.buffer)]));
+  const plan = await loadPlan({ tensors: { q: { shape: [12, 8], init: 'orthogonal' } } });
+  const [found] = (await tensorReport(path, { plan })).tensors;
+  if (found?.structure?.kind !== 'orthogonal') throw new Error('no structure');
+  for (const [i, value] of (found.structure.spectrum ?? []).entries()) expect(value).toBeCloseTo(8 - i, 10);
+  expect(found.structure.deviation).toBeCloseTo(63, 10);
+  expect(found.consistent).toBe(false);
+
+  const large = await loadPlan({ tensors: { q: { shape: [600, 520], init: 'orthogonal' } } });
+  const [bounded] = (await tensorReport(large)).tensors;
+  if (bounded?.structure?.kind !== 'orthogonal') throw new Error('no structure');
+  expect(bounded.structure.spectrum).toBeUndefined();
+  expect(bounded.structure.singular[0]).toBeGreaterThan(0.999);
+  expect(bounded.structure.singular[0]).toBeLessThan(1);
+});
+
+test('eigenvalues of symmetric matrices', () => {
+  for (const n of [1, 2, 3, 40, 101]) {
+    // Second differences: 2 - 2·cos(π·k / (n + 1)); in another basis, so that the matrix is full.
+    const v = Float64Array.from({ length: n }, (_, i) => Math.cos(7 * i * i + 1));
+    const square = v.reduce((sum, x) => sum + x * x, 0);
+    const reflect = (x: Float64Array) => {
+      const along = (2 * x.reduce((sum, each, i) => sum + each * (v[i] as number), 0)) / square;
+      return x.map((each, i) => each - along * (v[i] as number));
+    };
+    const full = new Float64Array(n * n);
+    for (let j = 0; j < n; j++) {
+      const x = reflect(Float64Array.from({ length: n }, (_, i) => Number(i === j)));
+      const differences = x.map((each, i) => 2 * each - (x[i - 1] ?? 0) - (x[i + 1] ?? 0));
+      full.set(reflect(differences), j * n);
+    }
+    const found = eigenvalues(full, n).sort();
+    for (const [k, value] of found.entries())
+      expect(value).toBeCloseTo(2 - 2 * Math.cos((Math.PI * (k + 1)) / (n + 1)), 10);
+  }
 });
 
 test('values that are not as planned are told, and without a plan there is nothing to be told', async () => {

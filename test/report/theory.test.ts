@@ -29,7 +29,7 @@ function theoryOf(text: string, initializer: Initializer, biasStd = 0, factor = 
 async function measured(text: string, initializer: Initializer, biasStd = 0) {
   const { stack, fills } = fillsOf(text, initializer);
   const runs: LayerSignal[][] = [];
-  for (let seed = 0; seed < networks; seed++) runs.push(await runNetwork(stack, fills, BigInt(seed), biasStd));
+  for (let seed = 0; seed < networks; seed++) runs.push(await runNetwork(stack, fills, BigInt(seed), { biasStd }));
   return stack.layers.map((_, i) => (what: keyof LayerSignal) => {
     const values = runs.map((run) => run[i]?.[what] ?? Number.NaN);
     const mean = values.reduce((sum, x) => sum + x, 0) / networks;
@@ -70,8 +70,8 @@ describe.each([
     const theory = theoryOf(text, initializer, biasStd);
     const bias = (layer: number) => (width === 0 ? 0 : (2 * layer) / width);
     const other = theoryOf(text, initializer, biasStd, 1.1 ** 2);
-    for (const what of ['square', 'gradient'] as const) {
-      const allowed = what === 'gradient' ? (i: number) => bias(theory.length - i) : bias;
+    for (const what of ['square', 'gradient', 'weightGradient'] as const) {
+      const allowed = what === 'square' ? bias : (i: number) => bias(theory.length - i);
       expect(farthest(points, theory, what, allowed)).toBeLessThan(5);
       expect(farthest(points, other, what, () => 0)).toBeGreaterThan(10);
     }

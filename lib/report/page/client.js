@@ -1,7 +1,11 @@
 // What a report's page does in a browser, without a network. All texts go in by textContent: none becomes markup.
 
-(() => {
-  const data = JSON.parse(document.getElementById('data').textContent);
+(async () => {
+  const letters = atob(document.getElementById('data').textContent);
+  const packed = new Uint8Array(letters.length);
+  for (let i = 0; i < packed.length; i++) packed[i] = letters.charCodeAt(i); // of megabytes: no call for each
+  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
+  const data = JSON.parse(await new Response(unpacked).text());
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const drawn = new Map(); // element → chart and its option
   let printing = false;
@@ -23,11 +27,33 @@
     return String(Number(value.toPrecision(4)));
   };
 
+  /** 10⁻⁶, and plain numbers near 1. */
+  const powerText = (value) => {
+    const power = Math.round(Math.log10(value));
+    return Math.abs(power) < 3
+      ? String(value)
+      : `10${String(power).replace(/./g, (c) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(c)])}`;
+  };
+
+  /** The title is the figure's caption; the legend has as many lines as its names take, and the picture begins below. */
+  function fitted({ title: _, ...option }, width) {
+    const { legend, grid, yAxis, series } = option;
+    const more = yAxis.type === 'log' ? { yAxis: { ...yAxis, axisLabel: { formatter: powerText } } } : {};
+    if (!legend) return { ...option, ...more, grid: { ...grid, top: grid.top - 24 } };
+    let [lines, at] = [1, 0];
+    for (const name of new Set(series.map((each) => each.name))) {
+      const wide = 34 + 6.5 * String(name).length;
+      if (at > 0 && at + wide > width - 16) [lines, at] = [lines + 1, 0];
+      at += wide;
+    }
+    return { ...option, ...more, legend: { ...legend, top: 0 }, grid: { ...grid, top: 28 + 20 * lines } };
+  }
+
   function draw(place, option) {
     drawn.get(place)?.chart.dispose();
     const theme = dark.matches && !printing ? data.themes.dark : data.themes.light;
     const chart = echarts.init(place, theme, { renderer: 'svg' });
-    chart.setOption({ animation: false, aria: { enabled: false }, ...option });
+    chart.setOption({ animation: false, aria: { enabled: false }, ...fitted(option, place.clientWidth) });
     drawn.set(place, { chart, option });
   }
 
@@ -39,7 +65,10 @@
   addEventListener('resize', () => {
     cancelAnimationFrame(asked);
     asked = requestAnimationFrame(() => {
-      for (const { chart } of drawn.values()) chart.resize();
+      for (const [place, { chart, option }] of drawn) {
+        chart.resize();
+        chart.setOption(fitted(option, place.clientWidth));
+      }
     });
   });
   const print = (on) => {
@@ -50,9 +79,10 @@
   addEventListener('beforeprint', () => print(true));
   addEventListener('afterprint', () => print(false));
 
-  function figureOf({ title, description, option, height, numbers }) {
+  function figureOf({ title, description, option, height, least, numbers }) {
     const place = element('div', { className: 'chart', role: 'img', 'aria-label': description });
     place.style.height = `${height}px`;
+    if (least) place.style.minWidth = `${least}px`;
     const details = element('details', {}, element('summary', { text: `${title} in numbers` }));
     details.addEventListener('toggle', () => {
       if (!details.open || details.childElementCount > 1) return;
@@ -63,7 +93,9 @@
       const table = element('table', {}, element('thead', {}, head), element('tbody', {}, ...rows));
       details.append(element('div', { className: 'wide', tabindex: '0' }, table));
     });
-    return { place, figure: element('figure', {}, place, details), option };
+    const caption = element('figcaption', { text: title });
+    const wide = least ? [element('div', { className: 'wide', tabindex: '0' }, place)] : [place];
+    return { place, figure: element('figure', {}, caption, ...wide, details), option };
   }
 
   function showCharts(parent, charts, className = 'charts') {
@@ -184,10 +216,29 @@
   const decode = (text) =>
     Array.from(
       { length: text.length / 2 },
-      (_, i) => (64 * digits.indexOf(text[2 * i]) + digits.indexOf(text[2 * i + 1])) / 4095,
+      (_, i) => (64 * digits.indexOf(text[2 * i]) + digits.indexOf(text[2 * i + 1])) / 255,
     );
 
-  function showHistogram(parent, { facts, histograms, expected, columns, rows }, i) {
+  /** What one row's structure looks like: a spectrum, or zeros by column. */
+  function structureChart(name, { title, kind, x, y, points }) {
+    const xAxis = { type: 'value', name: x, nameLocation: 'middle', nameGap: 26, minInterval: 1, scale: true };
+    const axisLabel = { formatter: (value) => String(Number(value.toPrecision(3))) };
+    return {
+      title: `${title} of ${name}`,
+      description: `${title} of ${name}: ${points.length} points.`,
+      height: 300,
+      option: {
+        grid: { left: 72, right: 16, top: 60, bottom: 44 },
+        tooltip: { trigger: 'axis', renderMode: 'richText', confine: true },
+        xAxis,
+        yAxis: { type: 'value', name: y, nameTextStyle: { align: 'left' }, axisLabel },
+        series: [{ type: kind, data: points, showSymbol: false, barMaxWidth: 40 }],
+      },
+      numbers: { head: [x, y], rows: points },
+    };
+  }
+
+  function showHistogram(parent, { facts, histograms, pictures, expected, columns, rows }, i) {
     const name = String(rows[i][0]);
     parent.append(element('h3', { text: name }));
     const text = columns
@@ -197,7 +248,11 @@
       element('p', { className: 'facts', text: [...text, ...(facts[i] ?? [])].filter(Boolean).join(' · ') }),
     );
     const histogram = histograms[i];
-    if (histogram === null || histogram === undefined) return;
+    const structure = pictures[i] ? [structureChart(name, pictures[i])] : [];
+    if (histogram === null || histogram === undefined) {
+      showCharts(parent, structure);
+      return;
+    }
     const [low, width, peak, counts, beside] = histogram;
     const shares = decode(counts).map((share) => share * peak);
     // The outermost bins take all beyond, and are drawn as wide as the others.
@@ -224,7 +279,7 @@
         height: 300,
         option: {
           grid: { left: 56, right: 16, top: 40, bottom: 36 },
-          legend: { top: 4 },
+          legend: {},
           tooltip: { trigger: 'axis', renderMode: 'richText', confine: true },
           xAxis: {
             type: 'value',
@@ -240,6 +295,7 @@
           rows: bars.map(([x, y], k) => [x, y, line[k]?.[1] ?? null]),
         },
       },
+      ...structure,
     ]);
   }
 
