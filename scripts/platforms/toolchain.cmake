@@ -7,6 +7,9 @@ list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES NNINIT_ZIG NNINIT_TARGET NNINIT
 string(REGEX MATCH "^[a-z0-9_]+" CMAKE_SYSTEM_PROCESSOR "${NNINIT_TARGET}")
 if(NNINIT_TARGET MATCHES "windows")
   set(CMAKE_SYSTEM_NAME Windows)
+  # Threads are the system's own there. A library is taken for there where nothing is linked to see, as below.
+  set(CMAKE_HAVE_PTHREADS_CREATE OFF CACHE INTERNAL "")
+  set(CMAKE_HAVE_PTHREAD_CREATE OFF CACHE INTERNAL "")
 elseif(NNINIT_TARGET MATCHES "macos")
   set(CMAKE_SYSTEM_NAME Darwin)
   set(CMAKE_INSTALL_NAME_TOOL true) # nothing is installed

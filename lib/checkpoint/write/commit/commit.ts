@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError, InterruptedError } from '../../../core/errors.js';
 import type { Document, FileSet } from '../../virtual/layout.js';
@@ -29,9 +29,13 @@ export async function commit(
   const last = join(folder, index?.name ?? set.files[0]?.name ?? '');
   if (signal?.aborted) throw new InterruptedError(last, signal.reason);
   await journal.commit();
-  if (seen.replaces) {
-    const whole = index?.name ?? set.files.find(({ name }) => !seen.complete.has(name))?.name;
-    for (const name of [...(whole === undefined ? [] : [whole]), ...seen.stale]) {
+  if (seen.replaces || seen.stale.length > 0) {
+    const whole = seen.replaces
+      ? (index?.name ?? set.files.find(({ name }) => !seen.complete.has(name))?.name)
+      : undefined;
+    // By what is there: a journal may name anything, and nothing outside of the folder may go.
+    const there = new Set(await step('look at', folder, () => readdir(folder)));
+    for (const name of [...(whole === undefined ? [] : [whole]), ...seen.stale].filter((each) => there.has(each))) {
       await journal.refuseIfLost(); // a run that was paused finds another checkpoint there, which is whole
       await removeNames(folder, [name]);
     }

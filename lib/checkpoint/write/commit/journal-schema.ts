@@ -14,6 +14,7 @@ export const journalSchema: z.ZodType<Journal> = z.object({
   replaces: z.boolean(),
   committing: z.boolean(),
   stale: z.array(z.string()).default([]),
+  files: z.array(z.string()).default([]),
   parts: z.boolean().default(false),
   process: processSchema.nullable(),
   progress: z.record(z.string(), z.strictObject({ file: z.string(), bytes: z.int().nonnegative() })),

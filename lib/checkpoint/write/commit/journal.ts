@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, InputError } from '../../../core/errors.js';
+import type { FileSet } from '../../virtual/layout.js';
 import { ifThere, PendingFile, step } from './files.js';
 import type { ProcessId } from './process.js';
 
@@ -17,6 +18,8 @@ export interface Journal {
   readonly committing: boolean;
   /** Files of another checkpoint that are to be removed: once its manifest is gone nothing else tells them. */
   readonly stale: readonly string[];
+  /** Files that the run makes, where their names do not tell whose they are: before their manifest is there, nothing else does. */
+  readonly files: readonly string[];
   /** Whether several processes write parts, each for itself, under the name of the run; see ../parts/. Nobody has the folder alone then. */
   readonly parts: boolean;
   /** Who writes; null once they have given up in good order. */
@@ -24,6 +27,10 @@ export interface Journal {
   /** For files that are not complete: their names until then, and so many bytes of their tensors, without a gap, that are on the disk. */
   readonly progress: Readonly<Record<string, { readonly file: string; readonly bytes: number }>>;
 }
+
+/** Those of a checkpoint. */
+export const filesToTell = ({ selfDescribing, files }: FileSet): string[] =>
+  selfDescribing ? [] : files.map(({ name }) => name);
 
 /** There while a checkpoint is unfinished. */
 export const journalName = '.nninit-unfinished.json';

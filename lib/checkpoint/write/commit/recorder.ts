@@ -6,6 +6,7 @@ import { Heartbeat } from './heartbeat.js';
 import {
   aliveName,
   createJournal,
+  filesToTell,
   isJournalOf,
   type Journal,
   journalName,
@@ -43,6 +44,7 @@ export class Recorder {
       replaces: seen.replaces,
       committing: finishes || (seen.journal?.committing ?? false),
       stale: [...seen.stale],
+      files: filesToTell(set),
       parts: false,
       process: null,
       progress: Object.fromEntries(seen.partial),

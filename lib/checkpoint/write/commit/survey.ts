@@ -45,7 +45,7 @@ export interface Survey {
   readonly replaces: boolean;
   /** Of runs that were killed: to be removed before anything is written. */
   readonly leftovers: readonly string[];
-  /** Of another checkpoint: to be removed when all is complete. */
+  /** Of another checkpoint: to be removed when all is complete, as far as it is there then. */
   readonly stale: readonly string[];
   /** All that was there. */
   readonly names: readonly string[];
@@ -72,8 +72,9 @@ interface Found {
   readonly leftovers: readonly string[];
   /** The names that the checkpoint's own files and its index have. */
   readonly ours: ReadonlySet<string>;
-  /** Files of another checkpoint. */
+  /** Files of another checkpoint; and with them those that its run, which may be one that was only paused, may still make. */
   readonly theirs: readonly string[];
+  readonly stale: readonly string[];
   /** Whether the config is there, as it should be; and whether another one is. */
   readonly config: boolean;
   readonly otherConfig: boolean;
@@ -85,14 +86,15 @@ interface Found {
  * @throws InputError for what must not be replaced, an unfinished checkpoint of another plan, or a process that is still writing
  */
 export async function survey(folder: string, set: FileSet, mode: Mode, options: SurveyOptions = {}): Promise<Survey> {
-  const names = (await step('look at', folder, () => ifThere(readdir(folder)))) ?? [];
+  if (!options.besides) await refuseRunning(folder, options); // which may take a while, in which files may appear
+  const names = await namesIn(folder);
   const journal = await readJournal(folder);
-  if (!options.besides) await refuseRunning(folder, names, journal, options);
   const leftovers = names.filter(isLeftover);
   refuseUnfinished(folder, set, mode, journal, leftovers);
   const ours = new Set([...set.files.map(({ name }) => name), ...(set.index === undefined ? [] : [set.index.name])]);
-  const stale = readable(journal)?.stale ?? [];
-  const theirs = await othersOf(folder, names, set.base, ours, stale);
+  const { stale = [], files = [] } = readable(journal) ?? {};
+  const known = new Set([...stale, ...files].filter((name) => isTensorFile(name) && !ours.has(name)));
+  const theirs = await othersOf(folder, names, set.base, ours, known);
   const weights = presentOf({ names, ours, theirs });
   const held = leftovers.filter(isHeld);
   const strangers = names.filter((name) => isAnyWeightsName(name) && !weights.includes(name));
@@ -109,7 +111,8 @@ export async function survey(folder: string, set: FileSet, mode: Mode, options: 
   const config = await isDocument(folder, set.config);
   const otherConfig = set.config !== undefined && names.includes(configFile) && !config;
   if (otherConfig && mode === 'force') refuseShared(folder, strangers);
-  const found = { folder, names, journal, leftovers, ours, theirs, config, otherConfig };
+  const all = [...new Set([...theirs, ...known])];
+  const found = { folder, names, journal, leftovers, ours, theirs, stale: all, config, otherConfig };
   return mode === 'force' ? startAnew(found) : await goOn(found, set, mode);
 }
 
@@ -149,7 +152,7 @@ function refuseShared(folder: string, strangers: readonly string[]): void {
 
 /** Nothing that is there is used. */
 function startAnew(found: Found): Survey {
-  const { journal, leftovers, theirs, config, otherConfig } = found;
+  const { journal, leftovers, stale, config, otherConfig } = found;
   return {
     complete: new Set(),
     held: new Map(),
@@ -161,7 +164,7 @@ function startAnew(found: Found): Survey {
     brokenJournal: journal !== undefined,
     replaces: presentOf(found).length > 0 || otherConfig,
     leftovers,
-    stale: theirs,
+    stale,
     names: found.names,
   };
 }
@@ -195,7 +198,7 @@ async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise
     brokenJournal: found.journal === 'broken',
     replaces,
     leftovers: leftovers.filter((name) => !used.includes(name)),
-    stale: theirs,
+    stale: found.stale,
     names,
   };
 }
@@ -239,12 +242,12 @@ function refuseUnfinished(
   }
 }
 
-async function refuseRunning(
-  folder: string,
-  names: readonly string[],
-  journal: Journal | 'broken' | undefined,
-  { signal, graceMs: grace = graceMs }: SurveyOptions,
-): Promise<void> {
+const namesIn = async (folder: string): Promise<string[]> =>
+  (await step('look at', folder, () => ifThere(readdir(folder)))) ?? [];
+
+async function refuseRunning(folder: string, { signal, graceMs: grace = graceMs }: SurveyOptions): Promise<void> {
+  const names = await namesIn(folder);
+  const journal = await readJournal(folder);
   if (journal === undefined || journal === 'broken') return;
   if (journal.parts) {
     const beats = names.filter(isAlive).map((name) => isChanging(join(folder, name), grace, signal));
@@ -265,12 +268,12 @@ async function othersOf(
   names: readonly string[],
   base: string,
   ours: ReadonlySet<string>,
-  known: readonly string[],
+  known: ReadonlySet<string>,
 ): Promise<string[]> {
   const indexName = indexNameOf(base);
   const weights = names.filter((name) => isWeightsName(name, base) && name !== indexName);
   const index = names.filter((name) => name === indexName);
-  const left = names.filter((name) => isTensorFile(name) && known.includes(name));
+  const left = names.filter((name) => isTensorFile(name) && known.has(name));
   const all = new Set([...index, ...(await filesOfManifest(folder, names)), ...left, ...weights]);
   return [...all].filter((name) => !ours.has(name));
 }

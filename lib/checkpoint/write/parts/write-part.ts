@@ -7,6 +7,7 @@ import { checkSpace, makeFolder, PendingFile, removeNames, step, syncFolder } fr
 import { Heartbeat } from '../commit/heartbeat.js';
 import {
   createJournal,
+  filesToTell,
   heldName,
   isJournalOf,
   isOf,
@@ -159,7 +160,8 @@ async function beginOrder(folder: string, laid: Laid, seen: Survey, count: numbe
   const run = newRun();
   const { digest } = laid.set;
   const { replaces, stale } = seen;
-  const state = { replaces, stale: [...stale], committing: false, parts: true, process: null, progress: {} };
+  const files = filesToTell(laid.set);
+  const state = { replaces, stale: [...stale], files, committing: false, parts: true, process: null, progress: {} };
   await writeOrder(folder, run, laid, count);
   try {
     const existed = seen.journal !== undefined || seen.brokenJournal;

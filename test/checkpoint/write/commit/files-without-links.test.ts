@@ -17,6 +17,7 @@ const journal = {
   replaces: false,
   committing: false,
   stale: [],
+  files: [],
   parts: false,
   process: null,
   progress: {},

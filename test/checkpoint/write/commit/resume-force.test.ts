@@ -41,6 +41,19 @@ test.each(['safetensors', 'raw'] as const)('%s: force that was killed between th
   expect(contentOf(folder)).toEqual(content);
 });
 
+test.each(['npy', 'raw'] as const)(
+  '%s files of a run that was stopped are gone when another layout has replaced them',
+  async (format) => {
+    const folder = join(root.path, 'out');
+    await stopAfter(40000, folder, { format });
+    expect(readdirSync(folder).filter((name) => /\.(npy|bin)$/.test(name) && !isLeftover(name)).length).toBeGreaterThan(
+      0,
+    );
+    await write(folder, { force: true });
+    expect(contentOf(folder)).toEqual(await expected());
+  },
+);
+
 test('raw files of an older checkpoint are not taken for those of a forced run', async () => {
   const folder = join(root.path, 'out');
   await write(folder, { format: 'raw', keys: philoxKeys(1n) });

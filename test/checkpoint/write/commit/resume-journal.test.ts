@@ -66,7 +66,7 @@ test('of two at once one is refused, and the other is not disturbed', async () =
 });
 
 test('a journal is there whole or not at all', async () => {
-  const journal = { ...idle, stale: [], parts: false };
+  const journal = { ...idle, stale: [], files: [], parts: false };
   const path = join(root.path, journalName);
   for (let turn = 0; turn < 50; turn++) {
     let done = false;
