@@ -9,7 +9,7 @@ import type { FileSet } from '../virtual/layout.js';
 import { fileSetOf } from '../virtual/tensor-files.js';
 import { VirtualCheckpoint } from '../virtual/virtual.js';
 import { commit } from './commit/commit.js';
-import { checkSpace, makeFolder, removeFolders, removeNames, step, syncFolder } from './commit/files.js';
+import { checkSpace, makeFolder, removeFolders, removeNames, retried, step, syncFolder } from './commit/files.js';
 import {
   isHeld,
   isLeftover,
@@ -144,7 +144,8 @@ export async function writeSet(
     if (finishes && left > 0) throw incomplete(folder);
     return { seen, stretches, left };
   };
-  let { seen, stretches, left } = await look(finishes && (await isInParts(folder)));
+  const besides = finishes && (await isInParts(folder));
+  let { seen, stretches, left } = await retried(['ENOENT'], () => look(besides)); // others rename what is looked at
   const bytes = sum(set.files.map((file) => file.dataBytes));
   const resumedBytes = bytes - left;
   const path = lastOf(folder, set);
@@ -156,8 +157,8 @@ export async function writeSet(
   try {
     await checkSpace(folder, bytes - resumedBytes);
     await journal.begin();
-    // Whoever else finishes the same may have renamed some of the files until now.
-    if (finishes) ({ seen, stretches, left } = await look(true));
+    // Whoever had the folder may have gone on until now.
+    if (seen.owner !== undefined) ({ seen, stretches, left } = await look(true));
     else await refuseAppeared(folder, set, seen);
     await removeLeftovers(folder, journal.run, seen);
     await options.onBegin?.({
@@ -245,7 +246,7 @@ async function giveUp(folder: string, journal: Recorder, made: readonly string[]
   const names = await readdir(folder).catch((): string[] => []);
   // If it cannot be told, all stays.
   const isOurs = journal.begun && (await journal.isOurs().catch(() => undefined));
-  if (isOurs !== false && (journal.worthKeeping || isOurs === undefined)) {
+  if (isOurs !== false && (isOurs === undefined || journal.isWorthKeeping(names))) {
     // If even this fails (the disk is full), a later run sees that the process is gone.
     await journal.release().catch(() => {});
     const marked = [WriteError, InterruptedError, PoolClosedError].some((kind) => cause instanceof kind);

@@ -208,6 +208,20 @@ async function madeHere(folder: string): Promise<boolean> {
   }
 }
 
+/** So often what is looked at may change meanwhile. */
+const mostTurns = 5;
+
+/** Does something once more where it fails with one of these codes: others have renamed or removed what was being looked at. */
+export async function retried<T>(codes: readonly string[], work: () => Promise<T>): Promise<T> {
+  for (let turn = 1; ; turn++) {
+    try {
+      return await work();
+    } catch (cause) {
+      if (!codes.includes(errorCode(cause) ?? '') || turn === mostTurns) throw cause;
+    }
+  }
+}
+
 /** Undefined in place of the error that there is no such file. */
 export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
   try {
@@ -240,6 +254,20 @@ export async function removeNames(folder: string, names: readonly string[]): Pro
 /** Gives a file another name, in place of one that may have it. */
 export async function renameStep(from: string, to: string): Promise<void> {
   await step('rename a file to', to, () => renamed(from, to));
+}
+
+/** Adds bytes to a file that is there, all in one write, and syncs it. Never through a link. */
+export async function appendSynced(path: string, bytes: Uint8Array): Promise<void> {
+  await step('write', path, async () => {
+    const handle = await open(path, constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0));
+    try {
+      const { bytesWritten } = await handle.write(bytes);
+      if (bytesWritten < bytes.length) throw new Error('the system takes no more bytes');
+      await inTurn(() => syncFile(handle));
+    } finally {
+      await handle.close();
+    }
+  });
 }
 
 /** Makes the names in a folder durable. Systems and file systems that cannot sync folders do without. */

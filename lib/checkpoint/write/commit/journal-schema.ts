@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Journal } from './journal.js';
+import type { Begin, Change } from './journal.js';
 
 const processSchema = z.strictObject({
   pid: z.int().positive(),
@@ -8,8 +8,12 @@ const processSchema = z.strictObject({
   space: z.string().exactOptional(),
 });
 
-export const journalSchema: z.ZodType<Journal> = z.object({
-  run: z.string().regex(/^[0-9a-f]{8}$/),
+const progressSchema = z.record(z.string(), z.strictObject({ file: z.string(), bytes: z.int().nonnegative() }));
+const runSchema = z.string().regex(/^[0-9a-f]{8}$/);
+
+const beginSchema: z.ZodType<Begin> = z.object({
+  run: runSchema,
+  over: runSchema.optional(),
   digest: z.string(),
   replaces: z.boolean(),
   committing: z.boolean(),
@@ -17,5 +21,23 @@ export const journalSchema: z.ZodType<Journal> = z.object({
   files: z.array(z.string()).default([]),
   parts: z.boolean().default(false),
   process: processSchema.nullable(),
-  progress: z.record(z.string(), z.strictObject({ file: z.string(), bytes: z.int().nonnegative() })),
+  progress: progressSchema,
 });
+
+const changeSchema: z.ZodType<Change> = z.strictObject({
+  run: runSchema,
+  committing: z.boolean().exactOptional(),
+  process: processSchema.nullable().exactOptional(),
+  progress: progressSchema.exactOptional(),
+});
+
+const entrySchema = z.union([beginSchema, changeSchema]);
+
+/** A line of a journal; undefined if it is none. */
+export function parseEntry(line: string): Begin | Change | undefined {
+  try {
+    return entrySchema.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}

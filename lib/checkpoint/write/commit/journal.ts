@@ -1,12 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, InputError } from '../../../core/errors.js';
 import type { FileSet } from '../../virtual/layout.js';
-import { ifThere, PendingFile, step } from './files.js';
+import { appendSynced, ifThere, PendingFile, step } from './files.js';
 import type { ProcessId } from './process.js';
 
-/** What a run writes down so that a later one can go on. */
+/**
+ * What a run writes down so that a later one can go on.
+ *
+ * The file is a log, a line of JSON for each thing said, and is never replaced: a run that was paused can add to it whatever it likes, and
+ * takes the folder from nobody. A run begins with a line that has all of this, and names the run whose folder it takes over; that counts
+ * only if the folder is that one's still. So of two that take over at once the first one has it, and knows all that was written down
+ * before. What only another run, or none, could have meant to say is passed over, and so is a line that a crash has cut off.
+ */
 export interface Journal {
   /** Names the run that has the folder: whoever finds another one's name here has lost it. */
   readonly run: string;
@@ -123,17 +130,32 @@ export function heldNames(names: readonly string[], digest: string): ReadonlyMap
   return found;
 }
 
-/** The journal in a folder; 'broken' if it cannot be read as one, undefined if there is none. */
+/** How a run begins in a folder that another one had. */
+export interface Begin extends Journal {
+  readonly over?: string | undefined;
+}
+
+/** What a run that has a folder says of it later. */
+export type Change = Pick<Journal, 'run'> & Partial<Pick<Journal, 'committing' | 'process' | 'progress'>>;
+
+/** The journal in a folder; 'broken' if nobody's can be read in it, undefined if there is none. */
 export async function readJournal(folder: string): Promise<Journal | 'broken' | undefined> {
   const path = join(folder, journalName);
   const text = await step('read', path, () => ifThere(readFile(path, 'utf8')));
   if (text === undefined) return undefined;
-  const { journalSchema } = await import('./journal-schema.js'); // with zod, which takes a while
-  try {
-    return journalSchema.parse(JSON.parse(text));
-  } catch {
-    return 'broken';
+  const { parseEntry } = await import('./journal-schema.js'); // with zod, which takes a while
+  let journal: Journal | undefined;
+  for (const line of text.split('\n')) {
+    const entry = parseEntry(line);
+    if (entry === undefined) continue;
+    if ('digest' in entry) {
+      const { over, ...begun } = entry;
+      if (over === journal?.run) journal = begun;
+    } else if (journal !== undefined && entry.run === journal.run) {
+      journal = { ...journal, ...entry };
+    }
   }
+  return journal ?? 'broken';
 }
 
 /** Writes a journal where there is none, in one step; of two that try at once, one is refused. */
@@ -141,7 +163,8 @@ export async function createJournal(folder: string, journal: Journal): Promise<v
   const temporary = join(folder, temporaryJournalName(journal.run));
   const file = await PendingFile.create(join(folder, journalName), temporary);
   try {
-    await writeJournal(file, journal);
+    await file.write(lineOf(journal), 0);
+    await file.finish();
     await file.publishNew();
   } catch (cause) {
     await file.discard();
@@ -156,32 +179,50 @@ export async function createJournal(folder: string, journal: Journal): Promise<v
   }
 }
 
-/** Replaces the journal in one step; it is an error (EBUSY) if another one removes what is about to do so. */
-export async function updateJournal(folder: string, journal: Journal): Promise<void> {
-  const temporary = join(folder, temporaryJournalName(journal.run));
-  const file = await PendingFile.create(join(folder, journalName), temporary, { replace: true });
+/** Adds to the journal that is there; it is an error (EBUSY) if there is none any more. Whether it counts, its readers say. */
+export async function addToJournal(folder: string, entry: Begin | Change): Promise<void> {
   try {
-    await writeJournal(file, journal);
-    await file.publish();
+    await appendSynced(join(folder, journalName), lineOf(entry));
   } catch (cause) {
-    await file.discard();
-    const lost = errorCode(cause) === 'ENOENT' && !isJournalOf(journal.run, await readJournal(folder));
-    throw lost ? takenOver(folder, cause) : cause;
+    throw errorCode(cause) === 'ENOENT' ? takenOver(folder, cause) : cause;
   }
 }
+
+/** A line of its own, also after one that was cut off. */
+const lineOf = (entry: Begin | Change): Buffer => Buffer.from(`\n${JSON.stringify(entry)}\n`);
 
 /** Whether a journal that was read is that of a run. */
 export function isJournalOf(run: string, journal: Journal | 'broken' | undefined): boolean {
   return journal !== undefined && journal !== 'broken' && journal.run === run;
 }
 
+/** Whether a folder is a run's. Its journal is read again only after something was added to it. */
+export class Claim {
+  readonly #folder: string;
+  readonly #run: string;
+  #known: string | undefined;
+
+  constructor(folder: string, run: string) {
+    this.#folder = folder;
+    this.#run = run;
+  }
+
+  /** Rejects if that cannot be told. */
+  async holds(): Promise<boolean> {
+    const path = join(this.#folder, journalName);
+    const there = await step('look at', path, () => ifThere(stat(path, { bigint: true })));
+    if (there === undefined) return false;
+    const { dev, ino, size, mtimeNs, ctimeNs } = there;
+    const now = [dev, ino, size, mtimeNs, ctimeNs].join();
+    if (now === this.#known) return true;
+    const holds = isJournalOf(this.#run, await readJournal(this.#folder));
+    this.#known = holds ? now : undefined;
+    return holds;
+  }
+}
+
 /** The error for a run that was taken for gone, as it may have been paused. */
 export function takenOver(folder: string, cause?: unknown): InputError {
   const text = `another process has taken ${folder} over`;
   return new InputError(text, { path: folder, code: 'EBUSY', cause });
-}
-
-async function writeJournal(file: PendingFile, journal: Journal): Promise<void> {
-  await file.write(Buffer.from(`${JSON.stringify(journal)}\n`), 0);
-  await file.finish();
 }

@@ -4,42 +4,45 @@ import type { FileSet } from '../../virtual/layout.js';
 import { removeNames, step, syncFolder } from './files.js';
 import { Heartbeat } from './heartbeat.js';
 import {
+  addToJournal,
   aliveName,
+  type Begin,
+  type Change,
+  Claim,
   createJournal,
   filesToTell,
-  isJournalOf,
-  type Journal,
   journalName,
   newRun,
-  readJournal,
   takenOver,
-  updateJournal,
 } from './journal.js';
 import { thisProcess } from './process.js';
-import type { Partial, Survey } from './survey.js';
+import { isTensorFile, type Partial, type Survey } from './survey.js';
 
 /** Keeps the journal, in its own order, since two things may be written down at once; and shows that the run lives. */
 export class Recorder {
   readonly folder: string;
   readonly run = newRun();
   /** Whether something is there that a later run need not make again. */
-  worthKeeping: boolean;
+  #worthKeeping: boolean;
   begun = false;
   readonly #heartbeat: Heartbeat;
-  #journal: Journal;
+  readonly #claim: Claim;
   readonly #existed: boolean;
-  readonly #goesOn: boolean;
+  #begin: Begin;
+  #progress: Begin['progress'];
   #last: Promise<void> = Promise.resolve();
 
   /** @param finishes whether all files are complete, and others may be giving them their names */
   constructor(folder: string, set: FileSet, seen: Survey, finishes = false) {
     this.folder = folder;
     this.#heartbeat = new Heartbeat(folder, this.run);
-    this.worthKeeping = seen.complete.size + seen.held.size + seen.partial.size > 0;
-    this.#goesOn = seen.journal !== undefined;
-    this.#existed = seen.journal !== undefined || seen.brokenJournal;
-    this.#journal = {
+    this.#worthKeeping = seen.complete.size + seen.held.size + seen.partial.size > 0;
+    this.#claim = new Claim(folder, this.run);
+    this.#existed = seen.owner !== undefined;
+    this.#progress = Object.fromEntries(seen.partial);
+    this.#begin = {
       run: this.run,
+      ...(seen.owner && { over: seen.owner }),
       digest: set.digest,
       replaces: seen.replaces,
       committing: finishes || (seen.journal?.committing ?? false),
@@ -47,18 +50,17 @@ export class Recorder {
       files: filesToTell(set),
       parts: false,
       process: null,
-      progress: Object.fromEntries(seen.partial),
+      progress: this.#progress,
     };
   }
 
   /** @throws InputError (EBUSY) if another process begins just now, or has ended what was to be gone on with */
   async begin(): Promise<void> {
+    this.#begin = { ...this.#begin, process: await thisProcess() };
     await step('create a file in', this.folder, () => this.#heartbeat.start());
-    this.#journal = { ...this.#journal, process: await thisProcess() };
-    if (this.#goesOn && (await readJournal(this.folder)) === undefined) throw takenOver(this.folder);
-    await (this.#existed ? updateJournal : createJournal)(this.folder, this.#journal);
+    await (this.#existed ? addToJournal : createJournal)(this.folder, this.#begin);
     this.begun = true;
-    await this.refuseIfLost(); // of two that take over at once, the later one has it
+    await this.refuseIfLost();
   }
 
   /** @throws InputError (EBUSY) if another process has taken the folder over; WriteError if it is gone */
@@ -70,28 +72,33 @@ export class Recorder {
 
   /** Whether the folder is still this run's. Rejects if that cannot be told. */
   async isOurs(): Promise<boolean> {
-    return isJournalOf(this.run, await readJournal(this.folder));
+    return this.#claim.holds();
   }
 
   /** A file has so many bytes of its tensors on the disk, or is complete. */
   async record(name: string, progress: Partial | 'complete'): Promise<void> {
-    this.worthKeeping = true;
-    const { [name]: _, ...others } = this.#journal.progress;
+    this.#worthKeeping = true;
     // A complete file speaks for itself: no need to write that down at once.
-    const now = progress === 'complete' ? others : { ...others, [name]: progress };
-    this.#journal = { ...this.#journal, progress: now };
-    if (progress !== 'complete') await this.#write();
+    const { [name]: _, ...others } = this.#progress;
+    this.#progress = progress === 'complete' ? others : { ...others, [name]: progress };
+    if (progress !== 'complete') await this.#add({ progress: this.#progress });
+  }
+
+  /** Whether the journal has to stay when the run gives up, where there are these names: for what is made, or for what nothing else tells. */
+  isWorthKeeping(names: readonly string[]): boolean {
+    const { over, stale } = this.#begin;
+    return (
+      this.#worthKeeping || (over !== undefined && names.some((name) => isTensorFile(name) && stale.includes(name)))
+    );
   }
 
   async commit(): Promise<void> {
-    this.worthKeeping = true;
-    this.#journal = { ...this.#journal, committing: true };
-    await this.#write();
+    this.#worthKeeping = true;
+    await this.#add({ committing: true, progress: this.#progress });
   }
 
   async release(): Promise<void> {
-    this.#journal = { ...this.#journal, process: null };
-    await this.#write();
+    await this.#add({ process: null, progress: this.#progress });
   }
 
   async end(): Promise<void> {
@@ -107,13 +114,12 @@ export class Recorder {
     return this.#heartbeat.stop();
   }
 
-  async #write(): Promise<void> {
-    const journal = this.#journal;
+  async #add(change: Omit<Change, 'run'>): Promise<void> {
     this.#last = this.#last
       .catch(() => {})
       .then(async () => {
         await this.refuseIfLost();
-        await updateJournal(this.folder, journal);
+        await addToJournal(this.folder, { run: this.run, ...change });
       });
     await this.#last;
   }

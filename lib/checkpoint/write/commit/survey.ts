@@ -39,8 +39,8 @@ export interface Survey {
   readonly config: boolean;
   readonly index: boolean;
   readonly journal: Journal | undefined;
-  /** Whether there is a journal that cannot be read. */
-  readonly brokenJournal: boolean;
+  /** The run that had the folder; null where there is a journal that cannot be read, undefined where there is none. */
+  readonly owner: string | null | undefined;
   /** Whether something that is there will be replaced: then nothing gets its name before all is complete. */
   readonly replaces: boolean;
   /** Of runs that were killed: to be removed before anything is written. */
@@ -72,8 +72,9 @@ interface Found {
   readonly leftovers: readonly string[];
   /** The names that the checkpoint's own files and its index have. */
   readonly ours: ReadonlySet<string>;
-  /** Files of another checkpoint; and with them those that its run, which may be one that was only paused, may still make. */
+  /** Files of another checkpoint. */
   readonly theirs: readonly string[];
+  /** These, and what its run may still make, which was perhaps only paused. */
   readonly stale: readonly string[];
   /** Whether the config is there, as it should be; and whether another one is. */
   readonly config: boolean;
@@ -118,6 +119,8 @@ export async function survey(folder: string, set: FileSet, mode: Mode, options: 
 
 const readable = (journal: Journal | 'broken' | undefined) => (journal === 'broken' ? undefined : journal);
 
+const ownerOf = (journal: Journal | 'broken' | undefined) => (journal === 'broken' ? null : journal?.run);
+
 const presentOf = ({ names, ours, theirs }: Pick<Found, 'names' | 'ours' | 'theirs'>) => [
   ...theirs,
   ...names.filter((name) => ours.has(name)),
@@ -161,8 +164,9 @@ function startAnew(found: Found): Survey {
     config,
     index: false,
     journal: undefined,
-    brokenJournal: journal !== undefined,
-    replaces: presentOf(found).length > 0 || otherConfig,
+    owner: ownerOf(journal),
+    // Whoever had the folder may have renamed files until it is taken over.
+    replaces: presentOf(found).length > 0 || otherConfig || journal !== undefined,
     leftovers,
     stale,
     names: found.names,
@@ -195,7 +199,7 @@ async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise
     config,
     index,
     journal,
-    brokenJournal: found.journal === 'broken',
+    owner: ownerOf(found.journal),
     replaces,
     leftovers: leftovers.filter((name) => !used.includes(name)),
     stale: found.stale,
@@ -246,11 +250,10 @@ const namesIn = async (folder: string): Promise<string[]> =>
   (await step('look at', folder, () => ifThere(readdir(folder)))) ?? [];
 
 async function refuseRunning(folder: string, { signal, graceMs: grace = graceMs }: SurveyOptions): Promise<void> {
-  const names = await namesIn(folder);
   const journal = await readJournal(folder);
   if (journal === undefined || journal === 'broken') return;
   if (journal.parts) {
-    const beats = names.filter(isAlive).map((name) => isChanging(join(folder, name), grace, signal));
+    const beats = (await namesIn(folder)).filter(isAlive).map((name) => isChanging(join(folder, name), grace, signal));
     if (!(await Promise.all(beats)).includes(true)) return;
     throw new InputError(`parts are being written to ${folder}`, { path: folder, code: 'EBUSY' });
   }
@@ -278,7 +281,8 @@ async function othersOf(
   return [...all].filter((name) => !ours.has(name));
 }
 
-const isTensorFile = (name: string): boolean => /\.(npy|bin)$/.test(name);
+/** Whether a file may be one of a checkpoint of a file for each tensor: its name does not tell whose. */
+export const isTensorFile = (name: string): boolean => /\.(npy|bin)$/.test(name);
 
 /** The manifest in a folder and what it lists, as far as it is there; nothing if it is someone else's. */
 async function filesOfManifest(folder: string, names: readonly string[]): Promise<string[]> {

@@ -2,14 +2,12 @@ import { readdir } from 'node:fs/promises';
 import { checkOptions, typeError } from '../../../core/check.js';
 import { errorCode, InputError } from '../../../core/errors.js';
 import { checkProgressing } from '../../progressing.js';
+import { retried } from '../commit/files.js';
 import { incomplete, type Written, writeSet } from '../write.js';
 
 export interface FinishOptions {
   readonly signal?: AbortSignal | undefined;
 }
-
-/** So often what was looked at may change meanwhile, by others that finish the same. */
-const mostTurns = 5;
 
 /**
  * Makes a checkpoint of parts: sees that every byte is there, syncs, gives the files their names, and last what tells that all is there. What
@@ -28,14 +26,7 @@ export async function finishCheckpoint(folder: string, options?: FinishOptions):
   const fn = 'finishCheckpoint';
   if (typeof folder !== 'string' || folder === '') throw typeError(fn, 'folder', "a folder's name", folder);
   const { signal } = checkProgressing(fn, checkOptions(fn, options, ['signal']));
-  for (let turn = 1; ; turn++) {
-    try {
-      return await finishOnce(folder, signal);
-    } catch (cause) {
-      // Others that finish the same may have renamed what was being looked at.
-      if (!['ENOENT', 'EEXIST'].includes(errorCode(cause) ?? '') || turn === mostTurns) throw cause;
-    }
-  }
+  return retried(['ENOENT', 'EEXIST'], () => finishOnce(folder, signal)); // others may finish the same
 }
 
 async function finishOnce(folder: string, signal: AbortSignal | undefined): Promise<Written> {

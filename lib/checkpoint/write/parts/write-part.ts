@@ -3,21 +3,21 @@ import { dirname, join } from 'node:path';
 import { errorCode, InputError, InterruptedError, WriteError } from '../../../core/errors.js';
 import type { FileSet } from '../../virtual/layout.js';
 import { VirtualCheckpoint } from '../../virtual/virtual.js';
-import { checkSpace, makeFolder, PendingFile, removeNames, step, syncFolder } from '../commit/files.js';
+import { checkSpace, makeFolder, PendingFile, removeNames, retried, step, syncFolder } from '../commit/files.js';
 import { Heartbeat } from '../commit/heartbeat.js';
 import {
+  addToJournal,
+  type Begin,
+  Claim,
   createJournal,
   filesToTell,
   heldName,
-  isJournalOf,
   isOf,
-  type Journal,
   markName,
   newRun,
   pendingName,
   readJournal,
   takenOver,
-  updateJournal,
 } from '../commit/journal.js';
 import { type Survey, survey } from '../commit/survey.js';
 import type { Outlet, Stretch } from '../outlet.js';
@@ -129,25 +129,20 @@ async function joinOrder(
   { force = false, part, graceMs, signal }: PartOptions,
 ): Promise<{ readonly run: string | undefined; readonly seen: Survey }> {
   const { set } = laid;
-  for (let turn = 1; ; turn++) {
-    try {
-      const besides = await survey(folder, set, 'resume', { besides: true }).catch((cause) => {
-        if (force && errorCode(cause) === 'EEXIST') return undefined;
-        throw cause;
-      });
-      if (besides?.journal?.parts) return { run: besides.journal.run, seen: besides };
-      if (besides !== undefined && missingOfAll(set, share, besides).length === 0)
-        return { run: undefined, seen: besides };
-      const begun = besides?.journal !== undefined;
-      if (besides !== undefined && begun && !force) return { run: undefined, seen: besides };
-      const seen = begun || !besides ? await survey(folder, set, 'force', { graceMs, signal }) : besides;
-      return { run: await beginOrder(folder, laid, seen, part.count), seen };
-    } catch (cause) {
-      // Another part was quicker to begin, or has just finished what was being looked at.
-      const changes = ['EBUSY', 'ENOENT'].includes(errorCode(cause) ?? '');
-      if (!changes || turn === mostTurns) throw cause;
-    }
-  }
+  // Another part may be quicker to begin, or finish just now what was being looked at.
+  return retried(['EBUSY', 'ENOENT'], async () => {
+    const besides = await survey(folder, set, 'resume', { besides: true }).catch((cause) => {
+      if (force && errorCode(cause) === 'EEXIST') return undefined;
+      throw cause;
+    });
+    if (besides?.journal?.parts) return { run: besides.journal.run, seen: besides };
+    if (besides !== undefined && missingOfAll(set, share, besides).length === 0)
+      return { run: undefined, seen: besides };
+    const begun = besides?.journal !== undefined;
+    if (besides !== undefined && begun && !force) return { run: undefined, seen: besides };
+    const seen = begun || !besides ? await survey(folder, set, 'force', { graceMs, signal }) : besides;
+    return { run: await beginOrder(folder, laid, seen, part.count), seen };
+  });
 }
 
 /** Whether a folder holds all of a checkpoint under its own names, and nobody is at it. */
@@ -159,13 +154,14 @@ function isComplete({ files, index, config }: FileSet, seen: Survey): boolean {
 async function beginOrder(folder: string, laid: Laid, seen: Survey, count: number): Promise<string> {
   const run = newRun();
   const { digest } = laid.set;
-  const { replaces, stale } = seen;
+  const { replaces, stale, owner } = seen;
   const files = filesToTell(laid.set);
   const state = { replaces, stale: [...stale], files, committing: false, parts: true, process: null, progress: {} };
   await writeOrder(folder, run, laid, count);
   try {
-    const existed = seen.journal !== undefined || seen.brokenJournal;
-    await (existed ? updateJournal : createJournal)(folder, { run, digest, ...state } satisfies Journal);
+    const begin: Begin = { run, ...(owner && { over: owner }), digest, ...state };
+    await (owner === undefined ? createJournal : addToJournal)(folder, begin);
+    if (!(await new Claim(folder, run).holds())) throw takenOver(folder);
   } catch (cause) {
     await removeOf(folder, run).catch(() => {});
     throw cause;
@@ -195,6 +191,7 @@ class PartOutlet implements Outlet {
   readonly #run: string;
   readonly #own: string;
   readonly #numbers: ReadonlyMap<string, number>;
+  readonly #claim: Claim;
 
   /**
    * @param run whose names the parts have
@@ -207,6 +204,7 @@ class PartOutlet implements Outlet {
     this.#run = run;
     this.#own = own;
     this.#numbers = numbers;
+    this.#claim = new Claim(folder, run);
   }
 
   async open(stretch: Stretch): Promise<PendingFile> {
@@ -247,7 +245,7 @@ class PartOutlet implements Outlet {
   }
 
   async #refuseIfLost(): Promise<void> {
-    if (!isJournalOf(this.#run, await readJournal(this.#folder))) throw new Lost(this.#run);
+    if (!(await this.#claim.holds())) throw new Lost(this.#run);
   }
 
   /** Whoever finishes removes what is begun elsewhere. */

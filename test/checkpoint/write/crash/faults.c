@@ -297,7 +297,7 @@ static ssize_t writing(int fd, const void* bytes, size_t length, off_t at) {
   const int ours = path_of(fd, path);
   const int here = at < 0;
   if (!ours) return plain_write(fd, bytes, length, at, here);
-  if (here) at = lseek(fd, 0, SEEK_CUR);
+  if (here) at = lseek(fd, 0, (fcntl(fd, F_GETFL) & O_APPEND) != 0 ? SEEK_END : SEEK_CUR);
   const int kills = strcmp(setting("FAULTS_HOW"), "torn") == 0;
   LOCKED("write", path, (states() ? shown_write : plain_write)(fd, bytes, fault == half ? (length + 1) / 2 : length, at, here), {
     wrote(fd, at, done);

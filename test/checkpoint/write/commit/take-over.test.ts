@@ -1,0 +1,100 @@
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import {
+  addToJournal,
+  type Begin,
+  Claim,
+  createJournal,
+  isLeftover,
+  journalName,
+  readJournal,
+} from '../../../../lib/checkpoint/write/commit/journal.js';
+import { contentOf } from '../../temporary.js';
+import { expected, root, write } from './resumed.js';
+
+/** What happens in the folder between the look at it and the moment since which it is the run's. */
+let meanwhile: () => void = () => {};
+
+vi.mock(import('../../../../lib/checkpoint/write/commit/files.js'), async (original) => ({
+  ...(await original()),
+  checkSpace: async () => meanwhile(),
+}));
+
+const begin = (run: string, more: Partial<Begin> = {}): Begin => ({
+  ...{ run, digest: 'x', replaces: false, committing: false, stale: [], files: [], parts: false, process: null },
+  ...{ progress: {}, ...more },
+});
+
+test('of two that take a folder over at once the first one has it, and what the others add is passed over', async () => {
+  const folder = root.path;
+  const [one, two, three] = ['00000001', '00000002', '00000003'];
+  const owner = async () => {
+    const journal = await readJournal(folder);
+    return journal === 'broken' ? journal : journal?.run;
+  };
+  await createJournal(folder, begin(one));
+  const claims = [one, two, three].map((run) => new Claim(folder, run));
+  const held = () => Promise.all(claims.map((claim) => claim.holds()));
+  expect(await held()).toEqual([true, false, false]);
+  await addToJournal(folder, begin(two, { over: one }));
+  await addToJournal(folder, begin(three, { over: one }));
+  expect(await owner()).toBe(two);
+  expect(await held()).toEqual([false, true, false]);
+  await addToJournal(folder, { run: one, committing: true });
+  expect(await readJournal(folder)).toEqual(begin(two));
+  await addToJournal(folder, { run: two, progress: { a: { file: 'b', bytes: 3 } } });
+  appendFileSync(join(folder, journalName), '\n{"run":"00000002","commit'); // a crash cuts a line off
+  expect(await readJournal(folder)).toEqual(begin(two, { progress: { a: { file: 'b', bytes: 3 } } }));
+  await addToJournal(folder, begin(three, { over: two }));
+  expect(await owner()).toBe(three);
+  expect(await held()).toEqual([false, false, true]);
+});
+
+test('nothing is added to a journal that is not there, nor through a link', async () => {
+  const gone = { name: 'InputError', code: 'EBUSY' };
+  await expect(addToJournal(root.path, { run: '00000001', committing: true })).rejects.toMatchObject(gone);
+  expect(readdirSync(root.path)).toEqual([]);
+  const other = join(root.path, 'other');
+  writeFileSync(other, '');
+  symlinkSync(other, join(root.path, journalName));
+  await expect(addToJournal(root.path, { run: '00000001', committing: true })).rejects.toMatchObject({ code: 'ELOOP' });
+  expect(readFileSync(other, 'utf8')).toBe('');
+});
+
+test('a journal that is made anew is not taken for the one before, though it be as long', async () => {
+  const folder = join(root.path, 'out');
+  mkdirSync(folder);
+  await createJournal(folder, begin('00000001'));
+  const claim = new Claim(folder, '00000001');
+  expect(await claim.holds()).toBe(true);
+  writeFileSync(join(folder, journalName), `\n${JSON.stringify(begin('00000002'))}\n`);
+  expect(await claim.holds()).toBe(false);
+});
+
+const gone = { pid: 2 ** 30, host: 'elsewhere', started: 'another boot:1' };
+
+test.each(['force', 'force that is stopped, and then force'])(
+  'what a run has named until its folder was taken over is removed by whoever replaces it: %s',
+  async (how) => {
+    const folder = join(root.path, 'out');
+    mkdirSync(folder);
+    await createJournal(folder, begin('00000001', { files: ['z.npy'], process: gone }));
+    const abort = new AbortController();
+    meanwhile = () => {
+      // It was only paused.
+      writeFileSync(join(folder, 'z.npy'), 'x');
+      writeFileSync(join(folder, 'config.json'), '{}');
+      if (how !== 'force') abort.abort('SIGTERM');
+    };
+    const options = { force: true, graceMs: 0, config: '{"a": 1}' };
+    if (how !== 'force') {
+      await expect(write(folder, { ...options, signal: abort.signal })).rejects.toMatchObject({ resumable: true });
+      expect(readdirSync(folder).filter((name) => !isLeftover(name))).toEqual([journalName, 'config.json', 'z.npy']);
+      meanwhile = () => {};
+    }
+    await write(folder, options);
+    meanwhile = () => {};
+    expect(contentOf(folder)).toEqual(await expected({ config: '{"a": 1}' }));
+  },
+);
