@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kGroup = 64;           // columns whose zeros share one word a row
 constexpr uint64_t kGroupsAtOnce = 1024;  // between looks at the flag
+constexpr uint64_t kTaskDraws = 1 << 14;  // a task of less would cost more to hand out than to do, or to skip
 
 // ⌊word·bound / 2^64⌋ : uniform below `bound` ≤ 2^32, with a bias of at most bound/2^64.
 uint64_t UniformBelow(uint64_t word, uint64_t bound) {
@@ -48,12 +49,16 @@ void RunSparse(const SparseFill& p, const Key& key, const Range& range, int thre
   const uint64_t groups = (p.cols + kGroup - 1) / kGroup;
   const std::unique_ptr<uint64_t[]> masks(new uint64_t[groups * p.rows]);  // [group][row]
   AskForHugePages(masks.get(), groups * p.rows * sizeof(uint64_t));
-  ParallelFor(groups, threads, [&](size_t group) {
-    uint64_t* mask = masks.get() + group * p.rows;
-    ClearMemory(mask, p.rows * sizeof(uint64_t), cancel);
-    const uint64_t end = std::min(p.cols, (group + 1) * kGroup);
-    for (uint64_t column = group * kGroup; column < end && !cancel.Requested(); ++column) {
-      ChooseRows(p, key, column, mask, cancel);
+  const uint64_t by = std::max<uint64_t>(1, kTaskDraws / (kGroup * (p.zeros + 1) + p.rows));
+  ParallelFor((groups + by - 1) / by, threads, [&](size_t task) {
+    const uint64_t last = std::min<uint64_t>(groups, (task + 1) * by);
+    for (uint64_t group = task * by; group < last && !cancel.Requested(); ++group) {
+      uint64_t* mask = masks.get() + group * p.rows;
+      ClearMemory(mask, p.rows * sizeof(uint64_t), cancel);
+      const uint64_t end = std::min(p.cols, (group + 1) * kGroup);
+      for (uint64_t column = group * kGroup; column < end && !cancel.Requested(); ++column) {
+        ChooseRows(p, key, column, mask, cancel);
+      }
     }
   });
 

@@ -36,7 +36,7 @@ Clock::duration TimeToStop(milliseconds after, const std::function<bool(const Ca
   return end - set;
 }
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_THREAD__)
 constexpr milliseconds kSoon{10000};  // under which all takes many times as long
 #else
 constexpr milliseconds kSoon{500};
