@@ -52,7 +52,8 @@ export function mutatedJson(inputs: readonly Uint8Array[]): fc.Arbitrary<Buffer>
     .tuple(fc.constantFrom(...inputs), fc.array(change, { minLength: 1, maxLength: 3 }))
     .map(([input, changes]) => {
       const value = JSON.parse(input.toString()) as unknown;
-      for (const { at, value: given, remove } of changes) {
+      for (const { at, value: drawn, remove } of changes) {
+        const given = structuredClone(drawn); // what is put in is changed next, and drawn again
         const places = placesIn(value);
         const [holder, key] = places[at % places.length] ?? [];
         if (holder === undefined || key === undefined) break;
