@@ -18,14 +18,7 @@ const reachingAddon = [
   // These preload libraries of their own, or look for the addon themselves.
   ...excluded(['**/crash/**', '**/crash*.test.ts', 'test/native/load.test.ts', 'test/pool/package.test.ts']),
   // These take minutes with sanitizers, and reach nothing that others do not: the C++ tests have all of the engine torch.
-  ...excluded([
-    'test/random/engines/torch.test.ts',
-    'test/pool/list.test.ts',
-    'test/pool/death.test.ts',
-    '**/s3/**',
-    '**/*s3.test.ts',
-    '**/write/parts/**',
-  ]),
+  ...excluded(['test/random/engines/torch.test.ts', 'test/pool/list.test.ts', 'test/pool/death.test.ts']),
 ];
 const vitestArgs = sanitize && given.length === 0 ? reachingAddon : given;
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -103,15 +103,6 @@ function commandCases(commands: readonly Completed[], word: string): string {
 function bash(commands: readonly Completed[]): string {
   const words = ({ words: list, files }: Values) =>
     `${list.length > 0 ? `mapfile -t COMPREPLY < <(compgen -W ${quoted(list.join(' '))} -- "$cur")` : ':'}${files ? '; _nninit_files' : ''}`;
-  const values = commands.flatMap(({ path, options }) =>
-    options.flatMap(({ flags, values: one, optional }) =>
-      one === undefined
-        ? []
-        : [
-            `    ${flags.map((flag) => quoted(`${path}:${flag}`)).join('|')}) ${words(one)}${optional ? '; [[ $cur == -* ]] || return' : '; return'} ;;\n`,
-          ],
-    ),
-  );
   const each = commands.map(({ path, options, values: one }) => {
     const flags = options.flatMap((option) => option.flags).join(' ');
     return `    ${quoted(path)})\n      if [[ $cur == -* ]]; then mapfile -t COMPREPLY < <(compgen -W ${quoted(flags)} -- "$cur")\n      else ${words(one)}; fi ;;\n`;
@@ -132,12 +123,24 @@ _nninit() {
 ${commandCases(commands, '$word')}    esac
   done
   case "$command:$prev" in
-${values.join('')}  esac
+${valueCases(commands, words)}  esac
   case "$command" in
 ${each.join('')}  esac
 }
 complete -F _nninit nninit
 `;
+}
+
+/** What may follow each option that takes a value, in bash and zsh. */
+function valueCases(commands: readonly Completed[], words: (values: Values) => string): string {
+  const cases = commands.flatMap(({ path, options }) =>
+    options.flatMap(({ flags, values, optional }) => {
+      if (values === undefined) return [];
+      const pattern = flags.map((flag) => quoted(`${path}:${flag}`)).join('|');
+      return [`    ${pattern}) ${words(values)}; ${optional ? '[[ $cur == -* ]] || return' : 'return'} ;;\n`];
+    }),
+  );
+  return cases.join('');
 }
 
 function zsh(commands: readonly Completed[]): string {
@@ -146,15 +149,6 @@ function zsh(commands: readonly Completed[]): string {
       .filter(Boolean)
       .join('; ') || ':';
   const described = (flag: string, text: string) => quoted(`${flag.replaceAll(':', '\\:')}:${text}`);
-  const values = commands.flatMap(({ path, options }) =>
-    options.flatMap(({ flags, values: one, optional }) =>
-      one === undefined
-        ? []
-        : [
-            `    ${flags.map((flag) => quoted(`${path}:${flag}`)).join('|')}) ${words(one)}${optional ? '; [[ $cur == -* ]] || return' : '; return'} ;;\n`,
-          ],
-    ),
-  );
   const summaries = new Map(commands.map(({ path, summary }) => [path, summary]));
   const each = commands.map(({ path, options, values: one }) => {
     const list = options.flatMap(({ flags, description }) => flags.map((flag) => described(flag, description)));
@@ -177,7 +171,7 @@ function zsh(commands: readonly Completed[]): string {
 ${commandCases(commands, '$words[i]')}    esac
   done
   case "$command:$prev" in
-${values.join('')}  esac
+${valueCases(commands, words)}  esac
   case "$command" in
 ${each.join('')}  esac
 }

@@ -1,5 +1,5 @@
 import { type Dtype, viewOf } from '../core/dtype.js';
-import type { Fill } from '../core/fill.js';
+import { type Fill, isWhole } from '../core/fill.js';
 import { isFillable } from '../core/stored-dtype.js';
 import { fillRange, get_num_threads } from '../native/addon.js';
 import type { ResolvedTensor } from '../plan/plan.js';
@@ -52,9 +52,9 @@ export function expectedTime(tensors: readonly ResolvedTensor[]): { seconds: num
 
 /** Seconds for a unit of work. */
 function rateOf(given: Fill, dtype: Dtype): number {
-  const isWhole = given.kind === 'orthogonal' || given.kind === 'sparse';
-  const fill = isWhole ? smaller(given) : given;
-  const elements = isWhole ? side * side : sample;
+  const whole = isWhole(given);
+  const fill = whole ? smaller(given) : given;
+  const elements = whole ? side * side : sample;
   const bytes = new ArrayBuffer(8 * elements);
   const values = viewOf(dtype, bytes, 0, elements);
   let least = Number.POSITIVE_INFINITY;

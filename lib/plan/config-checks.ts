@@ -2,7 +2,8 @@ import { didYouMean, isPlainObject, quoted, show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { type JsonDocument, setKey } from '../core/json.js';
 import { scanJson } from '../core/json-scan.js';
-import { activations, configFields, layerTypes, ropeTypes } from '../nn/families/config-fields.js';
+import { configFields } from '../nn/families/config-fields.js';
+import { activations, layerTypes, ropeTypes } from '../nn/families/config-values.js';
 
 type Config = Readonly<Record<string, unknown>>;
 

@@ -1,106 +1,7 @@
-import type { ChartOption, Drawing } from './echarts.js';
+import { axes, type Chart, colours, digits, logAxis, symbols } from './chart.js';
+import { gridChart } from './grid-chart.js';
 import type { SignalReport, SignalSeries } from './signals.js';
 import type { TensorReport } from './tensors.js';
-
-/** A picture and the same in numbers. */
-export interface Chart extends Drawing {
-  /** Narrower than so many pixels it is not readable: a page scrolls it then. */
-  readonly least?: number;
-  readonly id: string;
-  readonly title: string;
-  readonly numbers: {
-    readonly head: readonly string[];
-    readonly rows: readonly (readonly (string | number | null)[])[];
-  };
-}
-
-/** Colours that people with other colour vision tell apart (Okabe & Ito 2008, Tol 2021), on white and on black. */
-const colours = [
-  ...['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'],
-  ...['#999933', '#aa4466', '#44aa99', '#888888', '#7a6fd0', '#b08050'],
-];
-const symbols = ['circle', 'rect', 'triangle', 'diamond', 'roundRect', 'pin'];
-
-/** What axes and texts look like on a light or a dark ground. */
-export function themeOf(ink: string, faint: string): ChartOption {
-  const font = 'system-ui, "DejaVu Sans", sans-serif';
-  const axis = {
-    axisLine: { lineStyle: { color: faint } },
-    axisTick: { lineStyle: { color: faint } },
-    axisLabel: { color: ink, fontSize: 11 },
-    nameTextStyle: { color: ink, fontSize: 11 },
-    splitLine: { lineStyle: { color: faint, opacity: 0.5 } },
-  };
-  return {
-    color: colours,
-    backgroundColor: 'transparent',
-    textStyle: { fontFamily: font },
-    title: { textStyle: { color: ink, fontSize: 14 } },
-    legend: {
-      textStyle: { color: ink, fontSize: 11 },
-      inactiveColor: faint,
-      pageTextStyle: { color: ink },
-      pageIconColor: ink,
-    },
-    valueAxis: axis,
-    logAxis: axis,
-    categoryAxis: axis,
-  };
-}
-
-/** Beyond these a logarithmic picture ends, and lines leave it: what is level would not be told from what is not among more decades. */
-const [least, most] = [1e-6, 1e6];
-
-/** A logarithmic axis around values, which ends at whole powers of ten. */
-function logAxis(values: readonly (number | null | undefined)[]) {
-  const seen = values.filter((y): y is number => typeof y === 'number' && Number.isFinite(y) && y > 0);
-  const [low, high] = [seen.reduce((a, b) => Math.min(a, b), 1), seen.reduce((a, b) => Math.max(a, b), 1)];
-  const power = (x: number, round: (x: number) => number) =>
-    10 ** round(Math.log10(Math.min(most, Math.max(least, x))));
-  return { min: power(low, (x) => Math.floor(x + 1e-9)), max: power(high, (x) => Math.ceil(x - 1e-9)) };
-}
-
-const axes = (x: string, y: string, log: boolean, depth: number) => ({
-  grid: { left: 64, right: 16, top: 78, bottom: 44 },
-  legend: { top: 26, left: 8, right: 8, itemWidth: 18, itemHeight: 9, itemGap: 8, padding: 2 },
-  tooltip: { trigger: 'item', renderMode: 'richText', confine: true },
-  xAxis: {
-    type: 'value',
-    name: x,
-    nameLocation: 'middle',
-    nameGap: 26,
-    min: depth > 1 ? 1 : 0,
-    max: Math.max(2, depth),
-    minInterval: 1,
-  },
-  yAxis: { type: log ? 'log' : 'value', name: y, nameLocation: 'end', nameTextStyle: { align: 'left' }, scale: true },
-});
-
-/** A chart's option for a picture of one size: its legend in as many lines as the names take, powers of ten on logarithmic axes. A page does so itself. */
-export function fitted({ option, width }: Chart): ChartOption {
-  const { legend, grid, yAxis, series } = option as {
-    readonly legend?: object;
-    readonly grid: object;
-    readonly yAxis: { readonly type: string };
-    readonly series: readonly { readonly name: string }[];
-  };
-  const axis = { ...yAxis, ...(yAxis.type === 'log' && { axisLabel: { formatter: powerText } }) };
-  if (legend === undefined) return { ...option, yAxis: axis };
-  let [lines, at] = [1, 0];
-  for (const name of new Set(series.map((each) => each.name))) {
-    const wide = 34 + 6.5 * name.length;
-    if (at > 0 && at + wide > width - 16) [lines, at] = [lines + 1, 0];
-    at += wide;
-  }
-  return { ...option, yAxis: axis, grid: { ...grid, top: 54 + 20 * lines } };
-}
-
-/** 10⁻⁶, and plain numbers near 1. */
-function powerText(value: number): string {
-  const power = Math.round(Math.log10(value));
-  if (Math.abs(power) < 3) return String(value);
-  return `10${String(power).replace(/./g, (digit) => (digit === '-' ? '⁻' : (superscripts[Number(digit)] ?? '')))}`;
-}
 
 type Quantity = 'square' | 'variance' | 'gradient' | 'weightGradient' | 'correlation';
 
@@ -195,9 +96,6 @@ function throughDepth(
     },
   };
 }
-
-const digits = (x: number | undefined): string =>
-  x === undefined || Number.isNaN(x) ? 'nothing' : String(Number(x.toPrecision(3)));
 
 /** The plane of (σ_w, σ_b): the line on which gradients keep their size, and where the initializers lie. */
 function edgeChart({ edge, series, biasStd, activation }: SignalReport): Chart | undefined {
@@ -297,87 +195,6 @@ function valuesChart(series: SignalSeries, index: number, what: 'activations' | 
     numbers: {
       head: ['value', ...curves.map(({ layer }) => `layer ${layer}`)],
       rows: (curves[0]?.density ?? []).map(([x], k) => [x, ...curves.map(({ density }) => density[k]?.[1] ?? null)]),
-    },
-  };
-}
-
-const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
-
-/** A change of so many decades as a factor: ×59, ÷68, 10⁻²³. */
-function factorText(decades: number): string {
-  if (!Number.isFinite(decades)) return decades < 0 ? '0' : '∞';
-  const size = Math.abs(decades);
-  if (10 ** size < 1.05) return '1';
-  if (size < 3) return `${decades < 0 ? '÷' : '×'}${Number((10 ** size).toPrecision(2))}`;
-  const power = Array.from(size.toFixed(0), (digit) => superscripts[Number(digit)]).join('');
-  return `10${decades < 0 ? '⁻' : ''}${power}`;
-}
-
-/** Blue for what vanishes, orange for what explodes, next to nothing for what is level; letters stay black on all of them. */
-function heat(decades: number): string {
-  const part = Math.min(1, Number.isFinite(decades) ? Math.abs(decades) / 4 : 1);
-  const [from, to] = [[246, 246, 246], decades < 0 ? [86, 180, 233] : [240, 150, 80]];
-  return `rgb(${from.map((x, i) => Math.round(x + part * ((to[i] ?? 0) - x))).join(', ')})`;
-}
-
-/** Ten initializers × the gains, a cell each: by how much activations or gradients change from one end to the other. */
-function gridChart({ grid, widths }: SignalReport, what: 'activations' | 'gradients'): Chart | undefined {
-  if (grid === null || widths.length < 2) return undefined;
-  const { gains, rows } = grid;
-  const heads = gains.map(({ value, names }) => `${Number(value.toPrecision(3))} ${names[0]}`);
-  const title = `${what === 'activations' ? 'Activations' : 'Gradients'} through ${widths.length} layers, by gain`;
-  const level = rows.flatMap(({ name, cells }) =>
-    cells.flatMap((cell, j) => (Math.abs(cell[what]) < 0.5 ? [`${name} × ${heads[j]}`] : [])),
-  );
-  const seen = level.length === 0 ? 'none' : level.join('; ');
-  return {
-    id: `grid-${what}`,
-    title,
-    description: `${title}: factors by which their variance changes from one end to the other, of ten initializers under ${gains.length} gains. Within a factor of 3: ${seen}.`,
-    width: 680,
-    height: 400,
-    least: 560,
-    option: {
-      title: { text: title, left: 8, top: 2 },
-      grid: { left: 8, right: 12, top: 84, bottom: 8, containLabel: true },
-      tooltip: { trigger: 'item', renderMode: 'richText', confine: true },
-      xAxis: [
-        { type: 'value', min: 0, max: gains.length, show: false },
-        {
-          type: 'category',
-          data: heads,
-          position: 'top',
-          axisTick: { show: false },
-          axisLabel: { interval: 0, rotate: 40, fontSize: 10 },
-        },
-      ],
-      yAxis: { type: 'category', inverse: true, data: rows.map(({ name }) => name), axisTick: { show: false } },
-      series: gains.map(({ names }, j) => ({
-        name: heads[j],
-        type: 'bar',
-        stack: 'cells',
-        barCategoryGap: '0%',
-        data: rows.map(({ name, by, cells }) => {
-          const decades = cells[j]?.[what] ?? Number.NaN;
-          const text = factorText(decades);
-          return {
-            value: 1,
-            itemStyle: { color: heat(decades), borderColor: '#ffffff', borderWidth: 1 },
-            label: { show: true, position: 'inside', color: '#1b1f24', fontSize: 10, formatter: text },
-            tooltip: {
-              formatter: `${name}, gain of ${names.join(', ')}: ${text} (${by === 'theory' ? 'theory' : 'one network'})`,
-            },
-          };
-        }),
-      })),
-    },
-    numbers: {
-      head: ['initializer', ...heads, 'by'],
-      rows: rows.map(({ name, by, cells }) => [
-        name,
-        ...cells.map((cell) => (Number.isFinite(cell[what]) ? 10 ** cell[what] : factorText(cell[what]))),
-        by,
-      ]),
     },
   };
 }

@@ -228,7 +228,7 @@ test("Llama-3-405B's plan needs no addon and takes no time", () => {
     env,
     maxBuffer: 2 ** 26,
   });
-  expect(performance.now() - start).toBeLessThan(20_000); // 0.3 s where nothing else runs; making a weight would take minutes
+  expect(performance.now() - start).toBeLessThan(3000); // 0.3 s where nothing else runs
   expect(JSON.parse(out).totals).toMatchObject({ tensors: 1137, parameters: 405_853_388_800, bytes: 811_706_777_600 });
 });
 

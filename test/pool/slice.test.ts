@@ -41,6 +41,15 @@ const initializers: readonly Initializer[] = [
 /** From tiny to more than one range of a worker. */
 const sides = [5, 60, 420] as const;
 
+const places = fc.tuple(fc.nat(1000), fc.nat(1000), fc.constantFrom(0, 1));
+
+/** A part of a square: some of its rows or columns. */
+function partOf(side: number, [from, more, dim]: readonly [number, number, number]) {
+  const start = from % side;
+  const range = { dim, start, length: more % (side - start + 1) };
+  return { range, shape: [side, side].map((size, each) => (each === dim ? range.length : size)) };
+}
+
 test('the bytes of fillSlice, and the generator moves on alike', async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -48,12 +57,10 @@ test('the bytes of fillSlice, and the generator moves on alike', async () => {
       fc.constantFrom<Dtype[]>('float32', 'float64', 'float16', 'bfloat16'),
       fc.constantFrom('philox' as const, 'torch' as const),
       fc.constantFrom(...sides),
-      fc.tuple(fc.nat(1000), fc.nat(1000), fc.constantFrom(0, 1)),
+      places,
       fc.boolean(),
-      async (initializer, dtype, engine, side, [from, more, dim], shared) => {
-        const start = from % side;
-        const range = { dim, start, length: more % (side - start + 1) };
-        const shape = [side, side].map((size, each) => (each === dim ? range.length : size));
+      async (initializer, dtype, engine, side, place, shared) => {
+        const { range, shape } = partOf(side, place);
         const make = () => new Generator({ seed: 3, engine });
         const [here, there] = [make(), make()];
         const of = { of: [side, side], ranges: [range] };
@@ -76,20 +83,18 @@ test('narrow tensors: slices and ranges have the bytes of the whole', async () =
       fc.constantFrom(...dtypes),
       fc.constantFrom('philox' as const, 'torch' as const),
       fc.constantFrom(6, 60, 420),
-      fc.tuple(fc.nat(1000), fc.nat(1000), fc.constantFrom(0, 1)),
+      places,
       fc.boolean(),
-      async (initializer, dtype, engine, side, [from, more, dim], shared) => {
-        const start = from % side;
-        const range = { dim, start, length: more % (side - start + 1) };
-        const shape = [side, side].map((size, each) => (each === dim ? range.length : size));
+      async (initializer, dtype, engine, side, place, shared) => {
+        const { range, shape } = partOf(side, place);
         const of = { of: [side, side], ranges: [range] };
         const make = () => new Generator({ seed: 3, engine });
         const [whole, here, there] = [make(), make(), make()];
         // Of the whole, the codes of the part, one in each byte.
         const all = codes(await fill(empty([side, side], { dtype }), initializer, whole));
         const ours = all.filter((_, i) => {
-          const index = dim === 0 ? Math.floor(i / side) : i % side;
-          return index >= start && index < start + range.length;
+          const index = range.dim === 0 ? Math.floor(i / side) : i % side;
+          return index >= range.start && index < range.start + range.length;
         });
         const options = { dtype, shared };
         const single = fillSlice(empty(shape, options), initializer, { ...of, generator: here });

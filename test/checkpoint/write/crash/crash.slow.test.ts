@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { expect, test } from 'vitest';
 import { textTable } from '../../../../lib/core/table.js';
-import { endings, endingsOf, isPossible, Laboratory, prepare, tryEndings } from './matrix.js';
+import { isPossible, Laboratory } from './laboratory.js';
+import { endings, endingsOf, prepare, tryEndings } from './matrix.js';
 import { drawRound, race } from './race.js';
 import { errors, errorsOf, scenarios, tryAll, wrongOf } from './scenarios.js';
 

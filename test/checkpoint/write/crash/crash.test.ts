@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { endingsOf, isPossible, Laboratory, prepare, tryEndings } from './matrix.js';
+import { isPossible, Laboratory } from './laboratory.js';
+import { endingsOf, prepare, tryEndings } from './matrix.js';
 import { drawRound, race } from './race.js';
 import { errors, errorsOf, scenarioOf, tryAll, wrongOf } from './scenarios.js';
 

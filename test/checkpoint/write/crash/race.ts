@@ -4,21 +4,17 @@ import { setTimeout } from 'node:timers/promises';
 import { indexNameOf } from '../../../../lib/checkpoint/virtual/shards.js';
 import { isLeftover } from '../../../../lib/checkpoint/write/commit/journal.js';
 import {
-  type Content,
   type Ended,
-  endsWith,
   type Laboratory,
-  look,
   type Mode,
   npy,
   raw,
   type Spec,
-  same,
   shards,
   single,
-  visible,
   writeHere,
-} from './matrix.js';
+} from './laboratory.js';
+import { type Content, endsWith, look, same, visible } from './matrix.js';
 
 const indexName = indexNameOf('model');
 

@@ -1,16 +1,6 @@
 /** What the crash matrix tries: scenarios and faults. */
-import {
-  type Fault,
-  type Laboratory,
-  npy,
-  type Outcome,
-  type Prepared,
-  raw,
-  type Scenario,
-  shards,
-  single,
-  tryFault,
-} from './matrix.js';
+import { type Fault, type Laboratory, npy, raw, shards, single } from './laboratory.js';
+import { type Outcome, type Prepared, type Scenario, tryFault } from './matrix.js';
 
 export const scenarios: readonly Scenario[] = [
   { name: 'new, single file', mode: 'new', made: single(7) },
