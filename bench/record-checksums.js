@@ -1,10 +1,10 @@
 // Records what every trial's bytes must be, in bench/checksums.json, and those of every path through the native code, in
-// bench/paths.json: `npm run bench:record`, needed only for a new fill. With --paths only the latter, and only what is new.
+// bench/paths.json: `npm run bench:record`, needed only for a new fill. With --new only fills that have none; with --paths only the paths.
 //
 // On purpose not as trials run: the least SIMD target, one thread, in chunks of a million elements. Stream version 1 never
 // changes, so a difference in this file's history is a bug.
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dtypeNames, shapeOf, subjects } from '../build/modules/bench/harness/catalog.js';
 import { checksumOf, checksumOfHash, recordKey, seed, update } from '../build/modules/bench/harness/checksums.js';
 import { digestOf, paths, plainWay, recordedPaths, take } from '../build/modules/bench/harness/paths.js';
@@ -14,7 +14,7 @@ import { forceSimdTarget, simdTargets } from '../build/modules/lib/native/addon.
 const least = 4;
 const most = 30;
 /** Matrices: sizes for which an independent recording is still quick. */
-const mostOf = { orthogonal: 24, sparse: 26, eye: 28, xavier_uniform: 28 };
+const mostOf = { orthogonal: 24, orthogonalTall: 24, sparse: 26, eye: 28, xavier_uniform: 28 };
 const chunk = 2 ** 20;
 const key = { seed, stream: 0n };
 
@@ -59,12 +59,15 @@ function recordPaths() {
 forceSimdTarget(simdTargets().at(-1));
 recordPaths();
 if (process.argv.includes('--paths')) process.exit();
-const checksums = {};
+const path = new URL('checksums.json', import.meta.url);
+const checksums = process.argv.includes('--new') ? JSON.parse(readFileSync(path, 'utf8')).checksums : {};
 for (const [fill, { matrix }] of Object.entries(subjects)) {
   for (const dtype of dtypeNames) {
+    const key = recordKey(fill, dtype);
+    if (checksums[key] !== undefined) continue;
     console.log(fill, dtype);
-    checksums[recordKey(fill, dtype)] = matrix ? ofMatrices(fill, dtype) : ofPrefixes(fill, dtype);
+    checksums[key] = matrix ? ofMatrices(fill, dtype) : ofPrefixes(fill, dtype);
   }
 }
 const file = { stream_version: 1, seed: String(seed), stream: 0, checksums };
-writeFileSync(new URL('checksums.json', import.meta.url), `${JSON.stringify(file, null, 2)}\n`);
+writeFileSync(path, `${JSON.stringify(file, null, 2)}\n`);

@@ -4,8 +4,10 @@ import type { Initializer } from '../../lib/init/initializers.js';
 /** A fill that can be measured. */
 export interface Subject {
   readonly initializer: Initializer;
-  /** Made on a matrix, of sizes as equal as powers of two can be; otherwise on one dimension. */
-  readonly matrix: boolean;
+  /** Made on a matrix, of sizes as equal as powers of two can be; tall: on one of 64 columns; otherwise on one dimension. */
+  readonly matrix: boolean | 'tall';
+  /** For people, what of the arguments matters. */
+  readonly note?: string;
 }
 
 /** What can be measured, by name. Those on one dimension begin alike whatever their length. */
@@ -16,9 +18,12 @@ export const subjects = {
   uniform: { initializer: 'uniform', matrix: false },
   normal: { initializer: 'normal', matrix: false },
   trunc_normal: { initializer: 'trunc_normal', matrix: false },
+  truncNormalSkew: { initializer: { init: 'trunc_normal', a: -1, b: 4 }, matrix: false, note: '[-1, 4]' },
+  truncNormalTail: { initializer: { init: 'trunc_normal', a: 4, b: 9 }, matrix: false, note: '[4, 9]' },
   eye: { initializer: 'eye', matrix: true },
   xavier_uniform: { initializer: 'xavier_uniform', matrix: true },
   orthogonal: { initializer: 'orthogonal', matrix: true },
+  orthogonalTall: { initializer: 'orthogonal', matrix: 'tall' },
   sparse: { initializer: { init: 'sparse', sparsity: 0.1 }, matrix: true },
 } as const satisfies Readonly<Record<string, Subject>>;
 
@@ -45,7 +50,9 @@ export interface Trial {
 
 /** The shape of a trial's tensor. */
 export function shapeOf({ fill, log2 }: Pick<Trial, 'fill' | 'log2'>): number[] {
-  if (!subjects[fill].matrix) return [2 ** log2];
+  const { matrix } = subjects[fill];
+  if (matrix === false) return [2 ** log2];
+  if (matrix === 'tall') return [2 ** Math.max(0, log2 - 6), 2 ** Math.min(log2, 6)];
   return [2 ** Math.ceil(log2 / 2), 2 ** Math.floor(log2 / 2)];
 }
 
@@ -59,8 +66,10 @@ export function idOf({ fill, dtype, log2, threads, memory, executor }: Trial): s
   return `${fill} ${dtype} 2^${log2} ${threads}t ${memory} ${executor}`;
 }
 
-/** What is filled, for people: `normal_ 2^26`, `orthogonal_ 2048 × 2048`. */
+/** What is filled, for people: `normal_ 2^26`, `trunc_normal_ [4, 9] 2^26`, `orthogonal_ 2048 × 2048`. */
 export function titleOf(trial: Pick<Trial, 'fill' | 'log2'>): string {
-  const shape = subjects[trial.fill].matrix ? shapeOf(trial).join(' × ') : `2^${trial.log2}`;
-  return `${trial.fill}_ ${shape}`;
+  const { initializer, matrix, note }: Subject = subjects[trial.fill];
+  const name = typeof initializer === 'string' ? initializer : initializer.init;
+  const shape = matrix ? shapeOf(trial).join(' × ') : `2^${trial.log2}`;
+  return [`${name}_`, ...(note === undefined ? [] : [note]), shape].join(' ');
 }

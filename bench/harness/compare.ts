@@ -1,7 +1,7 @@
 import type { Table } from '../../lib/core/table.js';
 import type { BenchRun, TrialResult } from './schema.js';
 import { spreadOf } from './stats.js';
-import { digits } from './tables.js';
+import { digits, noiseWarning } from './tables.js';
 
 /** Below this, a difference is never called one: even quiet machines differ by it from one process to the next. */
 export const leastNoise = 0.03;
@@ -16,7 +16,8 @@ export interface Comparison {
   readonly noise: number;
   /** memset's ratio: what the machine itself did. */
   readonly memset: number | undefined;
-  readonly verdict: 'slower' | 'faster' | 'same';
+  /** None for a difference where one of the runs warns of noise. */
+  readonly verdict: 'slower' | 'faster' | 'same' | 'none';
 }
 
 export interface CompareOptions {
@@ -38,6 +39,7 @@ export function compare(
   b: BenchRun,
   { relative = false, tolerance = leastNoise }: CompareOptions = {},
 ): Comparison[] {
+  const rough = [a, b].some((run) => noiseWarning(run) !== undefined);
   const before = new Map(a.results.map((result) => [result.id, result]));
   return b.results.flatMap((now) => {
     const was = before.get(now.id);
@@ -50,7 +52,8 @@ export function compare(
     });
     const moved = relative ? 0 : drift(ratio, memset);
     const noise = Math.max(tolerance, Math.hypot(...spreads, a.noise.between ?? 0, b.noise.between ?? 0, moved));
-    const verdict = ratio > 1 + noise ? 'slower' : ratio < 1 / (1 + noise) ? 'faster' : 'same';
+    const isSame = ratio <= 1 + noise && ratio >= 1 / (1 + noise);
+    const verdict = isSame ? 'same' : rough ? 'none' : ratio > 1 ? 'slower' : 'faster';
     return [{ id: now.id, a: was, b: now, ratio, noise, memset, verdict } as const];
   });
 }
@@ -72,7 +75,7 @@ export function compareTable(comparisons: readonly Comparison[]): Table {
       ratio.toFixed(3),
       `± ${noise.toFixed(3)}`,
       memset === undefined ? '–' : memset.toFixed(3),
-      verdict === 'same' ? '' : verdict,
+      verdict === 'same' ? '' : verdict === 'none' ? 'no verdict' : verdict,
     ]),
   };
 }

@@ -94,6 +94,7 @@ export function describeMachine(): Machine {
     memory_bytes: totalmem(),
     huge_pages: huge_pages ?? 'unknown',
     governor: read(`${cpuFolder()}/cpufreq/scaling_governor`) ?? 'unknown',
+    granted: grantedCores() ?? null,
     load: loadavg()[0] ?? 0,
     os: `${osType()} ${release()}`,
     node: process.version,

@@ -6,6 +6,7 @@ import { Generator } from '../../lib/random/generator.js';
 import { empty, type Tensor } from '../../lib/tensor/tensor.js';
 import { bytesOf, shapeOf, subjects, type Trial } from './catalog.js';
 import { checksumOf, seed } from './checksums.js';
+import { chain, chainCycles } from './clock.js';
 import { Crew, partsOf } from './crew.js';
 import { buffersOf, memcpy, memset, type Operation, touched } from './crew-work.js';
 import { freeMemory, memoryShare } from './memory.js';
@@ -111,6 +112,13 @@ function filler({ fill }: Trial, pool: Pool | undefined, generator: Generator): 
   return (tensor) => call(tensor, keywords);
 }
 
+/** The chain that tells the frequency, compiled. */
+async function clockOf(): Promise<Action> {
+  const clock = action(chain);
+  for (let i = 0; i < 50; i++) await sample(clock);
+  return clock;
+}
+
 /** Runs one trial in this process, beside memset and memcpy of the same bytes. */
 export async function measure(job: TrialRequest): Promise<Measured> {
   const { trial, target } = job;
@@ -170,14 +178,15 @@ async function measureWarm(job: TrialRequest, run: Fill, reset: () => void): Pro
   const { set, copy, crew } = await limitsOf(tensor, job);
   const fill = action(() => run(tensor), reset);
   await warmUp(fill, warmUpShare * job.seconds);
-  await runRounds(copy === undefined ? [set, fill] : [copy, set, fill], job);
+  const clock = await clockOf();
+  await runRounds(copy === undefined ? [set, fill, clock] : [copy, set, fill, clock], job);
   await crew.close();
   // Once more over other bytes, on the stream that is recorded: that is what is checked.
   // In pieces: Node 20 has no typed array of more than 2^32 bytes.
   for (const piece of buffersOf(tensor.data.buffer)) piece.fill(junk);
   reset();
   await run(tensor);
-  return perElement(trial, checksumOf(tensor.data), fill, set, copy);
+  return perElement(trial, checksumOf(tensor.data), { fill, set, copy, clock });
 }
 
 async function measureFresh(job: TrialRequest, run: Fill, reset: () => void): Promise<Measured> {
@@ -201,13 +210,20 @@ async function measureFresh(job: TrialRequest, run: Fill, reset: () => void): Pr
     },
   );
   for (const timed of [set, fill]) await sample(timed);
-  await runRounds([set, fill], job);
+  const clock = await clockOf();
+  await runRounds([set, fill, clock], job);
   await crew.close();
   if (last === undefined) throw new Error('bench: no round was run');
-  return perElement(trial, checksumOf(last.data), fill, set, undefined);
+  return perElement(trial, checksumOf(last.data), { fill, set, copy: undefined, clock });
 }
 
-function perElement(trial: Trial, checksum: string, fill: Action, set: Action, copy: Action | undefined): Measured {
+interface Timed extends Pick<Limits, 'set' | 'copy'> {
+  readonly fill: Action;
+  readonly clock: Action;
+}
+
+function perElement(trial: Trial, checksum: string, { fill, set, copy, clock }: Timed): Measured {
   const each = ({ samples }: Action) => samples.map((ns) => ns / 2 ** trial.log2);
-  return { fill: each(fill), memset: each(set), memcpy: copy === undefined ? null : each(copy), checksum };
+  const ghz = clock.samples.map((ns) => chainCycles / ns);
+  return { fill: each(fill), memset: each(set), memcpy: copy === undefined ? null : each(copy), ghz, checksum };
 }

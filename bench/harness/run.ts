@@ -9,6 +9,7 @@ import { ask, childCommand, pinned } from './process.js';
 import {
   type BenchRun,
   formatVersion,
+  type Measured,
   measuredSchema,
   type Noise,
   type PeerResult,
@@ -25,6 +26,8 @@ export interface BenchOptions {
   /** Of each trial, at least. */
   readonly seconds: number;
   readonly rounds: number;
+  /** Times that all trials are run, each time in another order: what drifts meets all alike. Seconds and rounds are of all together. */
+  readonly passes: number;
   readonly affinity?: Affinity;
   readonly peers?: readonly PeerName[];
   /** The Python that has the peers. */
@@ -38,23 +41,33 @@ export interface BenchOptions {
   readonly onNote?: (text: string) => void;
 }
 
-/** Measures one trial, in a process of its own, and checks what it wrote. */
-async function runTrial(trial: Trial, options: BenchOptions): Promise<TrialResult> {
-  const { seconds, rounds, target, affinity = 'none', signal } = options;
+/** One pass over a trial, in a process of its own; what it wrote is checked. */
+async function runTrial(trial: Trial, options: BenchOptions): Promise<Measured> {
+  const { target, affinity = 'none', signal, passes } = options;
+  const [seconds, rounds] = [options.seconds / passes, Math.ceil(options.rounds / passes)];
   const job: TrialRequest = { trial, seconds, rounds, ...(target !== undefined && { target }) };
   const command = pinned(childCommand('trial', job), coresFor(trial.threads, affinity));
-  const { fill, memset, memcpy, checksum } = await ask(idOf(trial), command, measuredSchema, signal);
-  verify(trial, checksum);
-  const statsOrNull = (samples: readonly number[] | null) => (samples === null ? null : statsOf(samples));
+  const measured = await ask(idOf(trial), command, measuredSchema, signal);
+  verify(trial, measured.checksum);
+  return measured;
+}
+
+/** All passes over a trial in one. */
+function resultOf(trial: Trial, passes: readonly Measured[]): TrialResult {
+  const statsOfAll = (name: 'memset' | 'memcpy') => {
+    const samples = passes.flatMap((pass) => pass[name] ?? []);
+    return samples.length === 0 ? null : statsOf(samples);
+  };
   return {
     id: idOf(trial),
     trial,
     shape: shapeOf(trial),
     bytes: bytesOf(trial),
-    ns: statsOf(fill),
-    memset: statsOrNull(memset),
-    memcpy: statsOrNull(memcpy),
-    checksum,
+    ns: statsOf(passes.flatMap(({ fill }) => fill)),
+    ghz: medianOf(passes.flatMap(({ ghz }) => ghz)),
+    memset: statsOfAll('memset'),
+    memcpy: statsOfAll('memcpy'),
+    checksum: recordedChecksum(trial) ?? '',
   };
 }
 
@@ -156,6 +169,7 @@ export async function runBench(options: BenchOptions): Promise<BenchRun> {
     date: new Date().toISOString(),
     command: options.command,
     affinity: options.affinity ?? 'none',
+    passes: options.passes,
     ...(found.peers.length > 0 && Object.keys(environment).length > 0 && { environment }),
     machine,
     noise: noiseOf(found.results),
@@ -181,33 +195,55 @@ async function runAll(options: BenchOptions, { peers, results, peer_results, ski
     else peers.push(peer);
   }
   const wanted = peers.length === 0 ? new Map<Trial, number>() : wantedOfPeers(trials);
-  const total = trials.length + wanted.size * peers.length;
+  const total = trials.length * options.passes + wanted.size * peers.length;
   let done = 0;
+  const measured = new Map<Trial, Measured[]>();
   for (const trial of trials) {
-    const id = idOf(trial);
     const why =
       recordedChecksum(trial) === undefined
         ? 'no checksum is recorded for this size'
         : (tooLarge(trial) ?? tooMany(trial, options.affinity));
-    onProgress?.(id, done++, total);
-    if (why !== undefined) note(skipped, id, why);
+    if (why === undefined) measured.set(trial, []);
     else {
-      try {
-        results.push(await runTrial(trial, options));
-      } catch (error) {
-        signal?.throwIfAborted();
-        note(failed, id, whyOf(error, id));
-      }
-    }
-    const threads = wanted.get(trial);
-    if (threads === undefined) continue;
-    for (const peer of peers) {
-      onProgress?.(`${peer.label}: ${trial.fill} ${trial.dtype} 2^${trial.log2}`, done++, total);
-      const answer = await runPeer(peer, trial, threads, options);
-      if (typeof answer === 'string') note(skipped, `${peer.name}: ${trial.fill} ${trial.dtype}`, answer);
-      else peer_results.push(answer);
+      note(skipped, idOf(trial), why);
+      done += options.passes;
     }
   }
+  try {
+    for (let pass = 0; pass < options.passes; pass++) {
+      for (const trial of shuffled([...measured.keys()])) {
+        const id = idOf(trial);
+        onProgress?.(id, done++, total);
+        try {
+          measured.get(trial)?.push(await runTrial(trial, options));
+        } catch (error) {
+          signal?.throwIfAborted();
+          measured.delete(trial);
+          done += options.passes - pass - 1;
+          note(failed, id, whyOf(error, id));
+        }
+        const threads = wanted.get(trial);
+        if (threads === undefined || pass > 0) continue;
+        for (const peer of peers) {
+          onProgress?.(`${peer.label}: ${trial.fill} ${trial.dtype} 2^${trial.log2}`, done++, total);
+          const answer = await runPeer(peer, trial, threads, options);
+          if (typeof answer === 'string') note(skipped, `${peer.name}: ${trial.fill} ${trial.dtype}`, answer);
+          else peer_results.push(answer);
+        }
+      }
+    }
+  } finally {
+    // Also what there is when the run is interrupted.
+    for (const [trial, passes] of measured) if (passes.length > 0) results.push(resultOf(trial, passes));
+  }
+}
+
+/** In an order of chance. */
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item);
 }
 
 function tooMany({ threads }: Trial, affinity: Affinity = 'none'): string | undefined {

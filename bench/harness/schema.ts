@@ -33,6 +33,13 @@ const result = z.strictObject({
   shape: z.array(z.int().min(0)),
   bytes: z.int().min(1).describe('of the tensor'),
   ns: stats,
+  ghz: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      'of the core, seen between the rounds: the median time of a chain of instructions that takes a known number of cycles',
+    ),
   memset: stats
     .nullable()
     .describe("the C library's memset of the same bytes on as many threads, in turn with the fill"),
@@ -62,6 +69,12 @@ const machine = z.strictObject({
   memory_bytes: z.int().min(1),
   huge_pages: z.string().describe("Linux's setting of transparent huge pages, or 'unknown'"),
   governor: z.string().describe("of the first core's frequency, or 'unknown'"),
+  granted: z
+    .number()
+    .positive()
+    .nullable()
+    .optional()
+    .describe("cores that the container's quota grants; null for all"),
   load: z.number().min(0).describe('average of the minute before the run'),
   os: z.string(),
   node: z.string(),
@@ -93,6 +106,11 @@ export const runSchema = z.strictObject({
   date: z.string().describe('ISO 8601'),
   command: z.string(),
   affinity: z.string(),
+  passes: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('times that all trials were run, in an order of chance each; a result has the rounds of all'),
   environment: z
     .record(z.string(), z.string())
     .optional()
@@ -133,6 +151,8 @@ export const measuredSchema = z.strictObject({
   fill: samples,
   memset: samples.nullable(),
   memcpy: samples.nullable(),
+  /** Billions of cycles a second. */
+  ghz: samples,
   checksum: z.string(),
 });
 

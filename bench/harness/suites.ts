@@ -1,5 +1,5 @@
 import type { Dtype } from '../../lib/core/dtype.js';
-import { type SubjectName, subjects, type Trial } from './catalog.js';
+import { idOf, type SubjectName, subjects, type Trial } from './catalog.js';
 
 /** What narrows or changes a suite. */
 export interface Selection {
@@ -9,6 +9,8 @@ export interface Selection {
   readonly threads?: readonly number[] | undefined;
   readonly memory?: Trial['memory'] | undefined;
   readonly executor?: Trial['executor'] | undefined;
+  /** Of a trial's id. */
+  readonly filter?: RegExp | undefined;
 }
 
 /** The elementwise fills of the main suite. */
@@ -17,18 +19,22 @@ const elementwise: readonly (readonly [SubjectName, Dtype])[] = [
   ['uniform', 'float32'],
   ['normal', 'float32'],
   ['trunc_normal', 'float32'],
+  ['truncNormalSkew', 'float32'],
+  ['truncNormalTail', 'float32'],
   ['uniform', 'bfloat16'],
   ['normal', 'bfloat16'],
   ['uniform', 'float16'],
   ['normal', 'float16'],
   ['uniform', 'float64'],
   ['normal', 'float64'],
+  ['trunc_normal', 'float64'],
 ];
 
 /** Whole matrices, and their usual sizes. */
 const matrices: readonly (readonly [SubjectName, number])[] = [
   ['eye', 24],
   ['orthogonal', 22],
+  ['orthogonalTall', 22],
   ['sparse', 24],
 ];
 const matrixLog2 = new Map(matrices);
@@ -38,19 +44,32 @@ const warm = { memory: 'warm', executor: 'sync' } as const;
 /** In a second-level cache and yet long beside the cost of a call: what the arithmetic alone allows. */
 export const cachedLog2 = 16;
 
-function selected(trials: readonly Trial[], { fills, dtypes, memory, executor }: Selection): Trial[] {
+function selected(trials: readonly Trial[], { fills, dtypes, memory, executor, filter }: Selection): Trial[] {
   return trials.filter(
     (trial) =>
       (fills?.includes(trial.fill) ?? true) &&
       (dtypes?.includes(trial.dtype) ?? true) &&
       (memory === undefined || trial.memory === memory) &&
-      (executor === undefined || trial.executor === executor),
+      (executor === undefined || trial.executor === executor) &&
+      (filter?.test(idOf(trial)) ?? true),
   );
 }
 
 /** 1 and all cores. */
 function threadCounts(cores: number): number[] {
   return cores === 1 ? [1] : [1, cores];
+}
+
+/** What a fill does to its memory at best: some twenty seconds, and enough to say how near to the limit this machine gets. */
+export function quickSuite(cores: number): Trial[] {
+  const most = threadCounts(cores).at(-1) ?? 1;
+  const of = (fill: SubjectName, dtype: Dtype, threads: number): Trial => ({ fill, dtype, log2: 26, threads, ...warm });
+  return unique([
+    of('constant', 'float32', most),
+    ...[1, most].flatMap((threads) => [of('uniform', 'float32', threads), of('normal', 'float32', threads)]),
+    of('trunc_normal', 'float32', most),
+    of('normal', 'bfloat16', most),
+  ]);
 }
 
 /**
@@ -129,7 +148,7 @@ export function scalingSuite(selection: Selection, cores: number): Trial[] {
       ),
     ),
   );
-  return unique(trials);
+  return unique(selected(trials, selection));
 }
 
 function unique(trials: readonly Trial[]): Trial[] {

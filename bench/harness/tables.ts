@@ -36,10 +36,23 @@ export function isCall({ log2 }: Pick<Trial, 'log2'>): boolean {
 /** nninit's own results, beside memset. */
 export function resultsTable(results: readonly TrialResult[]): Table {
   return {
-    head: ['fill', 'dtype', 'threads', 'memory', 'ns/element', 'spread', 'GB/s', 'of memset', 'of memcpy'],
-    align: ['left', 'left', 'right', 'left', 'point', 'right', 'point', 'right', 'right'],
+    head: [
+      'fill',
+      'dtype',
+      'threads',
+      'memory',
+      'ns/element',
+      'spread',
+      'cycles',
+      'a byte',
+      'GB/s',
+      'of memset',
+      'of memcpy',
+    ],
+    align: ['left', 'left', 'right', 'left', 'point', 'right', 'point', 'point', 'point', 'right', 'right'],
     rows: results.map((result) => {
-      const { trial, ns, memset, memcpy } = result;
+      const { trial, bytes, ns, ghz, memset, memcpy } = result;
+      const cycles = ghz === undefined ? Number.NaN : ns.median * ghz;
       const ratio = (limit: TrialResult['memset']) => (limit === null ? '–' : percent(limit.median / ns.median));
       return [
         titleOf(trial),
@@ -48,6 +61,8 @@ export function resultsTable(results: readonly TrialResult[]): Table {
         circumstances(trial),
         digits(ns.median),
         plusMinus(spreadOf(ns)),
+        digits(cycles),
+        digits((cycles * 2 ** trial.log2) / bytes),
         digits(gbPerS(ns, result)),
         isCall(trial) ? '–' : ratio(memset),
         isCall(trial) ? '–' : ratio(memcpy),
@@ -157,6 +172,47 @@ export function noiseLine({ noise: { within, between } }: BenchRun): string {
   return `noise     memset varied by ${percent(within)} within trials${trials}\n`;
 }
 
+/** Results on so little memory say nothing of how fast it can be written. */
+const leastBytesOfMemory = 2 ** 26;
+
+/** Billions of bytes a second that threads can write: by memset, or by a constant fill, which writes past the caches. The better one. */
+export function ceilingOf({ results }: BenchRun, threads: number): number | undefined {
+  const rates = results.flatMap((result) => {
+    const { trial, bytes, memset, ns } = result;
+    if (trial.memory !== 'warm' || trial.threads !== threads || bytes < leastBytesOfMemory) return [];
+    return [...(memset === null ? [] : [gbPerS(memset, result)]), gbPerS(ns, result)];
+  });
+  return rates.length === 0 ? undefined : Math.max(...rates);
+}
+
+/** What the run says in one line: how near the common fills come to what this machine can write at all. */
+export function headline(run: BenchRun): string {
+  const lines = (['uniform', 'normal'] as const).flatMap((fill) => {
+    const mine = run.results.filter(
+      ({ trial, bytes }) =>
+        trial.fill === fill &&
+        trial.dtype === 'float32' &&
+        trial.memory === 'warm' &&
+        trial.executor === 'sync' &&
+        bytes >= leastBytesOfMemory,
+    );
+    const best = mine.reduce<TrialResult | undefined>(
+      (a, b) => (a === undefined || b.trial.threads > a.trial.threads ? b : a),
+      undefined,
+    );
+    const ceiling = best && ceilingOf(run, best.trial.threads);
+    if (best === undefined || ceiling === undefined) return [];
+    const rate = gbPerS(best.ns, best);
+    const on = counted(best.trial.threads, 'thread');
+    return [
+      `${fill}_ float32 on ${on}: ${digits(rate)} GB/s, ${percent(rate / ceiling)} of this machine's write bandwidth (${digits(ceiling)} GB/s)`,
+    ];
+  });
+  if (lines.length === 0) return '';
+  if (noiseWarning(run) !== undefined) return 'no verdict: see the warning\n';
+  return `${lines.join('\n')}\n`;
+}
+
 /** A warning of other work or much noise, with which nothing should be concluded; undefined where there is little. */
 export function noiseWarning({ noise: { within, between }, machine: { load, cores } }: BenchRun): string | undefined {
   if (load > Math.max(0.5, cores / 10)) {
@@ -194,7 +250,11 @@ export function report(run: BenchRun, { markdown = false } = {}): string {
   const table = markdown ? markdownTable : textTable;
   const peers = peersTable(run);
   const block = (text: string) => (markdown ? `\`\`\`\n${text}\`\`\`\n` : text);
-  return [block(preface(run)), table(resultsTable(run.results)), ...(peers === undefined ? [] : [table(peers)])].join(
-    '\n',
-  );
+  const words = headline(run);
+  return [
+    block(preface(run)),
+    table(resultsTable(run.results)),
+    ...(peers === undefined ? [] : [table(peers)]),
+    ...(words === '' ? [] : [words]),
+  ].join('\n');
 }

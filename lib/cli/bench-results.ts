@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { compare, compareTable, differences } from '../../bench/harness/compare.js';
+import { csvOf } from '../../bench/harness/csv.js';
 import { scalings, scalingTable, verdicts } from '../../bench/harness/scaling.js';
 import { type BenchRun, formatVersion, runSchema } from '../../bench/harness/schema.js';
 import { noiseWarning, preface, report } from '../../bench/harness/tables.js';
@@ -21,6 +22,7 @@ export interface CompareCommandOptions {
 
 export interface ReportOptions {
   readonly markdown?: boolean;
+  readonly csv?: boolean;
 }
 
 export interface PicturesOptions {
@@ -85,7 +87,7 @@ export async function runCompare(
   if (!options.relative) for (const line of differences(a, b)) warn(stderr, line);
   for (const [path, run] of [[pathA, a] as const, [pathB, b] as const]) {
     const warning = noiseWarning(run);
-    if (warning !== undefined) warn(stderr, `${path}: ${warning}`);
+    if (warning !== undefined) warn(stderr, `${path}: no verdict: ${warning}`);
   }
   const known = new Set(compared.map(({ id }) => id));
   const alone = [...a.results, ...b.results].filter(({ id }) => !known.has(id)).length;
@@ -96,11 +98,15 @@ export async function runCompare(
 }
 
 /** `nninit bench report`. */
-export async function runReport(path: string, { markdown = false }: ReportOptions, streams: Streams): Promise<void> {
+export async function runReport(
+  path: string,
+  { markdown = false, csv = false }: ReportOptions,
+  { stdout }: Streams,
+): Promise<void> {
   const run = await readRun(path);
-  streams.stdout.write(
-    printableLines(run.suite === 'scaling' && !markdown ? scalingReport(run) : report(run, { markdown })),
-  );
+  if (csv) stdout.write(csvOf(run));
+  else
+    stdout.write(printableLines(run.suite === 'scaling' && !markdown ? scalingReport(run) : report(run, { markdown })));
 }
 
 /** `nninit bench pictures`. */

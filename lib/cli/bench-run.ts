@@ -1,11 +1,12 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { dtypeNames, subjectNames, type Trial } from '../../bench/harness/catalog.js';
+import { csvOf } from '../../bench/harness/csv.js';
 import { type Affinity, usableCores } from '../../bench/harness/machine.js';
 import { parsePeers, peerNames } from '../../bench/harness/peers/index.js';
 import { runBench } from '../../bench/harness/run.js';
 import type { BenchRun } from '../../bench/harness/schema.js';
-import { mainSuite, type Selection, scalingSuite } from '../../bench/harness/suites.js';
+import { mainSuite, quickSuite, type Selection, scalingSuite } from '../../bench/harness/suites.js';
 import { noiseWarning, report } from '../../bench/harness/tables.js';
 import { quoted } from '../core/check.js';
 import { InputError, InterruptedError, stdoutName } from '../core/errors.js';
@@ -31,6 +32,10 @@ export interface RunCommandOptions {
   readonly affinity: Affinity;
   readonly output?: string;
   readonly json?: true;
+  readonly csv?: true;
+  readonly full?: true;
+  readonly filter?: RegExp;
+  readonly passes: number;
   readonly quiet?: true;
   readonly peers?: readonly string[];
   readonly python?: string;
@@ -44,7 +49,7 @@ function among<const T extends string>(option: string, names: readonly string[],
   });
 }
 
-function selectionOf({ fill, dtype, log2, threads, memory, executor }: RunCommandOptions): Selection {
+function selectionOf({ fill, dtype, log2, threads, memory, executor, filter }: RunCommandOptions): Selection {
   return {
     // init's own names are understood as well.
     fills:
@@ -59,15 +64,18 @@ function selectionOf({ fill, dtype, log2, threads, memory, executor }: RunComman
     threads,
     memory,
     executor,
+    filter,
   };
 }
 
 /** The command that repeats a run; what is a place on this machine is left out. */
 function commandOf(name: string, options: RunCommandOptions): string {
-  const { output: _, json: __, quiet: ___, python, ...rest } = options;
+  const { output: _, json: __, csv: ___, quiet: ____, python, ...rest } = options;
   const words = Object.entries(rest).flatMap(([key, value]) => {
-    const defaultValue = { seconds: 1, rounds: 11, affinity: 'none' }[key];
-    return value === undefined || value === defaultValue ? [] : [`--${key} ${String(value)}`];
+    const defaultValue = { seconds: 1, rounds: 11, passes: 3, affinity: 'none' }[key];
+    if (value === undefined || value === defaultValue) return [];
+    if (value === true) return [`--${key}`];
+    return [`--${key} ${value instanceof RegExp ? `'${value.source}'` : String(value)}`];
   });
   return [name, ...words, ...(python === undefined ? [] : ['--python PATH'])].join(' ');
 }
@@ -80,28 +88,33 @@ async function runSuite(
   streams: Streams,
   textOf: (run: BenchRun) => string,
 ): Promise<void> {
-  const { seconds, rounds, affinity, target, python, quiet, output } = options;
+  const { seconds, rounds, passes, affinity, target, python, quiet, output } = options;
   const { stderr } = streams;
   if (trials.length === 0) throw new InputError('bench: the options leave no trial to run');
   if (target !== undefined) among('target', [target], simdTargets());
   if (affinity !== 'none' && process.platform !== 'linux') throw new InputError('bench: --affinity needs Linux');
   if (output !== undefined) await checkWritable(output);
-  const names = options.peers ?? (suite === 'main' ? peerNames : []);
+  if (options.json && options.csv) throw new InputError('bench: expected at most one of --json and --csv');
+  const names = options.peers ?? (suite === 'main' || python !== undefined ? peerNames : []);
   const peers = parsePeers(names.filter((name) => name !== 'none'));
+  const start = performance.now();
   await withSignals(async (signal) => {
     const run = await runBench({
       suite,
       trials,
-      command: commandOf(suite === 'main' ? 'nninit bench' : `nninit bench ${suite}`, options),
+      command: commandOf(suite === 'scaling' ? 'nninit bench scaling' : 'nninit bench', options),
       seconds,
       rounds,
+      passes,
       affinity,
       peers,
       python,
       target,
       signal,
       onProgress: (text, done, total) => {
-        if (!quiet) stderr.write(`nninit: [${done + 1}/${total}] ${text}\n`);
+        const left = ((performance.now() - start) / 1000) * (total / done - 1);
+        const about = done === 0 ? '' : ` (about ${Math.ceil(left)} s left)`;
+        if (!quiet) stderr.write(`nninit: [${done + 1}/${total}] ${text}${about}\n`);
       },
       onNote: (text) => {
         if (!quiet) stderr.write(`nninit: ${text}\n`);
@@ -127,14 +140,14 @@ function interrupted({ results }: BenchRun, trials: number, { reason }: AbortSig
 async function handOver(
   run: BenchRun,
   text: string,
-  { output, json }: RunCommandOptions,
+  { output, json, csv }: RunCommandOptions,
   streams: Streams,
 ): Promise<void> {
   const data = `${JSON.stringify(run, null, 2)}\n`;
   // First to the terminal: a disk that has become full costs the file only.
-  streams.stdout.write(json ? data : printableLines(text));
+  streams.stdout.write(json ? data : csv ? csvOf(run) : printableLines(text));
   const warning = noiseWarning(run);
-  if (json && warning !== undefined) warn(streams.stderr, warning);
+  if ((json || csv) && warning !== undefined) warn(streams.stderr, warning);
   if (output !== undefined) await writeText(output, data);
 }
 
@@ -152,8 +165,10 @@ async function checkWritable(path: string): Promise<void> {
 
 /** `nninit bench`. */
 export async function runMain(options: RunCommandOptions, streams: Streams): Promise<void> {
-  const trials = mainSuite(selectionOf(options), usableCores());
-  await runSuite('main', trials, options, streams, (run) => report(run));
+  const selection = selectionOf(options);
+  const isQuick = !options.full && Object.values(selection).every((each) => each === undefined);
+  const trials = isQuick ? quickSuite(usableCores()) : mainSuite(selection, usableCores());
+  await runSuite(isQuick ? 'quick' : 'main', trials, options, streams, (run) => report(run));
 }
 
 /** `nninit bench scaling`. */

@@ -8,12 +8,16 @@ import { benchSummary } from './summaries.js';
 
 const benchHelp = `
 Every trial runs in a process of its own, beside memset and memcpy of the same bytes; what it wrote is checked against a
-recorded checksum. The main suite takes about two minutes, more with peers. Run nothing else meanwhile.
+recorded checksum. All are run three times, each time in another order. By default it takes some twenty seconds, and ends with how
+near the common fills come to this machine's write bandwidth; the main suite (--full) takes about two minutes, more with peers.
+Run nothing else meanwhile.
 
 Examples:
-  nninit bench                                     the main suite
+  nninit bench                                     the common fills
+  nninit bench --full --csv                        the main suite, for a spreadsheet
   nninit bench --fill normal --dtype float32 --log2 24 --threads 1,2,4
-  nninit bench --python ~/venv/bin/python -o results.json
+  nninit bench --filter '^(trunc_)?normal .* 1t'   of the main suite what matches
+  nninit bench --full --python ~/venv/bin/python -o results.json
   nninit bench scaling -o scaling.json             1 to all threads, 1 Ki to 1 Gi elements
   nninit bench compare before.json after.json
   nninit bench pictures results.json scaling.json -o pictures
@@ -45,6 +49,16 @@ function nonNegative(text: string): number {
   throw new InvalidArgumentError('Expected a number ≥ 0.');
 }
 
+function expression(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (cause) {
+    throw new InvalidArgumentError(
+      `Expected a regular expression (${cause instanceof Error ? cause.message : cause}).`,
+    );
+  }
+}
+
 const words = (text: string): string[] => text.split(',').map((word) => word.trim());
 
 /** The options that a run of trials has. */
@@ -56,8 +70,19 @@ function withRunOptions(command: Command): Command {
     .option('--threads <n>', 'thread counts, such as 1,2,4', integers(1, 1024))
     .addOption(choiceOption('--memory <kind>', 'only warm or only fresh memory', ['warm', 'fresh']))
     .addOption(choiceOption('--executor <kind>', 'only native threads, or only the pool', ['sync', 'pool']))
+    .option(
+      '--filter <regex>',
+      'only trials whose name matches, such as "uniform bfloat16 2^26 2t warm sync"',
+      expression,
+    )
     .option('--seconds <s>', 'of each trial, at least', nonNegative, 1)
     .option('--rounds <n>', 'of each trial, at least', oneInteger(1, 200), 11)
+    .option(
+      '--passes <n>',
+      'times all trials are run, in another order each; seconds and rounds are of all',
+      oneInteger(1, 100),
+      3,
+    )
     .option('--target <name>', 'a SIMD target in place of the best, such as AVX2')
     .addOption(
       choiceOption('--affinity <kind>', 'put threads on cores (Linux): memory node after node, or on all in turn', [
@@ -68,6 +93,7 @@ function withRunOptions(command: Command): Command {
     )
     .option('-o, --output <file>', 'write the results as JSON')
     .option('--json', 'print the results as JSON instead of tables')
+    .option('--csv', 'print them as CSV')
     .option('-q, --quiet', 'print no progress');
 }
 
@@ -81,9 +107,10 @@ export function addBench(program: Command, streams: Streams): void {
     .allowExcessArguments() // what is no command is told below
     .enablePositionalOptions(); // `bench compare`'s options are not `bench`'s
   withRunOptions(bench)
+    .option('--full', 'the main suite, of which options that select take a part')
     .option(
       '--peers <names>',
-      'torch, numpy, jax, tensorflow, tfjs, loop; or none (default: all that are there)',
+      'torch, numpy, jax, tensorflow, tfjs, onnxruntime, loop; or none (default: with --full or --python all that are there)',
       words,
     )
     .option('--python <path>', 'the Python that has PyTorch, NumPy, JAX or TensorFlow')
@@ -129,6 +156,7 @@ export function addBench(program: Command, streams: Streams): void {
     .description('Prints the tables of a result.')
     .argument('<file>', 'a result, a JSON file')
     .option('--markdown', 'as Markdown')
+    .option('--csv', 'as CSV')
     .action(async (file: string, options: ReportOptions) => {
       const { runReport } = await import('./bench-results.js');
       await runReport(file, options, streams);

@@ -80,6 +80,15 @@ describe('compare', () => {
   test('warns of a run that saw much noise', async () => {
     const noisy = { ...before, noise: { within: 0.02, between: 0.3 } };
     const { code, stderr } = await bench('compare', file('a.json', before), file('b.json', noisy));
-    expect([code, stderr]).toEqual([0, expect.stringMatching(/^nninit: warning: .*b\.json: more than 10 % of noise/)]);
+    const warning = expect.stringMatching(/^nninit: warning: .*b\.json: no verdict: more than 10 % of noise/);
+    expect([code, stderr]).toEqual([0, warning]);
+  });
+
+  test('gives no verdict on a difference where a run saw much noise', async () => {
+    const noisy = { ...runWith([result({}, 0.9)]), noise: { within: 0.2, between: 0.05 } };
+    expect(compare(before, noisy)).toMatchObject([{ verdict: 'none', ratio: 3 }]);
+    expect(compare(before, { ...noisy, noise: before.noise })).toMatchObject([{ verdict: 'slower' }]);
+    const { code, stdout } = await bench('compare', file('a.json', before), file('b.json', noisy));
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/normal float32 .* no verdict\n/)]);
   });
 });

@@ -9,7 +9,7 @@ import { measuredSchema, runSchema } from '../../bench/harness/schema.js';
 import { bench, result, runWith } from './support.js';
 
 // Correctness, not time: each trial is a process of its own, on sizes that take no time.
-const quick = ['--seconds', '0', '--rounds', '3', '-q'];
+const quick = ['--seconds', '0', '--rounds', '3', '--passes', '1', '-q'];
 
 let folder = '';
 beforeAll(() => {
@@ -34,7 +34,9 @@ describe('a short run', () => {
     expect([code, stderr]).toEqual([0, '']);
     const run = runSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
     expect(run.results.length).toBeGreaterThan(25);
-    for (const { trial, checksum, ns, memset } of run.results) {
+    for (const { trial, checksum, ns, memset, ghz } of run.results) {
+      expect(ghz).toBeGreaterThan(0.2); // less than any core of today, and more than a minute would be
+      expect(ghz).toBeLessThan(10);
       expect(checksum).toBe(recordedChecksum(trial));
       expect(ns.median).toBeGreaterThan(0);
       expect(memset?.median).toBeGreaterThan(0);
@@ -98,6 +100,27 @@ describe('a short run', () => {
     expect([missing.code, missing.stdout]).toEqual([0, expect.stringMatching(/skipped {3}torch: .*ENOENT/)]);
   });
 
+  test('is run in passes, all rounds of which are in the result', { timeout: 60_000 }, async () => {
+    const one = [
+      '--filter',
+      '^normal float32 2.10 1t warm sync$',
+      '--log2',
+      '10,12',
+      '--threads',
+      '1',
+      '--peers',
+      'none',
+      '--json',
+    ];
+    const { code, stdout, stderr } = await bench(...one, '--seconds', '0', '--rounds', '4', '--passes', '2');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /^nninit: \[1\/2\] normal float32 2\^10 1t warm sync\nnninit: \[2\/2\] .* \(about \d+ s left\)\n/,
+    );
+    const run = runSchema.parse(JSON.parse(stdout));
+    expect([run.passes, run.results.map(({ ns }) => ns.n)]).toEqual([2, [4]]);
+  });
+
   test('on a size without a record is skipped', async () => {
     const { code, stdout } = await bench('scaling', '--fill', 'eye', '--log2', '5', '--threads', '1', ...quick);
     expect(code).toBe(0);
@@ -136,6 +159,9 @@ describe('refusals', () => {
     [['--threads', '0'], /Expected integers from 1 to 1024/],
     [['--log2', '40'], /Expected integers from 4 to 30/],
     [['--seconds', '-1'], /Expected a number ≥ 0/],
+    [['--filter', '('], /--filter <regex>.*Expected a regular expression/],
+    [['--csv', '--json'], /at most one of --json and --csv/],
+    [['--filter', 'nothing'], /the options leave no trial to run/],
     [['--fill', 'eye', '--executor', 'pool'], /the options leave no trial to run/],
     [['compare', '/nowhere/a.json', '/nowhere/b.json'], /could not read \/nowhere\/a.json: .*ENOENT/],
   ])('%j', async (args, message) => {

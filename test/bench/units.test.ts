@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import type { Trial } from '../../bench/harness/catalog.js';
+import { chain, chainCycles } from '../../bench/harness/clock.js';
 import { partsOf } from '../../bench/harness/crew.js';
+import { csvOf } from '../../bench/harness/csv.js';
 import { coresForPeer, orderCores, parseCpuList, siblingOf, usableCores } from '../../bench/harness/machine.js';
 import { tooLarge } from '../../bench/harness/memory.js';
 import { steering } from '../../bench/harness/peers/index.js';
@@ -11,8 +13,8 @@ import { noiseOf } from '../../bench/harness/run.js';
 import { scalings, verdicts } from '../../bench/harness/scaling.js';
 import { type BenchRun, jsonSchema, type TrialResult } from '../../bench/harness/schema.js';
 import { spreadOf, statsOf } from '../../bench/harness/stats.js';
-import { doublings, mainSuite, type Selection, scalingSuite } from '../../bench/harness/suites.js';
-import { peersTable, report } from '../../bench/harness/tables.js';
+import { doublings, mainSuite, quickSuite, type Selection, scalingSuite } from '../../bench/harness/suites.js';
+import { headline, peersTable, report } from '../../bench/harness/tables.js';
 import { scalingReport } from '../../lib/cli/bench-results.js';
 import { textTable } from '../../lib/core/table.js';
 import { result, runWith, times } from './support.js';
@@ -90,6 +92,63 @@ test('suites', () => {
     { fill: 'eye', dtype: 'float32', log2: 24, threads: 3, memory: 'warm', executor: 'sync' },
   ]);
   expect(scalingSuite({ fills: ['normal'] }, 4)).toHaveLength(11 * 3);
+});
+
+test('the quick suite has the common fills on all threads, and no more than twenty seconds are for', () => {
+  const trials = quickSuite(8);
+  expect(trials.length).toBeLessThan(9);
+  expect(trials.map(({ fill, threads }) => `${fill} ${threads}`)).toEqual(
+    expect.arrayContaining(['constant 8', 'uniform 1', 'uniform 8', 'normal 1', 'normal 8', 'trunc_normal 8']),
+  );
+  expect(quickSuite(1).every(({ threads }) => threads === 1)).toBe(true);
+});
+
+test('a chain takes the cycles that it says: no compiler leaves any of it out', () => {
+  const ns = () => {
+    const start = process.hrtime.bigint();
+    chain();
+    return Number(process.hrtime.bigint() - start);
+  };
+  const best = Math.min(...Array.from({ length: 300 }, ns));
+  expect(chainCycles / best).toBeGreaterThan(0.2);
+  expect(chainCycles / best).toBeLessThan(10);
+});
+
+describe('in one line', () => {
+  const results = [
+    result({ fill: 'constant', threads: 2, log2: 26 }, 0.1, { memset: 0.125 }),
+    result({ fill: 'uniform', threads: 2, log2: 26 }, 0.125, { memset: 0.125 }),
+    result({ fill: 'uniform', threads: 1, log2: 26 }, 0.2, { memset: 0.05 }),
+    result({ fill: 'normal', threads: 2, log2: 26 }, 0.2, { memset: 0.16 }),
+  ];
+
+  test('a run says how near it came to the write bandwidth, which is the better of memset and a constant fill', () => {
+    expect(headline(runWith(results))).toBe(
+      "uniform_ float32 on 2 threads: 32 GB/s, 80 % of this machine's write bandwidth (40 GB/s)\n" +
+        "normal_ float32 on 2 threads: 20 GB/s, 50 % of this machine's write bandwidth (40 GB/s)\n",
+    );
+    expect(report(runWith(results))).toContain('80 % of this machine');
+  });
+
+  test('a noisy run says nothing, nor does one of small tensors', () => {
+    expect(headline(runWith(results, { noise: { within: 0.3, between: null } }))).toBe('no verdict: see the warning\n');
+    expect(headline(runWith([result({ fill: 'uniform', log2: 16 }, 0.1)]))).toBe('');
+  });
+});
+
+test('CSV has a row for each result, those of peers too', () => {
+  const run = runWith([{ ...result({ fill: 'uniform', dtype: 'bfloat16', log2: 4 }, 0.5), bytes: 32, ghz: 4 }], {
+    peers: [{ name: 'torch', label: 'PyTorch', version: '2.13, "nightly"' }],
+    peer_results: [{ peer: 'torch', fill: 'uniform', dtype: 'bfloat16', log2: 4, threads: 2, ns: times(2, 0) }],
+  });
+  expect(csvOf(run)).toBe(
+    [
+      'library,fill,dtype,elements,bytes,threads,memory,executor,rounds,min_ns,q1_ns,median_ns,q3_ns,max_ns,bytes_per_s,ghz,cycles_per_element,cycles_per_byte,memset_ns,memcpy_ns,checksum',
+      'nninit,uniform,bfloat16,16,32,1,warm,sync,11,0.495,0.495,0.5,0.505,0.505,4000000000,4,2,1,0.1,0.2,0123456789abcdef',
+      '"PyTorch 2.13, ""nightly""",uniform,bfloat16,16,32,2,warm,sync,11,2,2,2,2,2,1000000000,,,,,,',
+      '',
+    ].join('\r\n'),
+  );
 });
 
 test('the main suite measures what is asked for by name', () => {

@@ -32,7 +32,7 @@ const cases: readonly (readonly [before: string, may: readonly string[], isAll: 
   ['nninit generate -o rec', ['recipe one.json'], true],
   ['nninit bench sc', ['scaling'], true],
   ['nninit bench scaling --memory ', ['fresh', 'warm'], true],
-  ['nninit bench report --', ['--help', '--markdown'], true],
+  ['nninit bench report --', ['--csv', '--help', '--markdown'], true],
   ['nninit completion ', ['bash', 'fish', 'zsh'], true],
   ['nninit man ge', ['generate'], true],
   ['nninit generate --seed ', [], true],

@@ -9,7 +9,9 @@ const script = (name: string) => packageFile(`bench/peers/${name}`);
 
 interface Peer {
   readonly label: string;
-  readonly kind: 'python' | 'tfjs' | 'loop';
+  readonly kind: 'python' | 'npm' | 'loop';
+  /** Of the kind npm. */
+  readonly package?: string;
 }
 
 /** Other libraries that fill memory with weights; none is installed with nninit. */
@@ -18,7 +20,8 @@ export const peers = {
   numpy: { label: 'NumPy', kind: 'python' },
   jax: { label: 'JAX', kind: 'python' },
   tensorflow: { label: 'TensorFlow', kind: 'python' },
-  tfjs: { label: 'TensorFlow.js', kind: 'tfjs' },
+  tfjs: { label: 'TensorFlow.js', kind: 'npm', package: '@tensorflow/tfjs' },
+  onnxruntime: { label: 'ONNX Runtime', kind: 'npm', package: 'onnxruntime-node' },
   loop: { label: 'plain loop', kind: 'loop' },
 } as const satisfies Readonly<Record<string, Peer>>;
 
@@ -44,8 +47,8 @@ function command(name: PeerName, python: string | undefined, job?: PeerJob): Com
   switch (peers[name].kind) {
     case 'python':
       return { program: python ?? 'python3', args: [script('libraries.py'), name, ...text] };
-    case 'tfjs':
-      return { program: process.execPath, args: [script('tfjs.js'), ...text] };
+    case 'npm':
+      return { program: process.execPath, args: [script(`${name}.js`), ...text] };
     case 'loop':
       return childCommand('loop', job);
   }
@@ -65,10 +68,10 @@ export async function findPeer(
   python: string | undefined,
   signal?: AbortSignal,
 ): Promise<FoundPeer | string> {
-  const { label, kind } = peers[name];
+  const { label, kind, package: npm }: Peer = peers[name];
   if (kind === 'loop') return { name, label, version: process.version };
   if (kind === 'python' && python === undefined) return 'no Python was named (--python PATH)';
-  if (kind === 'tfjs' && !existsSync(script('../node_modules/@tensorflow/tfjs'))) {
+  if (kind === 'npm' && !existsSync(script(`../node_modules/${npm}`))) {
     return 'not installed (npm install in bench/)';
   }
   try {
