@@ -230,6 +230,16 @@ test('report: failures are JSON where the report is to be, and two seeds are com
   ]);
 });
 
+test('report --stack says what it does, and how far it is, on stderr only', async () => {
+  const args = ['report', '--stack', 'linear 8 x 2, tanh', '--init', 'normal', '--format', 'json'];
+  const quiet = await nninit(args);
+  expect([quiet.code, quiet.stderr]).toEqual([0, '']);
+  const page = await nninit([...args.slice(0, -1), 'svg', '-o', join(root, 'pictures')]);
+  expect([page.code, page.stderr]).toEqual([0, 'nninit: following signals through linear 8 x 2, tanh\n']);
+  const wrong = await nninit(['report', '--stack', 'linear 8 x 2, tanb', '-o', join(root, 'x.html')]);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/^nninit: .*tanb.*\n$/)]);
+});
+
 test('gains prints the table', async () => {
   const { code, stdout } = await nninit(['gains']);
   expect(code).toBe(0);

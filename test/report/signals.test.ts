@@ -103,3 +103,33 @@ test.each([
 ])('options %o are refused', async (options, says) => {
   await expect(signalReport('linear 8', options as never)).rejects.toThrow(says);
 });
+
+test.each([
+  ['linear 8 x 3, tanh', 2 * 3 * (10 * 2 + 10 * 9)], // ten initializers, two networks each, and a grid of nine gains
+  ['transformer 8 x 3, gelu', 2 * 3 * 4], // two networks, with and without a scale
+])('%s: progress goes layer by layer up to all of them', async (stack, all) => {
+  const seen: number[] = [];
+  await signalReport(stack, {
+    seeds: [0, 1],
+    onProgress({ layers, totalLayers }) {
+      expect(totalLayers).toBe(all);
+      seen.push(layers);
+    },
+  });
+  expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  expect(seen.at(-1)).toBe(all);
+});
+
+test('a signal stops within a network', async () => {
+  const stop = new AbortController();
+  let layers = 0;
+  const report = signalReport('linear 8 x 50, tanh', {
+    signal: stop.signal,
+    onProgress(progress) {
+      ({ layers } = progress);
+      if (layers === 7) stop.abort(new Error('enough'));
+    },
+  });
+  await expect(report).rejects.toThrow('enough');
+  expect(layers).toBe(7);
+});
