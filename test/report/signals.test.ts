@@ -25,9 +25,13 @@ test('50 layers of tanh: what to take of the ten, and why', { timeout: 120_000 }
   expect(report.best).toEqual(['orthogonal', 'xavier_uniform', 'xavier_normal']);
   const [take = '', next = ''] = report.advice;
   expect(take).toMatch(/^Take orthogonal, xavier_uniform or xavier_normal for these 50 layers of tanh/);
-  expect(take).toContain('gradients shrink by a factor of 68, gradients of weights differ by a factor of 1.4 between');
+  expect(take).toContain(
+    'gradients shrink by a factor of 68, gradients of weights, by which layers learn, differ by a factor of 1.4 between',
+  );
   expect(next).toMatch(/^Next come kaiming_uniform and kaiming_normal/);
-  expect(next).toContain('gradients grow by a factor of 59, gradients of weights differ by a factor of 190 between');
+  expect(next).toContain(
+    'gradients grow by a factor of 59, gradients of weights, by which layers learn, differ by a factor of 190 between',
+  );
   const last = (name: string) => report.series.find((each) => each.name === name)?.theory?.at(-1);
   expect(last('xavier_normal')?.chi).toBeCloseTo(0.98, 3); // 1 - 1/depth, on its way to 1
   expect(last('kaiming_normal')?.chi).toBeGreaterThan(1.1);
