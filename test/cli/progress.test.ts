@@ -110,4 +110,5 @@ test.each([
 
 test('sizes', () => {
   expect([0, 999, 1000, 999_500, 16.06e9].map(size)).toEqual(['0 B', '999 B', '1 kB', '1 MB', '16.1 GB']);
+  expect(size(12.008931990300974)).toBe('12 B'); // a rate is no whole number
 });
