@@ -16,6 +16,7 @@ export {
   type GainGrid,
   type LayerSignal,
   type LayerTheory,
+  type SignalProgress,
   type SignalReport,
   type SignalReportOptions,
   type SignalSeries,

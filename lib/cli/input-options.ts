@@ -2,8 +2,9 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
+import { quantizationNames } from '../plan/quantize/names.js';
 import type { Rule } from '../plan/rules/rules.js';
-import { dtypeOption, parseInteger, parsePath } from './options.js';
+import { choiceOption, dtypeOption, parseInteger, parsePath } from './options.js';
 
 /** The options that say what is planned, parsed: those of addInputOptions. */
 export interface InputOptions {
@@ -48,7 +49,13 @@ export function addInputOptions(command: Command): Command {
     )
     .addOption(new Option('--tp <n>', 'ranks of tensor parallelism').argParser(parseInteger(1, 65536)))
     .addOption(new Option('--rank <r>', 'the rank to write for, from 0').argParser(parseInteger(0, 65535)))
-    .option('--quantize <name>', 'write the model of a config.json quantized: fp8, gptq, … (docs/quantized.md)')
+    .addOption(
+      choiceOption(
+        '--quantize <name>',
+        'write the model of a config.json quantized (docs/quantized.md)',
+        quantizationNames,
+      ),
+    )
     .addOption(
       new Option(
         '--lora <options>',
@@ -113,8 +120,7 @@ export async function planOfInput(input: string | undefined, options: InputOptio
   if (given === undefined) {
     throw new InputError(`expected an input (${inputDescription}), or --like with a checkpoint`);
   }
-  const { adapterInput, checkQuantize, planFrom } = await import('../plan/load-plan.js');
-  const quantization = quantize === undefined ? undefined : await checkQuantize('nninit', quantize);
+  const { adapterInput, planFrom } = await import('../plan/load-plan.js');
   if (healthy && (lora !== undefined || quantize !== undefined)) {
     throw new InputError(`expected --healthy without --${lora === undefined ? 'quantize' : 'lora'}`);
   }
@@ -125,7 +131,7 @@ export async function planOfInput(input: string | undefined, options: InputOptio
   const recipe = typeof given === 'string' ? { model: given } : given;
   const begun = healthy || mtp ? { ...recipe, ...(mtp && { mtp }), ...(healthy && { preset: 'healthy' }) } : given;
   const planned = lora === undefined ? begun : adapterInput(begun, lora);
-  return planFrom(planned, dtype, await rulesOfOptions(file, init), tpOf(ranks, rank), quantization);
+  return planFrom(planned, dtype, await rulesOfOptions(file, init), tpOf(ranks, rank), quantize);
 }
 
 async function rulesOfOptions(file: string | undefined, init: readonly string[]): Promise<Rule[]> {

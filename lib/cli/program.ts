@@ -68,7 +68,7 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     // Commander has written its message already. Its own code is 1 for all mistakes, 0 for --help and --version.
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitCodes.ok;
-      if (json) writeFailure(streams.stderr, error, error.message.replace(/^error: /, 'nninit: '), exitCodes.usage);
+      if (json) writeFailure(streams.stderr, error, usageError(error.message), exitCodes.usage);
       return exitCodes.usage;
     }
     const message = describeError(error, Boolean(process.env.NNINIT_DEBUG));
@@ -86,6 +86,13 @@ function checkEnvironment(): void {
     throw new InputError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
+
+/** Commander's words as ours: one line, with the hint that it puts on a second one. */
+const usageError = (text: string): string =>
+  text
+    .replace(/^error: /, 'nninit: ')
+    .replace(/\n\(Did you mean (.*)\?\)/, ' (did you mean $1?)')
+    .trimEnd();
 
 /** Makes the commands, with the options of one: `program` itself, for commands that tell of all others. */
 export type MakeProgram = (streams: Streams, asked: string | undefined) => Promise<Command>;
@@ -133,7 +140,7 @@ export async function program(streams: Streams, asked: string | undefined, json 
       getOutHelpWidth: () => stdout.columns ?? 100,
       getErrHelpWidth: () => stderr.columns ?? 100,
       outputError: (text, write) => {
-        if (!json) write(printableLines(text.replace(/^error: /, 'nninit: ')));
+        if (!json) write(printableLines(`${usageError(text)}\n`));
       },
     })
     .exitOverride()

@@ -3,12 +3,12 @@ import type { Output } from './program.js';
 
 /** Tells how far the work is. */
 export interface Progress {
-  /** @param written bytes that this run has written, or read */
-  update(written: number): void;
+  /** @param done bytes that this run has written or read, or steps */
+  update(done: number): void;
   stop(): void;
 }
 
-/** What is to be done: `doneBytes` of `bytes` are there already, from a run before. */
+/** Bytes to write or to look at: `doneBytes` of `bytes` are there already, from a run before. */
 export interface Task {
   readonly path: string;
   readonly tensors: number;
@@ -26,8 +26,37 @@ const [hideCursor, showCursor, clear] = ['\x1b[?25l', '\x1b[?25h', '\r\x1b[K'];
 
 /** A bar on a terminal, without colours and as wide as there is room; a few plain lines elsewhere. */
 export async function showProgress(output: Output, task: Task): Promise<Progress> {
+  const { path, tensors, files, bytes, doneBytes, verb = 'writing … to' } = task;
+  const inFiles = files > 1 ? ` in ${counted(files, 'file')}` : '';
+  const there = doneBytes > 0 ? `, of which ${size(doneBytes)} are there,` : ',';
+  const what = `${counted(tensors, 'tensor')}${inFiles}, ${size(bytes)}${there}`;
+  const begin = `${verb.replace('…', what)} ${printable(path)}`;
+  return show(output, {
+    begin,
+    total: bytes,
+    before: doneBytes,
+    amounts: (done, rate) => ({ done: `${size(done)} of ${size(bytes)}`, rate: `${size(rate)}/s` }),
+  });
+}
+
+/** The same of work in steps that need no names: its share, and the time left. */
+export function showSteps(output: Output, begin: string, steps: number): Progress {
+  return show(output, { begin, total: steps, before: 0 });
+}
+
+/** Work of any unit. */
+interface Work {
+  /** What is done, for a plain line. */
+  readonly begin: string;
+  readonly total: number;
+  readonly before: number;
+  /** In words; undefined where the unit means nothing to people. */
+  readonly amounts?: (done: number, rate: number) => { readonly done: string; readonly rate: string };
+}
+
+function show(output: Output, work: Work): Progress {
   // A dumb terminal can neither go back in a line nor clear it.
-  return output.isTTY === true && process.env.TERM !== 'dumb' ? bar(output, task) : lines(output, task);
+  return output.isTTY === true && process.env.TERM !== 'dumb' ? bar(output, work) : lines(output, work);
 }
 
 /** A shorter bar says nothing. */
@@ -36,21 +65,19 @@ const leastCells = 4;
 /** The bar is drawn at most this often. */
 const secondsBetweenDraws = 0.1;
 
-function bar(output: Output, { bytes, doneBytes }: Task): Progress {
+function bar(output: Output, { total, before, amounts }: Work): Progress {
   const stream = output as NodeJS.WriteStream;
-  const clock = watch(bytes - doneBytes);
+  const clock = watch(total - before);
   let last = Number.NEGATIVE_INFINITY;
   const draw = (written: number) => {
     const now = performance.now();
     if (now - last < secondsBetweenDraws * 1000) return;
     last = now;
     const { rate, left } = clock(written);
-    const part = bytes === 0 ? 1 : Math.min(1, (doneBytes + written) / bytes);
+    const part = total === 0 ? 1 : Math.min(1, (before + written) / total);
     const room = (stream.columns || 80) - 1;
-    const words = [
-      ...[`${Math.floor(100 * part)}%`, `${duration(left)} left`, `${size(rate)}/s`],
-      `${size(doneBytes + written)} of ${size(bytes)}`,
-    ];
+    const told = amounts?.(before + written, rate);
+    const words = [`${Math.floor(100 * part)}%`, `${duration(left)} left`, ...(told ? [told.rate, told.done] : [])];
     // The last to stay is the share: a line that is too long for the terminal would not be cleared.
     while (words.length > 1 && words.join(' | ').length > room) words.pop();
     const said = words.join(' | ').slice(0, Math.max(0, room));
@@ -64,28 +91,25 @@ function bar(output: Output, { bytes, doneBytes }: Task): Progress {
   return { update: draw, stop: () => void stream.write(clear + showCursor) };
 }
 
-function lines(output: Output, { path, tensors, files, bytes, doneBytes, verb = 'writing … to' }: Task): Progress {
-  const clock = watch(bytes - doneBytes);
+function lines(output: Output, { begin, total, before, amounts }: Work): Progress {
+  const clock = watch(total - before);
   let last = performance.now();
-  const inFiles = files > 1 ? ` in ${counted(files, 'file')}` : '';
-  const there = doneBytes > 0 ? `, of which ${size(doneBytes)} are there,` : ',';
-  const what = `${counted(tensors, 'tensor')}${inFiles}, ${size(bytes)}${there}`;
-  output.write(`nninit: ${verb.replace('…', what)} ${printable(path)}\n`);
+  output.write(`nninit: ${begin}\n`);
   return {
     update(written) {
       const now = performance.now();
-      if (now - last < secondsBetweenLines * 1000 || doneBytes + written === bytes) return;
+      if (now - last < secondsBetweenLines * 1000 || before + written === total) return;
       last = now;
       const { rate, left } = clock(written);
-      const percent = Math.floor((100 * (doneBytes + written)) / bytes);
-      const done = `${size(doneBytes + written)} of ${size(bytes)}`;
-      output.write(`nninit: ${percent} %, ${done}, ${size(rate)}/s, ${duration(left)} left\n`);
+      const percent = Math.floor((100 * (before + written)) / total);
+      const told = amounts?.(before + written, rate);
+      output.write(`nninit: ${percent} %, ${told ? `${told.done}, ${told.rate}, ` : ''}${duration(left)} left\n`);
     },
     stop() {},
   };
 }
 
-/** Bytes a second, and the seconds that the rest takes, by the rate of the last few seconds. */
+/** How much a second, and the seconds that the rest takes, by the rate of the last few seconds. */
 function watch(total: number): (written: number) => { rate: number; left: number } {
   const window = 10_000;
   const seen = [{ at: performance.now(), written: 0 }];

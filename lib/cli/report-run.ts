@@ -7,13 +7,13 @@ import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/names.js';
 import { type ElementDifference, tensorDifferences } from '../report/differences.js';
 import { type ReportContent, reportPage, reportPictures, sumOfDifferences } from '../report/page.js';
-import { signalReport } from '../report/signals.js';
+import { type SignalProgress, signalReport } from '../report/signals.js';
 import { type TensorReport, tensorReport } from '../report/tensors.js';
 import { writeText } from './bench-results.js';
 import { type InputOptions, planOfInput } from './input-options.js';
 import { writeJson } from './json.js';
 import type { Streams } from './program.js';
-import { type Progress, showProgress } from './progress.js';
+import { type Progress, showProgress, showSteps } from './progress.js';
 import { warn } from './say.js';
 import { withSignals } from './signals.js';
 
@@ -57,9 +57,8 @@ export async function runReport(
     throw new InputError('report: expected one seed for two inputs, or one input for several seeds');
   }
   await withSignals(async (signal) => {
-    if (stack !== undefined && !quiet && format !== 'json')
-      streams.stderr.write(`nninit: following signals through ${printable(stack)}\n`);
-    const signals = stack === undefined ? [] : [await signalsOf(stack, options, signal)];
+    const { stderr } = shown(stack ?? '', options, streams);
+    const signals = stack === undefined ? [] : [await signalsOf(stack, options, stderr, signal)];
     const models: Model[] = [];
     for (const each of inputs) models.push(...(await modelsOf(each, options, streams)));
     const tensors: TensorReport[] = [];
@@ -115,13 +114,28 @@ async function write(
   return `wrote ${printable(output ?? stdoutName)}`;
 }
 
-function signalsOf(stack: string, { init, biasStd, seeds }: ReportCommandOptions, signal: AbortSignal) {
+async function signalsOf(
+  stack: string,
+  { init, biasStd, seeds }: ReportCommandOptions,
+  stderr: Shown['stderr'],
+  signal: AbortSignal,
+) {
   const initializers = init?.flatMap(listOf).map(initializerOf);
-  return signalReport(stack, { initializers, biasStd, seeds, signal }).catch((error: unknown) => {
+  let progress: Progress | undefined;
+  // Begun by the first layer: by then all that was given has been checked.
+  const onProgress = ({ layers, totalLayers }: SignalProgress) => {
+    if (stderr) progress ??= showSteps(stderr, `following signals through ${printable(stack)}`, totalLayers);
+    progress?.update(layers);
+  };
+  try {
+    return await signalReport(stack, { initializers, biasStd, seeds, signal, onProgress });
+  } catch (error) {
     if (error instanceof TypeError || error instanceof RangeError)
       throw new InputError(error.message, { cause: error });
     throw error;
-  });
+  } finally {
+    progress?.stop();
+  }
 }
 
 /** At commas outside of JSON. */

@@ -27,10 +27,25 @@ export function millsRatio(x: number): number {
   return 1 / fraction;
 }
 
-/** x with Φ(x) = p, for 0 < p < 1: bisection on Φ, which its users call a few hundred times. */
+/** The quantiles that were asked for last: statistics of 100,000 tensors ask for a few, over and over. */
+const known = new Map<number, number>();
+const mostKnown = 256;
+
+/** x with Φ(x) = p, for 0 < p < 1. */
 export function normalQuantile(p: number): number {
   // The tails are told apart by 1 - p, which is exact for p ≥ ½.
   if (p > 0.5) return -normalQuantile(1 - p);
+  let x = known.get(p);
+  if (x === undefined) {
+    x = lowerQuantile(p);
+    if (known.size >= mostKnown) known.clear();
+    known.set(p, x);
+  }
+  return x;
+}
+
+/** By bisection on Φ, for p ≤ ½; a tenth of a millisecond. */
+function lowerQuantile(p: number): number {
   let low = -40;
   let high = 0;
   for (let i = 0; i < 80; i++) {

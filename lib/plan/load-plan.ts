@@ -16,6 +16,7 @@ import {
   type ResolvedTensor,
   resolvePlan,
 } from './plan.js';
+import { quantizationNames } from './quantize/names.js';
 import type { Quantizer } from './quantize/quantize.js';
 import type { Rule } from './rules/rules.js';
 
@@ -73,7 +74,7 @@ export async function loadPlan(input: PlanInput, options?: PlanOptions): Promise
   const dtype = given.dtype === undefined ? undefined : checkDtype(fn, given.dtype);
   const tp = given.tp === undefined ? undefined : checkTp(fn, given.tp);
   const rules = await rulesFrom(fn, given.rules);
-  const quantize = given.quantize === undefined ? undefined : await checkQuantize(fn, given.quantize);
+  const quantize = given.quantize === undefined ? undefined : checkQuantize(fn, given.quantize);
   const checked = checkInput(fn, input);
   return planFrom(given.lora === undefined ? checked : adapterInput(checked, given.lora), dtype, rules, tp, quantize);
 }
@@ -87,9 +88,8 @@ export function adapterInput(input: string | Readonly<Record<string, unknown>>, 
 }
 
 /** The name of a quantization. */
-export async function checkQuantize(fn: string, value: unknown): Promise<string> {
-  const { quantizationPresets } = await import('./quantize/quantize.js');
-  return checkOneOf(fn, 'quantize', value, Object.keys(quantizationPresets));
+function checkQuantize(fn: string, value: unknown): string {
+  return checkOneOf(fn, 'quantize', value, quantizationNames);
 }
 
 function checkInput(fn: string, input: unknown): string | Readonly<Record<string, unknown>> {

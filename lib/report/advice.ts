@@ -112,8 +112,8 @@ function telling(layers: readonly LayerTheory[]): string {
   const { chi = Number.NaN, correlation = Number.NaN } = layers.at(-1) ?? {};
   const weights =
     change.weightGradients < Math.log10(1.05)
-      ? 'all weights get gradients of one size'
-      : `gradients of weights differ by a factor of ${Number.isFinite(change.weightGradients) ? factor(change.weightGradients) : 'more than numbers hold'} between layers`;
+      ? 'all weights, and so all layers, get gradients of one size'
+      : `gradients of weights, by which layers learn, differ by a factor of ${Number.isFinite(change.weightGradients) ? factor(change.weightGradients) : 'more than numbers hold'} between layers`;
   const inputs = `two inputs of correlation 0.5 come out with ${Number(correlation.toPrecision(2))}`;
   return (
     `activations ${does(change.activations)} and gradients ${does(change.gradients)}, ${weights}, ${inputs}, ` +
@@ -146,7 +146,7 @@ export function adviseOn(
   if (first === undefined || depth < 2) return { best: [], advice: [] };
   const { name } = mainGain(stack);
   const layers = `${depth} layers of ${name === 'linear' ? 'no function' : name}`;
-  const take = `Take ${listed(first.names, 'or')} for these ${layers}, with which signals are the most level of all: ${telling(first.layers)}.`;
+  const take = `Take ${listed(first.names, 'or')} for these ${layers}, with which signals are the most level, all three factors taken together: ${telling(first.layers)}.`;
   if (second === undefined) return { best: first.names, advice: [take] };
   const next = `Next ${second.names.length > 1 ? 'come' : 'comes'} ${listed(second.names, 'and')}, with which ${telling(second.layers)}.`;
   return { best: first.names, advice: [take, next] };

@@ -76,23 +76,35 @@ export const axes = (x: string, y: string, log: boolean, depth: number) => ({
   yAxis: { type: log ? 'log' : 'value', name: y, nameLocation: 'end', nameTextStyle: { align: 'left' }, scale: true },
 });
 
-/** A chart's option for a picture of one size: its legend in as many lines as the names take, powers of ten on logarithmic axes. A page does so itself. */
+interface Axis {
+  readonly type: string;
+  readonly axisLabel?: object;
+}
+
+/** An axis with labels as people write them: powers of ten on a logarithmic one, no rounding errors of steps on another. */
+function labelled(axis: Axis): Axis {
+  if (axis.type !== 'log' && axis.type !== 'value') return axis;
+  return { ...axis, axisLabel: { ...axis.axisLabel, formatter: axis.type === 'log' ? powerText : tickText } };
+}
+
+/** A chart's option for a picture of one size: its legend in as many lines as the names take, and its axes labelled. A page does so itself. */
 export function fitted({ option, width }: Chart): ChartOption {
-  const { legend, grid, yAxis, series } = option as {
+  const { legend, grid, xAxis, yAxis, series } = option as {
     readonly legend?: object;
     readonly grid: object;
-    readonly yAxis: { readonly type: string };
+    readonly xAxis: Axis;
+    readonly yAxis: Axis;
     readonly series: readonly { readonly name: string }[];
   };
-  const axis = { ...yAxis, ...(yAxis.type === 'log' && { axisLabel: { formatter: powerText } }) };
-  if (legend === undefined) return { ...option, yAxis: axis };
+  const axes = { xAxis: labelled(xAxis), yAxis: labelled(yAxis) };
+  if (legend === undefined) return { ...option, ...axes };
   let [lines, at] = [1, 0];
   for (const name of new Set(series.map((each) => each.name))) {
     const wide = 34 + 6.5 * name.length;
     if (at > 0 && at + wide > width - 16) [lines, at] = [lines + 1, 0];
     at += wide;
   }
-  return { ...option, yAxis: axis, grid: { ...grid, top: 54 + 20 * lines } };
+  return { ...option, ...axes, grid: { ...grid, top: 54 + 20 * lines } };
 }
 
 const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
@@ -106,6 +118,12 @@ export function powerOfTen(power: number): string {
 function powerText(value: number): string {
   const power = Math.round(Math.log10(value));
   return Math.abs(power) < 3 ? String(value) : powerOfTen(power);
+}
+
+/** A tick's value; steps of ticks are sums, as -2.0000000000000004e+25. */
+function tickText(value: number): string {
+  const rounded = Number(value.toPrecision(4));
+  return Math.abs(rounded) < 1e6 ? String(rounded) : rounded.toExponential();
 }
 
 /** A number in words that are read aloud. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { gains } from '../init/gain.js';
 import type { Initializer } from '../init/initializers.js';
 import { resolve } from '../init/resolve.js';
@@ -45,9 +46,18 @@ function distinctGains(): GainGrid['gains'] {
   return all.sort((a, b) => a.value - b.value);
 }
 
-/** @param check called between networks; throws where the work is to stop */
-export async function gainGrid(stack: Stack, biasStd: number, seed: bigint, check: () => void): Promise<GainGrid> {
+/** How many cells a grid has. */
+export const gridCells = (): number => rows.length * distinctGains().length;
+
+/** @param passed called with the layers that were passed; throws where the work is to stop */
+export async function gainGrid(
+  stack: Stack,
+  biasStd: number,
+  seed: bigint,
+  passed: (layers: number) => void,
+): Promise<GainGrid> {
   const columns = distinctGains();
+  const onLayer = () => passed(1);
   const known = new Map<string, Change>(); // several initializers have the same variances
   const made: GainGrid['rows'][number][] = [];
   for (const initializer of rows) {
@@ -58,14 +68,15 @@ export async function gainGrid(stack: Stack, biasStd: number, seed: bigint, chec
     const isKnown = variances.every((variance): variance is number => variance !== undefined);
     const cells: Change[] = [];
     for (const { value } of columns) {
-      check();
       if (isKnown) {
+        await setImmediate(); // signals and timers have their turn
+        passed(2 * stack.layers.length);
         const scaled = variances.map((variance) => variance * value * value);
         const key = scaled.map((variance) => variance.toPrecision(9)).join();
         const change = known.get(key) ?? changeOf(meanField(stack, scaled, biasStd, Number.NaN));
         known.set(key, change);
         cells.push(change);
-      } else cells.push(changeOf(await runNetwork(stack, fills, seed, { biasStd, factor: value })));
+      } else cells.push(changeOf(await runNetwork(stack, fills, seed, { biasStd, factor: value, onLayer })));
     }
     const name = typeof initializer === 'string' ? initializer : (initializer as { readonly init: string }).init;
     made.push({ name, by: isKnown ? 'theory' : 'network', cells });

@@ -18,6 +18,8 @@ interface NetworkOptions {
   readonly sampled?: ReadonlySet<number> | undefined;
   /** What all weights are multiplied by. */
   readonly factor?: number;
+  /** Called in front of each layer, on the way there and on the way back. */
+  readonly onLayer?: () => void;
 }
 
 /** Elements of networks whose weights are kept from the way there to the way back. */
@@ -36,7 +38,7 @@ export async function runNetwork(
   stack: Stack,
   fills: readonly Fill[],
   seed: bigint,
-  { biasStd = 0, sampled, factor = 1 }: NetworkOptions = {},
+  { biasStd = 0, sampled, factor = 1, onLayer }: NetworkOptions = {},
 ): Promise<LayerPoint[]> {
   const normals = (count: number, stream: bigint, std = 1) => {
     const out = new Float32Array(count);
@@ -64,6 +66,7 @@ export async function runNetwork(
   const forward: { readonly incoming: Two; readonly z: Two; readonly x: Two }[] = [];
   for (const [i, { width, activation }] of stack.layers.entries()) {
     await setImmediate(); // signals and timers have their turn
+    onLayer?.();
     const weights = weightsOf(i);
     const bias = normals(width, biasStreams + BigInt(i), biasStd);
     const z = [times(weights, one, bias), times(weights, other, bias)] as const;
@@ -76,6 +79,7 @@ export async function runNetwork(
   const points: LayerPoint[] = [];
   for (let i = forward.length - 1; i >= 0; i--) {
     await setImmediate();
+    onLayer?.();
     const { incoming, z, x } = forward[i] as (typeof forward)[number];
     const { slope } = activations[stack.layers[i]?.activation ?? 'linear'];
     const gradients = [

@@ -5,7 +5,7 @@ import { resolve } from '../init/resolve.js';
 import { checkFillOptions, throwIfAborted } from '../pool/operation.js';
 import { checkSeed } from '../random/names.js';
 import { adviseOn, explain, gradientGain } from './advice.js';
-import { type GainGrid, gainGrid } from './gain-grid.js';
+import { type GainGrid, gainGrid, gridCells } from './gain-grid.js';
 import { type LayerPoint, runNetwork } from './network.js';
 import { mainGain, parseStack, type Stack } from './stack.js';
 import { edgeOfChaos, type LayerSignal, type LayerTheory, meanField, weightVariance } from './theory.js';
@@ -83,6 +83,14 @@ export interface SignalReportOptions {
   /** One network each, in [-2^63, 2^64); 0 to 4 by default. */
   readonly seeds?: readonly (number | bigint)[] | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called as layers are passed, in networks and by theory, each on the way there and on the way back. */
+  readonly onProgress?: ((progress: SignalProgress) => void) | undefined;
+}
+
+/** How far a report of signals is. */
+export interface SignalProgress {
+  readonly layers: number;
+  readonly totalLayers: number;
 }
 
 const defaults: readonly Initializer[] = [
@@ -114,10 +122,11 @@ const mostNetworks = 10_000;
  */
 export async function signalReport(stack: string, options?: SignalReportOptions): Promise<SignalReport> {
   const fn = 'signalReport';
-  const given = checkOptions(fn, options, ['initializers', 'biasStd', 'seeds', 'signal']);
+  const given = checkOptions(fn, options, ['initializers', 'biasStd', 'seeds', 'signal', 'onProgress']);
   const parsed = parseStack(fn, stack);
   const kind = parsed.layers[0]?.kind ?? 'linear';
-  checkFillOptions(fn, { signal: given.signal });
+  const { onProgress } = options ?? {};
+  checkFillOptions(fn, { signal: given.signal, onProgress });
   const signal = given.signal as AbortSignal | undefined;
   const initializers = checkList(
     fn,
@@ -137,16 +146,23 @@ export async function signalReport(stack: string, options?: SignalReportOptions)
     known.set(key, theory);
     return theory;
   };
-  const run = { stack: parsed, seeds, biasStd, signal, theoryOf };
+  const isLinear = kind === 'linear';
+  const hasGrid = isLinear && given.initializers === undefined;
+  const networks = initializers.length * seeds.length * (isLinear ? 1 : residualScales(parsed).length);
+  const totalLayers = 2 * parsed.layers.length * (networks + (hasGrid ? gridCells() : 0));
+  let layers = 0;
+  const passed = (count: number) => {
+    throwIfAborted(signal);
+    layers += count;
+    onProgress?.({ layers, totalLayers });
+  };
+  const run = { stack: parsed, seeds, biasStd, onLayer: () => passed(1), theoryOf };
   for (const initializer of initializers as readonly Initializer[]) {
-    if (kind === 'linear') series.push(await linearSeries(initializer, run));
+    if (isLinear) series.push(await linearSeries(initializer, run));
     else series.push(...(await transformerSeries(initializer, run)));
   }
-  const isLinear = kind === 'linear';
   const keeping = isLinear ? gradientGain(parsed, biasStd) : undefined;
   const { best, advice } = isLinear ? adviseOn(parsed, series) : { best: [], advice: [] };
-  const check = () => throwIfAborted(signal);
-  const isDefault = given.initializers === undefined;
   return {
     stack,
     kind,
@@ -163,7 +179,7 @@ export async function signalReport(stack: string, options?: SignalReportOptions)
     explanation: isLinear ? explain(parsed, biasStd, keeping) : explainTransformer(series),
     best,
     advice,
-    grid: isLinear && isDefault ? await gainGrid(parsed, biasStd, seeds[0] as bigint, check) : null,
+    grid: hasGrid ? await gainGrid(parsed, biasStd, seeds[0] as bigint, passed) : null,
   };
 }
 
@@ -184,14 +200,14 @@ interface Run {
   readonly stack: Stack;
   readonly seeds: readonly bigint[];
   readonly biasStd: number;
-  readonly signal: AbortSignal | undefined;
+  readonly onLayer: () => void;
   /** Of weights with such variances: several initializers have the same. */
   readonly theoryOf: (variances: readonly number[]) => readonly LayerTheory[];
 }
 
 async function linearSeries(
   initializer: Initializer,
-  { stack, seeds, biasStd, signal, theoryOf }: Run,
+  { stack, seeds, biasStd, onLayer, theoryOf }: Run,
 ): Promise<SignalSeries> {
   const inputsOf = (i: number) => stack.layers[i - 1]?.width ?? stack.inputs;
   const fills = stack.layers.map(({ width }, i) => resolve(initializer, [width, inputsOf(i)]));
@@ -201,9 +217,9 @@ async function linearSeries(
   const sampled = new Set([0, 1, 2, 3, 4].map((i) => Math.round((i * (depths - 1)) / 4)));
   const points: (readonly LayerPoint[])[] = [];
   for (const seed of seeds) {
-    throwIfAborted(signal);
     // One network's values are shown; all of them would fill memory.
-    points.push(await runNetwork(stack, fills, seed, { biasStd, sampled: points.length === 0 ? sampled : undefined }));
+    const kept = points.length === 0 ? sampled : undefined;
+    points.push(await runNetwork(stack, fills, seed, { biasStd, sampled: kept, onLayer }));
   }
   return {
     name: nameOf(initializer),
@@ -215,7 +231,14 @@ async function linearSeries(
   };
 }
 
-async function transformerSeries(initializer: Initializer, { stack, seeds, signal }: Run): Promise<SignalSeries[]> {
+/** With and without GPT-2's scale of outputs. */
+const residualScales = (stack: Stack) =>
+  [
+    [1, ''],
+    [residualScale(stack), ', outputs ÷ √(2L)'],
+  ] as const;
+
+async function transformerSeries(initializer: Initializer, { stack, seeds, onLayer }: Run): Promise<SignalSeries[]> {
   const shapes = blockShapes(stack.inputs);
   const fills: BlockMatrices<Fill> = {
     value: resolve(initializer, shapes.value),
@@ -231,14 +254,10 @@ async function transformerSeries(initializer: Initializer, { stack, seeds, signa
   };
   const known = Object.values(variances).every((variance) => variance !== undefined);
   const series: SignalSeries[] = [];
-  for (const [scale, suffix] of [
-    [1, ''],
-    [residualScale(stack), ', outputs ÷ √(2L)'],
-  ] as const) {
+  for (const [scale, suffix] of residualScales(stack)) {
     const points: (readonly LayerPoint[])[] = [];
     for (const seed of seeds) {
-      throwIfAborted(signal);
-      points.push(await runTransformer(stack, fills, seed, scale));
+      points.push(await runTransformer(stack, fills, seed, scale, onLayer));
     }
     series.push({
       name: nameOf(initializer) + suffix,

@@ -73,6 +73,7 @@ export async function runTransformer(
   fills: BlockMatrices<Fill>,
   seed: bigint,
   scale: number,
+  onLayer?: () => void,
 ): Promise<LayerPoint[]> {
   const width = stack.inputs;
   const shapes = blockShapes(width);
@@ -106,6 +107,7 @@ export async function runTransformer(
   const kept: { readonly before: Two; readonly middle: Two; readonly hidden: Two; readonly after: Two }[] = [];
   for (const [i, { activation }] of stack.layers.entries()) {
     await setImmediate(); // signals and timers have their turn
+    onLayer?.();
     const before = x;
     const middle = sum(before, matrix(i, 'output').of(matrix(i, 'value').of(each(before, norm))));
     const hidden = matrix(i, 'up').of(each(middle, norm));
@@ -117,6 +119,7 @@ export async function runTransformer(
   const points: LayerPoint[] = [];
   for (let i = kept.length - 1; i >= 0; i--) {
     await setImmediate();
+    onLayer?.();
     const { before, middle, hidden, after } = kept[i] as (typeof kept)[number];
     const { slope } = activations[stack.layers[i]?.activation ?? 'linear'];
     const inner = both(matrix(i, 'down').back(g), hidden, (d, z) => d.map((y, k) => y * slope(z[k] as number)));

@@ -27,6 +27,7 @@ const cases: readonly (readonly [before: string, may: readonly string[], isAll: 
   ['nninit generate --format ', ['npy', 'raw', 'safetensors'], true],
   ['nninit generate -q --engine t', ['torch'], true],
   ['nninit report --format ', ['html', 'json', 'svg'], true],
+  ['nninit plan --quantize nv', ['nvfp4-pack-quantized'], true],
   ['nninit plan resnet1', ['resnet101', 'resnet152', 'resnet18'], true],
   ['nninit plan ', ['gpt2', 'llama-3-8b', 'recipe one.json'], false],
   ['nninit generate -o rec', ['recipe one.json'], true],

@@ -174,8 +174,8 @@ test('a shape that the initializer cannot take is said with its place', async ()
 test.each<[string[], RegExp]>([
   [['generate', 'none.json', '-o', 'x'], /^nninit: could not read none\.json: no such file or directory \(ENOENT\)\n$/],
   [['generate', 'package.json', '-o', 'x'], /package\.json: expected a Hugging Face config\.json, .* or a recipe/],
-  [['help', 'plna'], /unknown command 'plna'\n\(Did you mean plan\?\)/],
-  [['generate', '--hlp'], /unknown option '--hlp'\n\(Did you mean --help\?\)/],
+  [['help', 'plna'], /unknown command 'plna' \(did you mean plan\?\)/],
+  [['generate', '--hlp'], /unknown option '--hlp' \(did you mean --help\?\)/],
   [['generate', 'package.json'], /required option '-o, --output <dir>' not specified/],
   [['generate', '-o', 'x'], /expected an input \(.*\), or --like with a checkpoint\n$/],
   [['generate', 'a', '-o', 'x', '--max-shard-size', '5XB'], /Expected a size such as 5GB, 500MB or 1GiB/],
@@ -183,7 +183,7 @@ test.each<[string[], RegExp]>([
   [['generate', 'a', '-o', 'x', '--resume', '--force'], /option '--resume' cannot be used with option '-f, --force'/],
   [['generate', 'a', 'b', '-o', 'x'], /too many arguments for 'generate'/],
   [['generate', 'a', '-o', ''], /Expected a folder's name/],
-  [['generate', 'a', '-o', 'x', '--sed', '1'], /unknown option '--sed'\n\(Did you mean --seed\?\)/],
+  [['generate', 'a', '-o', 'x', '--sed', '1'], /unknown option '--sed' \(did you mean --seed\?\)/],
   [['generate', 'a', '-o', 'x', '--seed', '1.5'], /'1\.5' is invalid\. Expected an integer from -2\^63 to 2\^64 - 1/],
   [['generate', 'a', '-o', 'x', '--seed', '18446744073709551616'], /Expected an integer from -2\^63 to 2\^64 - 1/],
   [['generate', 'a', '-o', 'x', '--seed', '-9223372036854775809'], /Expected an integer from -2\^63 to 2\^64 - 1/],
@@ -198,7 +198,9 @@ test.each<[string[], RegExp]>([
   [['generate', 'a', '-o', 'x', '--dtype', 'fp16'], /\(did you mean 'float16'\?\)/],
   [['generate', 'a', '-o', 'x', '--engine', 'pytorch'], /\(did you mean 'torch'\?\)/],
   [['generate', 'a', '-o', 'x', '--format', 'safetensor'], /\(did you mean 'safetensors'\?\)/],
-  [['generat'], /unknown command 'generat'\n\(Did you mean generate\?\)/],
+  [['plan', 'a', '--quantize', 'ftp8'], /^nninit: option '--quantize .* \(did you mean 'fp8'\?\)\.\n$/],
+  [['plan', 'a', '--jsn'], /^nninit: unknown option '--jsn' \(did you mean --json\?\)\n$/],
+  [['generat'], /^nninit: unknown command 'generat' \(did you mean generate\?\)\n$/],
   [[], /Usage: nninit/],
 ])('%j is bad usage', async (args, message) => {
   const { code, stdout, stderr } = await nninit(args);
@@ -228,6 +230,16 @@ test('report: failures are JSON where the report is to be, and two seeds are com
     { tensor: 'w', elements: 64, differing: 64, largest: expect.any(Number) },
     { tensor: 'b', elements: 8, differing: 0, largest: 0 },
   ]);
+});
+
+test('report --stack says what it does, and how far it is, on stderr only', async () => {
+  const args = ['report', '--stack', 'linear 8 x 2, tanh', '--init', 'normal', '--format', 'json'];
+  const quiet = await nninit(args);
+  expect([quiet.code, quiet.stderr]).toEqual([0, '']);
+  const page = await nninit([...args.slice(0, -1), 'svg', '-o', join(root, 'pictures')]);
+  expect([page.code, page.stderr]).toEqual([0, 'nninit: following signals through linear 8 x 2, tanh\n']);
+  const wrong = await nninit(['report', '--stack', 'linear 8 x 2, tanb', '-o', join(root, 'x.html')]);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/^nninit: .*tanb.*\n$/)]);
 });
 
 test('gains prints the table', async () => {

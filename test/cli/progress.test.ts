@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { showProgress } from '../../lib/cli/progress.js';
+import { showProgress, showSteps } from '../../lib/cli/progress.js';
 import { duration, size } from '../../lib/core/text.js';
 
 beforeEach(() => {
@@ -72,6 +72,21 @@ test('a dumb terminal gets lines', async () => {
   expect(text).toEqual(['nninit: writing 7 tensors in 4 files, 20 GB, of which 4 GB are there, to out/x\n']);
 });
 
+test('steps that need no names have their share and the time left', () => {
+  const text: string[] = [];
+  const progress = showSteps({ write: (line) => text.push(line) }, 'following signals through a stack', 400);
+  vi.advanceTimersByTime(6000);
+  progress.update(100);
+  expect(text).toEqual(['nninit: following signals through a stack\n', 'nninit: 25 %, 18 s left\n']);
+  vi.stubEnv('TERM', 'xterm');
+  const drawn: string[] = [];
+  const onTerminal = showSteps(terminal(80, drawn), 'following signals through a stack', 400);
+  vi.advanceTimersByTime(1000);
+  onTerminal.update(100);
+  vi.unstubAllEnvs();
+  expect(drawn.at(-1)).toBe(`\r\x1b[K${'█'.repeat(10)}${'░'.repeat(30)} 25% | 3 s left`);
+});
+
 test('nothing to write is no reason for numbers that are none', async () => {
   const text: string[] = [];
   const progress = await showProgress({ write: (line) => text.push(line) }, { ...task, bytes: 0, doneBytes: 0 });
@@ -95,4 +110,5 @@ test.each([
 
 test('sizes', () => {
   expect([0, 999, 1000, 999_500, 16.06e9].map(size)).toEqual(['0 B', '999 B', '1 kB', '1 MB', '16.1 GB']);
+  expect(size(12.008931990300974)).toBe('12 B'); // a rate is no whole number
 });

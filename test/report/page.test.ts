@@ -129,6 +129,35 @@ describe.skipIf(why !== '')(`in Chromium${why}`, () => {
     expect(said).toEqual([]);
   });
 
+  test('a table of tensors fits on paper', async () => {
+    const tensors = ['model.layers.0.self_attn.q_proj.weight', 'model.layers.1.self_attn.q_proj.weight'].map(
+      (name) => ({ name, shape: [64, 64, 3, 3], dtype: 'float32', initializer: 'kaiming_normal' }) as const,
+    );
+    const { page } = await opened(
+      { tensors: [await tensorReport({ tensors })] },
+      { viewport: { width: 700, height: 900 } },
+    );
+    await page.emulateMedia({ media: 'print' });
+    const widths =
+      "[document.querySelector('#tensors-0 table, table').scrollWidth, document.documentElement.clientWidth]";
+    const [table, paper] = (await page.evaluate(widths)) as [number, number];
+    expect(table).toBeLessThanOrEqual(paper);
+  });
+
+  test('axes have no rounding errors of their steps', async () => {
+    const report = await signalReport('linear 128 x 50, tanh', { seeds: [0], initializers: ['normal'] });
+    const { page } = await opened({ signals: [report] });
+    await page.getByText('Activations and gradients themselves').click();
+    await expect.poll(() => page.locator('figure svg').count()).toBe(7);
+    const texts = await page.locator('figure svg text').allTextContents();
+    expect(texts.some((text) => /^-?[\d.]+e\+\d+$/.test(text))).toBe(true); // gradients explode
+    const pictures = await reportPictures({ signals: [report] });
+    const drawn = pictures.flatMap(({ svg }) =>
+      Array.from(svg.matchAll(/<text[^>]*>([^<]*)</g), ([, text = '']) => text),
+    );
+    expect([...texts, ...drawn].filter((text) => /\d{8}/.test(text))).toEqual([]);
+  });
+
   test('names of a foreign file are text', async () => {
     const shape = [64, 8];
     const tensors = hostile.map((name) => ({ name, shape, dtype: 'float32', initializer: 'kaiming_normal' }) as const);

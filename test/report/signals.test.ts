@@ -25,9 +25,13 @@ test('50 layers of tanh: what to take of the ten, and why', { timeout: 120_000 }
   expect(report.best).toEqual(['orthogonal', 'xavier_uniform', 'xavier_normal']);
   const [take = '', next = ''] = report.advice;
   expect(take).toMatch(/^Take orthogonal, xavier_uniform or xavier_normal for these 50 layers of tanh/);
-  expect(take).toContain('gradients shrink by a factor of 68, gradients of weights differ by a factor of 1.4 between');
+  expect(take).toContain(
+    'gradients shrink by a factor of 68, gradients of weights, by which layers learn, differ by a factor of 1.4 between',
+  );
   expect(next).toMatch(/^Next come kaiming_uniform and kaiming_normal/);
-  expect(next).toContain('gradients grow by a factor of 59, gradients of weights differ by a factor of 190 between');
+  expect(next).toContain(
+    'gradients grow by a factor of 59, gradients of weights, by which layers learn, differ by a factor of 190 between',
+  );
   const last = (name: string) => report.series.find((each) => each.name === name)?.theory?.at(-1);
   expect(last('xavier_normal')?.chi).toBeCloseTo(0.98, 3); // 1 - 1/depth, on its way to 1
   expect(last('kaiming_normal')?.chi).toBeGreaterThan(1.1);
@@ -102,4 +106,34 @@ test.each([
   [{ seed: 1 }, /seeds/],
 ])('options %o are refused', async (options, says) => {
   await expect(signalReport('linear 8', options as never)).rejects.toThrow(says);
+});
+
+test.each([
+  ['linear 8 x 3, tanh', 2 * 3 * (10 * 2 + 10 * 9)], // ten initializers, two networks each, and a grid of nine gains
+  ['transformer 8 x 3, gelu', 2 * 3 * 4], // two networks, with and without a scale
+])('%s: progress goes layer by layer up to all of them', async (stack, all) => {
+  const seen: number[] = [];
+  await signalReport(stack, {
+    seeds: [0, 1],
+    onProgress({ layers, totalLayers }) {
+      expect(totalLayers).toBe(all);
+      seen.push(layers);
+    },
+  });
+  expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  expect(seen.at(-1)).toBe(all);
+});
+
+test('a signal stops within a network', async () => {
+  const stop = new AbortController();
+  let layers = 0;
+  const report = signalReport('linear 8 x 50, tanh', {
+    signal: stop.signal,
+    onProgress(progress) {
+      ({ layers } = progress);
+      if (layers === 7) stop.abort(new Error('enough'));
+    },
+  });
+  await expect(report).rejects.toThrow('enough');
+  expect(layers).toBe(7);
 });

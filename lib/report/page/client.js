@@ -35,10 +35,22 @@
       : `10${String(power).replace(/./g, (c) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(c)])}`;
   };
 
+  /** Steps of ticks are sums, as -2.0000000000000004e+25. */
+  const tickText = (value) => {
+    const rounded = Number(value.toPrecision(4));
+    return Math.abs(rounded) < 1e6 ? String(rounded) : rounded.toExponential();
+  };
+
+  /** An axis with labels as people write them. */
+  const labelled = (axis) =>
+    axis.type !== 'log' && axis.type !== 'value'
+      ? axis
+      : { ...axis, axisLabel: { ...axis.axisLabel, formatter: axis.type === 'log' ? powerText : tickText } };
+
   /** The title is the figure's caption; the legend has as many lines as its names take, and the picture begins below. */
   function fitted({ title: _, ...option }, width) {
-    const { legend, grid, yAxis, series } = option;
-    const more = yAxis.type === 'log' ? { yAxis: { ...yAxis, axisLabel: { formatter: powerText } } } : {};
+    const { legend, grid, xAxis, yAxis, series } = option;
+    const more = { xAxis: labelled(xAxis), yAxis: labelled(yAxis) };
     if (!legend) return { ...option, ...more, grid: { ...grid, top: grid.top - 24 } };
     let [lines, at] = [1, 0];
     for (const name of new Set(series.map((each) => each.name))) {
@@ -222,7 +234,6 @@
   /** What one row's structure looks like: a spectrum, or zeros by column. */
   function structureChart(name, { title, kind, x, y, points }) {
     const xAxis = { type: 'value', name: x, nameLocation: 'middle', nameGap: 26, minInterval: 1, scale: true };
-    const axisLabel = { formatter: (value) => String(Number(value.toPrecision(3))) };
     return {
       title: `${title} of ${name}`,
       description: `${title} of ${name}: ${points.length} points.`,
@@ -231,7 +242,7 @@
         grid: { left: 72, right: 16, top: 60, bottom: 44 },
         tooltip: { trigger: 'axis', renderMode: 'richText', confine: true },
         xAxis,
-        yAxis: { type: 'value', name: y, nameTextStyle: { align: 'left' }, axisLabel },
+        yAxis: { type: 'value', name: y, nameTextStyle: { align: 'left' } },
         series: [{ type: kind, data: points, showSymbol: false, barMaxWidth: 40 }],
       },
       numbers: { head: [x, y], rows: points },
@@ -281,12 +292,7 @@
           grid: { left: 56, right: 16, top: 40, bottom: 36 },
           legend: {},
           tooltip: { trigger: 'axis', renderMode: 'richText', confine: true },
-          xAxis: {
-            type: 'value',
-            min: at(-1),
-            max: at(shares.length),
-            axisLabel: { formatter: (x) => String(Number(x.toPrecision(3))) },
-          },
+          xAxis: { type: 'value', min: at(-1), max: at(shares.length) },
           yAxis: { type: 'value', name: 'share' },
           series,
         },

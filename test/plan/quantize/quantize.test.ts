@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadPlan } from '../../../lib/checkpoint.js';
 import { targetList } from '../../../lib/plan/quantize/match.js';
+import { quantizationNames } from '../../../lib/plan/quantize/names.js';
+import { quantizationPresets } from '../../../lib/plan/quantize/quantize.js';
 
 const llama = {
   model_type: 'llama',
@@ -83,6 +85,10 @@ test.each([
   ],
 ])('%j is refused', async (settings, message) => {
   await expect(withSettings(settings)).rejects.toThrow(message);
+});
+
+test('each quantization that has a name has settings', () => {
+  expect([...quantizationNames].sort()).toEqual(Object.keys(quantizationPresets).sort());
 });
 
 test('the option is for configs that are not quantized, and refuses other names', async () => {
