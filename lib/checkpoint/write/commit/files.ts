@@ -1,5 +1,5 @@
 import { constants, fsync } from 'node:fs';
-import { type FileHandle, link, mkdir, open, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readFile, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { errorCode, InputError, WriteError } from '../../../core/errors.js';
@@ -256,13 +256,26 @@ export async function renameStep(from: string, to: string): Promise<void> {
   await step('rename a file to', to, () => renamed(from, to));
 }
 
-/** Adds bytes to a file that is there, all in one write, and syncs it. Never through a link. */
+/** More than any text that a run writes. */
+const mostTextBytes = 2 ** 28;
+
+/** The text of a file; undefined for what is none of ours: a folder, a named pipe, which would be waited for, a device, and what is too long. */
+export async function textOf(path: string): Promise<string | undefined> {
+  const there = await stat(path);
+  return there.isFile() && there.size <= mostTextBytes ? readFile(path, 'utf8') : undefined;
+}
+
+/** Adds a line to a file that is there, in one write, and syncs it. Never through a link. What is cut off is added again, to a line of its own. */
 export async function appendSynced(path: string, bytes: Uint8Array): Promise<void> {
   await step('write', path, async () => {
     const handle = await open(path, constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0));
     try {
-      const { bytesWritten } = await handle.write(bytes);
-      if (bytesWritten < bytes.length) throw new Error('the system takes no more bytes');
+      let written = 0;
+      // A disk or a limit that is reached says so only when it is asked once more.
+      for (let turn = 0; turn < mostTurns && written < bytes.length; turn++) {
+        written = (await handle.write(bytes)).bytesWritten;
+      }
+      if (written < bytes.length) throw new Error('the system takes no more bytes');
       await inTurn(() => syncFile(handle));
     } finally {
       await handle.close();
