@@ -18,7 +18,7 @@ export function size(bytes: number): string {
     value /= 1000;
     unit += 1;
   }
-  return `${unit === 0 ? value : Number(value.toPrecision(3))} ${units[unit]}`;
+  return `${Number(value.toPrecision(3))} ${units[unit]}`;
 }
 
 /** Seconds in at most two units: '8 s', '3 min 20 s', '2 h 5 min'; '?' if it is not known. */

@@ -94,5 +94,8 @@ test.each([
 });
 
 test('sizes', () => {
-  expect([0, 999, 1000, 999_500, 16.06e9].map(size)).toEqual(['0 B', '999 B', '1 kB', '1 MB', '16.1 GB']);
+  expect([0, 999, 1000, 999_500, 16.06e9, 1927 / 13].map(size)).toEqual([
+    ...['0 B', '999 B', '1 kB', '1 MB', '16.1 GB'],
+    '148 B', // of a second
+  ]);
 });
