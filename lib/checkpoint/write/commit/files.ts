@@ -6,8 +6,12 @@ import { errorCode, InputError, WriteError } from '../../../core/errors.js';
 import { linkToNowhere } from '../../../core/links.js';
 import { renamed } from './rename.js';
 
-/** By the descriptor: the handles of Yarn's Plug'n'Play cannot sync. */
-const syncFile = ({ fd }: FileHandle) => promisify(fsync)(fd);
+/**
+ * By the descriptor: the handles of Yarn's Plug'n'Play cannot sync. Under the permission model Node.js syncs handles alone, which is all that it
+ * can see the path of.
+ */
+const syncFile = (handle: FileHandle): Promise<void> =>
+  (process as { permission?: unknown }).permission === undefined ? promisify(fsync)(handle.fd) : handle.sync();
 
 /** Which file it is, whatever its name. */
 interface Identity {
