@@ -7,7 +7,7 @@ import { csvOf } from '../../bench/harness/csv.js';
 import { scalings, scalingTable, verdicts } from '../../bench/harness/scaling.js';
 import { type BenchRun, formatVersion, runSchema } from '../../bench/harness/schema.js';
 import { noiseWarning, preface, report } from '../../bench/harness/tables.js';
-import { InputError } from '../core/errors.js';
+import { InputError, WriteError } from '../core/errors.js';
 import { type JsonPath, showPath } from '../core/json.js';
 import { strerror } from '../core/strerror.js';
 import { textTable } from '../core/table.js';
@@ -141,11 +141,11 @@ export async function runPictures(
   }
 }
 
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
   } catch (cause) {
-    throw new Error(`could not make the folder ${path}: ${strerror(cause)}`, { cause });
+    throw new WriteError('make the folder', path, cause);
   }
 }
 
@@ -154,6 +154,6 @@ export async function writeText(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text);
   } catch (cause) {
-    throw new Error(`could not write ${path}: ${strerror(cause)}`, { cause });
+    throw new WriteError('write', path, cause);
   }
 }

@@ -1,3 +1,4 @@
+import { isRefusal } from '../core/check.js';
 import { InputError, InterruptedError, stdoutName, WriteError } from '../core/errors.js';
 import { printable } from '../core/text.js';
 
@@ -18,7 +19,7 @@ export type Signal = 'SIGHUP' | 'SIGINT' | 'SIGTERM';
 
 /** The exit code that an error stands for. */
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof InputError) return exitCodes.usage;
+  if (error instanceof InputError || isRefusal(error)) return exitCodes.usage;
   if (error instanceof InterruptedError) return exitCodes[error.cause as Signal] ?? exitCodes.failure;
   return exitCodes.failure;
 }
@@ -35,6 +36,7 @@ const flags = [
   ['give it as an option', 'give it with --seed'],
   ['maxShardSize', '--max-shard-size'],
   [' for name, but', ' for --name, but'],
+  [' for quantize, but', ' for --quantize, but'],
 ] as const;
 
 /** An error for people: one line, or all of it where NNINIT_DEBUG is set. */
@@ -42,7 +44,8 @@ export function describeError(error: unknown, debug: boolean): string {
   if (!(error instanceof Error)) return `nninit: ${String(error)}`;
   if (debug && error.stack !== undefined)
     return error.stack + (error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : '');
-  const line = printable(inFlags(error.message).replace(/\s*\n\s*/g, ' ')) + whatIsLeft(error);
+  const text = isRefusal(error) ? error.message.replace(/^\w+: /, '') : error.message; // which function it was, users did not ask
+  const line = printable(inFlags(text).replace(/\s*\n\s*/g, ' ')) + whatIsLeft(error);
   return line.startsWith('nninit: ') ? line : `nninit: ${line}`;
 }
 

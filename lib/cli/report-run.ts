@@ -1,4 +1,4 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError, InterruptedError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
@@ -9,7 +9,7 @@ import { type ElementDifference, tensorDifferences } from '../report/differences
 import { type ReportContent, reportPage, reportPictures, sumOfDifferences } from '../report/page.js';
 import { type SignalProgress, signalReport } from '../report/signals.js';
 import { type TensorReport, tensorReport } from '../report/tensors.js';
-import { writeText } from './bench-results.js';
+import { makeFolder, writeText } from './bench-results.js';
 import { type InputOptions, planOfInput } from './input-options.js';
 import { writeJson } from './json.js';
 import type { Streams } from './program.js';
@@ -107,7 +107,7 @@ async function write(
     await writeText(output as string, await reportPage(content));
   } else {
     const pictures = await reportPictures(content);
-    await mkdir(output as string, { recursive: true });
+    await makeFolder(output as string);
     for (const { name, svg } of pictures) await writeText(join(output as string, `${name}.svg`), svg);
     return `wrote ${counted(pictures.length, 'picture')} to ${printable(output as string)}`;
   }

@@ -13,13 +13,23 @@ function message(fn: string, argument: string, what: string, received: unknown, 
 
 /** The error for a value of the wrong type; its `code` is Node's, ERR_INVALID_ARG_TYPE. */
 export function typeError(fn: string, argument: string, what: string, received: unknown, hint?: string): TypeError {
-  return Object.assign(new TypeError(message(fn, argument, what, received, hint)), { code: 'ERR_INVALID_ARG_TYPE' });
+  return refusal(new TypeError(message(fn, argument, what, received, hint)), 'ERR_INVALID_ARG_TYPE');
 }
 
 /** The error for a wrong value of the right type; its `code` is Node's, ERR_OUT_OF_RANGE. */
 export function rangeError(fn: string, argument: string, what: string, received: unknown, hint?: string): RangeError {
-  return Object.assign(new RangeError(message(fn, argument, what, received, hint)), { code: 'ERR_OUT_OF_RANGE' });
+  return refusal(new RangeError(message(fn, argument, what, received, hint)), 'ERR_OUT_OF_RANGE');
 }
+
+const refusals = new WeakSet<Error>();
+
+function refusal<E extends Error>(error: E, code: string): E {
+  refusals.add(error);
+  return Object.assign(error, { code });
+}
+
+/** Whether an error refuses an argument, as typeError and rangeError make them. Node's own have the same codes. */
+export const isRefusal = (error: unknown): boolean => error instanceof Error && refusals.has(error);
 
 // The getter knows typed arrays of every realm (vm contexts, test runners), and cannot be fooled by a property.
 const typedArrayTag = Object.getOwnPropertyDescriptor(

@@ -1,5 +1,7 @@
 import { checkInteger, checkOptions, checkShape, rangeError } from '../core/check.js';
-import type { Fill } from '../core/fill.js';
+import { dtypes } from '../core/dtype.js';
+import { type Fill, isWhole } from '../core/fill.js';
+import { mostBytes } from '../core/most-bytes.js';
 import { noKey } from '../native/addon.js';
 import { default_generator, type Generator } from '../random/generator.js';
 import type { NarrowTensor } from '../tensor/narrow.js';
@@ -90,6 +92,14 @@ export function prepareSlice(
   const fill = resolve(initializer, slice.shape, { dtype: drawnIn(target.dtype) });
   if (isNarrowTarget(target)) checkNarrowFill(fn, fill, target);
   const elements = checkShape(fn, slice.shape);
+  if (isWhole(fill) && elements * dtypes[drawnIn(target.dtype)].bytes > mostBytes) {
+    throw rangeError(
+      fn,
+      'of',
+      `a shape of at most ${mostBytes} bytes, since ${fill.kind} tensors are made whole,`,
+      given.of,
+    );
+  }
   return { target, slice, fill, elements, random: isDrawn(initializer) && elements > 0, generator, threads };
 }
 

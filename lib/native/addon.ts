@@ -166,7 +166,7 @@ export function runTorchFill(
   const request = requestFor(dtype, fill);
   request.writeRange(0, threads, undefined);
   request.writeTotal(data.length);
-  return addon().torchFill(data, state, true, cancel);
+  return inItsWords(fill, () => addon().torchFill(data, state, true, cancel));
 }
 
 /**
@@ -190,13 +190,26 @@ export function runTorchRange(
   const request = requestFor(dtype, fill);
   request.writeRange(offset + begin, threads, atOnce);
   request.writeTotal(total);
-  return addon().torchFill(data, state, false, cancel);
+  return inItsWords(fill, () => addon().torchFill(data, state, false, cancel));
+}
+
+/** What PyTorch cannot draw, only the native side knows: it is said in the words of whoever asked for the fill. */
+function inItsWords<T>(fill: Fill, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    const why = cause.message.replace(/^native \w+: /, '');
+    const given = Object.entries(fill).flatMap(([name, value]) => (name === 'kind' ? [] : [`${name} ${value}`]));
+    const text = `${fill.kind}_: in the engine torch ${why}, but received ${given.join(', ')}`;
+    throw Object.assign(new RangeError(text, { cause }), { code: 'ERR_OUT_OF_RANGE' });
+  }
 }
 
 /** Moves a state of the engine torch past a fill of `total` elements that takes `rounds` draws. */
 export function skipTorchFill(state: Uint8Array, dtype: Dtype, fill: Fill, total: number, rounds: number): void {
   requestFor(dtype, fill).writeTotal(total, rounds);
-  addon().torchSkip(state);
+  inItsWords(fill, () => addon().torchSkip(state));
 }
 
 /** Makes a state what torch.manual_seed(seed) makes it. */

@@ -73,6 +73,8 @@ export type Report = undefined | { readonly failures: readonly Failure[] };
 export interface Failure {
   readonly piece: number;
   readonly error: unknown;
+  /** What an error carries besides, and loses when it is cloned. */
+  readonly facts?: { readonly code: unknown; readonly errno?: unknown };
 }
 
 /** A slot holds records of pieces, and behind them the memory that the pieces fill. */

@@ -6,7 +6,7 @@ import { Copier } from './copier.js';
 import { atExit } from './exit.js';
 import { Host, tasksAtWorker } from './host.js';
 import { ClaimedJob, hasMemory, type Job, type Order, SharedJob, StagedJob, type Task, TaskJob } from './job.js';
-import { type Report, slotDataBytes } from './messages.js';
+import { type Failure, type Report, slotDataBytes } from './messages.js';
 import { Slot } from './slot.js';
 import { batchNanoseconds, costOf, isSequential } from './split.js';
 import { checkUnreleased } from './tensors.js';
@@ -210,7 +210,7 @@ export class Scheduler {
       }
       for (const { job } of slot.parts) job.settle(died(job, outcome.death));
     } else {
-      for (const { piece, error } of outcome.report?.failures ?? []) slot.parts[piece]?.job.settle(error);
+      for (const failure of outcome.report?.failures ?? []) slot.parts[failure.piece]?.job.settle(restored(failure));
     }
     this.copier.push(() => {
       slot.copyOut();
@@ -270,7 +270,7 @@ export class Scheduler {
       else this.#parties.delete(party);
     }
     if ('report' in outcome) {
-      for (const { piece, error } of outcome.report?.failures ?? []) jobs[piece]?.fail(restored(error));
+      for (const failure of outcome.report?.failures ?? []) jobs[failure.piece]?.fail(restored(failure));
     }
     for (const job of jobs) {
       job.turns--;
@@ -326,11 +326,9 @@ function makeJob(order: Order, onSettled: (error: unknown) => void): Job {
   return new StagedJob({ ...order, tensor, key: isTorchKey(key) ? noKey : key }, onSettled);
 }
 
-/** The error whose parts a worker sent. */
-function restored(error: unknown): unknown {
-  if (error instanceof Error || typeof error !== 'object' || error === null || !('code' in error)) return error;
-  return Object.assign(new Error(), error);
-}
+/** The error that a worker sent. */
+const restored = ({ error, facts }: Failure): unknown =>
+  facts !== undefined && error instanceof Error ? Object.assign(error, facts) : error;
 
 function died(job: Job, cause: unknown): Error {
   const why = cause instanceof Error ? cause.message : String(cause);

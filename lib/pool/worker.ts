@@ -51,7 +51,7 @@ function fillBatch({ slot, count }: BatchMessage): Report {
       const view = viewOf(piece.dtype, slot, slotHeadBytes + piece.at, piece.count);
       fillRange(view, piece.dtype, piece.fill, piece.key, piece.begin, 1);
     } catch (error) {
-      failures.push({ piece: i, error });
+      failures.push(failureOf(i, error));
     }
   }
   return failures.length === 0 ? undefined : { failures };
@@ -70,7 +70,7 @@ async function takeTurn({ jobs, threads, waiting }: TurnMessage): Promise<Report
       const step = work.of === 'fill' ? fillStep(job, work, threads) : await taskStep(job, work, threads);
       doRanges(job, step, othersMayBegin);
     } catch (error) {
-      failures.push({ piece, error });
+      failures.push(failureOf(piece, error));
     }
     if (othersMayBegin()) break;
   }
@@ -87,13 +87,7 @@ async function taskStep({ control }: TurnJob, { module, data }: TaskWork, thread
   }
   const task = doRange;
   const cancel = wordsOf(control).subarray(controlWords.cancel, controlWords.part + 1);
-  return (index) => {
-    try {
-      return task(data, index, threads, cancel);
-    } catch (error) {
-      throw parts(error);
-    }
-  };
+  return (index) => task(data, index, threads, cancel);
 }
 
 function fillStep({ crew, control }: TurnJob, work: FillWork, threads: number): Step {
@@ -147,11 +141,10 @@ function doRanges({ control }: TurnJob, step: Step, othersMayBegin: () => boolea
   }
 }
 
-/** An error's parts: cloning an Error between threads would lose its code. */
-function parts(error: unknown): unknown {
-  if (!(error instanceof Error) || !('code' in error)) return error;
-  const { message, stack, code } = error;
-  return { message, stack, code, errno: 'errno' in error ? error.errno : undefined };
+/** An error loses its code when it is cloned for another thread. */
+function failureOf(piece: number, error: unknown): Failure {
+  if (!(error instanceof Error) || !('code' in error)) return { piece, error };
+  return { piece, error, facts: { code: error.code, ...('errno' in error && { errno: error.errno }) } };
 }
 
 /** Makes a word that other threads write to as well at least `value`. */

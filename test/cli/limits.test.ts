@@ -85,3 +85,13 @@ test.runIf(process.platform === 'linux' && spawnSync('prlimit', ['--version']).s
   },
   120_000,
 );
+
+test('under the permission model, with all that is needed allowed, a model is written', () => {
+  const flag = Number(process.versions.node.split('.')[0]) >= 24 ? '--permission' : '--experimental-permission';
+  const allowed = [flag, '--allow-fs-read=*', '--allow-fs-write=*', '--allow-worker', '--allow-addons'];
+  const known = allowed.filter((each) => process.allowedNodeEnvironmentFlags.has(each.split('=')[0] ?? ''));
+  const { status, stderr } = spawnSync(process.execPath, [...known, ...generate('permitted')], { encoding: 'utf8' });
+  expect(stderr).not.toMatch(/^nninit:/m);
+  expect(status).toBe(0);
+  expect(written('permitted').length).toBeGreaterThan(2 ** 23);
+});

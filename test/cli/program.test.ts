@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -317,6 +317,44 @@ test('with --json failures are JSON on standard error', async () => {
       error: { message: expect.stringMatching(/^nninit: /), code, path, exit_code: 2 },
     });
   }
+});
+
+test('an option that only the library refuses is bad usage too, and said without the name of a function', async () => {
+  const recipe = file('r.json', { tensors: { a: { shape: [1], init: 'ones' } } });
+  const out = join(root, 'refused');
+  const cases = [
+    [
+      ['generate', recipe, '-o', out, '--name', '../x'],
+      /^nninit: expected 1 to 100 letters.* for --name, but received '..\/x'/,
+    ],
+    [
+      ['generate', 'gpt2', '-o', out, '--quantize', 'x'],
+      /^nninit: expected one of 'fp8'.* for --quantize, but received 'x'/,
+    ],
+    [['plan', recipe, '--name', '.'], /^nninit: .*expected 1 to 100 letters.* for --name, but received '.'/],
+    [
+      ['serve', recipe, '--max-shard-size', '99TB'],
+      /^nninit: expected an integer from 1 .* for --max-shard-size, but received 99/,
+    ],
+  ] as const;
+  for (const [args, text] of cases) {
+    const { code, stderr } = await nninit(args);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(text)]);
+  }
+  expect(existsSync(out)).toBe(false);
+});
+
+test('a report that cannot be written says so as other commands do, with the code of the system', async () => {
+  const recipe = file('r.json', { tensors: { a: { shape: [1], init: 'ones' } } });
+  const [target, folder] = [join(recipe, 'x.json'), recipe];
+  const json = await nninit(['report', recipe, '-q', '--format', 'json', '-o', target]);
+  expect(json.code).toBe(1);
+  expect(JSON.parse(json.stderr).error).toMatchObject({ code: 'ENOTDIR', path: target });
+  const svg = await nninit(['report', recipe, '-q', '--format', 'svg', '-o', folder]);
+  expect([svg.code, svg.stderr]).toEqual([
+    1,
+    `nninit: could not make the folder ${folder}: file already exists (EEXIST)\n`,
+  ]);
 });
 
 test('a misspelt command of bench is told, the nearest one named', async () => {

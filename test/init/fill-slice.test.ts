@@ -103,6 +103,10 @@ test('refused before a byte is written or a number drawn', () => {
   refuse({ of: [4, 3], ranges, seed: 1 }).toThrow("expected one of 'of', 'ranges', 'generator', 'threads'");
   refuse({ of: [4, 3], ranges }, 'norma').toThrow("did you mean 'normal'?");
   refuse({ of: [4, 3], ranges }, { init: 'normal', std: -1 }).toThrow(RangeError);
+  const corner = [ranges[0], { dim: 1, start: 0, length: 3 }];
+  refuse({ of: [2 ** 26, 2 ** 24], ranges: corner }, 'orthogonal').toThrow(
+    /^fillSlice: expected a shape of at most \d+ bytes, since orthogonal tensors are made whole, for of, but received \[67108864, 16777216\]/,
+  );
   expect(new Set(part.data)).toEqual(new Set([7]));
   expect(generator.get_state()).toEqual(state);
   refuse({ of: [4, 3], ranges }).not.toThrow();

@@ -191,6 +191,22 @@ describe('warnings', () => {
     expect(far('float32', torch())).toMatch(/The distribution stays exact/);
   });
 
+  it.each(['float32', 'float64'] as const)('nor in %s where bounds are too far away', (dtype) => {
+    const slit = { mean: -1, std: 1e-8, a: 0, b: 1e-16 };
+    const meanOf = (generator: Generator) => {
+      const tensor = empty([4096], { dtype });
+      const [text] = warned(() => init.trunc_normal_(tensor, { ...slit, generator }));
+      return [Array.from(tensor.data).reduce((sum, x) => sum + x, 0) / 4096, String(text)] as const;
+    };
+    const [uniform, incorrect] = meanOf(new Generator({ engine: 'torch', seed: 0 }));
+    expect(uniform).toBeCloseTo(0.5e-16, 17);
+    expect(uniform).toBeGreaterThan(0.48e-16);
+    expect(incorrect).toMatch(`decides by logarithms rounded to ${dtype}`);
+    const [exact, far] = meanOf(new Generator({ seed: 0 }));
+    expect(exact).toBeLessThan(0.44e-16);
+    expect(far).toMatch(/stays exact/);
+  });
+
   it('do not come with a refusal', () => {
     expect(warned(() => expect(() => init.trunc_normal_(empty([3]), 10, 1, 2, -2)).toThrow(RangeError))).toEqual([]);
     expect(warned(() => expect(() => init.kaiming_normal_(empty([0, 4]), Number.NaN)).toThrow(RangeError))).toEqual([]);

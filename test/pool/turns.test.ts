@@ -1,6 +1,6 @@
 // Fills of the engine torch, which takes all numbers from one sequence: whose turn it is, and what a stopped one leaves behind.
 import { afterAll, describe, expect, test } from 'vitest';
-import { createPool, empty, Generator, init, type Tensor } from '../../lib/index.js';
+import { createPool, empty, fillSlice, Generator, init, type Tensor } from '../../lib/index.js';
 import { bytes } from './cases.js';
 
 const pool = createPool({ threads: 2 });
@@ -82,12 +82,40 @@ test('a generator is free when all promises have settled, whoever was stopped be
   expect(generator.get_state()).toHaveLength(5056);
 });
 
+test('what PyTorch cannot draw is refused in the name of what was asked for, and nothing is drawn', async () => {
+  const generator = torch(3);
+  const state = generator.get_state();
+  const cases = [
+    [{ a: 100, b: Number.POSITIVE_INFINITY }, 'trunc_normal_', /expected finite bounds.* a 100, b Infinity$/],
+    [{ a: 1e-50, b: 1 }, 'log_of_uniform_', /expected a.* to be above 0.* a 1e-50, b 1$/],
+  ] as const;
+  for (const [options, fn, text] of cases) {
+    const refusal = {
+      ...{ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' },
+      message: expect.stringMatching(new RegExp(`^${fn}: in the engine torch ${text.source}`)),
+    };
+    const initializer = { init: fn.slice(0, -1), ...options } as { init: 'trunc_normal' };
+    const call = init[fn] as typeof init.trunc_normal_;
+    expect(() => call(empty([10]), { ...options, generator })).toThrow(expect.objectContaining(refusal));
+    await expect(
+      (pool.init[fn] as typeof pool.init.trunc_normal_)(pool.empty([10]), { ...options, generator }),
+    ).rejects.toMatchObject(refusal);
+    const ranges = [{ dim: 0, start: 0, length: 4 }];
+    expect(() => fillSlice(empty([4]), initializer, { of: [10], ranges, generator })).toThrow(
+      expect.objectContaining(refusal),
+    );
+    expect(generator.get_state()).toEqual(state);
+  }
+});
+
 test('bounds that nothing meets are an error', async () => {
   const generator = torch(3);
   const state = generator.get_state();
   for (const size of [10, 400_000]) {
     const far = { std: 1e-7, a: 1, b: 2, generator };
-    await expect(pool.init.trunc_normal_(pool.empty([size]), far)).rejects.toThrow(/within 100,000 draws/);
+    await expect(pool.init.trunc_normal_(pool.empty([size]), far)).rejects.toMatchObject({
+      ...{ code: 'ERR_OUT_OF_RANGE', message: expect.stringContaining('within 100,000 draws') },
+    });
     expect(() => init.trunc_normal_(empty([size]), far)).toThrow(/within 100,000 draws/);
     expect(generator.get_state()).toEqual(state);
   }

@@ -1,12 +1,8 @@
-import { kMaxLength } from 'node:buffer';
-import { totalmem } from 'node:os';
 import { InputError } from '../../core/errors.js';
 import { isWhole } from '../../core/fill.js';
+import { mostBytes } from '../../core/most-bytes.js';
 import { elementsOf } from '../../core/shape.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
-
-/** Node.js 20 holds 4 GiB in one piece; later ones know no limit but the memory of the machine, or of the container. */
-const mostBytes = Math.min(kMaxLength, totalmem(), process.constrainedMemory() || totalmem());
 
 /**
  * Refuses tensors that are made whole (orthogonal, sparse) and do not fit into memory in one piece, before anything is begun.

@@ -102,8 +102,8 @@ function countRounds(fill: Fill, dtype: Dtype, key: TorchKey): number {
 
 /** For a truncated normal whose draws would go on and on. */
 export function tooManyRounds(): Error {
-  return new RangeError(
+  const text =
     'trunc_normal_: expected bounds that candidates meet within 100,000 draws of the engine torch, as PyTorch would draw ' +
-      'on and on; the engine philox has no such limit',
-  );
+    'on and on; the engine philox has no such limit';
+  return Object.assign(new RangeError(text), { code: 'ERR_OUT_OF_RANGE' });
 }

@@ -1,13 +1,17 @@
 import { constants, fsync } from 'node:fs';
-import { type FileHandle, link, mkdir, open, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readFile, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { errorCode, InputError, WriteError } from '../../../core/errors.js';
 import { linkToNowhere } from '../../../core/links.js';
 import { renamed } from './rename.js';
 
-/** By the descriptor: the handles of Yarn's Plug'n'Play cannot sync. */
-const syncFile = ({ fd }: FileHandle) => promisify(fsync)(fd);
+/**
+ * By the descriptor: the handles of Yarn's Plug'n'Play cannot sync. Under the permission model Node.js syncs handles alone, which is all that it
+ * can see the path of.
+ */
+const syncFile = (handle: FileHandle): Promise<void> =>
+  (process as { permission?: unknown }).permission === undefined ? promisify(fsync)(handle.fd) : handle.sync();
 
 /** Which file it is, whatever its name. */
 interface Identity {
@@ -256,13 +260,26 @@ export async function renameStep(from: string, to: string): Promise<void> {
   await step('rename a file to', to, () => renamed(from, to));
 }
 
-/** Adds bytes to a file that is there, all in one write, and syncs it. Never through a link. */
+/** More than any text that a run writes. */
+const mostTextBytes = 2 ** 28;
+
+/** The text of a file; undefined for what is none of ours: a folder, a named pipe, which would be waited for, a device, and what is too long. */
+export async function textOf(path: string): Promise<string | undefined> {
+  const there = await stat(path);
+  return there.isFile() && there.size <= mostTextBytes ? readFile(path, 'utf8') : undefined;
+}
+
+/** Adds a line to a file that is there, in one write, and syncs it. Never through a link. What is cut off is added again, to a line of its own. */
 export async function appendSynced(path: string, bytes: Uint8Array): Promise<void> {
   await step('write', path, async () => {
     const handle = await open(path, constants.O_WRONLY | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0));
     try {
-      const { bytesWritten } = await handle.write(bytes);
-      if (bytesWritten < bytes.length) throw new Error('the system takes no more bytes');
+      let written = 0;
+      // A disk or a limit that is reached says so only when it is asked once more.
+      for (let turn = 0; turn < mostTurns && written < bytes.length; turn++) {
+        written = (await handle.write(bytes)).bytesWritten;
+      }
+      if (written < bytes.length) throw new Error('the system takes no more bytes');
       await inTurn(() => syncFile(handle));
     } finally {
       await handle.close();

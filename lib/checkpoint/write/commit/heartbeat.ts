@@ -1,8 +1,9 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { errorCode } from '../../../core/errors.js';
 import { throwIfAborted } from '../../../pool/operation.js';
+import { textOf } from './files.js';
 import { aliveName } from './journal.js';
 
 // Whether a run still lives cannot be seen from another machine or container. So each writes a number, one higher each second, to a
@@ -59,7 +60,7 @@ export async function isBeating(folder: string, run: string, grace: number, sign
 
 /** isBeating, for the file of a heartbeat. */
 export async function isChanging(path: string, grace = graceMs, signal?: AbortSignal): Promise<boolean> {
-  const look = () => readFile(path, 'utf8').catch(() => undefined);
+  const look = () => textOf(path).catch(() => undefined);
   const first = await look();
   for (let waited = 0; first !== undefined && waited < grace; waited += lookMs) {
     throwIfAborted(signal);

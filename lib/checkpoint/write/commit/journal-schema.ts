@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isPlainObject } from '../../../core/check.js';
 import type { Begin, Change } from './journal.js';
 
 const processSchema = z.strictObject({
@@ -31,12 +32,12 @@ const changeSchema: z.ZodType<Change> = z.strictObject({
   progress: progressSchema.exactOptional(),
 });
 
-const entrySchema = z.union([beginSchema, changeSchema]);
-
 /** A line of a journal; undefined if it is none. */
 export function parseEntry(line: string): Begin | Change | undefined {
   try {
-    return entrySchema.parse(JSON.parse(line));
+    const said: unknown = JSON.parse(line);
+    const isBegin = isPlainObject(said) && 'digest' in said;
+    return (isBegin ? beginSchema : changeSchema).safeParse(said).data;
   } catch {
     return undefined;
   }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, InputError } from '../../../core/errors.js';
 import type { FileSet } from '../../virtual/layout.js';
-import { appendSynced, ifThere, PendingFile, step } from './files.js';
+import { appendSynced, ifThere, PendingFile, step, textOf } from './files.js';
 import type { ProcessId } from './process.js';
 
 /**
@@ -141,11 +141,16 @@ export type Change = Pick<Journal, 'run'> & Partial<Pick<Journal, 'committing' |
 /** The journal in a folder; 'broken' if nobody's can be read in it, undefined if there is none. */
 export async function readJournal(folder: string): Promise<Journal | 'broken' | undefined> {
   const path = join(folder, journalName);
-  const text = await step('read', path, () => ifThere(readFile(path, 'utf8')));
-  if (text === undefined) return undefined;
+  const there = await step('look at', path, () => ifThere(lstat(path)));
+  if (there === undefined) return undefined;
+  if (!there.isFile()) {
+    throw new InputError(`${path} is no file: remove it first`, { path, code: 'EEXIST' });
+  }
+  const text = (await step('read', path, () => ifThere(textOf(path)))) ?? '';
   const { parseEntry } = await import('./journal-schema.js'); // with zod, which takes a while
   let journal: Journal | undefined;
-  for (const line of text.split('\n')) {
+  for (const line of linesOf(text)) {
+    if (!line.startsWith('{"run":')) continue;
     const entry = parseEntry(line);
     if (entry === undefined) continue;
     if ('digest' in entry) {
@@ -156,6 +161,15 @@ export async function readJournal(folder: string): Promise<Journal | 'broken' | 
     }
   }
   return journal ?? 'broken';
+}
+
+/** Not split: whatever has taken a journal's place may have very many. */
+function* linesOf(text: string): Iterable<string> {
+  for (let begin = 0; begin <= text.length; ) {
+    const end = text.indexOf('\n', begin);
+    yield text.slice(begin, end < 0 ? undefined : end);
+    begin = end < 0 ? text.length + 1 : end + 1;
+  }
 }
 
 /** Writes a journal where there is none, in one step; of two that try at once, one is refused. */

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlainObject } from '../../../core/check.js';
 import { manifestName } from '../../../formats/raw/names.js';
 import { readHeader } from '../../../formats/safetensors/read-header.js';
 import { configName } from '../../virtual/layout.js';
+import { textOf } from './files.js';
 
 /**
  * Whose the config.json is that stands beside weights which are about to be replaced, where the new ones have none: 'theirs' if nninit
@@ -27,6 +27,6 @@ export async function ownerOfConfig(
 async function metadataOf(path: string): Promise<ReadonlyMap<string, unknown> | undefined> {
   if (/\.safetensors(\.done)?$/.test(path)) return (await readHeader(path)).metadata;
   if (!path.endsWith(manifestName)) return undefined;
-  const manifest: unknown = JSON.parse(await readFile(path, 'utf8'));
+  const manifest: unknown = JSON.parse((await textOf(path)) ?? '');
   return new Map(isPlainObject(manifest) && isPlainObject(manifest.metadata) ? Object.entries(manifest.metadata) : []);
 }

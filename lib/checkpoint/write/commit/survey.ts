@@ -1,11 +1,11 @@
-import { lstat, open, readdir, readFile } from 'node:fs/promises';
+import { lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPlainObject } from '../../../core/check.js';
 import { InputError } from '../../../core/errors.js';
 import { manifestName } from '../../../formats/raw/names.js';
 import { configName, type Document, type FileSet, type OutputFile } from '../../virtual/layout.js';
 import { indexNameOf, isAnyWeightsName, isWeightsName } from '../../virtual/shards.js';
-import { ifThere, step } from './files.js';
+import { ifThere, step, textOf } from './files.js';
 import { graceMs, isBeating, isChanging } from './heartbeat.js';
 import {
   type Extent,
@@ -289,7 +289,7 @@ async function filesOfManifest(folder: string, names: readonly string[]): Promis
   if (!names.includes(manifestName)) return [];
   let listed: unknown;
   try {
-    listed = JSON.parse(await readFile(join(folder, manifestName), 'utf8'));
+    listed = JSON.parse((await textOf(join(folder, manifestName))) ?? '');
   } catch {
     return [];
   }
@@ -314,7 +314,7 @@ async function refuseFolders(folder: string, names: readonly string[]): Promise<
 async function isDocument(folder: string, document: Document | undefined): Promise<boolean> {
   if (document === undefined) return false;
   const path = join(folder, document.name);
-  return (await step('read', path, () => ifThere(readFile(path, 'utf8')))) === document.text;
+  return (await step('read', path, () => ifThere(textOf(path)))) === document.text;
 }
 
 /** How far the files of a set are. */

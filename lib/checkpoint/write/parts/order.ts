@@ -1,11 +1,11 @@
-import { open, readdir, readFile } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { InputError } from '../../../core/errors.js';
 import { formats } from '../../../formats/names.js';
 import { philoxKeys } from '../../../plan/keys.js';
 import { digestOf, type OutputFile } from '../../virtual/layout.js';
-import { ifThere, PendingFile, step } from '../commit/files.js';
+import { ifThere, PendingFile, step, textOf } from '../commit/files.js';
 import { heldNames, isOrder, joined, marksOf, newRun, orderName, pendingName, readJournal } from '../commit/journal.js';
 import type { Laid } from '../write.js';
 import { missingOfAll, shareOf } from './shares.js';
@@ -58,7 +58,7 @@ export async function readOrder(folder: string): Promise<Order | undefined> {
   const digest = journal === undefined || journal === 'broken' ? undefined : journal.digest;
   const ours = names.filter((name) => digest === undefined || name.includes(`-${digest.slice(0, 12)}-`));
   const path = join(folder, ours[0] ?? '');
-  const text = ours.length === 0 ? undefined : await step('read', path, () => ifThere(readFile(path, 'utf8')));
+  const text = ours.length === 0 ? undefined : await step('read', path, () => ifThere(textOf(path)));
   if (text === undefined) return undefined;
   try {
     return orderSchema.parse(JSON.parse(text));
