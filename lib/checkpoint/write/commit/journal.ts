@@ -56,7 +56,8 @@ export const heldName = (digest: string, run: string, name: string): string => `
 /** What a run writes now and then while it lives; see heartbeat.ts. */
 export const aliveName = (run: string): string => `.nninit-alive-${run}`;
 
-const temporaryJournalName = (run: string): string => `${journalName}.${run}.tmp`;
+/** What a journal is called until it has its name; gone then, as far as the system lets it be removed. */
+export const temporaryJournalName = (run: string): string => `${journalName}.${run}.tmp`;
 
 /** Says that bytes [begin, end) of a file, which is the one numbered so in the checkpoint, are on the disk under its pending name. */
 export const markName = (digest: string, run: string, file: number, begin: number, end: number): string =>

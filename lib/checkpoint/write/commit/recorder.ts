@@ -14,6 +14,7 @@ import {
   journalName,
   newRun,
   takenOver,
+  temporaryJournalName,
 } from './journal.js';
 import { thisProcess } from './process.js';
 import { isTensorFile, type Partial, type Survey } from './survey.js';
@@ -58,8 +59,12 @@ export class Recorder {
   async begin(): Promise<void> {
     this.#begin = { ...this.#begin, process: await thisProcess() };
     await step('create a file in', this.folder, () => this.#heartbeat.start());
-    await (this.#existed ? addToJournal : createJournal)(this.folder, this.#begin);
-    this.begun = true;
+    try {
+      await (this.#existed ? addToJournal : createJournal)(this.folder, this.#begin);
+    } finally {
+      // Also after an error, which may have come when all was written.
+      this.begun = await this.isOurs().catch(() => true);
+    }
     await this.refuseIfLost();
   }
 
@@ -104,7 +109,7 @@ export class Recorder {
   async end(): Promise<void> {
     await this.refuseIfLost();
     await this.stop();
-    await removeNames(this.folder, [aliveName(this.run), journalName]);
+    await removeNames(this.folder, [aliveName(this.run), temporaryJournalName(this.run), journalName]);
     this.begun = false; // what goes wrong from here on leaves a checkpoint that is complete
     await syncFolder(resolve(this.folder));
   }

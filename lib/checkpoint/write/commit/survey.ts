@@ -287,9 +287,11 @@ export const isTensorFile = (name: string): boolean => /\.(npy|bin)$/.test(name)
 /** The manifest in a folder and what it lists, as far as it is there; nothing if it is someone else's. */
 async function filesOfManifest(folder: string, names: readonly string[]): Promise<string[]> {
   if (!names.includes(manifestName)) return [];
+  const path = join(folder, manifestName);
+  const text = (await step('read', path, () => ifThere(textOf(path)))) ?? '';
   let listed: unknown;
   try {
-    listed = JSON.parse((await textOf(join(folder, manifestName))) ?? '');
+    listed = JSON.parse(text);
   } catch {
     return [];
   }

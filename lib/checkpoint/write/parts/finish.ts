@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { checkOptions, typeError } from '../../../core/check.js';
-import { errorCode, InputError } from '../../../core/errors.js';
+import { errorCode, InputError, InterruptedError, WriteError } from '../../../core/errors.js';
 import { checkProgressing } from '../../progressing.js';
 import { retried } from '../commit/files.js';
 import { incomplete, type Written, writeSet } from '../write.js';
@@ -26,7 +26,13 @@ export async function finishCheckpoint(folder: string, options?: FinishOptions):
   const fn = 'finishCheckpoint';
   if (typeof folder !== 'string' || folder === '') throw typeError(fn, 'folder', "a folder's name", folder);
   const { signal } = checkProgressing(fn, checkOptions(fn, options, ['signal']));
-  return retried(['ENOENT', 'EEXIST'], () => finishOnce(folder, signal)); // others may finish the same
+  try {
+    return await retried(['ENOENT', 'EEXIST'], () => finishOnce(folder, signal)); // others may finish the same
+  } catch (cause) {
+    // The parts stay, and so does what was finished of them.
+    if (cause instanceof InterruptedError || cause instanceof WriteError) cause.resumable = true;
+    throw cause;
+  }
 }
 
 async function finishOnce(folder: string, signal: AbortSignal | undefined): Promise<Written> {

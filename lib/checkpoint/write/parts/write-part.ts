@@ -158,12 +158,14 @@ async function beginOrder(folder: string, laid: Laid, seen: Survey, count: numbe
   const files = filesToTell(laid.set);
   const state = { replaces, stale: [...stale], files, committing: false, parts: true, process: null, progress: {} };
   await writeOrder(folder, run, laid, count);
+  const claim = new Claim(folder, run);
   try {
     const begin: Begin = { run, ...(owner && { over: owner }), digest, ...state };
     await (owner === undefined ? createJournal : addToJournal)(folder, begin);
-    if (!(await new Claim(folder, run).holds())) throw takenOver(folder);
+    if (!(await claim.holds())) throw takenOver(folder);
   } catch (cause) {
-    await removeOf(folder, run).catch(() => {});
+    // A journal that names an order must have it: where it cannot be told whether it does, the order stays.
+    if (!(await claim.holds().catch(() => true))) await removeOf(folder, run).catch(() => {});
     throw cause;
   }
   return run;
