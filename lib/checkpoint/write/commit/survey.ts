@@ -88,9 +88,12 @@ interface Found {
  */
 export async function survey(folder: string, set: FileSet, mode: Mode, options: SurveyOptions = {}): Promise<Survey> {
   if (!options.besides) await refuseRunning(folder, options); // which may take a while, in which files may appear
-  const names = await namesIn(folder);
+  const entries = await entriesOf(folder);
+  const names = entries.map(({ name }) => name);
   const journal = await readJournal(folder);
   const leftovers = names.filter(isLeftover);
+  const noFile = entries.find((entry) => isLeftover(entry.name) && entry.isDirectory());
+  if (noFile !== undefined) throw isNoFile(join(folder, noFile.name)); // no run makes such
   refuseUnfinished(folder, set, mode, journal, leftovers);
   const ours = new Set([...set.files.map(({ name }) => name), ...(set.index === undefined ? [] : [set.index.name])]);
   const { stale = [], files = [] } = readable(journal) ?? {};
@@ -246,14 +249,17 @@ function refuseUnfinished(
   }
 }
 
-const namesIn = async (folder: string): Promise<string[]> =>
-  (await step('look at', folder, () => ifThere(readdir(folder)))) ?? [];
+const entriesOf = async (folder: string) =>
+  (await step('look at', folder, () => ifThere(readdir(folder, { withFileTypes: true })))) ?? [];
+
+const isNoFile = (path: string): InputError => refusal(path, `${path} is no file: remove it first`);
 
 async function refuseRunning(folder: string, { signal, graceMs: grace = graceMs }: SurveyOptions): Promise<void> {
   const journal = await readJournal(folder);
   if (journal === undefined || journal === 'broken') return;
   if (journal.parts) {
-    const beats = (await namesIn(folder)).filter(isAlive).map((name) => isChanging(join(folder, name), grace, signal));
+    const alive = (await entriesOf(folder)).filter(({ name }) => isAlive(name));
+    const beats = alive.map(({ name }) => isChanging(join(folder, name), grace, signal));
     if (!(await Promise.all(beats)).includes(true)) return;
     throw new InputError(`parts are being written to ${folder}`, { path: folder, code: 'EBUSY' });
   }
@@ -308,7 +314,7 @@ async function refuseFolders(folder: string, names: readonly string[]): Promise<
     const path = join(folder, name);
     const there = await step('look at', path, () => ifThere(lstat(path)));
     if (there !== undefined && !there.isFile() && !there.isSymbolicLink()) {
-      throw refusal(path, `${path} is no file: remove it first`);
+      throw isNoFile(path);
     }
   }
 }

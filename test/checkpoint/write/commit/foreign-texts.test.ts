@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { configName } from '../../../../lib/checkpoint/virtual/layout.js';
-import { journalName, readJournal } from '../../../../lib/checkpoint/write/commit/journal.js';
+import { aliveName, journalName, readJournal } from '../../../../lib/checkpoint/write/commit/journal.js';
 import { manifestName } from '../../../../lib/formats/raw/names.js';
 import { contentOf } from '../../temporary.js';
 import { expected, root, write } from './resumed.js';
@@ -26,6 +26,14 @@ describe.skipIf(process.platform === 'win32')('what stands in the place of a tex
       await expect(write(root.path, mode)).rejects.toMatchObject({ code: 'EEXIST', message: /is no file: remove it/ });
     }
     expect(readdirSync(root.path)).toEqual([journalName]);
+  });
+
+  test('what a run would have left: a folder is refused before anything is begun', async () => {
+    mkdirSync(join(root.path, aliveName('01234567')));
+    for (const mode of [{ resume: true }, { force: true }]) {
+      await expect(write(root.path, mode)).rejects.toMatchObject({ code: 'EEXIST', message: /is no file: remove it/ });
+    }
+    expect(readdirSync(root.path)).toEqual([aliveName('01234567')]);
   });
 
   test.each(others)('a manifest: %s is none', async (_, make) => {
