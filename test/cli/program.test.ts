@@ -329,7 +329,7 @@ test('an option that only the library refuses is bad usage too, and said without
     ],
     [
       ['generate', 'gpt2', '-o', out, '--quantize', 'x'],
-      /^nninit: expected one of 'fp8'.* for --quantize, but received 'x'/,
+      /^nninit: option '--quantize <name>' argument 'x' is invalid. Allowed choices are fp8, /,
     ],
     [['plan', recipe, '--name', '.'], /^nninit: .*expected 1 to 100 letters.* for --name, but received '.'/],
     [
