@@ -5,6 +5,7 @@ import { kindOfFile } from '../../lib/core/file-kinds.js';
 import { jsonText, readJson, setKey } from '../../lib/core/json.js';
 import { scanJson } from '../../lib/core/json-scan.js';
 import { fuzzed } from '../fuzz/fuzzed.js';
+import { processorTime } from '../support.js';
 
 const read = (text: string) => readJson(Buffer.from(text), 'f.json');
 
@@ -85,9 +86,9 @@ test('a hundred megabytes take a second or two', () => {
     (_, i) => `"model.layers.${i}.mlp.experts.w1.weight": "model-00001-of-00002.safetensors"`,
   );
   const text = `{"weight_map": {${entries.join(',')}}}`;
-  const start = performance.now();
+  const start = processorTime();
   expect(Object.keys((read(text).value as { weight_map: object }).weight_map)).toHaveLength(900_000);
-  expect(performance.now() - start).toBeLessThan(6000);
+  expect(processorTime() - start).toBeLessThan(6000);
 });
 
 test.each([

@@ -9,6 +9,7 @@ import { container, repeat } from '../../lib/nn/module.js';
 import { linear } from '../../lib/nn/modules/index.js';
 import { modelNames, modelTypes, planOfConfig, planOfName } from '../../lib/plan/models.js';
 import { resolvePlan } from '../../lib/plan/plan.js';
+import { processorTime } from '../support.js';
 import { neededKeys } from './model-cases.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -131,9 +132,9 @@ test("Llama-3-405B's plan takes well under a second", async () => {
     ...{ hidden_size: 16384, intermediate_size: 53248, num_hidden_layers: 126, num_attention_heads: 128 },
     ...{ num_key_value_heads: 8, vocab_size: 128256 },
   };
-  const begin = performance.now();
+  const begin = processorTime();
   expect(resolvePlan(await planOf(config)).reduce((sum, { elements }) => sum + elements, 0)).toBe(405_853_388_800);
-  expect(performance.now() - begin).toBeLessThan(500);
+  expect(processorTime() - begin).toBeLessThan(500);
 });
 
 test.each<[object, string]>([
@@ -208,11 +209,11 @@ test.each([
   { num_hidden_layers: 10_000, num_local_experts: 100_000 },
   { num_hidden_layers: 7, num_local_experts: 100_000 },
 ])('%j has too many tensors, which is said before they are made', async (sizes) => {
-  const start = performance.now();
+  const start = processorTime();
   await expect(planOf({ model_type: 'mixtral', ...sizes })).rejects.toThrow(
     'num_local_experts: expected at most 2000000 tensors of experts, three a layer and expert, but received 100000',
   );
-  expect(performance.now() - start).toBeLessThan(500);
+  expect(processorTime() - start).toBeLessThan(500);
 });
 
 test('whatever makes them, a model has no more than two million tensors', () => {

@@ -12,6 +12,7 @@ import { layout } from '../../../lib/formats/safetensors/header.js';
 import { readHeader } from '../../../lib/formats/safetensors/read-header.js';
 import { expectOften, fuzzed } from '../../fuzz/fuzzed.js';
 import { mutated } from '../../fuzz/mutated.js';
+import { processorTime } from '../../support.js';
 import { entry, fileOf } from './header-file.js';
 
 let root = '';
@@ -258,8 +259,8 @@ test('a hundred thousand tensors take no second', async () => {
     return { name: `model.layers.${i}.mlp.experts.weight`, shape: [1], dtype: 'float32' as const, bytes: 4 };
   });
   const { head, dataBytes } = layout(many, {});
-  const start = performance.now();
+  const start = processorTime();
   const { tensors } = await read(Buffer.concat([head, Buffer.alloc(dataBytes)]));
   expect(tensors).toHaveLength(100_000);
-  expect(performance.now() - start).toBeLessThan(3000);
+  expect(processorTime() - start).toBeLessThan(3000);
 });

@@ -6,6 +6,7 @@ import { loadPlan } from '../../../lib/checkpoint.js';
 import { targetList } from '../../../lib/plan/quantize/match.js';
 import { quantizationNames } from '../../../lib/plan/quantize/names.js';
 import { quantizationPresets } from '../../../lib/plan/quantize/quantize.js';
+import { processorTime } from '../../support.js';
 
 const llama = {
   model_type: 'llama',
@@ -179,7 +180,7 @@ test('what ModelOpt wrote into a file of its own is read with the config', async
 
 test('hostile expressions take linear time', () => {
   const matches = targetList(['re:(a+)+$'], 'here');
-  const begin = performance.now();
+  const begin = processorTime();
   expect(matches(`${'a'.repeat(5000)}b`, 'Linear')).toBe(false);
-  expect(performance.now() - begin).toBeLessThan(2000);
+  expect(processorTime() - begin).toBeLessThan(2000);
 });

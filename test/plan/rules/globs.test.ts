@@ -3,6 +3,7 @@ import picomatch from 'picomatch';
 import { expect, test } from 'vitest';
 import { expandBraces, matcher } from '../../../lib/plan/rules/globs.js';
 import { expectOften, fuzzed } from '../../fuzz/fuzzed.js';
+import { processorTime } from '../../support.js';
 
 test.each([
   ['plain.weight', ['plain.weight']],
@@ -79,10 +80,10 @@ test('a star is any characters, dots, slashes and line breaks included, or none'
 });
 
 test('many stars take no time', () => {
-  const start = performance.now();
+  const start = processorTime();
   expect(matcher(`${'*a'.repeat(40)}*b`)('a'.repeat(5000))).toBe(false);
   expect(matcher(`${'*a'.repeat(40_000)}*`)('a'.repeat(40_000))).toBe(true);
-  expect(performance.now() - start).toBeLessThan(2000);
+  expect(processorTime() - start).toBeLessThan(2000);
 });
 
 // Without slashes, and without dots, which picomatch takes for folders, and beside {0..11} for any character.
@@ -171,7 +172,7 @@ test.each([
 ])('%s takes no time on a name that almost matches', (glob) => {
   const matches = matcher(glob);
   matches('a');
-  const start = performance.now();
+  const start = processorTime();
   for (let i = 0; i < 10; i++) expect(matches('a'.repeat(70))).toBe(false);
-  expect(performance.now() - start).toBeLessThan(500);
+  expect(processorTime() - start).toBeLessThan(500);
 });
