@@ -23,7 +23,7 @@ function configure() {
   cpSync(`${root}native`, `${work}/native`, { recursive: true, preserveTimestamps: true });
   cpSync(`${root}CMakeLists.txt`, `${work}/CMakeLists.txt`, { preserveTimestamps: true });
   // Of what checks them too: a build in between must not change it.
-  for (const part of ['dist', 'bench/paths.json', 'package.json', 'scripts/mutants/check.js']) {
+  for (const part of ['build/modules', 'bench/paths.json', 'package.json', 'scripts/mutants/check.js']) {
     cpSync(`${root}${part}`, `${work}/${part}`, { recursive: true });
   }
   const { include_dir: headers } = createRequire(import.meta.url)('node-api-headers');
