@@ -64,7 +64,7 @@ const shaping = [
     'p.high_compute = RoundDown(b, compute)',
     'p.high_compute = RoundDown(b, compute) * 1.01',
   ],
-  ['kernels/normal_cdf.h', 'int i = 14', 'int i = 9'],
+  ['kernels/normal_cdf.h', 'int i = 3', 'int i = 5'],
   ['kernels/normal_cdf.h', '0x1.9884533d43651p-2', '0x1.9885533d43651p-2'],
   ['kernels/normal_cdf.h', 'if (x > 9) return 1', 'if (x > 2) return 1'],
   ['kernels/constant.cc', 'g * fill.group_stride', 'g * (fill.group_stride + 1)'],
@@ -121,7 +121,7 @@ const speed = [
   ['kernels/tiles-inl.h', 'kAhead = 1024', 'kAhead = 512', 'how far ahead lines are fetched'],
   ['kernels/stream-inl.h', 'NNINIT_AVX512 ? 1 : 3', 'NNINIT_AVX512 ? 99 : 99', 'when caches are written around'],
   [
-    'kernels/trunc_normal.cc',
+    'kernels/trunc_normal_params.cc',
     'p.stretch = size_t{1} << 17',
     'p.stretch = size_t{1} << 12',
     'how often the flag that cancels is looked at',
@@ -148,7 +148,7 @@ const speed = [
   ['linalg/sparse.cc', 'kGroupsAtOnce = 1024', 'kGroupsAtOnce = 1', 'looks at the flag'],
   ['linalg/sparse.cc', 'kTaskDraws = 1 << 14', 'kTaskDraws = 1 << 10', 'how many groups of columns a task has'],
   ['linalg/sparse.cc', 'size_t{128} << 10', 'size_t{16} << 10', 'rows that are filled before their zeros are set'],
-  ['fill/run.h', 'kTaskBytes = size_t{256} << 10', 'kTaskBytes = size_t{64} << 10', 'what a thread is handed'],
+  ['fill/tasks.h', 'kTaskBytes = size_t{256} << 10', 'kTaskBytes = size_t{64} << 10', 'what a thread is handed'],
   ['fill/runs.cc', 'kTile = 128', 'kTile = 64', 'when runs are made with what lies between them'],
   ['fill/runs.cc', 'kStretchBytes = size_t{16} << 10', 'kStretchBytes = size_t{8} << 10', 'memory for that'],
   [
