@@ -20,17 +20,30 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// Runs a fill, false if cancelled, whose flag is set after a while, and returns how long it went on from then.
-Clock::duration TimeToStop(milliseconds after, const std::function<bool(const CancelFlag&)>& fill) {
-  int32_t word = 0;
+// When a fill is stopped: after a while, or where it tells how far it is, when so many thousandths of it are done.
+struct Moment {
+  milliseconds after;
+  int32_t reached;
+};
+
+constexpr Moment kSteps[] = {{milliseconds(0), 0}, {milliseconds(0), 30}, {milliseconds(0), 300}};
+constexpr Moment kTimes[] = {{milliseconds(0), 0}, {milliseconds(30), 0}};
+
+// Runs a fill, false if cancelled, whose flag is set at a moment, and returns how long it went on from then.
+Clock::duration TimeToStop(const Moment& moment, const std::function<bool(const CancelFlag&)>& fill) {
+  int32_t words[2] = {0, 0};
+  std::atomic<bool> ended{false};
   Clock::time_point set;
   std::thread setter([&] {
-    std::this_thread::sleep_for(after);
+    std::this_thread::sleep_for(moment.after);
+    const auto& progress = reinterpret_cast<std::atomic<int32_t>&>(words[1]);
+    while (progress.load() < moment.reached && !ended) std::this_thread::sleep_for(milliseconds(1));
     set = Clock::now();
-    reinterpret_cast<std::atomic<int32_t>&>(word).store(1);
+    reinterpret_cast<std::atomic<int32_t>&>(words[0]).store(1);
   });
-  const bool done = fill(CancelFlag(&word));
+  const bool done = fill(CancelFlag(&words[0], &words[1]));
   const Clock::time_point end = Clock::now();
+  ended = true;
   setter.join();
   CHECK_FALSE(done);
   return end - set;
@@ -42,14 +55,16 @@ constexpr milliseconds kSoon{10000};  // under which all takes many times as lon
 constexpr milliseconds kSoon{500};
 #endif
 
-// The stops of a fill of the default engine in its early and its later steps.
-void CheckStops(const Fill& fill, Dtype dtype, size_t count) {
+// The stops of a fill of the default engine.
+template <size_t N>
+void CheckStops(const Fill& fill, Dtype dtype, size_t count, const Moment (&moments)[N]) {
   const std::unique_ptr<char[]> memory(new char[count * DtypeBytes(dtype)]);
   const Range range{memory.get(), dtype, 0, count};
   REQUIRE(CheckFill(fill, range) == "");
-  for (const int after : {0, 30, 300}) {
-    CAPTURE(after);
-    CHECK(TimeToStop(milliseconds(after), [&](const CancelFlag& cancel) {
+  for (const Moment& moment : moments) {
+    CAPTURE(moment.after.count());
+    CAPTURE(moment.reached);
+    CHECK(TimeToStop(moment, [&](const CancelFlag& cancel) {
             return RunFill(fill, {1, 2}, range, 2, cancel);
           }) < kSoon);
   }
@@ -60,27 +75,27 @@ void CheckTorchStops(const RandomFill& fill, Dtype dtype, size_t count) {
   const Range range{memory.get(), dtype, 0, count};
   TorchState state;
   SeedTorch(1, &state);
-  for (const int after : {0, 30, 300}) {
-    CAPTURE(after);
-    CHECK(TimeToStop(milliseconds(after), [&](const CancelFlag& cancel) {
+  for (const Moment& moment : kSteps) {
+    CAPTURE(moment.reached);
+    CHECK(TimeToStop(moment, [&](const CancelFlag& cancel) {
             return RunTorch({fill, dtype, count}, state, range, 2, cancel, nullptr) > 0;
           }) < kSoon);
   }
 }
 
 TEST_CASE("a long thin orthogonal fill stops while its reflectors are made") {
-  CheckStops(OrthogonalFill{1 << 20, 48, 1, 1, 0}, Dtype::kFloat32, size_t{48} << 20);
-  CheckStops(OrthogonalFill{48, 1 << 20, 1, 1, 0}, Dtype::kFloat64, size_t{48} << 20);
+  CheckStops(OrthogonalFill{1 << 20, 48, 1, 1, 0}, Dtype::kFloat32, size_t{48} << 20, kSteps);
+  CheckStops(OrthogonalFill{48, 1 << 20, 1, 1, 0}, Dtype::kFloat64, size_t{48} << 20, kSteps);
   CheckTorchStops(OrthogonalFill{1 << 20, 48, 1, 1, 0}, Dtype::kFloat32, size_t{48} << 20);
 }
 
 TEST_CASE("a large square orthogonal fill stops") {
-  CheckStops(OrthogonalFill{4096, 4096, 1, 1, 0}, Dtype::kFloat32, size_t{1} << 24);
+  CheckStops(OrthogonalFill{4096, 4096, 1, 1, 0}, Dtype::kFloat32, size_t{1} << 24, kSteps);
 }
 
 TEST_CASE("a sparse fill stops within a column, and within a row") {
-  CheckStops(SparseFill{1 << 26, 1, 1 << 25, 1}, Dtype::kFloat16, size_t{1} << 26);
-  CheckStops(SparseFill{1, 1 << 28, 1, 1}, Dtype::kFloat16, size_t{1} << 28);
+  CheckStops(SparseFill{1 << 26, 1, 1 << 25, 1}, Dtype::kFloat16, size_t{1} << 26, kTimes);
+  CheckStops(SparseFill{1, 1 << 28, 1, 1}, Dtype::kFloat16, size_t{1} << 28, kTimes);
 }
 
 TEST_CASE("a cancelled fill writes nothing, also where it is short") {
@@ -151,7 +166,7 @@ TEST_CASE("a fill whose native threads are busy with another's does not wait for
     });
   });
   while (!holding) std::this_thread::yield();
-  CheckStops(OrthogonalFill{4096, 4096, 1, 1, 0}, Dtype::kFloat32, size_t{1} << 24);
+  CheckStops(OrthogonalFill{4096, 4096, 1, 1, 0}, Dtype::kFloat32, size_t{1} << 24, kSteps);
   std::vector<float> data(1 << 20);
   CHECK(RunFill(NormalFill{0, 1}, {1, 2}, {data.data(), Dtype::kFloat32, 0, data.size()}, 2));
   CHECK(data.back() != 0);
