@@ -182,8 +182,6 @@ export function paths(): Path[] {
       add(`${name}, at 2^53`, fill, dtype, 301, 2 ** 53 - 301);
     }
     for (const name of ['uniform', 'normal', 'redrawn, few']) {
-      if (name !== 'redrawn, few')
-        add(`${name}, tiles across 2^32 blocks`, fills[name] as Fill, dtype, 30_011, carry - 15_000);
       add(`${name}, tasks`, fills[name] as Fill, dtype, 300_007, 77);
       add(`${name}, near runs`, fills[name] as Fill, dtype, 5000, 40, { runs: Float64Array.of(5, 50, 300, 160) });
       add(`${name}, far runs`, fills[name] as Fill, dtype, 5000, 40, {

@@ -8,9 +8,9 @@ import { benchSummary } from './summaries.js';
 
 const benchHelp = `
 Every trial runs in a process of its own, beside memset and memcpy of the same bytes; what it wrote is checked against a
-recorded checksum. All are run three times, each time in another order. By default it takes some twenty seconds, and ends with how
-near the common fills come to this machine's write bandwidth; the main suite (--full) takes about two minutes, more with peers.
-Run nothing else meanwhile.
+recorded checksum. All are run three times, each time in another order. By default it takes some twenty seconds, and ends
+with how near the common fills come to this machine's write bandwidth; the main suite (--full) takes about two minutes,
+more with peers. Run nothing else meanwhile.
 
 Examples:
   nninit bench                                     the common fills

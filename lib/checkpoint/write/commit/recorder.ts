@@ -16,8 +16,10 @@ import {
   takenOver,
   temporaryJournalName,
 } from './journal.js';
+import { isTensorFile } from './others.js';
 import { thisProcess } from './process.js';
-import { isTensorFile, type Partial, type Survey } from './survey.js';
+import type { Partial } from './progress.js';
+import type { Survey } from './survey.js';
 
 /** Keeps the journal, in its own order, since two things may be written down at once; and shows that the run lives. */
 export class Recorder {

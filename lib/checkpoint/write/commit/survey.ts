@@ -1,27 +1,16 @@
-import { lstat, open, readdir } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isPlainObject } from '../../../core/check.js';
 import { InputError } from '../../../core/errors.js';
 import { manifestName } from '../../../formats/raw/names.js';
-import { configName, type Document, type FileSet, type OutputFile } from '../../virtual/layout.js';
-import { indexNameOf, isAnyWeightsName, isWeightsName } from '../../virtual/shards.js';
+import { configName, type Document, type FileSet } from '../../virtual/layout.js';
+import { isAnyWeightsName, isWeightsName } from '../../virtual/shards.js';
 import { ifThere, step, textOf } from './files.js';
 import { graceMs, isBeating, isChanging } from './heartbeat.js';
-import {
-  type Extent,
-  heldNames,
-  isAlive,
-  isHeld,
-  isLeftover,
-  type Journal,
-  joined,
-  journalName,
-  marksOf,
-  pendingName,
-  readJournal,
-} from './journal.js';
+import { type Extent, isAlive, isHeld, isLeftover, type Journal, journalName, readJournal } from './journal.js';
 import { ownerOfConfig } from './old-config.js';
+import { isTensorFile, othersOf } from './others.js';
 import { stateOf } from './process.js';
+import { type Partial, progressOf } from './progress.js';
 
 /** What to do about what is there: refuse it, replace it, or go on with it. */
 export type Mode = 'new' | 'force' | 'resume';
@@ -49,12 +38,6 @@ export interface Survey {
   readonly stale: readonly string[];
   /** All that was there. */
   readonly names: readonly string[];
-}
-
-/** A file that is not complete. */
-export interface Partial {
-  readonly file: string;
-  readonly bytes: number;
 }
 
 export interface SurveyOptions {
@@ -271,43 +254,6 @@ async function refuseRunning(folder: string, { signal, graceMs: grace = graceMs 
   throw new InputError(`process ${pid}${where} is writing to ${folder}`, { path: folder, code: 'EBUSY' });
 }
 
-/** Files of another checkpoint, whatever its format: two in one folder would be taken for one. What tells that all is there comes first. */
-async function othersOf(
-  folder: string,
-  names: readonly string[],
-  base: string,
-  ours: ReadonlySet<string>,
-  known: ReadonlySet<string>,
-): Promise<string[]> {
-  const indexName = indexNameOf(base);
-  const weights = names.filter((name) => isWeightsName(name, base) && name !== indexName);
-  const index = names.filter((name) => name === indexName);
-  const left = names.filter((name) => isTensorFile(name) && known.has(name));
-  const all = new Set([...index, ...(await filesOfManifest(folder, names)), ...left, ...weights]);
-  return [...all].filter((name) => !ours.has(name));
-}
-
-/** Whether a file may be one of a checkpoint of a file for each tensor: its name does not tell whose. */
-export const isTensorFile = (name: string): boolean => /\.(npy|bin)$/.test(name);
-
-/** The manifest in a folder and what it lists, as far as it is there; nothing if it is someone else's. */
-async function filesOfManifest(folder: string, names: readonly string[]): Promise<string[]> {
-  if (!names.includes(manifestName)) return [];
-  const path = join(folder, manifestName);
-  const text = (await step('read', path, () => ifThere(textOf(path)))) ?? '';
-  let listed: unknown;
-  try {
-    listed = JSON.parse(text);
-  } catch {
-    return [];
-  }
-  if (!isPlainObject(listed) || !isPlainObject(listed.tensors)) return [];
-  const metadata = isPlainObject(listed.metadata) ? listed.metadata : {};
-  if (!Object.hasOwn(metadata, 'nninit.version')) return [];
-  const files = new Set(Object.values(listed.tensors).map((entry) => (isPlainObject(entry) ? entry.file : undefined)));
-  return [manifestName, ...names.filter((name) => isTensorFile(name) && files.has(name))];
-}
-
 /** A folder or a device in the place of a file is not ours to replace. */
 async function refuseFolders(folder: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
@@ -323,68 +269,6 @@ async function isDocument(folder: string, document: Document | undefined): Promi
   if (document === undefined) return false;
   const path = join(folder, document.name);
   return (await step('read', path, () => ifThere(textOf(path)))) === document.text;
-}
-
-/** How far the files of a set are. */
-async function progressOf(folder: string, set: FileSet, names: readonly string[], journal: Journal | undefined) {
-  const there = new Set(names);
-  const complete = new Set<string>();
-  const held = new Map<string, string>();
-  const partial = new Map<string, Partial>();
-  const parts = new Map<string, Extent[]>();
-  const marks = journal?.parts ? marksOf(names, set.digest, journal.run) : new Map<number, Extent[]>();
-  const waiting = heldNames(names, set.digest);
-  // Where older files are replaced, those of the same name and length may still be theirs, unless their heads tell.
-  const ownNames = set.selfDescribing || journal === undefined || !journal.replaces;
-  const isThere = async (file: OutputFile) =>
-    there.has(file.name) && beginsLike(join(folder, file.name), file, file.dataBytes);
-  for (const [number, file] of set.files.entries()) {
-    const { name } = file;
-    const hold = waiting.get(name);
-    // What is held or begun has not been renamed yet: a file under the name itself is an older one.
-    if (hold !== undefined && (await beginsLike(join(folder, hold), file, file.dataBytes))) {
-      held.set(name, hold);
-    } else if (ownNames && (await isThere(file))) {
-      complete.add(name);
-    } else {
-      const extents = joined(marks.get(number) ?? []);
-      if (extents.length > 0) parts.set(name, extents);
-      const begun = marks.size > 0 && journal ? beginOf(file, extents, journal) : journal?.progress[name];
-      if (begun && (await isBegun(folder, file, begun, there))) partial.set(name, begun);
-      else if (journal?.committing && (await isThere(file))) complete.add(name);
-    }
-  }
-  return { complete, held, partial, parts };
-}
-
-/** A journal can name nothing but files of runs. */
-async function isBegun(folder: string, file: OutputFile, begun: Partial, there: ReadonlySet<string>): Promise<boolean> {
-  const { file: name, bytes } = begun;
-  if (bytes === 0 || bytes > file.dataBytes || !isLeftover(name) || !there.has(name)) return false;
-  return beginsLike(join(folder, name), file, bytes);
-}
-
-/** The beginning of a file of which parts are written, as far as it has no gap. */
-function beginOf({ name, head }: OutputFile, [first]: readonly Extent[], { digest, run }: Journal): Partial {
-  const end = first?.begin === 0 ? first.end : 0;
-  return { file: pendingName(digest, run, name), bytes: Math.max(0, end - head.length) };
-}
-
-/** Whether a file has the head of `file`, and the length of the whole, or at least `dataBytes` of tensors where that is less. */
-async function beginsLike(path: string, file: OutputFile, dataBytes: number): Promise<boolean> {
-  const { head, fileBytes } = file;
-  return step('read', path, async () => {
-    const info = await lstat(path);
-    if (!info.isFile() || info.size > fileBytes || info.size < head.length + dataBytes) return false;
-    const handle = await open(path, 'r');
-    try {
-      const found = Buffer.alloc(head.length);
-      const { bytesRead } = await handle.read(found, 0, head.length, 0);
-      return bytesRead === head.length && found.equals(head);
-    } finally {
-      await handle.close();
-    }
-  });
 }
 
 function exists(folder: string, names: readonly string[], what = ''): InputError {
