@@ -14,14 +14,19 @@ const vitestAlone = process.argv[2] === '--vitest';
 const given = process.argv.slice(sanitize || vitestAlone ? 3 : 2);
 const excluded = (globs) => globs.map((glob) => `--exclude=${glob}`);
 const reachingAddon = [
-  ...['init', 'native', 'nn', 'pool', 'random', 'tensor', 'checkpoint', 'serve'].map((room) => `test/${room}/`),
-  // These preload libraries of their own, or look for the addon themselves.
-  ...excluded(['**/crash/**', '**/crash*.test.ts', 'test/native/load.test.ts', 'test/pool/package.test.ts']),
+  ...['init', 'native', 'pool', 'random', 'tensor', 'checkpoint/virtual', 'checkpoint/verify'].map(
+    (room) => `test/${room}/`,
+  ),
+  ...['quantized', 'write/write', 'write/stdout'].map((name) => `test/checkpoint/${name}.test.ts`),
+  // These look for the addon themselves.
+  ...excluded(['test/native/load.test.ts', 'test/pool/package.test.ts']),
   // These take minutes with sanitizers, and reach nothing that others do not: the C++ tests have all of the engine torch.
   ...excluded(['test/random/engines/torch.test.ts', 'test/pool/list.test.ts', 'test/pool/death.test.ts']),
 ];
 const vitestArgs = sanitize && given.length === 0 ? reachingAddon : given;
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** What is said last of all. */
+const failures = [];
 const build = `${root}${sanitize ? 'build-address' : 'build'}`;
 
 /** Runs a program to its end; its output is shown, and returned too if `capture`. */
@@ -42,6 +47,8 @@ function counts(ok, passed, failed) {
 function nativeTests() {
   const env = { ...process.env, UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' };
   const { ok, stdout } = run(`${build}/nninit_tests`, [], { env, capture: true });
+  // What failed is told again at the end, where vitest's many lines do not hide it.
+  if (!ok) failures.push(...(stdout ?? '').split(/^=+$/m).filter((block) => /ERROR/.test(block)));
   const found = /test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+) failed/.exec(stdout);
   return counts(ok && found !== null, Number(found?.[1] ?? 0), Number(found?.[2] ?? 0));
 }
@@ -60,11 +67,11 @@ function sanitizerEnv() {
   };
 }
 
-/** What did not pass, last: of a process that crashed, vitest says no more than that one did. */
-function tellUnfinished({ testResults }) {
+/** What did not pass: of a process that crashed, vitest says no more than that one did. */
+function noteUnfinished({ testResults }) {
   for (const { name, assertionResults } of testResults) {
     for (const { status, fullName } of assertionResults) {
-      if (!['passed', 'skipped', 'todo'].includes(status)) console.error(`${status}: ${name}: ${fullName}`);
+      if (!['passed', 'skipped', 'todo'].includes(status)) failures.push(`${status}: ${name}: ${fullName}`);
     }
   }
 }
@@ -86,7 +93,7 @@ function vitest() {
   const { ok } = run(process.execPath, [`${root}node_modules/vitest/vitest.mjs`, ...args], { env });
   try {
     const results = JSON.parse(readFileSync(report, 'utf8'));
-    if (!ok) tellUnfinished(results);
+    if (!ok) noteUnfinished(results);
     return counts(ok, results.numPassedTests, results.numFailedTests);
   } catch {
     return counts(false, 0, 0);
@@ -97,5 +104,6 @@ const parts = vitestAlone ? [vitest()] : [nativeTests(), vitest()];
 const passed = parts.reduce((sum, part) => sum + part.passed, 0);
 const failed = parts.reduce((sum, part) => sum + part.failed, 0);
 if (process.env.NNINIT_TALLY) appendFileSync(process.env.NNINIT_TALLY, `${passed} ${failed}\n`);
+for (const failure of failures) console.error(failure.trim());
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
