@@ -1,3 +1,5 @@
+// Longer than others: BART, mBART and M2M-100, whose layers Marian, Pegasus, TrOCR and Whisper have too.
+
 import { z } from 'zod';
 import { container, type Module, repeat } from '../module.js';
 import { embedding, layerNorm, linear } from '../modules/index.js';
