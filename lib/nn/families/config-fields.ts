@@ -1194,6 +1194,7 @@ export const configFields: Readonly<Record<string, Readonly<Record<string, strin
     str: 'activation_function',
   },
   'roberta-prelayernorm': bert,
+  'data2vec-text': bert,
   'donut-swin': {
     bool: 'qkv_bias use_absolute_embeddings',
     float: 'initializer_range layer_norm_eps mlp_ratio',

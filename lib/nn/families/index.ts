@@ -140,6 +140,7 @@ export const architectures: Readonly<Record<string, () => Promise<KnownArchitect
   blenderbot: async () => (await import('./blenderbot.js')).blenderbot,
   'blenderbot-small': async () => (await import('./blenderbot.js')).blenderbotSmall,
   'roberta-prelayernorm': async () => (await import('./roberta.js')).robertaPreLayerNorm,
+  'data2vec-text': async () => (await import('./roberta.js')).data2vecText,
   'donut-swin': async () => (await import('./donut-swin.js')).donutSwin,
   trocr: async () => (await import('./trocr.js')).trocr,
   'vision-encoder-decoder': async () => (await import('./encoder-decoder.js')).visionEncoderDecoder,

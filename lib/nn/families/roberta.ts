@@ -1,33 +1,21 @@
 import { z } from 'zod';
-import { container, type Module, parameter, repeat } from '../module.js';
+import { container, type Module, parameter } from '../module.js';
 import { embedding, layerNorm, linear } from '../modules/index.js';
 import { defineArchitecture, headsDivide, labelCount, paddingFits } from './architecture.js';
-import { classificationHead, crossFits, type EncoderConfig, encoder, encoderKeys } from './bert-layers.js';
+import {
+  classificationHead,
+  crossFits,
+  type EncoderConfig,
+  encoder,
+  encoderKeys,
+  normedEncoder,
+} from './bert-layers.js';
 import { headed, transformersInit } from './transformers.js';
 
 type Config = EncoderConfig;
 
 const rule = ({ initializer_range }: Config) =>
   transformersInit(initializer_range, { LMHead: () => ({ bias: 'zeros' }) });
-
-/** Layers whose norms come before each block. */
-function normedEncoder({ hidden_size: width, intermediate_size: inner, ...config }: Config): Module {
-  const square = () => linear(width, width);
-  const attention = () =>
-    container('Attention', {
-      self: container('SelfAttention', { query: square(), key: square(), value: square() }),
-      output: container('SelfOutput', { dense: square() }),
-      LayerNorm: layerNorm(width),
-    });
-  const layer = () =>
-    container('Layer', {
-      attention: attention(),
-      ...(config.add_cross_attention && { crossattention: attention() }),
-      intermediate: container('Intermediate', { LayerNorm: layerNorm(width), dense: linear(width, inner) }),
-      output: container('Output', { dense: linear(inner, width) }),
-    });
-  return container('Encoder', { layer: repeat(config.num_hidden_layers, layer) });
-}
 
 /** Positions count from the padding's row on, which is zero in their table too. */
 function body(config: Config, pooler = false, normsFirst = false): Module {
@@ -117,6 +105,9 @@ export const xlmRoberta = family('xlm-roberta', 'XLMRoberta', 30522, { headFirst
 
 /** CamemBERT (Martin et al. 2019). */
 export const camembert = family('camembert', 'Camembert', 30522, { headFirst: true });
+
+/** data2vec's model of text (Baevski et al. 2022): RoBERTa under another name. */
+export const data2vecText = family('data2vec-text', 'Data2VecText', 30522, { prefix: 'data2vec_text' });
 
 /** RoBERTa with norms before each block (Ott et al. 2019), and one after the last. */
 export const robertaPreLayerNorm = family('roberta-prelayernorm', 'RobertaPreLayerNorm', 50265, {

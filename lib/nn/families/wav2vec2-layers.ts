@@ -83,13 +83,9 @@ export function positions(config: Config): Module {
   return container('PositionalConvEmbedding', { conv });
 }
 
-interface Parts {
-  /** Of a layer by its index. */
-  readonly attention?: (index: number) => Module;
-  readonly positions?: Module;
-}
+type Parts = { readonly attention?: (index: number) => Module; readonly positions?: Module };
 
-/** Layers behind convolved positions; other families have their own parts. */
+/** Layers behind convolved positions; other families have parts of their own, attention by a layer's index. */
 export function encoder(config: Config, own: Parts = {}): Module {
   const { hidden_size: width, intermediate_size, adapter_attn_dim, do_stable_layer_norm } = config;
   const layer = (index: number) =>
