@@ -78,7 +78,7 @@ function isOfKind(kind: string, value: unknown, literal: string): boolean {
 
 /** Models of images turn by rows and columns; Qwen's of text know that by an old name too. */
 function ropeTypesOf(modelType: string): typeof ropeTypes {
-  if (/^qwen.*_vl_vision$/.test(modelType)) return { default: [], axial: [] };
+  if (/^(?:qwen.*_vision|pixtral)$/.test(modelType)) return { default: [], axial: [] };
   return /^qwen2(?:_5)?_vl_text$/.test(modelType) ? { ...ropeTypes, mrope: [] } : ropeTypes;
 }
 

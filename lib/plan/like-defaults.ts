@@ -26,7 +26,7 @@ const isQuantized = matcherOfAll(['*zero_point', '*.qzeros', '*.qweight', '*.g_i
 const isTower = matcherOfAll(['*vision*', '*visual*', '*audio*', '*image_*']);
 /** Norms that a gate multiplies, the steps of linear attention, and scales within a model. */
 const isOne = matcherOfAll([
-  ...['*linear_attn.norm.weight', '*linear_attn.dt_bias', '*mixer.D', '*mamba.D'],
+  ...['*linear_attn.norm.weight', '*linear_attn.dt_bias', '*mamba.dt_bias', '*mixer.D', '*mamba.D'],
   ...['*layer_scalar', '*router.scale', '*router.per_expert_scale'],
 ]);
 /** Lengths of a weight's columns, by the weight norms of PyTorch. */
@@ -75,7 +75,7 @@ export function settingsOf(config: unknown): LikeSettings {
   const std = stdOf(whole) ?? stdOf(text) ?? 0.02;
   const padding = whole.pad_token_id ?? text.pad_token_id;
   return {
-    centred: types.some((type) => typeof type === 'string' && centredNorms(type)),
+    centred: types.some((type) => typeof type === 'string' && centredNorms(type) && !type.endsWith('_vision')),
     std,
     towerStd: stdOf(tower) ?? std,
     padding: Number.isSafeInteger(padding) ? (padding as number) : undefined,

@@ -44,6 +44,7 @@ export const fullCases: readonly Full[] = families.flatMap(({ full }) => full);
 export const neededKeys: Readonly<Record<string, object>> = {
   nemotron: { num_key_value_heads: 8 },
   ministral: { head_dim: 128 },
+  hunyuan_v1_dense: { head_dim: 128 },
   // The default's row is not in the default's vocabulary.
   idefics3: { pad_token_id: 0 },
   smolvlm: { pad_token_id: 0 },

@@ -1,3 +1,5 @@
+// Longer than others: BART, mBART and M2M-100, whose layers Marian, Pegasus, TrOCR and Whisper have too.
+
 import { z } from 'zod';
 import { container, type Module, repeat } from '../module.js';
 import { embedding, layerNorm, linear } from '../modules/index.js';
@@ -21,8 +23,8 @@ import { headed, transformersInit } from './transformers.js';
 export interface Variant {
   readonly vocab_size: number;
   readonly pad_token_id: number;
-  /** Positions that are learned, or a table of sinusoids (drawn, then overwritten), or computed and no tensor. */
-  readonly positions: 'learned' | 'table' | 'computed';
+  /** Positions that are learned, from 2 or 0 on, or a table of sinusoids (drawn, then overwritten), or computed and no tensor. */
+  readonly positions: 'learned' | 'learned from 0' | 'table' | 'computed';
   readonly normEmbeddings: boolean;
   readonly normLast: boolean;
 }

@@ -65,6 +65,25 @@ export function encoder(config: Widths & Pick<EncoderConfig, 'num_hidden_layers'
   return container('Encoder', { layer: repeat(config.num_hidden_layers, layer) });
 }
 
+/** Layers whose norms come before each block. */
+export function normedEncoder({ hidden_size: width, intermediate_size: inner, ...config }: EncoderConfig): Module {
+  const square = () => linear(width, width);
+  const attention = () =>
+    container('Attention', {
+      self: container('SelfAttention', { query: square(), key: square(), value: square() }),
+      output: container('SelfOutput', { dense: square() }),
+      LayerNorm: layerNorm(width),
+    });
+  const layer = () =>
+    container('Layer', {
+      attention: attention(),
+      ...(config.add_cross_attention && { crossattention: attention() }),
+      intermediate: container('Intermediate', { LayerNorm: layerNorm(width), dense: linear(width, inner) }),
+      output: container('Output', { dense: linear(inner, width) }),
+    });
+  return container('Encoder', { layer: repeat(config.num_hidden_layers, layer) });
+}
+
 /** A layer of the body's width, then as many outputs as there are classes. */
 export function classificationHead(width: number, classes: number): Module {
   return container('ClassificationHead', { dense: linear(width, width), out_proj: linear(width, classes) });

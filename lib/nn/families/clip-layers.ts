@@ -1,3 +1,5 @@
+// Longer than others: both of CLIP's encoders, which are initialized by one rule.
+
 import { z } from 'zod';
 import { container, type Module, parameter, type Rule, repeat } from '../module.js';
 import { conv2d, embedding, layerNorm, linear } from '../modules/index.js';
@@ -5,12 +7,18 @@ import { headsDivide, labels, layers, size, std } from './architecture.js';
 import { inverseSqrt } from './inverse-sqrt.js';
 import { transformersInit } from './transformers.js';
 
+/** What one class needs and others leave alone: null is refused by that class. */
+export function needed(key: string, value: number | null): number {
+  if (value !== null) return value;
+  throw new RangeError(`${key}: expected a number, which this class needs, but received null`);
+}
+
 /** `initializer_factor`. */
 export const clipFactor = () => z.number({ error: 'a finite number' }).min(0).default(1);
 
 const common = {
   ...labels,
-  projection_dim: size().default(512),
+  projection_dim: size().nullable().default(512),
   num_hidden_layers: layers().default(12),
   initializer_range: std().default(0.02),
   initializer_factor: clipFactor(),

@@ -9,6 +9,7 @@ import {
   clipTextModel,
   clipVisionConfig,
   clipVisionModel,
+  needed,
   scaled,
 } from './clip-layers.js';
 import { inverseSqrt } from './inverse-sqrt.js';
@@ -16,8 +17,8 @@ import { headed, transformersInit } from './transformers.js';
 
 const config = z.looseObject({
   ...labels,
-  projection_dim: size().default(512),
-  logit_scale_init_value: z.number({ error: 'a number with a point' }).default(2.6592),
+  projection_dim: size().nullable().default(512),
+  logit_scale_init_value: z.number({ error: 'a number with a point' }).nullable().default(2.6592),
   initializer_factor: clipFactor(),
 });
 
@@ -28,7 +29,7 @@ export const clipText = defineArchitecture({
   classes: {
     CLIPTextModel: clipTextModel,
     CLIPTextModelWithProjection: (config) => {
-      const text_projection = linear(config.hidden_size, config.projection_dim, false);
+      const text_projection = linear(config.hidden_size, needed('projection_dim', config.projection_dim), false);
       return container(
         'WithText',
         { text_model: clipTextModel(config), text_projection },
@@ -45,7 +46,7 @@ export const clipVision = defineArchitecture({
   classes: {
     CLIPVisionModel: clipVisionModel,
     CLIPVisionModelWithProjection: (config) => {
-      const visual_projection = linear(config.hidden_size, config.projection_dim, false);
+      const visual_projection = linear(config.hidden_size, needed('projection_dim', config.projection_dim), false);
       const children = { vision_model: clipVisionModel(config), visual_projection };
       return container('WithVision', children, { initialize: clipRule(config) });
     },
@@ -67,16 +68,18 @@ export const clip = defineArchitecture({
     vision_config: { ...(vision_config_dict ?? vision_config ?? {}), model_type: 'clip_vision_model' },
   }),
   classes: {
-    CLIPModel: ({ projection_dim, logit_scale_init_value, initializer_factor: factor }, parts) => {
+    CLIPModel: ({ initializer_factor: factor, ...config }, parts) => {
+      const projection = needed('projection_dim', config.projection_dim);
+      const val = needed('logit_scale_init_value', config.logit_scale_init_value);
       const [text, vision] = [parts.get('text_config'), parts.get('vision_config')];
       return {
         kind: 'CLIPModel',
-        own: { logit_scale: parameter([], { init: 'constant', val: logit_scale_init_value }) },
+        own: { logit_scale: parameter([], { init: 'constant', val }) },
         children: {
           text_model: text.build('CLIPTextModel'),
           vision_model: vision.build('CLIPVisionModel'),
-          visual_projection: linear(widthOf(vision), projection_dim, false),
-          text_projection: linear(widthOf(text), projection_dim, false),
+          visual_projection: linear(widthOf(vision), projection, false),
+          text_projection: linear(widthOf(text), projection, false),
         },
         initialize: whole(factor, {
           CLIPModel: () => ({

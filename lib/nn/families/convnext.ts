@@ -26,10 +26,17 @@ type Config = z.output<typeof config>;
 function rule({ initializer_range, layer_scale_init_value: val }: Config) {
   return transformersInit(initializer_range, {
     ScaledLayer: () => ({ layer_scale_parameter: { init: 'constant', val } }),
+    ResponseNorm: () => ({ weight: 'zeros', bias: 'zeros' }),
   });
 }
 
-function layer(width: number, scale: number): Module {
+/** Norms of each channel's response over the whole image. */
+const responseNorm = (width: number): Module => ({
+  kind: 'ResponseNorm',
+  own: { weight: parameter([1, 1, 1, width], 'zeros'), bias: parameter([1, 1, 1, width], 'zeros') },
+});
+
+function layer(width: number, scale: number, second: boolean): Module {
   return {
     kind: scale > 0 ? 'ScaledLayer' : 'Layer',
     own: scale > 0 ? { layer_scale_parameter: parameter([width]) } : {},
@@ -37,12 +44,13 @@ function layer(width: number, scale: number): Module {
       dwconv: conv2d(width, width, [7, 7], true, width),
       layernorm: layerNorm(width),
       pwconv1: linear(width, 4 * width),
+      ...(second && { grn: responseNorm(4 * width) }),
       pwconv2: linear(4 * width, width),
     },
   };
 }
 
-function body(config: Config): Module {
+function body(config: Config, second = false): Module {
   const { hidden_sizes: widths, depths, num_channels, patch_size, num_stages, layer_scale_init_value } = config;
   const [first = 1] = widths;
   const stage = (index: number) => {
@@ -51,7 +59,7 @@ function body(config: Config): Module {
     const down = index === 0 ? [] : [layerNorm(before), conv2d(before, width, [2, 2])];
     return container('Stage', {
       downsampling_layer: container('ModuleList', down),
-      layers: repeat(depths[index] ?? 0, () => layer(width, layer_scale_init_value)),
+      layers: repeat(depths[index] ?? 0, () => layer(width, second ? 0 : layer_scale_init_value, second)),
     });
   };
   const children = {
@@ -65,16 +73,23 @@ function body(config: Config): Module {
   return container('ConvNextModel', children, { initialize: rule(config) });
 }
 
-/** ConvNeXt (Liu et al. 2022): N(0, initializer_range²), layers scaled from 10⁻⁶. */
-export const convnext = defineArchitecture({
-  model_type: 'convnext',
-  config,
-  classes: {
-    ConvNextForImageClassification: (config) => {
-      const classes = labelCount(config);
-      const head = classes === 0 ? {} : { classifier: linear(config.hidden_sizes.at(-1) ?? 1, classes) };
-      return headed({ convnext: body(config) }, head, rule(config));
+function family(model_type: string, name: string, second: boolean) {
+  return defineArchitecture({
+    model_type,
+    config,
+    classes: {
+      [`${name}ForImageClassification`]: (config) => {
+        const classes = labelCount(config);
+        const head = classes === 0 ? {} : { classifier: linear(config.hidden_sizes.at(-1) ?? 1, classes) };
+        return headed({ [model_type]: body(config, second) }, head, rule(config));
+      },
+      [`${name}Model`]: (config) => body(config, second),
     },
-    ConvNextModel: body,
-  },
-});
+  });
+}
+
+/** ConvNeXt (Liu et al. 2022): N(0, initializer_range²), layers scaled from 10⁻⁶. */
+export const convnext = family('convnext', 'ConvNext', false);
+
+/** ConvNeXt V2 (Woo et al. 2023): norms of responses, which begin as 0, in place of scales. */
+export const convnextV2 = family('convnextv2', 'ConvNextV2', true);

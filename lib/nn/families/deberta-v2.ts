@@ -1,3 +1,5 @@
+// Longer than others: attention by distances has tables and convolutions of its own, and heads three shapes.
+
 import { z } from 'zod';
 import { container, type Module, parameter, repeat } from '../module.js';
 import { conv1d, embedding, layerNorm, linear } from '../modules/index.js';

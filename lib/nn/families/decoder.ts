@@ -1,3 +1,5 @@
+// Longer than others: what most decoders are made of.
+
 import type { z } from 'zod';
 import { container, type Module, type Own, type Rule, repeat } from '../module.js';
 import { embedding, linear } from '../modules/index.js';
@@ -93,7 +95,7 @@ export interface Decoder<Config> {
   /** That norm's name; 'norm' by default. */
   readonly normName?: string | undefined;
   /** Whether the head over the vocabulary has a bias. */
-  readonly lmBias?: boolean | undefined;
+  readonly lmBias?: boolean | ((config: Config) => boolean) | undefined;
   /** Rules beside transformersInit. */
   readonly rules?: ((config: Config) => Readonly<Record<string, Rule>>) | undefined;
 }

@@ -1,3 +1,5 @@
+// Longer than others: the layers of three families.
+
 import { z } from 'zod';
 import { container, type Module, parameter } from '../module.js';
 import { conv1d, linear, rmsNorm } from '../modules/index.js';

@@ -5,16 +5,28 @@ import { defineArchitecture, flag, labelCount, size } from './architecture.js';
 import { headed, transformersInit } from './transformers.js';
 import { imageConfig, pair, patchCount, vitAttention, vitMlp, vitNames } from './vit-layers.js';
 
-const config = imageConfig({
-  patch_size: pair.default([14, 14]),
+const keys = {
   mlp_ratio: size().default(4),
   layerscale_value: z.number({ error: 'a finite number' }).default(1),
-  use_mask_token: flag().default(true),
   // Its two matrices are saved as one.
   use_swiglu_ffn: z.literal(false, { error: 'false, since nninit does not know the other kind' }).default(false),
+};
+
+/** How many, none included. */
+const count = () => z.int({ error: 'a whole number ≥ 0' }).min(0);
+
+const config = imageConfig({ ...keys, patch_size: pair.default([14, 14]), use_mask_token: flag().default(true) });
+const registersConfig = imageConfig({
+  ...keys,
+  num_register_tokens: count().default(4),
+  use_mask_token: z
+    .unknown()
+    .optional()
+    .transform(() => true),
 });
 
-type Config = z.output<typeof config>;
+/** Of both. */
+type Config = z.output<typeof config> & { readonly num_register_tokens?: number };
 
 /** DINO's rule: what transformers does, and truncated over it; scales of layers; and what the family gives its embeddings. */
 export function dinoInit(std: number, scale: number, embeddings: Rule): Rule {
@@ -38,22 +50,26 @@ function rule({ initializer_range: std, layerscale_value }: Config): Rule {
     position_embeddings: truncated,
     cls_token: truncated,
     ...(own?.mask_token && { mask_token: 'zeros' }),
+    ...(own?.register_tokens && { register_tokens: 'zeros' }),
   }));
 }
 
 function embeddings(config: Config): Module {
-  const { hidden_size: width, num_channels, patch_size, use_mask_token } = config;
+  const { hidden_size: width, num_channels, patch_size, use_mask_token, num_register_tokens } = config;
   return {
     kind: 'Embeddings',
     own: {
       cls_token: parameter([1, 1, width], 'zeros'),
       ...(use_mask_token && { mask_token: parameter([1, width], 'zeros') }),
       position_embeddings: parameter([1, patchCount(config) + 1, width], 'normal'),
+      ...(num_register_tokens !== undefined && {
+        register_tokens: parameter([1, num_register_tokens, width], 'zeros'),
+      }),
     },
     children: {
       patch_embeddings: container('PatchEmbeddings', { projection: conv2d(num_channels, width, patch_size) }),
     },
-    construction: ['cls_token', ...(use_mask_token ? ['mask_token'] : []), 'patch_embeddings', 'position_embeddings'],
+    construction: ['cls_token', 'mask_token', 'patch_embeddings', 'position_embeddings', 'register_tokens'],
   };
 }
 
@@ -79,17 +95,24 @@ function body(config: Config): Module {
   return container('Dinov2Model', children, { initialize: rule(config) });
 }
 
-/** DINOv2 (Oquab et al. 2023): N(0, initializer_range²) truncated at ±2, layers scaled from `layerscale_value`. */
-export const dinov2 = defineArchitecture({
-  model_type: 'dinov2',
-  config,
-  classes: {
-    Dinov2ForImageClassification: (config) => {
-      const classes = labelCount(config);
-      const head = classes === 0 ? {} : { classifier: linear(2 * config.hidden_size, classes) };
-      return headed({ dinov2: body(config) }, head, rule(config));
+function family<C extends Config>(model_type: string, name: string, config: z.ZodType<C>) {
+  return defineArchitecture<C>({
+    model_type,
+    config,
+    classes: {
+      [`${name}ForImageClassification`]: (config) => {
+        const classes = labelCount(config);
+        const head = classes === 0 ? {} : { classifier: linear(2 * config.hidden_size, classes) };
+        return headed({ [model_type]: body(config) }, head, rule(config));
+      },
+      [`${name}Model`]: body,
     },
-    Dinov2Model: body,
-  },
-  saved: { rename: vitNames.rename.filter(([pattern]) => pattern.source.includes('_proj')) },
-});
+    saved: { rename: vitNames.rename.filter(([pattern]) => pattern.source.includes('_proj')) },
+  });
+}
+
+/** DINOv2 (Oquab et al. 2023): N(0, initializer_range²) truncated at ±2, layers scaled from `layerscale_value`. */
+export const dinov2 = family('dinov2', 'Dinov2', config);
+
+/** DINOv2 with registers (Darcet et al. 2023), tokens that begin as 0. */
+export const dinov2Registers = family('dinov2_with_registers', 'Dinov2WithRegisters', registersConfig);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { container, type Module, parameter, repeat } from '../module.js';
 import { conv2d, layerNorm, linear } from '../modules/index.js';
-import { defineArchitecture, flag, headsDivide, labels, layers, size } from './architecture.js';
+import { defineArchitecture, flag, labels, layers, size } from './architecture.js';
 import { dinoInit, layerScale } from './dinov2.js';
 import { pair, positiveStd } from './vit-layers.js';
 
@@ -24,7 +24,10 @@ const config = z
     use_gated_mlp: flag().default(false),
     num_register_tokens: z.int({ error: 'a whole number ≥ 0' }).min(0).default(0),
   })
-  .refine(...headsDivide);
+  .refine(({ hidden_size, num_attention_heads }) => hidden_size >= num_attention_heads, {
+    path: ['hidden_size'],
+    error: 'at least num_attention_heads',
+  });
 
 type Config = z.output<typeof config>;
 

@@ -1,3 +1,5 @@
+// Longer than others: each layer may have heads of its own, share another's, and have experts beside its MLP.
+
 import { z } from 'zod';
 import { container, type Module } from '../module.js';
 import { linear, rmsNorm } from '../modules/index.js';

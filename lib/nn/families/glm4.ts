@@ -4,6 +4,7 @@ import { linear, rmsNorm } from '../modules/index.js';
 import { defineArchitecture, flag, headsRotate, paddingFits, size } from './architecture.js';
 import { attention, decoderFamily, decoderKeys } from './decoder.js';
 
+/** Of both. */
 const config = z
   .looseObject({
     ...decoderKeys({
@@ -22,22 +23,28 @@ const config = z
   .refine(...paddingFits)
   .superRefine(headsRotate);
 
-/** GLM-4 (Zhipu AI 2025), initialized as Llama is: four norms a layer, gate and up in one matrix. */
-export const glm4 = defineArchitecture({
-  model_type: 'glm4',
-  config,
-  classes: decoderFamily<z.output<typeof config>>('Glm4', {
-    layer: (config) => ({
-      self_attn: attention(config, { bias: config.attention_bias, outputBias: false }),
-      mlp: container('MLP', {
-        gate_up_proj: linear(config.hidden_size, 2 * config.intermediate_size, false),
-        down_proj: linear(config.intermediate_size, config.hidden_size, false),
+function family(model_type: string, name: string, norms: readonly string[]) {
+  return defineArchitecture({
+    model_type,
+    config,
+    classes: decoderFamily<z.output<typeof config>>(name, {
+      layer: (config) => ({
+        self_attn: attention(config, { bias: config.attention_bias, outputBias: false }),
+        mlp: container('MLP', {
+          gate_up_proj: linear(config.hidden_size, 2 * config.intermediate_size, false),
+          down_proj: linear(config.intermediate_size, config.hidden_size, false),
+        }),
+        ...Object.fromEntries(norms.map((norm) => [norm, rmsNorm(config.hidden_size)])),
       }),
-      input_layernorm: rmsNorm(config.hidden_size),
-      post_attention_layernorm: rmsNorm(config.hidden_size),
-      post_self_attn_layernorm: rmsNorm(config.hidden_size),
-      post_mlp_layernorm: rmsNorm(config.hidden_size),
+      norm: rmsNorm,
     }),
-    norm: rmsNorm,
-  }),
-});
+  });
+}
+
+const before = ['input_layernorm', 'post_attention_layernorm'];
+
+/** GLM-4 of 2024 and GLM-Edge (Zhipu AI), initialized as Llama is: gate and up in one matrix. */
+export const glm = family('glm', 'Glm', before);
+
+/** GLM-4 (Zhipu AI 2025): the same with four norms a layer. */
+export const glm4 = family('glm4', 'Glm4', [...before, 'post_self_attn_layernorm', 'post_mlp_layernorm']);

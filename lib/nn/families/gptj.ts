@@ -32,48 +32,66 @@ type Config = z.output<typeof config>;
 
 const rule = ({ initializer_range }: Config) => transformersInit(initializer_range);
 
-function block({ n_embd: width, n_inner }: Config): Module {
+type Projections = (width: number) => Readonly<Record<string, Module>>;
+
+const square = (width: number) => linear(width, width, false);
+
+function block({ n_embd: width, n_inner }: Config, projections: Projections): Module {
   const inner = n_inner ?? 4 * width;
-  const square = () => linear(width, width, false);
   return container('GPTJBlock', {
     ln_1: layerNorm(width),
-    attn: container('Attention', { k_proj: square(), v_proj: square(), q_proj: square(), out_proj: square() }),
+    attn: container('Attention', { ...projections(width), out_proj: square(width) }),
     mlp: container('MLP', { fc_in: linear(width, inner), fc_out: linear(inner, width) }),
   });
 }
 
-function body(config: Config): Module {
-  const children = {
-    wte: embedding(config.vocab_size, config.n_embd),
-    h: repeat(config.n_layer, () => block(config)),
-    ln_f: layerNorm(config.n_embd),
+/** @param projections from which queries, keys and values come */
+function classesOf(projections: Projections) {
+  const body = (config: Config): Module => {
+    const children = {
+      wte: embedding(config.vocab_size, config.n_embd),
+      h: repeat(config.n_layer, () => block(config, projections)),
+      ln_f: layerNorm(config.n_embd),
+    };
+    return container('GPTJModel', children, { initialize: rule(config) });
   };
-  return container('GPTJModel', children, { initialize: rule(config) });
+  const width = ({ n_embd }: Config) => n_embd;
+  return { body, ...headsOf({ body, rule, width, name: 'transformer', embedding: 'wte', lmBias: true }) };
 }
 
-const { withHead, causalLm, sequences } = headsOf({
-  body,
-  rule,
-  width: ({ n_embd }: Config) => n_embd,
-  name: 'transformer',
-  embedding: 'wte',
-  lmBias: true,
+const prepare = aliases({
+  max_position_embeddings: 'n_positions',
+  hidden_size: 'n_embd',
+  num_attention_heads: 'n_head',
+  num_hidden_layers: 'n_layer',
 });
+
+const j = classesOf((width) => ({ k_proj: square(width), v_proj: square(width), q_proj: square(width) }));
 
 /** GPT-J (Wang and Komatsuzaki 2021): one norm a block; the head over the vocabulary has a bias. */
 export const gptj = defineArchitecture({
   model_type: 'gptj',
   config,
-  prepare: aliases({
-    max_position_embeddings: 'n_positions',
-    hidden_size: 'n_embd',
-    num_attention_heads: 'n_head',
-    num_hidden_layers: 'n_layer',
-  }),
+  prepare,
   classes: {
-    GPTJForCausalLM: causalLm,
-    GPTJModel: body,
-    GPTJForSequenceClassification: sequences,
-    GPTJForQuestionAnswering: withHead((config) => ({ qa_outputs: linear(config.n_embd, labelCount(config)) })),
+    GPTJForCausalLM: j.causalLm,
+    GPTJModel: j.body,
+    GPTJForSequenceClassification: j.sequences,
+    GPTJForQuestionAnswering: j.withHead((config) => ({ qa_outputs: linear(config.n_embd, labelCount(config)) })),
   },
+});
+
+const gen = classesOf((width) => ({ qkv_proj: linear(width, 3 * width, false) }));
+
+const codegenConfig = config.safeExtend({
+  n_positions: size().default(2048),
+  rotary_dim: z.int({ error: 'a whole number ≥ 0' }).min(0, { error: 'a whole number ≥ 0' }).default(64),
+});
+
+/** CodeGen (Nijkamp et al. 2022): GPT-J with queries, keys and values in one matrix. */
+export const codegen = defineArchitecture({
+  model_type: 'codegen',
+  config: codegenConfig,
+  prepare,
+  classes: { CodeGenForCausalLM: gen.causalLm, CodeGenModel: gen.body },
 });

@@ -20,7 +20,7 @@ interface Headless<Config> {
   /** The embedding's name in the body, to which the head over the vocabulary is tied. */
   readonly embedding: string;
   /** Whether that head has a bias. */
-  readonly lmBias?: boolean | undefined;
+  readonly lmBias?: boolean | ((config: Config) => boolean) | undefined;
   /** The name of the head over tokens; 'classifier' by default. */
   readonly tokensName?: string | undefined;
 }
@@ -37,7 +37,8 @@ export function headsOf<Config extends HeadConfig>(base: Headless<Config>) {
   const languageModel =
     (more: Heads = () => ({})) =>
     (config: Config): Module => {
-      const lm_head = linear(width(config), config.vocab_size, lmBias);
+      const bias = typeof lmBias === 'function' ? lmBias(config) : lmBias;
+      const lm_head = linear(width(config), config.vocab_size, bias);
       const tied = config.tie_word_embeddings ? { 'lm_head.weight': `${name}.${embedding}.weight` } : undefined;
       return headed({ [name]: body(config) }, { lm_head, ...more(config) }, rule(config), tied);
     };

@@ -1,3 +1,5 @@
+// Longer than others: both Mamba and Mamba-2, whose mixers other families have too.
+
 import { z } from 'zod';
 import type { Initializer } from '../../init/initializers.js';
 import { container, type Module, parameter, type Rule, repeat } from '../module.js';

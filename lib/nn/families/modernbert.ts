@@ -1,3 +1,5 @@
+// Longer than others: each kind of matrix has a deviation of its own.
+
 import { z } from 'zod';
 import type { Initializer } from '../../init/initializers.js';
 import { container, type Module, type Rule, repeat } from '../module.js';

@@ -1,3 +1,5 @@
+// Longer than others: four kinds of layers, and the keys of three generations of configs.
+
 import { z } from 'zod';
 import type { Initializer } from '../../init/initializers.js';
 import { container, type Module, parameter, repeat } from '../module.js';
@@ -13,7 +15,7 @@ import { transformersInit } from './transformers.js';
 const types = ['linear_attention', 'moe', 'full_attention', 'mlp'] as const;
 const letters: Readonly<Record<string, string>> = { M: types[0], E: types[1], '*': types[2], '-': types[3] };
 
-const config = z.looseObject({
+const keys = z.looseObject({
   vocab_size: size().default(131072),
   hidden_size: size().default(4096),
   layers_block_type: z
@@ -33,13 +35,18 @@ const config = z.looseObject({
   use_conv_bias: flag().default(true),
   use_bias: flag().default(false),
   ...timeSteps(),
-  n_routed_experts: expertCount().default(8),
+  n_routed_experts: expertCount(0).default(8),
   moe_intermediate_size: size().default(7688),
   moe_shared_expert_intermediate_size: size().default(7688),
   moe_latent_size: optionalSize(),
   initializer_range: std().default(0.02),
   rescale_prenorm_residual: flag().default(true),
   tie_word_embeddings: flag().default(false),
+});
+
+const config = keys.refine((given) => given.n_routed_experts > 0 || !given.layers_block_type.includes('moe'), {
+  path: ['n_routed_experts'],
+  error: 'a whole number ≥ 1',
 });
 
 type Config = z.output<typeof config>;
@@ -132,7 +139,16 @@ function body(config: Config): Module {
 
 const width = ({ hidden_size }: Config) => hidden_size;
 const { causalLm } = headsOf<Config>({ body, rule, width, name: 'model', embedding: 'embeddings' });
-const general = aliases({ layer_types: 'layers_block_type', num_local_experts: 'n_routed_experts' });
+const general = aliases({
+  layer_types: 'layers_block_type',
+  num_local_experts: 'n_routed_experts',
+  mamba_n_groups: 'n_groups',
+  mamba_d_conv: 'conv_kernel',
+  mamba_dt_min: 'time_step_min',
+  mamba_dt_max: 'time_step_max',
+  mamba_dt_init_floor: 'time_step_floor',
+  mamba_conv_bias: 'use_conv_bias',
+});
 
 /** Nemotron-H and Nemotron 3 (Nvidia 2025): Mamba-2, attention, MLPs and experts, one a layer. Heads are never tied. */
 export const nemotronH = defineArchitecture<Config>({
@@ -141,7 +157,9 @@ export const nemotronH = defineArchitecture<Config>({
   prepare: ({ hybrid_override_pattern: pattern, ...given }) => {
     const { layers_block_type, ...config } = general(given);
     if (layers_block_type != null) return { ...config, layers_block_type };
-    return typeof pattern === 'string' ? { ...config, layers_block_type: [...pattern].map((c) => letters[c]) } : config;
+    if (pattern === undefined) return config;
+    const kinds = typeof pattern === 'string' ? [...pattern].map((letter) => letters[letter]) : pattern;
+    return { ...config, layers_block_type: kinds };
   },
   classes: {
     NemotronHForCausalLM: (config) => causalLm({ ...config, tie_word_embeddings: false }),

@@ -1,3 +1,5 @@
+// Longer than others: two generations of Qwen's mixtures of experts.
+
 import { z } from 'zod';
 import { container, type Module } from '../module.js';
 import { linear, rmsNorm } from '../modules/index.js';

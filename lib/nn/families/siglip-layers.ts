@@ -1,3 +1,5 @@
+// Longer than others: the encoders of both SigLIPs.
+
 import { z } from 'zod';
 import { container, type Module, parameter, type Rule, repeat } from '../module.js';
 import { embedding, layerNorm, linear, multiheadAttention } from '../modules/index.js';
@@ -11,8 +13,10 @@ const common = {
   intermediate_size: size().default(3072),
   num_hidden_layers: layers().default(12),
   num_attention_heads: size().default(12),
-  // No key of its config, but read where it stands there.
-  initializer_range: std().default(0.02),
+  // No key of its config, but read where it stands there; null is none.
+  initializer_range: std()
+    .nullish()
+    .transform((given) => given ?? 0.02),
 };
 
 /** The config of SigLIP's text encoders. */
@@ -29,7 +33,7 @@ const images = {
   ...common,
   num_channels: size().default(3),
   patch_size: size().default(16),
-  vision_use_head: flag().default(true),
+  vision_use_head: flag().nullable().default(true),
 };
 
 /** The config of SigLIP's image encoder. */
@@ -113,7 +117,7 @@ export function siglipTextModel(config: Text): Module {
 
 /** The image encoder, by what makes a vector of a patch. */
 export function siglipVisionModel(
-  config: Base & { readonly vision_use_head: boolean },
+  config: Base & { readonly vision_use_head: boolean | null },
   patch_embedding: Module,
   patches: number,
 ): Module {

@@ -1,3 +1,5 @@
+// Longer than others: T5, mT5 and UMT5 with all their heads.
+
 import { z } from 'zod';
 import type { Initializer } from '../../init/initializers.js';
 import { container, type Module, type Rule, repeat } from '../module.js';

@@ -66,7 +66,7 @@ export function extractor({ conv_dim: widths, conv_kernel, conv_bias: bias, feat
  * A convolution whose weight is a direction and a length for each place of its kernel. Both begin as those of the weight that the
  * layer was made with: what is written into the weight later is lost, though it is drawn.
  */
-function positions(config: Config): Module {
+export function positions(config: Config): Module {
   const { hidden_size: width, num_conv_pos_embeddings: kernel, num_conv_pos_embedding_groups: groups } = config;
   const shape = [width, width / groups, kernel];
   const parts: Own = {
@@ -83,12 +83,14 @@ function positions(config: Config): Module {
   return container('PositionalConvEmbedding', { conv });
 }
 
-/** Layers behind convolved positions. */
-export function encoder(config: Config): Module {
+type Parts = { readonly attention?: (index: number) => Module; readonly positions?: Module };
+
+/** Layers behind convolved positions; other families have parts of their own, attention by a layer's index. */
+export function encoder(config: Config, own: Parts = {}): Module {
   const { hidden_size: width, intermediate_size, adapter_attn_dim, do_stable_layer_norm } = config;
-  const layer = () =>
+  const layer = (index: number) =>
     container('EncoderLayer', {
-      attention: attention(width),
+      attention: own.attention?.(index) ?? attention(width),
       layer_norm: layerNorm(width),
       feed_forward: container('FeedForward', {
         intermediate_dense: linear(width, intermediate_size),
@@ -104,7 +106,7 @@ export function encoder(config: Config): Module {
           }),
         }),
     });
-  const around = { pos_conv_embed: positions(config), layer_norm: layerNorm(width) };
+  const around = { pos_conv_embed: own.positions ?? positions(config), layer_norm: layerNorm(width) };
   return container('Encoder', { ...around, layers: repeat(config.num_hidden_layers, layer) });
 }
 

@@ -1,45 +1,68 @@
-import { container, type Module, parameter } from '../module.js';
+import { container, type Module, parameter, type Rule } from '../module.js';
 import { layerNorm, linear } from '../modules/index.js';
 import { defineArchitecture, labelCount } from './architecture.js';
 import { headed } from './transformers.js';
 import { type Wav2Vec2Config as Config, config, outputWidth } from './wav2vec2-config.js';
 import { adapter, encoder, extractor, rule } from './wav2vec2-layers.js';
 
-function body(config: Config): Module {
-  const { conv_dim, hidden_size, mask_time_prob, mask_feature_prob } = config;
-  const last = conv_dim.at(-1) ?? 1;
-  const projection = { layer_norm: layerNorm(last), projection: linear(last, hidden_size) };
-  const masks = mask_time_prob > 0 || mask_feature_prob > 0;
-  return {
-    kind: 'Wav2Vec2Model',
-    own: masks ? { masked_spec_embed: parameter([hidden_size], 'uniform') } : {},
-    children: {
-      feature_extractor: extractor(config),
-      feature_projection: container('FeatureProjection', projection),
-      encoder: encoder(config),
-      ...(config.add_adapter && { adapter: adapter(config) }),
-    },
-    construction: ['feature_extractor', 'feature_projection', 'masked_spec_embed', 'encoder', 'adapter'],
-    initialize: rule(config),
-  };
+/** What is a family's own in a model of sounds. */
+interface Speech {
+  /** The body's name in the whole. */
+  readonly prefix: string;
+  readonly encoder: (config: Config) => Module;
+  readonly rule: (config: Config) => Rule;
+  /** Whether what convolutions give is normed before it is projected. */
+  readonly norms?: (config: Config) => boolean;
 }
 
 type Heads = Readonly<Record<string, Module>>;
 
-function withHead(heads: (config: Config) => Heads, kind = 'Headed') {
-  return (config: Config): Module => ({ ...headed({ wav2vec2: body(config) }, heads(config), rule(config)), kind });
+/** The body of wav2vec 2.0 and its kin, and heads for it. */
+export function speech({ prefix, encoder, rule, norms = () => true }: Speech) {
+  const body = (config: Config): Module => {
+    const { conv_dim, hidden_size, mask_time_prob, mask_feature_prob } = config;
+    const last = conv_dim.at(-1) ?? 1;
+    const projection = { ...(norms(config) && { layer_norm: layerNorm(last) }), projection: linear(last, hidden_size) };
+    const masks = mask_time_prob > 0 || mask_feature_prob > 0;
+    return {
+      kind: 'SpeechModel',
+      own: masks ? { masked_spec_embed: parameter([hidden_size], 'uniform') } : {},
+      children: {
+        feature_extractor: extractor(config),
+        feature_projection: container('FeatureProjection', projection),
+        encoder: encoder(config),
+        ...(config.add_adapter && { adapter: adapter(config) }),
+      },
+      construction: ['feature_extractor', 'feature_projection', 'masked_spec_embed', 'encoder', 'adapter'],
+      initialize: rule(config),
+    };
+  };
+  const withHead =
+    (heads: (config: Config) => Heads, kind = 'Headed') =>
+    (config: Config): Module => ({ ...headed({ [prefix]: body(config) }, heads(config), rule(config)), kind });
+  /** Over a mean of all layers where the config says so; these weights begin alike. */
+  const withMean = (heads: (config: Config) => Heads) => {
+    return (config: Config): Module => {
+      if (config.add_adapter) throw new RangeError('add_adapter: expected false for a class with a classifier');
+      const count = config.num_hidden_layers + 1;
+      const layer_weights = parameter([count], { init: 'constant', val: 1 / count });
+      const made = withHead(heads)(config);
+      return config.use_weighted_layer_sum ? { ...made, own: { layer_weights } } : made;
+    };
+  };
+  const ctc = withHead((config) => {
+    if (config.vocab_size === null) throw new RangeError('vocab_size: expected a number for a class ForCTC');
+    return { lm_head: linear(outputWidth(config), config.vocab_size ?? 1) };
+  });
+  const sequences = withMean((config) => ({
+    projector: linear(config.hidden_size, config.classifier_proj_size),
+    classifier: linear(config.classifier_proj_size, labelCount(config)),
+  }));
+  const frames = withMean((config) => ({ classifier: linear(config.hidden_size, labelCount(config)) }));
+  return { body, withHead, ctc, sequences, frames };
 }
 
-/** Over a mean of all layers where the config says so; these weights begin alike. */
-function withMean(heads: (config: Config) => Heads) {
-  return (config: Config): Module => {
-    if (config.add_adapter) throw new RangeError('add_adapter: expected false for a class with a classifier');
-    const count = config.num_hidden_layers + 1;
-    const layer_weights = parameter([count], { init: 'constant', val: 1 / count });
-    const made = withHead(heads)(config);
-    return config.use_weighted_layer_sum ? { ...made, own: { layer_weights } } : made;
-  };
-}
+const { body, withHead, ctc, sequences, frames } = speech({ prefix: 'wav2vec2', encoder, rule });
 
 /** wav2vec 2.0 (Baevski et al. 2020): N(0, initializer_range²), convolutions kaiming_normal. */
 export const wav2vec2 = defineArchitecture<Config>({
@@ -58,16 +81,8 @@ export const wav2vec2 = defineArchitecture<Config>({
       return { quantizer, project_hid: linear(config.hidden_size, out), project_q: linear(width, out) };
     }, 'PreTraining'),
     Wav2Vec2Model: body,
-    Wav2Vec2ForCTC: withHead((config) => {
-      if (config.vocab_size === null) throw new RangeError('vocab_size: expected a number for Wav2Vec2ForCTC');
-      return { lm_head: linear(outputWidth(config), config.vocab_size ?? 1) };
-    }),
-    Wav2Vec2ForSequenceClassification: withMean((config) => ({
-      projector: linear(config.hidden_size, config.classifier_proj_size),
-      classifier: linear(config.classifier_proj_size, labelCount(config)),
-    })),
-    Wav2Vec2ForAudioFrameClassification: withMean((config) => ({
-      classifier: linear(config.hidden_size, labelCount(config)),
-    })),
+    Wav2Vec2ForCTC: ctc,
+    Wav2Vec2ForSequenceClassification: sequences,
+    Wav2Vec2ForAudioFrameClassification: frames,
   },
 });

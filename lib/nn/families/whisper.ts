@@ -1,3 +1,5 @@
+// Longer than others: convolutions, a table, two stacks and four classes.
+
 import { z } from 'zod';
 import { container, type Module, parameter, repeat } from '../module.js';
 import { conv1d, embedding, layerNorm, linear } from '../modules/index.js';

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { container } from '../module.js';
+import { linear, rmsNorm } from '../modules/index.js';
+import { defineArchitecture, flag, size } from './architecture.js';
+import { llavaNames } from './llava.js';
+import { bodyClass, visionLanguage, widthOf } from './multimodal.js';
+
+const layerError = 'a whole number, or an array of them';
+
+const config = z.looseObject({
+  vision_feature_layer: z.union([z.int(), z.array(z.int())], { error: layerError }).default(-1),
+  multimodal_projector_bias: flag().default(false),
+  spatial_merge_size: size().default(2),
+  tie_word_embeddings: flag().default(true),
+});
+
+const defaultVision = { patch_size: 14, image_size: 1540 };
+
+const defaultText = {
+  vocab_size: 131072,
+  hidden_size: 5120,
+  intermediate_size: 32768,
+  num_hidden_layers: 40,
+  head_dim: 128,
+};
+
+/** Mistral Small 3.1 and its kin (Mistral AI 2025): Pixtral's encoder of images, whose patches are merged, and Mistral. */
+export const mistral3 = defineArchitecture({
+  model_type: 'mistral3',
+  config,
+  parts: ({ text_config, vision_config }) => ({
+    text_config: { model_type: 'mistral', ...(text_config ?? defaultText) },
+    vision_config: { model_type: 'pixtral', ...(vision_config ?? defaultVision) },
+  }),
+  classes: visionLanguage<z.output<typeof config>>({
+    name: 'Mistral3',
+    tiedByText: false,
+    body({ vision_feature_layer: layer, multimodal_projector_bias: bias, spatial_merge_size }, parts) {
+      const [text, vision] = [parts.get('text_config'), parts.get('vision_config')];
+      const [inputs, width] = [widthOf(vision), widthOf(text)];
+      const multi_modal_projector = container('Projector', {
+        norm: rmsNorm(inputs),
+        patch_merger: container('Merger', { merging_layer: linear(inputs * spatial_merge_size ** 2, inputs, false) }),
+        linear_1: linear(inputs * (typeof layer === 'number' ? 1 : layer.length), width, bias),
+        linear_2: linear(width, width, bias),
+      });
+      return {
+        children: {
+          vision_tower: vision.build(bodyClass),
+          multi_modal_projector,
+          language_model: text.build(bodyClass),
+        },
+      };
+    },
+  }).classes,
+  saved: llavaNames,
+});
