@@ -1,11 +1,9 @@
 import { VirtualCheckpoint } from '../checkpoint/virtual/virtual.js';
-import { layOut } from '../checkpoint/virtual/virtual-checkpoint.js';
 import { WholeTensors } from '../checkpoint/virtual/whole-tensors.js';
-import { keysInTurns } from '../plan/keys.js';
-import { type LoadedPlan, tensorsOf } from '../plan/load-plan.js';
 import type { Pool } from '../pool/pool.js';
 import type { Engine } from '../random/names.js';
 import { type Content, contentsOf } from './content.js';
+import { type Laid, Planner } from './planner.js';
 import { Refusal } from './refusal.js';
 import { Repositories, type Repository } from './repositories.js';
 import { commitOf, nameOfRevision, type Revision, revisionOfCommit, revisionOfName } from './revision.js';
@@ -15,9 +13,15 @@ export interface Snapshot {
   readonly repository: Repository;
   readonly revision: Revision;
   readonly commit: string;
-  readonly plan: LoadedPlan;
+  /** Elements by the names that safetensors has for dtypes. */
+  readonly parameters: Laid['parameters'];
+  readonly tensors: number;
   readonly contents: ReadonlyMap<string, Content>;
 }
+
+/** Elements of all dtypes. */
+export const totalOf = (parameters: Snapshot['parameters']): number =>
+  Object.values(parameters).reduce((sum, each) => sum + each, 0);
 
 /** Checkpoints that are laid out and kept; a tensor takes about a kilobyte in each. The newest is kept whatever it has. */
 const mostSnapshots = 32;
@@ -26,7 +30,7 @@ const mostTensors = 50_000;
 const wholeBytes = 32 << 20;
 
 /** A snapshot that is kept. */
-interface Laid {
+interface Kept {
   readonly id: string;
   readonly revision: Revision;
   readonly made: Promise<Snapshot>;
@@ -44,9 +48,10 @@ export interface CatalogOptions {
 export class Catalog {
   readonly repositories: Repositories;
   readonly #options: CatalogOptions;
+  readonly #planner = new Planner();
   readonly #wholes = new WholeTensors(wholeBytes);
   /** The least recently used first. */
-  readonly #snapshots = new Map<string, Laid>();
+  readonly #snapshots = new Map<string, Kept>();
 
   private constructor(repositories: Repositories, options: CatalogOptions) {
     this.repositories = repositories;
@@ -82,7 +87,7 @@ export class Catalog {
     this.#snapshots.set(key, known); // now the most recently used
     try {
       const snapshot = await known.made;
-      known.tensors = snapshot.plan.tensors.length;
+      known.tensors = snapshot.tensors;
       this.#trim();
       return snapshot;
     } catch (cause) {
@@ -97,6 +102,11 @@ export class Catalog {
     return others.reverse().map(({ id, revision }) => ({ id, revision: nameOfRevision(revision) }));
   }
 
+  /** Ends its thread. */
+  close(): Promise<void> {
+    return this.#planner.close();
+  }
+
   #trim(): void {
     let tensors = [...this.#snapshots.values()].reduce((sum, each) => sum + each.tensors, 0);
     for (const [key, each] of this.#snapshots) {
@@ -108,18 +118,15 @@ export class Catalog {
 
   async #make(repository: Repository, revision: Revision, commit: string): Promise<Snapshot> {
     const { pool, maxShardSize } = this.#options;
-    const { seed, dtype, engine } = revision;
-    const plan = await repository.plan(dtype);
-    // In the engine torch that takes a fraction of a millisecond for each tensor, and every seed anew.
-    const keys = await keysInTurns(engine, seed, { tensors: tensorsOf(plan), draws: plan.draws });
-    const { set } = layOut('serve', plan, { seed, engine, maxShardSize }, keys);
-    const virtual = new VirtualCheckpoint(set, keys, this.#wholes);
-    const { modified } = repository;
+    const { input, state, modified } = repository;
+    const laid = await this.#planner.lay({ ...revision, input, state, maxShardSize });
+    const virtual = new VirtualCheckpoint(laid, this.#wholes);
     return {
       repository,
       revision,
       commit,
-      plan,
+      parameters: laid.parameters,
+      tensors: laid.files.reduce((sum, { tensors }) => sum + tensors.length, 0),
       contents: contentsOf(virtual, repository.assets, { commit, pool, modified }),
     };
   }

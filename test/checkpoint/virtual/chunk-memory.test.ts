@@ -4,7 +4,7 @@ import { afterAll, expect, test } from 'vitest';
 import { ChunkMemory } from '../../../lib/checkpoint/virtual/chunk-memory.js';
 import { safetensorsFiles } from '../../../lib/checkpoint/virtual/shards.js';
 import { streamFile } from '../../../lib/checkpoint/virtual/stream.js';
-import { VirtualCheckpoint } from '../../../lib/checkpoint/virtual/virtual.js';
+import { laidFiles, VirtualCheckpoint } from '../../../lib/checkpoint/virtual/virtual.js';
 import { WholeTensors } from '../../../lib/checkpoint/virtual/whole-tensors.js';
 import { keysFor } from '../../../lib/plan/keys.js';
 import { resolvePlan } from '../../../lib/plan/plan.js';
@@ -53,7 +53,7 @@ const tensors = resolvePlan({
 
 const virtualOf = (seed: bigint, wholes?: WholeTensors) => {
   const keys = keysFor('philox', seed, { tensors });
-  return new VirtualCheckpoint(safetensorsFiles(tensors, { keys }), keys, wholes);
+  return new VirtualCheckpoint(laidFiles(safetensorsFiles(tensors, { keys }), keys), wholes);
 };
 
 test('streams of a pool share memory; one that was given up while its chunks were made spoils no other', async () => {
