@@ -7,6 +7,7 @@ import { isFillable } from '../core/stored-dtype.js';
 import { type Draw, isDrawn } from '../init/draw.js';
 import { resolve } from '../init/resolve.js';
 import { isTorchKey, type Key, noKey } from '../native/addon.js';
+import { sharedBytes } from '../pool/memory.js';
 import { type Engine, Generator } from '../random/generator.js';
 import type { ResolvedTensor } from './plan.js';
 
@@ -94,17 +95,17 @@ const mostASlab = 1024;
 /** @param count how many there are */
 function sharedStates(count: number): (key: Key) => Key {
   let left = count;
-  let slab = new SharedArrayBuffer(0);
+  let slab: Uint8Array = new Uint8Array();
   let used = 0;
   return (key) => {
     if (!isTorchKey(key)) return key;
     const { length } = key.state;
-    if (used + length > slab.byteLength) {
-      slab = new SharedArrayBuffer(Math.min(left, mostASlab) * length);
+    if (used + length > slab.length) {
+      slab = sharedBytes(Math.min(left, mostASlab) * length, 1);
       used = 0;
     }
     left -= 1;
-    const state = new Uint8Array(slab, used, length);
+    const state = slab.subarray(used, used + length);
     state.set(key.state);
     used += length;
     return { ...key, state };

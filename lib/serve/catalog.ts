@@ -1,3 +1,4 @@
+import { Arena } from '../checkpoint/virtual/arena.js';
 import { VirtualCheckpoint } from '../checkpoint/virtual/virtual.js';
 import { WholeTensors } from '../checkpoint/virtual/whole-tensors.js';
 import type { Pool } from '../pool/pool.js';
@@ -15,7 +16,8 @@ export interface Snapshot {
   readonly commit: string;
   /** Elements by the names that safetensors has for dtypes. */
   readonly parameters: Laid['parameters'];
-  readonly tensors: number;
+  /** Its tensors, as far as they take memory. */
+  readonly weight: number;
   readonly contents: ReadonlyMap<string, Content>;
 }
 
@@ -23,9 +25,11 @@ export interface Snapshot {
 export const totalOf = (parameters: Snapshot['parameters']): number =>
   Object.values(parameters).reduce((sum, each) => sum + each, 0);
 
-/** Checkpoints that are laid out and kept; a tensor takes about a kilobyte in each. The newest is kept whatever it has. */
+/** Checkpoints that are laid out and kept; a tensor takes some 500 bytes in each. The newest is kept whatever it has. */
 const mostSnapshots = 32;
 const mostTensors = 50_000;
+/** In the engine torch a tensor has a state of 5 KB besides. */
+const torchWeight = 10;
 /** Tensors that are made whole are kept up to this size, of all checkpoints together. */
 const wholeBytes = 32 << 20;
 
@@ -34,7 +38,7 @@ interface Kept {
   readonly id: string;
   readonly revision: Revision;
   readonly made: Promise<Snapshot>;
-  tensors: number;
+  weight: number;
 }
 
 export interface CatalogOptions {
@@ -49,7 +53,7 @@ export class Catalog {
   readonly repositories: Repositories;
   readonly #options: CatalogOptions;
   readonly #planner = new Planner();
-  readonly #wholes = new WholeTensors(wholeBytes);
+  readonly #wholes = new WholeTensors(wholeBytes, new Arena(wholeBytes));
   /** The least recently used first. */
   readonly #snapshots = new Map<string, Kept>();
 
@@ -81,13 +85,13 @@ export class Catalog {
     }
     const commit = commitOf(revision, state);
     const key = `${id}@${commit}`;
-    const made = () => ({ id, revision, made: this.#make(repository, revision, commit), tensors: 0 });
+    const made = () => ({ id, revision, made: this.#make(repository, revision, commit), weight: 0 });
     const known = this.#snapshots.get(key) ?? made();
     this.#snapshots.delete(key);
     this.#snapshots.set(key, known); // now the most recently used
     try {
       const snapshot = await known.made;
-      known.tensors = snapshot.tensors;
+      known.weight = snapshot.weight;
       this.#trim();
       return snapshot;
     } catch (cause) {
@@ -108,11 +112,11 @@ export class Catalog {
   }
 
   #trim(): void {
-    let tensors = [...this.#snapshots.values()].reduce((sum, each) => sum + each.tensors, 0);
+    let weight = [...this.#snapshots.values()].reduce((sum, each) => sum + each.weight, 0);
     for (const [key, each] of this.#snapshots) {
-      if (this.#snapshots.size <= mostSnapshots && (tensors <= mostTensors || this.#snapshots.size === 1)) break;
+      if (this.#snapshots.size <= mostSnapshots && (weight <= mostTensors || this.#snapshots.size === 1)) break;
       this.#snapshots.delete(key);
-      tensors -= each.tensors;
+      weight -= each.weight;
     }
   }
 
@@ -126,7 +130,9 @@ export class Catalog {
       revision,
       commit,
       parameters: laid.parameters,
-      tensors: laid.files.reduce((sum, { tensors }) => sum + tensors.length, 0),
+      weight:
+        laid.files.reduce((sum, { tensors }) => sum + tensors.length, 0) *
+        (revision.engine === 'torch' ? torchWeight : 1),
       contents: contentsOf(virtual, repository.assets, { commit, pool, modified }),
     };
   }

@@ -62,6 +62,7 @@ parentPort?.on('message', async (message: PlannerMessage) => {
     const packed = await pack(message);
     const memory = packed.files.flatMap(({ head, tensors }) => [head.buffer as ArrayBuffer, tensors.bytes.buffer]);
     parentPort?.postMessage(packed, memory);
+    if (message.engine === 'torch') collect(); // states of 5 KB for each tensor
   } catch (error) {
     // A clone has another class.
     parentPort?.postMessage({ error, isInput: error instanceof InputError } satisfies PlannerReply);

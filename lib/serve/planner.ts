@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { UnpackedTensors } from '../checkpoint/virtual/packed-tensors.js';
+import { type Unpacked, UnpackedTensors } from '../checkpoint/virtual/packed-tensors.js';
 import type { LaidFiles } from '../checkpoint/virtual/virtual.js';
 import { InputError } from '../core/errors.js';
 import { compiledFile } from '../core/package-files.js';
@@ -10,7 +10,7 @@ import type { Asked, Packed, PlannerMessage, PlannerReply } from './planner-work
 export type Laid = LaidFiles & Pick<Packed, 'parameters'>;
 
 /** V8 collects garbage the earlier, the less it may keep; a plan of 90,000 tensors takes a tenth of it. */
-const resourceLimits = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 16 };
+const resourceLimits = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 4 };
 /** A thread that has nothing to do for so long is ended: what it held is the system's again. */
 const idleMs = 10_000;
 
@@ -41,7 +41,11 @@ export class Planner {
     const worker = this.#worker ?? this.#start();
     try {
       const { files, ...laid } = await ask(worker, asked);
-      return { ...laid, files: files.map((file) => ({ ...file, tensors: new UnpackedTensors(file.tensors) })) };
+      const unpacked: Unpacked = new Map();
+      return {
+        ...laid,
+        files: files.map((file) => ({ ...file, tensors: new UnpackedTensors(file.tensors, unpacked) })),
+      };
     } finally {
       this.#idle = setTimeout(() => void this.#end(), idleMs).unref();
     }

@@ -20,8 +20,8 @@ type Plain = Omit<KeyedTensor, 'key'> & {
 };
 
 const tensorsABlock = 32;
-/** Blocks that are kept unpacked, of all lists together: some 20 MB. */
-const mostUnpacked = 1024;
+/** Blocks that are kept unpacked of a checkpoint: some 5 MB. */
+const mostUnpacked = 256;
 
 /** Packs tensors. Memory of states must be shared. */
 export function packTensors(tensors: readonly KeyedTensor[]): PackedTensors {
@@ -50,35 +50,39 @@ function plain({ key, ...tensor }: KeyedTensor, states: SharedArrayBuffer[]): Pl
   return { ...given, key: others as Key, state: place };
 }
 
-/** The least recently used first. */
-const unpacked = new Map<Uint8Array, readonly KeyedTensor[]>();
+/** What a checkpoint's files have unpacked lately, the least recently used first. It goes with the checkpoint: states of keys are large. */
+export type Unpacked = Map<Uint8Array, readonly KeyedTensor[]>;
 
 /** Packed tensors as they are asked for. */
 export class UnpackedTensors implements TensorList {
   readonly length: number;
   readonly #blocks: readonly Uint8Array[];
   readonly #states: readonly SharedArrayBuffer[];
+  readonly #unpacked: Unpacked;
   #last = -1;
   #lastTensors: readonly KeyedTensor[] = [];
 
-  constructor({ length, bytes, ends, states }: PackedTensors) {
+  /** @param unpacked shared by the files of a checkpoint */
+  constructor({ length, bytes, ends, states }: PackedTensors, unpacked: Unpacked = new Map()) {
+    this.#unpacked = unpacked;
     this.length = length;
     this.#blocks = ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
     this.#states = states;
-    for (const memory of states) count(memory);
+    for (const memory of states) count(memory, 1);
   }
 
   at(index: number): KeyedTensor | undefined {
     const block = Math.floor(index / tensorsABlock);
     if (block !== this.#last) {
-      this.#lastTensors = this.#unpack(this.#blocks[block]);
+      this.#lastTensors = this.#take(this.#blocks[block]);
       this.#last = block;
     }
     return this.#lastTensors[index - block * tensorsABlock];
   }
 
-  #unpack(block: Uint8Array | undefined): readonly KeyedTensor[] {
+  #take(block: Uint8Array | undefined): readonly KeyedTensor[] {
     if (block === undefined) return [];
+    const unpacked = this.#unpacked;
     const tensors = unpacked.get(block) ?? (deserialize(block) as Plain[]).map((each) => this.#keyed(each));
     unpacked.delete(block);
     unpacked.set(block, tensors); // now the most recently used
