@@ -18,6 +18,7 @@ const entries = [
   'lib/cli/main',
   'lib/pool/worker',
   'lib/checkpoint/virtual/task',
+  'lib/serve/planner-worker',
   'bench/harness/child',
   'bench/harness/crew-worker',
 ];

@@ -34,6 +34,7 @@ test('the code is in few files, with maps to the sources, which are there too', 
     'dist/lib/pool/worker.js',
     'dist/lib/report.js',
     'dist/lib/serve.js',
+    'dist/lib/serve/planner-worker.js',
   ]);
   const withCode = code.filter((path) => existsSync(join(root, `${path}.map`)));
   expect(withCode.length).toBeGreaterThan(20); // others only hand on what is in these

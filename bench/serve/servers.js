@@ -11,6 +11,15 @@ import { createServer } from '../../dist/lib/serve.js';
 export const config =
   '{"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 10, "vocab_size": 32000}';
 
+/** What is made whole, in many sizes: up to 16 MiB of float32, 32 MiB of float64. */
+const sides = [1024, 2048, 1536, 3072, 512, 4096, 768];
+const wholes = Object.fromEntries(
+  Array.from({ length: 24 }, (_, i) => [
+    `layers.${i}`,
+    { shape: [sides[i % 7], 1024], ...(i % 3 === 2 ? { init: 'sparse', sparsity: 0.5 } : { init: 'orthogonal' }) },
+  ]),
+);
+
 const chunkBytes = 256 << 10;
 
 /** What is compared with: as many bytes as a Range asks for, out of a constant buffer, 256 KiB at a time. */
@@ -40,6 +49,8 @@ async function start(name) {
   process.once('exit', () => rmSync(folder, { recursive: true }));
   mkdirSync(join(folder, 'bench/llama'), { recursive: true });
   writeFileSync(join(folder, 'bench/llama/config.json'), config);
+  mkdirSync(join(folder, 'bench/whole'), { recursive: true });
+  writeFileSync(join(folder, 'bench/whole/recipe.json'), JSON.stringify({ tensors: wholes }));
   return createServer({ inputs: [folder], maxShardSize: '50GB' });
 }
 

@@ -1,5 +1,6 @@
 // node bench/serve/under-load.js [seconds]: how long /healthz takes during 8 downloads, beside a plain server of node:http with the same downloads,
-// and what memory nninit serve takes while clients ask for whatever costs most, 56 of them reading a byte a second.
+// and what memory nninit serve takes while clients ask for whatever costs most, 56 of them reading a byte a second: ever new seeds, of a llama and of tensors that
+// are made whole.
 //
 // `delay` is that of the server's event loop, which with /healthz includes all waiting for a processor; `own` is the processor time of one turn of it.
 import { fork } from 'node:child_process';
@@ -15,7 +16,7 @@ const ask = async (process, message) => {
   if (message !== undefined) process.send(message);
   return (await answer)[0];
 };
-const path = (revision) => `/bench/llama/resolve/${revision}/model.safetensors`;
+const path = (revision, model = 'llama') => `/bench/${model}/resolve/${revision}/model.safetensors`;
 
 function healthz(port) {
   const start = performance.now();
@@ -60,26 +61,36 @@ for (const [name, clients] of [
 ])
   await latency(name, clients);
 
-const server = child('servers.js', 'nninit');
-const { port } = await ask(server);
-const start = (await ask(server, 'usage')).rss;
-const sockets = [];
-let most = 0;
-const end = performance.now() + 1000 * seconds;
-for (let i = 0; performance.now() < end; i++) {
-  const revision = `seed-${i}${['', '-float64', '-bfloat16-torch', '-float64-torch'][i % 4]}`;
-  const socket = connect(port, '127.0.0.1', () => socket.write(`GET ${path(revision)} HTTP/1.1\r\nHost: x\r\n\r\n`));
-  socket.on('error', () => {});
-  if (i < 56) {
-    socket.pause();
-    setInterval(() => socket.read(1), 1000).unref();
-  } else {
-    socket.resume(); // and goes away later
-    sockets.push(socket);
-    if (sockets.length > 8) sockets.shift().destroy();
-  }
-  await setTimeout(20);
-  most = Math.max(most, (await ask(server, 'usage')).rss);
-}
-console.log(`\nmemory: ${Math.round(start / 2 ** 20)} MiB at the start, ${Math.round(most / 2 ** 20)} MiB at the most`);
+for (const model of ['llama', 'whole']) await memory(model);
 process.exit();
+
+async function memory(model) {
+  const server = child('servers.js', 'nninit');
+  const { port } = await ask(server);
+  const start = (await ask(server, 'usage')).rss;
+  const sockets = [];
+  let most = 0;
+  const end = performance.now() + 1000 * seconds;
+  for (let i = 0; performance.now() < end; i++) {
+    const revision = `seed-${i}${['', '-float64', '-bfloat16-torch', '-float64-torch'][i % 4]}`;
+    const socket = connect(port, '127.0.0.1', () =>
+      socket.write(`GET ${path(revision, model)} HTTP/1.1\r\nHost: x\r\n\r\n`),
+    );
+    socket.on('error', () => {});
+    if (i < 56) {
+      socket.pause();
+      setInterval(() => socket.read(1), 1000).unref();
+    } else {
+      socket.resume(); // and goes away later
+      sockets.push(socket);
+      if (sockets.length > 8) sockets.shift().destroy();
+    }
+    await setTimeout(20);
+    most = Math.max(most, (await ask(server, 'usage')).rss);
+  }
+  console.log(
+    `\nmemory, ${model}: ${Math.round(start / 2 ** 20)} MiB at the start, ${Math.round(most / 2 ** 20)} MiB at the most`,
+  );
+  for (const socket of sockets) socket.destroy();
+  server.disconnect();
+}

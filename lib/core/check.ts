@@ -1,5 +1,5 @@
 import { type Dtype, dtypes } from './dtype.js';
-import { printable } from './text.js';
+import { bounded, printable } from './text.js';
 
 /**
  * The one shape of every refusal:
@@ -8,7 +8,7 @@ import { printable } from './text.js';
  */
 function message(fn: string, argument: string, what: string, received: unknown, hint: string | undefined): string {
   const text = `${fn}: expected ${what} for ${argument}, but received ${show(received)} of type ${typeName(received)}`;
-  return printable(hint === undefined ? text : `${text} (${hint})`);
+  return bounded(printable(hint === undefined ? text : `${text} (${hint})`));
 }
 
 /** The error for a value of the wrong type; its `code` is Node's, ERR_INVALID_ARG_TYPE. */
@@ -65,9 +65,9 @@ const longestShown = 60;
 export function show(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      return `'${printable(value.length > longestShown ? `${value.slice(0, longestShown)}…` : value)}'`;
+      return `'${printable(short(value))}'`;
     case 'bigint':
-      return `${value}n`;
+      return `${short(String(value))}n`;
     case 'number':
       return Object.is(value, -0) ? '-0' : String(value);
     case 'function':
@@ -75,9 +75,11 @@ export function show(value: unknown): string {
     case 'object':
       return value === null ? 'null' : showObject(value);
     default:
-      return String(value);
+      return short(String(value)); // a symbol has a text too
   }
 }
+
+const short = (text: string): string => (text.length > longestShown ? `${text.slice(0, longestShown)}…` : text);
 
 function showObject(value: object): string {
   if (Array.isArray(value)) {

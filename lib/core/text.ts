@@ -50,3 +50,20 @@ export function printable(text: string): string {
     return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
   });
 }
+
+const mostShownSizes = 16;
+
+/** The sizes of a shape for messages, without brackets: of very many dimensions the first. */
+export function sizesText(shape: readonly number[], separator = ', '): string {
+  const more = shape.length > mostShownSizes ? [`… (${count(shape.length)} dimensions)`] : [];
+  return [...shape.slice(0, mostShownSizes), ...more].join(separator);
+}
+
+/** Lists of all families that nninit knows are shorter, and what callers give may be megabytes. */
+const longestMessage = 8000;
+
+/** A message with its beginning and its end where it is too long to be read. */
+export function bounded(message: string): string {
+  if (message.length <= longestMessage) return message;
+  return `${message.slice(0, longestMessage / 2)} … ${message.slice(-longestMessage / 2)}`;
+}

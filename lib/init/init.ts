@@ -58,10 +58,13 @@ export const uniform_: InitFunction<'uniform'> = here('uniform');
  *
  *     init.normal_(w, { std: 0.02, generator: new Generator({ seed: 7 }) })
  *
+ * Values beyond the dtype's largest number are infinities, as PyTorch's are.
+ *
  * @param tensor any shape
  * @param mean 0 by default
  * @param std the standard deviation, 1 by default; ≥ 0
  * @param generator also a keyword
+ * @throws RangeError where mean or std are beyond the dtype's largest number
  */
 export const normal_: InitFunction<'normal'> = here('normal');
 

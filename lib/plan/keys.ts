@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { checkShape } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
@@ -8,6 +7,7 @@ import { isFillable } from '../core/stored-dtype.js';
 import { type Draw, isDrawn } from '../init/draw.js';
 import { resolve } from '../init/resolve.js';
 import { isTorchKey, type Key, noKey } from '../native/addon.js';
+import { sharedBytes } from '../pool/memory.js';
 import { type Engine, Generator } from '../random/generator.js';
 import type { ResolvedTensor } from './plan.js';
 
@@ -47,32 +47,7 @@ export function philoxKeys(seed: bigint): Keys {
  * The generator's places as PyTorch constructs the model: it makes one draw after the other, and a tensor has the values of the
  * last one with its name. Draws are in the model's dtype.
  */
-export function torchKeys(seed: bigint, plan: Drawn): Keys {
-  const steps = torchSteps(seed, plan);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
-}
-
-/** How long keysInTurns holds the event loop at a time. */
-const turnMilliseconds = 1;
-
-/** keysFor, between whose steps the event loop goes on. */
-export async function keysInTurns(engine: Engine, seed: bigint, plan: Drawn): Promise<Keys> {
-  if (engine !== 'torch') return philoxKeys(seed);
-  const steps = torchSteps(seed, plan);
-  for (let end = performance.now() + turnMilliseconds; ; ) {
-    const { done, value } = steps.next();
-    if (done) return value;
-    if (performance.now() < end) continue;
-    await setImmediate();
-    end = performance.now() + turnMilliseconds;
-  }
-}
-
-/** A draw at a time. */
-function* torchSteps(seed: bigint, { tensors, draws }: Drawn): Iterator<undefined, Keys> {
+export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
   const generator = new Generator({ engine: 'torch', seed });
   const dtypes = new Map<string, Dtype>();
   for (const { name, dtype, partOf, codes, norms } of tensors) {
@@ -92,7 +67,6 @@ function* torchSteps(seed: bigint, { tensors, draws }: Drawn): Iterator<undefine
     if (total === 0) continue;
     const key = naming(tensor, () => generator.nextKey(fill, dtype, total));
     if (isRandom(fill)) keys.set(tensor, keep(key));
-    yield;
   }
   return {
     engine: 'torch',
@@ -121,17 +95,17 @@ const mostASlab = 1024;
 /** @param count how many there are */
 function sharedStates(count: number): (key: Key) => Key {
   let left = count;
-  let slab = new SharedArrayBuffer(0);
+  let slab: Uint8Array = new Uint8Array();
   let used = 0;
   return (key) => {
     if (!isTorchKey(key)) return key;
     const { length } = key.state;
-    if (used + length > slab.byteLength) {
-      slab = new SharedArrayBuffer(Math.min(left, mostASlab) * length);
+    if (used + length > slab.length) {
+      slab = sharedBytes(Math.min(left, mostASlab) * length, 1);
       used = 0;
     }
     left -= 1;
-    const state = new Uint8Array(slab, used, length);
+    const state = slab.subarray(used, used + length);
     state.set(key.state);
     used += length;
     return { ...key, state };

@@ -1,11 +1,10 @@
+import { Arena } from '../checkpoint/virtual/arena.js';
 import { VirtualCheckpoint } from '../checkpoint/virtual/virtual.js';
-import { layOut } from '../checkpoint/virtual/virtual-checkpoint.js';
 import { WholeTensors } from '../checkpoint/virtual/whole-tensors.js';
-import { keysInTurns } from '../plan/keys.js';
-import { type LoadedPlan, tensorsOf } from '../plan/load-plan.js';
 import type { Pool } from '../pool/pool.js';
 import type { Engine } from '../random/names.js';
 import { type Content, contentsOf } from './content.js';
+import { type Laid, Planner } from './planner.js';
 import { Refusal } from './refusal.js';
 import { Repositories, type Repository } from './repositories.js';
 import { commitOf, nameOfRevision, type Revision, revisionOfCommit, revisionOfName } from './revision.js';
@@ -15,22 +14,31 @@ export interface Snapshot {
   readonly repository: Repository;
   readonly revision: Revision;
   readonly commit: string;
-  readonly plan: LoadedPlan;
+  /** Elements by the names that safetensors has for dtypes. */
+  readonly parameters: Laid['parameters'];
+  /** Its tensors, as far as they take memory. */
+  readonly weight: number;
   readonly contents: ReadonlyMap<string, Content>;
 }
 
-/** Checkpoints that are laid out and kept; a tensor takes about a kilobyte in each. The newest is kept whatever it has. */
+/** Elements of all dtypes. */
+export const totalOf = (parameters: Snapshot['parameters']): number =>
+  Object.values(parameters).reduce((sum, each) => sum + each, 0);
+
+/** Checkpoints that are laid out and kept; a tensor takes some 500 bytes in each. The newest is kept whatever it has. */
 const mostSnapshots = 32;
 const mostTensors = 50_000;
+/** In the engine torch a tensor has a state of 5 KB besides. */
+const torchWeight = 10;
 /** Tensors that are made whole are kept up to this size, of all checkpoints together. */
 const wholeBytes = 32 << 20;
 
 /** A snapshot that is kept. */
-interface Laid {
+interface Kept {
   readonly id: string;
   readonly revision: Revision;
   readonly made: Promise<Snapshot>;
-  tensors: number;
+  weight: number;
 }
 
 export interface CatalogOptions {
@@ -44,9 +52,10 @@ export interface CatalogOptions {
 export class Catalog {
   readonly repositories: Repositories;
   readonly #options: CatalogOptions;
-  readonly #wholes = new WholeTensors(wholeBytes);
+  readonly #planner = new Planner();
+  readonly #wholes = new WholeTensors(wholeBytes, new Arena(wholeBytes));
   /** The least recently used first. */
-  readonly #snapshots = new Map<string, Laid>();
+  readonly #snapshots = new Map<string, Kept>();
 
   private constructor(repositories: Repositories, options: CatalogOptions) {
     this.repositories = repositories;
@@ -76,13 +85,13 @@ export class Catalog {
     }
     const commit = commitOf(revision, state);
     const key = `${id}@${commit}`;
-    const made = () => ({ id, revision, made: this.#make(repository, revision, commit), tensors: 0 });
+    const made = () => ({ id, revision, made: this.#make(repository, revision, commit), weight: 0 });
     const known = this.#snapshots.get(key) ?? made();
     this.#snapshots.delete(key);
     this.#snapshots.set(key, known); // now the most recently used
     try {
       const snapshot = await known.made;
-      known.tensors = snapshot.plan.tensors.length;
+      known.weight = snapshot.weight;
       this.#trim();
       return snapshot;
     } catch (cause) {
@@ -97,29 +106,33 @@ export class Catalog {
     return others.reverse().map(({ id, revision }) => ({ id, revision: nameOfRevision(revision) }));
   }
 
+  /** Ends its thread. */
+  close(): Promise<void> {
+    return this.#planner.close();
+  }
+
   #trim(): void {
-    let tensors = [...this.#snapshots.values()].reduce((sum, each) => sum + each.tensors, 0);
+    let weight = [...this.#snapshots.values()].reduce((sum, each) => sum + each.weight, 0);
     for (const [key, each] of this.#snapshots) {
-      if (this.#snapshots.size <= mostSnapshots && (tensors <= mostTensors || this.#snapshots.size === 1)) break;
+      if (this.#snapshots.size <= mostSnapshots && (weight <= mostTensors || this.#snapshots.size === 1)) break;
       this.#snapshots.delete(key);
-      tensors -= each.tensors;
+      weight -= each.weight;
     }
   }
 
   async #make(repository: Repository, revision: Revision, commit: string): Promise<Snapshot> {
     const { pool, maxShardSize } = this.#options;
-    const { seed, dtype, engine } = revision;
-    const plan = await repository.plan(dtype);
-    // In the engine torch that takes a fraction of a millisecond for each tensor, and every seed anew.
-    const keys = await keysInTurns(engine, seed, { tensors: tensorsOf(plan), draws: plan.draws });
-    const { set } = layOut('serve', plan, { seed, engine, maxShardSize }, keys);
-    const virtual = new VirtualCheckpoint(set, keys, this.#wholes);
-    const { modified } = repository;
+    const { input, state, modified } = repository;
+    const laid = await this.#planner.lay({ ...revision, input, state, maxShardSize });
+    const virtual = new VirtualCheckpoint(laid, this.#wholes);
     return {
       repository,
       revision,
       commit,
-      plan,
+      parameters: laid.parameters,
+      weight:
+        laid.files.reduce((sum, { tensors }) => sum + tensors.length, 0) *
+        (revision.engine === 'torch' ? torchWeight : 1),
       contents: contentsOf(virtual, repository.assets, { commit, pool, modified }),
     };
   }

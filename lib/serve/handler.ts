@@ -39,7 +39,7 @@ export interface ServeOptions {
 /** Answers requests; usable with `node:http`, Express and Fastify. */
 export interface Handler {
   (request: IncomingMessage, response: ServerResponse): void;
-  /** Ends the handler's own pool, after the answers under way. */
+  /** Ends the handler's own threads, after the answers under way. */
   close(): Promise<void>;
 }
 
@@ -161,7 +161,10 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
     }
   };
   const handler = (request: IncomingMessage, response: ServerResponse): void => void handle(request, response);
-  return Object.assign(handler, { close: async () => (given.pool === undefined ? pool.close() : undefined) });
+  const close = async (): Promise<void> => {
+    await Promise.all([catalog.close(), given.pool === undefined ? pool.close() : undefined]);
+  };
+  return Object.assign(handler, { close });
 }
 
 function parse(request: IncomingMessage, response: ServerResponse, send: HubRequest['send']): HubRequest {

@@ -1,7 +1,6 @@
 // The part of the Hugging Face Hub's protocol that clients use to read models: huggingface_hub, transformers, @huggingface/hub, transformers.js.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { storedDtypes } from '../core/stored-dtype.js';
-import type { Catalog, Snapshot } from './catalog.js';
+import { type Catalog, type Snapshot, totalOf } from './catalog.js';
 import type { Content } from './content.js';
 import { Refusal } from './refusal.js';
 import { type SendOptions, sendContent, sendJson } from './send.js';
@@ -80,12 +79,7 @@ const listed = (id: string) => ({
 });
 
 /** A model's page as data: the files, and how many parameters there are of each dtype. */
-function infoOf({ repository, commit, plan, contents }: Snapshot) {
-  const parameters: Record<string, number> = {};
-  for (const { dtype, shape } of plan.tensors) {
-    const { tag } = storedDtypes[dtype];
-    parameters[tag] = (parameters[tag] ?? 0) + shape.reduce((product, size) => product * size, 1);
-  }
+function infoOf({ repository, commit, parameters, contents }: Snapshot) {
   return {
     ...listed(repository.id),
     _id: commit.slice(0, 24),
@@ -94,7 +88,7 @@ function infoOf({ repository, commit, plan, contents }: Snapshot) {
     lastModified: repository.modified.toISOString(),
     createdAt: repository.modified.toISOString(),
     siblings: Array.from(contents.values(), ({ name, size, oid }) => ({ rfilename: name, size, blobId: oid })),
-    safetensors: { parameters, total: plan.parameters },
+    safetensors: { parameters, total: totalOf(parameters) },
   };
 }
 

@@ -12,12 +12,13 @@ export interface Limits {
 
 /**
  * The chunks of a download. One is being sent, and the others are made meanwhile. Each costs the thread that sends some 60 µs beside the sending, so few downloads
- * get large ones. All that run together have 113 MiB at most, in memory that goes round.
+ * get large ones. All that run together have 101 MiB at most, in memory that goes round.
  *
  * @param requests how many are being answered
  */
 export function chunksOf(requests: number): { readonly chunkBytes: number; readonly chunksAhead: number } {
   if (requests > 16) return { chunkBytes: 64 << 10, chunksAhead: 2 };
+  if (requests > 8) return { chunkBytes: 512 << 10, chunksAhead: 2 };
   return requests > 4 ? { chunkBytes: 1 << 20, chunksAhead: 2 } : { chunkBytes: 2 << 20, chunksAhead: 3 };
 }
 

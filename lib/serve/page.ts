@@ -1,6 +1,6 @@
 import { size } from '../core/text.js';
 import { version } from '../core/version.js';
-import type { Catalog } from './catalog.js';
+import { type Catalog, totalOf } from './catalog.js';
 import { markup } from './markup.js';
 import type { Metrics } from './metrics.js';
 
@@ -63,7 +63,7 @@ aws s3 ls --endpoint-url <span class="host">http://…</span> --no-sign-request 
 
 async function row(catalog: Catalog, id: string): Promise<string> {
   try {
-    const { contents, plan, commit } = await catalog.snapshot(id, 'main');
+    const { contents, parameters, commit } = await catalog.snapshot(id, 'main');
     const bytes = [...contents.values()].reduce((sum, each) => sum + each.size, 0);
     const links = [...contents.keys()]
       .slice(0, 6)
@@ -71,7 +71,7 @@ async function row(catalog: Catalog, id: string): Promise<string> {
     if (contents.size > 6) links.push(`and ${contents.size - 6} more`);
     const cells = [
       `<td class="number">${size(bytes)}</td>`,
-      `<td class="number">${plan.parameters.toLocaleString('en')}</td>`,
+      `<td class="number">${totalOf(parameters).toLocaleString('en')}</td>`,
       `<td>${links.join('<br>')}</td>`,
     ];
     return `<tr><td title="${commit}"><code>${markup(id)}</code></td>${cells.join('')}</tr>`;

@@ -2,11 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { didYouMean, show } from '../core/check.js';
-import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import { version } from '../core/version.js';
 import { isKnownConfig, knownModels } from '../plan/known-models.js';
-import { type LoadedPlan, loadPlan } from '../plan/load-plan.js';
 
 /** A file that is served as it is: a tokenizer's, a licence. */
 export interface Asset {
@@ -24,8 +22,8 @@ export interface Repository {
   readonly state: string;
   readonly modified: Date;
   readonly assets: readonly Asset[];
-  /** @throws InputError for a config that makes no sense */
-  plan(dtype: Dtype | undefined): Promise<LoadedPlan>;
+  /** What loadPlan takes. */
+  readonly input: string;
 }
 
 /** Where each model that nninit knows by name is served: as the repository that has it on the Hub, so that clients ask for what they always do. */
@@ -34,8 +32,6 @@ const namedIds = new Map(
 );
 /** The org of inputs that are no folder of repositories. */
 const localOrg = 'local';
-/** Repositories of which plans are kept. */
-const mostKnown = 256;
 /** What makes a folder a repository. */
 const inputNames = ['config.json', 'recipe.json'];
 /** Files that a model is in are made, and never taken from the folder. */
@@ -53,7 +49,6 @@ type Place =
 export class Repositories {
   readonly #folders: readonly string[];
   readonly #fixed: ReadonlyMap<string, Place>;
-  readonly #known = new Map<string, Repository>();
   /** Settings that decide bytes too. */
   readonly #settings: string;
 
@@ -117,24 +112,10 @@ export class Repositories {
     );
     for (const { name, size, modified } of assets) hash.update(JSON.stringify([name, size, modified.getTime()]));
     const state = hash.digest('hex').slice(0, 22);
-    const known = this.#known.get(id);
-    if (known?.state === state) return known;
-    const plans = new Map<Dtype | undefined, Promise<LoadedPlan>>();
     const modified = new Date(
       Math.max(0, ...[input?.mtimeMs ?? 0, ...assets.map((asset) => asset.modified.getTime())]),
     );
-    const repository: Repository = {
-      ...{ id, state, modified, assets },
-      plan(dtype) {
-        const made = plans.get(dtype) ?? loadPlan(place.input, { dtype });
-        plans.set(dtype, made);
-        return made;
-      },
-    };
-    this.#known.delete(id);
-    this.#known.set(id, repository);
-    if (this.#known.size > mostKnown) this.#known.delete(this.#known.keys().next().value as string);
-    return repository;
+    return { id, state, modified, assets, input: place.input };
   }
 
   async #placeOf(id: string): Promise<Place | undefined> {

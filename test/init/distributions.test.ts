@@ -143,6 +143,26 @@ test('normal tails reach where they should', () => {
   }
 });
 
+test.each(['philox', 'torch'] as const)(
+  'normals beyond the dtype are infinities, as in PyTorch: engine %s',
+  (engine) => {
+    const cases = [
+      ['float16', 40_000, 65_520],
+      ['bfloat16', 3e38, 3.3961775292304e38],
+      ['float32', 3e38, 3.4028235677973366e38],
+      ['float64', 1.7e308, 1.7976931348623157e308],
+    ] as const;
+    for (const [dtype, std, most] of cases) {
+      const w = init.normal_(empty([10_000], { dtype }), 0, std, new Generator({ engine, seed: 5 }));
+      const values = Array.from(dtype === 'float64' ? w.data : toFloat32Array(w));
+      const infinite = values.filter((value) => Math.abs(value) === Number.POSITIVE_INFINITY).length;
+      expect(values.some(Number.isNaN), dtype).toBe(false);
+      expect(Math.abs(binomialZ(infinite, values.length, 2 * normalTail(most / std))), dtype).toBeLessThan(limit);
+      expect(() => init.normal_(empty([2], { dtype }), 0, most * 1.01), dtype).toThrow(RangeError);
+    }
+  },
+);
+
 test('elements, streams and seeds are independent', () => {
   const fill: Fill = { kind: 'normal', mean: 0, std: 1 };
   const x = valuesOf(fill, 'float32', 1 << 18, key);

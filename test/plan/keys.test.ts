@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { InputError } from '../../lib/core/errors.js';
 import { init } from '../../lib/index.js';
 import { isTorchKey, noKey, type TorchKey } from '../../lib/native/addon.js';
-import { keysInTurns, torchKeys } from '../../lib/plan/keys.js';
+import { torchKeys } from '../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../lib/plan/plan.js';
 import { Generator } from '../../lib/random/generator.js';
 import { empty } from '../../lib/tensor/tensor.js';
@@ -27,21 +27,6 @@ test("the engine torch's places are in memory that threads share, and each is it
   for (const [i, { fill }] of tensors.entries()) {
     expect(Buffer.compare(states[i] ?? Buffer.of(), generator.get_state()), `tensor ${i}`).toBe(0);
     generator.nextKey(fill, 'float32', 20);
-  }
-});
-
-test('in turns they are the same, and the event loop goes on meanwhile', async () => {
-  const tensors = resolvePlan({ tensors: planned });
-  const keys = torchKeys(5n, { tensors });
-  let turns = 0;
-  const timer = setInterval(() => {
-    turns += 1;
-  }, 1);
-  const inTurns = await keysInTurns('torch', 5n, { tensors });
-  clearInterval(timer);
-  expect(turns).toBeGreaterThan(2);
-  for (const tensor of [tensors[0], tensors[700], tensors[1499]]) {
-    if (tensor !== undefined) expect(inTurns.of(tensor)).toEqual(keys.of(tensor));
   }
 });
 

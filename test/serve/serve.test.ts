@@ -55,6 +55,20 @@ test('a commit stands for a seed, a dtype and what the repository holds, also at
   expect(new Set([sha, (await info(base, 'main')).sha, (await info(base, 'seed-1')).sha]).size).toBe(3);
 });
 
+test('a plan of very many tensors is made beside the event loop, which goes on', async () => {
+  const experts = { num_hidden_layers: 6, n_routed_experts: 900, num_experts_per_tok: 2, n_group: 1, topk_group: 1 };
+  const sizes = { vocab_size: 64, hidden_size: 32, intermediate_size: 32, moe_intermediate_size: 8 };
+  const attention = { num_attention_heads: 2, kv_lora_rank: 8, q_lora_rank: 8, qk_rope_head_dim: 4 };
+  repository('tiny/many', { model_type: 'deepseek_v3', ...experts, ...sizes, ...attention });
+  const at = await serve({ inputs: [models] });
+  await (await fetch(`${at}/api/models/tiny/llama`)).text(); // the thread is there
+  const before = performance.eventLoopUtilization();
+  const info = (await (await fetch(`${at}/api/models/tiny/many`)).json()) as { safetensors: { total: number } };
+  const { utilization } = performance.eventLoopUtilization(before);
+  expect(info.safetensors.total).toBe((await loadPlan(join(models, 'tiny/many'))).parameters);
+  expect(utilization).toBeLessThan(0.5);
+}, 60_000);
+
 test('a config that changes is another commit, with other files', async () => {
   repository('tiny/changing', llama);
   const url = `${base}/api/models/tiny/changing`;

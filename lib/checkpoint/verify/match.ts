@@ -1,3 +1,4 @@
+import { sizesText } from '../../core/text.js';
 import type { Checkpoint, CheckpointTensor } from '../../formats/reader.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 
@@ -65,5 +66,5 @@ export function match(checkpoint: Checkpoint, tensors: readonly ResolvedTensor[]
 
 /** [2, 3], [] */
 export function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
+  return `[${sizesText(shape)}]`;
 }

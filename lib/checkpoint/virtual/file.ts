@@ -1,5 +1,5 @@
 import type { Executor } from './executor.js';
-import { isWorthKeeping, type KeyedTensor, partsOf } from './range.js';
+import { isWorthKeeping, type KeyedTensor, partsOf, type TensorList } from './range.js';
 import type { Sink } from './task.js';
 import type { Lease, WholeTensors } from './whole-tensors.js';
 
@@ -10,7 +10,7 @@ export interface VirtualFile {
   readonly size: number;
   readonly head: Uint8Array;
   /** In the order of the file; `offset` counts from the end of the head. */
-  readonly tensors: readonly KeyedTensor[];
+  readonly tensors: TensorList;
 }
 
 /** Bytes of a file's tensors. */

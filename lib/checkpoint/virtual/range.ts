@@ -6,6 +6,12 @@ import { type FilledTensor, fillPart, unitOf } from './fill-part.js';
 /** A tensor with its place in the data of a file. */
 export type PlacedTensor = ResolvedTensor & { readonly offset: number };
 
+/** The tensors of a file in its order: an array, or what finds them when they are asked for. */
+export interface TensorList {
+  readonly length: number;
+  at(index: number): KeyedTensor | undefined;
+}
+
 /** What the bytes of a tensor depend on, and its place: plain data, which goes to workers. */
 export type KeyedTensor = FilledTensor & { readonly name: string; readonly offset: number; readonly key: Key };
 
@@ -32,15 +38,10 @@ export interface Part {
  *
  * @param most so many parts at most, the first ones
  */
-export function partsOf(
-  tensors: readonly KeyedTensor[],
-  begin: number,
-  end: number,
-  most = Number.POSITIVE_INFINITY,
-): Part[] {
+export function partsOf(tensors: TensorList, begin: number, end: number, most = Number.POSITIVE_INFINITY): Part[] {
   const parts: Part[] = [];
   for (let i = firstBeyond(tensors, begin); i < tensors.length; i++) {
-    const tensor = tensors[i] as KeyedTensor;
+    const tensor = tensors.at(i) as KeyedTensor;
     if (tensor.offset >= end || parts.length >= most) break;
     if (tensor.bytes === 0) continue;
     const from = Math.max(begin, tensor.offset);
@@ -51,12 +52,12 @@ export function partsOf(
 }
 
 /** The index of the first tensor that ends beyond a position. */
-function firstBeyond(tensors: readonly KeyedTensor[], position: number): number {
+function firstBeyond(tensors: TensorList, position: number): number {
   let low = 0;
   let high = tensors.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const { offset, bytes } = tensors[middle] as KeyedTensor;
+    const { offset, bytes } = tensors.at(middle) as KeyedTensor;
     if (offset + bytes <= position) low = middle + 1;
     else high = middle;
   }

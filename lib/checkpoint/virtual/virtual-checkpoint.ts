@@ -1,7 +1,7 @@
 import { checkOneOf, checkOptions, isPlainObject, rangeError, typeError } from '../../core/check.js';
 import { checkSize } from '../../core/size.js';
 import { type Format, formats } from '../../formats/names.js';
-import { type Keys, keysFor } from '../../plan/keys.js';
+import { keysFor } from '../../plan/keys.js';
 import { sourceOf, tensorsOf } from '../../plan/load-plan.js';
 import type { Plan } from '../../plan/plan.js';
 import { checkSeed, type Engine, engineNames } from '../../random/names.js';
@@ -48,22 +48,15 @@ export const layoutOptions = ['seed', 'engine', 'format', 'maxShardSize', 'name'
 export function virtualCheckpoint(plan: Plan, options?: LayoutOptions): VirtualCheckpoint {
   const fn = 'virtualCheckpoint';
   const { set, keys } = layOut(fn, plan, checkOptions(fn, options, layoutOptions));
-  return new VirtualCheckpoint(set, keys);
+  return VirtualCheckpoint.of(set, keys);
 }
 
 /**
  * Checks a plan and layoutOptions, and lays the plan out.
  *
- * @param known the keys, where somebody has them already
- *
  * @internal
  */
-export function layOut(
-  fn: string,
-  plan: Plan,
-  options: { readonly [K in keyof LayoutOptions]?: unknown },
-  known?: Keys,
-) {
+export function layOut(fn: string, plan: Plan, options: { readonly [K in keyof LayoutOptions]?: unknown }) {
   if (!isPlainObject(plan) || !Array.isArray(plan.tensors)) throw typeError(fn, 'plan', 'what loadPlan gave', plan);
   const { config, draws, source, adapter } = plan;
   if (config !== undefined && typeof config !== 'string') throw typeError(fn, 'plan.config', 'text', config);
@@ -82,7 +75,7 @@ export function layOut(
   const base = options.name === undefined ? usual : checkName(fn, options.name, format);
   const tensors = tensorsOf(plan as unknown as Plan);
   checkWhole(tensors);
-  const keys = known ?? keysFor(engine, seed, { tensors, draws: plan.draws as Plan['draws'] });
+  const keys = keysFor(engine, seed, { tensors, draws: plan.draws as Plan['draws'] });
   const given = { keys, base, adapter, maxShardSize, config: plan.config as Plan['config'], source: sourceOf(plan) };
   const set = fileSetOf(tensors, { ...given, format });
   return { set, keys, tensors };

@@ -31,6 +31,25 @@ const copiedBytes = 2 ** 22;
 /** Bytes of a task. */
 export const spanBytes = 2 ** 25;
 
+/** What a checkpoint is made of: plain data, which goes from thread to thread. */
+export interface LaidFiles {
+  /** In the order in which they are written. */
+  readonly files: readonly VirtualFile[];
+  readonly format: Format;
+  readonly engine: Engine;
+  /** In [0, 2^64). */
+  readonly seed: bigint;
+  readonly digest: string;
+}
+
+/** The files of a set under keys. */
+export function laidFiles(set: FileSet, keys: Keys): LaidFiles {
+  const documents = [set.config, set.index].filter((document) => document !== undefined);
+  const files = [...set.files.map((file) => keyedFile(file, keys)), ...documents.map(textFile)];
+  const { engine, seed } = keys;
+  return { files, format: set.format, engine, seed, digest: set.digest };
+}
+
 /**
  * A checkpoint that exists before it is written: names and sizes of its files, and a function from a range of bytes to bytes. All else
  * that is done with a plan (a folder, a stream, an answer to a request) is a loop over it.
@@ -48,16 +67,19 @@ export class VirtualCheckpoint {
   readonly #wholes: WholeTensors;
 
   /** @internal */
-  constructor(set: FileSet, keys: Keys, wholes = new WholeTensors()) {
-    const documents = [set.config, set.index].filter((document) => document !== undefined);
-    const files = [...set.files.map((file) => keyedFile(file, keys)), ...documents.map(textFile)];
+  constructor({ files, format, engine, seed, digest }: LaidFiles, wholes = new WholeTensors()) {
     this.#files = new Map(files.map((file) => [file.name, file]));
     this.files = files.map(({ name, size }) => ({ name, size }));
-    this.format = set.format;
-    this.engine = keys.engine;
-    this.seed = keys.seed;
-    this.digest = set.digest;
+    this.format = format;
+    this.engine = engine;
+    this.seed = seed;
+    this.digest = digest;
     this.#wholes = wholes;
+  }
+
+  /** @internal */
+  static of(set: FileSet, keys: Keys): VirtualCheckpoint {
+    return new VirtualCheckpoint(laidFiles(set, keys));
   }
 
   /**

@@ -4,6 +4,7 @@ import { elementsOf } from '../../core/shape.js';
 import { isFillable } from '../../core/stored-dtype.js';
 import { sharedBytes } from '../../pool/memory.js';
 import { throwIfAborted, unlessAborted } from '../../pool/operation.js';
+import type { Arena } from './arena.js';
 import type { Executor } from './executor.js';
 import type { KeyedTensor } from './range.js';
 
@@ -17,7 +18,8 @@ export interface Lease {
 }
 
 interface Entry {
-  readonly size: number;
+  /** What counts towards the limit: while it is made, also what that takes besides. */
+  size: number;
   readonly made: Promise<Uint8Array>;
   /** Once it is made. */
   memory?: Uint8Array;
@@ -30,6 +32,7 @@ interface Entry {
  */
 export class WholeTensors {
   readonly #limit: number;
+  readonly #arena: Arena | undefined;
   /** The least recently used first. */
   readonly #entries = new Map<KeyedTensor, Entry>();
   #held = 0;
@@ -37,13 +40,16 @@ export class WholeTensors {
   readonly #spare: Uint8Array[] = [];
   #waiting: (() => void)[] = [];
 
-  constructor(limit = defaultLimit) {
+  /** @param arena memory of tensors that it can hold */
+  constructor(limit = defaultLimit, arena?: Arena) {
     this.#limit = limit;
+    this.#arena = arena;
   }
 
   /** The tensor's bytes, made by the executor unless they are there. */
   async lease(tensor: KeyedTensor, executor: Executor, signal?: AbortSignal): Promise<Lease> {
-    const size = needOf(tensor);
+    const work = workOf(tensor);
+    const size = needOf(tensor) + work;
     for (;;) {
       throwIfAborted(signal);
       const known = this.#entries.get(tensor);
@@ -64,11 +70,21 @@ export class WholeTensors {
     this.#held += size;
     entry.made.then(
       (memory) => {
-        entry.memory = memory;
+        this.#shrink(tensor, entry, work);
+        if (this.#entries.get(tensor) === entry) entry.memory = memory;
+        else this.#giveBack(memory);
       },
       () => this.#drop(tensor, entry), // the next one who asks tries again
     );
     return this.#use(tensor, entry, signal);
+  }
+
+  /** It is made, and takes so much less. */
+  #shrink(tensor: KeyedTensor, entry: Entry, bytes: number): void {
+    if (this.#entries.get(tensor) !== entry) return;
+    entry.size -= bytes;
+    this.#held -= bytes;
+    this.#wake();
   }
 
   async #use(tensor: KeyedTensor, entry: Entry, signal: AbortSignal | undefined): Promise<Lease> {
@@ -94,18 +110,26 @@ export class WholeTensors {
   #makeRoom(size: number, bytes: number): boolean {
     const isAsLarge = ([, { memory }]: [unknown, Entry]) => memory?.length === bytes;
     const entries = [...this.#entries];
+    const arena = this.#arena?.holds(bytes) ? this.#arena : undefined;
+    const fits = () => this.#held + size <= this.#limit && (arena?.has(bytes) ?? true);
     for (const [tensor, entry] of [...entries.filter(isAsLarge), ...entries]) {
-      if (this.#held + size <= this.#limit) return true;
+      if (fits()) return true;
       if (entry.leases === 0) this.#drop(tensor, entry);
     }
-    return this.#held === 0 || this.#held + size <= this.#limit;
+    // What was let go while it was being made is in the arena until it is done.
+    return fits() || (this.#held === 0 && (arena?.has(bytes) ?? true));
   }
 
   #drop(tensor: KeyedTensor, entry: Entry): void {
     if (this.#entries.get(tensor) !== entry) return;
     this.#entries.delete(tensor);
     this.#held -= entry.size;
-    if (entry.memory !== undefined) this.#spare.push(entry.memory);
+    if (entry.memory === undefined) this.#wake();
+    else this.#giveBack(entry.memory);
+  }
+
+  #giveBack(memory: Uint8Array): void {
+    if (!this.#arena?.give(memory)) this.#spare.push(memory);
     this.#wake();
   }
 
@@ -114,13 +138,14 @@ export class WholeTensors {
     try {
       await executor.run({ of: 'whole', tensor, memory }, 1, tensor.bytes, { signal });
     } catch (cause) {
-      this.#spare.push(memory);
+      this.#giveBack(memory);
       throw cause;
     }
     return memory;
   }
 
   #memoryFor({ name, bytes }: KeyedTensor): Uint8Array {
+    if (this.#arena?.holds(bytes)) return this.#arena.take(bytes);
     const found = this.#spare.findIndex(({ length }) => length === bytes);
     const [spare] = found < 0 ? [] : this.#spare.splice(found, 1);
     const spareBytes = () => this.#spare.reduce((sum, { length }) => sum + length, 0);
@@ -151,6 +176,12 @@ export class WholeTensors {
     this.#waiting = [];
     for (const tell of waiting) tell();
   }
+}
+
+/** What the reflections of an orthogonal matrix take while they are multiplied: as much as the matrix in the type computed in. */
+function workOf({ fill, dtype, slice, codes, shape }: KeyedTensor): number {
+  if (fill.kind !== 'orthogonal') return 0;
+  return elementsOf(slice?.shape ?? codes?.shape ?? shape) * (dtype === 'float64' ? 8 : 4);
 }
 
 /** The memory that making a tensor takes: its own, and that of the whole of which it is a slice. */

@@ -188,7 +188,7 @@ class Root {
 /** All files of a checkpoint, synced, in a new folder. */
 async function writeHidden(folder: string, { set, keys }: Laid, how: How): Promise<void> {
   await step('create the folder', folder, () => mkdir(folder));
-  const virtual = new VirtualCheckpoint(set, keys);
+  const virtual = VirtualCheckpoint.of(set, keys);
   const documents = [set.config, set.index].filter((each) => each !== undefined);
   const names = [...(set.files as FileSet['files']), ...documents].map(({ name }) => name);
   const stretches = names.map((name) => virtual.file(name)).map((file) => ({ file, begin: 0, end: file.size }));

@@ -4,6 +4,7 @@ import type { Pool } from '../../pool/pool.js';
 import type { Engine } from '../../random/generator.js';
 import { type Executor, onPool, onThisThread } from '../virtual/executor.js';
 import { makeSpan, type Span, spansOf, type VirtualFile } from '../virtual/file.js';
+import { partsOf } from '../virtual/range.js';
 import { pieceBytesOf, spanBytes, type VirtualCheckpoint } from '../virtual/virtual.js';
 import type { PendingFile } from './commit/files.js';
 import type { Outlet, Stretch } from './outlet.js';
@@ -75,7 +76,9 @@ function executorFor(
     return { executor: onPool(pool, 'writeCheckpoint'), close: async () => {} };
   }
   const bytes = stretches.reduce((sum, { begin, end }) => sum + end - begin, 0);
-  const isLittle = bytes < leastForWorkers && !stretches.some(({ file }) => file.tensors.some(takesLong));
+  const isLittle =
+    bytes < leastForWorkers &&
+    !stretches.some(({ file }) => partsOf(file.tensors, 0, file.size).some(({ tensor }) => takesLong(tensor)));
   const wanted = workers ?? (isLittle ? 0 : threads);
   const own = wanted === 0 || !threadsShareFiles ? undefined : poolForCall(wanted);
   if (own !== undefined) return { executor: onPool(own, 'writeCheckpoint'), close: () => own.close() };

@@ -49,7 +49,7 @@ export async function writeToSink(
   const { signal, onProgress } = options;
   const laid = layOut('streamCheckpoint', plan, { seed, engine, maxShardSize: Number.MAX_SAFE_INTEGER });
   const { tensors } = laid;
-  const virtual = new VirtualCheckpoint(laid.set, laid.keys);
+  const virtual = VirtualCheckpoint.of(laid.set, laid.keys);
   const file = virtual.file(virtual.files[0]?.name ?? '');
   let done = 0;
   // While this thread makes a large tensor in one piece, it hears of no signal.

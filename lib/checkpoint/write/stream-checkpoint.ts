@@ -31,7 +31,7 @@ export function streamCheckpoint(
   const given = checkOptions(fn, options, ['seed', 'engine', ...progressing]);
   const { pool, signal, onProgress } = checkProgressing(fn, given);
   const { set, keys } = layOut(fn, plan, { ...given, maxShardSize: Number.MAX_SAFE_INTEGER });
-  const virtual = new VirtualCheckpoint(set, keys);
+  const virtual = VirtualCheckpoint.of(set, keys);
   const [file] = virtual.files;
   if (file === undefined) throw new InputError(`${fn}: the plan has no file`);
   return follow(streamFile(virtual, file.name, { pool, signal }), file.size, onProgress);

@@ -136,7 +136,7 @@ export async function writeSet(
   const { force = false, resume = false, finishes = false } = options;
   if (force && resume) throw new TypeError('writeCheckpoint: expected at most one of force and resume');
   const mode = force ? 'force' : resume ? 'resume' : 'new';
-  const virtual = new VirtualCheckpoint(set, keys);
+  const virtual = VirtualCheckpoint.of(set, keys);
   const look = async (besides: boolean) => {
     const seen = await survey(folder, set, mode, { ...options, besides });
     const stretches = stretchesOf(set, virtual, seen);

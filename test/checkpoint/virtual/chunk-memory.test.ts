@@ -1,14 +1,19 @@
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
+import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
+import { Arena } from '../../../lib/checkpoint/virtual/arena.js';
 import { ChunkMemory } from '../../../lib/checkpoint/virtual/chunk-memory.js';
+import { onPool } from '../../../lib/checkpoint/virtual/executor.js';
+import type { KeyedTensor } from '../../../lib/checkpoint/virtual/range.js';
 import { safetensorsFiles } from '../../../lib/checkpoint/virtual/shards.js';
 import { streamFile } from '../../../lib/checkpoint/virtual/stream.js';
-import { VirtualCheckpoint } from '../../../lib/checkpoint/virtual/virtual.js';
+import { laidFiles, VirtualCheckpoint } from '../../../lib/checkpoint/virtual/virtual.js';
 import { WholeTensors } from '../../../lib/checkpoint/virtual/whole-tensors.js';
 import { keysFor } from '../../../lib/plan/keys.js';
 import { resolvePlan } from '../../../lib/plan/plan.js';
 import { createPool, type Pool } from '../../../lib/pool/pool.js';
+import { fuzzed } from '../../fuzz/fuzzed.js';
 
 const pool = createPool({ threads: 2 });
 afterAll(() => pool.close());
@@ -53,7 +58,7 @@ const tensors = resolvePlan({
 
 const virtualOf = (seed: bigint, wholes?: WholeTensors) => {
   const keys = keysFor('philox', seed, { tensors });
-  return new VirtualCheckpoint(safetensorsFiles(tensors, { keys }), keys, wholes);
+  return new VirtualCheckpoint(laidFiles(safetensorsFiles(tensors, { keys }), keys), wholes);
 };
 
 test('streams of a pool share memory; one that was given up while its chunks were made spoils no other', async () => {
@@ -118,4 +123,60 @@ test('tensors that are made whole have the same bytes in memory of others', asyn
       expect(Buffer.from(made).equals(bytes)).toBe(true);
     }
   }
+});
+
+test('where they have an arena, tensors of whatever sizes are made in it', async () => {
+  const sizes = [300, 40, 200, 310, 90, 250, 130, 310];
+  const all = resolvePlan({
+    tensors: sizes.map((size, i) => {
+      return { name: `q${i}`, shape: [size, size], dtype: 'float32' as const, initializer: 'orthogonal' as const };
+    }),
+  });
+  const files = safetensorsFiles(all, { keys: keysFor('philox', 1n, { tensors: all }) });
+  const laid = laidFiles(files, keysFor('philox', 1n, { tensors: all }));
+  const expected = await new VirtualCheckpoint(laid).read('model.safetensors');
+  const bytes = 310 * 310 * 4;
+  const wholes = new WholeTensors(2 * bytes, new Arena(bytes));
+  const seen = new Set<ArrayBufferLike>();
+  const tensors = laid.files[0]?.tensors as readonly KeyedTensor[];
+  const read = async (turn: number) => {
+    const tensor = tensors[(turn * 5) % tensors.length] as KeyedTensor;
+    const lease = await wholes.lease(tensor, onPool(pool, 'test'));
+    seen.add(lease.bytes.buffer);
+    const at = (laid.files[0]?.head.length ?? 0) + tensor.offset;
+    expect(Buffer.compare(lease.bytes, expected.subarray(at, at + tensor.bytes)), tensor.name).toBe(0);
+    await setTimeout(turn % 3); // others come and go
+    expect(Buffer.compare(lease.bytes, expected.subarray(at, at + tensor.bytes)), tensor.name).toBe(0);
+    lease.release();
+  };
+  await Promise.all(Array.from({ length: 60 }, (_, turn) => read(turn)));
+  expect(seen.size).toBe(1);
+});
+
+test('parts of an arena share no byte, and what came back is handed out again', () => {
+  fc.assert(
+    fc.property(fc.array(fc.record({ bytes: fc.integer({ min: 1, max: 40_000 }), give: fc.nat() })), (steps) => {
+      const arena = new Arena(2 ** 16);
+      const held: Uint8Array[] = [];
+      for (const { bytes, give } of steps) {
+        if (arena.has(bytes)) {
+          const taken = arena.take(bytes);
+          const end = (each: Uint8Array) => each.byteOffset + each.length;
+          for (const each of held) expect(end(taken) <= each.byteOffset || end(each) <= taken.byteOffset).toBe(true);
+          expect([taken.length, end(taken) <= 2 ** 16]).toEqual([bytes, true]);
+          held.push(taken);
+        } else {
+          expect(held.length).toBeGreaterThan(0);
+          expect(() => arena.take(bytes)).toThrow('free');
+        }
+        if (held.length > 0 && give % 2 === 0) {
+          for (const each of held.splice(give % held.length, 1)) expect(arena.give(each)).toBe(true);
+        }
+      }
+      for (const each of held) arena.give(each);
+      expect(arena.has(2 ** 16)).toBe(true);
+      expect(arena.give(new Uint8Array(8))).toBe(false);
+    }),
+    fuzzed(300),
+  );
 });

@@ -2,11 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { packTensors, UnpackedTensors } from '../../../lib/checkpoint/virtual/packed-tensors.js';
+import { type KeyedTensor, keyed, partsOf } from '../../../lib/checkpoint/virtual/range.js';
 import { safetensorsFiles } from '../../../lib/checkpoint/virtual/shards.js';
 import { tensorFiles } from '../../../lib/checkpoint/virtual/tensor-files.js';
-import { VirtualCheckpoint } from '../../../lib/checkpoint/virtual/virtual.js';
+import { laidFiles, VirtualCheckpoint } from '../../../lib/checkpoint/virtual/virtual.js';
 import { writeTensors } from '../../../lib/checkpoint/write/write.js';
 import type { Format } from '../../../lib/formats/names.js';
+import { isTorchKey } from '../../../lib/native/addon.js';
 import { keysFor } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, type ResolvedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { createPool } from '../../../lib/pool/pool.js';
@@ -43,6 +46,9 @@ function slicedTensors(): ResolvedTensor[] {
   });
 }
 
+/** As another thread gets them. */
+const unpacked = (tensors: readonly KeyedTensor[]) => new UnpackedTensors(structuredClone(packTensors(tensors)));
+
 const cases = (['philox', 'torch'] as const).flatMap((engine) =>
   (['safetensors', 'npy', 'raw'] as const).map((format) => [engine, format] as const),
 );
@@ -56,30 +62,64 @@ describe.each(cases)('engine %s, format %s', (engine: Engine, format: Format) =>
     const set = format === 'safetensors' ? safetensorsFiles(tensors, options) : tensorFiles(tensors, format, options);
     const folder = join(root.path, 'out');
     await writeTensors(folder, tensors, { ...options, format });
-    const virtual = new VirtualCheckpoint(set, keys);
+    const virtual = VirtualCheckpoint.of(set, keys);
     for (const { name, size } of virtual.files) {
       const written = readFileSync(join(folder, name));
       expect(size).toBe(written.length);
       expect(Buffer.from(await virtual.read(name)).equals(written)).toBe(true);
       expect(Buffer.from(await virtual.read(name, 0, size, { pool })).equals(written)).toBe(true);
     }
+    const laid = laidFiles(set, keys);
+    const sent = laid.files.map((file) => ({ ...file, tensors: unpacked(file.tensors as readonly KeyedTensor[]) }));
+    const packed = new VirtualCheckpoint({ ...laid, files: sent });
     const files = virtual.files.filter(({ size }) => size > 0);
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.nat(), fc.nat(9000), fc.boolean(), async (which, at, length, onPool) => {
         const { name, size } = files[which % files.length] as { name: string; size: number };
         const begin = at % size;
         const end = Math.min(size, begin + length);
-        const bytes = await virtual.read(name, begin, end, onPool ? { pool } : undefined);
-        expect(Buffer.from(bytes).equals(readFileSync(join(folder, name)).subarray(begin, end))).toBe(true);
+        for (const each of [virtual, packed]) {
+          const bytes = await each.read(name, begin, end, onPool ? { pool } : undefined);
+          expect(Buffer.from(bytes).equals(readFileSync(join(folder, name)).subarray(begin, end))).toBe(true);
+        }
       }),
       fuzzed(150),
     );
   });
 });
 
+test('packed tensors are found however many there are, in memory that is bounded', () => {
+  const tensors = resolvePlan({
+    tensors: Array.from({ length: 50_001 }, (_, i) => {
+      return { name: `t${i}`, shape: [2, 3], dtype: 'float32' as const, initializer: 'normal' as const };
+    }),
+  });
+  for (const engine of ['philox', 'torch'] as const) {
+    const keys = keysFor(engine, 7n, { tensors: tensors.slice(0, engine === 'torch' ? 100 : undefined) });
+    const placed = tensors.slice(0, engine === 'torch' ? 100 : undefined).map((tensor, i) => {
+      return keyed({ ...tensor, offset: 24 * i }, keys.of(tensor));
+    });
+    const packed = packTensors(placed);
+    expect(packed.bytes.length / placed.length).toBeLessThan(300);
+    const list = unpacked(placed);
+    expect(list.length).toBe(placed.length);
+    for (let i = 0; i < placed.length; i += 37) {
+      expect({ ...list.at(i), key: undefined }).toEqual({ ...placed[i], key: undefined });
+      const [key, expected] = [list.at(i)?.key, placed[i]?.key];
+      if (key !== undefined && isTorchKey(key)) expect(key.state.buffer).toBeInstanceOf(SharedArrayBuffer);
+      expect(key).toEqual(expected);
+    }
+    expect(list.at(placed.length)).toBeUndefined();
+    expect(partsOf(list, 24 * 70 + 5, 24 * 72)).toMatchObject([
+      { tensor: { name: 't70' }, begin: 5, end: 24, at: 0 },
+      { tensor: { name: 't71' }, begin: 0, end: 24, at: 19 },
+    ]);
+  }
+});
+
 describe('what cannot be read', () => {
   const keys = keysFor('philox', 0n, { tensors: [] });
-  const virtual = new VirtualCheckpoint(safetensorsFiles(resolvePlan({ tensors: planned }), { keys }), keys);
+  const virtual = VirtualCheckpoint.of(safetensorsFiles(resolvePlan({ tensors: planned }), { keys }), keys);
 
   test('is refused by name', async () => {
     await expect(virtual.read('other')).rejects.toThrow(
@@ -107,7 +147,7 @@ test('a tensor that is made whole is made once for all ranges, and who stops wai
   const tensors = resolvePlan({
     tensors: [{ name: 'q', shape: [900, 900], dtype: 'float32', initializer: 'orthogonal' }],
   });
-  const virtual = new VirtualCheckpoint(safetensorsFiles(tensors, { keys }), keys);
+  const virtual = VirtualCheckpoint.of(safetensorsFiles(tensors, { keys }), keys);
   const order: string[] = [];
   const abort = new AbortController();
   const first = virtual.read('model.safetensors', 0, 9000, { pool }).then(() => order.push('made'));

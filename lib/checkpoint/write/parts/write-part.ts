@@ -93,7 +93,7 @@ async function writeOnce(folder: string, laid: Laid, options: PartOptions, own: 
   if (missing.length === 0) return written;
   if (run === undefined) throw unfinished(folder);
   const path = lastOf(folder, set);
-  const virtual = new VirtualCheckpoint(set, keys);
+  const virtual = VirtualCheckpoint.of(set, keys);
   const files = set.files.map(({ name }) => virtual.file(name));
   const stretches = missing.map(({ file, begin, end }) => ({ file: files[file] as Stretch['file'], begin, end }));
   const numbers = new Map(set.files.map(({ name }, number) => [name, number]));

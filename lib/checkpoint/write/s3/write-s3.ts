@@ -65,7 +65,7 @@ class S3Run {
     this.#store = store;
     this.#laid = laid;
     this.#options = options;
-    this.#virtual = new VirtualCheckpoint(laid.set, laid.keys);
+    this.#virtual = VirtualCheckpoint.of(laid.set, laid.keys);
   }
 
   async write(url: string): Promise<Written> {

@@ -1,0 +1,83 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { type Unpacked, UnpackedTensors } from '../checkpoint/virtual/packed-tensors.js';
+import type { LaidFiles } from '../checkpoint/virtual/virtual.js';
+import { InputError } from '../core/errors.js';
+import { compiledFile } from '../core/package-files.js';
+import type { Asked, Packed, PlannerMessage, PlannerReply } from './planner-worker.js';
+
+/** A checkpoint laid out. */
+export type Laid = LaidFiles & Pick<Packed, 'parameters'>;
+
+/** V8 collects garbage the earlier, the less it may keep; a plan of 90,000 tensors takes a tenth of it. */
+const resourceLimits = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 4 };
+/** A thread that has nothing to do for so long is ended: what it held is the system's again. */
+const idleMs = 10_000;
+
+/**
+ * Makes plans and lays them out in a thread of its own: with many tensors that takes seconds, in which the event loop is to go on. One after another, so that
+ * the memory of one is enough.
+ */
+export class Planner {
+  #worker: Worker | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** @throws InputError for a config that makes no sense */
+  async lay(asked: Asked): Promise<Laid> {
+    const laid = this.#last.then(() => this.#lay(asked));
+    this.#last = laid.catch(() => {});
+    return laid;
+  }
+
+  /** Ends the thread, after what it is at. */
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#end();
+  }
+
+  async #lay(asked: Asked): Promise<Laid> {
+    clearTimeout(this.#idle);
+    const worker = this.#worker ?? this.#start();
+    try {
+      const { files, ...laid } = await ask(worker, asked);
+      const unpacked: Unpacked = new Map();
+      return {
+        ...laid,
+        files: files.map((file) => ({ ...file, tensors: new UnpackedTensors(file.tensors, unpacked) })),
+      };
+    } finally {
+      this.#idle = setTimeout(() => void this.#end(), idleMs).unref();
+    }
+  }
+
+  #start(): Worker {
+    const worker = new Worker(compiledFile('lib/serve/planner-worker'), { name: 'nninit planner', resourceLimits });
+    const forget = (): void => {
+      if (this.#worker === worker) this.#worker = undefined;
+    };
+    worker.on('error', forget); // whoever waits for it is told of the error too
+    worker.once('exit', forget);
+    worker.unref();
+    this.#worker = worker;
+    return worker;
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#idle);
+    const worker = this.#worker;
+    this.#worker = undefined;
+    if (worker === undefined) return;
+    // By itself: Node 20 aborts the process if a thread is ended while it loads a module.
+    worker.postMessage('end' satisfies PlannerMessage);
+    await once(worker, 'exit');
+  }
+}
+
+async function ask(worker: Worker, asked: Asked): Promise<Packed> {
+  worker.postMessage(asked satisfies PlannerMessage);
+  const [reply] = (await once(worker, 'message')) as [PlannerReply];
+  if (!('isInput' in reply)) return reply;
+  const { error, isInput } = reply;
+  throw isInput && error instanceof Error ? new InputError(error.message, { cause: error }) : error;
+}
