@@ -91,8 +91,8 @@ async function planOf({ input, state, dtype }: Pick<Asked, 'input' | 'state' | '
   if (!plans.has(key)) for (const [other, each] of plans) if (each.tensors > mostTensors) plans.delete(other);
   const kept = plans.get(key) ?? { plan: loadPlan(input, { dtype }), tensors: 0 };
   plans.delete(key);
+  const { tensors } = await kept.plan; // what failed is tried again when it is asked for again
   plans.set(key, kept); // now the most recently used
-  const { tensors } = await kept.plan;
   if (kept.tensors === 0 && tensors.length >= manyTensors) collect();
   kept.tensors = tensors.length;
   let sum = [...plans.values()].reduce((all, each) => all + each.tensors, 0);
