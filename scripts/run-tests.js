@@ -20,8 +20,8 @@ const reachingAddon = [
   ...['quantized', 'write/write', 'write/stdout'].map((name) => `test/checkpoint/${name}.test.ts`),
   // These look for the addon themselves.
   ...excluded(['test/native/load.test.ts', 'test/pool/package.test.ts']),
-  // These take minutes with sanitizers, and reach nothing that others do not: the C++ tests have all of the engine torch.
-  ...excluded(['test/random/engines/torch.test.ts', 'test/pool/list.test.ts', 'test/pool/death.test.ts']),
+  // These take minutes with sanitizers, and reach nothing that others do not: the C++ tests have all of the engine torch and of narrow dtypes.
+  ...excluded(['random/engines/torch', 'pool/list', 'pool/death', 'pool/narrow'].map((name) => `test/${name}.test.ts`)),
 ];
 const vitestArgs = sanitize && given.length === 0 ? reachingAddon : given;
 const root = fileURLToPath(new URL('..', import.meta.url));
