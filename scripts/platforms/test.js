@@ -58,12 +58,13 @@ function toolsOnly() {
 function prove(folder, { node: [program, ...args], env }) {
   cpSync(`${root}scripts/platforms/proof.js`, join(folder, 'proof.mjs'));
   const [output, errors] = ['output', 'errors'].map((name) => join(folder, name));
-  const { status } = spawnSync(program, [...args, 'proof.mjs'], {
+  const { status, signal, error } = spawnSync(program, [...args, 'proof.mjs'], {
     cwd: folder,
     env: { ...process.env, ...env },
     stdio: ['ignore', openSync(output, 'w'), openSync(errors, 'w')],
   });
-  if (status !== 0) throw new Error(`${program} ended with ${status}:\n${readFileSync(errors, 'utf8')}`);
+  if (error) throw error;
+  if (status !== 0) throw new Error(`${program} ended with ${signal ?? status}:\n${readFileSync(errors, 'utf8')}`);
   return JSON.parse(readFileSync(output, 'utf8').trim().split('\n').at(-1));
 }
 
