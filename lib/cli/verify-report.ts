@@ -1,9 +1,9 @@
-import { type Difference, shapeText } from '../checkpoint/verify/match.js';
+import type { Difference } from '../checkpoint/verify/match.js';
 import type { Measured } from '../checkpoint/verify/statistics/compare.js';
 import type { Score, Statistics } from '../checkpoint/verify/statistics/measure.js';
 import type { Origin, VerifyReport } from '../checkpoint/verify/verify-checkpoint.js';
 import { textTable } from '../core/table.js';
-import { count, counted, printable, size } from '../core/text.js';
+import { count, counted, printable, shapeText, size } from '../core/text.js';
 
 /** The outcome of `nninit verify`. */
 export interface Report {

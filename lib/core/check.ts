@@ -1,5 +1,5 @@
 import { type Dtype, dtypes } from './dtype.js';
-import { bounded, printable } from './text.js';
+import { messageText, printable } from './text.js';
 
 /**
  * The one shape of every refusal:
@@ -8,7 +8,7 @@ import { bounded, printable } from './text.js';
  */
 function message(fn: string, argument: string, what: string, received: unknown, hint: string | undefined): string {
   const text = `${fn}: expected ${what} for ${argument}, but received ${show(received)} of type ${typeName(received)}`;
-  return bounded(printable(hint === undefined ? text : `${text} (${hint})`));
+  return messageText(hint === undefined ? text : `${text} (${hint})`);
 }
 
 /** The error for a value of the wrong type; its `code` is Node's, ERR_INVALID_ARG_TYPE. */

@@ -1,5 +1,5 @@
 import { strerror } from './strerror.js';
-import { bounded, printable, withoutPassword } from './text.js';
+import { messageText, withoutPassword } from './text.js';
 
 /**
  * What the user gave cannot be used: a file that is no JSON, a recipe with a misspelt key, a folder that holds a checkpoint
@@ -13,7 +13,7 @@ export class InputError extends Error {
   readonly path: string | undefined;
 
   constructor(message: string, { code = 'ERR_NNINIT_INPUT', path, cause }: InputErrorOptions = {}) {
-    super(bounded(printable(message)), cause === undefined ? undefined : { cause });
+    super(messageText(message), cause === undefined ? undefined : { cause });
     this.code = code;
     this.path = path && withoutPassword(path);
   }
@@ -35,7 +35,7 @@ export class WriteError extends Error {
   resumable = false;
 
   constructor(action: string, path: string, cause: unknown) {
-    super(bounded(printable(`could not ${action} ${path}: ${strerror(cause)}`)), { cause });
+    super(messageText(`could not ${action} ${path}: ${strerror(cause)}`), { cause });
     this.code = errorCode(cause) ?? 'ERR_NNINIT_WRITE';
     this.path = path;
   }
@@ -53,7 +53,7 @@ export class InterruptedError extends Error {
   resumable = false;
 
   constructor(path: string, cause: unknown) {
-    super(bounded(printable(`interrupted before ${path} was complete`)), { cause });
+    super(messageText(`interrupted before ${path} was complete`), { cause });
     this.path = path;
   }
 }

@@ -53,17 +53,18 @@ export function printable(text: string): string {
 
 const mostShownSizes = 16;
 
-/** The sizes of a shape for messages, without brackets: of very many dimensions the first. */
-export function sizesText(shape: readonly number[], separator = ', '): string {
+/** A shape for messages: [2, 3], []. Of very many dimensions the first. */
+export function shapeText(shape: readonly number[], separator = ', '): string {
   const more = shape.length > mostShownSizes ? [`… (${count(shape.length)} dimensions)`] : [];
-  return [...shape.slice(0, mostShownSizes), ...more].join(separator);
+  return `[${[...shape.slice(0, mostShownSizes), ...more].join(separator)}]`;
 }
 
 /** Lists of all families that nninit knows are shorter, and what callers give may be megabytes. */
 const longestMessage = 8000;
 
-/** A message with its beginning and its end where it is too long to be read. */
-export function bounded(message: string): string {
+/** A message as it may be shown: printable, and with its beginning and its end alone where it is too long to be read. */
+export function messageText(text: string): string {
+  const message = printable(text);
   if (message.length <= longestMessage) return message;
   return `${message.slice(0, longestMessage / 2)} … ${message.slice(-longestMessage / 2)}`;
 }

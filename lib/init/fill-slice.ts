@@ -2,7 +2,7 @@ import { checkInteger, checkOptions, checkShape, rangeError } from '../core/chec
 import { dtypes } from '../core/dtype.js';
 import { type Fill, isWhole } from '../core/fill.js';
 import { mostBytes } from '../core/most-bytes.js';
-import { sizesText } from '../core/text.js';
+import { shapeText } from '../core/text.js';
 import { noKey } from '../native/addon.js';
 import { default_generator, type Generator } from '../random/generator.js';
 import type { NarrowTensor } from '../tensor/narrow.js';
@@ -86,7 +86,7 @@ export function prepareSlice(
   const slice = checkSlice(fn, given.of, given.ranges);
   const shape = shapeOfSlice(slice);
   if (shape.length !== target.shape.length || shape.some((size, dim) => size !== target.shape[dim])) {
-    throw rangeError(fn, 'tensor', `the shape of the part, [${sizesText(shape)}],`, target.shape);
+    throw rangeError(fn, 'tensor', `the shape of the part, ${shapeText(shape)},`, target.shape);
   }
   const threads = given.threads === undefined ? 0 : checkThreads(fn, given.threads);
   const generator = given.generator === undefined ? default_generator : checkGenerator(fn, given.generator);

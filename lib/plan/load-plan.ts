@@ -2,7 +2,7 @@ import { checkDtype, checkInteger, checkOneOf, checkOptions, isPlainObject, type
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import type { JsonDocument } from '../core/json.js';
-import { bounded, printable } from '../core/text.js';
+import { messageText } from '../core/text.js';
 import { pathOf } from '../formats/source/source.js';
 import type { Draw } from '../init/draw.js';
 import type { LoraOptions } from './lora/options.js';
@@ -186,7 +186,7 @@ export async function planFrom(
     tensors: Object.freeze(planned),
     parameters: tensors.reduce((sum, { elements }) => sum + elements, 0),
     bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),
-    warnings: (changed.warnings ?? []).map((warning) => bounded(printable(warning))),
+    warnings: (changed.warnings ?? []).map(messageText),
     ...(changed.config !== undefined && { config: changed.config }),
     ...(changed.adapter !== undefined && { adapter: changed.adapter }),
     ...(changed.draws !== undefined && { draws: changed.draws as readonly Draw[] }),

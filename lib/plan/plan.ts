@@ -6,7 +6,7 @@ import { InputError } from '../core/errors.js';
 import { type Fill, isWhole } from '../core/fill.js';
 import { encodingOf, isGrid } from '../core/grid.js';
 import { isFillable, type StoredDtype, storedBytes, storedNames } from '../core/stored-dtype.js';
-import { sizesText } from '../core/text.js';
+import { shapeText } from '../core/text.js';
 import type { Draw } from '../init/draw.js';
 import type { Initializer } from '../init/initializers.js';
 import { resolve } from '../init/resolve.js';
@@ -122,9 +122,9 @@ export function resolvePlan(
       if (tensor.slice !== undefined) checkPart(tensor.slice, codes?.shape ?? shape);
       const bytes = storedBytes(dtype, elements);
       if (bytes > Number.MAX_SAFE_INTEGER)
-        throw new RangeError(`expected at most 2^53 - 1 bytes, but [${sizesText(shape, ',')}] takes ${bytes}`);
+        throw new RangeError(`expected at most 2^53 - 1 bytes, but ${shapeText(shape, ',')} takes ${bytes}`);
       if (!Number.isInteger(bytes))
-        throw new RangeError(`expected whole bytes, but [${sizesText(shape, ',')}] of ${dtype} takes ${bytes}`);
+        throw new RangeError(`expected whole bytes, but ${shapeText(shape, ',')} of ${dtype} takes ${bytes}`);
       const norms = tensor.norms === undefined ? undefined : normsOf(tensor.norms, elements, known);
       const fill = norms === undefined ? fills.of(tensor) : norms.fill;
       const stream = streamOfName(copyOf ?? codes?.of ?? tensor.norms?.of ?? name);
@@ -198,7 +198,7 @@ function checkPart(slice: Slice, shape: readonly number[]): void {
   const part = shapeOfSlice(checkSlice('slice', slice.shape, slice.ranges));
   if (part.length === shape.length && part.every((size, dim) => size === shape[dim])) return;
   throw new RangeError(
-    `expected the shape of its slice, [${sizesText(part, ',')}], but received [${sizesText(shape, ',')}]`,
+    `expected the shape of its slice, ${shapeText(part, ',')}, but received ${shapeText(shape, ',')}`,
   );
 }
 

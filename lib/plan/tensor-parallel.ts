@@ -2,7 +2,7 @@ import { didYouMean, isPlainObject, quoted, show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { elementsOf } from '../core/shape.js';
 import { storedBytes } from '../core/stored-dtype.js';
-import { sizesText } from '../core/text.js';
+import { shapeText } from '../core/text.js';
 import { type Slice, shapeOfSlice } from '../tensor/slice.js';
 import type { ResolvedTensor } from './plan.js';
 
@@ -111,8 +111,7 @@ export function forRank(
     if (share === undefined) throw refuse(`${place}: it is not known how tensor-parallel ranks share it`);
     if (share === 'whole') return tensor;
     const size = tensor.shape[share.dim];
-    if (size === undefined)
-      throw refuse(`${place}: expected more dimensions than [${sizesText(tensor.shape, ',')}] has`);
+    if (size === undefined) throw refuse(`${place}: expected more dimensions than ${shapeText(tensor.shape, ',')} has`);
     const unit = share.of === 'heads' || share.of === 'kv_heads' ? head : 1;
     const units = size / unit;
     if (share.of === 'kv_heads' && units < tp && tp % units === 0) {
@@ -124,7 +123,7 @@ export function forRank(
   });
   const odd = parts.find(({ bytes }) => !Number.isInteger(bytes));
   if (odd === undefined) return parts;
-  const what = `expected parts of whole bytes, but [${sizesText(odd.shape, ',')}] of ${odd.dtype} takes ${odd.bytes}`;
+  const what = `expected parts of whole bytes, but ${shapeText(odd.shape, ',')} of ${odd.dtype} takes ${odd.bytes}`;
   throw refuse(`tensor ${show(odd.name)}: ${what}`);
 }
 

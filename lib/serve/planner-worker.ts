@@ -5,6 +5,7 @@ import type { KeyedTensor } from '../checkpoint/virtual/range.js';
 import { type LaidFiles, laidFiles } from '../checkpoint/virtual/virtual.js';
 import { layOut } from '../checkpoint/virtual/virtual-checkpoint.js';
 import { InputError } from '../core/errors.js';
+import { elementsOf } from '../core/shape.js';
 import { storedDtypes } from '../core/stored-dtype.js';
 import { accountMemory } from '../native/addon.js';
 import { type LoadedPlan, loadPlan } from '../plan/load-plan.js';
@@ -35,7 +36,12 @@ export interface Packed extends Omit<LaidFiles, 'files'> {
 export type PlannerMessage = Asked | 'end';
 
 /** What it sends back for each job. */
-export type PlannerReply = Packed | { readonly error: unknown; readonly isInput: boolean };
+export type PlannerReply =
+  | Packed
+  | {
+      readonly error: unknown /** What an InputError carries besides, and loses with its class when it is cloned. */;
+      readonly input?: Pick<InputError, 'code' | 'path'>;
+    };
 
 /** Plans that are kept for further seeds: so many, and tensors in all. One of more is kept until another is made. */
 const mostPlans = 32;
@@ -64,8 +70,8 @@ parentPort?.on('message', async (message: PlannerMessage) => {
     parentPort?.postMessage(packed, memory);
     if (message.engine === 'torch') collect(); // states of 5 KB for each tensor
   } catch (error) {
-    // A clone has another class.
-    parentPort?.postMessage({ error, isInput: error instanceof InputError } satisfies PlannerReply);
+    const input = error instanceof InputError ? { input: { code: error.code, path: error.path } } : {};
+    parentPort?.postMessage({ error, ...input } satisfies PlannerReply);
   }
 });
 
@@ -75,7 +81,7 @@ async function pack({ maxShardSize, seed, engine, ...of }: Asked): Promise<Packe
   const parameters: Record<string, number> = {};
   for (const { dtype, shape } of plan.tensors) {
     const { tag } = storedDtypes[dtype];
-    parameters[tag] = (parameters[tag] ?? 0) + shape.reduce((product, size) => product * size, 1);
+    parameters[tag] = (parameters[tag] ?? 0) + elementsOf(shape);
   }
   const { files, ...laid } = laidFiles(set, keys);
   if (plan.tensors.length >= manyTensors) collect();

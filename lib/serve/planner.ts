@@ -77,7 +77,9 @@ export class Planner {
 async function ask(worker: Worker, asked: Asked): Promise<Packed> {
   worker.postMessage(asked satisfies PlannerMessage);
   const [reply] = (await once(worker, 'message')) as [PlannerReply];
-  if (!('isInput' in reply)) return reply;
-  const { error, isInput } = reply;
-  throw isInput && error instanceof Error ? new InputError(error.message, { cause: error }) : error;
+  if (!('error' in reply)) return reply;
+  const { error, input } = reply;
+  throw input !== undefined && error instanceof Error
+    ? new InputError(error.message, { ...input, cause: error })
+    : error;
 }

@@ -1,6 +1,6 @@
 import { checkShape, rangeError, typedArrayName, typeError } from '../core/check.js';
 import { type Grid, grids } from '../core/grid.js';
-import { sizesText } from '../core/text.js';
+import { shapeText } from '../core/text.js';
 
 /** Element types of 8 bits and less that tensors may have, by PyTorch's names. Two elements of float4_e2m1fn share a byte. */
 export type NarrowDtype = Exclude<Grid, 'int4' | 'uint4'>;
@@ -64,7 +64,7 @@ export function checkNarrow(fn: string, data: unknown, dtype: NarrowDtype, shape
   const used = shape === undefined ? [byteLength * perByte(dtype)] : shape;
   const length = narrowBytes(fn, dtype, used);
   if (length !== byteLength)
-    throw rangeError(fn, 'data', `${length} bytes (shape [${sizesText(used as number[])}])`, data);
+    throw rangeError(fn, 'data', `${length} bytes (shape ${shapeText(used as number[])})`, data);
   return { data: array, shape: used as readonly number[], dtype, size: length * perByte(dtype) };
 }
 

@@ -10,7 +10,7 @@ import {
 } from '../core/check.js';
 import { type Dtype, dtypes, type TensorData, viewOf } from '../core/dtype.js';
 import { errorCode } from '../core/errors.js';
-import { sizesText } from '../core/text.js';
+import { shapeText } from '../core/text.js';
 import { checkNarrow, isNarrow, type NarrowDtype, type NarrowTensor, narrowBytes, narrowView } from './narrow.js';
 
 /**
@@ -225,7 +225,7 @@ function contiguous(fn: string, data: TensorData, shape: unknown, strides: unkno
   const size = checkShape(fn, shape);
   const sizes = shape as readonly number[];
   const begin = checkInteger(fn, 'offset', offset, 0, data.length);
-  const what = `strides of elements in C order (shape [${sizesText(sizes)}])`;
+  const what = `strides of elements in C order (shape ${shapeText(sizes)})`;
   if (!Array.isArray(strides)) throw typeError(fn, 'stride', what, strides);
   const all: readonly unknown[] = strides.length === sizes.length - 1 ? [...strides, 1] : strides; // tf.js leaves out the last
   let step = 1;
@@ -302,7 +302,7 @@ function checkLength(fn: string, data: TensorData, shape: unknown): number {
   const buffer = data.buffer as Buffer;
   if (buffer.detached === true) throw rangeError(fn, 'data', 'memory that is still there', data, 'it was detached');
   if (size === data.length) return size;
-  const what = `${size} element${size === 1 ? '' : 's'} (shape [${sizesText(shape as readonly number[])}])`;
+  const what = `${size} element${size === 1 ? '' : 's'} (shape ${shapeText(shape as readonly number[])})`;
   throw rangeError(fn, 'data', what, data, whyShorter(data, buffer));
 }
 

@@ -1,4 +1,4 @@
-import { sizesText } from '../../core/text.js';
+import { shapeText } from '../../core/text.js';
 import type { Checkpoint, CheckpointTensor } from '../../formats/reader.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 
@@ -62,9 +62,4 @@ export function match(checkpoint: Checkpoint, tensors: readonly ResolvedTensor[]
     }
   }
   return { pairs, differences };
-}
-
-/** [2, 3], [] */
-export function shapeText(shape: readonly number[]): string {
-  return `[${sizesText(shape)}]`;
 }

@@ -2,7 +2,7 @@ import { InputError } from '../../core/errors.js';
 import { isWhole } from '../../core/fill.js';
 import { mostBytes } from '../../core/most-bytes.js';
 import { elementsOf } from '../../core/shape.js';
-import { sizesText } from '../../core/text.js';
+import { shapeText } from '../../core/text.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 
 /**
@@ -16,7 +16,7 @@ export function checkWhole(tensors: readonly ResolvedTensor[], limit = mostBytes
     const whole = slice?.shape ?? codes?.shape ?? shape;
     const elements = elementsOf(whole);
     if (bytes <= limit && elements <= limit) continue;
-    const given = `[${sizesText(whole, ',')}] takes ${bytes <= limit ? `${elements} elements` : `${bytes} bytes`}`;
+    const given = `${shapeText(whole, ',')} takes ${bytes <= limit ? `${elements} elements` : `${bytes} bytes`}`;
     const most = `at most ${limit} bytes, which is what Node.js ${process.version} can hold here in one piece`;
     throw new InputError(
       `tensor ${JSON.stringify(name)}: ${fill.kind} tensors are made whole: expected ${most}, but ${given}`,

@@ -6,7 +6,7 @@ import { parseWith } from '../../core/json-problems.js';
 import { shapeSchema, storedDtype } from '../../core/schemas.js';
 import { elementsOf } from '../../core/shape.js';
 import { type StoredDtype, storedBytes, storedDtypes } from '../../core/stored-dtype.js';
-import { sizesText } from '../../core/text.js';
+import { shapeText } from '../../core/text.js';
 import { npyHead } from '../npy/header.js';
 import type { FileHeader } from '../safetensors/read-header.js';
 import { indexLimit, isFileName } from '../safetensors/read-index.js';
@@ -53,7 +53,7 @@ export async function readManifest(path: string, signal?: AbortSignal): Promise<
       const length = storedBytes(dtype, elements);
       if (!Number.isSafeInteger(length)) {
         const what = Number.isInteger(length) ? 'is too large' : 'takes no whole number of bytes';
-        throw refuse(`${path}: tensor ${JSON.stringify(name)}: [${sizesText(shape, ',')}] ${what}`);
+        throw refuse(`${path}: tensor ${JSON.stringify(name)}: ${shapeText(shape, ',')} ${what}`);
       }
       const head =
         format === 'npy' ? headOf(`${path}: tensor ${JSON.stringify(name)}`, dtype, shape) : new Uint8Array(0);

@@ -1,7 +1,7 @@
 import { InputError } from '../../core/errors.js';
 import { kindBytes, kindOfFile, safetensorsKind } from '../../core/file-kinds.js';
 import { type StoredDtype, storedDtypes, storedNames, storedOfTag } from '../../core/stored-dtype.js';
-import { sizesText } from '../../core/text.js';
+import { shapeText } from '../../core/text.js';
 import { openSource, type Source } from '../source/source.js';
 import { HeaderError, parseHeader, type RawTensor } from './header-json.js';
 
@@ -159,7 +159,7 @@ function checkTensor({ name, dtype: tag, shape, begin, end }: RawTensor): FileTe
   for (const size of shape) {
     product *= BigInt(size);
     if (product >= wordLimit)
-      throw new HeaderError(`expected less than 2^64 elements, but ${place} has [${sizesText(shape, ',')}]`);
+      throw new HeaderError(`expected less than 2^64 elements, but ${place} has ${shapeText(shape, ',')}`);
   }
   const needed = product * BigInt(bits);
   if (needed % 8n !== 0n) {
@@ -167,7 +167,7 @@ function checkTensor({ name, dtype: tag, shape, begin, end }: RawTensor): FileTe
   }
   if (needed / 8n !== BigInt(end - begin)) {
     throw new HeaderError(
-      `expected ${needed / 8n} bytes for ${place} (${tag} [${sizesText(shape, ',')}]), but its data_offsets hold ${end - begin}`,
+      `expected ${needed / 8n} bytes for ${place} (${tag} ${shapeText(shape, ',')}), but its data_offsets hold ${end - begin}`,
     );
   }
   return { name, tag, dtype, shape, elements: Number(product), offsets: [begin, end] };

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { type Module, parameter } from '../module.js';
+import { parameter } from '../module.js';
 import { linear, rmsNorm } from '../modules/index.js';
 import { defineArchitecture, flag, labelCount, labels, size, std } from './architecture.js';
 import { llavaNames } from './llava.js';
-import { bodyClass, visionLanguage, widthOf } from './multimodal.js';
+import { aroundProjector, visionLanguage, widthOf } from './multimodal.js';
 
 const config = z.looseObject({
   ...labels,
@@ -22,15 +22,12 @@ const { classes, withHead } = visionLanguage<z.output<typeof config>>({
   tiedByText: false,
   rules,
   body(_, parts) {
-    const [text, vision] = [parts.get('text_config'), parts.get('vision_config')];
-    const multi_modal_projector: Module = {
+    const children = aroundProjector(parts, (vision, text) => ({
       kind: 'Projector',
       own: { mm_input_projection_weight: parameter([widthOf(vision), widthOf(text)], 'zeros') },
       children: { mm_soft_emb_norm: rmsNorm(widthOf(vision), 'zeros') },
-    };
-    return {
-      children: { vision_tower: vision.build(bodyClass), multi_modal_projector, language_model: text.build(bodyClass) },
-    };
+    }));
+    return { children };
   },
 });
 

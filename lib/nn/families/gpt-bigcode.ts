@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { container, type Module, repeat } from '../module.js';
-import { embedding, layerNorm, linear } from '../modules/index.js';
-import { aliases, defineArchitecture, flag, labels, layers, optionalSize, size, std } from './architecture.js';
+import { container, type Module } from '../module.js';
+import { layerNorm, linear } from '../modules/index.js';
+import { defineArchitecture, flag, labels, layers, optionalSize, size, std } from './architecture.js';
+import { gptAliases, gptBody } from './gpt2.js';
 import { headsOf } from './heads.js';
 import { transformersInit } from './transformers.js';
 
@@ -51,16 +52,7 @@ function block({ n_embd: width, n_head, n_inner, multi_query, add_cross_attentio
   });
 }
 
-function body(config: Config): Module {
-  const { vocab_size, n_positions, n_embd, n_layer } = config;
-  const children = {
-    wte: embedding(vocab_size, n_embd),
-    wpe: embedding(n_positions, n_embd),
-    h: repeat(n_layer, () => block(config)),
-    ln_f: layerNorm(n_embd),
-  };
-  return container('GPTBigCodeModel', children, { initialize: rule(config) });
-}
+const body = (config: Config): Module => gptBody(config, () => block(config), rule(config));
 
 const width = ({ n_embd }: Config) => n_embd;
 const { causalLm, sequences, tokens } = headsOf({ body, rule, width, name: 'transformer', embedding: 'wte' });
@@ -69,12 +61,7 @@ const { causalLm, sequences, tokens } = headsOf({ body, rule, width, name: 'tran
 export const gptBigcode = defineArchitecture({
   model_type: 'gpt_bigcode',
   config,
-  prepare: aliases({
-    hidden_size: 'n_embd',
-    max_position_embeddings: 'n_positions',
-    num_attention_heads: 'n_head',
-    num_hidden_layers: 'n_layer',
-  }),
+  prepare: gptAliases,
   classes: {
     GPTBigCodeForCausalLM: causalLm,
     GPTBigCodeModel: body,

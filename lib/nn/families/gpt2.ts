@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { container, type Module, parameter, repeat } from '../module.js';
+import { container, type Module, parameter, type Rule, repeat } from '../module.js';
 import { embedding, layerNorm, linear } from '../modules/index.js';
 import { aliases, defineArchitecture, flag, labels, layers, size, std } from './architecture.js';
 import { headsOf } from './heads.js';
@@ -63,16 +63,33 @@ function block({ n_embd, n_inner, add_cross_attention }: Config): Module {
   });
 }
 
-function body(config: Config): Module {
-  const { vocab_size, n_positions, n_embd, n_layer } = config;
+interface Sizes {
+  readonly vocab_size: number;
+  readonly n_positions: number;
+  readonly n_embd: number;
+  readonly n_layer: number;
+}
+
+/** GPT-2's body around whatever blocks. */
+export function gptBody({ vocab_size, n_positions, n_embd, n_layer }: Sizes, block: () => Module, initialize: Rule) {
   const children = {
     wte: embedding(vocab_size, n_embd),
     wpe: embedding(n_positions, n_embd),
-    h: repeat(n_layer, () => block(config)),
+    h: repeat(n_layer, block),
     ln_f: layerNorm(n_embd),
   };
-  return container('GPT2Model', children, { initialize: rule(config) });
+  return container('GPT2Model', children, { initialize });
 }
+
+/** What other families call these. */
+export const gptAliases = aliases({
+  hidden_size: 'n_embd',
+  max_position_embeddings: 'n_positions',
+  num_attention_heads: 'n_head',
+  num_hidden_layers: 'n_layer',
+});
+
+const body = (config: Config): Module => gptBody(config, () => block(config), rule(config));
 
 const { causalLm, languageModel, sequences, tokens, answers } = headsOf({
   body,
@@ -98,12 +115,7 @@ function sequenceSummary({ n_embd, summary_use_proj, summary_proj_to_labels }: C
 export const gpt2 = defineArchitecture({
   model_type: 'gpt2',
   config,
-  prepare: aliases({
-    hidden_size: 'n_embd',
-    max_position_embeddings: 'n_positions',
-    num_attention_heads: 'n_head',
-    num_hidden_layers: 'n_layer',
-  }),
+  prepare: gptAliases,
   classes: {
     GPT2LMHeadModel: causalLm,
     GPT2DoubleHeadsModel: languageModel((config) => ({ multiple_choice_head: sequenceSummary(config) })),

@@ -1,17 +1,8 @@
 import { z } from 'zod';
 import { container, type Module, repeat } from '../module.js';
 import { embedding, layerNorm, linear } from '../modules/index.js';
-import {
-  aliases,
-  defineArchitecture,
-  flag,
-  labelCount,
-  labels,
-  layers,
-  optionalSize,
-  size,
-  std,
-} from './architecture.js';
+import { defineArchitecture, flag, labelCount, labels, layers, optionalSize, size, std } from './architecture.js';
+import { gptAliases } from './gpt2.js';
 import { headsOf } from './heads.js';
 import { transformersInit } from './transformers.js';
 
@@ -59,20 +50,13 @@ function classesOf(projections: Projections) {
   return { body, ...headsOf({ body, rule, width, name: 'transformer', embedding: 'wte', lmBias: true }) };
 }
 
-const prepare = aliases({
-  max_position_embeddings: 'n_positions',
-  hidden_size: 'n_embd',
-  num_attention_heads: 'n_head',
-  num_hidden_layers: 'n_layer',
-});
-
 const j = classesOf((width) => ({ k_proj: square(width), v_proj: square(width), q_proj: square(width) }));
 
 /** GPT-J (Wang and Komatsuzaki 2021): one norm a block; the head over the vocabulary has a bias. */
 export const gptj = defineArchitecture({
   model_type: 'gptj',
   config,
-  prepare,
+  prepare: gptAliases,
   classes: {
     GPTJForCausalLM: j.causalLm,
     GPTJModel: j.body,
@@ -92,6 +76,6 @@ const codegenConfig = config.safeExtend({
 export const codegen = defineArchitecture({
   model_type: 'codegen',
   config: codegenConfig,
-  prepare,
+  prepare: gptAliases,
   classes: { CodeGenForCausalLM: gen.causalLm, CodeGenModel: gen.body },
 });

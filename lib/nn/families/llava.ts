@@ -3,7 +3,7 @@ import { container, parameter } from '../module.js';
 import { linear } from '../modules/index.js';
 import type { Saved } from '../saved.js';
 import { type Architecture, defineArchitecture, flag, type Parts } from './architecture.js';
-import { bodyClass, visionLanguage, widthOf } from './multimodal.js';
+import { aroundProjector, visionLanguage, widthOf } from './multimodal.js';
 
 /** The names of the first checkpoints, in which the text model had its own head. */
 export const llavaNames: Saved = {
@@ -32,24 +32,28 @@ const parts: Architecture<unknown>['parts'] = ({ text_config, vision_config }) =
 
 const layerError = 'a whole number, or an array of them';
 
+/** The layer of the image's model that is looked at, or several side by side. */
+export const featureLayers = z.union([z.int(), z.array(z.int())], { error: layerError });
+
+export const layerCount = (layers: z.output<typeof featureLayers>): number =>
+  typeof layers === 'number' ? 1 : layers.length;
+
 const config = z.looseObject({
-  vision_feature_layer: z.union([z.int(), z.array(z.int())], { error: layerError }).default(-2),
+  vision_feature_layer: featureLayers.default(-2),
   multimodal_projector_bias: flag().default(true),
   tie_word_embeddings: flag().default(false),
 });
 
 type Config = z.output<typeof config>;
 
-/** The image's model, what makes of its vectors the text's, and the text's. */
 function bodyOf({ vision_feature_layer: layer, multimodal_projector_bias: bias }: Config, parts: Parts) {
-  const [text, vision] = [parts.get('text_config'), parts.get('vision_config')];
-  const inputs = widthOf(vision) * (typeof layer === 'number' ? 1 : layer.length);
-  const width = widthOf(text);
-  const multi_modal_projector = container('Projector', {
-    linear_1: linear(inputs, width, bias),
-    linear_2: linear(width, width, bias),
+  return aroundProjector(parts, (vision, text) => {
+    const width = widthOf(text);
+    return container('Projector', {
+      linear_1: linear(widthOf(vision) * layerCount(layer), width, bias),
+      linear_2: linear(width, width, bias),
+    });
   });
-  return { vision_tower: vision.build(bodyClass), multi_modal_projector, language_model: text.build(bodyClass) };
 }
 
 /** LLaVA (Liu et al. 2023): any of the models of images, and any of the text models, with an MLP between them. */

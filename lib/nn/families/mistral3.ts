@@ -2,13 +2,11 @@ import { z } from 'zod';
 import { container } from '../module.js';
 import { linear, rmsNorm } from '../modules/index.js';
 import { defineArchitecture, flag, size } from './architecture.js';
-import { llavaNames } from './llava.js';
-import { bodyClass, visionLanguage, widthOf } from './multimodal.js';
-
-const layerError = 'a whole number, or an array of them';
+import { featureLayers, layerCount, llavaNames } from './llava.js';
+import { aroundProjector, visionLanguage, widthOf } from './multimodal.js';
 
 const config = z.looseObject({
-  vision_feature_layer: z.union([z.int(), z.array(z.int())], { error: layerError }).default(-1),
+  vision_feature_layer: featureLayers.default(-1),
   multimodal_projector_bias: flag().default(false),
   spatial_merge_size: size().default(2),
   tie_word_embeddings: flag().default(true),
@@ -36,21 +34,16 @@ export const mistral3 = defineArchitecture({
     name: 'Mistral3',
     tiedByText: false,
     body({ vision_feature_layer: layer, multimodal_projector_bias: bias, spatial_merge_size }, parts) {
-      const [text, vision] = [parts.get('text_config'), parts.get('vision_config')];
-      const [inputs, width] = [widthOf(vision), widthOf(text)];
-      const multi_modal_projector = container('Projector', {
-        norm: rmsNorm(inputs),
-        patch_merger: container('Merger', { merging_layer: linear(inputs * spatial_merge_size ** 2, inputs, false) }),
-        linear_1: linear(inputs * (typeof layer === 'number' ? 1 : layer.length), width, bias),
-        linear_2: linear(width, width, bias),
+      const children = aroundProjector(parts, (vision, text) => {
+        const [inputs, width] = [widthOf(vision), widthOf(text)];
+        return container('Projector', {
+          norm: rmsNorm(inputs),
+          patch_merger: container('Merger', { merging_layer: linear(inputs * spatial_merge_size ** 2, inputs, false) }),
+          linear_1: linear(inputs * layerCount(layer), width, bias),
+          linear_2: linear(width, width, bias),
+        });
       });
-      return {
-        children: {
-          vision_tower: vision.build(bodyClass),
-          multi_modal_projector,
-          language_model: text.build(bodyClass),
-        },
-      };
+      return { children };
     },
   }).classes,
   saved: llavaNames,

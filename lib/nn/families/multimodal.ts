@@ -37,6 +37,13 @@ export function wholeInit(
   return transformersInit(std, rules, 0);
 }
 
+/** The image's model, what makes of its vectors the text's, and the text's, by LLaVA's names. */
+export function aroundProjector(parts: Parts, projector: (vision: Part, text: Part) => Module) {
+  const [text, vision] = [parts.get('text_config'), parts.get('vision_config')];
+  const multi_modal_projector = projector(vision, text);
+  return { vision_tower: vision.build(bodyClass), multi_modal_projector, language_model: text.build(bodyClass) };
+}
+
 interface Whole {
   readonly [key: string]: unknown;
   readonly tie_word_embeddings?: boolean | null | undefined;

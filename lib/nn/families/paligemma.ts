@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { container } from '../module.js';
 import { linear } from '../modules/index.js';
-import { defineArchitecture, flag, size } from './architecture.js';
+import { defineArchitecture, flag, type Part, size } from './architecture.js';
 import { llavaNames } from './llava.js';
-import { bodyClass, visionLanguage, widthOf } from './multimodal.js';
+import { aroundProjector, visionLanguage, widthOf } from './multimodal.js';
 
 const config = z.looseObject({ projection_dim: size().default(2048), tie_word_embeddings: flag().default(true) });
 
@@ -38,15 +38,8 @@ export const paligemma = defineArchitecture({
     name: 'PaliGemma',
     tiedByText: false,
     body({ projection_dim }, parts) {
-      const [text, vision] = [parts.get('text_config'), parts.get('vision_config')];
-      const multi_modal_projector = container('Projector', { linear: linear(widthOf(vision), projection_dim) });
-      return {
-        children: {
-          vision_tower: vision.build(bodyClass),
-          multi_modal_projector,
-          language_model: text.build(bodyClass),
-        },
-      };
+      const projector = (vision: Part) => container('Projector', { linear: linear(widthOf(vision), projection_dim) });
+      return { children: aroundProjector(parts, projector) };
     },
   }).classes,
   saved: llavaNames,

@@ -2,7 +2,7 @@ import type { Codes } from '../../core/codes.js';
 import type { Dtype } from '../../core/dtype.js';
 import { InputError } from '../../core/errors.js';
 import { isFillable, type StoredDtype } from '../../core/stored-dtype.js';
-import { sizesText } from '../../core/text.js';
+import { shapeText } from '../../core/text.js';
 import type { PlannedTensor, ResolvedTensor } from '../plan.js';
 
 /** A weight that is to be quantized. */
@@ -36,7 +36,7 @@ export type Method = (candidate: Candidate) => Scheme | undefined;
 export function weightOf(tensor: ResolvedTensor, module: string): Weight {
   const [outputs = 0, inputs = 0] = tensor.shape.slice(-2);
   if (tensor.shape.length < 2 || outputs * inputs === 0)
-    throw refusal(tensor, 'two dimensions, none of them 0', `[${sizesText(tensor.shape, ',')}]`);
+    throw refusal(tensor, 'two dimensions, none of them 0', `${shapeText(tensor.shape, ',')}`);
   if (!isFillable(tensor.dtype)) throw refusal(tensor, 'a weight in a floating-point dtype', tensor.dtype);
   return { module, tensor, outputs, inputs, dtype: tensor.dtype };
 }
