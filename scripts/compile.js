@@ -2,10 +2,11 @@
 // package's own dist/: few files, since each that is loaded takes 0.7 ms, and the declarations of its public face. The compiler looks at what
 // changed since its last run only.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { dts } from 'rolldown-plugin-dts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const modules = `${root}build/modules/`;
@@ -30,7 +31,7 @@ const licences = `${dist}third-party-licenses.txt`; // written last
 compile();
 if (!isUpToDate()) {
   const bundled = await bundle();
-  declareFaces();
+  await declareFaces();
   handOnToCommonJs();
   await writeManual();
   writeFileSync(licences, licencesOf(bundled));
@@ -79,7 +80,6 @@ async function bundle() {
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: 'lib/chunks/[name]-[hash].js',
-    sourcemap: true,
     keepNames: true, // an error's class shows in messages
     codeSplitting: {
       groups: [
@@ -98,23 +98,24 @@ async function bundle() {
   return [...new Set(names)].sort();
 }
 
-/** The declarations of the public face, and those that they lead to: for ES modules, and once more for CommonJS, since TypeScript holds
+/** The declarations of the public face, in as few files as the code: for ES modules, and once more for CommonJS, since TypeScript holds
  * declarations to be of one kind of module by where they lie. */
-function declareFaces() {
-  const copied = new Set();
-  const copy = (path) => {
-    if (copied.has(path)) return;
-    copied.add(path);
-    const from = `${modules}lib/${path}`;
+async function declareFaces() {
+  const build = await rolldown({
+    cwd: root,
+    input: Object.fromEntries(faces.map((face) => [face, `build/modules/lib/${face}.d.ts`])),
+    external: [/^[^./]/],
+    plugins: dts({ dtsInput: true, emitDtsOnly: true, tsconfig: false }),
+  });
+  const { output } = await build.generate({ format: 'esm', chunkFileNames: 'types/[name].d.ts' });
+  await build.close();
+  for (const { fileName, code } of output) {
+    if (fileName.includes('rolldown-runtime')) continue; // code, which no declaration asks for
     for (const folder of ['lib', 'commonjs']) {
-      mkdirSync(dirname(`${dist}${folder}/${path}`), { recursive: true });
-      cpSync(from, `${dist}${folder}/${path}`);
+      mkdirSync(dirname(`${dist}${folder}/${fileName}`), { recursive: true });
+      writeFileSync(`${dist}${folder}/${fileName}`, code);
     }
-    for (const [, to] of readFileSync(from, 'utf8').matchAll(/(?:from|import\()\s*['"](\.[^'"]+)\.js['"]/g)) {
-      copy(new URL(`${to}.d.ts`, `file:///${path}`).pathname.slice(1));
-    }
-  };
-  for (const face of faces) copy(`${face}.d.ts`);
+  }
 }
 
 /**
