@@ -1,3 +1,4 @@
+import { getSystemErrorName } from 'node:util';
 import { grantedCores } from '../core/cgroup.js';
 import { rangeError } from '../core/check.js';
 import { type Dtype, dtypes, type TensorData } from '../core/dtype.js';
@@ -45,6 +46,7 @@ export interface Addon {
   decode(codes: Uint8Array, grid: number, out: Float32Array): void;
   packWords(codes: Uint8Array, layout: Float64Array, out: Uint32Array): void;
   prepare(data: Uint8Array): void;
+  syncFile(descriptor: number): Promise<number>;
   accountMemory(bytes: number, freed: boolean): void;
   startSignalGuard(milliseconds: number, message: string): boolean;
   stopSignalGuard(): void;
@@ -309,4 +311,12 @@ export function forceSimdTarget(name: string | null): void {
 export function guardSignals(milliseconds: number, message: string): () => void {
   if (!addon().startSignalGuard(milliseconds, message)) return () => {};
   return () => addon().stopSignalGuard();
+}
+
+/** Waits until a file's bytes are on the disk. */
+export async function syncDescriptor(descriptor: number): Promise<void> {
+  const failed = await addon().syncFile(descriptor);
+  if (failed === 0) return;
+  const code = getSystemErrorName(-failed);
+  throw Object.assign(new Error(`${code}: fsync`), { code, errno: -failed, syscall: 'fsync' });
 }

@@ -1,8 +1,10 @@
 // The addon: the functions of the files beside this one, and the settings of the whole process.
 #include <atomic>
+#include <limits>
 
 #include "binding/arguments.h"
 #include "system/signal_guard.h"
+#include "system/sync_file.h"
 #include "system/targets.h"
 #include "system/threads.h"
 
@@ -41,6 +43,11 @@ constexpr Function kFunctions[] = {
      [](Arguments&) {
        StopSignalGuard();
        return Arguments::Result();
+     }},
+    {"syncFile", "syncFile", 1,
+     [](Arguments& arguments) {
+       const int descriptor = static_cast<int>(arguments.NextWhole("descriptor", 0, std::numeric_limits<int>::max()));
+       return arguments.Later([descriptor] { return SyncFile(descriptor); });
      }},
     {"accountMemory", "accountMemory", 2,
      [](Arguments& arguments) {

@@ -4,6 +4,7 @@
 #include <limits>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include "fill/check.h"
 #include "types/compiler.h"
@@ -68,6 +69,21 @@ bool Describe(Napi::Value value, TypedArray* array, napi_value* buffer = nullptr
   return napi_get_typedarray_info(value.Env(), value, &array->type, &array->length, &array->data, buffer, nullptr) ==
          napi_ok;
 }
+
+class Work final : public Napi::AsyncWorker {
+ public:
+  Work(Napi::Env env, std::function<int()> work) : AsyncWorker(env), work_(std::move(work)), promise_(env) {}
+
+  void Execute() override { result_ = work_(); }
+  void OnOK() override { promise_.Resolve(Napi::Number::New(Env(), result_)); }
+
+  Napi::Promise Promise() const { return promise_.Promise(); }
+
+ private:
+  const std::function<int()> work_;
+  const Napi::Promise::Deferred promise_;
+  int result_ = 0;
+};
 
 // What was handed over in one environment, which keeps it.
 struct RequestMemory {
@@ -166,6 +182,12 @@ Napi::Value Arguments::Result(const std::vector<std::string>& values) const {
   Napi::Array result = Napi::Array::New(info_.Env(), values.size());
   for (uint32_t i = 0; i < values.size(); ++i) result.Set(i, Result(values[i]));
   return result;
+}
+
+Napi::Value Arguments::Later(std::function<int()> work) const {
+  auto* later = new Work(info_.Env(), std::move(work));  // it deletes itself
+  later->Queue();
+  return later->Promise();
 }
 
 uint64_t WholeIn(double number, const char* name, uint64_t least, uint64_t most) {

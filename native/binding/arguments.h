@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -73,6 +74,8 @@ class Arguments {
   Napi::Value Result(const std::vector<std::string>& values) const;
   // undefined.
   static Napi::Value Result() { return {}; }
+  // A promise of the number that `work` will give, on one of Node.js's threads for what takes long.
+  Napi::Value Later(std::function<int()> work) const;
 
  private:
   // undefined for one that is left out.

@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { dtypes } from '../../lib/core/dtype.js';
@@ -11,6 +14,7 @@ import {
   set_num_threads,
   simdTarget,
   simdTargets,
+  syncDescriptor,
 } from '../../lib/native/addon.js';
 import { empty } from '../../lib/tensor/tensor.js';
 import { detach, ResizableBuffer, sha256 } from '../support.js';
@@ -323,4 +327,26 @@ test.each([
   const { status, stderr } = compile(option);
   expect(status).not.toBe(0);
   expect(stderr).toContain(why);
+});
+
+test('files and folders are synced by their descriptors; what is wrong is the error of the system', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'nninit-sync-'));
+  try {
+    await writeFile(join(folder, 'a'), 'bytes');
+    for (const path of [folder, join(folder, 'a')]) {
+      const handle = await open(path, 'r');
+      await syncDescriptor(handle.fd);
+      await handle.close();
+    }
+    const wrong = syncDescriptor(2 ** 30);
+    await expect(wrong).rejects.toThrow(Error);
+    await expect(wrong).rejects.toMatchObject({ code: 'EBADF', syscall: 'fsync', message: 'EBADF: fsync' });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test.each([-1, 2 ** 31, 0.5, Number.NaN, '1', undefined])('no descriptor, %s, is refused', (descriptor) => {
+  const { syncFile } = addon as unknown as { syncFile: (descriptor: unknown) => Promise<number> };
+  expect(() => syncFile(descriptor)).toThrow(/^syncFile: expected descriptor/);
 });

@@ -4,14 +4,15 @@ import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { errorCode, InputError, WriteError } from '../../../core/errors.js';
 import { linkToNowhere } from '../../../core/links.js';
+import { syncDescriptor } from '../../../native/addon.js';
 import { renamed } from './rename.js';
 
 /**
- * By the descriptor: the handles of Yarn's Plug'n'Play cannot sync. Under the permission model Node.js syncs handles alone, which is all that it
- * can see the path of.
+ * By the descriptor: the handles of Yarn's Plug'n'Play cannot sync. Under the permission model Node.js syncs nothing, or handles alone, which differs from
+ * version to version: the addon does it there.
  */
-const syncFile = (handle: FileHandle): Promise<void> =>
-  (process as { permission?: unknown }).permission === undefined ? promisify(fsync)(handle.fd) : handle.sync();
+const syncFile = ({ fd }: FileHandle): Promise<void> =>
+  (process as { permission?: unknown }).permission === undefined ? promisify(fsync)(fd) : syncDescriptor(fd);
 
 /** Which file it is, whatever its name. */
 interface Identity {
@@ -110,7 +111,7 @@ export class PendingFile {
 
   /** Waits until all that is written so far is on the disk. */
   async syncData(): Promise<void> {
-    await step('sync', this.path, () => inTurn(() => this.#opened().datasync()));
+    await step('sync', this.path, () => inTurn(() => syncFile(this.#opened())));
   }
 
   /** Syncs and closes. A failed sync is never tried again: the system may have dropped what it could not write. */
