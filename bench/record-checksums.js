@@ -13,8 +13,11 @@ import { forceSimdTarget, simdTargets } from '../build/modules/lib/native/addon.
 
 const least = 4;
 const most = 30;
-/** Matrices: sizes for which an independent recording is still quick. */
-const mostOf = { orthogonal: 24, orthogonalTall: 24, sparse: 26, eye: 28, xavier_uniform: 28 };
+/** Sizes for which an independent recording is still quick, where that is not so of all. */
+const mostOf = {
+  ...{ orthogonal: 24, orthogonalThin: 24, orthogonalBlock: 24, orthogonalTall: 24, orthogonalEmbedding: 24 },
+  ...{ sparse: 26, eye: 28, xavier_uniform: 28, truncNormalOff: 26, truncNormalSlit: 26 },
+};
 const chunk = 2 ** 20;
 const key = { seed, stream: 0n };
 
@@ -24,7 +27,7 @@ function ofPrefixes(fill, dtype) {
   const { data } = empty([chunk], { dtype });
   const found = {};
   let done = 0;
-  for (let log2 = least; log2 <= most; log2++) {
+  for (let log2 = least; log2 <= (mostOf[fill] ?? most); log2++) {
     while (done < 2 ** log2) {
       const piece = data.subarray(0, Math.min(chunk, 2 ** log2 - done));
       runFill(piece, dtype, resolved, key, done, 1);
