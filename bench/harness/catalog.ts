@@ -6,6 +6,8 @@ export interface Subject {
   readonly initializer: Initializer;
   /** Made on a matrix, of as many columns or of sizes as equal as powers of two can be; otherwise on one dimension. */
   readonly matrix: boolean | number;
+  /** The matrix is a part of a wider one: as many of its columns as it has, from one on. */
+  readonly slice?: { readonly columns: number; readonly from: number };
   /** For people, what of the arguments matters. */
   readonly note?: string;
 }
@@ -23,6 +25,12 @@ export const subjects = {
   truncNormalOff: { initializer: { init: 'trunc_normal', a: 1, b: 3 }, matrix: false, note: '[1, 3]' },
   truncNormalSlit: { initializer: { init: 'trunc_normal', a: 1, b: 1.001 }, matrix: false, note: '[1, 1.001]' },
   eye: { initializer: 'eye', matrix: true },
+  uniformSlice: {
+    initializer: 'uniform',
+    matrix: 1024,
+    slice: { columns: 3072, from: 1001 },
+    note: 'columns 1001 … of 3072,',
+  },
   xavier_uniform: { initializer: 'xavier_uniform', matrix: true },
   orthogonal: { initializer: 'orthogonal', matrix: true },
   orthogonalThin: { initializer: 'orthogonal', matrix: 4 },

@@ -35,6 +35,7 @@ const elementwise: readonly (readonly [SubjectName, Dtype])[] = [
 /** Whole matrices, and their usual sizes. */
 const matrices: readonly (readonly [SubjectName, number])[] = [
   ['eye', 24],
+  ['uniformSlice', 26],
   ['orthogonal', 22],
   ['orthogonalThin', 22],
   ['orthogonalBlock', 22],
