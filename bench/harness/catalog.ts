@@ -4,8 +4,10 @@ import type { Initializer } from '../../lib/init/initializers.js';
 /** A fill that can be measured. */
 export interface Subject {
   readonly initializer: Initializer;
-  /** Made on a matrix, of sizes as equal as powers of two can be; tall: on one of 64 columns; otherwise on one dimension. */
-  readonly matrix: boolean | 'tall';
+  /** Made on a matrix, of as many columns or of sizes as equal as powers of two can be; otherwise on one dimension. */
+  readonly matrix: boolean | number;
+  /** The matrix is a part of a wider one: as many of its columns as it has, from one on. */
+  readonly slice?: { readonly columns: number; readonly from: number };
   /** For people, what of the arguments matters. */
   readonly note?: string;
 }
@@ -20,10 +22,21 @@ export const subjects = {
   trunc_normal: { initializer: 'trunc_normal', matrix: false },
   truncNormalSkew: { initializer: { init: 'trunc_normal', a: -1, b: 4 }, matrix: false, note: '[-1, 4]' },
   truncNormalTail: { initializer: { init: 'trunc_normal', a: 4, b: 9 }, matrix: false, note: '[4, 9]' },
+  truncNormalOff: { initializer: { init: 'trunc_normal', a: 1, b: 3 }, matrix: false, note: '[1, 3]' },
+  truncNormalSlit: { initializer: { init: 'trunc_normal', a: 1, b: 1.001 }, matrix: false, note: '[1, 1.001]' },
   eye: { initializer: 'eye', matrix: true },
+  uniformSlice: {
+    initializer: 'uniform',
+    matrix: 1024,
+    slice: { columns: 3072, from: 1001 },
+    note: 'columns 1001 … of 3072,',
+  },
   xavier_uniform: { initializer: 'xavier_uniform', matrix: true },
   orthogonal: { initializer: 'orthogonal', matrix: true },
-  orthogonalTall: { initializer: 'orthogonal', matrix: 'tall' },
+  orthogonalThin: { initializer: 'orthogonal', matrix: 4 },
+  orthogonalBlock: { initializer: 'orthogonal', matrix: 32 },
+  orthogonalTall: { initializer: 'orthogonal', matrix: 64 },
+  orthogonalEmbedding: { initializer: 'orthogonal', matrix: 512 },
   sparse: { initializer: { init: 'sparse', sparsity: 0.1 }, matrix: true },
 } as const satisfies Readonly<Record<string, Subject>>;
 
@@ -52,7 +65,7 @@ export interface Trial {
 export function shapeOf({ fill, log2 }: Pick<Trial, 'fill' | 'log2'>): number[] {
   const { matrix } = subjects[fill];
   if (matrix === false) return [2 ** log2];
-  if (matrix === 'tall') return [2 ** Math.max(0, log2 - 6), 2 ** Math.min(log2, 6)];
+  if (matrix !== true) return [Math.max(1, 2 ** log2 / matrix), Math.min(2 ** log2, matrix)];
   return [2 ** Math.ceil(log2 / 2), 2 ** Math.floor(log2 / 2)];
 }
 

@@ -1,10 +1,11 @@
+import { fillSlice } from '../../lib/init/fill-slice.js';
 import * as init from '../../lib/init/init.js';
 import { definitionOf } from '../../lib/init/initializers.js';
 import { forceSimdTarget, set_num_threads } from '../../lib/native/addon.js';
 import { createPool, type Pool } from '../../lib/pool/pool.js';
 import { Generator } from '../../lib/random/generator.js';
 import { empty, type Tensor } from '../../lib/tensor/tensor.js';
-import { bytesOf, shapeOf, subjects, type Trial } from './catalog.js';
+import { bytesOf, type Subject, shapeOf, subjects, type Trial } from './catalog.js';
 import { checksumOf, seed } from './checksums.js';
 import { chain, chainCycles } from './clock.js';
 import { Crew, partsOf } from './crew.js';
@@ -103,9 +104,19 @@ async function runRounds(actions: readonly Action[], { rounds, seconds }: TrialR
   }
 }
 
-/** The call of init.*_ that a trial is about. */
+/** The call of init.*_ or fillSlice that a trial is about. */
 function filler({ fill }: Trial, pool: Pool | undefined, generator: Generator): (tensor: Tensor) => unknown {
-  const { initializer } = subjects[fill];
+  const { initializer, slice }: Subject = subjects[fill];
+  if (slice !== undefined) {
+    return (tensor) => {
+      const [rows = 1, length = 1] = tensor.shape;
+      const ranges = [{ dim: 1, start: slice.from, length }];
+      const options = { of: [rows, slice.columns], ranges, generator };
+      return pool === undefined
+        ? fillSlice(tensor, initializer, options)
+        : pool.fillSlice(tensor, initializer, options);
+    };
+  }
   const { init: name, ...parameters } = typeof initializer === 'string' ? { init: initializer } : initializer;
   const call = (pool?.init ?? init)[`${name}_`] as (tensor: Tensor, keywords: object) => unknown;
   const keywords = { ...parameters, ...(definitionOf(name).random && { generator }) };

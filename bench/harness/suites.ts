@@ -20,7 +20,9 @@ const elementwise: readonly (readonly [SubjectName, Dtype])[] = [
   ['normal', 'float32'],
   ['trunc_normal', 'float32'],
   ['truncNormalSkew', 'float32'],
+  ['truncNormalOff', 'float32'],
   ['truncNormalTail', 'float32'],
+  ['truncNormalSlit', 'float32'],
   ['uniform', 'bfloat16'],
   ['normal', 'bfloat16'],
   ['uniform', 'float16'],
@@ -33,8 +35,12 @@ const elementwise: readonly (readonly [SubjectName, Dtype])[] = [
 /** Whole matrices, and their usual sizes. */
 const matrices: readonly (readonly [SubjectName, number])[] = [
   ['eye', 24],
+  ['uniformSlice', 26],
   ['orthogonal', 22],
+  ['orthogonalThin', 22],
+  ['orthogonalBlock', 22],
   ['orthogonalTall', 22],
+  ['orthogonalEmbedding', 24],
   ['sparse', 24],
 ];
 const matrixLog2 = new Map(matrices);

@@ -19,9 +19,9 @@ namespace nninit {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Memory is the limit of AVX-512's kernels from the first thread on; others lose some 4 % by streaming until several
-// threads write at once.
-constexpr int kLeastWriters = NNINIT_AVX512 ? 1 : 3;
+// One thread alone gains nothing by streaming, and loses by it where others use the memory: its stores are then taken
+// as slowly as the memory is, while ordinary ones wait in the caches. With AVX-512 two threads share what is the limit.
+constexpr int kLeastWriters = NNINIT_AVX512 ? 2 : 3;
 
 // Writes consecutive tiles by whole vectors that the caches do not keep. Ordinary stores read each line of memory
 // before they change it, which doubles the traffic of a fill that is larger than the caches. Such stores must be

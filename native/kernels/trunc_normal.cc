@@ -6,8 +6,8 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "kernels/bfloat16-inl.h"
 #include "kernels/normal-inl.h"
@@ -74,38 +74,50 @@ HWY_INLINE hn::Mask<D> Candidate(D d, const TruncNormalParams& p, VU w1, VU w2, 
 }
 
 // Elements that are redrawn together, and those whose candidates are made at once.
-constexpr size_t kRedrawn = 1024;
+constexpr size_t kRedrawn = 2048;
 using RedrawTag = hn::CappedTag<double, 8>;
 using PendingTag = hn::RebindToUnsigned<RedrawTag>;
 constexpr size_t kRedrawVectors = 4;
 constexpr size_t kRedrawnAtOnce = kRedrawVectors * hn::MaxLanes(RedrawTag());
 
-// Keeps the lanes of the mask, in order, in front.
-HWY_INLINE hn::Vec<PendingTag> Compressed(hn::Vec<PendingTag> v, hn::Mask<PendingTag> mask) {
+// Stores the places of the lanes of the mask, in order, and then what nobody is to read: as many numbers as there are
+// lanes. Returns how many were of the mask.
+template <class D, class Places = hn::Vec<hn::Rebind<uint32_t, D>>>
+HWY_INLINE size_t StorePlaces(D d, Places places, hn::Mask<D> mask, uint32_t* HWY_RESTRICT to) {
+  const hn::Rebind<uint32_t, D> d32;
 #if NNINIT_AVX512
   // Highway copies a table to the stack for this.
-  return hn::Vec<PendingTag>{_mm512_maskz_compress_epi64(mask.raw, v.raw)};
+  if constexpr (sizeof(hn::TFromD<D>) == 8) {
+    places.raw = _mm256_maskz_compress_epi32(mask.raw, places.raw);
+  } else {
+    places.raw = _mm512_maskz_compress_epi32(mask.raw, places.raw);
+  }
+  hn::StoreU(places, d32, to);
 #else
-  return hn::Compress(v, mask);
+  static_assert(sizeof(hn::TFromD<D>) == 8, "Highway's for more lanes take longer than a look at each bit");
+  const hn::RebindToUnsigned<D> du;
+  hn::StoreU(hn::TruncateTo(d32, hn::Compress(hn::PromoteTo(du, places), hn::RebindMask(du, mask))), d32, to);
 #endif
+  return hn::CountTrue(d, mask);
 }
 
 // Makes a candidate for each of the next elements of `pending`, of which `count` are left. Those that were refused are
 // kept at `refused`, which may be where they came from. Returns how many.
 template <size_t kVectors, class Compute>
-HWY_INLINE size_t RedrawOnce(const TruncNormalParams& p, const Key& key, uint64_t first_block, const uint64_t* pending,
-                             size_t count, uint64_t* refused, Compute* HWY_RESTRICT value) {
+HWY_INLINE size_t RedrawOnce(const TruncNormalParams& p, const Key& key, uint64_t first_block, const uint32_t* pending,
+                             size_t count, uint32_t* refused, Compute* HWY_RESTRICT value) {
   const RedrawTag d;
   const PendingTag du;
+  const hn::Rebind<uint32_t, PendingTag> d32;
   const size_t lanes = hn::Lanes(d);
   HWY_ALIGN double made[kVectors * hn::MaxLanes(RedrawTag())];
-  HWY_ALIGN uint64_t place[kVectors * hn::MaxLanes(RedrawTag())];
+  HWY_ALIGN uint32_t place[kVectors * hn::MaxLanes(RedrawTag())];
   hn::Vec<PendingTag> w1[kVectors], w2[kVectors];
   HWY_UNROLL(4)
   for (size_t v = 0; v < kVectors; ++v) {
-    const auto at = hn::LoadU(du, pending + v * lanes);
-    hn::Store(at, du, place + v * lanes);
-    w1[v] = hn::Add(hn::Set(du, first_block), hn::ShiftLeft<8>(at));
+    const auto at = hn::LoadU(d32, pending + v * lanes);
+    hn::Store(at, d32, place + v * lanes);
+    w1[v] = hn::Add(hn::Set(du, first_block), hn::ShiftLeft<8>(hn::PromoteTo(du, at)));
   }
   PhiloxBlocks<kVectors>(key, w1, w2);
   size_t kept = 0;
@@ -115,9 +127,7 @@ HWY_INLINE size_t RedrawOnce(const TruncNormalParams& p, const Key& key, uint64_
     const auto accepted = Candidate(d, p, w1[v], w2[v], candidate);
     hn::Store(candidate, d, made + v * lanes);
     const auto again = hn::AndNot(accepted, hn::FirstN(d, count - std::min(count, v * lanes)));
-    const auto at = hn::Load(du, place + v * lanes);
-    hn::StoreU(Compressed(at, hn::RebindMask(du, again)), du, refused + kept);
-    kept += hn::CountTrue(d, again);
+    kept += StorePlaces(d, hn::Load(d32, place + v * lanes), again, refused + kept);
   }
   // What is refused will be written over.
   for (size_t j = 0; j < kVectors * lanes; ++j) value[place[j]] = static_cast<Compute>(made[j]);
@@ -129,11 +139,11 @@ HWY_INLINE size_t RedrawOnce(const TruncNormalParams& p, const Key& key, uint64_
 // bound that ends the loop then is the nearest to the mode. There is room for kRedrawnAtOnce more behind `pending`, and
 // for one element behind the kRedrawn of `value`.
 template <class Compute>
-HWY_NOINLINE void Redraw(const TruncNormalParams& p, const Key& key, uint64_t first, uint64_t* pending, size_t count,
+HWY_NOINLINE void Redraw(const TruncNormalParams& p, const Key& key, uint64_t first, uint32_t* pending, size_t count,
                          Compute* HWY_RESTRICT value) {
   for (uint64_t attempt = 0; attempt < 256 && count > 0; ++attempt) {
     const uint64_t first_block = kAuxiliaryBlocks + (first << 8) + attempt;
-    std::fill_n(pending + count, kRedrawnAtOnce, kRedrawn);
+    std::fill_n(pending + count, kRedrawnAtOnce, static_cast<uint32_t>(kRedrawn));
     size_t refused = 0;
     for (size_t i = 0; i < count;) {
       if (count - i <= hn::MaxLanes(RedrawTag())) {
@@ -181,6 +191,36 @@ struct QuantileTile {
   float mean, std, low, high;
 };
 
+// Stores the places of the values outside of [low, high], and up to a vector more. Returns how many they are. On its
+// own, since the kernel's loops leave no registers.
+template <class D, class Compute = hn::TFromD<D>>
+HWY_NOINLINE size_t PlacesOutside(D d, const Compute* HWY_RESTRICT value, size_t count, Compute low, Compute high,
+                                  uint32_t* HWY_RESTRICT places) {
+  size_t found = 0;
+#if NNINIT_AVX512
+  // Without a branch on what is found, which nobody could predict.
+  const hn::Rebind<uint32_t, D> d32;
+  auto place = hn::Iota(d32, 0);
+#endif
+  for (size_t i = 0; i < count; i += hn::Lanes(d)) {
+    const auto v = hn::Load(d, value + i);
+    // One comparison, since masks are what takes the time.
+    const auto outside = hn::Ne(v, hn::Min(hn::Max(v, hn::Set(d, low)), hn::Set(d, high)));
+#if NNINIT_AVX512
+    found += StorePlaces(d, place, outside, places + found);
+    place = hn::Add(place, hn::Set(d32, static_cast<uint32_t>(hn::Lanes(d))));
+#else
+    if (HWY_LIKELY(hn::AllFalse(d, outside))) continue;
+    uint8_t bits[8] = {};
+    hn::StoreMaskBits(d, outside, bits);
+    for (uint32_t set = bits[0] | uint32_t{bits[1]} << 8; set != 0; set &= set - 1) {
+      places[found++] = static_cast<uint32_t>(i + hwy::Num0BitsBelowLS1Bit_Nonzero32(set));
+    }
+#endif
+  }
+  return found;
+}
+
 // Makes tiles of normals, and redraws what is not within the bounds: in several tiles at a time, so that the vectors of
 // candidates are full.
 template <class T>
@@ -190,72 +230,97 @@ void FillByNormals(const TruncNormalParams& p, const Key& key, const Range& rang
   constexpr size_t kTiles = kRedrawn / kElements;
   const NormalTile<Compute> normal({p.mean, p.std});
   HWY_ALIGN Compute value[kRedrawn + 1];
-  HWY_ALIGN uint64_t pending[kRedrawn + kRedrawnAtOnce];
+  HWY_ALIGN uint32_t pending[kRedrawn + kRedrawnAtOnce];
   const hn::CappedTag<Compute, kElements> d;
-  const size_t lanes = hn::Lanes(d);
   const auto make = [&](uint64_t first, uint64_t count, const auto& each) HWY_ATTR {
-    const auto inner_low = hn::Set(d, static_cast<Compute>(p.low_compute));
-    const auto inner_high = hn::Set(d, static_cast<Compute>(p.high_compute));
     for (uint64_t done = 0, tiles; done < count; done += tiles) {
       const uint64_t tile = first + done;
       tiles = std::min<uint64_t>(kTiles, count - done);
       ForEachTile(key, tile, tiles, [&](const uint32_t* HWY_RESTRICT words, uint64_t t) HWY_ATTR {
         normal(words, t, value + (t - tile) * kElements);
       });
-      size_t outside_count = 0;
-      for (size_t i = 0; i < tiles * kElements; i += lanes) {
-        const auto v = hn::Load(d, value + i);
-        const auto outside = hn::Or(hn::Lt(v, inner_low), hn::Gt(v, inner_high));
-        if (HWY_LIKELY(hn::AllFalse(d, outside))) continue;
-        uint8_t bits[8] = {};
-        hn::StoreMaskBits(d, outside, bits);
-        for (uint32_t set = bits[0] | uint32_t{bits[1]} << 8; set != 0; set &= set - 1) {
-          pending[outside_count++] = i + static_cast<size_t>(hwy::Num0BitsBelowLS1Bit_Nonzero32(set));
-        }
-      }
-      Redraw(p, key, tile * kElements, pending, outside_count, value);
+      const size_t outside = PlacesOutside(d, value, tiles * kElements, static_cast<Compute>(p.low_compute),
+                                           static_cast<Compute>(p.high_compute), pending);
+      Redraw(p, key, tile * kElements, pending, outside, value);
       for (size_t t = 0; t < tiles; ++t) each(value + t * kElements, tile + t);
     }
   };
   ForTilesOf(out, range, make, [&](const Compute* HWY_RESTRICT made, uint64_t /*index*/, T* HWY_RESTRICT to) HWY_ATTR {
     const auto low = hn::Set(d, static_cast<Compute>(p.low));
     const auto high = hn::Set(d, static_cast<Compute>(p.high));
-    for (size_t i = 0; i < kElements; i += lanes)
+    for (size_t i = 0; i < kElements; i += hn::Lanes(d))
       StoreAs(d, hn::Min(hn::Max(hn::Load(d, made + i), low), high), to + i);
   });
 }
 
-// The float that rounds to what x rounds to in any narrower type: x itself, or the neighbour with an odd last bit.
-HWY_INLINE float RoundToOdd(double x) {
-  float single = static_cast<float>(x);
-  const double back = static_cast<double>(single);
-  uint32_t bits;
-  std::memcpy(&bits, &single, sizeof bits);
-  const uint32_t moves = static_cast<uint32_t>(back != x) & ~bits & 1u;  // without branches, which nobody could predict
-  bits += moves * (2 * static_cast<uint32_t>(std::fabs(x) > std::fabs(back)) - 1);
-  std::memcpy(&single, &bits, sizeof single);
-  return single;
+template <class D>
+HWY_INLINE hn::Vec<hn::Rebind<float, D>> ToSingle(D /*d*/, hn::Vec<D> v) {
+  const hn::Rebind<float, D> d32;
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Set(d32, static_cast<float>(hn::GetLane(v)));  // Highway's would never be infinite
+#else
+  return hn::DemoteTo(d32, v);
+#endif
 }
 
-HWY_INLINE void StoreOne(double v, double* HWY_RESTRICT to) { *to = v; }
+// The floats that round to what the lanes round to in any narrower type: themselves, or the neighbours with an odd last
+// bit.
+template <class D>
+HWY_INLINE hn::Vec<hn::Rebind<float, D>> RoundToOdd(D d, hn::Vec<D> v) {
+  const hn::Rebind<float, D> d32;
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToUnsigned<decltype(d32)> du32;
+  const auto nearest = ToSingle(d, v);
+  const auto back = hn::PromoteTo(d, nearest);
+  const auto bits = hn::PromoteTo(du, hn::BitCast(du32, nearest));
+  const auto even = hn::Eq(hn::And(bits, hn::Set(du, 1)), hn::Zero(du));
+  const auto moves = hn::And(hn::RebindMask(du, hn::Ne(back, v)), even);
+  const auto outwards = hn::RebindMask(du, hn::Gt(hn::Abs(v), hn::Abs(back)));
+  const auto odd = hn::Add(bits, hn::IfThenElse(outwards, hn::Set(du, 1), hn::Set(du, ~uint64_t{0})));
+  return hn::BitCast(d32, hn::TruncateTo(du32, hn::IfThenElse(moves, odd, bits)));
+}
 
-HWY_INLINE void StoreOne(double v, float* HWY_RESTRICT to) { *to = static_cast<float>(v); }
+template <class D>
+HWY_INLINE void StoreDoubles(D d, hn::Vec<D> v, double* HWY_RESTRICT to) {
+  hn::StoreU(v, d, to);
+}
 
-template <class T>
-HWY_INLINE void StoreOne(double v, T* HWY_RESTRICT to) {
-  const hn::CappedTag<float, 1> d;
-  StoreAs(d, hn::Set(d, RoundToOdd(v)), to);
+template <class D>
+HWY_INLINE void StoreDoubles(D d, hn::Vec<D> v, float* HWY_RESTRICT to) {
+  hn::StoreU(ToSingle(d, v), hn::Rebind<float, D>(), to);
+}
+
+template <class D, class T>
+HWY_INLINE void StoreDoubles(D d, hn::Vec<D> v, T* HWY_RESTRICT to) {
+  StoreAs(hn::Rebind<float, D>(), RoundToOdd(d, v), to);
 }
 
 template <class T>
 void FillByRedraws(const TruncNormalParams& p, const Key& key, const Range& range, T* out) {
-  HWY_ALIGN double value[kRedrawn + 1];
-  HWY_ALIGN uint64_t pending[kRedrawn + kRedrawnAtOnce];
+  HWY_ALIGN double value[kRedrawn + hn::MaxLanes(RedrawTag())];
+  HWY_ALIGN uint32_t pending[kRedrawn + kRedrawnAtOnce];
+  HWY_ALIGN T stored[hn::MaxLanes(RedrawTag())];
+  const RedrawTag d;
+  const size_t lanes = hn::Lanes(d);
   for (size_t done = 0, count; done < range.count; done += count) {
     count = std::min(range.count - done, kRedrawn);
-    for (size_t i = 0; i < count; ++i) pending[i] = i;
+    std::iota(pending, pending + count, 0u);
+    std::fill_n(value + count, lanes, 0.0);
     Redraw(p, key, range.begin + done, pending, count, value);
-    for (size_t i = 0; i < count; ++i) StoreOne(std::min(std::max(value[i], p.low), p.high), out + done + i);
+    for (size_t i = 0; i < count; i += lanes) {
+      // Not by minimum and maximum, since targets disagree about those of −0 and 0.
+      const auto low = hn::Set(d, p.low);
+      const auto high = hn::Set(d, p.high);
+      auto v = hn::Load(d, value + i);
+      v = hn::IfThenElse(hn::Lt(v, low), low, v);
+      v = hn::IfThenElse(hn::Gt(v, high), high, v);
+      if (HWY_LIKELY(count - i >= lanes)) {
+        StoreDoubles(d, v, out + done + i);
+      } else {
+        StoreDoubles(d, v, stored);
+        std::memcpy(out + done + i, stored, (count - i) * sizeof(T));
+      }
+    }
   }
 }
 

@@ -67,16 +67,16 @@ void Uniform(const UniformParams& params, const Key& key, const Range& range) {
   const bool normal = IsFarFromSubnormal(params.a) && IsFarFromSubnormal(params.scale) &&
                       IsFarFromSubnormal(params.low) && IsFarFromSubnormal(params.high);
   if (StoredNatively(range, normal, [&](auto* out) HWY_ATTR {
-        ForTiles(out, key, range, UniformTile<ElementOf<decltype(out)>, true>(params));
+        ForTiles<false>(out, key, range, UniformTile<ElementOf<decltype(out)>, true>(params));
       })) {
     return;
   }
   WithElements(range.dtype, range.data, [&](auto* out) HWY_ATTR {
     using T = ElementOf<decltype(out)>;
     if constexpr (sizeof(T) > 2) {
-      if (params.inside) return ForTiles(out, key, range, UniformTile<T, false>(params));
+      if (params.inside) return ForTiles<false>(out, key, range, UniformTile<T, false>(params));
     }
-    ForTiles(out, key, range, UniformTile<T, true>(params));
+    ForTiles<false>(out, key, range, UniformTile<T, true>(params));
   });
 }
 
