@@ -11,6 +11,7 @@ import { printable } from '../core/text.js';
 import type { Plan } from '../plan/plan.js';
 import { checkSeed } from '../random/names.js';
 import { type Connection, connect, queueName } from './connection.js';
+import { partsFor } from './cut.js';
 import type { Order, OrderEnsembleOptions, OrderOptions, OrderProgress, WaitOptions } from './order.js';
 import {
   type FinishJob,
@@ -23,9 +24,6 @@ import {
   unpack,
 } from './order-data.js';
 
-const bytesAPart = 2 ** 28;
-const membersAPart = 100;
-const mostByDefault = 4096;
 const mostOrdered = 100_000;
 
 /** Each job is tried so often where the system refuses, with growing pauses; another worker's disk may be the better one. */
@@ -82,8 +80,8 @@ export async function namedOrder(
     throw typeError(fn, 'plan', 'plain data, which JSON keeps', plan);
   }
   const most = Math.min(isEnsemble ? seeds.length : mostParts, mostOrdered);
-  const wanted = Math.max(Math.ceil(own.bytes / bytesAPart), isEnsemble ? Math.ceil(seeds.length / membersAPart) : 1);
-  const count = checkInteger(fn, 'parts', parts ?? Math.max(1, Math.min(wanted, mostByDefault, most)), 1, most);
+  const usual = Math.min(most, partsFor(own.bytes, own.laid.set.files.length * seeds.length));
+  const count = checkInteger(fn, 'parts', parts ?? usual, 1, most);
   let tell: (message: string) => void = () => {};
   const connection = await connect(fn, redis as string, (message) => tell(message));
   const made = new QueuedOrder(connection, own, folder, count, sooner, packed);
