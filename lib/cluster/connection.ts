@@ -7,7 +7,7 @@ import { printable } from '../core/text.js';
 /** All jobs are in one queue, so that one worker does parts and finishes checkpoints. */
 export const queueName = 'nninit';
 
-/** The first connection is there within so long, or the call fails; one that breaks later is made again for as long as it takes. */
+/** The first connection is there and Redis has answered within so long, or the call fails; one that breaks later is made again for as long as it takes. */
 const connectMs = 10_000;
 
 /** What BullMQ works with. */
@@ -38,7 +38,12 @@ export function checkRedis(fn: string, url: unknown): string {
  * @param onTrouble told of a connection that breaks; it is made again
  * @throws InputError where the packages are not installed, or Redis cannot be reached or refuses
  */
-export async function connect(fn: string, url: string, onTrouble: (text: string) => void): Promise<Connection> {
+export async function connect(
+  fn: string,
+  url: string,
+  onTrouble: (text: string) => void,
+  withinMs = connectMs,
+): Promise<Connection> {
   const shown = checkRedis(fn, url);
   const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')]).catch((cause) => {
     const text = `${fn}: Redis needs the npm packages bullmq and ioredis, which are not installed: npm install bullmq ioredis`;
@@ -47,7 +52,7 @@ export async function connect(fn: string, url: string, onTrouble: (text: string)
   let isThere = false;
   const redis = new ioredis.Redis(url, {
     lazyConnect: true,
-    connectTimeout: connectMs,
+    connectTimeout: withinMs,
     maxRetriesPerRequest: null, // commands wait for the connection
     retryStrategy: (times) => (isThere ? Math.min(100 * 2 ** Math.min(times, 5), 2000) : null),
   });
@@ -56,6 +61,11 @@ export async function connect(fn: string, url: string, onTrouble: (text: string)
     failure ??= error;
     if (isThere) onTrouble(`the connection to ${shown} is broken (${reasonFor(error)}), and is made again`);
   });
+  // What takes connections and says nothing is no Redis, or one that is asked without TLS.
+  const timer = setTimeout(() => {
+    failure ??= new Error(`no answer within ${withinMs / 1000} s (by TLS, rediss://, or without?)`);
+    redis.disconnect();
+  }, withinMs);
   try {
     await redis.connect();
     await redis.ping();
@@ -65,6 +75,8 @@ export async function connect(fn: string, url: string, onTrouble: (text: string)
       path: shown,
       code: 'ERR_NNINIT_REDIS',
     });
+  } finally {
+    clearTimeout(timer);
   }
   isThere = true;
   return { bullmq, redis, shown, close: () => redis.disconnect() };

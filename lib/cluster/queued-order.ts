@@ -38,6 +38,8 @@ const kept: JobsOptions = { removeOnComplete: { age: 3600, count: 20 }, removeOn
 const gone: JobsOptions = { removeOnComplete: true, removeOnFail: true };
 
 const [firstPauseMs, longestPauseMs] = [10, 500];
+/** So long those who wait for a Redis that is away may take to hear that an order was cancelled. */
+const cancelledSeconds = 3600;
 
 const orderOptions = ['redis', 'parts', 'priority', 'existing'] as const;
 const ensembleOptions = [...layoutOptions.filter((name) => name !== 'seed'), ...orderOptions] as const;
@@ -142,8 +144,14 @@ export class QueuedOrder implements Order {
     }
   }
 
+  /** Tells others who wait for the order that it was cancelled, once nothing else is left of it. */
+  get #cancelledKey(): string {
+    return this.#queue.toKey(`${this.id}:cancelled`);
+  }
+
   async #add(): Promise<void> {
     const { parts: count, id } = this;
+    await this.#connection.redis.del(this.#cancelledKey);
     const children = Array.from({ length: count }, (_, index): NonNullable<FlowJob['children']>[number] => {
       const data: PartJob = { ...this.#facts, index, count };
       const opts = { ...retried, ...gone, jobId: `${id}-${index}`, priority: this.#priority };
@@ -183,7 +191,7 @@ export class QueuedOrder implements Order {
         if (job !== undefined) return this.#resultOf(job, state);
       } else if (state !== 'unknown') {
         onProgress?.(await this.#progress());
-      } else if (this.#cancelled) {
+      } else if (this.#cancelled || (await this.#connection.redis.exists(this.#cancelledKey)) > 0) {
         throw interrupted(this.path, cancelled);
       } else {
         this.tell('Redis knows nothing of the order any more: it is ordered again, and goes on with what is written');
@@ -222,11 +230,12 @@ export class QueuedOrder implements Order {
     this.#cancelled = true;
     const job = await this.#connection.bullmq.Job.fromId(this.#queue, this.id);
     if (job === undefined) return;
+    if (await job.isCompleted()) return void (await this.#forget());
+    await this.#connection.redis.set(this.#cancelledKey, '', 'EX', cancelledSeconds);
     await job.updateProgress({ stopped: cancelled }).catch(() => {}); // workers look at it
     await job.removeUnprocessedChildren();
-    while ((await this.#queue.getJobState(this.id)) !== 'unknown' && !(await this.#forget())) {
-      await setTimeout(longestPauseMs / 5);
-    }
+    // Not one that somebody has made anew meanwhile.
+    while ((await this.#isStopped()) && !(await this.#forget())) await setTimeout(longestPauseMs / 5);
   }
 
   /** Removes all jobs of the order; false while a worker is at one. */
