@@ -28,8 +28,18 @@ export function checkRedis(fn: string, url: unknown): string {
   const what = "an address such as 'redis://host:6379/0', or 'rediss://…' for TLS,";
   if (typeof url !== 'string') throw typeError(fn, 'redis', what, url);
   const parsed = /^rediss?:\/\//.test(url) && URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsed?.hostname) throw rangeError(fn, 'redis', what, `${/^\w{0,10}/.exec(url)?.[0]}…`);
+  const isRight = parsed?.hostname && /^\/?\d{0,9}$/.test(parsed.pathname) && isEscaped(parsed);
+  if (!isRight) throw rangeError(fn, 'redis', what, `${/^\w{0,10}/.exec(url)?.[0]}…`);
   return `${parsed.protocol}//${parsed.host}${parsed.pathname.replace(/^\/$/, '')}`;
+}
+
+/** Whether name and password can be read: a percent sign stands for itself as %25. */
+function isEscaped({ username, password }: URL): boolean {
+  try {
+    return decodeURIComponent(username + password) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -68,7 +78,7 @@ export async function connect(
   }, withinMs);
   try {
     await redis.connect();
-    await redis.ping();
+    await redis.select(redis.options.db ?? 0); // which is an error where there is none: ioredis would go on with the first
   } catch (cause) {
     redis.disconnect();
     throw new InputError(`could not reach ${shown}: ${reasonFor(failure ?? cause)}`, {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { loadPlan } from '../../lib/checkpoint.js';
-import { connect, queueName } from '../../lib/cluster/connection.js';
+import { checkRedis, connect, queueName } from '../../lib/cluster/connection.js';
 import { onFolder, type Performer } from '../../lib/cluster/perform.js';
 import { startPerforming } from '../../lib/cluster/queue-worker.js';
 import { orderEnsemble } from '../../lib/cluster.js';
@@ -200,6 +200,29 @@ test.skipIf(!hasRedis)(`TLS to a Redis without it, and none to one that wants it
     await Promise.all([plain.stop(), safe.stop()]);
   }
 });
+
+test.skipIf(!hasRedis)(`a database that a Redis has not is no other one${unlessRedis}`, async () => {
+  const server = await RedisServer.start();
+  try {
+    await expect(connect('orderCheckpoint', `${server.url}/99`, () => {})).rejects.toThrow(
+      `could not reach ${server.url}/99: ERR DB index is out of range`,
+    );
+    const third = await connect('orderCheckpoint', `${server.url}/3`, () => {});
+    expect(await third.redis.client('INFO')).toContain(' db=3 ');
+    third.close();
+  } finally {
+    await server.stop();
+  }
+});
+
+test.each(['redis://h/three', 'redis://h/1/2', 'redis://:100%@h', 'rediss://', 'redis://h:99999', 'h:6379'])(
+  '%s is no address of a Redis',
+  (url) => {
+    const said = /^orderCheckpoint: expected an address such as .* for redis, but received '\w+…'/;
+    expect(() => checkRedis('orderCheckpoint', url)).toThrow(said);
+    expect(() => checkRedis('orderCheckpoint', url)).toThrow(RangeError);
+  },
+);
 
 test('what takes connections and says nothing is not waited for', async () => {
   const silent = createServer(() => {}).listen(0, '127.0.0.1');
