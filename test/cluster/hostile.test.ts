@@ -153,6 +153,28 @@ describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () 
     expect(out('out')).toEqual(await expected());
   }, 60_000);
 
+  test('Redis is killed and comes back while an order is finished', async () => {
+    let turns = 0;
+    const slow = (usual: Performer): Partial<Performer> => ({
+      finish: async (...args) => {
+        turns += 1;
+        if (turns === 1) {
+          await at.server.kill();
+          await setTimeout(1500); // longer than it takes to be lost
+          await at.server.start();
+          await setTimeout(1500);
+        }
+        return usual.finish(...args);
+      },
+    });
+    await Promise.all([odd(slow), odd(slow)]);
+    const made = await order('out', { parts: 2 });
+    expect(await made.wait()).toMatchObject({ complete: true });
+    expect(turns).toBeGreaterThan(0);
+    expect(out('out')).toEqual(await expected());
+    expect(await made.wait()).toMatchObject({ complete: true });
+  }, 30_000);
+
   test('the same checkpoint by two orders of different parts at once, and two ensembles that share seeds', async () => {
     await Promise.all([worker(), worker(), worker()]);
     const [few, many] = await Promise.all([order('out', { parts: 3 }), order('out', { parts: 7 })]);
