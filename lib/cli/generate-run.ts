@@ -132,7 +132,6 @@ async function toFolder(
 ): Promise<Written> {
   // Only now: what is wrong with the input is said without the addon too.
   const { writeCheckpoint } = await import('../checkpoint/write/write-checkpoint.js');
-  if (resume && force) throw new InputError('expected at most one of --resume and --force');
   let progress: Progress | undefined;
   try {
     return await writeCheckpoint(plan, output, {

@@ -76,7 +76,9 @@ export function addGenerate(program: Command, streams: Streams): void {
         'threads',
       ]),
     )
-    .addOption(new Option('--parts <n>', 'of an order (default: one for 256 MiB)').argParser(parseInteger(1, 100_000)))
+    .addOption(
+      new Option('--parts <n>', 'of an order (default: worth 64 to 256 MiB each)').argParser(parseInteger(1, 100_000)),
+    )
     .addOption(
       new Option('--priority <n>', 'of an order, 1 to 1000, lower is sooner (default: 10)').argParser(
         parseInteger(1, 1000),

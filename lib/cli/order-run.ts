@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { OrderProgress } from '../cluster/order.js';
 import { namedOrder, type QueuedOrder } from '../cluster/queued-order.js';
-import { InputError, InterruptedError } from '../core/errors.js';
+import { InterruptedError } from '../core/errors.js';
 import { count, counted, printable, size } from '../core/text.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { GenerateOptions } from './generate-run.js';
@@ -17,8 +17,7 @@ const idleMs = 10_000;
 
 /** Orders a checkpoint, or one for each of many seeds, from the workers at a Redis, and waits for it. */
 export async function runOrder(plan: LoadedPlan, options: GenerateOptions, streams: Streams): Promise<void> {
-  const { output, seed, seeds, engine, format, maxShardSize, name, parts, priority, resume, force } = options;
-  if (resume && force) throw new InputError('expected at most one of --resume and --force');
+  const { output, seed, seeds, engine, format, maxShardSize, name, parts, priority, force } = options;
   const layout = { engine, format, maxShardSize, name };
   const given = { redis: redisOf(options.redis), parts, priority, existing: force ? 'replace' : 'resume' } as const;
   const which = seeds === undefined ? { seed } : { seeds };

@@ -7,7 +7,7 @@ import { printable } from '../core/text.js';
 /** All jobs are in one queue, so that one worker does parts and finishes checkpoints. */
 export const queueName = 'nninit';
 
-/** The first connection is there within so long, or the call fails; one that breaks later is made again for as long as it takes. */
+/** The first connection is there and Redis has answered within so long, or the call fails; one that breaks later is made again for as long as it takes. */
 const connectMs = 10_000;
 
 /** What BullMQ works with. */
@@ -28,8 +28,18 @@ export function checkRedis(fn: string, url: unknown): string {
   const what = "an address such as 'redis://host:6379/0', or 'rediss://…' for TLS,";
   if (typeof url !== 'string') throw typeError(fn, 'redis', what, url);
   const parsed = /^rediss?:\/\//.test(url) && URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsed?.hostname) throw rangeError(fn, 'redis', what, `${/^\w{0,10}/.exec(url)?.[0]}…`);
+  const isRight = parsed?.hostname && /^\/?\d{0,9}$/.test(parsed.pathname) && isEscaped(parsed);
+  if (!isRight) throw rangeError(fn, 'redis', what, `${/^\w{0,10}/.exec(url)?.[0]}…`);
   return `${parsed.protocol}//${parsed.host}${parsed.pathname.replace(/^\/$/, '')}`;
+}
+
+/** Whether name and password can be read: a percent sign stands for itself as %25. */
+function isEscaped({ username, password }: URL): boolean {
+  try {
+    return decodeURIComponent(username + password) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -38,7 +48,12 @@ export function checkRedis(fn: string, url: unknown): string {
  * @param onTrouble told of a connection that breaks; it is made again
  * @throws InputError where the packages are not installed, or Redis cannot be reached or refuses
  */
-export async function connect(fn: string, url: string, onTrouble: (text: string) => void): Promise<Connection> {
+export async function connect(
+  fn: string,
+  url: string,
+  onTrouble: (text: string) => void,
+  withinMs = connectMs,
+): Promise<Connection> {
   const shown = checkRedis(fn, url);
   const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')]).catch((cause) => {
     const text = `${fn}: Redis needs the npm packages bullmq and ioredis, which are not installed: npm install bullmq ioredis`;
@@ -47,7 +62,7 @@ export async function connect(fn: string, url: string, onTrouble: (text: string)
   let isThere = false;
   const redis = new ioredis.Redis(url, {
     lazyConnect: true,
-    connectTimeout: connectMs,
+    connectTimeout: withinMs,
     maxRetriesPerRequest: null, // commands wait for the connection
     retryStrategy: (times) => (isThere ? Math.min(100 * 2 ** Math.min(times, 5), 2000) : null),
   });
@@ -56,15 +71,22 @@ export async function connect(fn: string, url: string, onTrouble: (text: string)
     failure ??= error;
     if (isThere) onTrouble(`the connection to ${shown} is broken (${reasonFor(error)}), and is made again`);
   });
+  // What takes connections and says nothing is no Redis, or one that is asked without TLS.
+  const timer = setTimeout(() => {
+    failure ??= new Error(`no answer within ${withinMs / 1000} s (by TLS, rediss://, or without?)`);
+    redis.disconnect();
+  }, withinMs);
   try {
     await redis.connect();
-    await redis.ping();
+    await redis.select(redis.options.db ?? 0); // which is an error where there is none: ioredis would go on with the first
   } catch (cause) {
     redis.disconnect();
     throw new InputError(`could not reach ${shown}: ${reasonFor(failure ?? cause)}`, {
       path: shown,
       code: 'ERR_NNINIT_REDIS',
     });
+  } finally {
+    clearTimeout(timer);
   }
   isThere = true;
   return { bullmq, redis, shown, close: () => redis.disconnect() };

@@ -94,6 +94,16 @@ export function orderId({ digest, output }: JobFacts, count: number, replaces: b
     .slice(0, 24);
 }
 
+/**
+ * Why a job is none for this process, by its version alone: what another one has in its jobs need not be understood here. Heads of files have the version, so
+ * the bytes would be others too. Undefined for the same version, and for what is no job of nninit.
+ */
+export function otherVersion(data: unknown): string | undefined {
+  const { version: theirs } = (data ?? {}) as { readonly version?: unknown };
+  if (typeof theirs !== 'string' || theirs === version) return undefined;
+  return `it was ordered by nninit ${theirs}, and the worker is nninit ${version}`;
+}
+
 /** Why a job that was ordered elsewhere is not for this process; undefined if it is. */
 export function refusal(job: Omit<JobFacts, 'output'>, own: Omit<JobFacts, 'output'>): string | undefined {
   const [theirs, ours] = [job, own].map((facts) => `nninit ${facts.version}, stream version ${facts.streamVersion}`);

@@ -6,7 +6,7 @@ import type { Plan } from '../plan/plan.js';
 export interface OrderOptions extends LayoutOptions {
   /** Where the order goes: `redis://host:6379/0`, or `rediss://…` for TLS, with name and password where there are such. */
   readonly redis: string;
-  /** In how many parts, 1 to 100,000; by default one for each 256 MiB or 100 members, 4096 at most. */
+  /** In how many parts, 1 to 100,000; by default 64 or fewer, each worth 64 MiB or more, and one for each 256 MiB of more work, 4096 at most. A file is worth 1 MiB besides its bytes. */
   readonly parts?: number | undefined;
   /** 1 to 1000, 10 by default: of two orders, the parts of the one with the lower number are done first. */
   readonly priority?: number | undefined;

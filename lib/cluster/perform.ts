@@ -31,7 +31,8 @@ export function onFolder(threads: number | undefined): Performer {
   return {
     async part({ ordered, laid, bytes }, output, part, signal, onProgress) {
       const { plan, layout, seeds, isEnsemble, replaces } = ordered;
-      const pool = poolFor(bytes / part.count);
+      // Threads share what is large: a small member is sooner written by this one than handed to another.
+      const pool = poolFor(bytes / (isEnsemble ? seeds.length : part.count));
       if (!isEnsemble) {
         await writePart(output, laid, { part, pool, threads, signal, onProgress, force: replaces });
         return;

@@ -12,6 +12,7 @@ import {
   type JobFacts,
   type LaidOrder,
   layOrder,
+  otherVersion,
   type PartJob,
   partJob,
   refusal,
@@ -43,6 +44,14 @@ export async function startPerforming(
   const say = (text: string) => onMessage(printable(text));
   const connection = await connect(fn, given.redis as string, say);
   return new QueueWorker(connection, resolve(root), lostAfterMs, perform(threads), say);
+}
+
+/** A job that is done as long as its order is not stopped. */
+interface Watched {
+  readonly orderName: string;
+  readonly abort: AbortController;
+  /** Of `abort`, and of the worker that is closed. */
+  readonly signal: AbortSignal;
 }
 
 class QueueWorker implements ClusterWorker {
@@ -110,8 +119,10 @@ class QueueWorker implements ClusterWorker {
   async #do(job: Job, token: string): Promise<unknown> {
     const { UnrecoverableError, WaitingError } = this.#connection.bullmq;
     const abort = new AbortController();
-    const orderName = (job.name === 'part' ? job.parent?.id : job.id) ?? '';
+    const orderName = job.parent?.id ?? job.id ?? '';
     try {
+      const other = otherVersion(job.data);
+      if (other !== undefined) return await this.#refuse(job, token, orderName, other);
       const given = job.name === 'part' ? partJob.safeParse(job.data) : finishJob.safeParse(job.data);
       if (!given.success) throw new InputError('the job is none of nninit');
       const order = await this.#order(orderName);
@@ -120,8 +131,9 @@ class QueueWorker implements ClusterWorker {
       const stopped = order === undefined ? 'its order is gone' : await this.#stopped(orderName);
       if (order === undefined || stopped !== undefined) throw new InputError(stopped ?? '');
       const signal = AbortSignal.any([abort.signal, this.#closing.signal]);
-      if (job.name !== 'part') return await this.#finish(job, order, given.data as FinishJob, signal);
-      return await this.#part(job, order, orderName, given.data as PartJob, abort, signal);
+      const watched = { orderName, abort, signal };
+      if (job.name !== 'part') return await this.#finish(job, order, given.data as FinishJob, watched);
+      return await this.#part(job, order, given.data as PartJob, watched);
     } catch (cause) {
       if (cause instanceof this.#connection.bullmq.DelayedError) throw cause;
       if (this.#closing.signal.aborted) {
@@ -134,38 +146,29 @@ class QueueWorker implements ClusterWorker {
       if (abort.signal.aborted || (told instanceof InputError && errorCode(told) !== 'EBUSY')) {
         throw new UnrecoverableError(text);
       }
+      // Whoever else finishes it, such as a worker that Redis has lost sight of, is waited for as long as that takes.
+      if (told instanceof InputError)
+        return await this.#putBack(job, token, orderName, `${nameOf(job)} waits: ${text}`);
       await this.#log(orderName, `${nameOf(job)}: ${text}`);
       throw new Error(text);
     }
   }
 
-  async #part(
-    job: Job,
-    order: LaidOrder,
-    orderName: string,
-    { index, count, output }: PartJob,
-    abort: AbortController,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #part(job: Job, order: LaidOrder, { index, count, output }: PartJob, watched: Watched): Promise<void> {
     const start = performance.now();
     let bytes = 0;
-    const beat = this.#beat(async () => {
-      const stopped = await this.#stopped(orderName);
-      if (stopped !== undefined) abort.abort(new InputError(stopped));
-      else await job.updateProgress({ bytes });
-    });
-    try {
-      await this.#performer.part(order, output, { index, count }, signal, (done) => {
-        bytes = done;
-      });
-    } finally {
-      await beat();
-    }
+    const onProgress = (done: number): void => {
+      bytes = done;
+    };
+    const tell = () => job.updateProgress({ bytes });
+    await this.#unlessStopped(watched, tell, () =>
+      this.#performer.part(order, output, { index, count }, watched.signal, onProgress),
+    );
     const seconds = (performance.now() - start) / 1000;
     this.#say(`${nameOf(job)} of ${output} in ${seconds.toFixed(2)} s`);
   }
 
-  async #finish(job: Job, order: LaidOrder, { output }: FinishJob, signal: AbortSignal): Promise<unknown> {
+  async #finish(job: Job, order: LaidOrder, { output }: FinishJob, watched: Watched): Promise<unknown> {
     const failures = await job.getFailedChildrenValues();
     const [failed] = Object.entries(failures);
     if (failed !== undefined) {
@@ -175,9 +178,31 @@ class QueueWorker implements ClusterWorker {
       await job.removeUnprocessedChildren();
       throw new InputError(text);
     }
-    const written = await this.#performer.finish(order, output, signal);
+    const written = await this.#unlessStopped(
+      watched,
+      async () => {},
+      () => this.#performer.finish(order, output, watched.signal),
+    );
     this.#say(`${output} is complete`);
     return written;
+  }
+
+  /** Does something, and looks now and then whether its order was stopped; each time that it was not, `tell` is called. */
+  async #unlessStopped<T>(
+    { orderName, abort }: Watched,
+    tell: () => Promise<void>,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const beat = this.#beat(async () => {
+      const stopped = await this.#stopped(orderName);
+      if (stopped !== undefined) abort.abort(new InputError(stopped));
+      else await tell();
+    });
+    try {
+      return await work();
+    } finally {
+      await beat();
+    }
   }
 
   /** Calls something now and then, never twice at once, until what is returned is called. */
@@ -228,11 +253,15 @@ class QueueWorker implements ClusterWorker {
     return isInside ? undefined : `${output} is not in ${this.#root}, to which the worker writes`;
   }
 
-  /** Puts a job back for others, which is no attempt of it. */
-  async #refuse(job: Job, token: string, orderName: string, why: string): Promise<never> {
+  #refuse(job: Job, token: string, orderName: string, why: string): Promise<never> {
+    return this.#putBack(job, token, orderName, `refused: ${why}`);
+  }
+
+  /** Puts a job back, which is no attempt of it; of an order, why is said once. */
+  async #putBack(job: Job, token: string, orderName: string, why: string): Promise<never> {
     if (!this.#refused.has(orderName)) {
       this.#refused.add(orderName);
-      await this.#log(orderName, `refused: ${why}`);
+      await this.#log(orderName, why);
     }
     await job.moveToDelayed(Date.now() + refusedMs, token);
     throw new this.#connection.bullmq.DelayedError();

@@ -11,6 +11,7 @@ import { printable } from '../core/text.js';
 import type { Plan } from '../plan/plan.js';
 import { checkSeed } from '../random/names.js';
 import { type Connection, connect, queueName } from './connection.js';
+import { partsFor } from './cut.js';
 import type { Order, OrderEnsembleOptions, OrderOptions, OrderProgress, WaitOptions } from './order.js';
 import {
   type FinishJob,
@@ -23,9 +24,6 @@ import {
   unpack,
 } from './order-data.js';
 
-const bytesAPart = 2 ** 28;
-const membersAPart = 100;
-const mostByDefault = 4096;
 const mostOrdered = 100_000;
 
 /** Each job is tried so often where the system refuses, with growing pauses; another worker's disk may be the better one. */
@@ -40,6 +38,8 @@ const kept: JobsOptions = { removeOnComplete: { age: 3600, count: 20 }, removeOn
 const gone: JobsOptions = { removeOnComplete: true, removeOnFail: true };
 
 const [firstPauseMs, longestPauseMs] = [10, 500];
+/** So long those who wait for a Redis that is away may take to hear that an order was cancelled. */
+const cancelledSeconds = 3600;
 
 const orderOptions = ['redis', 'parts', 'priority', 'existing'] as const;
 const ensembleOptions = [...layoutOptions.filter((name) => name !== 'seed'), ...orderOptions] as const;
@@ -82,8 +82,8 @@ export async function namedOrder(
     throw typeError(fn, 'plan', 'plain data, which JSON keeps', plan);
   }
   const most = Math.min(isEnsemble ? seeds.length : mostParts, mostOrdered);
-  const wanted = Math.max(Math.ceil(own.bytes / bytesAPart), isEnsemble ? Math.ceil(seeds.length / membersAPart) : 1);
-  const count = checkInteger(fn, 'parts', parts ?? Math.max(1, Math.min(wanted, mostByDefault, most)), 1, most);
+  const usual = Math.min(most, partsFor(own.bytes, own.laid.set.files.length * seeds.length));
+  const count = checkInteger(fn, 'parts', parts ?? usual, 1, most);
   let tell: (message: string) => void = () => {};
   const connection = await connect(fn, redis as string, (message) => tell(message));
   const made = new QueuedOrder(connection, own, folder, count, sooner, packed);
@@ -144,8 +144,14 @@ export class QueuedOrder implements Order {
     }
   }
 
+  /** Tells others who wait for the order that it was cancelled, once nothing else is left of it. */
+  get #cancelledKey(): string {
+    return this.#queue.toKey(`${this.id}:cancelled`);
+  }
+
   async #add(): Promise<void> {
     const { parts: count, id } = this;
+    await this.#connection.redis.del(this.#cancelledKey);
     const children = Array.from({ length: count }, (_, index): NonNullable<FlowJob['children']>[number] => {
       const data: PartJob = { ...this.#facts, index, count };
       const opts = { ...retried, ...gone, jobId: `${id}-${index}`, priority: this.#priority };
@@ -185,7 +191,7 @@ export class QueuedOrder implements Order {
         if (job !== undefined) return this.#resultOf(job, state);
       } else if (state !== 'unknown') {
         onProgress?.(await this.#progress());
-      } else if (this.#cancelled) {
+      } else if (this.#cancelled || (await this.#connection.redis.exists(this.#cancelledKey)) > 0) {
         throw interrupted(this.path, cancelled);
       } else {
         this.tell('Redis knows nothing of the order any more: it is ordered again, and goes on with what is written');
@@ -224,11 +230,12 @@ export class QueuedOrder implements Order {
     this.#cancelled = true;
     const job = await this.#connection.bullmq.Job.fromId(this.#queue, this.id);
     if (job === undefined) return;
+    if (await job.isCompleted()) return void (await this.#forget());
+    await this.#connection.redis.set(this.#cancelledKey, '', 'EX', cancelledSeconds);
     await job.updateProgress({ stopped: cancelled }).catch(() => {}); // workers look at it
     await job.removeUnprocessedChildren();
-    while ((await this.#queue.getJobState(this.id)) !== 'unknown' && !(await this.#forget())) {
-      await setTimeout(longestPauseMs / 5);
-    }
+    // Not one that somebody has made anew meanwhile.
+    while ((await this.#isStopped()) && !(await this.#forget())) await setTimeout(longestPauseMs / 5);
   }
 
   /** Removes all jobs of the order; false while a worker is at one. */

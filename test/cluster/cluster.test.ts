@@ -3,59 +3,16 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Queue } from 'bullmq';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { loadPlan, writeCheckpoint, writeEnsemble } from '../../lib/checkpoint.js';
 import { queueName } from '../../lib/cluster/connection.js';
-import { orderCheckpoint, orderEnsemble, startWorker, type WorkerOptions } from '../../lib/cluster.js';
-import { contentOf, temporaryFolder } from '../checkpoint/temporary.js';
+import { orderCheckpoint, startWorker } from '../../lib/cluster.js';
+import { contentOf } from '../checkpoint/temporary.js';
+import { cluster, recipe, small } from './cluster.js';
 import { hasRedis, RedisServer, unlessRedis } from './redis-server.js';
 
-const recipe = (elements: number) => ({
-  tensors: {
-    a: { shape: [elements / 64, 64], init: 'kaiming_normal' },
-    b: { shape: [64], init: 'zeros' },
-    c: { shape: [96, 96], init: 'orthogonal' },
-  },
-});
-const small = recipe(2 ** 20);
-
 describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
-  const folder = temporaryFolder();
-  let server: RedisServer;
-  let closing: (() => Promise<void>)[] = [];
-
-  beforeAll(async () => {
-    server = await RedisServer.start();
-  });
-  afterAll(() => server.stop());
-  afterEach(async () => {
-    await Promise.all(closing.map((close) => close()));
-    closing = [];
-    const redis = server.client();
-    await redis.flushall();
-    redis.disconnect();
-  });
-
-  const worker = async (options: Partial<WorkerOptions> = {}) => {
-    const started = await startWorker({ redis: server.url, root: folder.path, lostAfterMs: 1000, ...options });
-    closing.push(() => started.close());
-    return started;
-  };
-  const order = async (name: string, options: object = {}, plan: object = small) => {
-    const made = await orderCheckpoint(await loadPlan(plan as never), join(folder.path, name), {
-      redis: server.url,
-      seed: 42,
-      ...options,
-    });
-    closing.push(() => made.close());
-    return made;
-  };
-  const expected = async (options: object = {}, plan: object = small) => {
-    rmSync(join(folder.path, 'expected'), { recursive: true, force: true });
-    await writeCheckpoint(await loadPlan(plan as never), join(folder.path, 'expected'), { seed: 42, ...options });
-    return contentOf(join(folder.path, 'expected'));
-  };
-  const out = (name: string) => contentOf(join(folder.path, name));
+  const { folder, at, afterwards, worker, order, ensemble, expected, out } = cluster();
 
   test.each([
     ['one file', { parts: 5 }, {}],
@@ -77,8 +34,7 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     const plan = await loadPlan(recipe(4096));
     const seeds = Array.from({ length: 9 }, (_, i) => i * 7);
     const path = join(folder.path, 'out');
-    const made = await orderEnsemble(plan, path, { redis: server.url, seeds, parts: 4 });
-    closing.push(() => made.close());
+    const made = await ensemble('out', seeds, { parts: 4 });
     expect(await made.wait()).toMatchObject({ path, files: 9, bytes: made.bytes });
     await writeEnsemble(plan, join(folder.path, 'expected'), { seeds });
     expect(readdirSync(path).sort()).toEqual(seeds.map((seed) => `seed-${seed}`).sort());
@@ -151,7 +107,7 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     await expect(waiting).rejects.toMatchObject({ code: 'ERR_NNINIT_INTERRUPTED', resumable: true });
     await made.cancel();
     await first.close();
-    const queue = new Queue(queueName, { connection: server.client() as never });
+    const queue = new Queue(queueName, { connection: at.server.client() as never });
     expect(await queue.getJobCountByTypes('wait', 'active', 'prioritized', 'delayed', 'waiting-children')).toBe(0);
     await queue.disconnect();
     expect(readdirSync(join(folder.path, 'out'))).not.toContain('model.safetensors');
@@ -174,12 +130,12 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
 
   test('a worker refuses what others have ordered by another version or plan, and places outside of its root', async () => {
     const path = join(folder.path, 'out');
-    const redis = server.client();
-    closing.push(async () => redis.disconnect());
+    const redis = at.server.client();
+    afterwards(async () => redis.disconnect());
     const messages: string[] = [];
     const made = await order('out');
-    const elsewhere = await orderCheckpoint(await loadPlan(small), '/elsewhere/out', { redis: server.url });
-    closing.push(() => elsewhere.close());
+    const elsewhere = await orderCheckpoint(await loadPlan(small), '/elsewhere/out', { redis: at.server.url });
+    afterwards(() => elsewhere.close());
     const change = async (key: string, facts: object) => {
       const data = JSON.parse((await redis.hget(`bull:${queueName}:${key}`, 'data')) ?? '');
       await redis.hset(`bull:${queueName}:${key}`, 'data', JSON.stringify({ ...data, ...facts }));
@@ -206,8 +162,8 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
   });
 
   test('jobs that are none of ours are failed, and workers go on', async () => {
-    const queue = new Queue(queueName, { connection: server.client() as never });
-    closing.push(() => queue.disconnect());
+    const queue = new Queue(queueName, { connection: at.server.client() as never });
+    afterwards(() => queue.disconnect());
     const jobs = await Promise.all([
       queue.add('part', { output: '/etc', index: -1 }),
       queue.add('finish', { order: 'x' }),
@@ -228,10 +184,10 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
       const made = await order(name, { parts: 32 }, large);
       let [killed, back] = [false, Promise.resolve()];
       const restart = async () => {
-        await server.kill();
+        await at.server.kill();
         await setTimeout(300);
-        if (forgets) rmSync(join(server.folder, 'appendonlydir'), { recursive: true, force: true });
-        await server.start();
+        if (forgets) rmSync(join(at.server.folder, 'appendonlydir'), { recursive: true, force: true });
+        await at.server.start();
       };
       await made.wait({
         onMessage: (text) => messages.push(text),
@@ -251,7 +207,7 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
 
   test('options that make no sense', async () => {
     const plan = await loadPlan(small);
-    const wrong = (options: object, path = '/x') => orderCheckpoint(plan, path, { redis: server.url, ...options });
+    const wrong = (options: object, path = '/x') => orderCheckpoint(plan, path, { redis: at.server.url, ...options });
     await expect(wrong({ parts: 0 })).rejects.toThrow('parts');
     await expect(wrong({ priority: 0 })).rejects.toThrow('priority');
     await expect(wrong({ existing: 'refuse' })).rejects.toThrow("'resume', 'replace'");
@@ -261,7 +217,7 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     await expect(wrong({ redis: 'redis://:secret@127.0.0.1:1' })).rejects.toThrow(
       'could not reach redis://127.0.0.1:1: connect ECONNREFUSED',
     );
-    await expect(startWorker({ redis: server.url, lostAfterMs: 1 })).rejects.toThrow('lostAfterMs');
+    await expect(startWorker({ redis: at.server.url, lostAfterMs: 1 })).rejects.toThrow('lostAfterMs');
   });
 });
 

@@ -1,0 +1,260 @@
+// What people and machines do to orders at the same time: cancelling, other versions, other orders, a Redis that is none.
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { loadPlan } from '../../lib/checkpoint.js';
+import { checkRedis, connect, queueName } from '../../lib/cluster/connection.js';
+import { onFolder, type Performer } from '../../lib/cluster/perform.js';
+import { startPerforming } from '../../lib/cluster/queue-worker.js';
+import { orderEnsemble } from '../../lib/cluster.js';
+import { InputError, InterruptedError } from '../../lib/core/errors.js';
+import { cluster, recipe, small } from './cluster.js';
+import { hasRedis, RedisServer, unlessRedis } from './redis-server.js';
+
+describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () => {
+  const { folder, at, afterwards, worker, order, ensemble, expected, out } = cluster();
+
+  /** A worker whose ways are those of folders but for some. */
+  const odd = async (
+    change: (usual: Performer) => Partial<Performer>,
+    onMessage: (text: string) => void = () => {},
+  ) => {
+    const given = { redis: at.server.url, root: folder.path, lostAfterMs: 1000, onMessage };
+    const started = await startPerforming(given, (threads) => {
+      const usual = onFolder(threads);
+      return { ...usual, ...change(usual) };
+    });
+    afterwards(() => started.close());
+    return started;
+  };
+  const jobs = async () => {
+    const redis = at.server.client();
+    const keys = await redis.keys(`bull:${queueName}:*`);
+    redis.disconnect();
+    return keys;
+  };
+
+  test('who waits for an order that another process cancels hears of it, and does not order it again', async () => {
+    const [mine, theirs] = [await order('out', { parts: 4 }), await order('out', { parts: 4 })];
+    const messages: string[] = [];
+    const waiting = expect(mine.wait({ onMessage: (text) => messages.push(text) })).rejects.toMatchObject({
+      code: 'ERR_NNINIT_INTERRUPTED',
+      cause: 'cancelled',
+    });
+    await theirs.cancel();
+    await waiting;
+    expect(messages).toEqual([]);
+    expect((await jobs()).filter((key) => key.includes(mine.id)).length).toBeLessThan(2);
+    await worker();
+    expect(await (await order('out', { parts: 4 })).wait()).toMatchObject({ complete: true });
+    expect(out('out')).toEqual(await expected());
+  });
+
+  test('an order that is cancelled while it is finished stops, and the same goes on later', async () => {
+    let [begun, stopped] = [false, false];
+    const slow = await odd(() => ({
+      finish: async (_, output, signal) => {
+        begun = true;
+        await setTimeout(60_000, undefined, { signal }).catch(() => {});
+        stopped = true;
+        throw new InterruptedError(output, signal.reason);
+      },
+    }));
+    const made = await order('out', { parts: 2 });
+    const waiting = expect(made.wait()).rejects.toMatchObject({ code: 'ERR_NNINIT_INTERRUPTED' });
+    while (!begun) await setTimeout(10);
+    await made.cancel();
+    await waiting;
+    expect(stopped).toBe(true);
+    await slow.close();
+    await worker();
+    expect(await (await order('out', { parts: 2 })).wait()).toMatchObject({ complete: true });
+    expect(out('out')).toEqual(await expected());
+  });
+
+  test('one that was made anew while it was being cancelled stays', async () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let begun = false;
+    // Deaf to the signal: so long the cancelling waits.
+    const deaf = await odd(() => ({
+      part: async () => {
+        begun = true;
+        await held;
+      },
+    }));
+    const first = await order('out', { parts: 1 });
+    while (!begun) await setTimeout(10);
+    const cancelling = first.cancel();
+    const closing = deaf.close(); // it takes nothing more
+    await setTimeout(300);
+    const again = order('out', { parts: 1 });
+    await setTimeout(300);
+    release();
+    const [made] = await Promise.all([again, cancelling, closing]);
+    expect(await jobs()).toContain(`bull:${queueName}:${made.id}`);
+    await worker();
+    expect(await made.wait()).toMatchObject({ complete: true });
+    expect(out('out')).toEqual(await expected());
+  });
+
+  test('a worker of another version leaves alone what it does not understand', async () => {
+    const made = await order('out', { parts: 2 });
+    const redis = at.server.client();
+    afterwards(async () => redis.disconnect());
+    const keyOf = (name: string) => `bull:${queueName}:${name}`;
+    const before = new Map<string, string>();
+    for (const name of [made.id, `${made.id}-0`, `${made.id}-1`]) {
+      const data = (await redis.hget(keyOf(name), 'data')) ?? '';
+      before.set(name, data);
+      const { output, version: _ } = JSON.parse(data);
+      await redis.hset(keyOf(name), 'data', JSON.stringify({ output, version: '99.0.0', order: '?', stretch: [1, 2] }));
+    }
+    const messages: string[] = [];
+    const waiting = made.wait({ onMessage: (text) => messages.push(text) });
+    const old = await worker();
+    while (messages.length === 0) await setTimeout(20);
+    await setTimeout(200);
+    expect(messages).toEqual([
+      expect.stringMatching(/^refused: it was ordered by nninit 99\.0\.0, and the worker is nninit \d/),
+    ]);
+    await old.close();
+    // To a worker of that version it is an order as any.
+    for (const [name, data] of before) await redis.hset(keyOf(name), 'data', data);
+    await worker();
+    expect(await waiting).toMatchObject({ complete: true });
+    expect(out('out')).toEqual(await expected());
+  }, 30_000);
+
+  test('a worker that Redis has lost sight of finishes, and whoever was given that waits for it', async () => {
+    let turns = 0;
+    const messages: string[] = [];
+    await odd(
+      (usual) => ({
+        finish: async (...args) => {
+          turns += 1;
+          if (turns <= 2) throw new InputError(`another process is at ${args[1]}`, { path: args[1], code: 'EBUSY' });
+          return usual.finish(...args);
+        },
+      }),
+      (text) => messages.push(text),
+    );
+    const made = await order('out', { parts: 1 });
+    expect(await made.wait()).toMatchObject({ complete: true });
+    expect(messages.filter((text) => text.startsWith('finishing waits: '))).toHaveLength(1);
+    const redis = at.server.client();
+    expect(await redis.hget(`bull:${queueName}:${made.id}`, 'atm')).toBe('1'); // waiting is no attempt
+    redis.disconnect();
+    expect(out('out')).toEqual(await expected());
+  }, 60_000);
+
+  test('Redis is killed and comes back while an order is finished', async () => {
+    let turns = 0;
+    const slow = (usual: Performer): Partial<Performer> => ({
+      finish: async (...args) => {
+        turns += 1;
+        if (turns === 1) {
+          await at.server.kill();
+          await setTimeout(1500); // longer than it takes to be lost
+          await at.server.start();
+          await setTimeout(1500);
+        }
+        return usual.finish(...args);
+      },
+    });
+    await Promise.all([odd(slow), odd(slow)]);
+    const made = await order('out', { parts: 2 });
+    expect(await made.wait()).toMatchObject({ complete: true });
+    expect(turns).toBeGreaterThan(0);
+    expect(out('out')).toEqual(await expected());
+    expect(await made.wait()).toMatchObject({ complete: true });
+  }, 30_000);
+
+  test('the same checkpoint by two orders of different parts at once, and two ensembles that share seeds', async () => {
+    await Promise.all([worker(), worker(), worker()]);
+    const [few, many] = await Promise.all([order('out', { parts: 3 }), order('out', { parts: 7 })]);
+    expect(few.id).not.toBe(many.id);
+    await Promise.all([few.wait(), many.wait()]);
+    expect(out('out')).toEqual(await expected());
+    const seeds = Array.from({ length: 40 }, (_, i) => i);
+    const [lower, upper] = await Promise.all([
+      ensemble('both', seeds.slice(0, 30), { parts: 5 }),
+      ensemble('both', seeds.slice(10), { parts: 4 }),
+    ]);
+    await Promise.all([lower.wait(), upper.wait()]);
+    expect(readdirSync(join(folder.path, 'both')).sort()).toEqual(seeds.map((seed) => `seed-${seed}`).sort());
+    for (const seed of [0, 15, 39]) expect(out(`both/seed-${seed}`)).toEqual(await expected({ seed }, recipe(4096)));
+  }, 30_000);
+
+  test('other checkpoints for one folder at once: one is written whole, and the others say why they are not', async () => {
+    await Promise.all([worker(), worker(), worker()]);
+    const made = await Promise.all([1, 2, 3].map((seed) => order('out', { parts: 3, seed })));
+    const ends = await Promise.allSettled(made.map((each) => each.wait()));
+    const done = ends.flatMap(({ status }, i) => (status === 'fulfilled' ? [i + 1] : []));
+    expect(done).toHaveLength(1);
+    for (const end of ends) if (end.status === 'rejected') expect(String(end.reason)).toMatch(/out/);
+    expect(out('out')).toEqual(await expected({ seed: done[0] }));
+  }, 30_000);
+
+  test('s3:// is no place for an order of many seeds', async () => {
+    const plan = await loadPlan(small);
+    const given = { redis: at.server.url, seeds: [1, 2] };
+    await expect(orderEnsemble(plan, 's3://bucket/x', given)).rejects.toThrow('needs a folder');
+    expect(existsSync('s3:')).toBe(false);
+  });
+});
+
+test.skipIf(!hasRedis)(`TLS to a Redis without it, and none to one that wants it, are told${unlessRedis}`, async () => {
+  const [plain, safe] = [await RedisServer.start(), await RedisServer.start({ tls: true })];
+  try {
+    for (const redis of [plain.url.replace('redis:', 'rediss:'), safe.url.replace('rediss:', 'redis:')]) {
+      const error = await connect('orderCheckpoint', redis, () => {}, 2000).catch((cause: unknown) => cause);
+      expect(error).toMatchObject({ code: 'ERR_NNINIT_REDIS' });
+      expect(String(error)).toContain(`could not reach ${redis}: `);
+      expect(String(error)).not.toMatch(/: $|unknown/);
+    }
+  } finally {
+    await Promise.all([plain.stop(), safe.stop()]);
+  }
+});
+
+test.skipIf(!hasRedis)(`a database that a Redis has not is no other one${unlessRedis}`, async () => {
+  const server = await RedisServer.start();
+  try {
+    await expect(connect('orderCheckpoint', `${server.url}/99`, () => {})).rejects.toThrow(
+      `could not reach ${server.url}/99: ERR DB index is out of range`,
+    );
+    const third = await connect('orderCheckpoint', `${server.url}/3`, () => {});
+    expect(await third.redis.client('INFO')).toContain(' db=3 ');
+    third.close();
+  } finally {
+    await server.stop();
+  }
+});
+
+test.each(['redis://h/three', 'redis://h/1/2', 'redis://:100%@h', 'rediss://', 'redis://h:99999', 'h:6379'])(
+  '%s is no address of a Redis',
+  (url) => {
+    const said = /^orderCheckpoint: expected an address such as .* for redis, but received '\w+…'/;
+    expect(() => checkRedis('orderCheckpoint', url)).toThrow(said);
+    expect(() => checkRedis('orderCheckpoint', url)).toThrow(RangeError);
+  },
+);
+
+test('what takes connections and says nothing is not waited for', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as { port: number };
+  try {
+    await expect(connect('orderCheckpoint', `redis://127.0.0.1:${port}`, () => {}, 200)).rejects.toThrow(
+      `could not reach redis://127.0.0.1:${port}: no answer within 0.2 s (by TLS, rediss://, or without?)`,
+    );
+  } finally {
+    silent.close();
+  }
+});
