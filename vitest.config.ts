@@ -9,6 +9,7 @@ export default defineConfig({
     pool: 'forks',
     // One more than vitest would start: much of the time tests wait, for processes, clocks and disks.
     maxWorkers: availableParallelism(),
-    testTimeout: process.env.NNINIT_SLOW ? 600_000 : 30_000,
+    testTimeout: process.env.NNINIT_SLOW ? 600_000 : 60_000,
+    hookTimeout: 60_000,
   },
 });

@@ -76,7 +76,7 @@ test.each(['philox', 'torch'] as const)('lists draw what the same calls of init 
   const list = items.map(({ initializer }, i) => ({ tensor: tensors[i] as NarrowTensor, initializer }));
   const options = { generator: generator(engine), onProgress: (each: Progress) => reports.push(each) };
   const result = await pool.fill(list, options);
-  expect(tensors.map(bytes)).toEqual(expected.map(bytes));
+  expect(tensors.map((each, i) => bytes(each).equals(bytes(expected[i] as NarrowTensor)))).not.toContain(false);
   const elements = 4096 + 524_288 + 300_000 + 300_000 + 64;
   expect(result).toEqual({ tensors: 6, elements, bytes: 4096 + 262_144 + 1_200_000 + 300_000 + 64 });
   expect(reports.at(-1)).toMatchObject({

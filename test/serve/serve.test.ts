@@ -311,7 +311,7 @@ test('a reader who takes nothing holds nobody up; too many at once are told to c
   expect((await fetch(`${at}/healthz`)).status).toBe(200);
   expect((await fetch(`${at}/api/models/tiny/gpt2?/healthz`)).status).toBe(429);
   for (const socket of stalled) socket.destroy();
-  await vi.waitFor(async () => expect((await fetch(`${at}/api/models/tiny/gpt2`)).status).toBe(200));
+  await vi.waitFor(async () => expect((await fetch(`${at}/api/models/tiny/gpt2`)).status).toBe(200), 20_000);
 });
 
 test('metrics count what was answered and sent', async () => {
