@@ -189,7 +189,7 @@ export function coefficientMutants(file, source) {
       if (number[0] !== '1.0f') found.push([file, number[0], changedDigit(number[0])]);
     }
   }
-  for (const number of source.matchAll(/-?\d\.\d{5,}(?:E-?\d+)?f/gi))
+  for (const number of source.matchAll(/(?<![\w.])-?\d\.\d{5,}(?:E-?\d+)?f/gi))
     found.push([file, number[0], changedDigit(number[0])]);
   return found.filter(([, from, to], i) => from !== to && found.findIndex((other) => other[1] === from) === i);
 }

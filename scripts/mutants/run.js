@@ -109,7 +109,7 @@ function choosable(file) {
     end = at;
     changed = `${changed.slice(0, at)}NNINIT_CHOOSE(${number}, ${from}, ${to})${changed.slice(at + from.length)}`;
   }
-  return changed.replaceAll(/constexpr (float|double) (k\w+\[\] = \{NNINIT_CHOOSE)/g, 'const $1 $2');
+  return changed.replaceAll(/constexpr (float|double) (k\w+\[\] = \{[^}]*NNINIT_CHOOSE)/g, 'const $1 $2');
 }
 
 function tell(results) {
