@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError, InterruptedError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
+import { isUrl } from '../formats/source/source.js';
 import { definitionOf, type Initializer, type Name, names } from '../init/initializers.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/names.js';
@@ -138,9 +139,9 @@ async function signalsOf(
   }
 }
 
-/** At commas outside of JSON. */
+/** At commas outside of JSON; what JSON leaves open stays a part of it, and is refused with it. */
 function listOf(text: string): string[] {
-  return (text.match(/(?:\{[^}]*\}|[^,{])+/g) ?? []).map((part) => part.trim()).filter((part) => part !== '');
+  return (text.match(/(?:\{[^}]*\}?|[^,{])+/g) ?? []).map((part) => part.trim()).filter((part) => part !== '');
 }
 
 /** The parameter that a bare number after a name is. */
@@ -254,7 +255,7 @@ async function differencesOf(
 /** Whether there are weights; what has a config.json alone is a plan. */
 async function isCheckpoint(path: string): Promise<boolean> {
   const isWeights = (name: string) => /\.safetensors(\.index\.json)?$|(^|\/)manifest\.json$/.test(name);
-  if (/^(https?|hf):/i.test(path)) return !/\.json$/.test(path) || isWeights(path);
+  if (isUrl(path) || /^hf:/i.test(path)) return !/\.json$/.test(path) || isWeights(path);
   if (isWeights(path)) return true;
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() === true && (await readdir(path)).some(isWeights);

@@ -53,7 +53,9 @@ export async function explained(input: string, cause: unknown): Promise<unknown>
 
 async function guess(input: string): Promise<string | undefined> {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(input) ?? [];
-  if (scheme !== undefined) return `of addresses, those of http and https are read, not ${scheme}`;
+  if (scheme !== undefined && /^(?:https?|s3)$/i.test(scheme))
+    return 'it is no address: its host or port makes no sense';
+  if (scheme !== undefined) return `of addresses, those of http, https and s3 are read, not ${scheme}`;
   const repository = input.replace(/^(www\.)?(huggingface\.co|hf\.co)\//, '');
   if (/^[\w-][\w.-]*\/[\w.-]+\/?$/.test(repository) && !/\.(json|safetensors)$/.test(input)) {
     const address = `https://huggingface.co/${repository.replace(/\/$/, '')}`;
