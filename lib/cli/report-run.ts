@@ -42,6 +42,7 @@ export async function runReport(
   streams: Streams,
 ): Promise<void> {
   const { output, format, stack, quiet } = options;
+  if (output === '-' && format === 'svg') throw new InputError('report: expected -o PATH, a folder, for svg');
   if (input === undefined && options.like === undefined && stack === undefined) {
     throw new InputError('report: expected an input, or --stack with layers to follow signals through');
   }
@@ -75,7 +76,7 @@ export async function runReport(
     const differences = models.length === 2 && a && b ? await differencesOf(a, b, options, streams, signal) : undefined;
     if (signal.aborted) throw new InterruptedError(stdoutName, signal.reason);
     const written = await write({ signals, tensors, differences }, options, streams);
-    if (quiet || output === undefined) return;
+    if (quiet || isStdout(output)) return;
     for (const sentence of signals.flatMap(({ advice, explanation }) => [...advice, ...explanation]))
       streams.stdout.write(`${printable(sentence)}\n`);
     for (const { source, tensors: looked, bytes, seconds } of tensors) {
@@ -90,6 +91,9 @@ export async function runReport(
   });
 }
 
+/** A dash is standard output, as for generate. */
+const isStdout = (output: string | undefined): output is '-' | undefined => output === undefined || output === '-';
+
 async function write(
   content: Pick<ReportContent, 'signals' | 'tensors' | 'differences'>,
   { output, format }: ReportCommandOptions,
@@ -102,10 +106,9 @@ async function write(
       JSON.stringify(content, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
     );
     writeJson({ write: (line) => (text += line) }, plain);
-    if (output === undefined) stdout.write(text);
-    else await writeText(output, text);
+    await writeTo(output, text, stdout);
   } else if (format === 'html') {
-    await writeText(output as string, await reportPage(content));
+    await writeTo(output, await reportPage(content), stdout);
   } else {
     const pictures = await reportPictures(content);
     await makeFolder(output as string);
@@ -113,6 +116,11 @@ async function write(
     return `wrote ${counted(pictures.length, 'picture')} to ${printable(output as string)}`;
   }
   return `wrote ${printable(output ?? stdoutName)}`;
+}
+
+async function writeTo(output: string | undefined, text: string, stdout: Streams['stdout']): Promise<void> {
+  if (isStdout(output)) stdout.write(text);
+  else await writeText(output, text);
 }
 
 async function signalsOf(

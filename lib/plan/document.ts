@@ -46,7 +46,7 @@ async function withModelOpt(document: JsonDocument): Promise<JsonDocument> {
 
 /** The error for an input that is not there, with what it seems to be: a name, a repository of the Hub, an address of another kind. */
 export async function explained(input: string, cause: unknown): Promise<unknown> {
-  if (!(cause instanceof InputError) || !isMissing(cause) || isUrl(input)) return cause;
+  if (!(cause instanceof InputError) || !isMissing(cause) || cause.path !== input || isUrl(input)) return cause;
   const why = await guess(input);
   return why === undefined ? cause : new InputError(`${cause.message}; ${why}`, { ...cause, cause: cause.cause });
 }

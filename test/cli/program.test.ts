@@ -249,6 +249,32 @@ test('report --stack says what it does, and how far it is, on stderr only', asyn
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/^nninit: .*tanb.*\n$/)]);
 });
 
+test('report -o - is standard output, as of generate', async () => {
+  const recipe = file('r.json', { tensors: { w: { shape: [8], init: 'ones' } } });
+  for (const [format, begin] of [
+    ['html', '<!doctype html>'],
+    ['json', '{"signals"'],
+  ] as const) {
+    const { code, stdout } = await nninit(['report', recipe, '--format', format, '-o', '-']);
+    expect([code, stdout.slice(0, begin.length)]).toEqual([0, begin]);
+  }
+  expect((await nninit(['report', recipe, '--format', 'svg', '-o', '-'])).code).toBe(2);
+  expect(readdirSync(root)).toEqual(['r.json']);
+});
+
+test('finish says that a checkpoint is complete only where all of its files are there', async () => {
+  await generate('--max-shard-size', '100kB');
+  const folder = join(root, 'out');
+  expect(await nninit(['finish', folder])).toMatchObject({ code: 0, stdout: `${folder} is complete already\n` });
+  const shard = readdirSync(folder).find((name) => name.includes('-of-')) ?? '';
+  writeFileSync(join(folder, shard), readFileSync(join(folder, shard)).subarray(0, -1));
+  const cut = await nninit(['finish', folder]);
+  expect([cut.code, cut.stdout]).toEqual([2, '']);
+  expect(cut.stderr).toContain(`${shard}: expected`);
+  rmSync(join(folder, shard));
+  expect((await nninit(['finish', folder])).stderr).toContain(`could not read ${join(folder, shard)}`);
+});
+
 test('gains prints the table', async () => {
   const { code, stdout } = await nninit(['gains']);
   expect(code).toBe(0);
