@@ -39,13 +39,17 @@ const flags = [
   [' for quantize, but', ' for --quantize, but'],
 ] as const;
 
-/** An error for people: one line, or all of it where NNINIT_DEBUG is set. */
-export function describeError(error: unknown, debug: boolean): string {
+/**
+ * An error for people: one line, or all of it where NNINIT_DEBUG is set.
+ *
+ * @param again what goes on with what is left
+ */
+export function describeError(error: unknown, debug: boolean, again = '--resume'): string {
   if (!(error instanceof Error)) return `nninit: ${String(error)}`;
   if (debug && error.stack !== undefined)
     return error.stack + (error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : '');
   const text = isRefusal(error) ? error.message.replace(/^\w+: /, '') : error.message; // which function it was, users did not ask
-  const line = printable(inFlags(text).replace(/\s*\n\s*/g, ' ')) + whatIsLeft(error);
+  const line = printable(inFlags(text).replace(/\s*\n\s*/g, ' ')) + whatIsLeft(error, again);
   return line.startsWith('nninit: ') ? line : `nninit: ${line}`;
 }
 
@@ -53,8 +57,8 @@ function inFlags(text: string): string {
   return flags.reduce((said, [option, flag]) => said.replaceAll(option, flag), text);
 }
 
-function whatIsLeft(error: Error): string {
+function whatIsLeft(error: Error, again: string): string {
   if (!(error instanceof InterruptedError || error instanceof WriteError)) return '';
-  if (error.resumable) return '; what is complete stays, and --resume goes on';
+  if (error.resumable) return `; what is complete stays, and ${again} goes on`;
   return error instanceof InterruptedError && error.path !== stdoutName ? '; what was begun is removed' : '';
 }

@@ -3,6 +3,7 @@ import { finishCheckpoint } from '../checkpoint/write/parts/finish.js';
 import { errorCode } from '../core/errors.js';
 import { count, counted, printable, size } from '../core/text.js';
 import { manifestName } from '../formats/raw/names.js';
+import { readHeaders } from '../formats/reader.js';
 import type { FinishCommandOptions } from './finish.js';
 import { writeJson } from './json.js';
 import type { Streams } from './program.js';
@@ -23,6 +24,7 @@ export async function runFinish(
   } catch (cause) {
     // A job that finishes may be run again after it has done so.
     if (errorCode(cause) !== 'ERR_NNINIT_NO_PARTS' || !(await isCheckpoint(folder))) throw cause;
+    await readHeaders(folder); // says what is missing, and which file is cut off
     if (json) writeJson(stdout, { path: folder, complete: true });
     else if (!quiet) stdout.write(`${printable(folder)} is complete already\n`);
   }

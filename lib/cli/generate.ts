@@ -7,6 +7,7 @@ import {
   engineOption,
   parseFolder,
   parseInteger,
+  parsePath,
   parseSeeds,
   seedOption,
   threadsOption,
@@ -43,7 +44,7 @@ export function addGenerate(program: Command, streams: Streams): void {
       'Writes a checkpoint: of a Hugging Face config.json, a recipe (docs/recipes.md), a model known by name, or with the ' +
         'names and shapes of another checkpoint.',
     )
-    .argument('[input]', inputDescription)
+    .argument('[input]', inputDescription, parsePath)
     .option(
       '-o, --output <dir>',
       'the folder to write to, made if need be; s3://bucket/prefix; - streams one file to standard output',

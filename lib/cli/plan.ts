@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { addInputOptions, type InputOptions, inputDescription, inputHelp } from './input-options.js';
-import { addFileOptions, type FileOptions } from './options.js';
+import { addFileOptions, type FileOptions, parsePath } from './options.js';
 import type { Streams } from './program.js';
 import { planSummary } from './summaries.js';
 
@@ -27,7 +27,7 @@ export function addPlan(program: Command, streams: Streams): void {
     .description(
       'Prints the tensors that generate would write, equal layers once: shape, dtype, initializer, the numbers that come of it, and bytes; then the files. Writes nothing.',
     )
-    .argument('[input]', inputDescription);
+    .argument('[input]', inputDescription, parsePath);
   addInputOptions(command);
   addFileOptions(command)
     .option('--json', 'print the plan as one JSON object (docs/plan.md)')

@@ -71,7 +71,11 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
       if (json) writeFailure(streams.stderr, error, usageError(error.message), exitCodes.usage);
       return exitCodes.usage;
     }
-    const message = describeError(error, Boolean(process.env.NNINIT_DEBUG));
+    const message = describeError(
+      error,
+      Boolean(process.env.NNINIT_DEBUG),
+      args[0] === 'finish' ? 'nninit finish' : undefined,
+    );
     if (json) writeFailure(streams.stderr, error, message);
     else streams.stderr.write(`${message}\n`);
     return exitCodeOf(error);

@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError, InterruptedError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
+import { isUrl } from '../formats/source/source.js';
 import { definitionOf, type Initializer, type Name, names } from '../init/initializers.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/names.js';
@@ -41,6 +42,7 @@ export async function runReport(
   streams: Streams,
 ): Promise<void> {
   const { output, format, stack, quiet } = options;
+  if (output === '-' && format === 'svg') throw new InputError('report: expected -o PATH, a folder, for svg');
   if (input === undefined && options.like === undefined && stack === undefined) {
     throw new InputError('report: expected an input, or --stack with layers to follow signals through');
   }
@@ -74,7 +76,7 @@ export async function runReport(
     const differences = models.length === 2 && a && b ? await differencesOf(a, b, options, streams, signal) : undefined;
     if (signal.aborted) throw new InterruptedError(stdoutName, signal.reason);
     const written = await write({ signals, tensors, differences }, options, streams);
-    if (quiet || output === undefined) return;
+    if (quiet || isStdout(output)) return;
     for (const sentence of signals.flatMap(({ advice, explanation }) => [...advice, ...explanation]))
       streams.stdout.write(`${printable(sentence)}\n`);
     for (const { source, tensors: looked, bytes, seconds } of tensors) {
@@ -89,6 +91,9 @@ export async function runReport(
   });
 }
 
+/** A dash is standard output, as for generate. */
+const isStdout = (output: string | undefined): output is '-' | undefined => output === undefined || output === '-';
+
 async function write(
   content: Pick<ReportContent, 'signals' | 'tensors' | 'differences'>,
   { output, format }: ReportCommandOptions,
@@ -101,10 +106,9 @@ async function write(
       JSON.stringify(content, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
     );
     writeJson({ write: (line) => (text += line) }, plain);
-    if (output === undefined) stdout.write(text);
-    else await writeText(output, text);
+    await writeTo(output, text, stdout);
   } else if (format === 'html') {
-    await writeText(output as string, await reportPage(content));
+    await writeTo(output, await reportPage(content), stdout);
   } else {
     const pictures = await reportPictures(content);
     await makeFolder(output as string);
@@ -112,6 +116,11 @@ async function write(
     return `wrote ${counted(pictures.length, 'picture')} to ${printable(output as string)}`;
   }
   return `wrote ${printable(output ?? stdoutName)}`;
+}
+
+async function writeTo(output: string | undefined, text: string, stdout: Streams['stdout']): Promise<void> {
+  if (isStdout(output)) stdout.write(text);
+  else await writeText(output, text);
 }
 
 async function signalsOf(
@@ -138,9 +147,9 @@ async function signalsOf(
   }
 }
 
-/** At commas outside of JSON. */
+/** At commas outside of JSON; what JSON leaves open stays a part of it, and is refused with it. */
 function listOf(text: string): string[] {
-  return (text.match(/(?:\{[^}]*\}|[^,{])+/g) ?? []).map((part) => part.trim()).filter((part) => part !== '');
+  return (text.match(/(?:\{[^}]*\}?|[^,{])+/g) ?? []).map((part) => part.trim()).filter((part) => part !== '');
 }
 
 /** The parameter that a bare number after a name is. */
@@ -254,7 +263,7 @@ async function differencesOf(
 /** Whether there are weights; what has a config.json alone is a plan. */
 async function isCheckpoint(path: string): Promise<boolean> {
   const isWeights = (name: string) => /\.safetensors(\.index\.json)?$|(^|\/)manifest\.json$/.test(name);
-  if (/^(https?|hf):/i.test(path)) return !/\.json$/.test(path) || isWeights(path);
+  if (isUrl(path) || /^hf:/i.test(path)) return !/\.json$/.test(path) || isWeights(path);
   if (isWeights(path)) return true;
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() === true && (await readdir(path)).some(isWeights);

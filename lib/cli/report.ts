@@ -29,7 +29,7 @@ export function addReport(program: Command, streams: Streams): void {
     .argument('[other]', 'a second one, to compare with', parsePath)
     .option(
       '-o, --output <path>',
-      'the file to write, for svg a folder (default: standard output, for json only)',
+      'the file to write, for svg a folder; - is standard output (default: that, for json only)',
       parsePath,
     )
     .addOption(choiceOption('--format <name>', 'what is made', ['html', 'json', 'svg']).default('html'))

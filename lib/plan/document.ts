@@ -46,14 +46,16 @@ async function withModelOpt(document: JsonDocument): Promise<JsonDocument> {
 
 /** The error for an input that is not there, with what it seems to be: a name, a repository of the Hub, an address of another kind. */
 export async function explained(input: string, cause: unknown): Promise<unknown> {
-  if (!(cause instanceof InputError) || !isMissing(cause) || isUrl(input)) return cause;
+  if (!(cause instanceof InputError) || !isMissing(cause) || cause.path !== input || isUrl(input)) return cause;
   const why = await guess(input);
   return why === undefined ? cause : new InputError(`${cause.message}; ${why}`, { ...cause, cause: cause.cause });
 }
 
 async function guess(input: string): Promise<string | undefined> {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//i.exec(input) ?? [];
-  if (scheme !== undefined) return `of addresses, those of http and https are read, not ${scheme}`;
+  if (scheme !== undefined && /^(?:https?|s3)$/i.test(scheme))
+    return 'it is no address: its host or port makes no sense';
+  if (scheme !== undefined) return `of addresses, those of http, https and s3 are read, not ${scheme}`;
   const repository = input.replace(/^(www\.)?(huggingface\.co|hf\.co)\//, '');
   if (/^[\w-][\w.-]*\/[\w.-]+\/?$/.test(repository) && !/\.(json|safetensors)$/.test(input)) {
     const address = `https://huggingface.co/${repository.replace(/\/$/, '')}`;

@@ -27,7 +27,6 @@ const clockItems = 16;
 /** Further errors are counted. */
 const mostErrors = 100;
 
-type Step = IteratorResult<unknown, unknown>;
 type AnyIterator = Iterator<unknown> | AsyncIterator<unknown>;
 
 /**
@@ -42,8 +41,17 @@ export function iteratorOf(items: unknown): AnyIterator {
   } | null;
   const of = typeof items === 'object' ? (iterable?.[Symbol.asyncIterator] ?? iterable?.[Symbol.iterator]) : undefined;
   if (typeof of !== 'function') throw typeError('fill', 'items', 'an array or an (async) iterable of items', items);
-  return of.call(iterable);
+  const iterator: unknown = of.call(iterable);
+  if (typeof (iterator as AnyIterator | null | undefined)?.next === 'function') return iterator as AnyIterator;
+  throw typeError('fill', 'items', 'an iterable whose iterator has a next()', iterator);
 }
+
+const isPromiseLike = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
+
+/** What an iterator gives, by hand too: what is no object, for await refuses, and it would never be done. */
+const isStep = (value: unknown): value is { readonly done?: unknown; readonly value?: unknown } =>
+  (typeof value === 'object' && value !== null) || typeof value === 'function';
 
 /**
  * What a list is filled with.
@@ -137,9 +145,11 @@ export class List {
         if (this.#taken === this.#array.length) return;
         this.#take(this.#array[this.#taken]);
       } else {
-        const next = this.#iterator?.next() as Step | PromiseLike<Step>;
-        const step = 'then' in next ? await this.#unlessStopped(next) : next;
-        if (step === undefined || step.done === true) return;
+        const next: unknown = this.#iterator?.next();
+        const step = isPromiseLike(next) ? await this.#unlessStopped(next) : next;
+        if (this.#operation.stopped !== undefined) return;
+        if (!isStep(step)) throw typeError('fill', 'items', 'an iterator whose next() gives { done, value }', step);
+        if (step.done) return;
         this.#take(step.value);
       }
       while (this.#full && this.#operation.stopped === undefined) {

@@ -6,6 +6,7 @@ import { counted, printable, size } from '../core/text.js';
 import { version } from '../core/version.js';
 import { type Chart, fitted, themeOf } from './chart.js';
 import { layersChart, signalCharts, valueCharts } from './charts.js';
+import { checkContent } from './check-content.js';
 import type { ElementDifference } from './differences.js';
 import { echartsScript, svgOf } from './echarts.js';
 import type { SignalReport } from './signals.js';
@@ -41,11 +42,12 @@ const themes = { light: themeOf('#1b1f24', '#9aa1ab'), dark: themeOf('#e6e9ee', 
  *
  *     await writeFile('report.html', await reportPage({ signals: [await signalReport('linear 512 x 50, tanh')] }));
  *
- * @throws Error where the npm package echarts is not installed, which draws the charts
+ * @throws TypeError for what is no report; Error where the npm package echarts is not installed, which draws the charts
  */
 export async function reportPage(content: ReportContent): Promise<string> {
-  const sections = sectionsOf(content);
-  const title = printable(content.title ?? `nninit report: ${sections.map((section) => section.title).join('; ')}`);
+  const given = checkContent('reportPage', content);
+  const sections = sectionsOf(given);
+  const title = printable(given.title ?? `nninit report: ${sections.map((section) => section.title).join('; ')}`);
   const [charts, client, style] = await Promise.all([
     echartsScript(),
     readFile(packageFile('lib/report/page/client.js'), 'utf8'),
@@ -95,10 +97,10 @@ export interface ReportPicture {
 /**
  * The charts of a report as SVG, with a text for those who cannot see them.
  *
- * @throws Error where the npm package echarts is not installed
+ * @throws TypeError for what is no report; Error where the npm package echarts is not installed
  */
 export async function reportPictures(content: ReportContent): Promise<ReportPicture[]> {
-  const sections = sectionsOf(content);
+  const sections = sectionsOf(checkContent('reportPictures', content));
   const pictures: ReportPicture[] = [];
   for (const [i, { charts, more }] of sections.entries()) {
     for (const chart of [...charts, ...more]) {

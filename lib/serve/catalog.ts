@@ -38,6 +38,8 @@ interface Kept {
   readonly id: string;
   readonly revision: Revision;
   readonly made: Promise<Snapshot>;
+  /** Of each who waits for it: whether they are gone. */
+  readonly waiting: (() => boolean)[];
   weight: number;
 }
 
@@ -70,9 +72,10 @@ export class Catalog {
    * A repository at a revision.
    *
    * @param name of the revision, or its commit
+   * @param isGone whether whoever asks has left meanwhile: what all have left is not made
    * @throws Refusal where there is none; InputError for a config that makes no sense
    */
-  async snapshot(id: string, name: string): Promise<Snapshot> {
+  async snapshot(id: string, name: string, isGone: () => boolean = () => false): Promise<Snapshot> {
     const repository = await this.repositories.find(id);
     if (repository === undefined) {
       throw new Refusal(404, 'Repository not found', { hub: 'RepoNotFound', s3: 'NoSuchKey' });
@@ -85,25 +88,45 @@ export class Catalog {
     }
     const commit = commitOf(revision, state);
     const key = `${id}@${commit}`;
-    const made = () => ({ id, revision, made: this.#make(repository, revision, commit), weight: 0 });
-    const known = this.#snapshots.get(key) ?? made();
+    const known = this.#snapshots.get(key) ?? this.#begin(key, repository, revision, commit);
     this.#snapshots.delete(key);
     this.#snapshots.set(key, known); // now the most recently used
+    known.waiting.push(isGone);
     try {
       const snapshot = await known.made;
       known.weight = snapshot.weight;
       this.#trim();
       return snapshot;
     } catch (cause) {
-      this.#snapshots.delete(key);
+      if (this.#snapshots.get(key) === known) this.#snapshots.delete(key);
       throw cause;
+    } finally {
+      known.waiting.length = 0;
     }
+  }
+
+  #begin(key: string, repository: Repository, revision: Revision, commit: string): Kept {
+    const waiting: Kept['waiting'] = [];
+    const isWanted = (): boolean => {
+      if (waiting.some((isGone) => !isGone())) return true;
+      this.#snapshots.delete(key); // who comes now has it made
+      return false;
+    };
+    return {
+      id: repository.id,
+      revision,
+      made: this.#make(repository, revision, commit, isWanted),
+      waiting,
+      weight: 0,
+    };
   }
 
   /** What was asked for lately besides `main`, the last first: repositories and the names of revisions. */
   recent(): { readonly id: string; readonly revision: string }[] {
-    const others = [...this.#snapshots.values()].filter(({ revision }) => nameOfRevision(revision) !== 'seed-0');
-    return others.reverse().map(({ id, revision }) => ({ id, revision: nameOfRevision(revision) }));
+    const all = [...this.#snapshots.values()].map(({ id, revision }) => {
+      return { id, revision: nameOfRevision(revision, this.#options.engine) };
+    });
+    return all.filter(({ revision }) => revision !== 'seed-0').reverse();
   }
 
   /** Ends its thread. */
@@ -120,10 +143,10 @@ export class Catalog {
     }
   }
 
-  async #make(repository: Repository, revision: Revision, commit: string): Promise<Snapshot> {
+  async #make(repository: Repository, revision: Revision, commit: string, isWanted: () => boolean): Promise<Snapshot> {
     const { pool, maxShardSize } = this.#options;
     const { input, state, modified } = repository;
-    const laid = await this.#planner.lay({ ...revision, input, state, maxShardSize });
+    const laid = await this.#planner.lay({ ...revision, input, state, maxShardSize }, isWanted);
     const virtual = new VirtualCheckpoint(laid, this.#wholes);
     return {
       repository,

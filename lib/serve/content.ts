@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import type { IncomingHttpHeaders } from 'node:http';
 import { streamFile } from '../checkpoint/virtual/stream.js';
 import type { VirtualCheckpoint } from '../checkpoint/virtual/virtual.js';
 import type { Pool } from '../pool/pool.js';
@@ -49,13 +50,17 @@ export function contentsOf(
 }
 
 async function* readAsset(
-  { path }: Asset,
+  { path, size, modified }: Asset,
   begin: number,
   end: number,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)); // a link that came since leads elsewhere
   try {
+    // Its head has been sent: what came into its place since must not pass for it.
+    const now = await file.stat();
+    if (now.size !== size || now.mtime.getTime() !== modified.getTime())
+      throw new Error(`${path} changed when it was asked for`);
     const buffer = new Uint8Array(2 ** 16);
     for (let at = begin; at < end; ) {
       signal.throwIfAborted();
@@ -86,8 +91,18 @@ export function rangeOf(
   return begin >= size ? 'none' : { begin, end: to === '' ? size : Math.min(size, Number(to) + 1) };
 }
 
-/** Whether a list of entity tags (`If-None-Match`) has this one. */
+/** Whether a list of entity tags (`If-None-Match`) has this one; a weak one is as good. */
 export function matches(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((each) => ['*', etag].includes(each.trim().replace(/^W\//, '')));
+}
+
+/** Whether a client wants another file than there is now: parts of two must not become one (RFC 9110, section 13.2.2). */
+export function isOutdated(
+  { 'if-match': tags, 'if-unmodified-since': since }: IncomingHttpHeaders,
+  etag: string,
+  modified: Date,
+): boolean {
+  if (tags !== undefined) return !tags.split(',').some((each) => ['*', etag].includes(each.trim()));
+  return since !== undefined && Math.floor(modified.getTime() / 1000) * 1000 > Date.parse(since); // no date: to be ignored
 }

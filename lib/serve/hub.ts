@@ -18,6 +18,9 @@ export interface HubRequest {
 const mostBodyBytes = 1 << 20;
 const usualPage = 1000;
 
+/** Whether a client has left before its answer. */
+export const isGone = ({ request, response }: HubRequest) => response.destroyed || request.socket.destroyed;
+
 /** Answers what is the Hub's; false for every other path. */
 export async function answerHub(catalog: Catalog, asked: HubRequest): Promise<boolean> {
   const { parts, request, response } = asked;
@@ -27,7 +30,7 @@ export async function answerHub(catalog: Catalog, asked: HubRequest): Promise<bo
   }
   const [org, name, what, revision, ...path] = parts;
   if ((what !== 'resolve' && what !== 'raw') || revision === undefined || path.length === 0) return false;
-  const snapshot = await catalog.snapshot(`${org}/${name}`, revision);
+  const snapshot = await catalog.snapshot(`${org}/${name}`, revision, () => isGone(asked));
   const content = fileOf(snapshot, path.join('/'));
   const etag = `"${content.oid}"`;
   const headers = {
@@ -49,18 +52,18 @@ async function answerApi(catalog: Catalog, asked: HubRequest, parts: readonly st
     return;
   }
   const [org, name, what, revision = 'main', ...path] = parts;
-  const id = `${org}/${name}`;
+  const snapshotOf = (named: string) => catalog.snapshot(`${org}/${name}`, named, () => isGone(asked));
   if (what === undefined || what === 'revision') {
-    sendJson(request, response, infoOf(await catalog.snapshot(id, revision)));
+    sendJson(request, response, infoOf(await snapshotOf(revision)));
   } else if (what === 'tree') {
-    sendTree(asked, await catalog.snapshot(id, revision), path.join('/'));
+    sendTree(asked, await snapshotOf(revision), path.join('/'));
   } else if (what === 'paths-info') {
-    const snapshot = await catalog.snapshot(id, revision);
+    const snapshot = await snapshotOf(revision);
     const paths = await pathsOf(request);
     const found = [...new Set(paths)].flatMap((each) => snapshot.contents.get(each) ?? []);
     sendJson(request, response, found.map(entryOf));
   } else if (what === 'refs') {
-    const { commit } = await catalog.snapshot(id, 'main');
+    const { commit } = await snapshotOf('main');
     const main = { name: 'main', ref: 'refs/heads/main', targetCommit: commit };
     sendJson(request, response, { branches: [main], converts: [], tags: [], pullRequests: [] });
   } else {

@@ -23,9 +23,15 @@ export class Planner {
   #idle: NodeJS.Timeout | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @throws InputError for a config that makes no sense */
-  async lay(asked: Asked): Promise<Laid> {
-    const laid = this.#last.then(() => this.#lay(asked));
+  /**
+   * @param isWanted asked when its turn comes: what nobody waits for any more is not made, since others wait behind it
+   * @throws InputError for a config that makes no sense
+   */
+  async lay(asked: Asked, isWanted: () => boolean = () => true): Promise<Laid> {
+    const laid = this.#last.then(() => {
+      if (!isWanted()) throw new Error('nobody waits for this checkpoint any more');
+      return this.#lay(asked);
+    });
     this.#last = laid.catch(() => {});
     return laid;
   }

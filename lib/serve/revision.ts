@@ -33,9 +33,13 @@ export function revisionOfName(name: string, engine: Engine): Revision | undefin
   return revision;
 }
 
-/** The name of a revision that says all of it. */
-export function nameOfRevision({ seed, dtype, engine }: Revision): string {
-  return ['seed', seed, ...(dtype === undefined ? [] : [dtype]), ...(engine === 'philox' ? [] : [engine])].join('-');
+/**
+ * The name of a revision that says all of it.
+ *
+ * @param usual the engine of revisions that name none
+ */
+export function nameOfRevision({ seed, dtype, engine }: Revision, usual: Engine): string {
+  return ['seed', seed, ...(dtype === undefined ? [] : [dtype]), ...(engine === usual ? [] : [engine])].join('-');
 }
 
 /**

@@ -1,7 +1,7 @@
 // The read side of S3, path style: what the AWS SDKs, rclone, s3fs and Run:ai's streamer ask for. Keys are `org/name/revision/file`.
 import type { Catalog, Snapshot } from './catalog.js';
 import type { Content } from './content.js';
-import type { HubRequest } from './hub.js';
+import { type HubRequest, isGone } from './hub.js';
 import { markup } from './markup.js';
 import { Refusal } from './refusal.js';
 import { sendContent, sendText } from './send.js';
@@ -49,7 +49,8 @@ async function object(catalog: Catalog, key: readonly string[], asked: HubReques
   const [org, name, revision = '', ...path] = key;
   const missing = () => new Refusal(404, 'The specified key does not exist.', { s3: 'NoSuchKey' });
   if (path.length === 0) throw missing();
-  const content = (await catalog.snapshot(`${org}/${name}`, revision)).contents.get(path.join('/'));
+  const snapshot = await catalog.snapshot(`${org}/${name}`, revision, () => isGone(asked));
+  const content = snapshot.contents.get(path.join('/'));
   if (content === undefined) throw missing();
   const part = asked.query.get('partNumber');
   if (part !== null && part !== '1') throw new Refusal(416, 'The object has one part.', { s3: 'InvalidPartNumber' });
@@ -73,7 +74,7 @@ async function list(catalog: Catalog, bucket: string, asked: HubRequest): Promis
   if (!Number.isSafeInteger(most) || most < 0)
     throw new Refusal(400, 'expected max-keys to be a whole number', { s3: 'InvalidArgument' });
   const found = new Map<string, Listed | undefined>(); // undefined for a common prefix
-  for (const each of await listed(catalog, prefix)) {
+  for (const each of await listed(catalog, prefix, () => isGone(asked))) {
     const cut = delimiter === '' ? -1 : each.key.indexOf(delimiter, prefix.length);
     const name = cut < 0 ? each.key : each.key.slice(0, cut + delimiter.length);
     if (name > after) found.set(name, cut < 0 ? each : undefined);
@@ -103,16 +104,16 @@ async function list(catalog: Catalog, bucket: string, asked: HubRequest): Promis
 }
 
 /** The files under a prefix: of the revision that it names, or of `main` of each repository, since revisions have no end. */
-async function listed(catalog: Catalog, prefix: string): Promise<Listed[]> {
+async function listed(catalog: Catalog, prefix: string, isGone: () => boolean): Promise<Listed[]> {
   const [org, name, revision] = prefix.split('/');
   if (revision !== undefined && prefix.split('/').length > 3) {
-    return keysOf(await catalog.snapshot(`${org}/${name}`, revision).catch(() => undefined), revision);
+    return keysOf(await catalog.snapshot(`${org}/${name}`, revision, isGone).catch(() => undefined), revision);
   }
   const ids = (await catalog.repositories.list()).filter(
     (id) => `${id}/main/`.startsWith(prefix) || prefix.startsWith(`${id}/`),
   );
   const wanted = ids.map(async (id) =>
-    keysOf(await catalog.snapshot(id, revision || 'main').catch(() => undefined), revision || 'main'),
+    keysOf(await catalog.snapshot(id, revision || 'main', isGone).catch(() => undefined), revision || 'main'),
   );
   return (await Promise.all(wanted)).flat().filter(({ key }) => key.startsWith(prefix));
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import { Copier } from '../pool/copier.js';
-import { type Content, matches, rangeOf } from './content.js';
+import { type Content, isOutdated, matches, rangeOf } from './content.js';
 import { Refusal } from './refusal.js';
 
 export interface SendOptions {
@@ -33,6 +33,9 @@ export async function sendContent(
   const { size, modified } = content;
   const { headers, etag } = options;
   const common = { ...headers, etag, 'accept-ranges': 'bytes', 'last-modified': modified.toUTCString() };
+  if (isOutdated(request.headers, etag, modified)) {
+    throw new Refusal(412, 'it is another file now', { s3: 'PreconditionFailed', headers: common });
+  }
   if (matches(request.headers['if-none-match'], etag)) {
     response.writeHead(304, common).end();
     return;

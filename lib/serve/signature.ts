@@ -27,7 +27,8 @@ interface Signed {
 /** @throws Refusal for a request that these credentials have not signed */
 export function checkSignature(request: IncomingMessage, { accessKeyId, secretAccessKey }: Credentials): void {
   const denied = (message: string) => new Refusal(403, message, { s3: 'SignatureDoesNotMatch' });
-  const url = new URL(request.url ?? '/', 'http://localhost');
+  const url = urlOf(request.url);
+  if (url === undefined) throw new Refusal(400, 'expected an address', { s3: 'InvalidURI' });
   const signed = signedOf(request, url);
   if (signed === undefined) throw new Refusal(403, 'expected a signed request', { s3: 'AccessDenied' });
   const [id, date = '', region = '', service = '', end] = signed.credential.split('/');
@@ -60,6 +61,12 @@ export function checkSignature(request: IncomingMessage, { accessKeyId, secretAc
   const key = hmac(hmac(hmac(hmac(`AWS4${secretAccessKey}`, date), region), service), 'aws4_request');
   const expected = hmac(key, ['AWS4-HMAC-SHA256', signed.time, scope, digest].join('\n')).toString('hex');
   if (!isSame(expected, signed.signature)) throw denied('the signature is not that of this request');
+}
+
+/** What was asked for; undefined where that starts like the name of a host that makes no sense, as `//` does. */
+function urlOf(address = '/'): URL | undefined {
+  const base = 'http://localhost';
+  return URL.canParse(address, base) ? new URL(address, base) : undefined;
 }
 
 function signedOf(request: IncomingMessage, { searchParams }: URL): Signed | undefined {

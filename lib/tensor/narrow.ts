@@ -1,6 +1,7 @@
 import { checkShape, rangeError, typedArrayName, typeError } from '../core/check.js';
 import { type Grid, grids } from '../core/grid.js';
 import { shapeText } from '../core/text.js';
+import { stridedRange } from './strides.js';
 
 /** Element types of 8 bits and less that tensors may have, by PyTorch's names. Two elements of float4_e2m1fn share a byte. */
 export type NarrowDtype = Exclude<Grid, 'int4' | 'uint4'>;
@@ -50,6 +51,12 @@ export function narrowView(
   return dtype === 'int8' ? new Int8Array(memory, begin, length) : new Uint8Array(memory, begin, length);
 }
 
+function checkNarrowData(fn: string, data: unknown, dtype: NarrowDtype): Uint8Array | Int8Array {
+  const what = dtype === 'int8' ? 'an Int8Array' : 'a Uint8Array';
+  if (typedArrayName(data) !== what.split(' ')[1]) throw typeError(fn, 'data', `${what} (dtype ${dtype})`, data);
+  return data as Uint8Array | Int8Array;
+}
+
 /**
  * Checks a narrow tensor's parts.
  *
@@ -57,9 +64,7 @@ export function narrowView(
  * @throws TypeError and RangeError, in the name of `fn`
  */
 export function checkNarrow(fn: string, data: unknown, dtype: NarrowDtype, shape?: unknown): CheckedNarrow {
-  const name = dtype === 'int8' ? 'Int8Array' : 'Uint8Array';
-  if (typedArrayName(data) !== name) throw typeError(fn, 'data', `a ${name} (dtype ${dtype})`, data);
-  const array = data as Uint8Array | Int8Array;
+  const array = checkNarrowData(fn, data, dtype);
   const { byteLength } = array;
   const used = shape === undefined ? [byteLength * perByte(dtype)] : shape;
   const length = narrowBytes(fn, dtype, used);
@@ -71,7 +76,17 @@ export function checkNarrow(fn: string, data: unknown, dtype: NarrowDtype, shape
 /** Reads whatever is shaped like a narrow tensor, and checks it; undefined if it is of another dtype. */
 export function asNarrow(fn: string, value: unknown): CheckedNarrow | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const like = value as Readonly<Record<'data' | 'shape' | 'dims' | 'dtype' | 'type', unknown>>;
+  const like = value as Readonly<
+    Record<'data' | 'shape' | 'dims' | 'dtype' | 'type' | 'stride' | 'strides' | 'offset', unknown>
+  >;
   const name = like.dtype ?? like.type;
-  return isNarrow(name) ? checkNarrow(fn, like.data, name, like.shape ?? like.dims) : undefined;
+  if (!isNarrow(name)) return undefined;
+  const shape = like.shape ?? like.dims;
+  const strides = like.stride ?? like.strides;
+  if (strides === undefined) return checkNarrow(fn, like.data, name, shape);
+  const data = checkNarrowData(fn, like.data, name);
+  const each = perByte(name);
+  const [begin, end] = stridedRange(fn, data.length * each, shape, strides, like.offset);
+  if (begin % each > 0) throw rangeError(fn, 'offset', `an even number (dtype ${name})`, begin);
+  return checkNarrow(fn, data.subarray(begin / each, end / each), name, shape);
 }

@@ -1,7 +1,6 @@
 import {
   checkBoolean,
   checkDtype,
-  checkInteger,
   checkOptions,
   checkShape,
   rangeError,
@@ -12,6 +11,7 @@ import { type Dtype, dtypes, type TensorData, viewOf } from '../core/dtype.js';
 import { errorCode } from '../core/errors.js';
 import { shapeText } from '../core/text.js';
 import { checkNarrow, isNarrow, type NarrowDtype, type NarrowTensor, narrowBytes, narrowView } from './narrow.js';
+import { stridedRange } from './strides.js';
 
 /**
  * Numbers with a shape, in C order, over memory that someone else may own: `Tensor<Float32Array>`, or, where the array does not tell,
@@ -211,34 +211,10 @@ export function asTensor(fn: string, value: unknown, integers = false): CheckedT
   const [given, name] = [readData(fn, value), like.dtype ?? like.type];
   const { data, dtype } = (integers ? asFloats(given, name) : undefined) ?? checkedData(fn, given, name);
   const strides = like.stride ?? like.strides;
-  const own = strides === undefined ? data : contiguous(fn, data, shape, strides, like.offset);
+  const own =
+    strides === undefined ? data : data.subarray(...stridedRange(fn, data.length, shape, strides, like.offset));
   const size = checkLength(fn, own, shape);
   return { data: own, shape: shape as readonly number[], dtype, size };
-}
-
-/**
- * The part of the array that a tensor with strides, such as one of ndarray, stands for.
- *
- * @throws RangeError where its elements do not follow one another in C order: a fill would write to others
- */
-function contiguous(fn: string, data: TensorData, shape: unknown, strides: unknown, offset: unknown = 0): TensorData {
-  const size = checkShape(fn, shape);
-  const sizes = shape as readonly number[];
-  const begin = checkInteger(fn, 'offset', offset, 0, data.length);
-  const what = `strides of elements in C order (shape ${shapeText(sizes)})`;
-  if (!Array.isArray(strides)) throw typeError(fn, 'stride', what, strides);
-  const all: readonly unknown[] = strides.length === sizes.length - 1 ? [...strides, 1] : strides; // tf.js leaves out the last
-  let step = 1;
-  let inOrder = all.length === sizes.length;
-  for (let dim = sizes.length - 1; dim >= 0; dim--) {
-    if ((sizes[dim] ?? 0) > 1 && all[dim] !== step) inOrder = false;
-    step *= sizes[dim] ?? 0;
-  }
-  if (!inOrder && size > 0) {
-    const why = 'a transposed or cut tensor; fill a copy that is contiguous, and assign it';
-    throw rangeError(fn, 'stride', what, strides, why);
-  }
-  return data.subarray(begin, begin + size);
 }
 
 /** The getter of onnxruntime's tensors throws where the data is on a GPU. */

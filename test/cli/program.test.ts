@@ -183,6 +183,13 @@ test.each<[string[], RegExp]>([
   [['generate', 'a', '-o', 'x', '--resume', '--force'], /option '--resume' cannot be used with option '-f, --force'/],
   [['generate', 'a', 'b', '-o', 'x'], /too many arguments for 'generate'/],
   [['generate', 'a', '-o', ''], /Expected a folder's name/],
+  [['generate', '', '-o', 'x'], /'' is invalid for argument 'input'\. Expected a file's or folder's name/],
+  [['plan', ''], /'' is invalid for argument 'input'\. Expected a file's or folder's name/],
+  [['plan', 'file://host/a.json'], /^nninit: could not read file:\/\/host\/a\.json: .*\n$/],
+  [['verify', 'file:///a%2Fb'], /^nninit: could not read file:\/\/\/a%2Fb: .*\n$/],
+  [['plan', 'http://[::1'], /could not read http:.* it is no address: its host or port makes no sense\n$/],
+  [['plan', 'ftp://host/a'], /of addresses, those of http, https and s3 are read, not ftp\n$/],
+  [['report', '--stack', 'linear 8 x 2, tanh', '--init', 'normal:0.02{', '--format', 'json'], /'normal:0\.02\{'/],
   [['generate', 'a', '-o', 'x', '--sed', '1'], /unknown option '--sed' \(did you mean --seed\?\)/],
   [['generate', 'a', '-o', 'x', '--seed', '1.5'], /'1\.5' is invalid\. Expected an integer from -2\^63 to 2\^64 - 1/],
   [['generate', 'a', '-o', 'x', '--seed', '18446744073709551616'], /Expected an integer from -2\^63 to 2\^64 - 1/],
@@ -240,6 +247,32 @@ test('report --stack says what it does, and how far it is, on stderr only', asyn
   expect([page.code, page.stderr]).toEqual([0, 'nninit: following signals through linear 8 x 2, tanh\n']);
   const wrong = await nninit(['report', '--stack', 'linear 8 x 2, tanb', '-o', join(root, 'x.html')]);
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/^nninit: .*tanb.*\n$/)]);
+});
+
+test('report -o - is standard output, as of generate', async () => {
+  const recipe = file('r.json', { tensors: { w: { shape: [8], init: 'ones' } } });
+  for (const [format, begin] of [
+    ['html', '<!doctype html>'],
+    ['json', '{"signals"'],
+  ] as const) {
+    const { code, stdout } = await nninit(['report', recipe, '--format', format, '-o', '-']);
+    expect([code, stdout.slice(0, begin.length)]).toEqual([0, begin]);
+  }
+  expect((await nninit(['report', recipe, '--format', 'svg', '-o', '-'])).code).toBe(2);
+  expect(readdirSync(root)).toEqual(['r.json']);
+});
+
+test('finish says that a checkpoint is complete only where all of its files are there', async () => {
+  await generate('--max-shard-size', '100kB');
+  const folder = join(root, 'out');
+  expect(await nninit(['finish', folder])).toMatchObject({ code: 0, stdout: `${folder} is complete already\n` });
+  const shard = readdirSync(folder).find((name) => name.includes('-of-')) ?? '';
+  writeFileSync(join(folder, shard), readFileSync(join(folder, shard)).subarray(0, -1));
+  const cut = await nninit(['finish', folder]);
+  expect([cut.code, cut.stdout]).toEqual([2, '']);
+  expect(cut.stderr).toContain(`${shard}: expected`);
+  rmSync(join(folder, shard));
+  expect((await nninit(['finish', folder])).stderr).toContain(`could not read ${join(folder, shard)}`);
 });
 
 test('gains prints the table', async () => {

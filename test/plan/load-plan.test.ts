@@ -97,6 +97,20 @@ test.each<[() => string, string]>([
   await expect(loadSource({ input: input() })).rejects.toThrow(message);
 });
 
+test('a file that is missing from an index is no name of a model', async () => {
+  file('model.safetensors.index.json', { weight_map: { a: 'resnet19' } });
+  const missing = await loadSource({ like: root }).catch((error: Error) => error.message);
+  expect(missing).toBe(`could not read ${join(root, 'resnet19')}: no such file or directory (ENOENT)`);
+  const cwd = process.cwd();
+  process.chdir(root);
+  try {
+    const here = await loadSource({ like: 'model.safetensors.index.json' }).catch((error: Error) => error.message);
+    expect(here).toBe('could not read resnet19: no such file or directory (ENOENT)');
+  } finally {
+    process.chdir(cwd);
+  }
+});
+
 test('errors of a recipe name its places, also for what braces and layers made', async () => {
   const refused = (recipe: object) => loadSource({ input: file('r.json', recipe) });
   await expect(refused({ tensors: { 'h.{0..2}': { shape: [2], init: 'eye' } } })).rejects.toThrow(

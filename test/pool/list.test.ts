@@ -97,6 +97,29 @@ describe('an item that fails', () => {
     await expect(pool.fill(broken())).rejects.toThrow('no more');
     expect(w.data.every((x) => x === 1)).toBe(true);
   });
+
+  test.each<[string, () => unknown]>([
+    ['nothing', () => undefined],
+    ['a number', () => 5],
+    ['a promise of a number', async () => 5],
+    ['a promise of nothing', async () => undefined],
+  ])(
+    'an iterator by hand that gives %s in place of { done, value } is refused, and does not go on for ever',
+    async (_, next) => {
+      const items = { [Symbol.asyncIterator]: () => ({ next }) } as AsyncIterable<FillItem>;
+      await expect(pool.fill(items)).rejects.toMatchObject({
+        code: 'ERR_INVALID_ARG_TYPE',
+        message: expect.stringMatching(/^fill: expected .*\{ done, value \} for items, but received (undefined|5)/),
+      });
+    },
+  );
+
+  test.each([null, {}])('an iterable whose iterator is %j is refused', async (iterator) => {
+    const items = { [Symbol.iterator]: () => iterator } as unknown as Iterable<FillItem>;
+    await expect(pool.fill(items)).rejects.toThrow(
+      /^fill: expected an iterable whose iterator has a next\(\) for items/,
+    );
+  });
 });
 
 describe('an endless iterable', () => {

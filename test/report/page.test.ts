@@ -76,6 +76,22 @@ test('the page holds names and titles as text only, and its policy allows its ow
   expect(html).not.toMatch(/unsafe-(inline|eval)/);
 });
 
+test.each([
+  [null, /expected \{ title, signals, tensors, differences \} for content, but received null/],
+  [5, /for content, but received 5/],
+  [{ signal: [] }, /received 'signal' of type string \(did you mean 'signals'\?\)/],
+  [{ title: 5 }, /expected a string for title, but received 5/],
+  [{ signals: {} }, /expected an array of what signalReport gave for signals/],
+  [{ signals: [null] }, /expected what signalReport gave for signals\[0\], but received null/],
+  [{ tensors: [{ tensors: [] }] }, /expected what tensorReport gave for tensors\[0\]/],
+  [{ differences: ['w'] }, /expected what tensorDifferences gave for differences\[0\], but received 'w'/],
+])('what is no report is refused, and makes no empty page: %j', async (content, message) => {
+  for (const make of [reportPage, reportPictures]) {
+    await expect(make(content as object)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    await expect(make(content as object)).rejects.toThrow(message);
+  }
+});
+
 test('pictures are SVG with a text for those who cannot see them', async () => {
   const pictures = await reportPictures({ signals: [await tanh()] });
   expect(pictures.map(({ name }) => name)).toEqual(

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { downloadFile, listFiles, modelInfo, parseSafetensorsMetadata } from '@huggingface/hub';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadPlan, openCheckpoint, verifyCheckpoint, writeCheckpoint } from '../../lib/checkpoint.js';
+import { contentsOf } from '../../lib/serve/content.js';
 import { createServer } from '../../lib/serve.js';
 import { bytesOf, llama, models, repository, root, serve, writeRepositories } from './serving.js';
 
@@ -146,6 +147,27 @@ describe('a file', () => {
     expect((await ask({ range: 'bytes=1-2', 'if-range': etag })).status).toBe(206);
     expect((await ask({ range: 'bytes=1-2', 'if-range': '"x"' })).status).toBe(200);
   });
+
+  test('is not sent where a client has begun with another one', async () => {
+    const { headers } = await ask({}, 'HEAD');
+    const etag = headers.get('etag') ?? '';
+    const modified = headers.get('last-modified') ?? '';
+    for (const [condition, status] of [
+      [{ 'if-match': `"x", ${etag}` }, 206],
+      [{ 'if-match': '*' }, 206],
+      [{ 'if-match': '"x"' }, 412],
+      [{ 'if-match': `W/${etag}` }, 412],
+      [{ 'if-match': etag, 'if-unmodified-since': new Date(0).toUTCString() }, 206],
+      [{ 'if-unmodified-since': modified }, 206],
+      [{ 'if-unmodified-since': 'never' }, 206],
+      [{ 'if-unmodified-since': new Date(0).toUTCString() }, 412],
+    ] as const) {
+      const response = await ask({ range: 'bytes=1-2', ...(condition as Record<string, string>) });
+      expect([condition, response.status]).toEqual([condition, status]);
+      expect(response.headers.get('etag')).toBe(etag);
+      expect((await bytesOf(response)).length === 2).toBe(status === 206);
+    }
+  });
 });
 
 test('an answer begins before a tensor that is made whole is there', async () => {
@@ -258,6 +280,52 @@ test('only GET and HEAD are answered, and nothing of a client gets into heads or
   expect([response.status, response.headers.get('x-evil')]).toEqual([404, null]);
 });
 
+test('a name of a host in place of a path is no error of the server', async () => {
+  const failed: unknown[] = [];
+  const credentials = { accessKeyId: 'AK', secretAccessKey: 'secret' };
+  const at = await serve({ inputs: [models], credentials, onError: (error) => failed.push(error) });
+  const { port } = new URL(at);
+  for (const [path, status] of [
+    ['//', 400],
+    ['//:x/nninit', 404],
+    ['//nninit/a', 403],
+  ] as const) {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      get({ host: '127.0.0.1', port, path }, resolve).on('error', reject);
+    });
+    response.resume();
+    expect([path, response.statusCode]).toEqual([path, status]);
+  }
+  expect(failed).toEqual([]);
+});
+
+test('the page links to revisions of other engines than the server has', async () => {
+  const at = await serve({ inputs: [models], engine: 'torch' });
+  for (const revision of ['main', 'seed-7', 'seed-8-philox']) {
+    await (await fetch(`${at}/api/models/tiny/gpt2/revision/${revision}`)).text();
+  }
+  const page = await (await fetch(at)).text();
+  const links = Array.from(page.matchAll(/revision\/([\w-]+)"/g), ([, name]) => name);
+  expect(links).toEqual(['seed-8-philox', 'seed-7']);
+});
+
+test('a file beside a config that changes when it is asked for is not cut to the length of the old one', async () => {
+  const snapshot = { commit: 'c', pool: undefined as never, modified: new Date() };
+  const path = join(root, 'asset.txt');
+  writeFileSync(path, 'longer than before');
+  utimesSync(path, 1, 1);
+  const read = async (size: number, modified: Date) => {
+    const asset = { name: 'asset.txt', path, size, modified };
+    const content = contentsOf({ files: [] } as never, [asset], snapshot).get('asset.txt');
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of content?.stream(0, size, 1, new AbortController().signal) ?? []) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  };
+  expect(await read(18, new Date(1000))).toBe('longer than before');
+  await expect(read(6, new Date(1000))).rejects.toThrow('changed when it was asked for');
+  await expect(read(18, new Date(2000))).rejects.toThrow('changed when it was asked for');
+});
+
 test('with a token and keys, nothing is answered without one of them, whatever a request claims to be', async () => {
   const credentials = { accessKeyId: 'AK', secretAccessKey: 'secret' };
   const at = await serve({ inputs: [models], token: 'abc', credentials, bucket: 'tiny' });
@@ -311,7 +379,28 @@ test('a reader who takes nothing holds nobody up; too many at once are told to c
   expect((await fetch(`${at}/healthz`)).status).toBe(200);
   expect((await fetch(`${at}/api/models/tiny/gpt2?/healthz`)).status).toBe(429);
   for (const socket of stalled) socket.destroy();
-  await vi.waitFor(async () => expect((await fetch(`${at}/api/models/tiny/gpt2`)).status).toBe(200), 20_000);
+  const free = async () => expect((await fetch(`${at}/api/models/tiny/gpt2`)).status).toBe(200);
+  await vi.waitFor(free, 20_000);
+});
+
+test('plans of clients that left are not made before those that others wait for', async () => {
+  const at = await serve({ inputs: [models] });
+  const { port } = new URL(at);
+  const sockets = Array.from({ length: 12 }, (_, i) => {
+    const request = `GET /api/models/tiny/llama/revision/seed-${100 + i} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const socket = connect(Number(port), '127.0.0.1', () => socket.write(request, () => socket.resetAndDestroy()));
+    return new Promise((resolve) => socket.on('close', resolve));
+  });
+  await Promise.all(sockets);
+  expect((await fetch(`${at}/api/models/tiny/llama/revision/seed-7`)).status).toBe(200);
+  await vi.waitFor(async () => {
+    expect(await (await fetch(`${at}/metrics`)).text()).toMatch(/^nninit_requests_in_flight 1$/m);
+  }, 20_000);
+  const page = await (await fetch(at)).text();
+  const made = Array.from(page.matchAll(/revision\/(seed-\d+)"/g), ([, name]) => name);
+  expect(made).toContain('seed-7');
+  expect(made.length).toBeLessThan(6); // of the others at most those that were begun before they left
+  expect((await fetch(`${at}/api/models/tiny/llama/revision/seed-111`)).status).toBe(200);
 });
 
 test('metrics count what was answered and sent', async () => {

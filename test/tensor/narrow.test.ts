@@ -79,3 +79,19 @@ test('what does not fit is refused before the first byte', () => {
   );
   expect(w.data).toEqual(new Uint8Array(4).fill(7));
 });
+
+test('strides that say C order are taken, from their offset on, and others refused: a fill would write to other elements', () => {
+  const ones = (tensor: object) => init.ones_(tensor as never);
+  const bytes = new Uint8Array(12);
+  ones({ data: bytes, shape: [2, 3], stride: [3, 1], offset: 4, dtype: 'uint8' });
+  expect([...bytes]).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0]);
+  const pairs = new Uint8Array(3);
+  ones({ data: pairs, shape: [1, 2], strides: [2, 1], offset: 2, dtype: 'float4_e2m1fn' });
+  expect([...pairs]).toEqual([0, 0x22, 0]);
+  const transposed = { data: new Int8Array(12), shape: [3, 4], stride: [1, 3], offset: 0, dtype: 'int8' };
+  expect(() => init.eye_(transposed as never)).toThrow(/eye_: expected strides of elements in C order.*\[1, 3\]/);
+  expect([...transposed.data]).toEqual(new Array(12).fill(0));
+  const odd = { data: pairs, shape: [2], stride: [1], offset: 1, dtype: 'float4_e2m1fn' };
+  expect(() => ones(odd)).toThrow(/an even number \(dtype float4_e2m1fn\) for offset, but received 1/);
+  expect(() => ones({ ...odd, data: [0, 0] })).toThrow(/a Uint8Array .* for data/);
+});

@@ -12,6 +12,7 @@ import { ifThere, makeFolder, PendingFile, step, syncFolder } from './commit/fil
 import { Heartbeat, isChanging } from './commit/heartbeat.js';
 import { aliveName, isLeftover, isOf, newRun, pendingName, runOf } from './commit/journal.js';
 import { renamed } from './commit/rename.js';
+import { checkFolder } from './folder.js';
 import type { Outlet, Stretch } from './outlet.js';
 import type { Part } from './parts/shares.js';
 import { leastForWorkers, writeStretches } from './run.js';
@@ -59,7 +60,7 @@ const together = 8;
  */
 export async function writeEnsemble(plan: Plan, folder: string, options: WriteEnsembleOptions): Promise<Ensemble> {
   const fn = 'writeEnsemble';
-  if (typeof folder !== 'string' || folder === '') throw typeError(fn, 'folder', "a folder's name", folder);
+  checkFolder(fn, folder);
   if (isAddress(folder)) throw new InputError(`a checkpoint for each of many seeds needs a folder, not ${folder}`);
   const { seed: _, ...layoutNames } = Object.fromEntries(layoutOptions.map((name) => [name, name]));
   const known = [...Object.keys(layoutNames), ...progressing, 'seeds', 'existing', 'threads', 'part'];

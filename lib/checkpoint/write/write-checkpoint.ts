@@ -4,6 +4,7 @@ import { maxThreads } from '../../native/addon.js';
 import type { Plan } from '../../plan/plan.js';
 import { checkProgressing, type Progressing, progressing } from '../progressing.js';
 import { type LayoutOptions, layOut, layoutOptions } from '../virtual/virtual-checkpoint.js';
+import { checkFolder } from './folder.js';
 import { mostParts, type Part } from './parts/shares.js';
 import { isAddress } from './s3/address.js';
 import { countsOf, type Work, type Written, writeSet } from './write.js';
@@ -59,7 +60,7 @@ export interface WriteCheckpointOptions extends LayoutOptions, Progressing {
  */
 export async function writeCheckpoint(plan: Plan, folder: string, options?: WriteCheckpointOptions): Promise<Written> {
   const fn = 'writeCheckpoint';
-  if (typeof folder !== 'string' || folder === '') throw typeError(fn, 'folder', "a folder's name", folder);
+  checkFolder(fn, folder);
   const known = [...layoutOptions, ...progressing, 'existing', 'threads', 'part', 'onBegin'] as const;
   const given = checkOptions(fn, options, known);
   const { existing: mode = 'refuse' } = given;

@@ -35,11 +35,21 @@ export async function openSource(path: string, signal?: AbortSignal): Promise<So
     : openUrl(path, signal);
 }
 
-/** What people give: a path, a URL as text or object, of which those of files become paths, or a repository of the Hub, which becomes an address. */
+/**
+ * What people give: a path, a URL as text or object, of which those of files become paths, or a repository of the Hub, which becomes an address.
+ *
+ * @throws InputError
+ */
 export function pathOf(value: string | URL): string {
   const text = String(value);
   if (/^hf:/i.test(text)) return hubAddress(text);
-  return /^file:/i.test(text) ? fileURLToPath(text) : text;
+  if (!/^file:/i.test(text)) return text;
+  try {
+    return fileURLToPath(text);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`could not read ${text}: ${why}`, { code: 'ERR_NNINIT_READ', path: text, cause });
+  }
 }
 
 /** A name beside a file: in the same folder, or at an address that differs in its last part. */

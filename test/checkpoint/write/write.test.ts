@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { parseSafetensorsMetadata } from '@huggingface/hub';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type WriteOptions, writeTensors } from '../../../lib/checkpoint/write/write.js';
+import { loadPlan, writeCheckpoint, writeEnsemble } from '../../../lib/checkpoint.js';
 import type { Dtype } from '../../../lib/core/dtype.js';
 import { InputError, InterruptedError, WriteError } from '../../../lib/core/errors.js';
 import { version } from '../../../lib/core/version.js';
@@ -241,3 +242,16 @@ test('a model without room on the disk is refused before the work', async () => 
   await expect(write(join(root, 'a'), [huge])).rejects.toMatchObject({ name: 'WriteError', code: 'ENOSPC' });
   expect(readdirSync(root)).toEqual([]);
 });
+
+test.each(['http://host/out', 'hf:org/name', 'file:///out', 'S3://bucket/out', 'gs://bucket/out'])(
+  'an address that nothing is written to is no folder: %s',
+  async (address) => {
+    const plan = await loadPlan({ tensors: { a: { shape: [2], init: 'ones' } } });
+    const refused = {
+      name: 'InputError',
+      message: expect.stringContaining(`a folder to write to, or s3://bucket/prefix, but received '${address}'`),
+    };
+    await expect(writeCheckpoint(plan, address)).rejects.toMatchObject(refused);
+    await expect(writeEnsemble(plan, address, { seeds: [1n] })).rejects.toMatchObject(refused);
+  },
+);
