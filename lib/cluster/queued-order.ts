@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { FlowJob, Job, JobsOptions, Queue } from 'bullmq';
 import { layoutOptions } from '../checkpoint/virtual/virtual-checkpoint.js';
 import { checkSeeds } from '../checkpoint/write/ensemble.js';
+import { checkFolder } from '../checkpoint/write/folder.js';
 import { mostParts } from '../checkpoint/write/parts/shares.js';
 import { isAddress } from '../checkpoint/write/s3/address.js';
 import type { Written } from '../checkpoint/write/write.js';
@@ -71,7 +72,7 @@ export async function namedOrder(
   );
   const { redis, parts, priority = 10, existing = 'resume', seed = 0, seeds: many, ...layout } = given as Given;
   const seeds = isEnsemble ? checkSeeds(fn, many) : [checkSeed(fn, seed)];
-  if (typeof folder !== 'string' || folder === '') throw typeError(fn, 'folder', "a folder's name", folder);
+  checkFolder(fn, folder);
   if (isAddress(folder)) throw new InputError(`a checkpoint in parts needs a folder, not ${folder}`);
   const replaces = checkOneOf(fn, 'existing', existing, ['resume', 'replace']) === 'replace';
   const sooner = checkInteger(fn, 'priority', priority, 1, 1000);

@@ -79,7 +79,11 @@ test.runIf(process.platform === 'linux' && spawnSync('prlimit', ['--version']).s
       const { status, stderr } = under(limit(files + more), generate(`n${more}`));
       if (status === 0) continue;
       refused += 1;
-      expect([more, status, stderr]).toEqual([more, 1, expect.stringMatching(/^nninit: [^\n]*(EMFILE|too many open files)[^\n]*\n$/)]);
+      expect([more, status, stderr]).toEqual([
+        more,
+        1,
+        expect.stringMatching(/^nninit: [^\n]*(EMFILE|too many open files)[^\n]*\n$/),
+      ]);
     }
     expect(refused).toBeGreaterThan(0);
   },

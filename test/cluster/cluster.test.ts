@@ -213,6 +213,9 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     await expect(wrong({ existing: 'refuse' })).rejects.toThrow("'resume', 'replace'");
     await expect(wrong({ part: 1 })).rejects.toThrow("did you mean 'parts'?");
     await expect(wrong({}, 's3://bucket/x')).rejects.toThrow('needs a folder');
+    await expect(wrong({}, 'http://host/x')).rejects.toThrow(
+      "a folder to write to, or s3://bucket/prefix, but received 'http://host/x'",
+    );
     await expect(wrong({ redis: 'http://:secret@host' })).rejects.toThrow("received 'http…'");
     await expect(wrong({ redis: 'redis://:secret@127.0.0.1:1' })).rejects.toThrow(
       'could not reach redis://127.0.0.1:1: connect ECONNREFUSED',

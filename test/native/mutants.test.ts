@@ -8,7 +8,7 @@ interface Mutant {
 
 const path = (relative: string) => new URL(`../../${relative}`, import.meta.url);
 
-// The run itself takes half an hour (npm run mutants): here it is only seen that it would find what it changes.
+// The run itself takes ten minutes (npm run mutants): here it is only seen that it would find what it changes.
 test('the constants that mutants change are in the code', async () => {
   const { mutants } = (await import(path('scripts/mutants/list.js').href)) as { mutants: readonly Mutant[] };
   expect(mutants.length).toBeGreaterThan(100);

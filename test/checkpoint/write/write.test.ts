@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { parseSafetensorsMetadata } from '@huggingface/hub';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type WriteOptions, writeTensors } from '../../../lib/checkpoint/write/write.js';
-import { loadPlan, writeCheckpoint, writeEnsemble } from '../../../lib/checkpoint.js';
+import { finishCheckpoint, loadPlan, writeCheckpoint, writeEnsemble } from '../../../lib/checkpoint.js';
 import type { Dtype } from '../../../lib/core/dtype.js';
 import { InputError, InterruptedError, WriteError } from '../../../lib/core/errors.js';
 import { version } from '../../../lib/core/version.js';
@@ -253,5 +253,6 @@ test.each(['http://host/out', 'hf:org/name', 'file:///out', 'S3://bucket/out', '
     };
     await expect(writeCheckpoint(plan, address)).rejects.toMatchObject(refused);
     await expect(writeEnsemble(plan, address, { seeds: [1n] })).rejects.toMatchObject(refused);
+    await expect(finishCheckpoint(address)).rejects.toMatchObject(refused);
   },
 );

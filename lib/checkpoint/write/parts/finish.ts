@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
-import { checkOptions, typeError } from '../../../core/check.js';
+import { checkOptions } from '../../../core/check.js';
 import { errorCode, InputError, InterruptedError, WriteError } from '../../../core/errors.js';
 import { checkProgressing } from '../../progressing.js';
 import { retried } from '../commit/files.js';
+import { checkFolder } from '../folder.js';
 import { incomplete, type Written, writeSet } from '../write.js';
 
 export interface FinishOptions {
@@ -24,7 +25,7 @@ export interface FinishOptions {
  */
 export async function finishCheckpoint(folder: string, options?: FinishOptions): Promise<Written> {
   const fn = 'finishCheckpoint';
-  if (typeof folder !== 'string' || folder === '') throw typeError(fn, 'folder', "a folder's name", folder);
+  checkFolder(fn, folder);
   const { signal } = checkProgressing(fn, checkOptions(fn, options, ['signal']));
   try {
     return await retried(['ENOENT', 'EEXIST'], () => finishOnce(folder, signal)); // others may finish the same
