@@ -166,8 +166,9 @@ export class Operation {
   }
 
   /** Cancels all jobs; they settle with the reason. */
-  stop(reason: unknown): void {
+  stop(given: unknown): void {
     if (this.#stopped !== undefined) return;
+    const reason = given === undefined ? new Error('onProgress threw undefined') : given; // which jobs take for success
     this.#stopped = { reason };
     for (const job of [...this.#jobs]) job.cancel(reason);
     for (const tell of [...this.#onStop]) tell(reason);

@@ -170,6 +170,17 @@ describe('warnings', () => {
     },
   );
 
+  it('trunc_normal_ takes bounds without an end: half of a normal has mean √(2/π)', () => {
+    for (const engine of ['philox', 'torch'] as const) {
+      const half = init.trunc_normal_(empty([2 ** 16]), 0, 1, 0, Number.POSITIVE_INFINITY, {
+        generator: new Generator({ seed: 3, engine }),
+      });
+      const sum = half.data.reduce((all, x) => all + x, 0);
+      expect(Math.min(...half.data)).toBeGreaterThanOrEqual(0);
+      expect(Math.abs(sum / 2 ** 16 - Math.sqrt(2 / Math.PI))).toBeLessThan(0.012); // five standard errors
+    }
+  });
+
   it('trunc_normal_ says that its mean is far away', () => {
     const text = /^mean is more than 2 std from \[a, b\] in nn\.init\.trunc_normal_\./;
     expect(warned(() => init.trunc_normal_(empty([3]), 10, 1, -2, 2))).toEqual([

@@ -160,6 +160,16 @@ describe('progress', () => {
     await expect(pool.init.normal_(pool.empty([1000]), { onProgress })).rejects.toThrow('mine');
     await expect(pool.fill([], { onProgress })).rejects.toThrow('mine');
   });
+
+  test('a callback that throws undefined once is not taken for success', async () => {
+    const long = pool.empty([1500, 1500]);
+    let calls = 0;
+    const onProgress = () => {
+      if (calls++ === 0) throw undefined;
+    };
+    await expect(pool.init.orthogonal_(long, { onProgress })).rejects.toThrow('onProgress threw undefined');
+    pool.release(long);
+  });
 });
 
 test('statistics come from Piscina', async () => {
