@@ -42,20 +42,26 @@ async function runToEnd({ program, args, env }: Command, signal: AbortSignal | u
       out[stream] += text;
     });
   }
-  // A trial holds nothing that is to be put in order.
   const kill = () => child.kill('SIGKILL');
-  signal?.addEventListener('abort', kill);
+  let leave = (): void => undefined;
   // Not spawn's own `timeout`: where the program cannot be started, its timer keeps this process alive to the end.
   const timer = setTimeout(kill, timeLimitMs);
   try {
     const end = await new Promise<string | number | null>((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (code, signalName) => resolve(signalName ?? code));
+      // A trial holds nothing that is to be put in order, and a process with much memory takes long to end: there is less time to hand over
+      // what was measured.
+      leave = () => {
+        kill();
+        resolve('SIGKILL');
+      };
+      signal?.addEventListener('abort', leave);
     });
     return { ...out, end };
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', kill);
+    signal?.removeEventListener('abort', leave);
   }
 }
 

@@ -80,6 +80,9 @@ function commandOf(name: string, options: RunCommandOptions): string {
   return [name, ...words, ...(python === undefined ? [] : ['--python PATH'])].join(' ');
 }
 
+/** How long that may take after a signal. */
+const handOverMs = 5000;
+
 /** Runs a suite and hands over what was measured, also where trials failed or a signal came: hours may have gone into it. */
 async function runSuite(
   suite: string,
@@ -98,36 +101,40 @@ async function runSuite(
   const names = options.peers ?? (suite === 'main' || python !== undefined ? peerNames : []);
   const peers = parsePeers(names.filter((name) => name !== 'none'));
   const start = performance.now();
-  await withSignals(async (signal) => {
-    const run = await runBench({
-      suite,
-      trials,
-      command: commandOf(suite === 'scaling' ? 'nninit bench scaling' : 'nninit bench', options),
-      seconds,
-      rounds,
-      passes,
-      affinity,
-      peers,
-      python,
-      target,
-      signal,
-      onProgress: (text, done, total) => {
-        const left = ((performance.now() - start) / 1000) * (total / done - 1);
-        const about = done === 0 ? '' : ` (about ${Math.ceil(left)} s left)`;
-        if (!quiet) stderr.write(`nninit: [${done + 1}/${total}] ${text}${about}\n`);
-      },
-      onNote: (text) => {
-        if (!quiet) stderr.write(`nninit: ${text}\n`);
-      },
-    });
-    // Nothing measured: no reason to write over what an earlier run has.
-    if (!signal.aborted || run.results.length > 0) await handOver(run, textOf(run), options, streams);
-    if (signal.aborted) throw interrupted(run, trials.length, signal);
-    const [first] = run.failed ?? [];
-    if (first !== undefined) {
-      throw new Error(`${counted(run.failed?.length ?? 0, 'trial')} failed, the first: ${first.what}: ${first.why}`);
-    }
-  });
+  await withSignals(
+    async (signal) => {
+      const run = await runBench({
+        suite,
+        trials,
+        command: commandOf(suite === 'scaling' ? 'nninit bench scaling' : 'nninit bench', options),
+        seconds,
+        rounds,
+        passes,
+        affinity,
+        peers,
+        python,
+        target,
+        signal,
+        onProgress: (text, done, total) => {
+          const left = ((performance.now() - start) / 1000) * (total / done - 1);
+          const about = done === 0 ? '' : ` (about ${Math.ceil(left)} s left)`;
+          if (!quiet) stderr.write(`nninit: [${done + 1}/${total}] ${text}${about}\n`);
+        },
+        onNote: (text) => {
+          if (!quiet) stderr.write(`nninit: ${text}\n`);
+        },
+      });
+      // Nothing measured: no reason to write over what an earlier run has.
+      if (!signal.aborted || run.results.length > 0) await handOver(run, textOf(run), options, streams);
+      if (signal.aborted) throw interrupted(run, trials.length, signal);
+      const [first] = run.failed ?? [];
+      if (first !== undefined) {
+        throw new Error(`${counted(run.failed?.length ?? 0, 'trial')} failed, the first: ${first.what}: ${first.why}`);
+      }
+    },
+    '',
+    handOverMs,
+  );
 }
 
 function interrupted({ results }: BenchRun, trials: number, { reason }: AbortSignal): InterruptedError {

@@ -34,8 +34,10 @@ export function guarded(milliseconds: number, message: string): () => void {
  * Runs work that the first signal asks to stop. Whatever it waits for then, the process ends soon; and a second signal ends it at once.
  *
  * @param left what is said in the first case about what stays
+ * @param least milliseconds that handing over what there is may take, where that is worth more than a quick end
  */
-export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>, left = ''): Promise<T> {
+export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>, left = '', least = 0): Promise<T> {
+  const most = Math.max(grace(), least);
   const abort = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const interrupted = `nninit: interrupted${left}\n`;
@@ -48,10 +50,10 @@ export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>, 
     timer = setTimeout(() => {
       process.stderr.write(interrupted);
       process.kill(process.pid, signal); // not exit(), which waits for threads
-    }, grace());
+    }, most);
   };
   for (const signal of signals) process.on(signal, onSignal);
-  const release = guarded(grace(), interrupted);
+  const release = guarded(most, interrupted);
   try {
     return await work(abort.signal);
   } finally {
