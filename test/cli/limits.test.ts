@@ -1,6 +1,6 @@
 // Limits under which Node itself just starts: the work is done, or one line says why not.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -98,4 +98,16 @@ test('under the permission model, with all that is needed allowed, a model is wr
   expect(stderr).not.toMatch(/^nninit:/m);
   expect(status).toBe(0);
   expect(written('permitted').length).toBeGreaterThan(2 ** 23);
+});
+
+test('an addon that does not load is one line with the cause and the remedy, and leaves nothing', () => {
+  const wrong = join(root, 'wrong.node');
+  writeFileSync(wrong, 'no addon');
+  const env = { ...process.env, NNINIT_ADDON: wrong };
+  const { status, stderr } = spawnSync(process.execPath, generate('unloaded'), { encoding: 'utf8', env });
+  expect(status).toBe(1);
+  expect(stderr.trimEnd().split('\n').at(-1)).toMatch(
+    /^nninit: the native addon does not load \(.*wrong\.node: .* → \S/,
+  );
+  expect(existsSync(join(root, 'unloaded'))).toBe(false);
 });
