@@ -46,7 +46,7 @@ describe('refusals are rejections, in the name of the function', () => {
     [[[], { signal: 1 }], 'fill: expected an AbortSignal'],
     [[[], { generator: 1 }], 'fill: expected a Generator'],
     [[[{ tensor: w(), initializer: 'normla' }]], "did you mean 'normal'?"],
-    [[[{ tensor: w() }]], 'fill: item 0: resolve: expected'],
+    [[[{ tensor: w() }]], 'fill: item 0: expected a name or a plain object'],
   ])('fill %#', async (args, message) => {
     await expect(untyped.fill(...args)).rejects.toThrow(message);
   });
