@@ -115,6 +115,11 @@ TEST_CASE("runs that reach beyond, overlap or have no elements are refused") {
   const uint64_t limit = uint64_t{1} << 53;
   CHECK(refused({0, 4, 1, {2}, {10}}, 0, 8) == "");
   CHECK(refused({0, 4, 1, {2}, {10}}, 1, 8) == "expected a part of the runs");
+  // A loop that comes by the same elements again.
+  const uint64_t often = uint64_t{1} << 40;
+  CHECK(refused({0, 4, 2, {often, often / 1024}, {0, 10}}, limit - 8, 8) == "");
+  CHECK(refused({0, 4, 2, {often, often / 1024}, {0, 10}}, limit - 7, 8) == "expected a part of the runs");
+  CHECK(refused({0, 4, 2, {often, often / 1024}, {0, 10}}, UINT64_MAX - 1, 8) == "expected a part of the runs");
   CHECK(refused({0, 0, 1, {2}, {10}}, 0, 0) == "expected runs of 1 to 2^53 elements");
   CHECK(refused({0, 4, 1, {0}, {10}}, 0, 0) == "expected counts of 1 to 2^53 runs");
   CHECK(refused({0, 4, 1, {2}, {3}}, 0, 8) == "expected runs that do not overlap");
