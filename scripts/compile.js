@@ -24,17 +24,23 @@ const entries = [
   'bench/harness/crew-worker',
 ];
 /** Installed beside the package: large, and rarely all of it needed. What else is imported is in the package's own files. */
-const installed = ['piscina', 'detect-libc', 'echarts', '@aws-sdk/client-s3', 'bullmq', 'ioredis'];
+const installed = ['echarts', '@aws-sdk/client-s3', 'bullmq', 'ioredis'];
+/** In CommonJS and loaded by their paths, when they are needed: dist/vendor/. Piscina looks for its worker beside itself, and does without @napi-rs/nice. */
+const vendored = {
+  piscina: 'node_modules/piscina/dist/main.js',
+  worker: 'node_modules/piscina/dist/worker.js',
+  'detect-libc': 'node_modules/detect-libc/lib/detect-libc.js',
+};
 
 const licences = `${dist}third-party-licenses.txt`; // written last
 
 compile();
 if (!isUpToDate()) {
-  const bundled = await bundle();
+  const bundled = [...(await bundle()), ...(await bundleVendored())];
   await declareFaces();
   handOnToCommonJs();
   await writeManual();
-  writeFileSync(licences, licencesOf(bundled));
+  writeFileSync(licences, licencesOf([...new Set(bundled)].sort()));
 }
 
 /** Tests that run meanwhile keep their dist/ unless something changed. */
@@ -93,9 +99,26 @@ async function bundle() {
     },
   });
   await build.close();
+  return packagesOf(output);
+}
+
+async function bundleVendored() {
+  const build = await rolldown({ cwd: root, input: vendored, platform: 'node', external: ['@napi-rs/nice'] });
+  const { output } = await build.write({
+    dir: `${dist}vendor`,
+    format: 'cjs',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name].js',
+    codeSplitting: { groups: [{ name: 'shared', minShareCount: 2 }] },
+  });
+  await build.close();
+  writeFileSync(`${dist}vendor/package.json`, '{ "type": "commonjs" }\n');
+  return packagesOf(output);
+}
+
+function packagesOf(output) {
   const paths = output.flatMap((file) => (file.type === 'chunk' ? Object.keys(file.modules) : []));
-  const names = paths.flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []);
-  return [...new Set(names)].sort();
+  return paths.flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []);
 }
 
 /** The declarations of the public face, in as few files as the code: for ES modules, and once more for CommonJS, since TypeScript holds

@@ -28,7 +28,7 @@ function loadedBy(...args: string[]): string[] {
   return stderr.split('\n').filter((line) => line.startsWith('loaded '));
 }
 
-const heavy = /node_modules\/(piscina|echarts|detect-libc|bullmq|ioredis)\/|\/chunks\/zod-|\.node$/;
+const heavy = /node_modules\/(echarts|bullmq|ioredis)\/|\/dist\/vendor\/|\/chunks\/zod-|\.node$/;
 
 test.each([
   ['import of nninit', ['--input-type=module', '-e', `import ${JSON.stringify(`${dist}index.js`)}`]],
@@ -46,7 +46,7 @@ test('what is heavy is seen where it is needed', () => {
   const fill = `import { empty, init, createPool } from ${JSON.stringify(`${dist}index.js`)}; init.normal_(empty([4])); await createPool().close()`;
   const loaded = loadedBy('--input-type=module', '-e', fill).filter((line) => heavy.test(line));
   expect(loaded.some((line) => line.endsWith('.node'))).toBe(true);
-  expect(loaded.some((line) => line.includes('/piscina/'))).toBe(true);
+  expect(loaded.some((line) => line.includes('/vendor/piscina'))).toBe(true);
   const plan = loadedBy(`${dist}cli/main.js`, 'plan', gpt2, '--totals');
   expect(plan.some((line) => line.includes('/chunks/zod-'))).toBe(true);
 });

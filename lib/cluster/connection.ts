@@ -56,7 +56,7 @@ export async function connect(
 ): Promise<Connection> {
   const shown = checkRedis(fn, url);
   const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')]).catch((cause) => {
-    const text = `${fn}: Redis needs the npm packages bullmq and ioredis, which are not installed: npm install bullmq ioredis`;
+    const text = `${fn}: Redis needs the npm packages bullmq and ioredis, which are not installed: npm install bullmq@6 ioredis@5`;
     throw new InputError(text, { cause });
   });
   let isThere = false;

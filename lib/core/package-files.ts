@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 /** Where this file is in the package, from its sources and from what is compiled of them. A bundle in CommonJS has no address at all. */
@@ -35,4 +36,9 @@ export function compiledFile(source: string): string {
   if (existsSync(file)) return file;
   const fix = isCompiled ? 'install nninit again' : 'compile it with `npm run build`';
   throw new Error(`nninit: the file ${file}, which runs in a thread of its own, is missing (${fix})`);
+}
+
+/** A package that travels in this one's dist/vendor/, loaded when it is asked for. */
+export function vendored(name: 'piscina' | 'detect-libc'): unknown {
+  return createRequire(import.meta.url)(compiledFile(`vendor/${name}`));
 }

@@ -47,6 +47,7 @@ export interface Addon {
   packWords(codes: Uint8Array, layout: Float64Array, out: Uint32Array): void;
   prepare(data: Uint8Array): void;
   syncFile(descriptor: number): Promise<number>;
+  standBack(niceness: number): void;
   accountMemory(bytes: number, freed: boolean): void;
   startSignalGuard(milliseconds: number, message: string): boolean;
   stopSignalGuard(): void;
@@ -311,6 +312,11 @@ export function forceSimdTarget(name: string | null): void {
 export function guardSignals(milliseconds: number, message: string): () => void {
   if (!addon().startSignalGuard(milliseconds, message)) return () => {};
   return () => addon().stopSignalGuard();
+}
+
+/** Has the calling thread stand back for others, by so much niceness. */
+export function standBack(niceness: number): void {
+  addon().standBack(niceness);
 }
 
 /** Waits until a file's bytes are on the disk. */

@@ -1,20 +1,20 @@
 // Finds the addon: what was built here, else what the package carries for this system; and says why neither could be had.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { packageFile } from '../core/package-files.js';
+import { packageFile, vendored } from '../core/package-files.js';
 
 const localBuild = 'build/Release/nninit.node';
 const buildIt = 'build it, see docs/installing.md#from-source';
 
 /** The folder of prebuilds/ for this system: linux-x64, linux-x64-musl, darwin-arm64, … */
-function platformName(require: NodeJS.Require): string {
+function platformName(): string {
   const { platform, arch } = process;
   if (platform !== 'linux') return `${platform}-${arch}`;
-  const { isNonGlibcLinuxSync } = require('detect-libc') as { isNonGlibcLinuxSync(): boolean };
+  const { isNonGlibcLinuxSync } = vendored('detect-libc') as { isNonGlibcLinuxSync(): boolean };
   return `${platform}-${arch}${isNonGlibcLinuxSync() ? '-musl' : ''}`;
 }
 
-const prebuilt = (require: NodeJS.Require) => `prebuilds/${platformName(require)}/nninit.node`;
+const prebuilt = () => `prebuilds/${platformName()}/nninit.node`;
 
 /** A file that was tried, and what came of it. */
 interface Attempt {
@@ -34,7 +34,7 @@ export function loadAddon(): unknown {
   const files: string[] = [];
   const tried: Attempt[] = [];
   // One after the other: to tell this system's name takes longer than to load the addon, in each thread.
-  const places = given ? [() => given] : [() => packageFile(localBuild), () => packageFile(prebuilt(require))];
+  const places = given ? [() => given] : [() => packageFile(localBuild), () => packageFile(prebuilt())];
   for (const place of places) {
     const file = place();
     files.push(file);
@@ -45,7 +45,7 @@ export function loadAddon(): unknown {
       tried.push({ file, error: error as NodeJS.ErrnoException });
     }
   }
-  throw failure(platformName(require), files, tried);
+  throw failure(platformName(), files, tried);
 }
 
 function failure(platform: string, files: readonly string[], tried: readonly Attempt[]): Error {

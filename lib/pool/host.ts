@@ -1,8 +1,7 @@
-import { createRequire } from 'node:module';
 import type { Piscina } from 'piscina';
-import { compiledFile } from '../core/package-files.js';
+import { compiledFile, vendored } from '../core/package-files.js';
 import { workerYoungGenerationMb } from './memory.js';
-import type { Message, Report } from './messages.js';
+import type { Message, Report, WorkerData } from './messages.js';
 import { usualNiceness } from './settings.js';
 
 /** Workers that may die one after another without any work done before the pool gives up. */
@@ -13,7 +12,7 @@ export const tasksAtWorker = 2;
 
 /** Loaded when a pool is made: it takes longer than all of nninit. */
 function piscinaClass(): typeof Piscina {
-  return (createRequire(import.meta.url)('piscina') as { Piscina: typeof Piscina }).Piscina;
+  return (vendored('piscina') as { Piscina: typeof Piscina }).Piscina;
 }
 
 /** The threads: Piscina, and the care that whoever waits for them never waits in vain. */
@@ -50,7 +49,7 @@ export class Host {
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: tasksAtWorker,
-      niceIncrement: niceness, // where @napi-rs/nice is installed, which Piscina asks for as optional
+      workerData: { niceness } satisfies WorkerData,
       resourceLimits: { maxYoungGenerationSizeMb: workerYoungGenerationMb },
     });
     this.piscina.on('error', (error: unknown) => {

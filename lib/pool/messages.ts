@@ -11,6 +11,11 @@ import type { Control } from './control.js';
  */
 export type Message = BatchMessage | TurnMessage | { readonly kind: 'ping' };
 
+/** What each worker is given when it starts. */
+export interface WorkerData {
+  readonly niceness: number;
+}
+
 /** Fill the pieces that are written down in a slot's memory. */
 export interface BatchMessage {
   readonly kind: 'batch';

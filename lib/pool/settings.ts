@@ -14,7 +14,7 @@ export interface PoolOptions {
   readonly maxMemory?: number | undefined;
   /**
    * How much the threads stand back where other threads want their cores, 0 to 19: 10 by default, so that the event loop comes first; 0 for as much
-   * time as others get. Works where `@napi-rs/nice` is installed.
+   * time as others get. On Linux; on Windows any but 0 is one step below normal, and elsewhere it does nothing.
    */
   readonly niceness?: number | undefined;
 }

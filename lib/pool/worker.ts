@@ -1,12 +1,13 @@
 /** What runs in the pool's threads. Piscina calls `work`. */
 
 import { pathToFileURL } from 'node:url';
+import { workerData } from 'node:worker_threads';
 import { type Dtype, type TensorData, viewOf } from '../core/dtype.js';
 import { isRandom } from '../core/fill.js';
 import { encodingOf } from '../core/grid.js';
 import { encodeDrawn, fillOfCodes } from '../init/fill-codes.js';
 import { runFillOfSlice } from '../init/run-slice.js';
-import { fillRange, isTorchKey, runTorchRange, type TorchKey } from '../native/addon.js';
+import { fillRange, isTorchKey, runTorchRange, standBack, type TorchKey } from '../native/addon.js';
 import { tooManyRounds } from '../random/engines/torch.js';
 import { isNarrow } from '../tensor/narrow.js';
 import { bytesEach } from '../tensor/target.js';
@@ -24,14 +25,29 @@ import {
   type TaskWork,
   type TurnJob,
   type TurnMessage,
+  type WorkerData,
 } from './messages.js';
 import { rangeOf } from './split.js';
 
 /** How long a worker stays at a turn while other work waits. */
 const turnMilliseconds = 1;
 
+let isBack = false;
+
+/** The event loop's thread comes first. */
+function standBackOnce(): void {
+  if (isBack) return;
+  isBack = true;
+  try {
+    standBack((workerData as WorkerData).niceness);
+  } catch {
+    // The addon does not load, which the fill itself will say.
+  }
+}
+
 /** Does one task. What goes wrong with a fill is in the report; nothing is thrown. */
 export function work(message: Message): Report | Promise<Report> {
+  standBackOnce();
   switch (message.kind) {
     case 'batch':
       return fillBatch(message);

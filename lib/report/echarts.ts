@@ -13,7 +13,7 @@ export interface Drawing {
   readonly option: ChartOption;
 }
 
-const missing = 'pictures are drawn by the npm package echarts, which is not installed: npm install echarts';
+const missing = 'pictures are drawn by the npm package echarts, which is not installed: npm install echarts@6';
 
 /**
  * Draws a chart as SVG text, on the server.

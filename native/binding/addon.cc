@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "binding/arguments.h"
+#include "system/priority.h"
 #include "system/signal_guard.h"
 #include "system/sync_file.h"
 #include "system/targets.h"
@@ -48,6 +49,11 @@ constexpr Function kFunctions[] = {
      [](Arguments& arguments) {
        const int descriptor = static_cast<int>(arguments.NextWhole("descriptor", 0, std::numeric_limits<int>::max()));
        return arguments.Later([descriptor] { return SyncFile(descriptor); });
+     }},
+    {"standBack", "standBack", 1,
+     [](Arguments& arguments) {
+       StandBack(static_cast<int>(arguments.NextWhole("niceness", 0, kMostNiceness)));
+       return Arguments::Result();
      }},
     {"accountMemory", "accountMemory", 2,
      [](Arguments& arguments) {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -13,6 +14,20 @@ const collect = runInNewContext('gc') as () => void;
 /** 1 MiB. */
 const shape = [512, 512];
 const mebibyte = 2 ** 20;
+
+describe('memory that is given out', () => {
+  // A buffer that could grow would reserve twice its length, which a limit on the address space counts.
+  test.runIf(process.platform === 'linux')('reserves its own length, not twice', () => {
+    const reserved = () => 1024 * Number(/^VmSize:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+    const own = createPool({ threads: 1 });
+    const before = reserved();
+    const tensors = Array.from({ length: 4 }, () => own.empty([256, 1024, 1024], { dtype: 'float32' }));
+    const each = (reserved() - before) / tensors.length;
+    expect(each).toBeGreaterThan(0.9 * 2 ** 30);
+    expect(each).toBeLessThan(1.2 * 2 ** 30);
+    for (const tensor of tensors) own.release(tensor);
+  });
+});
 
 describe('memory that is released', () => {
   test('is the next one of its size', async () => {

@@ -20,7 +20,7 @@ export interface Client {
 export async function openClient(endpoint?: string): Promise<Client> {
   const sdk = await import('@aws-sdk/client-s3').catch((cause) => {
     const text =
-      's3:// needs the npm package @aws-sdk/client-s3, which is not installed: npm install @aws-sdk/client-s3';
+      's3:// needs the npm package @aws-sdk/client-s3, which is not installed: npm install @aws-sdk/client-s3@3';
     throw new InputError(text, { cause });
   });
   const elsewhere = endpoint ?? (process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL);
