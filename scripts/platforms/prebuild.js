@@ -78,6 +78,8 @@ function isNewer(version, than) {
 
 function check(platform, file) {
   if (!platform.startsWith('linux')) return;
+  if (!/FLAGS_1.*NODELETE/.test(run('readelf', '-dW', file)))
+    throw new Error(`${platform} could be taken out of memory`);
   const { libraries, versions } = needs(file);
   const foreign = libraries.filter((name) => !/^(lib(c|m|pthread|dl|rt)\.so(\.\d)?|ld-linux-.*\.so\.\d)$/.test(name));
   const newer = versions.filter(

