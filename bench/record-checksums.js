@@ -5,7 +5,7 @@
 // changes, so a difference in this file's history is a bug.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { dtypeNames, shapeOf, subjects } from '../build/modules/bench/harness/catalog.js';
+import { dtypesOf, shapeOf, subjects } from '../build/modules/bench/harness/catalog.js';
 import { checksumOf, checksumOfHash, recordKey, seed, update } from '../build/modules/bench/harness/checksums.js';
 import { digestOf, paths, plainWay, recordedPaths, take } from '../build/modules/bench/harness/paths.js';
 import { empty, resolve, runFill } from '../build/modules/lib/index.js';
@@ -16,6 +16,7 @@ const most = 30;
 /** Sizes for which an independent recording is still quick, where that is not so of all. */
 const mostOf = {
   ...{ orthogonal: 24, orthogonalThin: 24, orthogonalBlock: 24, orthogonalTall: 24, orthogonalEmbedding: 24 },
+  ...{ widenFloat16: 26, widenBfloat16: 26 },
   ...{ sparse: 26, eye: 28, xavier_uniform: 28, truncNormalOff: 26, truncNormalSlit: 26, uniformSlice: 26 },
 };
 const chunk = 2 ** 20;
@@ -23,20 +24,32 @@ const key = { seed, stream: 0n };
 
 function ofPrefixes(fill, dtype) {
   const hash = createHash('sha256');
-  const resolved = resolve(subjects[fill].initializer, [2 ** most], { dtype });
-  const { data } = empty([chunk], { dtype });
+  const { initializer, widens } = subjects[fill];
+  const drawn = widens ?? dtype;
+  const resolved = resolve(initializer, [2 ** most], { dtype: drawn });
+  const { data } = empty([chunk], { dtype: drawn });
   const found = {};
   let done = 0;
   for (let log2 = least; log2 <= (mostOf[fill] ?? most); log2++) {
     while (done < 2 ** log2) {
       const piece = data.subarray(0, Math.min(chunk, 2 ** log2 - done));
-      runFill(piece, dtype, resolved, key, done, 1);
-      update(hash, piece);
+      runFill(piece, drawn, resolved, key, done, 1);
+      update(hash, widens === undefined ? piece : widened(piece, widens));
       done += piece.length;
     }
     found[log2] = checksumOfHash(hash.copy());
   }
   return found;
+}
+
+/** By the definition of IEEE 754, a number at a time. */
+function widened(codes, dtype) {
+  if (dtype === 'bfloat16') return new Float32Array(Uint32Array.from(codes, (code) => code * 2 ** 16).buffer);
+  return Float32Array.from(codes, (code) => {
+    const exponent = (code >> 10) & 31;
+    const size = exponent === 0 ? (code & 1023) * 2 ** -24 : (1024 + (code & 1023)) * 2 ** (exponent - 25);
+    return code >> 15 ? -size : size;
+  });
 }
 
 function columnsOf(data, [rows, columns], from, count) {
@@ -73,7 +86,7 @@ if (process.argv.includes('--paths')) process.exit();
 const path = new URL('checksums.json', import.meta.url);
 const checksums = process.argv.includes('--new') ? JSON.parse(readFileSync(path, 'utf8')).checksums : {};
 for (const [fill, { matrix }] of Object.entries(subjects)) {
-  for (const dtype of dtypeNames) {
+  for (const dtype of dtypesOf(fill)) {
     const key = recordKey(fill, dtype);
     if (checksums[key] !== undefined) continue;
     console.log(fill, dtype);

@@ -8,6 +8,8 @@ export interface Subject {
   readonly matrix: boolean | number;
   /** The matrix is a part of a wider one: as many of its columns as it has, from one on. */
   readonly slice?: { readonly columns: number; readonly from: number };
+  /** Values that were drawn in this dtype before are read as float32, on one thread: what is measured is that. */
+  readonly widens?: 'float16' | 'bfloat16';
   /** For people, what of the arguments matters. */
   readonly note?: string;
 }
@@ -24,6 +26,8 @@ export const subjects = {
   truncNormalTail: { initializer: { init: 'trunc_normal', a: 4, b: 9 }, matrix: false, note: '[4, 9]' },
   truncNormalOff: { initializer: { init: 'trunc_normal', a: 1, b: 3 }, matrix: false, note: '[1, 3]' },
   truncNormalSlit: { initializer: { init: 'trunc_normal', a: 1, b: 1.001 }, matrix: false, note: '[1, 1.001]' },
+  widenFloat16: { initializer: 'normal', matrix: false, widens: 'float16' },
+  widenBfloat16: { initializer: 'normal', matrix: false, widens: 'bfloat16' },
   eye: { initializer: 'eye', matrix: true },
   uniformSlice: {
     initializer: 'uniform',
@@ -44,6 +48,12 @@ export type SubjectName = keyof typeof subjects;
 
 export const subjectNames = Object.keys(subjects) as SubjectName[];
 export const dtypeNames = Object.keys(dtypes) as Dtype[];
+
+/** What a subject can be measured in. */
+export function dtypesOf(fill: SubjectName): readonly Dtype[] {
+  const { widens }: Subject = subjects[fill];
+  return widens === undefined ? dtypeNames : ['float32'];
+}
 
 /** Where a fill writes: over the same memory again and again, or to memory that was never touched. */
 export const memories = ['warm', 'fresh'] as const;
@@ -79,9 +89,10 @@ export function idOf({ fill, dtype, log2, threads, memory, executor }: Trial): s
   return `${fill} ${dtype} 2^${log2} ${threads}t ${memory} ${executor}`;
 }
 
-/** What is filled, for people: `normal_ 2^26`, `trunc_normal_ [4, 9] 2^26`, `orthogonal_ 2048 × 2048`. */
+/** What is filled, for people: `normal_ 2^26`, `trunc_normal_ [4, 9] 2^26`, `orthogonal_ 2048 × 2048`, `float16 read as float32, 2^26`. */
 export function titleOf(trial: Pick<Trial, 'fill' | 'log2'>): string {
-  const { initializer, matrix, note }: Subject = subjects[trial.fill];
+  const { initializer, matrix, widens, note }: Subject = subjects[trial.fill];
+  if (widens !== undefined) return `${widens} read as float32, 2^${trial.log2}`;
   const name = typeof initializer === 'string' ? initializer : initializer.init;
   const shape = matrix ? shapeOf(trial).join(' × ') : `2^${trial.log2}`;
   return [`${name}_`, ...(note === undefined ? [] : [note]), shape].join(' ');

@@ -1,7 +1,7 @@
 import { fillSlice } from '../../lib/init/fill-slice.js';
 import * as init from '../../lib/init/init.js';
 import { definitionOf } from '../../lib/init/initializers.js';
-import { forceSimdTarget, set_num_threads } from '../../lib/native/addon.js';
+import { forceSimdTarget, set_num_threads, widen } from '../../lib/native/addon.js';
 import { createPool, type Pool } from '../../lib/pool/pool.js';
 import { Generator } from '../../lib/random/generator.js';
 import { empty, type Tensor } from '../../lib/tensor/tensor.js';
@@ -104,9 +104,19 @@ async function runRounds(actions: readonly Action[], { rounds, seconds }: TrialR
   }
 }
 
+/** toFloat32Array without its new memory, from normals that are drawn at the first call. */
+function widener(dtype: 'float16' | 'bfloat16'): (tensor: Tensor) => void {
+  let drawn: Tensor<Uint16Array> | undefined;
+  return ({ shape, data }) => {
+    drawn ??= init.normal_(empty(shape, { dtype }), { generator: new Generator({ seed }) });
+    widen(drawn.data, dtype, data as Float32Array);
+  };
+}
+
 /** The call of init.*_ or fillSlice that a trial is about. */
 function filler({ fill }: Trial, pool: Pool | undefined, generator: Generator): (tensor: Tensor) => unknown {
-  const { initializer, slice }: Subject = subjects[fill];
+  const { initializer, slice, widens }: Subject = subjects[fill];
+  if (widens !== undefined) return widener(widens);
   if (slice !== undefined) {
     return (tensor) => {
       const [rows = 1, length = 1] = tensor.shape;

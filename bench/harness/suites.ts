@@ -1,5 +1,5 @@
 import type { Dtype } from '../../lib/core/dtype.js';
-import { idOf, type SubjectName, subjects, type Trial } from './catalog.js';
+import { dtypesOf, idOf, type SubjectName, subjects, type Trial } from './catalog.js';
 
 /** What narrows or changes a suite. */
 export interface Selection {
@@ -101,6 +101,9 @@ export function mainSuite(selection: Selection, cores: number): Trial[] {
   if (selection.log2 === undefined) {
     trials.push({ fill: 'xavier_uniform', dtype: 'float32', log2: 10, threads: 1, ...warm });
     trials.push({ fill: 'normal', dtype: 'float32', log2: 6, threads: 1, ...warm });
+    for (const fill of ['widenFloat16', 'widenBfloat16'] as const) {
+      trials.push({ fill, dtype: 'float32', log2: 26, threads: 1, ...warm });
+    }
   }
   for (const log2 of sizes) {
     for (const fill of ['uniform', 'normal'] as const) {
@@ -117,7 +120,9 @@ export function mainSuite(selection: Selection, cores: number): Trial[] {
 
 /** Fills that are named in the selection, in the dtypes that are: they are measured although the suite has others. */
 function asked({ fills = [], dtypes = ['float32'] }: Selection): [SubjectName, Dtype][] {
-  return fills.flatMap((fill) => dtypes.map((dtype): [SubjectName, Dtype] => [fill, dtype]));
+  return fills.flatMap((fill) =>
+    dtypes.filter((dtype) => dtypesOf(fill).includes(dtype)).map((dtype): [SubjectName, Dtype] => [fill, dtype]),
+  );
 }
 
 function even(sizes: readonly number[], most: number): number[] {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { subjectNames, type Trial } from '../../bench/harness/catalog.js';
+import { dtypesOf, subjectNames, type Trial } from '../../bench/harness/catalog.js';
 import { recordedChecksum, verify } from '../../bench/harness/checksums.js';
 import { ask, childCommand } from '../../bench/harness/process.js';
 import { measuredSchema, runSchema } from '../../bench/harness/schema.js';
@@ -130,7 +130,7 @@ describe('a short run', () => {
 
 test('every fill and dtype has recorded checksums', () => {
   for (const fill of subjectNames) {
-    for (const dtype of ['float32', 'float64', 'float16', 'bfloat16'] as const) {
+    for (const dtype of dtypesOf(fill)) {
       expect(recordedChecksum({ fill, dtype, log2: 10 }), `${fill} ${dtype}`).toMatch(/^[\da-f]{16}$/);
     }
   }
