@@ -87,10 +87,9 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     child.stdout.destroy();
   });
 
-  const stuck = (grace: string) => {
+  const stuck = (grace: string, options: object = { left: '; x stays' }) => {
     const module = JSON.stringify(new URL('../../build/modules/lib/cli/signals.js', import.meta.url).href);
-    const work =
-      "withSignals(() => { setInterval(() => {}, 1e6); console.log('begun'); return new Promise(() => {}); }, '; x stays')";
+    const work = `withSignals(() => { setInterval(() => {}, 1e6); console.log('begun'); return new Promise(() => {}); }, ${JSON.stringify(options)})`;
     const code = `const { withSignals } = await import(${module}); await ${work};`;
     return start(process.execPath, ['--input-type=module', '-e', code], { NNINIT_GRACE_MS: grace });
   };
@@ -112,12 +111,12 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
   });
 
   /** Work that keeps the main thread for ten seconds, as a long native call does. */
-  const busy = (grace: string) => {
+  const busy = (grace: string, options: object = { left: '; x stays' }) => {
     const module = JSON.stringify(new URL('../../build/modules/lib/cli/signals.js', import.meta.url).href);
     const work = `withSignals(async () => {
       require('node:fs').writeSync(1, 'begun');
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10_000);
-    }, '; x stays')`;
+    }, ${JSON.stringify(options)})`;
     const code = `import(${module}).then(async ({ withSignals }) => { await ${work}; require('node:fs').writeSync(1, ' and done'); });`;
     return start(process.execPath, ['-e', code], { NNINIT_GRACE_MS: grace });
   };
@@ -128,6 +127,16 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     child.kill('SIGTERM');
     const said = { code: null, signal: 'SIGTERM', stdout: 'begun', stderr: 'nninit: interrupted; x stays\n' };
     expect(await ended).toMatchObject(said);
+  });
+
+  test.each([stuck, busy])('programs that asked for JSON are told in JSON', async (kind) => {
+    const { child, ended } = kind('50', { left: '; x stays', json: true });
+    await once(child.stdout, 'data');
+    child.kill('SIGTERM');
+    const { stderr, signal } = await ended;
+    const message = 'nninit: interrupted; x stays';
+    const error = { message, code: 'ERR_NNINIT_INTERRUPTED', path: null, exit_code: null };
+    expect([signal, JSON.parse(stderr)]).toEqual(['SIGTERM', { error }]);
   });
 
   test('and a second one does so at once', async () => {
