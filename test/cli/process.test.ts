@@ -61,6 +61,16 @@ test('the command is a program with a shebang', () => {
   expect(readFileSync(main, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
 });
 
+test.skipIf(process.platform === 'win32')(
+  'an argument that is not UTF-8 is refused: its folder would be another one',
+  async () => {
+    const command = `exec "$0" "${main}" generate "${recipe([2], 'ones')}" -o "${root}/a$(printf '\\377')"`;
+    const { code, stderr } = await start('sh', ['-c', command, process.execPath]).ended;
+    expect([code, stderr]).toEqual([2, `nninit: expected arguments in UTF-8, but received '${root}/a\ufffd'\n`]);
+    expect(readdirSync(root)).toEqual(['recipe.json']);
+  },
+);
+
 test('it writes a model, exits with 0, and says what it wrote on stdout', async () => {
   const out = join(root, 'out');
   const { code, stdout, stderr } = await nninit(['generate', recipe([100, 100], 'normal'), '-o', out, '--json']);
