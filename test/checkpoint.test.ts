@@ -159,6 +159,38 @@ describe('a checkpoint', () => {
   });
 });
 
+test.each(['safetensors', 'npy'] as const)(
+  'a file that has come in the place of the one that was opened is not read: %s',
+  async (format) => {
+    const folder = join(root.path, 'out');
+    const options = { format, existing: 'replace' } as const;
+    await writeCheckpoint(
+      await loadPlan({ tensors: { a: [3, 2], b: [4] }, initializers: { '*': 'ones' } }),
+      folder,
+      options,
+    );
+    await using checkpoint = await openCheckpoint(folder);
+    expect((await checkpoint.read('a')).data).toEqual(new Float32Array(6).fill(1));
+    await using late = await openCheckpoint(folder);
+    await writeCheckpoint(await loadPlan({ tensors: { b: [4], a: [3, 2] }, initializers: { '*': 'zeros' } }), folder, {
+      ...options,
+      seed: 1,
+    });
+    // What is open stays what it was; of two checkpoints nobody wants parts.
+    expect((await checkpoint.read('a')).data).toEqual(new Float32Array(6).fill(1));
+    await expect(late.read('a')).rejects.toMatchObject({
+      code: 'ERR_NNINIT_READ',
+      message: expect.stringMatching(/was replaced or changed after its header was read$/),
+    });
+  },
+);
+
+test('a folder whose name the system would change is refused', async () => {
+  const folder = join(root.path, 'a\ud800');
+  const refused = { code: 'ERR_INVALID_ARG_TYPE', message: expect.stringContaining('a name in well-formed Unicode') };
+  await expect(writeCheckpoint(await loadPlan(recipe), folder)).rejects.toMatchObject(refused);
+});
+
 describe('what made a checkpoint is in it', () => {
   const cases = {
     'a name': ['resnet18', { dtype: 'float16' }],

@@ -132,8 +132,7 @@ async function runSuite(
         throw new Error(`${counted(run.failed?.length ?? 0, 'trial')} failed, the first: ${first.what}: ${first.why}`);
       }
     },
-    '',
-    handOverMs,
+    { least: handOverMs, json: options.json },
   );
 }
 

@@ -16,7 +16,8 @@ export async function runFinish(
   { stdout }: Streams,
 ): Promise<void> {
   try {
-    const written = await withSignals((signal) => finishCheckpoint(folder, { signal }), '; nninit finish goes on');
+    const left = '; nninit finish goes on';
+    const written = await withSignals((signal) => finishCheckpoint(folder, { signal }), { left, json });
     const { path, files, tensors, parameters, bytes } = written;
     const facts = [counted(files, 'file'), counted(tensors, 'tensor'), counted(parameters, 'parameter')];
     if (json) writeJson(stdout, written);

@@ -53,6 +53,7 @@ export async function runGenerate(
   streams: Streams,
 ): Promise<void> {
   const start = performance.now();
+  const { json } = options;
   const toStdout = options.output === '-';
   if (toStdout) refuseWithStdout(options);
   const part = options.part === true ? partOfJob(process.env) : options.part;
@@ -67,15 +68,15 @@ export async function runGenerate(
     return;
   }
   if (options.seeds !== undefined) {
-    await withSignals((signal) => toFolders(plan, { ...options, part }, streams, signal));
+    await withSignals((signal) => toFolders(plan, { ...options, part }, streams, signal), { json });
     return;
   }
   const written = await (toStdout
-    ? withSignals((signal) => toStream(plan, options, streams, signal))
-    : withSignals(
-        (signal) => toFolder(plan, { ...options, part }, streams, signal),
-        '; what was begun stays: --resume goes on, --force starts anew',
-      ));
+    ? withSignals((signal) => toStream(plan, options, streams, signal), { json })
+    : withSignals((signal) => toFolder(plan, { ...options, part }, streams, signal), {
+        left: '; what was begun stays: --resume goes on, --force starts anew',
+        json,
+      }));
   const { streamVersions } = await import('../plan/keys.js');
   summarize(
     written,

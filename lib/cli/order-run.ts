@@ -55,14 +55,15 @@ async function wait(
   const isIdle = idleness();
   try {
     const onMessage = (text: string) => warn(stderr, text);
-    const written = await withSignals(async (signal) => {
+    const waiting = async (signal: AbortSignal) => {
       if (!json && !quiet) progress = await showProgress(stderr, { path, tensors, files, bytes, doneBytes: 0 });
       const onProgress = (seen: OrderProgress) => {
         progress?.update(seen.bytes);
         if (isIdle(seen)) onMessage('no worker has been at it for 10 s: `nninit worker` at the same Redis is one');
       };
       return order.wait({ signal, onProgress, onMessage });
-    }, '; the order goes on');
+    };
+    const written = await withSignals(waiting, { left: '; the order goes on', json });
     progress?.stop();
     const seconds = (performance.now() - start) / 1000;
     if (json) writeJson(stdout, { ...written, order: order.id, parts: order.parts, seconds });

@@ -58,6 +58,7 @@ Environment:
 export async function run(args: readonly string[], streams: Streams): Promise<number> {
   const json = args.includes('--json') || /^report .*--format[ =]json( |$)/s.test(args.join(' '));
   try {
+    refuseUnreadable(args);
     const asked = args[0] === 'help' ? args[1] : args[0];
     const nninit = await program(streams, asked, json);
     // Help on an unknown command is told as the command itself is, with the nearest one.
@@ -80,6 +81,15 @@ export async function run(args: readonly string[], streams: Streams): Promise<nu
     else streams.stderr.write(`${message}\n`);
     return exitCodeOf(error);
   }
+}
+
+/**
+ * Node.js reads arguments as UTF-8 and puts U+FFFD in the place of bytes that are none: two folders' names may become the same one, and
+ * it is neither of them.
+ */
+function refuseUnreadable(args: readonly string[]): void {
+  const bad = args.find((arg) => arg.includes('\ufffd'));
+  if (bad !== undefined) throw new InputError(`expected arguments in UTF-8, but received '${bad}'`);
 }
 
 /** For every command, so that a slip is told by the first one and not by the one that fills. */

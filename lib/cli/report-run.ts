@@ -58,37 +58,41 @@ export async function runReport(
   if (inputs.length > 1 && (options.seeds?.length ?? 1) > 1) {
     throw new InputError('report: expected one seed for two inputs, or one input for several seeds');
   }
-  await withSignals(async (signal) => {
-    const { stderr } = shown(stack ?? '', options, streams);
-    const signals = stack === undefined ? [] : [await signalsOf(stack, options, stderr, signal)];
-    const models: Model[] = [];
-    for (const each of inputs) models.push(...(await modelsOf(each, options, streams)));
-    const tensors: TensorReport[] = [];
-    for (const model of models) {
-      const work = { ...shown(model.name, options, streams), threads: options.threads, signal };
-      const { seed } = model;
-      const engine = seed === undefined ? undefined : options.engine;
-      tensors.push(
-        await withProgress(work, (rest) => tensorReport(model.what, { ...rest, seed, engine, name: model.name })),
-      );
-    }
-    const [a, b] = models;
-    const differences = models.length === 2 && a && b ? await differencesOf(a, b, options, streams, signal) : undefined;
-    if (signal.aborted) throw new InterruptedError(stdoutName, signal.reason);
-    const written = await write({ signals, tensors, differences }, options, streams);
-    if (quiet || isStdout(output)) return;
-    for (const sentence of signals.flatMap(({ advice, explanation }) => [...advice, ...explanation]))
-      streams.stdout.write(`${printable(sentence)}\n`);
-    for (const { source, tensors: looked, bytes, seconds } of tensors) {
-      const beyond = looked.filter(({ consistent }) => !consistent).length;
-      const judged = beyond === 0 ? '' : `, ${beyond} beyond chance`;
-      streams.stdout.write(
-        `${printable(source)}: ${counted(looked.length, 'tensor')}, ${size(bytes)}${judged}, ${size(bytes / seconds)}/s\n`,
-      );
-    }
-    if (differences !== undefined) streams.stdout.write(`element by element: ${sumOfDifferences(differences)}\n`);
-    streams.stdout.write(`${written}\n`);
-  });
+  await withSignals(
+    async (signal) => {
+      const { stderr } = shown(stack ?? '', options, streams);
+      const signals = stack === undefined ? [] : [await signalsOf(stack, options, stderr, signal)];
+      const models: Model[] = [];
+      for (const each of inputs) models.push(...(await modelsOf(each, options, streams)));
+      const tensors: TensorReport[] = [];
+      for (const model of models) {
+        const work = { ...shown(model.name, options, streams), threads: options.threads, signal };
+        const { seed } = model;
+        const engine = seed === undefined ? undefined : options.engine;
+        tensors.push(
+          await withProgress(work, (rest) => tensorReport(model.what, { ...rest, seed, engine, name: model.name })),
+        );
+      }
+      const [a, b] = models;
+      const differences =
+        models.length === 2 && a && b ? await differencesOf(a, b, options, streams, signal) : undefined;
+      if (signal.aborted) throw new InterruptedError(stdoutName, signal.reason);
+      const written = await write({ signals, tensors, differences }, options, streams);
+      if (quiet || isStdout(output)) return;
+      for (const sentence of signals.flatMap(({ advice, explanation }) => [...advice, ...explanation]))
+        streams.stdout.write(`${printable(sentence)}\n`);
+      for (const { source, tensors: looked, bytes, seconds } of tensors) {
+        const beyond = looked.filter(({ consistent }) => !consistent).length;
+        const judged = beyond === 0 ? '' : `, ${beyond} beyond chance`;
+        streams.stdout.write(
+          `${printable(source)}: ${counted(looked.length, 'tensor')}, ${size(bytes)}${judged}, ${size(bytes / seconds)}/s\n`,
+        );
+      }
+      if (differences !== undefined) streams.stdout.write(`element by element: ${sumOfDifferences(differences)}\n`);
+      streams.stdout.write(`${written}\n`);
+    },
+    { json: format === 'json' },
+  );
 }
 
 /** A dash is standard output, as for generate. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { guardSignals } from '../native/addon.js';
 import type { Signal } from './failure.js';
+import { writeJson } from './json.js';
 
 /** What asks a process to end. */
 export const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
@@ -30,17 +31,24 @@ export function guarded(milliseconds: number, message: string): () => void {
   }
 }
 
-/**
- * Runs work that the first signal asks to stop. Whatever it waits for then, the process ends soon; and a second signal ends it at once.
- *
- * @param left what is said in the first case about what stays
- * @param least milliseconds that handing over what there is may take, where that is worth more than a quick end
- */
-export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>, left = '', least = 0): Promise<T> {
+export interface SignalOptions {
+  /** What is said about what stays, where the process ends before the work does. */
+  readonly left?: string | undefined;
+  /** Milliseconds that handing over what there is may take, where that is worth more than a quick end. */
+  readonly least?: number | undefined;
+  /** Whether it is said as data: programs that asked for JSON read an error in it too. */
+  readonly json?: boolean | undefined;
+}
+
+/** Runs work that the first signal asks to stop. Whatever it waits for then, the process ends soon; and a second signal ends it at once. */
+export async function withSignals<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  { left = '', least = 0, json = false }: SignalOptions = {},
+): Promise<T> {
   const most = Math.max(grace(), least);
   const abort = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  const interrupted = `nninit: interrupted${left}\n`;
+  const interrupted = lineOf(`nninit: interrupted${left}`, json);
   const ignore = () => {
     for (const signal of signals) process.off(signal, onSignal);
   };
@@ -61,6 +69,14 @@ export async function withSignals<T>(work: (signal: AbortSignal) => Promise<T>, 
     release();
     ignore();
   }
+}
+
+/** A signal ends the process then: it has no exit code. */
+function lineOf(message: string, json: boolean): string {
+  let line = `${message}\n`;
+  const error = { message, code: 'ERR_NNINIT_INTERRUPTED', path: null, exitCode: null };
+  if (json) writeJson({ write: (text) => (line = text) }, { error });
+  return line;
 }
 
 /** Settles with the first signal; another one that follows is left to the system. */

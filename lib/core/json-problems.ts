@@ -31,7 +31,9 @@ function describe(issue: z.core.$ZodIssue, root: unknown, prefix: JsonPath): str
   const words = issue.code === 'invalid_value' ? issue.values.map(String) : [];
   const hint = typeof received === 'string' ? didYouMean(received, words) : undefined;
   const found = received === undefined ? 'it is missing' : `received ${show(received)}`;
-  return `${where}expected ${issue.message}, but ${found}${hint === undefined ? '' : ` (${hint})`}`;
+  // Of zod's own words, where a schema has none: 'Invalid input: expected array, received string'.
+  const wanted = issue.message.replace(/^[A-Z][a-z ]*: expected (.*?)(?:, received .*)?$/s, '$1');
+  return `${where}expected ${wanted}, but ${found}${hint === undefined ? '' : ` (${hint})`}`;
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

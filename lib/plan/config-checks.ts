@@ -22,10 +22,15 @@ const words: Readonly<Record<string, string>> = {
  * float, 16.0 no int), names of activations and rotary positions that it does not know, kinds of layers of another number than the layers,
  * layers of different shapes.
  *
+ * @param layers how many there are, by default too
  * @returns the text that belongs beside the weights; for a config that was given as an object with 1.0 where JavaScript has 1
  * @throws InputError naming the key
  */
-export function checkConfig({ source, text, value, isObject }: JsonDocument, modelType: string): string {
+export function checkConfig(
+  { source, text, value, isObject }: JsonDocument,
+  modelType: string,
+  layers: unknown,
+): string {
   const config = value as Config;
   const refuse = (key: string, what: string) => {
     const found = Object.hasOwn(config, key) ? `received ${spelt(key)}` : 'it is missing';
@@ -46,7 +51,7 @@ export function checkConfig({ source, text, value, isObject }: JsonDocument, mod
   }
   if (!(isObject || /^-?\d+$/.test(spelling.get('num_labels') ?? '0'))) throw refuse('num_labels', expected('int'));
   checkNames(config, modelType, refuse);
-  checkLayers(config, modelType, refuse);
+  checkLayers(config, modelType, layers, refuse);
   return repaired;
 }
 
@@ -115,13 +120,12 @@ function checkNames(config: Config, modelType: string, refuse: Refuse): void {
   }
 }
 
-function checkLayers(config: Config, modelType: string, refuse: Refuse): void {
+function checkLayers(config: Config, modelType: string, layers: unknown, refuse: Refuse): void {
   for (const key of ['layer_types', 'mlp_layer_types']) {
     const types = config[key];
     if (types == null) break;
     if (!Array.isArray(types) || !types.every((type) => layerTypes.includes(type)))
       throw refuse(key, `an array of ${quoted(layerTypes)}`);
-    const layers = config.num_hidden_layers;
     if (typeof layers === 'number' && layers !== types.length)
       throw refuse(key, `as many as num_hidden_layers says, ${layers} and not ${types.length}`);
   }

@@ -81,7 +81,7 @@ async function readModel(document: JsonDocument, config: Readonly<Record<string,
   const architecture = await architectureOf(config, source);
   const { model_type, classes } = architecture;
   const parsed = parseWith(architecture.config, architecture.prepare?.(config) ?? config, source);
-  let text = checkConfig(document, model_type);
+  let text = checkConfig(document, model_type, (parsed as Part['config']).num_hidden_layers);
   const parts = new Map<string, Part>();
   for (const [key, nested] of Object.entries(architecture.parts?.(config) ?? {})) {
     const place = `${source}: ${key}`;
@@ -199,7 +199,7 @@ export async function namedModel(name: string, dtype: Dtype | undefined): Promis
 
 function planOf({ tensors, draws }: Flat, dtype: Dtype): ModelPlan {
   return {
-    tensors: tensors.map(({ buffer: _, kind: __, ...tensor }) => ({ ...tensor, dtype: tensor.dtype ?? dtype })),
+    tensors: tensors.map(({ kind: _, ...tensor }) => ({ ...tensor, dtype: tensor.dtype ?? dtype })),
     draws,
   };
 }

@@ -21,6 +21,8 @@ export interface PlannedTensor {
   /** Types that nninit does not fill (integers of 16 bits and more, booleans, complex numbers) go with 'zeros' only, or with steps. */
   readonly dtype: StoredDtype;
   readonly initializer: Initializer;
+  /** Where it is saved beside the parameters and is none: running statistics, corrections of routers and the like. */
+  readonly buffer?: true | undefined;
   /** Other names that the model has for the same tensor; they are not written. */
   readonly tied?: readonly string[] | undefined;
   /** The row that is zero whatever the initializer says: an embedding's padding. */

@@ -25,7 +25,7 @@ import {
   Operation,
   reasonOf,
 } from './operation.js';
-import { Scheduler } from './scheduler.js';
+import { isFilling, Scheduler } from './scheduler.js';
 import { type PoolOptions, type PoolSettings, poolSettings } from './settings.js';
 import { fillSliceOn, isMadeWhole } from './slice.js';
 import { isTiny } from './split.js';
@@ -77,7 +77,7 @@ export class Pool {
   constructor({ threads, maxMemory, niceness }: PoolSettings) {
     this.threads = threads;
     this.#scheduler = new Scheduler(threads, niceness);
-    this.#tensors = new Tensors(maxMemory, (buffer) => this.#scheduler.isFilling(buffer));
+    this.#tensors = new Tensors(maxMemory, isFilling);
     const run = (binding: Binding, tensor: unknown, args: readonly unknown[]) => this.#run(binding, tensor, args);
     const functions = names.map((name) => [`${name}_`, bind(name, run, fillOptions)] as const);
     this.init = Object.freeze(Object.fromEntries(functions)) as unknown as PoolInit;

@@ -19,6 +19,15 @@ const mostSlots = 32;
 /** Jobs made within one tick go to the workers together, unless there are this many, or idle workers for half of a batch. */
 const mostGathered = 128;
 
+/** The jobs of all pools of this thread that have not settled. */
+const everywhere = new Set<Job>();
+
+/** Whether a tensor on this memory is being filled, by whatever pool: any may be given what another one's `empty` made. */
+export function isFilling(buffer: ArrayBufferLike): boolean {
+  for (const job of everywhere) if (job.order?.tensor.data.buffer === buffer) return true;
+  return false;
+}
+
 /**
  * Who works on what: it cuts, batches and hands out jobs, and gives no worker more than about a millisecond's worth to do
  * while others wait. (A whole matrix, which cannot be cut, may take longer.)
@@ -64,12 +73,6 @@ export class Scheduler {
     return this.#jobs.size;
   }
 
-  /** Whether a tensor on this memory is being filled. */
-  isFilling(buffer: ArrayBufferLike): boolean {
-    for (const job of this.#jobs) if (job.order?.tensor.data.buffer === buffer) return true;
-    return false;
-  }
-
   /**
    * Starts a job. `onSettled` is called later, never from here, with undefined when the tensor is filled.
    *
@@ -89,6 +92,7 @@ export class Scheduler {
   #start(make: (leave: (error: unknown) => void) => Job, onSettled: (error: unknown) => void): Job {
     const leave = (error: unknown): void => {
       this.#jobs.delete(job);
+      everywhere.delete(job);
       if (job instanceof StagedJob) this.#staged.delete(job);
       else if (job instanceof ClaimedJob) this.#shared.delete(job);
       onSettled(error);
@@ -99,6 +103,7 @@ export class Scheduler {
     const job = make(leave);
     if (this.#jobs.size === 0) this.#stayAtExit = atExit(() => this.#stopWorkers());
     this.#jobs.add(job);
+    everywhere.add(job);
     if (this.#broken !== undefined) {
       const error = this.#broken;
       queueMicrotask(() => job.settle(error));

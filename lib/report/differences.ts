@@ -6,7 +6,7 @@ import { checkInteger, checkOneOf, checkOptions, typeError } from '../core/check
 import { dtypes, viewOf } from '../core/dtype.js';
 import { isFillable, type StoredDtype, storedBytes, storedDtypes } from '../core/stored-dtype.js';
 import { type FileHeader, readHeaders } from '../formats/reader.js';
-import { openSource, pathOf, type Source } from '../formats/source/source.js';
+import { openAgain, pathOf, type Source } from '../formats/source/source.js';
 import { get_num_threads, maxThreads, widen } from '../native/addon.js';
 import { keysFor } from '../plan/keys.js';
 import { tensorsOf } from '../plan/load-plan.js';
@@ -164,7 +164,7 @@ async function inFiles(path: string, signal: AbortSignal | undefined): Promise<S
       if (open?.file !== file) {
         await open?.source.close();
         open = undefined;
-        open = { file, source: await openSource(file.path, signal) };
+        open = { file, source: await openAgain(file, signal) };
         window = { begin: 0, bytes: new Uint8Array(0) };
       }
       const at = offsets[0] + begin;

@@ -61,6 +61,16 @@ test('the command is a program with a shebang', () => {
   expect(readFileSync(main, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
 });
 
+test.skipIf(process.platform === 'win32')(
+  'an argument that is not UTF-8 is refused: its folder would be another one',
+  async () => {
+    const command = `exec "$0" "${main}" generate "${recipe([2], 'ones')}" -o "${root}/a$(printf '\\377')"`;
+    const { code, stderr } = await start('sh', ['-c', command, process.execPath]).ended;
+    expect([code, stderr]).toEqual([2, `nninit: expected arguments in UTF-8, but received '${root}/a\ufffd'\n`]);
+    expect(readdirSync(root)).toEqual(['recipe.json']);
+  },
+);
+
 test('it writes a model, exits with 0, and says what it wrote on stdout', async () => {
   const out = join(root, 'out');
   const { code, stdout, stderr } = await nninit(['generate', recipe([100, 100], 'normal'), '-o', out, '--json']);
@@ -87,10 +97,9 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     child.stdout.destroy();
   });
 
-  const stuck = (grace: string) => {
+  const stuck = (grace: string, options: object = { left: '; x stays' }) => {
     const module = JSON.stringify(new URL('../../build/modules/lib/cli/signals.js', import.meta.url).href);
-    const work =
-      "withSignals(() => { setInterval(() => {}, 1e6); console.log('begun'); return new Promise(() => {}); }, '; x stays')";
+    const work = `withSignals(() => { setInterval(() => {}, 1e6); console.log('begun'); return new Promise(() => {}); }, ${JSON.stringify(options)})`;
     const code = `const { withSignals } = await import(${module}); await ${work};`;
     return start(process.execPath, ['--input-type=module', '-e', code], { NNINIT_GRACE_MS: grace });
   };
@@ -112,12 +121,12 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
   });
 
   /** Work that keeps the main thread for ten seconds, as a long native call does. */
-  const busy = (grace: string) => {
+  const busy = (grace: string, options: object = { left: '; x stays' }) => {
     const module = JSON.stringify(new URL('../../build/modules/lib/cli/signals.js', import.meta.url).href);
     const work = `withSignals(async () => {
       require('node:fs').writeSync(1, 'begun');
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10_000);
-    }, '; x stays')`;
+    }, ${JSON.stringify(options)})`;
     const code = `import(${module}).then(async ({ withSignals }) => { await ${work}; require('node:fs').writeSync(1, ' and done'); });`;
     return start(process.execPath, ['-e', code], { NNINIT_GRACE_MS: grace });
   };
@@ -128,6 +137,16 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     child.kill('SIGTERM');
     const said = { code: null, signal: 'SIGTERM', stdout: 'begun', stderr: 'nninit: interrupted; x stays\n' };
     expect(await ended).toMatchObject(said);
+  });
+
+  test.each([stuck, busy])('programs that asked for JSON are told in JSON', async (kind) => {
+    const { child, ended } = kind('50', { left: '; x stays', json: true });
+    await once(child.stdout, 'data');
+    child.kill('SIGTERM');
+    const { stderr, signal } = await ended;
+    const message = 'nninit: interrupted; x stays';
+    const error = { message, code: 'ERR_NNINIT_INTERRUPTED', path: null, exit_code: null };
+    expect([signal, JSON.parse(stderr)]).toEqual(['SIGTERM', { error }]);
   });
 
   test('and a second one does so at once', async () => {

@@ -41,6 +41,16 @@ test('the types of keys, the activations and kinds of layers are those of transf
   }).toEqual(fixture('config_fields.json'));
 });
 
+test.each([
+  [{ model_type: 'gemma4_text', layer_types: 'x' }, "layer_types: expected array, but received 'x'"],
+  [
+    { model_type: 'gemma4_text', layer_types: ['x'] },
+    "layer_types[0]: expected sliding_attention or full_attention, but received 'x'",
+  ],
+])('a refusal says once what is expected: %j', async (config, message) => {
+  await expect(loadPlan(config)).rejects.toMatchObject({ message: `input: ${message}` });
+});
+
 test('an object has 1 where a config.json must have 1.0: it is written so', async () => {
   const config = { model_type: 't5', num_layers: 1, initializer_factor: 1, layer_norm_epsilon: 1 };
   const text = (await planOfConfig(documentOf(config, 'input'))).config;

@@ -61,6 +61,11 @@ describe('memory that is released', () => {
     const filling = pool.init.trunc_normal_(a);
     expect(() => pool.release(a)).toThrow('release: expected a tensor that is not being filled');
     await filling;
+    const another = createPool({ threads: 1 });
+    const elsewhere = another.init.trunc_normal_(a);
+    expect(() => pool.release(a)).toThrow('release: expected a tensor that is not being filled');
+    await elsewhere;
+    await another.close();
     pool.release(a);
     await expect(pool.init.trunc_normal_(a)).rejects.toThrow('the tensor was released');
     await expect(pool.fill([{ tensor: a, initializer: 'normal' }])).rejects.toThrow('the tensor was released');

@@ -2,8 +2,13 @@ import { checkOptions, show, typeError } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import { elementsOf } from '../../core/shape.js';
 import { type StoredDtype, storedBytes, storedDtypes } from '../../core/stored-dtype.js';
-import { type CheckpointTensor, type Checkpoint as Headers, readHeaders } from '../../formats/reader.js';
-import { openSource, pathOf, type Source } from '../../formats/source/source.js';
+import {
+  type CheckpointTensor,
+  type FileHeader,
+  type Checkpoint as Headers,
+  readHeaders,
+} from '../../formats/reader.js';
+import { openAgain, pathOf, type Source } from '../../formats/source/source.js';
 import { throwIfAborted, unlessAborted } from '../../pool/operation.js';
 import { checkSlice, runsOf, type Slice, type SliceRange, shapeOfSlice } from '../../tensor/slice.js';
 import { checkProgressing } from '../progressing.js';
@@ -137,7 +142,7 @@ export class OpenCheckpoint implements AsyncDisposable {
   ): Promise<void> {
     const { file, dtype, offsets } = tensor;
     if (bytes.length === 0) return;
-    const source = await unlessAborted(this.#open(file.path), signal);
+    const source = await unlessAborted(this.#open(file), signal);
     const begin = file.dataOffset + offsets[0];
     if (all) return source.read(bytes, begin, signal);
     const size = storedDtypes[dtype].bytes;
@@ -147,10 +152,11 @@ export class OpenCheckpoint implements AsyncDisposable {
     }
   }
 
-  async #open(path: string): Promise<Source> {
+  async #open(file: FileHeader): Promise<Source> {
+    const { path } = file;
     const known = this.#sources.get(path);
     if (known !== undefined) return known;
-    const opening = openSource(path, this.#opening.signal);
+    const opening = openAgain(file, this.#opening.signal);
     opening.catch(() => this.#sources.delete(path)); // the next one who asks tries again
     this.#sources.set(path, opening);
     return opening;

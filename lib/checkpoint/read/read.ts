@@ -1,7 +1,7 @@
 import { InterruptedError } from '../../core/errors.js';
 import { storedDtypes, storedElements } from '../../core/stored-dtype.js';
 import type { FileHeader } from '../../formats/reader.js';
-import { openSource } from '../../formats/source/source.js';
+import { openAgain } from '../../formats/source/source.js';
 import type { Pair } from '../verify/match.js';
 
 /** Elements [begin, begin + bytes.length / element size) of a tensor, as they are in the file. */
@@ -64,7 +64,7 @@ async function* piecesOfFile(
   buffers: readonly Uint8Array[],
   { signal }: ReadOptions,
 ): AsyncGenerator<Piece, void, undefined> {
-  const source = await openSource(file.path, signal);
+  const source = await openAgain(file, signal);
   const reading: Promise<Uint8Array>[] = [];
   const begin = (i: number): void => {
     const chunk = chunks[i];

@@ -130,7 +130,7 @@ export function safetensorsLayout(tensors: readonly ResolvedTensor[], keys: Keys
 
 /**
  * The index as transformers writes it: keys sorted by code point, two spaces, ASCII, a newline at the end. `total_size` counts the
- * bytes of tensors, `total_parameters` elements of those that can be parameters: all but integers, booleans and the like.
+ * bytes of tensors, `total_parameters` elements of parameters: all but buffers, and what cannot be one, integers, booleans and the like.
  */
 function indexOf(files: readonly OutputFile[], base: string): Document {
   const entries = files.flatMap(({ name: file, tensors }) => tensors.map(({ name }) => ({ name, file })));
@@ -141,7 +141,7 @@ function indexOf(files: readonly OutputFile[], base: string): Document {
   let parameters = 0;
   for (const { dataBytes, tensors } of files) {
     size += dataBytes;
-    for (const { dtype, elements } of tensors) if (isFillable(dtype)) parameters += elements;
+    for (const { dtype, elements, buffer } of tensors) if (isFillable(dtype) && buffer !== true) parameters += elements;
   }
   const metadata = `    "total_parameters": ${parameters},\n    "total_size": ${size}\n`;
   // Joined by hand: an object would move keys such as "0" to the front.

@@ -60,8 +60,8 @@ export async function readManifest(path: string, signal?: AbortSignal): Promise<
       const tensor = { name, tag, dtype, shape, elements, offsets: [0, length] as const };
       const [dataOffset, fileBytes] = [head.length, head.length + length];
       const where = beside(path, file);
-      files.push({ path: where, tensors: [tensor], metadata: told, dataOffset, fileBytes });
-      await checkFile(where, head, fileBytes);
+      const version = await checkFile(where, head, fileBytes);
+      files.push({ path: where, tensors: [tensor], metadata: told, dataOffset, fileBytes, version });
     }
   } catch (cause) {
     if (cause instanceof InputError && cause.code === 'ERR_NNINIT_INPUT') throw refuse(cause.message, cause);
@@ -78,7 +78,8 @@ function headOf(place: string, dtype: StoredDtype, shape: readonly number[]): Ui
   }
 }
 
-async function checkFile(path: string, head: Uint8Array, fileBytes: number): Promise<void> {
+/** @returns its version */
+async function checkFile(path: string, head: Uint8Array, fileBytes: number): Promise<string> {
   const refuse = (what: string) => new InputError(`${path}: ${what}`, { path, code: 'ERR_NNINIT_HEADER' });
   const source = await openSource(path);
   try {
@@ -87,6 +88,7 @@ async function checkFile(path: string, head: Uint8Array, fileBytes: number): Pro
     await source.read(found, 0);
     if (!found.equals(head))
       throw refuse("expected the head that numpy.save writes for the manifest's dtype and shape");
+    return source.version;
   } finally {
     await source.close();
   }

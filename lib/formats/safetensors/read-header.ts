@@ -27,6 +27,8 @@ export interface FileHeader {
   /** Where the data begins in the file. */
   readonly dataOffset: number;
   readonly fileBytes: number;
+  /** Of the file that was read. */
+  readonly version: string;
 }
 
 /** What readHeader passes. */
@@ -63,7 +65,8 @@ export async function readHeader(
 ): Promise<FileHeader> {
   const source = await openSource(path, signal);
   try {
-    return checkHeader(path, source.size, await headerText(source, signal), withoutData);
+    const header = checkHeader(path, source.size, await headerText(source, signal), withoutData);
+    return { ...header, version: source.version };
   } catch (cause) {
     throw cause instanceof HeaderError ? refusal(path, cause.message) : cause;
   } finally {
@@ -121,7 +124,7 @@ function checkHeader(
   fileBytes: number,
   { text, dataOffset }: HeaderText,
   withoutData: boolean,
-): FileHeader {
+): Omit<FileHeader, 'version'> {
   const { metadata, tensors: raw } = parseHeader(text);
   // Stable: empty tensors at one place stay in the header's order.
   const ordered = raw.toSorted((a, b) => a.begin - b.begin || a.end - b.end);

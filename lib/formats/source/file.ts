@@ -15,7 +15,8 @@ export async function openFile(path: string): Promise<Source> {
     const info = await stat(path);
     if (!info.isFile()) throw new NotAFile(path, info.isDirectory() ? 'a folder' : 'none');
     handle = await open(path, 'r');
-    return new FileSource(path, (await handle.stat()).size, handle);
+    const { dev, ino, size, mtimeNs } = await handle.stat({ bigint: true });
+    return new FileSource(path, Number(size), `${dev} ${ino} ${size} ${mtimeNs}`, handle);
   } catch (cause) {
     await handle?.close();
     throw cause instanceof InputError ? cause : await notThere(path, cause);
@@ -25,11 +26,13 @@ export async function openFile(path: string): Promise<Source> {
 class FileSource implements Source {
   readonly path: string;
   readonly size: number;
+  readonly version: string;
   readonly #handle: FileHandle;
 
-  constructor(path: string, size: number, handle: FileHandle) {
+  constructor(path: string, size: number, version: string, handle: FileHandle) {
     this.path = path;
     this.size = size;
+    this.version = version;
     this.#handle = handle;
   }
 

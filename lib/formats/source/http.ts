@@ -68,6 +68,7 @@ export async function openTarget(target: Target, signal?: AbortSignal): Promise<
 class RangedSource implements Source {
   readonly path: string;
   readonly size: number;
+  readonly version: string;
   readonly #target: Target;
   readonly #etag: string | undefined;
   readonly #first: Uint8Array;
@@ -75,6 +76,7 @@ class RangedSource implements Source {
   constructor(target: Target, size: number, etag: string | undefined, first: Uint8Array) {
     this.path = target.shown;
     this.size = size;
+    this.version = `${size} ${etag}`;
     this.#target = target;
     this.#etag = etag;
     this.#first = first;

@@ -8,6 +8,8 @@ import { hubAddress } from './hub.js';
 export interface Source {
   readonly path: string;
   readonly size: number;
+  /** Differs from that of another file that has come in its place. */
+  readonly version: string;
   /**
    * Fills `bytes` with what stands from `position` on.
    *
@@ -33,6 +35,21 @@ export async function openSource(path: string, signal?: AbortSignal): Promise<So
   return /^s3:/i.test(path)
     ? openTarget(await (await import('./s3.js')).targetOf(path), signal)
     : openUrl(path, signal);
+}
+
+/**
+ * Opens a file of which something was read before: places that its header tells mean nothing in another file.
+ *
+ * @throws InputError (ERR_NNINIT_READ) for one that has come in its place since then
+ */
+export async function openAgain(
+  { path, version }: Pick<Source, 'path' | 'version'>,
+  signal?: AbortSignal,
+): Promise<Source> {
+  const source = await openSource(path, signal);
+  if (source.version === version) return source;
+  await source.close();
+  throw new InputError(`${path} was replaced or changed after its header was read`, { path, code: 'ERR_NNINIT_READ' });
 }
 
 /**

@@ -13,7 +13,9 @@ export function gemmaKeys(defaults: Omit<Parameters<typeof decoderKeys>[0], 'pad
     ...decoderKeys({ ...defaults, pad_token_id: 0, tie_word_embeddings: true }),
     head_dim: size().default(256),
     attention_bias: flag().default(false),
-    layer_types: z.array(z.enum(['sliding_attention', 'full_attention'])).nullish(),
+    layer_types: z
+      .array(z.enum(['sliding_attention', 'full_attention'], { error: 'sliding_attention or full_attention' }))
+      .nullish(),
     vocab_size_per_layer_input: size().default(262_144),
   };
 }

@@ -5,7 +5,7 @@ import { aliases, defineArchitecture, flag, labels, layers, optionalSize, size, 
 import { headsOf } from './heads.js';
 import { transformersInit } from './transformers.js';
 
-const kinds = z.tuple([z.array(z.enum(['global', 'local'])), z.int()], {
+const kinds = z.tuple([z.array(z.enum(['global', 'local'], { error: 'global or local' })), z.int()], {
   error: "an array such as [[['global', 'local'], 12]]",
 });
 

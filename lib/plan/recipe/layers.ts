@@ -39,9 +39,10 @@ export function recipeLayers(
       for (const { copyOf, ...tensor } of made.tensors) {
         const full = prefix + tensor.name;
         claim(full, path, source, places);
-        const { shape, initializer, zeroRow } = tensor;
+        const { shape, initializer, buffer, zeroRow } = tensor;
         tensors.push({
           ...{ name: full, shape, dtype: tensor.dtype ?? (dtype as Dtype), initializer },
+          ...(buffer !== undefined && { buffer }),
           ...(zeroRow !== undefined && { zeroRow }),
           ...(copyOf !== undefined && { copyOf: prefix + copyOf }),
         });

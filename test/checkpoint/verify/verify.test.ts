@@ -7,6 +7,7 @@ import { compareTensors, type Difference, indexOf, type VerifyOptions } from '..
 import { writeTensors } from '../../../lib/checkpoint/write/write.js';
 import { InterruptedError } from '../../../lib/core/errors.js';
 import { readHeaders } from '../../../lib/formats/reader.js';
+import { openFile } from '../../../lib/formats/source/file.js';
 import { type Keys, philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 import { fuzzed } from '../../fuzz/fuzzed.js';
@@ -160,8 +161,14 @@ test('a signal ends it, and a file that becomes shorter is refused', async () =>
   truncateSync(path, bytes.length - 8);
   await expect(compareTensors(checkpoint, tensors, { keys: philoxKeys(42n) })).rejects.toMatchObject({
     code: 'ERR_NNINIT_READ',
-    message: `${path} became shorter while it was being read`,
+    message: `${path} was replaced or changed after its header was read`,
   });
+  const source = await openFile(path);
+  truncateSync(path, bytes.length - 16);
+  await expect(source.read(new Uint8Array(8), bytes.length - 16)).rejects.toThrow(
+    `${path} became shorter while it was being read`,
+  );
+  await source.close();
 });
 
 test('an element counted from the first, by dimension', () => {

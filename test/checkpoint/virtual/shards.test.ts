@@ -200,12 +200,14 @@ test('an initializer that changes no name or shape still changes the head', () =
   expect(of(0.02).digest).not.toBe(of(0.01).digest);
 });
 
-test("a Mixtral's experts lie in the shards that save_pretrained gives them: the parts of one tensor together", async () => {
-  const recorded = JSON.parse(
-    readFileSync(new URL('../../fixtures/models/mixtral_shards.json', import.meta.url), 'utf8'),
-  ) as { readonly config: Record<string, unknown>; readonly indexes: Readonly<Record<string, object>> };
-  const tensors = tensorsOf(await loadPlan(recorded.config));
-  for (const [size, index] of Object.entries(recorded.indexes)) {
+const recorded = JSON.parse(
+  readFileSync(new URL('../../fixtures/models/shards.json', import.meta.url), 'utf8'),
+) as readonly { readonly config: Record<string, unknown>; readonly indexes: Readonly<Record<string, object>> }[];
+
+// The parts of one tensor lie together (Mixtral's experts), and buffers are no parameters (of a router, a head, a batch norm).
+test.each(recorded)("the index of $config.architectures is save_pretrained's", async ({ config, indexes }) => {
+  const tensors = tensorsOf(await loadPlan(config));
+  for (const [size, index] of Object.entries(indexes)) {
     const { index: ours } = safetensorsFiles(tensors, { keys: philoxKeys(0n), maxShardSize: bytesOfText(size) });
     expect(JSON.parse(ours?.text ?? '')).toEqual(index);
   }

@@ -14,19 +14,25 @@ const lookMs = 250;
 /** A run that shows no sign for so long is taken for gone. If it wakes up after all, it sees that it has lost its folder. */
 export const graceMs = 10_000;
 
+/** The runs of this thread, of which nobody need ask the file. */
+const here = new Set<string>();
+
 /** Shows that a run lives, until it is stopped. */
 export class Heartbeat {
+  readonly #run: string;
   readonly #path: string;
   #count = 0;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> = Promise.resolve();
 
   constructor(folder: string, run: string) {
+    this.#run = run;
     this.#path = join(folder, aliveName(run));
   }
 
   async start(): Promise<void> {
     await writeFile(this.#path, '0', { flag: 'wx' });
+    here.add(this.#run);
     this.#timer = setInterval(() => {
       this.#beating = this.#beating.then(() => this.#beat());
     }, beatMs);
@@ -35,6 +41,7 @@ export class Heartbeat {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    here.delete(this.#run);
     await this.#beating;
     await rm(this.#path, { force: true }).catch(() => {});
   }
@@ -48,6 +55,9 @@ export class Heartbeat {
     }
   }
 }
+
+/** Whether a run is one of this thread that has not ended. */
+export const isHere = (run: string): boolean => here.has(run);
 
 /**
  * Whether a run shows that it lives within `grace` milliseconds.

@@ -21,8 +21,16 @@ export async function thisProcess(): Promise<ProcessId> {
   };
 }
 
-/** Whether a process runs; 'unknown' where it cannot be seen from here: on another machine, or in another container. */
-export async function stateOf({ pid, host, started, space }: ProcessId): Promise<'running' | 'gone' | 'unknown'> {
+/**
+ * Whether a process runs; 'unknown' where it cannot be seen from here: on another machine, or in another container. 'own' is this one:
+ * it runs, but the thread of it that wrote may have been ended.
+ */
+export async function stateOf(of: ProcessId): Promise<'own' | 'running' | 'gone' | 'unknown'> {
+  const state = await stateOfAny(of);
+  return state === 'running' && of.pid === process.pid ? 'own' : state;
+}
+
+async function stateOfAny({ pid, host, started, space }: ProcessId): Promise<'running' | 'gone' | 'unknown'> {
   if (started !== undefined) {
     const own = await startOf(process.pid);
     // Another machine, or this one before it was started again, which only its name could tell apart.

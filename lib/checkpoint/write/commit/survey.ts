@@ -5,7 +5,7 @@ import { manifestName } from '../../../formats/raw/names.js';
 import { configName, type Document, type FileSet } from '../../virtual/layout.js';
 import { isAnyWeightsName, isWeightsName } from '../../virtual/shards.js';
 import { ifThere, step, textOf } from './files.js';
-import { graceMs, isBeating, isChanging } from './heartbeat.js';
+import { graceMs, isBeating, isChanging, isHere } from './heartbeat.js';
 import { type Extent, isAlive, isHeld, isLeftover, type Journal, journalName, readJournal } from './journal.js';
 import { ownerOfConfig } from './old-config.js';
 import { isTensorFile, othersOf } from './others.js';
@@ -249,7 +249,9 @@ async function refuseRunning(folder: string, { signal, graceMs: grace = graceMs 
   if (journal.process === null) return;
   const { pid, host } = journal.process;
   const state = await stateOf(journal.process);
-  if (state === 'gone' || (state === 'unknown' && !(await isBeating(folder, journal.run, grace, signal)))) return;
+  if (state === 'gone') return;
+  const lives = state === 'running' || (state === 'own' && isHere(journal.run));
+  if (!lives && !(await isBeating(folder, journal.run, grace, signal))) return;
   const where = state === 'unknown' ? ` on ${host}` : '';
   throw new InputError(`process ${pid}${where} is writing to ${folder}`, { path: folder, code: 'EBUSY' });
 }

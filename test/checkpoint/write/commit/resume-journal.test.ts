@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -50,12 +51,21 @@ test('what killed runs left is removed by resume and force', async () => {
 test('a process that is still writing is left alone', async () => {
   const folder = join(root.path, 'out');
   mkdirSync(folder);
-  const journal = { ...idle, process: await thisProcess() };
+  const journal = { ...idle, process: { pid: process.ppid, host: hostname() } };
   writeFileSync(join(folder, journalName), JSON.stringify(journal));
   for (const how of [{}, { resume: true }, { force: true }]) {
     await expect(write(folder, how)).rejects.toMatchObject({ name: 'InputError', code: 'EBUSY' });
   }
   expect(readdirSync(folder)).toEqual([journalName]);
+});
+
+test('a run of this process whose thread was ended does not keep its folder', async () => {
+  const folder = join(root.path, 'out');
+  mkdirSync(folder);
+  writeFileSync(join(folder, journalName), JSON.stringify({ ...idle, process: await thisProcess() }));
+  writeFileSync(join(folder, aliveName(idle.run)), '3');
+  await write(folder, { force: true, graceMs: 300 });
+  expect(contentOf(folder)).toEqual(await expected());
 });
 
 test('of two at once one is refused, and the other is not disturbed', async () => {
@@ -91,14 +101,14 @@ test('a journal is there whole or not at all', async () => {
 
 test('processes are told apart, and those that cannot be seen from here are unknown', async () => {
   const self = await thisProcess();
-  expect(await stateOf(self)).toBe('running');
+  expect(await stateOf(self)).toBe('own');
   expect(await stateOf({ pid: 2 ** 30, host: self.host })).toBe('gone');
   expect(await stateOf({ pid: self.pid, host: 'elsewhere' })).toBe('unknown');
   expect(await stateOf({ ...self, started: 'another boot:1' })).toBe('gone');
   expect(await stateOf({ ...self, host: 'elsewhere', started: 'another boot:1' })).toBe('unknown');
   if (self.started === undefined) return; // the rest is Linux's
   expect(await stateOf({ ...self, started: self.started.replace(/\d+$/, '1') })).toBe('gone');
-  expect(await stateOf({ ...self, host: 'elsewhere' })).toBe('running'); // the same kernel: the name is a container's
+  expect(await stateOf({ ...self, host: 'elsewhere' })).toBe('own'); // the same kernel: the name is a container's
   expect(await stateOf({ ...self, space: 'pid:[1]' })).toBe('unknown');
 });
 
