@@ -21,7 +21,11 @@ const reachingAddon = [
   // These look for the addon themselves.
   ...excluded(['test/native/load.test.ts', 'test/pool/package.test.ts']),
   // These take minutes with sanitizers, and reach nothing that others do not: the C++ tests have all of the engine torch and of narrow dtypes.
-  ...excluded(['random/engines/torch', 'pool/list', 'pool/death', 'pool/narrow'].map((name) => `test/${name}.test.ts`)),
+  ...excluded(
+    ['random/engines/torch', 'init/distributions', 'pool/list', 'pool/death', 'pool/narrow', 'pool/server'].map(
+      (name) => `test/${name}.test.ts`,
+    ),
+  ),
 ];
 const vitestArgs = sanitize && given.length === 0 ? reachingAddon : given;
 const root = fileURLToPath(new URL('..', import.meta.url));
