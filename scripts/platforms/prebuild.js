@@ -63,11 +63,16 @@ function make(platform) {
   return `${folder}/nninit.node`;
 }
 
-/** Of an ELF file: the libraries that it needs, and the versions of their symbols. */
+/**
+ * Of an ELF file: the libraries that it needs, the versions of their symbols, and what nothing that was linked has: a symbol of a newer glibc
+ * than the one that was linked against has no version at all.
+ */
 function needs(file) {
+  const symbols = run('readelf', '--dyn-syms', '-W', file);
+  const nowhere = [...symbols.matchAll(/ GLOBAL +DEFAULT +UND +([^@\s]+)$/gm)].map(([, name]) => name);
   const libraries = [...run('readelf', '-dW', file).matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name);
   const versions = [...run('readelf', '-VW', file).matchAll(/Name: ([A-Z]+_[A-Z0-9_.]+)/g)].map(([, name]) => name);
-  return { libraries, versions: [...new Set(versions)] };
+  return { libraries, versions: [...new Set(versions)], nowhere: nowhere.filter((name) => !name.startsWith('napi_')) };
 }
 
 function isNewer(version, than) {
@@ -80,11 +85,12 @@ function check(platform, file) {
   if (!platform.startsWith('linux')) return;
   if (!/FLAGS_1.*NODELETE/.test(run('readelf', '-dW', file)))
     throw new Error(`${platform} could be taken out of memory`);
-  const { libraries, versions } = needs(file);
+  const { libraries, versions, nowhere } = needs(file);
   const foreign = libraries.filter((name) => !/^(lib(c|m|pthread|dl|rt)\.so(\.\d)?|ld-linux-.*\.so\.\d)$/.test(name));
   const newer = versions.filter(
     (name) => !name.startsWith('GLIBC_') || isNewer(name.slice('GLIBC_'.length), newestGlibc),
   );
+  if (!platform.endsWith('musl')) newer.push(...nowhere); // whose symbols never have a version
   if (foreign.length > 0 || newer.length > 0) {
     throw new Error(
       `${platform} would need ${[...foreign, ...newer].join(', ')}: nothing but glibc ${newestGlibc} may be needed`,
