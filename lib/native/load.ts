@@ -81,6 +81,9 @@ function remedyFor({ file, error }: Attempt): string {
   const mine = file.includes(localBuild) ? ', or remove build/ to have the one of the package' : '';
   const version = /version [`']?(GLIBC\w*_[\d.]+)/.exec(message)?.[1];
   if (version !== undefined) return `this system's libraries are older than ${version}: ${buildIt}${mine}`;
+  const symbol = /undefined symbol: (\w+)/.exec(message)?.[1];
+  if (symbol !== undefined)
+    return `this system's libraries are older than it needs, they have no ${symbol}: ${buildIt}${mine}`;
   const library = missingLibrary(message, file);
   if (library !== undefined) {
     return /^ld-|libc\.|musl/.test(library)

@@ -123,8 +123,9 @@ export function emptyOn(
     if (isNarrow(checked)) return { data: narrowView(checked, memory), shape: [...shape], dtype: checked };
     return { data: viewOf(checked, memory, 0, elements), shape: [...shape], dtype: checked };
   } catch (cause) {
-    if (errorCode(cause) !== undefined) throw cause;
-    const why = `${bytes} bytes: ${cause instanceof Error ? cause.message : String(cause)}`;
+    // V8's about memory is such a one: others say what is wrong themselves.
+    if (!(cause instanceof RangeError) || errorCode(cause) !== undefined) throw cause;
+    const why = `${bytes} bytes: ${cause.message}`;
     throw rangeError(fn, 'shape', 'a size that Node.js can allocate', shape, why);
   }
 }

@@ -83,6 +83,31 @@ test.runIf(process.platform === 'linux')('a C library that is too old', () => {
   );
 });
 
+test.runIf(process.platform === 'linux')('a symbol that no library has', () => {
+  const source = join(folder, 'symbol.c');
+  writeFileSync(source, 'extern char nninit_gone; char *nninit_asks(void) { return &nninit_gone; }');
+  const addon = join(folder, 'symbol.node');
+  execFileSync('cc', ['-shared', '-fPIC', '-nostdlib', source, '-o', addon]);
+  expect(failure({ addon })).toContain(
+    "→ this system's libraries are older than it needs, they have no nninit_gone: build it",
+  );
+});
+
+test('a pool says so too, and not that there is no memory', () => {
+  const { stdout } = spawnSync(
+    process.execPath,
+    [
+      '--no-addons',
+      '--input-type=module',
+      '-e',
+      `import { createPool } from ${JSON.stringify(pathToFileURL(join(root, 'dist/lib/index.js')).href)};
+      try { createPool({ threads: 1 }).empty([2 ** 16]); } catch (error) { console.log(error.message); process.exit(); }`,
+    ],
+    { encoding: 'utf8' },
+  );
+  expect(stdout).toMatch(/^nninit: the native addon does not load/);
+});
+
 test.runIf(process.platform === 'linux')('another processor', () => {
   const bytes = readFileSync(built);
   bytes.writeUInt16LE(bytes.readUInt16LE(18) === 183 ? 62 : 183, 18); // the machine in the ELF header
