@@ -32,12 +32,12 @@ import { rangeOf } from './split.js';
 /** How long a worker stays at a turn while other work waits. */
 const turnMilliseconds = 1;
 
-let isBack = false;
+let stoodBack = false;
 
 /** The event loop's thread comes first. */
 function standBackOnce(): void {
-  if (isBack) return;
-  isBack = true;
+  if (stoodBack) return;
+  stoodBack = true;
   try {
     standBack((workerData as WorkerData).niceness);
   } catch {
