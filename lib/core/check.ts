@@ -202,9 +202,11 @@ export function checkOneOf<const T extends string>(
   throw rangeError(fn, argument, what, value, hint ?? didYouMean(value, names));
 }
 
+const dtypeNames = Object.keys(dtypes) as Dtype[];
+
 /** The name of an element type that nninit fills. */
 export function checkDtype(fn: string, value: unknown, hint?: string): Dtype {
-  return checkOneOf(fn, 'dtype', value, Object.keys(dtypes) as Dtype[], hint);
+  return checkOneOf(fn, 'dtype', value, dtypeNames, hint);
 }
 
 /** True for `{…}` and objects without a prototype, of any realm; false for arrays and instances of classes. */

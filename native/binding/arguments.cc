@@ -1,6 +1,5 @@
 #include "binding/arguments.h"
 
-#include <cmath>
 #include <limits>
 #include <new>
 #include <optional>
@@ -24,6 +23,9 @@ bool Holds(napi_typedarray_type type, Dtype dtype) {
   }
   Unreachable();
 }
+
+// Of a number below 2^63. There and back costs less than `floor`, which the C library is called for.
+bool IsWhole(double number) { return number == static_cast<double>(static_cast<int64_t>(number)); }
 
 // Node's own code for errors of this kind.
 Napi::Error WithCode(Napi::Error error, const char* code) {
@@ -191,7 +193,7 @@ Napi::Value Arguments::Later(std::function<int()> work) const {
 }
 
 uint64_t WholeIn(double number, const char* name, uint64_t least, uint64_t most) {
-  if (number >= static_cast<double>(least) && number <= static_cast<double>(most) && number == std::floor(number)) {
+  if (number >= static_cast<double>(least) && number <= static_cast<double>(most) && IsWhole(number)) {
     return static_cast<uint64_t>(number);
   }
   throw RangeError(std::string("expected ") + name + " to be a whole number from " + std::to_string(least) + " to " +
@@ -199,7 +201,7 @@ uint64_t WholeIn(double number, const char* name, uint64_t least, uint64_t most)
 }
 
 uint64_t WholeNumber(double number, const char* expected) {
-  if (number >= 0 && number <= static_cast<double>(kMaxIndex) && number == std::floor(number)) {
+  if (number >= 0 && number <= static_cast<double>(kMaxIndex) && IsWhole(number)) {
     return static_cast<uint64_t>(number);
   }
   throw RangeError(Refusal(expected, number));
