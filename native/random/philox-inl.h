@@ -51,9 +51,9 @@ HWY_INLINE void ForEachTile(const Key& key, uint64_t first, uint64_t count, cons
 
 // Each 32-bit word of the state sits in the low half of a 64-bit lane, one block a lane, because the multiplication
 // that Philox needs reads exactly that half. High halves hold leftovers that nothing reads.
-// Independent chains hide the latency of the multiplications; even where registers are few that is worth the spills
-// (measured: eight chains beat four by 15 % with AVX-512 and AVX2, and lose by 10 % with SSE4).
-#if NNINIT_AVX2
+// Independent chains hide the latency of the multiplications; how many are worth their spills where registers are few is
+// measured: eight beat four by 15 % with AVX-512; four beat eight by 10 % with SSE4, and with AVX2 where there is no more.
+#if NNINIT_AVX512
 constexpr size_t kPhiloxChains = 8;
 #else
 constexpr size_t kPhiloxChains = 4;
