@@ -26,9 +26,9 @@ export interface CheckedNarrow {
 
 const narrow: ReadonlySet<unknown> = new Set(Object.keys(grids).filter((grid) => grid !== 'int4' && grid !== 'uint4'));
 
-/** Whether a dtype is one of 8 bits or less that a tensor may have. Every call of an initializer asks, so a set answers. */
+/** Whether a dtype is one of 8 bits or less that a tensor may have. Every call of an initializer asks some times: the usual dtype is told first. */
 export function isNarrow(dtype: unknown): dtype is NarrowDtype {
-  return narrow.has(dtype);
+  return dtype !== 'float32' && narrow.has(dtype);
 }
 
 /** Elements that a byte holds. */
