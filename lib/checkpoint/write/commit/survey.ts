@@ -206,7 +206,7 @@ async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise
     (name) => names.includes(name) && !(trusted && done.complete.has(name)) && name !== set.index?.name,
   );
   if (set.index !== undefined && names.includes(set.index.name) && !index) wrong.push(set.index.name);
-  if (wrong.length > 0 && !replaces) throw exists(folder, wrong, 'from another plan, seed or version');
+  if (wrong.length > 0 && !replaces) throw exists(folder, wrong, 'from another plan, seed or version, or damaged');
   const used = [...done.held.values(), ...[...done.partial.values()].map(({ file }) => file)];
   return {
     ...done,
