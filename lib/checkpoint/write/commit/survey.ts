@@ -89,11 +89,9 @@ export async function survey(folder: string, set: FileSet, mode: Mode, options: 
   const told = new Set([...stale, ...madeBy(readable(journal))].filter(isTensorFile));
   const known = new Set([...told].filter((name) => !ours.has(name)));
   const remnants = remnantsOf(readable(journal));
-  const listed = await filesOfManifest(folder, names);
+  const listed = new Set(await filesOfManifest(folder, names));
   const theirs = othersOf(names, [set.base, ...remnants], [...listed, ...known]).filter((name) => !ours.has(name));
-  const kept = names.filter(
-    (name) => ours.has(name) && isTensorFile(name) && !told.has(name) && !listed.includes(name),
-  );
+  const kept = names.filter((name) => ours.has(name) && isTensorFile(name) && !told.has(name) && !listed.has(name));
   const weights = presentOf({ names, ours, theirs });
   const held = leftovers.filter(isHeld);
   const strangers = names.filter((name) => isAnyWeightsName(name) && !weights.includes(name));
