@@ -222,6 +222,43 @@ describe('what made a checkpoint is in it', () => {
     expect(await verifyCheckpoint(join(root.path, 'second'))).toMatchObject({ ok: true });
   });
 
+  test.each([
+    ['safetensors', 'torch', '"shape":[3,4]', '"shape":[4,3]'],
+    ['safetensors', 'philox', '"shape":[0,4]', '"shape":[0,5]'],
+    ['safetensors', 'philox', '"a.bias"', '"b.bias"'],
+    ['safetensors', 'philox', '{"dtype":"F32","shape":[4]', '{"dtype":"I32","shape":[4]'],
+    ['raw', 'philox', '"shape":[3,4]', '"shape":[4,3]'],
+    ['raw', 'torch', '"dtype":"float32","shape":[4]', '"dtype":"int32","shape":[4]'],
+    ['npy', 'philox', '"a.bias"', '"b.bias"'],
+  ] as const)(
+    'of a checkpoint to be like, in %s by %s: %s that became %s is found',
+    async (format, engine, was, becomes) => {
+      const tensors = {
+        'a.weight': { shape: [3, 4] },
+        'a.bias': { shape: [4] },
+        none: { shape: [0, 4] },
+      };
+      await writeCheckpoint(await loadPlan({ tensors, initializers: { '*': 'ones' } }), join(root.path, 'first'));
+      const folder = join(root.path, 'second');
+      const plan = await loadPlan({ like: join(root.path, 'first') });
+      const { path } = await writeCheckpoint(plan, folder, { format, engine });
+      const options = { onWarning: () => {} };
+      expect(await verifyCheckpoint(folder, options)).toMatchObject({ ok: true, origin: { engine } });
+      const text = readFileSync(path, 'latin1');
+      expect(text).toContain(was);
+      const changed = text.replace(was, becomes);
+      // A header keeps its length by the spaces that end it.
+      const data = text.slice(text.lastIndexOf('}') + 1);
+      const head = changed.slice(0, changed.lastIndexOf('}') + 1);
+      writeFileSync(path, format === 'safetensors' ? head.padEnd(text.length - data.length) + data : changed, 'latin1');
+      await expect(verifyCheckpoint(folder, options)).rejects.toMatchObject({
+        name: 'InputError',
+        code: 'ERR_NNINIT_HEADER',
+        message: expect.stringContaining("says 'nninit.plan'"),
+      });
+    },
+  );
+
   test('a part of another checkpoint, or more than it, asks for what it was made from', async () => {
     const llama = {
       ...{ model_type: 'llama', hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 4 },

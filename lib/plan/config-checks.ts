@@ -87,16 +87,24 @@ function ropeTypesOf(modelType: string): typeof ropeTypes {
   return /^qwen2(?:_5)?_vl_text$/.test(modelType) ? { ...ropeTypes, mrope: [] } : ropeTypes;
 }
 
+const optionalActs = ['activation', 'activation_function'];
+
+function checkActivation(config: Config, key: string, refuse: Refuse): void {
+  const name = config[key];
+  if (activations.some((known) => known === name)) return;
+  const hint = typeof name === 'string' ? didYouMean(name, activations) : undefined;
+  throw refuse(key, `the name of an activation that transformers knows${hint === undefined ? '' : ` (${hint})`}`);
+}
+
 function checkNames(config: Config, modelType: string, refuse: Refuse): void {
   const strings = `${configFields[modelType]?.str ?? ''} dense_act_fn`.split(' ');
+  // Null is allowed by their config classes, and refused by the models.
+  for (const key of (configFields[modelType]?.['str?'] ?? '').split(' ').filter((name) => optionalActs.includes(name)))
+    if (Object.hasOwn(config, key)) checkActivation(config, key, refuse);
   for (const key of strings.filter(
     (name) => /(?:^|_)act(?:ivation)?(?:_|$)/.test(name) && typeof config[name] === 'string',
-  )) {
-    const name = config[key] as string;
-    if (activations.includes(name)) continue;
-    const hint = didYouMean(name, activations);
-    throw refuse(key, `the name of an activation that transformers knows${hint === undefined ? '' : ` (${hint})`}`);
-  }
+  ))
+    checkActivation(config, key, refuse);
   const { feed_forward_proj, dense_act_fn } = config;
   if (modelType === 't5' && typeof feed_forward_proj === 'string' && dense_act_fn === undefined) {
     const name = feed_forward_proj.replace(/^gated-/, '');

@@ -68,12 +68,16 @@ export abstract class Job {
   }
 }
 
-/** False if a tensor's memory went away since it was checked: then its job has settled with an error that says so. */
+/** False if a tensor's memory went away since it was checked, or another size: then its job has settled with an error that says so. */
 export function hasMemory(job: Job & { readonly order: Order }): boolean {
   const { fn, tensor } = job.order;
-  if (tensor.data.byteLength === job.size * job.bytesEach) return true;
-  const why = 'it was detached or shrank during the fill';
-  job.settle(rangeError(fn, 'data', 'memory that is still there', tensor.data, why));
+  const bytes = job.size * job.bytesEach;
+  if (tensor.data.byteLength === bytes) return true;
+  const [what, why] =
+    tensor.data.byteLength > bytes
+      ? [`the ${job.size} elements that there were`, 'its resizable buffer grew during the fill']
+      : ['memory that is still there', 'it was detached or shrank during the fill'];
+  job.settle(rangeError(fn, 'data', what, tensor.data, why));
   return false;
 }
 

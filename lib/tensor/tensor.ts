@@ -280,11 +280,13 @@ function checkLength(fn: string, data: TensorData, shape: unknown): number {
   if (buffer.detached === true) throw rangeError(fn, 'data', 'memory that is still there', data, 'it was detached');
   if (size === data.length) return size;
   const what = `${size} element${size === 1 ? '' : 's'} (shape ${shapeText(shape as readonly number[])})`;
-  throw rangeError(fn, 'data', what, data, whyShorter(data, buffer));
+  throw rangeError(fn, 'data', what, data, whyOther(data, size, buffer));
 }
 
-function whyShorter(data: TensorData, buffer: Buffer): string | undefined {
-  if (buffer.resizable === true) return 'its resizable buffer may have shrunk';
+function whyOther(data: TensorData, size: number, buffer: Buffer): string | undefined {
+  const isLonger = data.length > size;
+  if (buffer.resizable === true) return `its resizable buffer may have ${isLonger ? 'grown' : 'shrunk'}`;
+  if (buffer.growable === true && isLonger) return 'its growable buffer may have grown';
   // Node 20 has no `detached`.
   return data.length === 0 && buffer.byteLength === 0 ? 'its buffer may have been detached' : undefined;
 }

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createPool, empty, tensor } from '../../lib/index.js';
-import { detach } from '../support.js';
+import { detach, ResizableBuffer } from '../support.js';
 
 const pool = createPool({ threads: 1 });
 afterAll(() => pool.close());
@@ -88,6 +88,17 @@ describe('memory that goes away', () => {
     expect((error as Error).message).toMatch(/^normal_: expected memory that is still there for data/);
     await pool.init.ones_(w());
   });
+
+  test.each([20_000, 3_000_000])(
+    'a buffer that grows during the fill, of %i elements, is told as such',
+    async (elements) => {
+      const buffer = new ResizableBuffer(elements * 4, { maxByteLength: elements * 8 });
+      const running = pool.init.normal_(tensor(new Float32Array(buffer)));
+      buffer.resize(elements * 8);
+      await expect(running).rejects.toThrow(`expected the ${elements} elements that there were for data`);
+      await pool.init.ones_(w());
+    },
+  );
 
   test('a whole matrix', async () => {
     const gone = empty([900, 900]);

@@ -1,15 +1,18 @@
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, isPlainObject, typeError } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import { isFillable } from '../../core/stored-dtype.js';
-import { type Checkpoint, readHeaders } from '../../formats/reader.js';
+import { version } from '../../core/version.js';
+import { type Checkpoint, type FileHeader, readHeaders } from '../../formats/reader.js';
+import { layout } from '../../formats/safetensors/header.js';
 import { beside, exists, pathOf } from '../../formats/source/source.js';
 import { inexactness } from '../../init/inexact.js';
 import { maxThreads } from '../../native/addon.js';
-import { keysFor, streamVersions } from '../../plan/keys.js';
+import { type Keys, keysFor, streamVersions } from '../../plan/keys.js';
 import { planFrom, planOfSource, tensorsOf } from '../../plan/load-plan.js';
-import type { Plan } from '../../plan/plan.js';
+import type { Plan, PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import { checkSeed, type Engine, engineNames } from '../../random/names.js';
 import { checkProgressing, type Progressing, progressing } from '../progressing.js';
+import { planDigest } from '../virtual/layout.js';
 import type { Difference } from './match.js';
 import { type Measured, measureCheckpoint } from './statistics/compare.js';
 import { comparableBytes, compareTensors } from './verify.js';
@@ -129,7 +132,40 @@ export async function verifyCheckpoint(path: string | URL, options?: VerifyCheck
   const keys = keysFor(origin.engine, origin.seed, { tensors, draws: plan.draws });
   const { bytes, differences } = await compareTensors(checkpoint, tensors, { ...work, keys });
   const ok = differences.length === 0;
+  const isOwn = given.plan === undefined && seed === undefined && engine === undefined;
+  if (ok && isOwn && isLike(plan.source)) refuseOtherHeads(checkpoint, tensors, keys);
   return { ok, origin, tensors: tensors.length, bytes, differences, measured: undefined, limit: undefined };
+}
+
+/** Whether names, shapes and dtypes of a plan are those of the files themselves. */
+const isLike = (source: PlanSource | undefined): boolean =>
+  source?.input === 'like' || (isPlainObject(source?.recipe) && source.recipe.like !== undefined);
+
+/**
+ * Where the plan comes of the files' own names, shapes and dtypes, only the digest in their metadata tells whether these are what was written.
+ *
+ * @throws InputError (ERR_NNINIT_HEADER) where they are not
+ */
+function refuseOtherHeads({ path, files }: Checkpoint, tensors: readonly ResolvedTensor[], keys: Keys): void {
+  const planned = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  // Those of a manifest share its metadata.
+  const groups = new Map<FileHeader['metadata'], FileHeader[]>();
+  for (const file of files) {
+    const group = groups.get(file.metadata);
+    if (group === undefined) groups.set(file.metadata, [file]);
+    else group.push(file);
+  }
+  for (const [metadata, of] of groups) {
+    const digest = metadata.get('nninit.plan');
+    if (digest === undefined || metadata.get('nninit.version') !== version) continue;
+    const held = of.flatMap((file) => file.tensors.flatMap(({ name }) => planned.get(name) ?? []));
+    const isOne = of.length === 1;
+    if (planDigest(isOne ? layout(held, {}).tensors : held, keys) === digest) continue;
+    const where = isOne ? (of[0]?.path ?? path) : path;
+    const what =
+      "its names, shapes and dtypes are not those that it was written with, says 'nninit.plan' in its metadata";
+    throw new InputError(`${where}: ${what}`, { path: where, code: 'ERR_NNINIT_HEADER' });
+  }
 }
 
 function noPlan({ path: of }: Checkpoint): never {

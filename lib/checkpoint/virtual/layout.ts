@@ -77,7 +77,7 @@ export function metadataOf(
  * 128 bits of SHA-256, in hex, over what the tensors are filled with: names, dtypes, shapes, resolved fills, streams, slices, … So
  * two files with the same names and shapes but other initializers are told apart by their heads.
  */
-function planDigest(tensors: readonly ResolvedTensor[], keys: Keys): string {
+export function planDigest(tensors: readonly ResolvedTensor[], keys: Keys): string {
   const hash = createHash('sha256');
   for (const tensor of tensors) {
     const { name, dtype, shape, fill, stream, slice, zeroRow, partOf, codes, steps, norms } = tensor;

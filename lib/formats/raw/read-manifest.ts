@@ -27,6 +27,7 @@ const entrySchema = z.object(
     file: z.string({ error: "a file's name" }).refine(isFileName, { error: 'the name of a file in this folder' }),
     dtype: storedDtype,
     shape: shapeSchema,
+    bytes: z.number({ error: 'a number' }).optional(),
   },
   objects,
 );
@@ -45,9 +46,9 @@ export async function readManifest(path: string, signal?: AbortSignal): Promise<
   try {
     const document = readJson(bytes, path);
     const { format, metadata, tensors } = parseWith(manifestSchema, document.value, path);
-    const told = new Map(Object.entries(metadata));
+    const about = new Map(Object.entries(metadata));
     for (const name of document.keysOf('tensors')) {
-      const { file, dtype, shape } = parseWith(entrySchema, tensors[name], path, ['tensors', name]);
+      const { file, dtype, shape, bytes: told } = parseWith(entrySchema, tensors[name], path, ['tensors', name]);
       const { tag } = storedDtypes[dtype];
       const elements = elementsOf(shape);
       const length = storedBytes(dtype, elements);
@@ -57,11 +58,15 @@ export async function readManifest(path: string, signal?: AbortSignal): Promise<
       }
       const head =
         format === 'npy' ? headOf(`${path}: tensor ${JSON.stringify(name)}`, dtype, shape) : new Uint8Array(0);
+      if (told !== undefined && told !== length) {
+        const what = `expected "bytes" of ${length}, as dtype and shape make, but received ${told}`;
+        throw refuse(`${path}: tensor ${JSON.stringify(name)}: ${what}`);
+      }
       const tensor = { name, tag, dtype, shape, elements, offsets: [0, length] as const };
       const [dataOffset, fileBytes] = [head.length, head.length + length];
       const where = beside(path, file);
       const version = await checkFile(where, head, fileBytes);
-      files.push({ path: where, tensors: [tensor], metadata: told, dataOffset, fileBytes, version });
+      files.push({ path: where, tensors: [tensor], metadata: about, dataOffset, fileBytes, version });
     }
   } catch (cause) {
     if (cause instanceof InputError && cause.code === 'ERR_NNINIT_INPUT') throw refuse(cause.message, cause);

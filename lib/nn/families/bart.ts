@@ -17,7 +17,7 @@ import {
   std,
 } from './architecture.js';
 import { classificationHead } from './bert-layers.js';
-import { headed, transformersInit } from './transformers.js';
+import { headed, initByStd } from './transformers.js';
 
 /** What differs between the families of BART. */
 export interface Variant {
@@ -44,6 +44,7 @@ export function configOf({ vocab_size, pad_token_id }: Variant) {
       decoder_attention_heads: size().default(16),
       d_model: size().default(1024),
       init_std: std().default(0.02),
+      initializer_range: std().nullish(),
       pad_token_id: padding(pad_token_id),
       share_encoder_decoder_embeddings: flag().default(true),
       tie_word_embeddings: flag().default(true),
@@ -68,8 +69,7 @@ export function configOf({ vocab_size, pad_token_id }: Variant) {
 
 export type Config = z.output<ReturnType<typeof configOf>>;
 
-const rule = ({ init_std }: Config) =>
-  transformersInit(init_std, { TableStack: () => ({ 'embed_positions.weight': 'sinusoidal' }) }, 0);
+const rule = (config: Config) => initByStd(config, { TableStack: () => ({ 'embed_positions.weight': 'sinusoidal' }) });
 
 /** @param inputs the width of what keys and values are made of */
 export function attention(width: number, inputs = width): Module {

@@ -19,11 +19,20 @@ const config = imageConfig({
   use_shared_relative_position_bias: flag().default(false),
   layer_scale_init_value: z.number({ error: 'a finite number' }).default(0.1),
   use_mean_pooling: flag().default(true),
-}).refine(
-  ({ patch_size: [a, b], ...config }) =>
-    a === b || !(config.use_relative_position_bias || config.use_shared_relative_position_bias),
-  { path: ['patch_size'], error: 'one number, since there is a relative position bias' },
-);
+  add_fpn: flag().default(false),
+})
+  .refine(
+    ({ add_fpn, out_indices, segmentation_indices, out_features }) => {
+      const indices = out_indices ?? segmentation_indices;
+      return !add_fpn || out_features != null || (Array.isArray(indices) && indices.length === 4);
+    },
+    { path: ['out_indices'], error: 'four whole numbers, since there is add_fpn' },
+  )
+  .refine(
+    ({ patch_size: [a, b], ...config }) =>
+      a === b || !(config.use_relative_position_bias || config.use_shared_relative_position_bias),
+    { path: ['patch_size'], error: 'one number, since there is a relative position bias' },
+  );
 
 type Config = z.output<typeof config>;
 

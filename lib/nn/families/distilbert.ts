@@ -93,6 +93,11 @@ export const distilbert = defineArchitecture({
       classifier: linear(dim, 1),
     })),
     DistilBertForTokenClassification: withHead((config) => ({ classifier: linear(config.dim, labelCount(config)) })),
-    DistilBertForQuestionAnswering: withHead((config) => ({ qa_outputs: linear(config.dim, labelCount(config)) })),
+    DistilBertForQuestionAnswering: withHead((config) => {
+      const count = labelCount(config);
+      if (count !== 2)
+        throw new RangeError(`num_labels: expected 2 for this class, a beginning and an end, but received ${count}`);
+      return { qa_outputs: linear(config.dim, 2) };
+    }),
   },
 });

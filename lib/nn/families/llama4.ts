@@ -24,8 +24,15 @@ const config = z
     moe_layers: z.array(z.int({ error: 'a whole number' }), { error: 'an array of whole numbers, or null' }).nullish(),
     no_rope_layer_interval: interval().default(4),
     attention_bias: flag().default(false),
+    no_rope_layers: z.array(z.unknown(), { error: 'an array, or null' }).nullish(),
+    layer_types: z.unknown().optional(),
   })
   .refine(...paddingFits)
+  .refine(
+    ({ no_rope_layers: given, layer_types, num_hidden_layers: count }) =>
+      given == null || given.length === 0 || (layer_types == null ? given.length === count : given.length >= count),
+    { path: ['no_rope_layers'], error: 'as many as num_hidden_layers says' },
+  )
   .superRefine(headsRotate);
 
 type Config = z.output<typeof config>;

@@ -14,7 +14,7 @@ import {
   std,
 } from './architecture.js';
 import { headsOf } from './heads.js';
-import { transformersInit } from './transformers.js';
+import { initByStd } from './transformers.js';
 
 const config = z
   .looseObject({
@@ -29,6 +29,7 @@ const config = z
     word_embed_proj_dim: optionalSize(),
     num_attention_heads: size().default(12),
     init_std: std().default(0.02),
+    initializer_range: std().nullish(),
     pad_token_id: padding(1),
     enable_bias: flag().default(true),
     layer_norm_elementwise_affine: flag().default(true),
@@ -39,7 +40,7 @@ const config = z
 
 type Config = z.output<typeof config>;
 
-const rule = ({ init_std }: Config) => transformersInit(init_std, {}, 0);
+const rule = (config: Config) => initByStd(config);
 const wordWidth = ({ word_embed_proj_dim, hidden_size }: Config) => word_embed_proj_dim ?? hidden_size;
 
 const norm = ({ hidden_size, layer_norm_elementwise_affine }: Config): Module =>

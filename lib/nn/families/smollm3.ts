@@ -19,8 +19,13 @@ const config = z
     attention_bias: flag().default(false),
     mlp_bias: flag().default(false),
     no_rope_layer_interval: interval().default(4),
+    no_rope_layers: z.array(z.unknown(), { error: 'an array, or null' }).nullish(),
   })
   .refine(...paddingFits)
+  .refine(({ no_rope_layers: given, num_hidden_layers: count }) => given == null || given.length >= count, {
+    path: ['no_rope_layers'],
+    error: 'as many as num_hidden_layers says',
+  })
   .superRefine(headsRotate);
 
 /** SmolLM3 (Hugging Face 2025), initialized as Llama is; layers without rotary positions have the same tensors. */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Initializer } from '../../init/initializers.js';
 import { container, type Module, type Rule, repeat } from '../module.js';
 import { embedding, linear, rmsNorm } from '../modules/index.js';
-import { aliases, defineArchitecture, labelCount, labels, layers, size, std } from './architecture.js';
+import { aliases, defineArchitecture, flag, labelCount, labels, layers, size, std } from './architecture.js';
 import { inverseSqrt } from './inverse-sqrt.js';
 import { headed, transformersInit } from './transformers.js';
 
@@ -39,6 +39,7 @@ const configOf = (variant: Variant) =>
         .regex(/^(gated-(?=.)|(?!gated$))[^-]*$/, { error: feedForward })
         .default(variant.feed_forward_proj),
       is_gated_act: z.unknown().optional(),
+      is_decoder: flag().default(false),
     })
     .transform((read) => ({ ...read, everyLayer: variant.everyLayer }));
 
@@ -136,12 +137,15 @@ function stack(config: Config, count: number, decoder: boolean): Module {
   return container('T5Stack', children, { initialize: rule(config) });
 }
 
-/** A model with the shared embedding, and with a head where one is given. Everything is tied, whatever the config says. */
+/**
+ * A model with the shared embedding, and with a head where one is given. Everything is tied, whatever the config says. An encoder alone is
+ * what `is_decoder` says, as in transformers, which looks at it only there.
+ */
 function model(config: Config, kind: string, decoder: boolean, head: Readonly<Record<string, Module>> = {}): Module {
-  const { vocab_size, d_model, num_layers, num_decoder_layers } = config;
+  const { vocab_size, d_model, num_layers, num_decoder_layers, is_decoder } = config;
   const children = {
     shared: embedding(vocab_size, d_model),
-    encoder: stack(config, num_layers, false),
+    encoder: stack(config, num_layers, !decoder && is_decoder),
     ...(decoder && { decoder: stack(config, num_decoder_layers, true) }),
     ...head,
   };

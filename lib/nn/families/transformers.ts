@@ -27,6 +27,17 @@ export function transformersInit(std: number, own: Readonly<Record<string, Rule>
 }
 
 /**
+ * The same for a family that has `init_std`. An `initializer_range`, which it does not know, comes first where a config has one all the same.
+ */
+export function initByStd(
+  config: { readonly init_std: number; readonly initializer_range?: number | null | undefined },
+  own: Readonly<Record<string, Rule>> = {},
+): Rule {
+  const { init_std, initializer_range: range } = config;
+  return range === undefined ? transformersInit(init_std, own, 0) : transformersInit(range ?? 0, own);
+}
+
+/**
  * A model within a model: the body, which has initialized itself, then the head, which the rule initializes after that.
  *
  * @param body under the name that it has there

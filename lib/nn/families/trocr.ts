@@ -13,7 +13,7 @@ import {
   std,
 } from './architecture.js';
 import { attention } from './bart.js';
-import { headed, transformersInit } from './transformers.js';
+import { headed, initByStd } from './transformers.js';
 
 const config = z
   .looseObject({
@@ -24,6 +24,7 @@ const config = z
     decoder_ffn_dim: size().default(4096),
     max_position_embeddings: size().default(512),
     init_std: std().default(0.02),
+    initializer_range: std().nullish(),
     use_learned_position_embeddings: flag().default(true),
     layernorm_embedding: flag().default(true),
     pad_token_id: padding(1),
@@ -46,7 +47,7 @@ const config = z
 
 type Config = z.output<typeof config>;
 
-const rule = ({ init_std }: Config) => transformersInit(init_std, {}, 0);
+const rule = (config: Config) => initByStd(config);
 
 function layer({ d_model: width, decoder_ffn_dim: inner, cross_attention_hidden_size: inputs }: Config): Module {
   return container('Layer', {

@@ -15,7 +15,7 @@ import {
   size,
   std,
 } from './architecture.js';
-import { headed, transformersInit } from './transformers.js';
+import { headed, initByStd } from './transformers.js';
 
 const config = z
   .looseObject({
@@ -34,6 +34,7 @@ const config = z
     max_source_positions: size('a whole number from 1', 2 ** 20 + 1).default(1500),
     max_target_positions: size().default(448),
     init_std: std().default(0.02),
+    initializer_range: std().nullish(),
     pad_token_id: padding(50256),
     use_weighted_layer_sum: flag().default(false),
     classifier_proj_size: size().default(256),
@@ -51,18 +52,14 @@ const config = z
 
 type Config = z.output<typeof config>;
 
-const rule = ({ init_std }: Config) =>
-  transformersInit(
-    init_std,
-    {
-      Encoder: () => ({ 'embed_positions.weight': { init: 'sinusoidal', endpoint: true } }),
-      Classifier: ({ own }) => {
-        const weights = own?.layer_weights;
-        return weights && { layer_weights: { init: 'constant', val: 1 / (weights.shape[0] ?? 1) } };
-      },
+const rule = (config: Config) =>
+  initByStd(config, {
+    Encoder: () => ({ 'embed_positions.weight': { init: 'sinusoidal', endpoint: true } }),
+    Classifier: ({ own }) => {
+      const weights = own?.layer_weights;
+      return weights && { layer_weights: { init: 'constant', val: 1 / (weights.shape[0] ?? 1) } };
     },
-    0,
-  );
+  });
 
 function attention(width: number): Module {
   return container('Attention', {

@@ -93,3 +93,18 @@ test.each([
     message: expect.stringMatching(message),
   });
 });
+
+test('"bytes" that are not those of dtype and shape are refused, and need not be there', async () => {
+  const folder = await written('bytes', 'raw');
+  const path = join(folder, 'manifest.json');
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, text.replace('"bytes":126', '"bytes":127'));
+  await expect(readHeaders(folder)).rejects.toMatchObject({
+    code: 'ERR_NNINIT_MANIFEST',
+    message: expect.stringMatching(
+      /"h\.0\.weight": expected "bytes" of 126, as dtype and shape make, but received 127$/,
+    ),
+  });
+  writeFileSync(path, text.replaceAll(/,"bytes":\d+/g, ''));
+  expect((await readHeaders(folder)).tensors.size).toBe(4);
+});

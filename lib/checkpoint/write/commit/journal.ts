@@ -27,6 +27,12 @@ export interface Journal {
   readonly stale: readonly string[];
   /** Files that the run makes, where their names do not tell whose they are: before their manifest is there, nothing else does. */
   readonly files: readonly string[];
+  /** Of these, what was there before and was nobody's of ours: it stays until it is replaced. */
+  readonly kept?: readonly string[] | undefined;
+  /** What the names of the files begin with that the run makes, where these tell whose they are. */
+  readonly base?: string | undefined;
+  /** The same of unfinished checkpoints that runs before have left. */
+  readonly remnants?: readonly string[] | undefined;
   /** Whether several processes write parts, each for itself, under the name of the run; see ../parts/. Nobody has the folder alone then. */
   readonly parts: boolean;
   /** Who writes; null once they have given up in good order. */
@@ -38,6 +44,10 @@ export interface Journal {
 /** Those of a checkpoint. */
 export const filesToTell = ({ selfDescribing, files }: FileSet): string[] =>
   selfDescribing ? [] : files.map(({ name }) => name);
+
+/** What the names of its files begin with, where they tell whose they are. */
+export const baseToTell = ({ selfDescribing, base }: FileSet): { readonly base?: string } =>
+  selfDescribing ? { base } : {};
 
 /** There while a checkpoint is unfinished. */
 export const journalName = '.nninit-unfinished.json';

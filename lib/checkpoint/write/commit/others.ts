@@ -5,27 +5,26 @@ import { manifestName } from '../../../formats/raw/names.js';
 import { indexNameOf, isWeightsName } from '../../virtual/shards.js';
 import { ifThere, step, textOf } from './files.js';
 
-/** Files of another checkpoint, whatever its format: two in one folder would be taken for one. What tells that all is there comes first. */
-export async function othersOf(
-  folder: string,
-  names: readonly string[],
-  base: string,
-  ours: ReadonlySet<string>,
-  known: ReadonlySet<string>,
-): Promise<string[]> {
-  const indexName = indexNameOf(base);
-  const weights = names.filter((name) => isWeightsName(name, base) && name !== indexName);
-  const index = names.filter((name) => name === indexName);
-  const left = names.filter((name) => isTensorFile(name) && known.has(name));
-  const all = new Set([...index, ...(await filesOfManifest(folder, names)), ...left, ...weights]);
-  return [...all].filter((name) => !ours.has(name));
+/**
+ * Files of checkpoints, whatever their format: two in one folder would be taken for one. What tells that all is there comes first.
+ *
+ * @param bases what the names of safetensors files begin with
+ * @param told files whose names do not tell whose they are
+ */
+export function othersOf(names: readonly string[], bases: readonly string[], told: readonly string[]): string[] {
+  const indexNames = bases.map(indexNameOf);
+  const isWeights = (name: string): boolean => bases.some((base) => isWeightsName(name, base));
+  const weights = names.filter((name) => isWeights(name) && !indexNames.includes(name));
+  const index = names.filter((name) => indexNames.includes(name));
+  const isThere = new Set(names);
+  return [...new Set([...index, ...told.filter((name) => isThere.has(name)), ...weights])];
 }
 
 /** Whether a file may be one of a checkpoint of a file for each tensor: its name does not tell whose. */
 export const isTensorFile = (name: string): boolean => /\.(npy|bin)$/.test(name);
 
 /** The manifest in a folder and what it lists, as far as it is there; nothing if it is someone else's. */
-async function filesOfManifest(folder: string, names: readonly string[]): Promise<string[]> {
+export async function filesOfManifest(folder: string, names: readonly string[]): Promise<string[]> {
   if (!names.includes(manifestName)) return [];
   const path = join(folder, manifestName);
   const text = (await step('read', path, () => ifThere(textOf(path)))) ?? '';

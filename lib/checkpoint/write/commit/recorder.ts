@@ -1,12 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { FileSet } from '../../virtual/layout.js';
+import { isWeightsName } from '../../virtual/shards.js';
 import { removeNames, step, syncFolder } from './files.js';
 import { Heartbeat } from './heartbeat.js';
 import {
   addToJournal,
   aliveName,
   type Begin,
+  baseToTell,
   type Change,
   Claim,
   createJournal,
@@ -51,6 +53,9 @@ export class Recorder {
       committing: finishes || (seen.journal?.committing ?? false),
       stale: [...seen.stale],
       files: filesToTell(set),
+      kept: seen.kept,
+      ...baseToTell(set),
+      remnants: seen.remnants,
       parts: false,
       process: null,
       progress: this.#progress,
@@ -93,10 +98,10 @@ export class Recorder {
 
   /** Whether the journal has to stay when the run gives up, where there are these names: for what is made, or for what nothing else tells. */
   isWorthKeeping(names: readonly string[]): boolean {
-    const { over, stale } = this.#begin;
-    return (
-      this.#worthKeeping || (over !== undefined && names.some((name) => isTensorFile(name) && stale.includes(name)))
-    );
+    const { over, stale, remnants = [] } = this.#begin;
+    const isTold = (name: string) =>
+      (isTensorFile(name) && stale.includes(name)) || remnants.some((base) => isWeightsName(name, base));
+    return this.#worthKeeping || (over !== undefined && names.some(isTold));
   }
 
   async commit(): Promise<void> {

@@ -8,7 +8,7 @@ import { ifThere, step, textOf } from './files.js';
 import { graceMs, isBeating, isChanging, isHere } from './heartbeat.js';
 import { type Extent, isAlive, isHeld, isLeftover, type Journal, journalName, readJournal } from './journal.js';
 import { ownerOfConfig } from './old-config.js';
-import { isTensorFile, othersOf } from './others.js';
+import { filesOfManifest, isTensorFile, othersOf } from './others.js';
 import { stateOf } from './process.js';
 import { type Partial, progressOf } from './progress.js';
 
@@ -36,6 +36,10 @@ export interface Survey {
   readonly leftovers: readonly string[];
   /** Of another checkpoint: to be removed when all is complete, as far as it is there then. */
   readonly stale: readonly string[];
+  /** Files of others under names that the checkpoint's have, where names do not tell whose they are. */
+  readonly kept: readonly string[];
+  /** What the names of the weights begin with of which unfinished checkpoints have left some. */
+  readonly remnants: readonly string[];
   /** All that was there. */
   readonly names: readonly string[];
 }
@@ -59,6 +63,8 @@ interface Found {
   readonly theirs: readonly string[];
   /** These, and what its run may still make, which was perhaps only paused. */
   readonly stale: readonly string[];
+  readonly kept: readonly string[];
+  readonly remnants: readonly string[];
   /** Whether the config is there, as it should be; and whether another one is. */
   readonly config: boolean;
   readonly otherConfig: boolean;
@@ -79,9 +85,13 @@ export async function survey(folder: string, set: FileSet, mode: Mode, options: 
   if (noFile !== undefined) throw isNoFile(join(folder, noFile.name)); // no run makes such
   refuseUnfinished(folder, set, mode, journal, leftovers);
   const ours = new Set([...set.files.map(({ name }) => name), ...(set.index === undefined ? [] : [set.index.name])]);
-  const { stale = [], files = [] } = readable(journal) ?? {};
-  const known = new Set([...stale, ...files].filter((name) => isTensorFile(name) && !ours.has(name)));
-  const theirs = await othersOf(folder, names, set.base, ours, known);
+  const stale = readable(journal)?.stale ?? [];
+  const told = new Set([...stale, ...madeBy(readable(journal))].filter(isTensorFile));
+  const known = new Set([...told].filter((name) => !ours.has(name)));
+  const remnants = remnantsOf(readable(journal));
+  const listed = new Set(await filesOfManifest(folder, names));
+  const theirs = othersOf(names, [set.base, ...remnants], [...listed, ...known]).filter((name) => !ours.has(name));
+  const kept = names.filter((name) => ours.has(name) && isTensorFile(name) && !told.has(name) && !listed.has(name));
   const weights = presentOf({ names, ours, theirs });
   const held = leftovers.filter(isHeld);
   const strangers = names.filter((name) => isAnyWeightsName(name) && !weights.includes(name));
@@ -99,11 +109,25 @@ export async function survey(folder: string, set: FileSet, mode: Mode, options: 
   const otherConfig = set.config !== undefined && names.includes(configFile) && !config;
   if (otherConfig && mode === 'force') refuseShared(folder, strangers);
   const all = [...new Set([...theirs, ...known])];
-  const found = { folder, names, journal, leftovers, ours, theirs, stale: all, config, otherConfig };
+  const found = { folder, names, journal, leftovers, ours, theirs, stale: all, kept, remnants, config, otherConfig };
   return mode === 'force' ? startAnew(found) : await goOn(found, set, mode);
 }
 
 const readable = (journal: Journal | 'broken' | undefined) => (journal === 'broken' ? undefined : journal);
+
+/** Files under their own names that a run has made, or may have, where names do not tell: none that was there before it began to give names. */
+function madeBy(journal: Journal | undefined): readonly string[] {
+  if (journal === undefined) return [];
+  const kept = new Set(journal.committing ? [] : journal.kept);
+  return journal.files.filter((name) => !kept.has(name));
+}
+
+/** What the names of unfinished weights begin with. Those that a run was to replace are whole until it gives names. */
+function remnantsOf(journal: Journal | undefined): string[] {
+  if (journal === undefined) return [];
+  const { base, committing, replaces, remnants = [] } = journal;
+  return [...new Set([...remnants, ...(base !== undefined && (committing || !replaces) ? [base] : [])])];
+}
 
 const ownerOf = (journal: Journal | 'broken' | undefined) => (journal === 'broken' ? null : journal?.run);
 
@@ -141,7 +165,7 @@ function refuseShared(folder: string, strangers: readonly string[]): void {
 
 /** Nothing that is there is used. */
 function startAnew(found: Found): Survey {
-  const { journal, leftovers, stale, config, otherConfig } = found;
+  const { journal, leftovers, stale, kept, remnants, config, otherConfig } = found;
   return {
     complete: new Set(),
     held: new Map(),
@@ -155,6 +179,8 @@ function startAnew(found: Found): Survey {
     replaces: presentOf(found).length > 0 || otherConfig || journal !== undefined,
     leftovers,
     stale,
+    kept,
+    remnants,
     names: found.names,
   };
 }
@@ -178,7 +204,7 @@ async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise
     (name) => names.includes(name) && !(trusted && done.complete.has(name)) && name !== set.index?.name,
   );
   if (set.index !== undefined && names.includes(set.index.name) && !index) wrong.push(set.index.name);
-  if (wrong.length > 0 && !replaces) throw exists(folder, wrong, 'from another plan, seed or version');
+  if (wrong.length > 0 && !replaces) throw exists(folder, wrong, 'from another plan, seed or version, or damaged');
   const used = [...done.held.values(), ...[...done.partial.values()].map(({ file }) => file)];
   return {
     ...done,
@@ -189,6 +215,8 @@ async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise
     replaces,
     leftovers: leftovers.filter((name) => !used.includes(name)),
     stale: found.stale,
+    kept: found.kept,
+    remnants: found.remnants,
     names,
   };
 }

@@ -8,6 +8,7 @@ import { Heartbeat } from '../commit/heartbeat.js';
 import {
   addToJournal,
   type Begin,
+  baseToTell,
   Claim,
   createJournal,
   filesToTell,
@@ -154,9 +155,9 @@ function isComplete({ files, index, config }: FileSet, seen: Survey): boolean {
 async function beginOrder(folder: string, laid: Laid, seen: Survey, count: number): Promise<string> {
   const run = newRun();
   const { digest } = laid.set;
-  const { replaces, stale, owner } = seen;
-  const files = filesToTell(laid.set);
-  const state = { replaces, stale: [...stale], files, committing: false, parts: true, process: null, progress: {} };
+  const { replaces, stale, kept, remnants, owner } = seen;
+  const made = { files: filesToTell(laid.set), kept, ...baseToTell(laid.set), remnants };
+  const state = { replaces, stale: [...stale], ...made, committing: false, parts: true, process: null, progress: {} };
   await writeOrder(folder, run, laid, count);
   const claim = new Claim(folder, run);
   try {

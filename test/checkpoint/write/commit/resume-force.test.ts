@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
@@ -60,6 +60,42 @@ test.each(['npy', 'raw'] as const)(
     expect(contentOf(folder)).toEqual(await expected());
   },
 );
+
+test.each([{ force: true }, { force: true, base: 'other' }, { force: true, format: 'npy' as const }])(
+  'shards of a run that was stopped are gone when another checkpoint has replaced them, whatever its name: %j',
+  async (options) => {
+    const folder = join(root.path, 'out');
+    await stopAfter(40000, folder, { base: 'first' });
+    expect(readdirSync(folder)).toContain('first-00001-of-00004.safetensors');
+    // One more that ends early knows of them too.
+    await stopAfter(1, folder, { base: 'second', force: true });
+    await write(folder, options);
+    const { force: _, ...layout } = options;
+    expect(contentOf(folder)).toEqual(await expected(layout));
+  },
+);
+
+test('shards under another name that a forced run was to replace stay whole when it is given up', async () => {
+  const folder = join(root.path, 'out');
+  await write(folder, { base: 'first', keys: philoxKeys(1n) });
+  const old = contentOf(folder);
+  await stopAfter(40000, folder, { base: 'first', force: true });
+  await write(folder, { force: true });
+  expect(contentOf(folder)).toEqual({ ...old, ...(await expected()) });
+});
+
+test('a file of nobody that a forced run was to replace stays when the run is given up', async () => {
+  const folder = join(root.path, 'out');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'a.npy'), 'mine');
+  await stopAfter(40000, folder, { format: 'npy', force: true });
+  // One more that ends early leaves it alone too.
+  await stopAfter(40000, folder, { format: 'raw', force: true });
+  await write(folder, { force: true });
+  expect(readFileSync(join(folder, 'a.npy'), 'utf8')).toBe('mine');
+  const { 'a.npy': _, ...rest } = contentOf(folder);
+  expect(rest).toEqual(await expected());
+});
 
 test('raw files of an older checkpoint are not taken for those of a forced run', async () => {
   const folder = join(root.path, 'out');

@@ -155,3 +155,12 @@ test('a folder that vanishes is an error, and nothing is left', async () => {
   await expect(writing).rejects.toMatchObject({ name: 'WriteError', code: 'ENOENT', resumable: false });
   expect(readdirSync(root.path)).toEqual([]);
 });
+
+test('a file that is cut off is said to be damaged, perhaps, and not only of another plan', async () => {
+  const folder = join(root.path, 'out');
+  await write(folder);
+  truncateSync(join(folder, 'model-00002-of-00004.safetensors'), 500);
+  await expect(write(folder, { resume: true })).rejects.toThrow(
+    /model-00002-of-00004\.safetensors is there, from another plan, seed or version, or damaged;/,
+  );
+});
