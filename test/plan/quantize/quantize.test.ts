@@ -88,6 +88,19 @@ test.each([
   await expect(withSettings(settings)).rejects.toThrow(message);
 });
 
+test.each([
+  ['gptq', 1e-8, 'float32', 'a scale that float16 can hold, but there is 3.5'],
+  ['awq', 1e30, 'float32', 'a scale that float16 can hold, but there is 3.5'],
+  ['fp8', 1e-40, 'float32', 'a scale that has a reciprocal in float32, but there is 2.03'],
+  ['nvfp4-pack-quantized', 1e-40, 'float32', 'a scale that has a reciprocal in float32, but there is 0'],
+] as const)(
+  '%s of weights of a standard deviation of %d is refused, as no file can hold its scale',
+  async (quantize, std, dtype, message) => {
+    const plan = loadPlan(llama, { quantize, dtype, rules: { '*proj.weight': { init: 'normal', std } } });
+    await expect(plan).rejects.toThrow(message);
+  },
+);
+
 test('each quantization that has a name has settings', () => {
   expect([...quantizationNames].sort()).toEqual(Object.keys(quantizationPresets).sort());
 });

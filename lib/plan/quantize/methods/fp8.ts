@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { skipList } from '../match.js';
-import { nearestIn, powerOfTwoFor, scaleFor } from '../scale.js';
-import { checkGroups, codesOf, constantOf, type Method, type Weight } from '../weight.js';
+import { powerOfTwoFor } from '../scale.js';
+import { checkGroups, codesOf, constantOf, type Method, scaleIn, type Weight } from '../weight.js';
 import { block, defineMethod, names } from './definition.js';
 
 /** FP8 in blocks with a scale each, as DeepSeek-V3 and Qwen3-FP8 are published; transformers' FineGrainedFP8Config. */
@@ -21,9 +21,7 @@ export const fp8 = defineMethod({
     const scheme = (weight: Weight) => {
       const { module, tensor, outputs, inputs } = weight;
       const powers = config.scale_fmt === 'ue8m0';
-      const scale = powers
-        ? powerOfTwoFor(tensor.fill, 'float8_e4m3fn')
-        : nearestIn(scaleFor(tensor.fill, 'float8_e4m3fn'), 'float32');
+      const scale = powers ? powerOfTwoFor(tensor.fill, 'float8_e4m3fn') : scaleIn(weight, 'float8_e4m3fn', 'float32');
       const [rows, columns] = config.weight_block_size ?? [1, 1];
       const grid = config.weight_block_size === null ? [] : [Math.ceil(outputs / rows), Math.ceil(inputs / columns)];
       if (tensor.slice !== undefined) {
