@@ -11,7 +11,7 @@ import { Counter, type Limits } from './limits.js';
 import { Metrics } from './metrics.js';
 import { statusPage } from './page.js';
 import { Refusal } from './refusal.js';
-import { answerS3, isS3, isSigned, s3Error } from './s3.js';
+import { answerS3, isOfBucket, isS3, isSigned, s3Error } from './s3.js';
 import { sendJson, sendText } from './send.js';
 import { type Credentials, checkSignature, isSame } from './signature.js';
 
@@ -171,16 +171,38 @@ function parse(request: IncomingMessage, response: ServerResponse, send: HubRequ
   const { url = '/' } = request;
   if (url.length > longestAddress) throw new Refusal(414, 'the address is too long');
   try {
-    const [, path = '', search = ''] = /^([^?]*)\??(.*)$/s.exec(url) ?? [];
-    const parts = path
-      .split('/')
-      .filter((part) => part !== '')
-      .flatMap((part) => decodeURIComponent(part).split('/'));
+    const [path, search] = splitAddress(url);
+    const parts = partsOf(path);
     if (parts.some((part) => part === '.' || part === '..' || /[\0\\]/.test(part)))
       throw new Error('a path that leads elsewhere');
     return { request, response, parts, query: new URLSearchParams(search), send };
   } catch {
     throw new Refusal(400, 'expected an address', { s3: 'InvalidURI' });
+  }
+}
+
+/** The path and the query; some proxies ask for a whole address (RFC 9112, section 3.2.2). */
+function splitAddress(url: string): [path: string, search: string] {
+  const [, path = '', search = ''] = /^(?:https?:\/\/[^/?]*)?([^?]*)\??(.*)$/is.exec(url) ?? [];
+  return [path, search];
+}
+
+/** @throws URIError where something is not encoded as it should be */
+function partsOf(path: string): string[] {
+  return path
+    .split('/')
+    .filter((part) => part !== '')
+    .flatMap((part) => decodeURIComponent(part).split('/'));
+}
+
+/** Whether an answer is to be S3's also where nothing could be answered. */
+function speaksS3(request: IncomingMessage, bucket: string): boolean {
+  if (request.headers.authorization?.startsWith('AWS4-')) return true;
+  const [path] = splitAddress(request.url ?? '');
+  try {
+    return isOfBucket(partsOf(path), bucket);
+  } catch {
+    return path.split('/')[1] === bucket;
   }
 }
 
@@ -216,8 +238,7 @@ function refuse(
     error instanceof Refusal ? error : new Refusal(500, 'something went wrong here', { s3: 'InternalError' });
   if (refusal.status === 500) onError(error, path);
   const { status, headers, hub, message } = refusal;
-  const isS3 = path.startsWith(`/${bucket}`) || request.headers.authorization?.startsWith('AWS4-');
-  if (isS3) {
+  if (speaksS3(request, bucket)) {
     sendText(request, response, s3Error(refusal, path), 'application/xml', headers, status);
     return;
   }

@@ -21,6 +21,18 @@ const usualPage = 1000;
 /** Whether a client has left before its answer. */
 export const isGone = ({ request, response }: HubRequest) => response.destroyed || request.socket.destroyed;
 
+/** Whether a path is that of a repository's file. */
+export function isFileOfHub(parts: readonly string[]): boolean {
+  const what = parts[2];
+  return (what === 'resolve' || what === 'raw') && revisionIn(parts.slice(3))[1].length > 0;
+}
+
+/** The revision that parts of a path begin with, and those after it. `refs/heads/main` comes as one part with its slashes encoded. */
+function revisionIn(parts: readonly string[]): [revision: string, path: readonly string[]] {
+  const count = parts[0] === 'refs' ? 3 : 1;
+  return [parts.length === 0 ? 'main' : parts.slice(0, count).join('/'), parts.slice(count)];
+}
+
 /** Answers what is the Hub's; false for every other path. */
 export async function answerHub(catalog: Catalog, asked: HubRequest): Promise<boolean> {
   const { parts, request, response } = asked;
@@ -28,8 +40,9 @@ export async function answerHub(catalog: Catalog, asked: HubRequest): Promise<bo
     await answerApi(catalog, asked, parts.slice(2));
     return true;
   }
-  const [org, name, what, revision, ...path] = parts;
-  if ((what !== 'resolve' && what !== 'raw') || revision === undefined || path.length === 0) return false;
+  if (!isFileOfHub(parts)) return false;
+  const [org, name, , ...rest] = parts;
+  const [revision, path] = revisionIn(rest);
   const snapshot = await catalog.snapshot(`${org}/${name}`, revision, () => isGone(asked));
   const content = fileOf(snapshot, path.join('/'));
   const etag = `"${content.oid}"`;
@@ -46,12 +59,16 @@ export async function answerHub(catalog: Catalog, asked: HubRequest): Promise<bo
 async function answerApi(catalog: Catalog, asked: HubRequest, parts: readonly string[]): Promise<void> {
   const { request, response, query } = asked;
   if (parts.length === 0) {
-    const search = query.get('search') ?? '';
-    const ids = (await catalog.repositories.list()).filter((id) => id.includes(search));
+    const search = (query.get('search') ?? '').toLowerCase();
+    const author = query.get('author');
+    const ids = (await catalog.repositories.list()).filter(
+      (id) => id.toLowerCase().includes(search) && (author === null || id.startsWith(`${author}/`)),
+    );
     sendJson(request, response, ids.map(listed));
     return;
   }
-  const [org, name, what, revision = 'main', ...path] = parts;
+  const [org, name, what, ...rest] = parts;
+  const [revision, path] = revisionIn(rest);
   const snapshotOf = (named: string) => catalog.snapshot(`${org}/${name}`, named, () => isGone(asked));
   if (what === undefined || what === 'revision') {
     sendJson(request, response, infoOf(await snapshotOf(revision)));

@@ -46,14 +46,14 @@ test('where keys are configured, unsigned and wrongly signed requests are refuse
   const credentials = { accessKeyId: 'AK', secretAccessKey: 'secret' };
   const at = await serve({ inputs: [models], credentials });
   const { host } = new URL(at);
-  const path = '/nninit/tiny/gpt2/main/config.json';
+  const object = '/nninit/tiny/gpt2/main/config.json';
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  const signed = (secret: string, when = time) => {
+  const signed = (secret: string, when = time, path = object, query = '') => {
     const date = when.slice(0, 8);
     const hash = createHash('sha256').update('').digest('hex');
     const heads = `host:${host}\nx-amz-content-sha256:${hash}\nx-amz-date:${when}\n`;
     const names = 'host;x-amz-content-sha256;x-amz-date';
-    const canonical = ['GET', path, '', heads, names, hash].join('\n');
+    const canonical = ['GET', path, query, heads, names, hash].join('\n');
     const scope = `${date}/us-east-1/s3/aws4_request`;
     const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
     const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, date), 'us-east-1'), 's3'), 'aws4_request');
@@ -62,8 +62,12 @@ test('where keys are configured, unsigned and wrongly signed requests are refuse
     const authorization = `AWS4-HMAC-SHA256 Credential=AK/${scope}, SignedHeaders=${names}, Signature=${signature}`;
     return { authorization, 'x-amz-date': when, 'x-amz-content-sha256': hash };
   };
-  expect((await fetch(at + path)).status).toBe(403);
-  expect((await fetch(at + path, { headers: signed('secret') })).status).toBe(200);
-  expect((await fetch(at + path, { headers: signed('other') })).status).toBe(403);
-  expect((await fetch(at + path, { headers: signed('secret', '20200101T000000Z') })).status).toBe(403);
+  expect((await fetch(at + object)).status).toBe(403);
+  expect((await fetch(at + object, { headers: signed('secret') })).status).toBe(200);
+  expect((await fetch(at + object, { headers: signed('other') })).status).toBe(403);
+  expect((await fetch(at + object, { headers: signed('secret', '20200101T000000Z') })).status).toBe(403);
+  // What is signed is sorted by names, whatever follows them.
+  const sorted = 'a=1&a-b=2&prefix=tiny%2F';
+  const headers = signed('secret', time, '/nninit', sorted);
+  expect((await fetch(`${at}/nninit?prefix=tiny%2F&a-b=2&a=1`, { headers })).status).toBe(200);
 });

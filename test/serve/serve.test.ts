@@ -213,6 +213,32 @@ test('refs tell the commit of main', async () => {
   expect(branches).toEqual([{ name: 'main', ref: 'refs/heads/main', targetCommit: sha }]);
 });
 
+test('the branch main is found by its whole name', async () => {
+  const { sha } = (await (await fetch(`${base}/api/models/tiny/gpt2`)).json()) as { sha: string };
+  const info = await fetch(`${base}/api/models/tiny/gpt2/revision/refs%2Fheads%2Fmain`);
+  expect(await info.json()).toMatchObject({ sha });
+  const file = await fetch(`${base}/tiny/gpt2/resolve/refs%2Fheads%2Fmain/config.json`);
+  expect([file.status, file.headers.get('x-repo-commit')]).toEqual([200, sha]);
+});
+
+test('models are listed by author and by text', async () => {
+  const idsOf = async (query: string) => {
+    const models = (await (await fetch(`${base}/api/models?${query}`)).json()) as { id: string }[];
+    return models.map(({ id }) => id);
+  };
+  expect(await idsOf('author=tiny&search=LLAMA')).toEqual(['tiny/llama']);
+  expect(await idsOf('author=tin')).toEqual([]);
+});
+
+test('a whole address, as some proxies ask for it, is answered like its path', async () => {
+  const { port } = new URL(base);
+  const answer = await new Promise<IncomingMessage>((resolve) =>
+    get({ port, path: 'http://checkpoints.example:80/tiny/gpt2/resolve/main/config.json' }, resolve),
+  );
+  expect(answer.statusCode).toBe(200);
+  answer.resume();
+});
+
 test.each([
   ['/api/models/tiny/none', 404, 'RepoNotFound'],
   ['/api/models/tiny/llama/revision/none', 404, 'RevisionNotFound'],
@@ -221,6 +247,10 @@ test.each([
   ['/tiny/llama/resolve/main/none.json', 404, 'EntryNotFound'],
   ['/tiny/llama/resolve/main/model.safetensors', 404, 'EntryNotFound'],
   ['/api/models/tiny/broken', 500, null],
+  ['/tiny/llama/resolve/seed-1-bfloat16-float16/config.json', 404, 'RevisionNotFound'],
+  ['/tiny/llama/resolve/seed-1-torch-philox/config.json', 404, 'RevisionNotFound'],
+  ['/nninit-models/llama/resolve/main/config.json', 404, 'RepoNotFound'],
+  ['/nninit/llama/resolve/main/config.json', 404, 'RepoNotFound'],
   ['/nowhere', 404, 'EntryNotFound'],
   ['/%zz', 400, null],
   [`/${'x'.repeat(5000)}`, 414, null],
@@ -278,6 +308,18 @@ test('at the root, clients of S3 get the buckets and browsers the page', async (
   const unsigned = await new Promise<IncomingMessage>((resolve) => get({ port, path: '/' }, resolve));
   expect(unsigned.headers['content-type']).toBe('application/xml');
   unsigned.resume();
+});
+
+test('two inputs that would be one repository are refused', async () => {
+  for (const parent of ['a', 'b']) mkdirSync(join(root, parent, 'same'), { recursive: true });
+  const inputs = ['a', 'b'].map((parent) => join(root, parent, 'same/config.json'));
+  for (const input of inputs) cpSync(join(models, 'tiny/gpt2/config.json'), input);
+  await expect(createServer({ inputs })).rejects.toThrow(
+    /inputs of folders with names of their own.* are both local\/same/,
+  );
+  const [input = ''] = inputs;
+  const at = await serve({ inputs: [input, input] });
+  expect(await (await fetch(`${at}/api/models`)).json()).toMatchObject([{ id: 'local/same' }]);
 });
 
 test('options and inputs are checked', async () => {
