@@ -228,7 +228,7 @@ function refuse(
   onError: (error: unknown, path: string) => void,
 ): void {
   const path = request.url ?? '';
-  const isGone = response.destroyed || request.destroyed;
+  const isGone = response.destroyed || request.socket.destroyed; // a request whose body was read is destroyed too
   if (response.headersSent || isGone) {
     if (!isGone) onError(error, path);
     response.destroy(); // no file that ends early passes for a whole one

@@ -150,9 +150,9 @@ async function pathsOf(request: IncomingMessage): Promise<string[]> {
   let bytes = 0;
   for await (const chunk of request) {
     bytes += (chunk as Buffer).length;
-    if (bytes > mostBodyBytes) throw new Refusal(413, `expected at most ${mostBodyBytes} bytes`);
-    chunks.push(chunk as Buffer);
+    if (bytes <= mostBodyBytes) chunks.push(chunk as Buffer); // who still sends would not see an answer
   }
+  if (bytes > mostBodyBytes) throw new Refusal(413, `expected at most ${mostBodyBytes} bytes`);
   const text = Buffer.concat(chunks).toString();
   if (!request.headers['content-type']?.includes('json')) return new URLSearchParams(text).getAll('paths');
   let body: unknown;

@@ -207,6 +207,15 @@ test.each(['application/json', 'application/x-www-form-urlencoded'])('paths-info
   expect(await response.json()).toMatchObject([{ type: 'file', path: 'config.json' }]);
 });
 
+test.each([
+  ['no JSON', '{"paths":', 400, 'expected JSON'],
+  ['too long', JSON.stringify({ paths: ['x'.repeat(3 << 20)] }), 413, 'expected at most 1048576 bytes'],
+])('a body that is %s is told so', async (_, body, status, error) => {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`${base}/api/models/tiny/gpt2/paths-info/main`, { method: 'POST', body, headers });
+  expect([response.status, await response.json()]).toEqual([status, { error }]);
+});
+
 test('refs tell the commit of main', async () => {
   const { branches } = (await (await fetch(`${base}/api/models/tiny/gpt2/refs`)).json()) as { branches: object[] };
   const { sha } = (await (await fetch(`${base}/api/models/tiny/gpt2`)).json()) as { sha: string };
