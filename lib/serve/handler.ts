@@ -131,7 +131,7 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
     }
     if (await answerHub(catalog, asked)) return 'hub';
     if (await answerS3(catalog, bucket, asked)) return 's3';
-    if (parts.length > 0) throw new Refusal(404, 'Not found', { hub: 'EntryNotFound' });
+    if (parts.length > 0) throw new Refusal(404, 'Not found', { hub: 'EntryNotFound', s3: 'NoSuchBucket' });
     const headers = {
       'content-security-policy':
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",

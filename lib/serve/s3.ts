@@ -108,6 +108,11 @@ async function list(catalog: Catalog, bucket: string, asked: HubRequest): Promis
 
 /** The files under a prefix: of the revision that it names, or of `main` of each repository, since revisions have no end. */
 async function listed(catalog: Catalog, prefix: string, isGone: () => boolean): Promise<Listed[]> {
+  return (await around(catalog, prefix, isGone)).filter(({ key }) => key.startsWith(prefix));
+}
+
+/** Those files, and others beside them. */
+async function around(catalog: Catalog, prefix: string, isGone: () => boolean): Promise<Listed[]> {
   const [org, name, revision] = prefix.split('/');
   if (revision !== undefined && prefix.split('/').length > 3) {
     return keysOf(await catalog.snapshot(`${org}/${name}`, revision, isGone).catch(() => undefined), revision);
@@ -118,7 +123,7 @@ async function listed(catalog: Catalog, prefix: string, isGone: () => boolean): 
   const wanted = ids.map(async (id) =>
     keysOf(await catalog.snapshot(id, revision || 'main', isGone).catch(() => undefined), revision || 'main'),
   );
-  return (await Promise.all(wanted)).flat().filter(({ key }) => key.startsWith(prefix));
+  return (await Promise.all(wanted)).flat();
 }
 
 function keysOf(snapshot: Snapshot | undefined, revision: string): Listed[] {

@@ -20,6 +20,8 @@ test('lists repositories, revisions that are asked for, and files, in pages', as
   expect(prefixes(await list('delimiter=/&prefix=tiny/llama/'))).toEqual(['tiny/llama/main/']);
   const all = keys(await list('prefix=tiny/llama/seed-7/'));
   expect(all).toContain('tiny/llama/seed-7/config.json');
+  expect(keys(await list('prefix=tiny/llama/seed-7/con'))).toEqual(['tiny/llama/seed-7/config.json']);
+  expect(keys(await list('prefix=tiny/llama/seed-7/none'))).toEqual([]);
   const found: (string | undefined)[] = [];
   for (let token = '', turn = 0; turn < 20; turn++) {
     const xml = await list(`prefix=tiny/llama/seed-7/&max-keys=2&continuation-token=${token}`);
