@@ -154,6 +154,7 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
       if (request.url !== '/healthz') leave = counter.enter(request);
       kind = await answer(request, response);
     } catch (error) {
+      if (response.headersSent || request.socket.destroyed) kind = 'unfinished';
       refuse(request, response, error, bucket, onError);
     } finally {
       leave();

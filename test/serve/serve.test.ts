@@ -311,6 +311,18 @@ test('metrics count what was answered and sent', async () => {
   expect(text).toMatch(/^nninit_sent_bytes_total [1-9]/m);
 });
 
+test('a download that its client gave up is counted as such', async () => {
+  const at = await serve({ inputs: ['resnet18'] });
+  const gone = new AbortController();
+  const url = `${at}/torchvision/resnet18/resolve/main/model.safetensors`;
+  const { body } = await fetch(url, { signal: gone.signal });
+  await body?.getReader().read();
+  gone.abort();
+  await expect
+    .poll(async () => (await fetch(`${at}/metrics`)).text(), { timeout: 10_000 })
+    .toMatch(/^nninit_requests_total\{kind="unfinished",status="200"\} 1$/m);
+});
+
 test('at the root, clients of S3 get the buckets and browsers the page', async () => {
   expect(await (await fetch(base, { headers: { accept: 'text/html' } })).text()).toContain('<!doctype html>');
   const { port } = new URL(base);
