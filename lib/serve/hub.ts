@@ -1,5 +1,6 @@
 // The part of the Hugging Face Hub's protocol that clients use to read models: huggingface_hub, transformers, @huggingface/hub, transformers.js.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isPlainObject } from '../core/check.js';
 import { type Catalog, type Snapshot, totalOf } from './catalog.js';
 import type { Content } from './content.js';
 import { Refusal } from './refusal.js';
@@ -146,6 +147,9 @@ function entryNotFound(path: string, commit: string): Refusal {
 
 /** `paths` of a form or of JSON. */
 async function pathsOf(request: IncomingMessage): Promise<string[]> {
+  // A parser of bodies that comes first, as Express has them, leaves nothing to read.
+  const { body: parsed } = request as { body?: unknown };
+  if (isPlainObject(parsed)) return pathsIn(parsed);
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
@@ -161,6 +165,10 @@ async function pathsOf(request: IncomingMessage): Promise<string[]> {
   } catch {
     throw new Refusal(400, 'expected JSON');
   }
+  return pathsIn(body);
+}
+
+function pathsIn(body: unknown): string[] {
   const paths = (body as { paths?: unknown } | null)?.paths;
   const list = Array.isArray(paths) ? paths : [paths];
   return list.filter((each) => typeof each === 'string');

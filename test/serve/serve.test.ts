@@ -1,12 +1,13 @@
 // What clients of the Hub get from a server, beside what `nninit generate` writes.
 import { cpSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
-import { get, type IncomingMessage } from 'node:http';
+import { createServer as createHttpServer, get, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { downloadFile, listFiles, modelInfo, parseSafetensorsMetadata } from '@huggingface/hub';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadPlan, openCheckpoint, verifyCheckpoint, writeCheckpoint } from '../../lib/checkpoint.js';
 import { contentsOf } from '../../lib/serve/content.js';
-import { createServer } from '../../lib/serve.js';
+import { createHandler, createServer } from '../../lib/serve.js';
 import { bytesOf, llama, models, repository, root, serve, writeRepositories } from './serving.js';
 
 let base = '';
@@ -215,6 +216,25 @@ test.each([
   const response = await fetch(`${base}/api/models/tiny/gpt2/paths-info/main`, { method: 'POST', body, headers });
   expect([response.status, await response.json()]).toEqual([status, { error }]);
 });
+
+test.each([{ paths: ['config.json', 'none'] }, { paths: 'config.json' }])(
+  'a body that was parsed before the handler is called is taken as it is: %j',
+  async (body) => {
+    const handler = await createHandler({ inputs: [models] });
+    const parsing = createHttpServer(async (request, response) => {
+      for await (const _ of request); // as Express's parsers do
+      handler(Object.assign(request, { body }), response);
+    });
+    await new Promise<void>((resolve) => parsing.listen(0, '127.0.0.1', resolve));
+    const { port } = parsing.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}/api/models/tiny/gpt2/paths-info/main`;
+    const response = await fetch(url, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
+    expect(await response.json()).toMatchObject([{ path: 'config.json' }]);
+    parsing.closeAllConnections();
+    await new Promise((resolve) => parsing.close(resolve));
+    await handler.close();
+  },
+);
 
 test('refs tell the commit of main', async () => {
   const { branches } = (await (await fetch(`${base}/api/models/tiny/gpt2/refs`)).json()) as { branches: object[] };
