@@ -53,7 +53,9 @@ export function targetsIn(flat: Flat, targets: string | readonly string[], sourc
   const modules = modulesOf(flat);
   const linear = new Map<string, LinearModule>();
   for (const [name, { kind, shape: [first = 0, second = 0] = [] }] of modules) {
-    if (kind === 'Linear') linear.set(name, { name, inputs: second, outputs: first, transposed: false });
+    // A router may be a class of its own that is derived from Linear.
+    if (kind === 'Linear' || kind === 'LinearRouter')
+      linear.set(name, { name, inputs: second, outputs: first, transposed: false });
     else if (kind === 'Conv1D') linear.set(name, { name, inputs: first, outputs: second, transposed: true });
   }
   if (typeof targets === 'string' && targets.toLowerCase() === 'all-linear') {

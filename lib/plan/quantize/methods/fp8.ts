@@ -4,6 +4,9 @@ import { powerOfTwoFor } from '../scale.js';
 import { checkGroups, codesOf, constantOf, type Method, scaleIn, type Weight } from '../weight.js';
 import { block, defineMethod, names } from './definition.js';
 
+/** What transformers leaves out of T5 and its kin, whatever the list says: `_keep_in_fp32_modules`. */
+const keptInFloat32 = /\.DenseReluDense\.wo$/;
+
 /** FP8 in blocks with a scale each, as DeepSeek-V3 and Qwen3-FP8 are published; transformers' FineGrainedFP8Config. */
 export const fp8 = defineMethod({
   config: z.looseObject({
@@ -13,6 +16,7 @@ export const fp8 = defineMethod({
     scale_fmt: z.enum(['float', 'ue8m0'], { error: "'float' or 'ue8m0'" }).default('float'),
     modules_to_not_convert: names.nullish(),
     ignored_layers: names.nullish(),
+    modules_to_convert: names.max(0, { error: 'no modules besides the linear layers' }).nullish(),
   }),
   preset: { fmt: 'e4m3', weight_block_size: [128, 128], activation_scheme: 'dynamic' },
   method(config, place): Method {
@@ -35,6 +39,8 @@ export const fp8 = defineMethod({
       ];
     };
     return ({ module, kind, isHead }) =>
-      kind === 'Linear' && !(list == null ? isHead : skipped(module)) ? scheme : undefined;
+      kind === 'Linear' && !keptInFloat32.test(module) && !(list == null ? isHead : skipped(module))
+        ? scheme
+        : undefined;
   },
 });
