@@ -26,6 +26,8 @@ export interface Candidate {
   readonly module: string;
   /** Its class: 'Linear', also for the experts' matrices that are saved apart; 'Experts' for those that are saved stacked. */
   readonly kind: 'Linear' | 'Experts';
+  /** Whether its class is one derived from Linear, which some tools take for it and others do not. */
+  readonly isDerived?: boolean;
   /** Whether it is a head, or tied: what most tools leave alone unless they are told otherwise. */
   readonly isHead: boolean;
 }

@@ -142,6 +142,21 @@ test('fp8 leaves out what transformers does: heads wherever they are, routers of
   expect(llama4('model.layers.0.feed_forward.shared_expert.up_proj')).toBe(true);
 });
 
+test('GPTQ and AWQ quantize classes that are derived from Linear, fp8 does not', async () => {
+  const falcon = {
+    model_type: 'falcon',
+    hidden_size: 128,
+    num_hidden_layers: 1,
+    num_attention_heads: 4,
+    vocab_size: 128,
+  };
+  for (const quantize of ['gptq', 'awq']) {
+    const { tensors } = await loadPlan(falcon as never, { quantize });
+    expect(tensors.filter(({ name }) => name.endsWith('.qweight'))).toHaveLength(4);
+  }
+  await expect(loadPlan(falcon as never, { quantize: 'fp8' })).rejects.toThrow('modules that it is for');
+});
+
 test('the last tensor of a file is quantized as its like are', async () => {
   const periods = { attn_layer_period: 2, attn_layer_offset: 1, expert_layer_period: 2, expert_layer_offset: 1 };
   const jamba = await quantizedIn({ model_type: 'jamba', num_hidden_layers: 2, num_experts: 8, ...periods });

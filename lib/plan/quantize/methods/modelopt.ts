@@ -42,6 +42,6 @@ export const modelopt = defineMethod({
     const list = config.ignore ?? config.exclude_modules ?? [];
     const skipped = globList(list, `${place}: ignore`);
     const scheme = config.quant_algo === 'NVFP4' ? fp4 : fp8;
-    return ({ module, kind }) => (kind === 'Linear' && !skipped(module) ? scheme : undefined);
+    return ({ module, kind, isDerived }) => (kind === 'Linear' && !isDerived && !skipped(module) ? scheme : undefined);
   },
 });
