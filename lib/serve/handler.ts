@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { checkInteger, checkOneOf, checkOptions, typeError } from '../core/check.js';
+import { checkInteger, checkOneOf, checkOptions, rangeError, typeError } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { checkSize } from '../core/size.js';
 import { printable } from '../core/text.js';
@@ -90,6 +90,11 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
   checkInteger(fn, 'maxShardSize', shardSize, 1, mostShardSize);
   for (const [name, value] of Object.entries({ token, bucket })) {
     if (value !== undefined && (typeof value !== 'string' || value === '')) throw typeError(fn, name, 'text', value);
+  }
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(bucket) || ['api', 'healthz', 'metrics'].includes(bucket)) {
+    const what =
+      "letters, digits, '.', '_' and '-', and not 'api', 'healthz' or 'metrics', which are addresses of others,";
+    throw rangeError(fn, 'bucket', what, bucket);
   }
   checkOptions(fn, limits, ['requests', 'requestsPerAddress', 'bytesPerSecond'], 'limits');
   for (const [name, value] of Object.entries(limits)) {

@@ -367,6 +367,9 @@ test('options and inputs are checked', async () => {
   await expect(createServer({ inputs: ['/nowhere'] })).rejects.toThrow(
     /serve: expected a folder, a config\.json, a recipe/,
   );
+  for (const bucket of ['a/b', 'api', 'metrics', 'a%20b']) {
+    await expect(createServer({ bucket })).rejects.toThrow(/letters, digits.* for bucket, but received/);
+  }
   await expect(createServer({ maxShardSize: '51GB' })).rejects.toThrow(RangeError);
   await expect(createServer({ limits: { requests: 0 } })).rejects.toThrow(/limits\.requests/);
   await expect(createServer({ port: 1 } as object)).rejects.toThrow(/one of 'inputs'/);
