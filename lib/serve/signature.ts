@@ -29,7 +29,8 @@ interface Signed {
 /** @throws Refusal for a request that these credentials have not signed */
 export function checkSignature(request: IncomingMessage, { accessKeyId, secretAccessKey }: Credentials): void {
   const denied = (message: string) => new Refusal(403, message, { s3: 'SignatureDoesNotMatch' });
-  const url = urlOf(request.url);
+  // What the client has signed: Express takes the place where a handler is mounted away from `url`.
+  const url = urlOf((request as { originalUrl?: string }).originalUrl ?? request.url);
   if (url === undefined) throw new Refusal(400, 'expected an address', { s3: 'InvalidURI' });
   const signed = signedOf(request, url);
   if (signed === undefined) throw new Refusal(403, 'expected a signed request', { s3: 'AccessDenied' });
