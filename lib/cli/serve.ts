@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Engine } from '../random/names.js';
 import { engineOption, parseInteger, parseSize, threadsOption } from './options.js';
 import type { Streams } from './program.js';
@@ -32,6 +32,12 @@ Environment:
 
 const mostPort = 65535;
 
+/** An empty one, of a variable that is not set, say, would mean all networks. */
+function parseHost(text: string): string {
+  if (text === '') throw new InvalidArgumentError("Expected an address or a host's name.");
+  return text;
+}
+
 /** Adds `serve`. */
 export function addServe(program: Command, streams: Streams): void {
   program
@@ -44,7 +50,11 @@ export function addServe(program: Command, streams: Streams): void {
     .addOption(
       new Option('-p, --port <number>', 'the port; 0 for any').argParser(parseInteger(0, mostPort)).default(8080),
     )
-    .option('--host <address>', 'where to listen; 0.0.0.0 for all networks', '127.0.0.1')
+    .addOption(
+      new Option('--host <address>', 'where to listen; 0.0.0.0 for all networks')
+        .argParser(parseHost)
+        .default('127.0.0.1'),
+    )
     .addOption(engineOption('of revisions that name none').default('philox'))
     .addOption(
       new Option('--max-shard-size <size>', 'of tensors a file: 5GB, 500MB, at most 50GB (default: 5GB)').argParser(

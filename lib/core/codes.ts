@@ -70,8 +70,8 @@ export function checkCodes(codes: Codes, dtype: StoredDtype, shape: readonly num
   const values = checkShape('codes.shape', codes.shape);
   const grid = checkOneOf(fn, 'codes.grid', codes.grid, Object.keys(grids) as Grid[]);
   const order = checkOneOf(fn, 'codes.order', codes.order, orders);
-  if (!(codes.scale > 0 && Number.isFinite(1 / Math.fround(codes.scale)))) {
-    throw rangeError(fn, 'codes.scale', 'a number > 0 that float32 has', codes.scale);
+  if (!(codes.scale > 0 && Number.isFinite(Math.fround(1 / Math.fround(codes.scale))))) {
+    throw rangeError(fn, 'codes.scale', 'a number > 0 that float32 has, and whose reciprocal it has', codes.scale);
   }
   if (codes.zero !== undefined) checkInteger(fn, 'codes.zero', codes.zero, 0, 255);
   if (codes.limit !== undefined) checkInteger(fn, 'codes.limit', codes.limit, 1, 127);

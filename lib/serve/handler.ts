@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { checkInteger, checkOneOf, checkOptions, typeError } from '../core/check.js';
+import { checkInteger, checkOneOf, checkOptions, rangeError, typeError } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { checkSize } from '../core/size.js';
 import { printable } from '../core/text.js';
@@ -11,7 +11,7 @@ import { Counter, type Limits } from './limits.js';
 import { Metrics } from './metrics.js';
 import { statusPage } from './page.js';
 import { Refusal } from './refusal.js';
-import { answerS3, isS3, isSigned, s3Error } from './s3.js';
+import { answerS3, isOfBucket, isS3, isSigned, s3Error } from './s3.js';
 import { sendJson, sendText } from './send.js';
 import { type Credentials, checkSignature, isSame } from './signature.js';
 
@@ -91,6 +91,11 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
   for (const [name, value] of Object.entries({ token, bucket })) {
     if (value !== undefined && (typeof value !== 'string' || value === '')) throw typeError(fn, name, 'text', value);
   }
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(bucket) || ['api', 'healthz', 'metrics'].includes(bucket)) {
+    const what =
+      "letters, digits, '.', '_' and '-', and not 'api', 'healthz' or 'metrics', which are addresses of others,";
+    throw rangeError(fn, 'bucket', what, bucket);
+  }
   checkOptions(fn, limits, ['requests', 'requestsPerAddress', 'bytesPerSecond'], 'limits');
   for (const [name, value] of Object.entries(limits)) {
     if (value !== undefined) checkInteger(fn, `limits.${name}`, value, 1);
@@ -131,7 +136,7 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
     }
     if (await answerHub(catalog, asked)) return 'hub';
     if (await answerS3(catalog, bucket, asked)) return 's3';
-    if (parts.length > 0) throw new Refusal(404, 'Not found', { hub: 'EntryNotFound' });
+    if (parts.length > 0) throw new Refusal(404, 'Not found', { hub: 'EntryNotFound', s3: 'NoSuchBucket' });
     const headers = {
       'content-security-policy':
         "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",
@@ -154,6 +159,7 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
       if (request.url !== '/healthz') leave = counter.enter(request);
       kind = await answer(request, response);
     } catch (error) {
+      if (response.headersSent || request.socket.destroyed) kind = 'unfinished';
       refuse(request, response, error, bucket, onError);
     } finally {
       leave();
@@ -171,16 +177,38 @@ function parse(request: IncomingMessage, response: ServerResponse, send: HubRequ
   const { url = '/' } = request;
   if (url.length > longestAddress) throw new Refusal(414, 'the address is too long');
   try {
-    const [, path = '', search = ''] = /^([^?]*)\??(.*)$/s.exec(url) ?? [];
-    const parts = path
-      .split('/')
-      .filter((part) => part !== '')
-      .flatMap((part) => decodeURIComponent(part).split('/'));
+    const [path, search] = splitAddress(url);
+    const parts = partsOf(path);
     if (parts.some((part) => part === '.' || part === '..' || /[\0\\]/.test(part)))
       throw new Error('a path that leads elsewhere');
     return { request, response, parts, query: new URLSearchParams(search), send };
   } catch {
     throw new Refusal(400, 'expected an address', { s3: 'InvalidURI' });
+  }
+}
+
+/** The path and the query; some proxies ask for a whole address (RFC 9112, section 3.2.2). */
+function splitAddress(url: string): [path: string, search: string] {
+  const [, path = '', search = ''] = /^(?:https?:\/\/[^/?]*)?([^?]*)\??(.*)$/is.exec(url) ?? [];
+  return [path, search];
+}
+
+/** @throws URIError where something is not encoded as it should be */
+function partsOf(path: string): string[] {
+  return path
+    .split('/')
+    .filter((part) => part !== '')
+    .flatMap((part) => decodeURIComponent(part).split('/'));
+}
+
+/** Whether an answer is to be S3's also where nothing could be answered. */
+function speaksS3(request: IncomingMessage, bucket: string): boolean {
+  if (request.headers.authorization?.startsWith('AWS4-')) return true;
+  const [path] = splitAddress(request.url ?? '');
+  try {
+    return isOfBucket(partsOf(path), bucket);
+  } catch {
+    return path.split('/')[1] === bucket;
   }
 }
 
@@ -206,7 +234,7 @@ function refuse(
   onError: (error: unknown, path: string) => void,
 ): void {
   const path = request.url ?? '';
-  const isGone = response.destroyed || request.destroyed;
+  const isGone = response.destroyed || request.socket.destroyed; // a request whose body was read is destroyed too
   if (response.headersSent || isGone) {
     if (!isGone) onError(error, path);
     response.destroy(); // no file that ends early passes for a whole one
@@ -216,8 +244,7 @@ function refuse(
     error instanceof Refusal ? error : new Refusal(500, 'something went wrong here', { s3: 'InternalError' });
   if (refusal.status === 500) onError(error, path);
   const { status, headers, hub, message } = refusal;
-  const isS3 = path.startsWith(`/${bucket}`) || request.headers.authorization?.startsWith('AWS4-');
-  if (isS3) {
+  if (speaksS3(request, bucket)) {
     sendText(request, response, s3Error(refusal, path), 'application/xml', headers, status);
     return;
   }

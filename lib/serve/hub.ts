@@ -1,5 +1,6 @@
 // The part of the Hugging Face Hub's protocol that clients use to read models: huggingface_hub, transformers, @huggingface/hub, transformers.js.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isPlainObject } from '../core/check.js';
 import { type Catalog, type Snapshot, totalOf } from './catalog.js';
 import type { Content } from './content.js';
 import { Refusal } from './refusal.js';
@@ -21,6 +22,18 @@ const usualPage = 1000;
 /** Whether a client has left before its answer. */
 export const isGone = ({ request, response }: HubRequest) => response.destroyed || request.socket.destroyed;
 
+/** Whether a path is that of a repository's file. */
+export function isFileOfHub(parts: readonly string[]): boolean {
+  const what = parts[2];
+  return (what === 'resolve' || what === 'raw') && revisionIn(parts.slice(3))[1].length > 0;
+}
+
+/** The revision that parts of a path begin with, and those after it. `refs/heads/main` comes as one part with its slashes encoded. */
+function revisionIn(parts: readonly string[]): [revision: string, path: readonly string[]] {
+  const count = parts[0] === 'refs' ? 3 : 1;
+  return [parts.length === 0 ? 'main' : parts.slice(0, count).join('/'), parts.slice(count)];
+}
+
 /** Answers what is the Hub's; false for every other path. */
 export async function answerHub(catalog: Catalog, asked: HubRequest): Promise<boolean> {
   const { parts, request, response } = asked;
@@ -28,8 +41,9 @@ export async function answerHub(catalog: Catalog, asked: HubRequest): Promise<bo
     await answerApi(catalog, asked, parts.slice(2));
     return true;
   }
-  const [org, name, what, revision, ...path] = parts;
-  if ((what !== 'resolve' && what !== 'raw') || revision === undefined || path.length === 0) return false;
+  if (!isFileOfHub(parts)) return false;
+  const [org, name, , ...rest] = parts;
+  const [revision, path] = revisionIn(rest);
   const snapshot = await catalog.snapshot(`${org}/${name}`, revision, () => isGone(asked));
   const content = fileOf(snapshot, path.join('/'));
   const etag = `"${content.oid}"`;
@@ -46,12 +60,16 @@ export async function answerHub(catalog: Catalog, asked: HubRequest): Promise<bo
 async function answerApi(catalog: Catalog, asked: HubRequest, parts: readonly string[]): Promise<void> {
   const { request, response, query } = asked;
   if (parts.length === 0) {
-    const search = query.get('search') ?? '';
-    const ids = (await catalog.repositories.list()).filter((id) => id.includes(search));
+    const search = (query.get('search') ?? '').toLowerCase();
+    const author = query.get('author');
+    const ids = (await catalog.repositories.list()).filter(
+      (id) => id.toLowerCase().includes(search) && (author === null || id.startsWith(`${author}/`)),
+    );
     sendJson(request, response, ids.map(listed));
     return;
   }
-  const [org, name, what, revision = 'main', ...path] = parts;
+  const [org, name, what, ...rest] = parts;
+  const [revision, path] = revisionIn(rest);
   const snapshotOf = (named: string) => catalog.snapshot(`${org}/${name}`, named, () => isGone(asked));
   if (what === undefined || what === 'revision') {
     sendJson(request, response, infoOf(await snapshotOf(revision)));
@@ -129,13 +147,16 @@ function entryNotFound(path: string, commit: string): Refusal {
 
 /** `paths` of a form or of JSON. */
 async function pathsOf(request: IncomingMessage): Promise<string[]> {
+  // A parser of bodies that comes first, as Express has them, leaves nothing to read.
+  const { body: parsed } = request as { body?: unknown };
+  if (isPlainObject(parsed)) return pathsIn(parsed);
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
     bytes += (chunk as Buffer).length;
-    if (bytes > mostBodyBytes) throw new Refusal(413, `expected at most ${mostBodyBytes} bytes`);
-    chunks.push(chunk as Buffer);
+    if (bytes <= mostBodyBytes) chunks.push(chunk as Buffer); // who still sends would not see an answer
   }
+  if (bytes > mostBodyBytes) throw new Refusal(413, `expected at most ${mostBodyBytes} bytes`);
   const text = Buffer.concat(chunks).toString();
   if (!request.headers['content-type']?.includes('json')) return new URLSearchParams(text).getAll('paths');
   let body: unknown;
@@ -144,6 +165,10 @@ async function pathsOf(request: IncomingMessage): Promise<string[]> {
   } catch {
     throw new Refusal(400, 'expected JSON');
   }
+  return pathsIn(body);
+}
+
+function pathsIn(body: unknown): string[] {
   const paths = (body as { paths?: unknown } | null)?.paths;
   const list = Array.isArray(paths) ? paths : [paths];
   return list.filter((each) => typeof each === 'string');

@@ -83,7 +83,20 @@ export class Repositories {
       const folder = await realpath(there.isDirectory() ? input : dirname(input));
       const own = there.isDirectory() ? await inputOf(folder) : resolve(input);
       if (own === undefined) folders.push(folder);
-      else fixed.set(`${localOrg}/${nameOf(folder)}`, { folder, input: own });
+      else {
+        const local = `${localOrg}/${nameOf(folder)}`;
+        const other = fixed.get(local);
+        if (other !== undefined && other.input !== own) {
+          const both = `${show(other.input)} and ${show(own)}`;
+          throw new InputError(
+            `serve: expected inputs of folders with names of their own, but ${both} are both ${local}`,
+            {
+              path: input,
+            },
+          );
+        }
+        fixed.set(local, { folder, input: own });
+      }
     }
     return new Repositories(folders, fixed, settings);
   }

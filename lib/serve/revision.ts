@@ -22,12 +22,14 @@ export function revisionOfName(name: string, engine: Engine): Revision | undefin
   if (['main', 'HEAD', 'refs/heads/main'].includes(name)) return { seed: 0n, dtype: undefined, engine };
   const [, digits, ...parts] = /^seed-(\d{1,20})(?:-(\w+))?(?:-(\w+))?$/.exec(name) ?? [];
   if (digits === undefined || BigInt(digits) >= seedLimit) return undefined;
+  if (parts.filter((part) => engineNames.some((each) => each === part)).length > 1) return undefined;
   let revision: Revision = { seed: BigInt(digits), dtype: undefined, engine };
   for (const part of parts) {
     if (part === undefined) continue;
     const dtype = dtypeNames.find((each) => each === part);
     const named = engineNames.find((each) => each === part);
     if (dtype === undefined && named === undefined) return undefined;
+    if (dtype !== undefined && revision.dtype !== undefined) return undefined; // which of the two?
     revision = { ...revision, ...(dtype && { dtype }), ...(named && { engine: named }) };
   }
   return revision;

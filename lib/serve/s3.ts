@@ -1,7 +1,7 @@
 // The read side of S3, path style: what the AWS SDKs, rclone, s3fs and Run:ai's streamer ask for. Keys are `org/name/revision/file`.
 import type { Catalog, Snapshot } from './catalog.js';
 import type { Content } from './content.js';
-import { type HubRequest, isGone } from './hub.js';
+import { type HubRequest, isFileOfHub, isGone } from './hub.js';
 import { markup } from './markup.js';
 import { Refusal } from './refusal.js';
 import { sendContent, sendText } from './send.js';
@@ -18,10 +18,13 @@ export function isSigned({ request, query }: HubRequest): boolean {
 /** Whether a request is S3's: for the bucket, or for the list of buckets, which shares its address with the page for people. */
 export function isS3(asked: HubRequest, bucket: string): boolean {
   const { parts, query, request } = asked;
-  if (parts.length > 0) return parts[0] === bucket;
+  if (parts.length > 0) return isOfBucket(parts, bucket);
   // Browsers and tools like curl say what they accept; the AWS SDKs and rclone do not.
   return isSigned(asked) || query.has('x-id') || request.headers.accept === undefined;
 }
+
+/** Whether a path is of the bucket; an org of the Hub's may have the same name. */
+export const isOfBucket = (parts: readonly string[], bucket: string) => parts[0] === bucket && !isFileOfHub(parts);
 
 /** Answers what is S3's; false for every other path. */
 export async function answerS3(catalog: Catalog, bucket: string, asked: HubRequest): Promise<boolean> {
@@ -105,6 +108,11 @@ async function list(catalog: Catalog, bucket: string, asked: HubRequest): Promis
 
 /** The files under a prefix: of the revision that it names, or of `main` of each repository, since revisions have no end. */
 async function listed(catalog: Catalog, prefix: string, isGone: () => boolean): Promise<Listed[]> {
+  return (await around(catalog, prefix, isGone)).filter(({ key }) => key.startsWith(prefix));
+}
+
+/** Those files, and others beside them. */
+async function around(catalog: Catalog, prefix: string, isGone: () => boolean): Promise<Listed[]> {
   const [org, name, revision] = prefix.split('/');
   if (revision !== undefined && prefix.split('/').length > 3) {
     return keysOf(await catalog.snapshot(`${org}/${name}`, revision, isGone).catch(() => undefined), revision);
@@ -115,7 +123,7 @@ async function listed(catalog: Catalog, prefix: string, isGone: () => boolean): 
   const wanted = ids.map(async (id) =>
     keysOf(await catalog.snapshot(id, revision || 'main', isGone).catch(() => undefined), revision || 'main'),
   );
-  return (await Promise.all(wanted)).flat().filter(({ key }) => key.startsWith(prefix));
+  return (await Promise.all(wanted)).flat();
 }
 
 function keysOf(snapshot: Snapshot | undefined, revision: string): Listed[] {

@@ -16,6 +16,8 @@ const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256'
 const encode = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);
 
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
 interface Signed {
   readonly credential: string;
   readonly headers: string;
@@ -27,7 +29,8 @@ interface Signed {
 /** @throws Refusal for a request that these credentials have not signed */
 export function checkSignature(request: IncomingMessage, { accessKeyId, secretAccessKey }: Credentials): void {
   const denied = (message: string) => new Refusal(403, message, { s3: 'SignatureDoesNotMatch' });
-  const url = urlOf(request.url);
+  // What the client has signed: Express takes the place where a handler is mounted away from `url`.
+  const url = urlOf((request as { originalUrl?: string }).originalUrl ?? request.url);
   if (url === undefined) throw new Refusal(400, 'expected an address', { s3: 'InvalidURI' });
   const signed = signedOf(request, url);
   if (signed === undefined) throw new Refusal(403, 'expected a signed request', { s3: 'AccessDenied' });
@@ -42,8 +45,10 @@ export function checkSignature(request: IncomingMessage, { accessKeyId, secretAc
   }
   const query = [...url.searchParams]
     .filter(([name]) => name !== 'X-Amz-Signature')
-    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-    .sort();
+    .map(([name, value]) => [encode(name), encode(value)] as const)
+    // By names first: `a=1` is before `a-b=1`.
+    .sort(([a, x], [b, y]) => (a === b ? compare(x, y) : compare(a, b)))
+    .map((pair) => pair.join('='));
   const headers = signed.headers.split(';');
   if (!headers.includes('host')) throw denied('expected the host to be signed');
   const values = headers.map(

@@ -33,3 +33,17 @@ test('SIGTERM lets downloads end, takes no others, and the process ends well', a
     child.kill('SIGKILL');
   }
 }, 60_000);
+
+test('a host that is empty, which would be all networks, is refused', async () => {
+  const child = spawn(process.execPath, [main, 'serve', 'resnet18', '--host', '', '--port', '0'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  try {
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    expect(await once(child, 'close')).toEqual([2, null]);
+    expect(said).toContain("option '--host <address>' argument '' is invalid. Expected an address or a host's name.");
+  } finally {
+    child.kill('SIGKILL');
+  }
+});

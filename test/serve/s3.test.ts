@@ -1,6 +1,9 @@
 // What clients of S3 get from a server.
 import { createHash, createHmac } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { beforeAll, expect, test } from 'vitest';
+import { createHandler } from '../../lib/serve.js';
 import { bytesOf, models, serve, writeRepositories } from './serving.js';
 
 let base = '';
@@ -20,6 +23,8 @@ test('lists repositories, revisions that are asked for, and files, in pages', as
   expect(prefixes(await list('delimiter=/&prefix=tiny/llama/'))).toEqual(['tiny/llama/main/']);
   const all = keys(await list('prefix=tiny/llama/seed-7/'));
   expect(all).toContain('tiny/llama/seed-7/config.json');
+  expect(keys(await list('prefix=tiny/llama/seed-7/con'))).toEqual(['tiny/llama/seed-7/config.json']);
+  expect(keys(await list('prefix=tiny/llama/seed-7/none'))).toEqual([]);
   const found: (string | undefined)[] = [];
   for (let token = '', turn = 0; turn < 20; turn++) {
     const xml = await list(`prefix=tiny/llama/seed-7/&max-keys=2&continuation-token=${token}`);
@@ -46,14 +51,14 @@ test('where keys are configured, unsigned and wrongly signed requests are refuse
   const credentials = { accessKeyId: 'AK', secretAccessKey: 'secret' };
   const at = await serve({ inputs: [models], credentials });
   const { host } = new URL(at);
-  const path = '/nninit/tiny/gpt2/main/config.json';
+  const object = '/nninit/tiny/gpt2/main/config.json';
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  const signed = (secret: string, when = time) => {
+  const signed = (secret: string, when = time, path = object, query = '', at = host) => {
     const date = when.slice(0, 8);
     const hash = createHash('sha256').update('').digest('hex');
-    const heads = `host:${host}\nx-amz-content-sha256:${hash}\nx-amz-date:${when}\n`;
+    const heads = `host:${at}\nx-amz-content-sha256:${hash}\nx-amz-date:${when}\n`;
     const names = 'host;x-amz-content-sha256;x-amz-date';
-    const canonical = ['GET', path, '', heads, names, hash].join('\n');
+    const canonical = ['GET', path, query, heads, names, hash].join('\n');
     const scope = `${date}/us-east-1/s3/aws4_request`;
     const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
     const key = hmac(hmac(hmac(hmac(`AWS4${secret}`, date), 'us-east-1'), 's3'), 'aws4_request');
@@ -62,8 +67,25 @@ test('where keys are configured, unsigned and wrongly signed requests are refuse
     const authorization = `AWS4-HMAC-SHA256 Credential=AK/${scope}, SignedHeaders=${names}, Signature=${signature}`;
     return { authorization, 'x-amz-date': when, 'x-amz-content-sha256': hash };
   };
-  expect((await fetch(at + path)).status).toBe(403);
-  expect((await fetch(at + path, { headers: signed('secret') })).status).toBe(200);
-  expect((await fetch(at + path, { headers: signed('other') })).status).toBe(403);
-  expect((await fetch(at + path, { headers: signed('secret', '20200101T000000Z') })).status).toBe(403);
+  expect((await fetch(at + object)).status).toBe(403);
+  expect((await fetch(at + object, { headers: signed('secret') })).status).toBe(200);
+  expect((await fetch(at + object, { headers: signed('other') })).status).toBe(403);
+  expect((await fetch(at + object, { headers: signed('secret', '20200101T000000Z') })).status).toBe(403);
+  // Mounted, as Express does it.
+  const handler = await createHandler({ inputs: [models], credentials });
+  const mounted = createServer((request, response) => {
+    const originalUrl = request.url ?? '';
+    handler(Object.assign(request, { originalUrl, url: originalUrl.slice('/hub'.length) }), response);
+  });
+  await new Promise<void>((resolve) => mounted.listen(0, '127.0.0.1', resolve));
+  const mountedHost = `127.0.0.1:${(mounted.address() as AddressInfo).port}`;
+  const mountedHeaders = signed('secret', time, `/hub${object}`, '', mountedHost);
+  expect((await fetch(`http://${mountedHost}/hub${object}`, { headers: mountedHeaders })).status).toBe(200);
+  mounted.closeAllConnections();
+  await new Promise((resolve) => mounted.close(resolve));
+  await handler.close();
+  // What is signed is sorted by names, whatever follows them.
+  const sorted = 'a=1&a-b=2&prefix=tiny%2F';
+  const headers = signed('secret', time, '/nninit', sorted);
+  expect((await fetch(`${at}/nninit?prefix=tiny%2F&a-b=2&a=1`, { headers })).status).toBe(200);
 });

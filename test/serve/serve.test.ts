@@ -1,12 +1,13 @@
 // What clients of the Hub get from a server, beside what `nninit generate` writes.
 import { cpSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
-import { get, type IncomingMessage } from 'node:http';
+import { createServer as createHttpServer, get, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { downloadFile, listFiles, modelInfo, parseSafetensorsMetadata } from '@huggingface/hub';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadPlan, openCheckpoint, verifyCheckpoint, writeCheckpoint } from '../../lib/checkpoint.js';
 import { contentsOf } from '../../lib/serve/content.js';
-import { createServer } from '../../lib/serve.js';
+import { createHandler, createServer } from '../../lib/serve.js';
 import { bytesOf, llama, models, repository, root, serve, writeRepositories } from './serving.js';
 
 let base = '';
@@ -207,10 +208,64 @@ test.each(['application/json', 'application/x-www-form-urlencoded'])('paths-info
   expect(await response.json()).toMatchObject([{ type: 'file', path: 'config.json' }]);
 });
 
+test.each([
+  ['no JSON', '{"paths":', 400, 'expected JSON'],
+  ['too long', JSON.stringify({ paths: ['x'.repeat(3 << 20)] }), 413, 'expected at most 1048576 bytes'],
+])('a body that is %s is told so', async (_, body, status, error) => {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`${base}/api/models/tiny/gpt2/paths-info/main`, { method: 'POST', body, headers });
+  expect([response.status, await response.json()]).toEqual([status, { error }]);
+});
+
+test.each([{ paths: ['config.json', 'none'] }, { paths: 'config.json' }])(
+  'a body that was parsed before the handler is called is taken as it is: %j',
+  async (body) => {
+    const handler = await createHandler({ inputs: [models] });
+    const parsing = createHttpServer(async (request, response) => {
+      for await (const _ of request); // as Express's parsers do
+      handler(Object.assign(request, { body }), response);
+    });
+    await new Promise<void>((resolve) => parsing.listen(0, '127.0.0.1', resolve));
+    const { port } = parsing.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}/api/models/tiny/gpt2/paths-info/main`;
+    const response = await fetch(url, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
+    expect(await response.json()).toMatchObject([{ path: 'config.json' }]);
+    parsing.closeAllConnections();
+    await new Promise((resolve) => parsing.close(resolve));
+    await handler.close();
+  },
+);
+
 test('refs tell the commit of main', async () => {
   const { branches } = (await (await fetch(`${base}/api/models/tiny/gpt2/refs`)).json()) as { branches: object[] };
   const { sha } = (await (await fetch(`${base}/api/models/tiny/gpt2`)).json()) as { sha: string };
   expect(branches).toEqual([{ name: 'main', ref: 'refs/heads/main', targetCommit: sha }]);
+});
+
+test('the branch main is found by its whole name', async () => {
+  const { sha } = (await (await fetch(`${base}/api/models/tiny/gpt2`)).json()) as { sha: string };
+  const info = await fetch(`${base}/api/models/tiny/gpt2/revision/refs%2Fheads%2Fmain`);
+  expect(await info.json()).toMatchObject({ sha });
+  const file = await fetch(`${base}/tiny/gpt2/resolve/refs%2Fheads%2Fmain/config.json`);
+  expect([file.status, file.headers.get('x-repo-commit')]).toEqual([200, sha]);
+});
+
+test('models are listed by author and by text', async () => {
+  const idsOf = async (query: string) => {
+    const models = (await (await fetch(`${base}/api/models?${query}`)).json()) as { id: string }[];
+    return models.map(({ id }) => id);
+  };
+  expect(await idsOf('author=tiny&search=LLAMA')).toEqual(['tiny/llama']);
+  expect(await idsOf('author=tin')).toEqual([]);
+});
+
+test('a whole address, as some proxies ask for it, is answered like its path', async () => {
+  const { port } = new URL(base);
+  const answer = await new Promise<IncomingMessage>((resolve) =>
+    get({ port, path: 'http://checkpoints.example:80/tiny/gpt2/resolve/main/config.json' }, resolve),
+  );
+  expect(answer.statusCode).toBe(200);
+  answer.resume();
 });
 
 test.each([
@@ -221,6 +276,10 @@ test.each([
   ['/tiny/llama/resolve/main/none.json', 404, 'EntryNotFound'],
   ['/tiny/llama/resolve/main/model.safetensors', 404, 'EntryNotFound'],
   ['/api/models/tiny/broken', 500, null],
+  ['/tiny/llama/resolve/seed-1-bfloat16-float16/config.json', 404, 'RevisionNotFound'],
+  ['/tiny/llama/resolve/seed-1-torch-philox/config.json', 404, 'RevisionNotFound'],
+  ['/nninit-models/llama/resolve/main/config.json', 404, 'RepoNotFound'],
+  ['/nninit/llama/resolve/main/config.json', 404, 'RepoNotFound'],
   ['/nowhere', 404, 'EntryNotFound'],
   ['/%zz', 400, null],
   [`/${'x'.repeat(5000)}`, 414, null],
@@ -272,6 +331,18 @@ test('metrics count what was answered and sent', async () => {
   expect(text).toMatch(/^nninit_sent_bytes_total [1-9]/m);
 });
 
+test('a download that its client gave up is counted as such', async () => {
+  const at = await serve({ inputs: ['resnet18'] });
+  const gone = new AbortController();
+  const url = `${at}/torchvision/resnet18/resolve/main/model.safetensors`;
+  const { body } = await fetch(url, { signal: gone.signal });
+  await body?.getReader().read();
+  gone.abort();
+  await expect
+    .poll(async () => (await fetch(`${at}/metrics`)).text(), { timeout: 10_000 })
+    .toMatch(/^nninit_requests_total\{kind="unfinished",status="200"\} 1$/m);
+});
+
 test('at the root, clients of S3 get the buckets and browsers the page', async () => {
   expect(await (await fetch(base, { headers: { accept: 'text/html' } })).text()).toContain('<!doctype html>');
   const { port } = new URL(base);
@@ -280,10 +351,25 @@ test('at the root, clients of S3 get the buckets and browsers the page', async (
   unsigned.resume();
 });
 
+test('two inputs that would be one repository are refused', async () => {
+  for (const parent of ['a', 'b']) mkdirSync(join(root, parent, 'same'), { recursive: true });
+  const inputs = ['a', 'b'].map((parent) => join(root, parent, 'same/config.json'));
+  for (const input of inputs) cpSync(join(models, 'tiny/gpt2/config.json'), input);
+  await expect(createServer({ inputs })).rejects.toThrow(
+    /inputs of folders with names of their own.* are both local\/same/,
+  );
+  const [input = ''] = inputs;
+  const at = await serve({ inputs: [input, input] });
+  expect(await (await fetch(`${at}/api/models`)).json()).toMatchObject([{ id: 'local/same' }]);
+});
+
 test('options and inputs are checked', async () => {
   await expect(createServer({ inputs: ['/nowhere'] })).rejects.toThrow(
     /serve: expected a folder, a config\.json, a recipe/,
   );
+  for (const bucket of ['a/b', 'api', 'metrics', 'a%20b']) {
+    await expect(createServer({ bucket })).rejects.toThrow(/letters, digits.* for bucket, but received/);
+  }
   await expect(createServer({ maxShardSize: '51GB' })).rejects.toThrow(RangeError);
   await expect(createServer({ limits: { requests: 0 } })).rejects.toThrow(/limits\.requests/);
   await expect(createServer({ port: 1 } as object)).rejects.toThrow(/one of 'inputs'/);

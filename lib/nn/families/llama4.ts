@@ -47,7 +47,7 @@ function mixture(config: Config): Module {
         down_proj: parameter([experts, inner, width]),
       },
     },
-    router: linear(width, experts, false),
+    router: { ...linear(width, experts, false), kind: 'LinearRouter' },
     shared_expert: gatedMlp(config),
   });
 }
@@ -67,7 +67,13 @@ const { causalLm, body } = decoderClasses<Config>({
     };
   },
   norm: rmsNorm,
-  rules: expertRules,
+  rules: (config) => {
+    const { initializer_range: std } = config;
+    return {
+      ...expertRules(config),
+      LinearRouter: () => ({ weight: { init: 'normal', std: std === 0 ? 0.02 : std } }),
+    };
+  },
 });
 
 /** The text models of Llama 4 (Meta 2025): experts in two tensors, (inputs, outputs) each, and one that is shared. */

@@ -17,6 +17,9 @@ export interface LinearModule {
 const heads =
   /^(lm_head|embed_out|output|generator_lm_head|vocab_projector|proj_out|decoder|(cls\.)?predictions\.decoder|lm_head\.decoder)$/;
 
+/** Linear, and classes that are derived from it, which PEFT takes as well. */
+const linearKinds: ReadonlySet<string> = new Set(['Linear', 'LinearRouter', 'FalconLinear']);
+
 /** PEFT's meaning of `target_modules`. */
 function matchesOf(targets: string | readonly string[], place: string): Matches {
   if (typeof targets === 'string') {
@@ -53,11 +56,15 @@ export function targetsIn(flat: Flat, targets: string | readonly string[], sourc
   const modules = modulesOf(flat);
   const linear = new Map<string, LinearModule>();
   for (const [name, { kind, shape: [first = 0, second = 0] = [] }] of modules) {
-    if (kind === 'Linear') linear.set(name, { name, inputs: second, outputs: first, transposed: false });
+    if (linearKinds.has(kind ?? '')) linear.set(name, { name, inputs: second, outputs: first, transposed: false });
     else if (kind === 'Conv1D') linear.set(name, { name, inputs: first, outputs: second, transposed: true });
   }
   if (typeof targets === 'string' && targets.toLowerCase() === 'all-linear') {
-    return [...linear.values()].filter(({ name }) => !heads.test(name));
+    const all = [...linear.values()].filter(({ name }) => !heads.test(name));
+    if (all.length > 0) return all;
+    throw new InputError(`${place}: expected a model with linear modules beside its head, but there is none`, {
+      path: source,
+    });
   }
   const matches = matchesOf(targets, place);
   const found = [...modules.keys()].filter(matches);

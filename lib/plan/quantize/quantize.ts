@@ -80,15 +80,18 @@ function methodOf(definition: Definition, given: unknown, place: string, source:
   }
 }
 
+/** Heads over a vocabulary within another module, tied to the embedding or not; what is outermost is one anyway. */
+const heads = /(^|\.)(lm_head|embed_out|output_projection|vocab_projector|(predictions|lm_head)\.decoder)$/;
+
 /** Which tensors are weights of modules that may be quantized. */
 function candidatesOf(tensors: Flat['tensors']): Map<string, Candidate> {
-  const last = tensors.at(-1)?.name;
   const found = new Map<string, Candidate>();
   for (const { name, shape, kind, partOf, tied } of tensors) {
-    if (kind === 'Linear' && name.endsWith('.weight')) {
+    const isDerived = kind === 'FalconLinear';
+    if ((kind === 'Linear' || isDerived) && name.endsWith('.weight')) {
       const module = name.slice(0, -'.weight'.length);
-      const isHead = !module.includes('.') || name === last || tied !== undefined;
-      found.set(name, { module, kind, isHead });
+      const isHead = !module.includes('.') || tied !== undefined || heads.test(module);
+      found.set(name, { module, kind: 'Linear', isHead, isDerived });
     } else if (kind === 'Experts' && partOf !== undefined && name.endsWith('.weight')) {
       found.set(name, { module: name.slice(0, -'.weight'.length), kind: 'Linear', isHead: false });
     } else if (kind === 'Experts' && shape.length === 3) {

@@ -42,8 +42,11 @@ export function spreadOf(fill: Fill): Spread | number {
         : { kind: 'uniform', width: Math.max(Math.abs(fill.a), Math.abs(fill.b)) };
     case 'normal':
       return fill.std === 0 ? Math.abs(fill.mean) : { kind: 'normal', width: Math.hypot(fill.mean, fill.std) };
-    case 'trunc_normal':
-      return { kind: 'normal', width: Math.hypot(fill.mean, fill.std) };
+    case 'trunc_normal': {
+      // As wide as the distribution that it is cut from; but no value is nearer to 0 than an interval beside it.
+      const nearest = Math.max(0, fill.a, -fill.b);
+      return { kind: 'normal', width: Math.hypot(Math.max(Math.abs(fill.mean), nearest), fill.std) };
+    }
     case 'orthogonal':
       return { kind: 'normal', width: Math.abs(fill.gain) / Math.sqrt(Math.max(fill.rows, fill.cols) * fill.stride) };
     case 'sparse':

@@ -4,6 +4,7 @@ import { InputError } from '../../core/errors.js';
 import { isFillable, type StoredDtype } from '../../core/stored-dtype.js';
 import { shapeText } from '../../core/text.js';
 import type { PlannedTensor, ResolvedTensor } from '../plan.js';
+import { nearestIn, scaleFor, type WeightGrid } from './scale.js';
 
 /** A weight that is to be quantized. */
 export interface Weight {
@@ -25,6 +26,8 @@ export interface Candidate {
   readonly module: string;
   /** Its class: 'Linear', also for the experts' matrices that are saved apart; 'Experts' for those that are saved stacked. */
   readonly kind: 'Linear' | 'Experts';
+  /** Whether its class is one derived from Linear, which some tools take for it and others do not. */
+  readonly isDerived?: boolean;
   /** Whether it is a head, or tied: what most tools leave alone unless they are told otherwise. */
   readonly isHead: boolean;
 }
@@ -59,6 +62,15 @@ export function checkGroups({ tensor }: Weight, back: 1 | 2, group: number, what
   }
 }
 
+/** The scale of a weight's codes, as a file has it that keeps scales in `dtype`. */
+export function scaleIn({ tensor }: Weight, grid: WeightGrid, dtype: Dtype): number {
+  const best = scaleFor(tensor.fill, grid);
+  const scale = nearestIn(best, dtype);
+  // The largest number that there is, or none at all: most codes would be the ends of the grid.
+  if (scale === 0 || scale < best / 2) throw refusal(tensor, `a scale that ${dtype} can hold`, best);
+  return scale;
+}
+
 /** A tensor of a weight's codes. */
 export function codesOf(
   { tensor }: Weight,
@@ -68,6 +80,10 @@ export function codesOf(
   codes: Omit<Codes, 'of' | 'shape'>,
 ): PlannedTensor {
   const { initializer, copyOf, partOf, slice } = tensor;
+  // Values are multiplied by its reciprocal.
+  if (!Number.isFinite(Math.fround(1 / codes.scale))) {
+    throw refusal(tensor, 'a scale that has a reciprocal in float32', codes.scale);
+  }
   return {
     name,
     shape,

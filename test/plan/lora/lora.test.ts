@@ -25,6 +25,29 @@ const llama = recorded.cases[0]?.config ?? {};
 const named = (name: string) => expect.objectContaining({ name }) as unknown;
 
 describe("as PEFT's", () => {
+  test.each([
+    ['falcon', {}, ['query_key_value', 'dense', 'dense_h_to_4h', 'dense_4h_to_h']],
+    [
+      'phimoe',
+      { num_key_value_heads: 2, intermediate_size: 64, num_local_experts: 4 },
+      ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'router'],
+    ],
+  ])('classes that are derived from Linear are linear: %s', async (model_type, sizes, targets) => {
+    const config = {
+      model_type,
+      hidden_size: 64,
+      num_hidden_layers: 1,
+      num_attention_heads: 4,
+      vocab_size: 128,
+      ...sizes,
+    };
+    const { tensors } = await loadPlan(config as never, { lora: { targets } });
+    const ends = tensors.flatMap(({ name }) => /([^.]+)\.lora_A\.weight$/.exec(name)?.[1] ?? []);
+    expect(ends).toEqual(targets);
+    const all = await loadPlan(config as never, { lora: { targets: 'all-linear' } });
+    expect(all.tensors).toEqual(tensors);
+  });
+
   test.each(recorded.cases.map((each) => [each.config.architectures[0], each.lora.targets, each] as const))(
     '%s, %j',
     async (_, __, { config, lora, adapter_config, tensors }) => {

@@ -63,6 +63,10 @@ test.each([
     { quant_method: 'fp8', modules_to_not_convert: ['('] },
     'modules_to_not_convert: expected a regular expression, but received "("',
   ],
+  [
+    { quant_method: 'fp8', modules_to_convert: ['model.embed_tokens'] },
+    'quantization_config.modules_to_convert: expected no modules besides the linear layers, but received',
+  ],
   [{ quant_method: 'fp8', weight_block_size: [0, 128] }, 'quantization_config.weight_block_size'],
   [
     { quant_method: 'modelopt', quant_algo: 'W4A8' },
@@ -86,6 +90,78 @@ test.each([
   ],
 ])('%j is refused', async (settings, message) => {
   await expect(withSettings(settings)).rejects.toThrow(message);
+});
+
+test.each([
+  ['gptq', 1e-8, 'float32', 'a scale that float16 can hold, but there is 3.5'],
+  ['awq', 1e30, 'float32', 'a scale that float16 can hold, but there is 3.5'],
+  ['fp8', 1e-40, 'float32', 'a scale that has a reciprocal in float32, but there is 2.03'],
+  ['nvfp4-pack-quantized', 1e-40, 'float32', 'a scale that has a reciprocal in float32, but there is 0'],
+] as const)(
+  '%s of weights of a standard deviation of %d is refused, as no file can hold its scale',
+  async (quantize, std, dtype, message) => {
+    const plan = loadPlan(llama, { quantize, dtype, rules: { '*proj.weight': { init: 'normal', std } } });
+    await expect(plan).rejects.toThrow(message);
+  },
+);
+
+/** Modules of a small model, and whether `fp8` without a list quantizes them. */
+async function quantizedIn(config: object): Promise<(module: string) => boolean> {
+  const { tensors } = await loadPlan({ ...llama, ...config } as never, { quantize: 'fp8' });
+  const names = new Set(tensors.map(({ name }) => name));
+  return (module) => {
+    expect(names).toContain(`${module}.weight`);
+    return names.has(`${module}.weight_scale_inv`);
+  };
+}
+
+test('fp8 leaves out what transformers does: heads wherever they are, routers of a class of their own, and wo of T5', async () => {
+  const vision = { hidden_size: 64, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2 };
+  const llava = await quantizedIn({
+    model_type: 'llava',
+    text_config: llama,
+    vision_config: { model_type: 'clip_vision_model', ...vision, image_size: 28, patch_size: 14 },
+  });
+  expect(llava('language_model.lm_head')).toBe(false);
+  expect(llava('language_model.model.layers.0.mlp.up_proj')).toBe(true);
+
+  const bert = await quantizedIn({
+    model_type: 'bert',
+    architectures: ['BertForMaskedLM'],
+    tie_word_embeddings: false,
+  });
+  expect(bert('cls.predictions.decoder')).toBe(false);
+  expect(bert('cls.predictions.transform.dense')).toBe(true);
+
+  const t5 = await quantizedIn({ model_type: 't5', d_model: 64, d_ff: 128, d_kv: 16, num_heads: 4, num_layers: 1 });
+  expect(t5('encoder.block.0.layer.1.DenseReluDense.wo')).toBe(false);
+  expect(t5('encoder.block.0.layer.1.DenseReluDense.wi')).toBe(true);
+
+  const llama4 = await quantizedIn({ model_type: 'llama4_text', num_local_experts: 4, intermediate_size_mlp: 256 });
+  expect(llama4('model.layers.0.feed_forward.router')).toBe(false);
+  expect(llama4('model.layers.0.feed_forward.shared_expert.up_proj')).toBe(true);
+});
+
+test('GPTQ and AWQ quantize classes that are derived from Linear, fp8 does not', async () => {
+  const falcon = {
+    model_type: 'falcon',
+    hidden_size: 128,
+    num_hidden_layers: 1,
+    num_attention_heads: 4,
+    vocab_size: 128,
+  };
+  for (const quantize of ['gptq', 'awq']) {
+    const { tensors } = await loadPlan(falcon as never, { quantize });
+    expect(tensors.filter(({ name }) => name.endsWith('.qweight'))).toHaveLength(4);
+  }
+  await expect(loadPlan(falcon as never, { quantize: 'fp8' })).rejects.toThrow('modules that it is for');
+});
+
+test('the last tensor of a file is quantized as its like are', async () => {
+  const periods = { attn_layer_period: 2, attn_layer_offset: 1, expert_layer_period: 2, expert_layer_offset: 1 };
+  const jamba = await quantizedIn({ model_type: 'jamba', num_hidden_layers: 2, num_experts: 8, ...periods });
+  const last = ['q_proj', 'k_proj', 'v_proj', 'o_proj'].map((name) => jamba(`model.layers.1.self_attn.${name}`));
+  expect(last).toEqual([true, true, true, true]);
 });
 
 test('each quantization that has a name has settings', () => {

@@ -41,6 +41,17 @@ test('scales follow the width of a fill', () => {
   );
 });
 
+test('a truncated normal distribution is as wide as that which it is cut from, or as far out as its interval', () => {
+  const widthOf = (mean: number, std: number, a: number, b: number) =>
+    scaleFor({ kind: 'trunc_normal', mean, std, a, b }, 'int4') / bestScales.int4.normal;
+  expect(widthOf(0, 0.02, -0.04, 0.04)).toBeCloseTo(0.02, 12);
+  expect(widthOf(0, 1, 0, Number.POSITIVE_INFINITY)).toBeCloseTo(1, 12);
+  expect(widthOf(0.5, 0.01, 0.4, 0.6)).toBeCloseTo(Math.hypot(0.5, 0.01), 12);
+  // Seven steps of the grid reach 5.
+  expect(widthOf(0, 1, 3, 5)).toBeCloseTo(Math.hypot(3, 1), 12);
+  expect(widthOf(0, 1, -5, -3)).toBeCloseTo(Math.hypot(3, 1), 12);
+});
+
 test('a power of two is the better one of two', () => {
   const of = (std: number) => powerOfTwoFor({ kind: 'normal', mean: 0, std }, 'float4_e2m1fn');
   const chosen = Array.from({ length: 9 }, (_, i) => of(2 ** (i / 8)));

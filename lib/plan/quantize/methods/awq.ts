@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { skipList } from '../match.js';
-import { nearestIn, scaleFor } from '../scale.js';
-import { checkGroups, codesOf, constantOf, type Method, type Weight, wordOf } from '../weight.js';
+import { checkGroups, codesOf, constantOf, type Method, scaleIn, type Weight, wordOf } from '../weight.js';
 import { defineMethod, fourBits, groupSize, names } from './definition.js';
 
 /** The zero point in the middle: codes 1 to 15 stand for -7 to 7. */
@@ -26,11 +25,11 @@ export const awq = defineMethod({
     // AutoAWQ and the servers look for the text anywhere in the name.
     const skipped = (module: string) => matches(module) || list.some((text) => module.includes(text));
     const scheme = (weight: Weight) => {
-      const { module, tensor, outputs, inputs } = weight;
+      const { module, outputs, inputs } = weight;
       const group = config.group_size === -1 ? inputs : config.group_size;
       checkGroups(weight, 1, group);
       checkGroups(weight, 2, 8, 'outputs');
-      const scale = nearestIn(scaleFor(tensor.fill, 'int4'), 'float16');
+      const scale = scaleIn(weight, 'int4', 'float16');
       const codes = { grid: 'uint4', scale, zero, limit: 7, order: 'interleaved' } as const;
       return [
         codesOf(weight, `${module}.qweight`, 'int32', [inputs, outputs / 8], codes),

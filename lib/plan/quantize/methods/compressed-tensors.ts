@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { quoted, rangeError } from '../../../core/check.js';
 import { targetList } from '../match.js';
-import { nearestIn, scaleFor, type WeightGrid } from '../scale.js';
+import type { WeightGrid } from '../scale.js';
 import {
   checkGroups,
   codesOf,
@@ -9,6 +9,7 @@ import {
   groupTensor,
   type Method,
   type Scheme,
+  scaleIn,
   shapeTensor,
   type Weight,
   wordOf,
@@ -73,7 +74,7 @@ function scaleShape(weight: Weight, { strategy, group_size, block_structure }: W
 function plain(settings: Weights, grid: WeightGrid): Scheme {
   return (weight) => {
     const { module, tensor, dtype } = weight;
-    const scale = nearestIn(scaleFor(tensor.fill, grid), dtype);
+    const scale = scaleIn(weight, grid, dtype);
     const limit = grid === 'int8' ? { limit: 127 } : {};
     const shape = scaleShape(weight, settings);
     return [
@@ -95,10 +96,10 @@ function plain(settings: Weights, grid: WeightGrid): Scheme {
 function packed(settings: Weights): Scheme {
   const four = settings.num_bits === 4;
   return (weight) => {
-    const { module, tensor, dtype, outputs, inputs } = weight;
+    const { module, dtype, outputs, inputs } = weight;
     const perWord = four ? 8 : 4;
     checkGroups(weight, 1, perWord);
-    const scale = nearestIn(scaleFor(tensor.fill, four ? 'int4' : 'int8'), dtype);
+    const scale = scaleIn(weight, four ? 'int4' : 'int8', dtype);
     const shape = scaleShape(weight, settings);
     const codes = four
       ? ({ grid: 'uint4', scale, zero: 8, limit: 7, order: 'rows' } as const)

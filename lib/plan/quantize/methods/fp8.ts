@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { skipList } from '../match.js';
-import { nearestIn, powerOfTwoFor, scaleFor } from '../scale.js';
-import { checkGroups, codesOf, constantOf, type Method, type Weight } from '../weight.js';
+import { powerOfTwoFor } from '../scale.js';
+import { checkGroups, codesOf, constantOf, type Method, scaleIn, type Weight } from '../weight.js';
 import { block, defineMethod, names } from './definition.js';
+
+/** What transformers leaves out of T5 and its kin, whatever the list says: `_keep_in_fp32_modules`. */
+const keptInFloat32 = /\.DenseReluDense\.wo$/;
 
 /** FP8 in blocks with a scale each, as DeepSeek-V3 and Qwen3-FP8 are published; transformers' FineGrainedFP8Config. */
 export const fp8 = defineMethod({
@@ -13,6 +16,7 @@ export const fp8 = defineMethod({
     scale_fmt: z.enum(['float', 'ue8m0'], { error: "'float' or 'ue8m0'" }).default('float'),
     modules_to_not_convert: names.nullish(),
     ignored_layers: names.nullish(),
+    modules_to_convert: names.max(0, { error: 'no modules besides the linear layers' }).nullish(),
   }),
   preset: { fmt: 'e4m3', weight_block_size: [128, 128], activation_scheme: 'dynamic' },
   method(config, place): Method {
@@ -21,9 +25,7 @@ export const fp8 = defineMethod({
     const scheme = (weight: Weight) => {
       const { module, tensor, outputs, inputs } = weight;
       const powers = config.scale_fmt === 'ue8m0';
-      const scale = powers
-        ? powerOfTwoFor(tensor.fill, 'float8_e4m3fn')
-        : nearestIn(scaleFor(tensor.fill, 'float8_e4m3fn'), 'float32');
+      const scale = powers ? powerOfTwoFor(tensor.fill, 'float8_e4m3fn') : scaleIn(weight, 'float8_e4m3fn', 'float32');
       const [rows, columns] = config.weight_block_size ?? [1, 1];
       const grid = config.weight_block_size === null ? [] : [Math.ceil(outputs / rows), Math.ceil(inputs / columns)];
       if (tensor.slice !== undefined) {
@@ -36,7 +38,9 @@ export const fp8 = defineMethod({
         ...(config.activation_scheme === 'static' ? [constantOf(`${module}.activation_scale`, 'float32', [], 1)] : []),
       ];
     };
-    return ({ module, kind, isHead }) =>
-      kind === 'Linear' && !(list == null ? isHead : skipped(module)) ? scheme : undefined;
+    return ({ module, kind, isHead, isDerived }) =>
+      kind === 'Linear' && !isDerived && !keptInFloat32.test(module) && !(list == null ? isHead : skipped(module))
+        ? scheme
+        : undefined;
   },
 });

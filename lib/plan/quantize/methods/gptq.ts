@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { expressionOf, skipList } from '../match.js';
-import { nearestIn, scaleFor } from '../scale.js';
-import { checkGroups, codesOf, constantOf, groupTensor, type Method, type Scheme, wordOf } from '../weight.js';
+import { checkGroups, codesOf, constantOf, groupTensor, type Method, type Scheme, scaleIn, wordOf } from '../weight.js';
 import { defineMethod, groupSize, names } from './definition.js';
 
 const bits = z.union([z.literal(4), z.literal(8)], { error: '4 or 8, the numbers of bits that nninit packs' });
@@ -31,7 +30,7 @@ function schemeOf({ bits, group_size }: Settings, less: 0 | 1): Scheme {
     checkGroups(weight, 2, aWord, 'outputs');
     if (tensor.slice !== undefined) checkGroups(weight, 1, group);
     const groups = Math.ceil(inputs / group);
-    const scale = nearestIn(scaleFor(tensor.fill, bits === 4 ? 'int4' : 'int8'), 'float16');
+    const scale = scaleIn(weight, bits === 4 ? 'int4' : 'int8', 'float16');
     const codes = { grid: bits === 4 ? 'uint4' : 'uint8', scale, zero, limit: zero - 1, order: 'words' } as const;
     return [
       codesOf(weight, `${module}.qweight`, 'int32', [inputs / aWord, outputs], codes),

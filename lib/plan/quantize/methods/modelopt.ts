@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { isPlainObject } from '../../../core/check.js';
 import { globList } from '../match.js';
-import { nearestIn, scaleFor } from '../scale.js';
-import { codesOf, constantOf, type Method, type Scheme } from '../weight.js';
+import { codesOf, constantOf, type Method, type Scheme, scaleIn } from '../weight.js';
 import { defineMethod, names } from './definition.js';
 import { nvfp4Tensors } from './nvfp4.js';
 
@@ -18,7 +17,7 @@ const fp4: Scheme = (weight) => {
 
 const fp8: Scheme = (weight) => {
   const { module, tensor } = weight;
-  const scale = nearestIn(scaleFor(tensor.fill, 'float8_e4m3fn'), 'float32');
+  const scale = scaleIn(weight, 'float8_e4m3fn', 'float32');
   return [
     codesOf(weight, tensor.name, 'float8_e4m3fn', tensor.shape, { grid: 'float8_e4m3fn', scale, order: 'rows' }),
     constantOf(`${module}.weight_scale`, 'float32', [], scale),
@@ -43,6 +42,6 @@ export const modelopt = defineMethod({
     const list = config.ignore ?? config.exclude_modules ?? [];
     const skipped = globList(list, `${place}: ignore`);
     const scheme = config.quant_algo === 'NVFP4' ? fp4 : fp8;
-    return ({ module, kind }) => (kind === 'Linear' && !skipped(module) ? scheme : undefined);
+    return ({ module, kind, isDerived }) => (kind === 'Linear' && !isDerived && !skipped(module) ? scheme : undefined);
   },
 });
