@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "kernels/bfloat16-inl.h"
+#include "kernels/lanes_of_bits.h"
 #include "kernels/normal-inl.h"
 #include "kernels/normal.h"
 #include "types/rounding.h"
@@ -80,25 +80,92 @@ using PendingTag = hn::RebindToUnsigned<RedrawTag>;
 constexpr size_t kRedrawVectors = 4;
 constexpr size_t kRedrawnAtOnce = kRedrawVectors * hn::MaxLanes(RedrawTag());
 
-// Stores the places of the lanes of the mask, in order, and then what nobody is to read: as many numbers as there are
-// lanes. Returns how many were of the mask.
-template <class D, class Places = hn::Vec<hn::Rebind<uint32_t, D>>>
-HWY_INLINE size_t StorePlaces(D d, Places places, hn::Mask<D> mask, uint32_t* HWY_RESTRICT to) {
-  const hn::Rebind<uint32_t, D> d32;
+// One bit for each lane, the first lane's the lowest. For at most 8 lanes, of AVX-512 16.
+template <class D>
+HWY_INLINE uint32_t BitsOf(HWY_MAYBE_UNUSED D d, hn::Mask<D> mask) {
 #if NNINIT_AVX512
-  // Highway copies a table to the stack for this.
-  if constexpr (sizeof(hn::TFromD<D>) == 8) {
-    places.raw = _mm256_maskz_compress_epi32(mask.raw, places.raw);
-  } else {
-    places.raw = _mm512_maskz_compress_epi32(mask.raw, places.raw);
-  }
-  hn::StoreU(places, d32, to);
+  return mask.raw;
 #else
-  static_assert(sizeof(hn::TFromD<D>) == 8, "Highway's for more lanes take longer than a look at each bit");
-  const hn::RebindToUnsigned<D> du;
-  hn::StoreU(hn::TruncateTo(d32, hn::Compress(hn::PromoteTo(du, places), hn::RebindMask(du, mask))), d32, to);
+  uint8_t bits[8] = {};
+  hn::StoreMaskBits(d, mask, bits);
+  return bits[0];
 #endif
-  return hn::CountTrue(d, mask);
+}
+
+// Stores first + i for each bit i that is set, in order, and then what nobody is to read: as many numbers as there are
+// lanes. Returns how many were set. Without a branch on what is found, which nobody could predict.
+template <class D32>
+HWY_INLINE size_t StoreNumbers(D32 d32, uint32_t first, uint32_t bits, uint32_t* HWY_RESTRICT to) {
+  const auto lanes = hn::LoadU(hn::Rebind<uint8_t, D32>(), kLanesOfBits.lane[bits]);
+  hn::StoreU(hn::Add(hn::PromoteTo(d32, lanes), hn::Set(d32, first)), d32, to);
+  return kLanesOfBits.count[bits];
+}
+
+// Keeps those of kCount numbers whose bits are set, in order, at `to`, and then what nobody is to read: as many as
+// there were. Returns how many were set.
+template <size_t kCount>
+HWY_INLINE size_t KeepNumbers(const uint32_t* HWY_RESTRICT numbers, uint32_t bits, uint32_t* to) {
+  size_t kept = 0;
+#if NNINIT_AVX512
+  static_assert(kCount % 8 == 0, "whole vectors");
+  for (size_t i = 0; i < kCount; i += 8) {
+    const auto mask = static_cast<__mmask8>(bits >> i);
+    const __m256i those = _mm256_load_si256(reinterpret_cast<const __m256i*>(numbers + i));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + kept), _mm256_maskz_compress_epi32(mask, those));
+    kept += hwy::PopCount(mask);
+  }
+#else
+  for (size_t i = 0; i < kCount; ++i) {
+    to[kept] = numbers[i];
+    kept += bits >> i & 1;
+  }
+#endif
+  return kept;
+}
+
+// Candidates of the given blocks, to `made`. Returns the bits of those that were refused, at most of the first `count`.
+template <size_t kVectors>
+HWY_INLINE uint32_t MakeCandidates(const TruncNormalParams& p, const Key& key, hn::Vec<PendingTag> (&blocks)[kVectors],
+                                   size_t count, double* HWY_RESTRICT made) {
+  const RedrawTag d;
+  const size_t lanes = hn::Lanes(d);
+  hn::Vec<PendingTag> w2[kVectors];
+  PhiloxBlocks<kVectors>(key, blocks, w2);
+  uint32_t accepted = 0;
+  HWY_UNROLL(4)
+  for (size_t v = 0; v < kVectors; ++v) {
+    hn::Vec<RedrawTag> candidate;
+    accepted |= BitsOf(d, Candidate(d, p, blocks[v], w2[v], candidate)) << (v * lanes);
+    hn::Store(candidate, d, made + v * lanes);
+  }
+  const size_t used = std::min(count, kVectors * lanes);
+  return ~accepted & (~uint32_t{0} >> (32 - used));
+}
+
+// A first candidate for each of `count` elements from `first` on. The numbers of those that were refused go to
+// `refused`. Returns how many. There is room for kRedrawnAtOnce more behind `refused`, and as many whole steps at
+// `value`.
+HWY_INLINE size_t DrawOnce(const TruncNormalParams& p, const Key& key, uint64_t first, size_t count,
+                           uint32_t* HWY_RESTRICT refused, double* HWY_RESTRICT value) {
+  const PendingTag du;
+  const hn::Rebind<uint32_t, PendingTag> d32;
+  const size_t lanes = hn::Lanes(du);
+  auto at = hn::Iota(du, first);
+  size_t kept = 0;
+  for (size_t i = 0; i < count; i += kRedrawnAtOnce) {
+    hn::Vec<PendingTag> blocks[kRedrawVectors];
+    HWY_UNROLL(4)
+    for (size_t v = 0; v < kRedrawVectors; ++v) {
+      blocks[v] = hn::Add(hn::Set(du, kAuxiliaryBlocks), hn::ShiftLeft<8>(at));
+      at = hn::Add(at, hn::Set(du, lanes));
+    }
+    const uint32_t bits = MakeCandidates(p, key, blocks, count - i, value + i);
+    for (size_t v = 0; v < kRedrawVectors; ++v) {
+      const uint32_t of_vector = bits >> (v * lanes) & ((1U << lanes) - 1);
+      kept += StoreNumbers(d32, static_cast<uint32_t>(i + v * lanes), of_vector, refused + kept);
+    }
+  }
+  return kept;
 }
 
 // Makes a candidate for each of the next elements of `pending`, of which `count` are left. Those that were refused are
@@ -106,42 +173,33 @@ HWY_INLINE size_t StorePlaces(D d, Places places, hn::Mask<D> mask, uint32_t* HW
 template <size_t kVectors, class Compute>
 HWY_INLINE size_t RedrawOnce(const TruncNormalParams& p, const Key& key, uint64_t first_block, const uint32_t* pending,
                              size_t count, uint32_t* refused, Compute* HWY_RESTRICT value) {
-  const RedrawTag d;
   const PendingTag du;
   const hn::Rebind<uint32_t, PendingTag> d32;
-  const size_t lanes = hn::Lanes(d);
-  HWY_ALIGN double made[kVectors * hn::MaxLanes(RedrawTag())];
-  HWY_ALIGN uint32_t place[kVectors * hn::MaxLanes(RedrawTag())];
-  hn::Vec<PendingTag> w1[kVectors], w2[kVectors];
+  const size_t lanes = hn::Lanes(du);
+  constexpr size_t kCount = kVectors * hn::MaxLanes(RedrawTag());
+  HWY_ALIGN double made[kCount];
+  HWY_ALIGN uint32_t place[kCount];
+  hn::Vec<PendingTag> blocks[kVectors];
   HWY_UNROLL(4)
   for (size_t v = 0; v < kVectors; ++v) {
     const auto at = hn::LoadU(d32, pending + v * lanes);
     hn::Store(at, d32, place + v * lanes);
-    w1[v] = hn::Add(hn::Set(du, first_block), hn::ShiftLeft<8>(hn::PromoteTo(du, at)));
+    blocks[v] = hn::Add(hn::Set(du, first_block), hn::ShiftLeft<8>(hn::PromoteTo(du, at)));
   }
-  PhiloxBlocks<kVectors>(key, w1, w2);
-  size_t kept = 0;
-  HWY_UNROLL(4)
-  for (size_t v = 0; v < kVectors; ++v) {
-    hn::Vec<RedrawTag> candidate;
-    const auto accepted = Candidate(d, p, w1[v], w2[v], candidate);
-    hn::Store(candidate, d, made + v * lanes);
-    const auto again = hn::AndNot(accepted, hn::FirstN(d, count - std::min(count, v * lanes)));
-    kept += StorePlaces(d, hn::Load(d32, place + v * lanes), again, refused + kept);
-  }
+  const uint32_t bits = MakeCandidates(p, key, blocks, count, made);
   // What is refused will be written over.
-  for (size_t j = 0; j < kVectors * lanes; ++j) value[place[j]] = static_cast<Compute>(made[j]);
-  return kept;
+  for (size_t j = 0; j < kCount; ++j) value[place[j]] = static_cast<Compute>(made[j]);
+  return KeepNumbers<kCount>(place, bits, refused);
 }
 
-// Candidates for elements first + pending[i], in double, each from its own blocks, until one is accepted;
-// value[pending[i]] is what became of it. Acceptance is never below 0.3, so 256 refusals in a row do not happen; the
-// bound that ends the loop then is the nearest to the mode. There is room for kRedrawnAtOnce more behind `pending`, and
-// for one element behind the kRedrawn of `value`.
+// Candidates for elements first + pending[i], in double, each from its own blocks, until one is accepted, from a number
+// of the candidate on; value[pending[i]] is what became of it. Acceptance is never below 0.3, so 256 refusals in a row
+// do not happen; the bound that ends the loop then is the nearest to the mode. There is room for kRedrawnAtOnce more
+// behind `pending`, and for one element behind the kRedrawn of `value`.
 template <class Compute>
-HWY_NOINLINE void Redraw(const TruncNormalParams& p, const Key& key, uint64_t first, uint32_t* pending, size_t count,
-                         Compute* HWY_RESTRICT value) {
-  for (uint64_t attempt = 0; attempt < 256 && count > 0; ++attempt) {
+HWY_NOINLINE void Redraw(const TruncNormalParams& p, const Key& key, uint64_t first, uint64_t attempt,
+                         uint32_t* pending, size_t count, Compute* HWY_RESTRICT value) {
+  for (; attempt < 256 && count > 0; ++attempt) {
     const uint64_t first_block = kAuxiliaryBlocks + (first << 8) + attempt;
     std::fill_n(pending + count, kRedrawnAtOnce, static_cast<uint32_t>(kRedrawn));
     size_t refused = 0;
@@ -196,10 +254,9 @@ struct QuantileTile {
 template <class D, class Compute = hn::TFromD<D>>
 HWY_NOINLINE size_t PlacesOutside(D d, const Compute* HWY_RESTRICT value, size_t count, Compute low, Compute high,
                                   uint32_t* HWY_RESTRICT places) {
+  const hn::Rebind<uint32_t, D> d32;
   size_t found = 0;
 #if NNINIT_AVX512
-  // Without a branch on what is found, which nobody could predict.
-  const hn::Rebind<uint32_t, D> d32;
   auto place = hn::Iota(d32, 0);
 #endif
   for (size_t i = 0; i < count; i += hn::Lanes(d)) {
@@ -207,15 +264,20 @@ HWY_NOINLINE size_t PlacesOutside(D d, const Compute* HWY_RESTRICT value, size_t
     // One comparison, since masks are what takes the time.
     const auto outside = hn::Ne(v, hn::Min(hn::Max(v, hn::Set(d, low)), hn::Set(d, high)));
 #if NNINIT_AVX512
-    found += StorePlaces(d, place, outside, places + found);
+    // Highway copies a table to the stack for this.
+    auto those = place;
+    if constexpr (sizeof(Compute) == 8) {
+      those.raw = _mm256_maskz_compress_epi32(outside.raw, place.raw);
+    } else {
+      those.raw = _mm512_maskz_compress_epi32(outside.raw, place.raw);
+    }
+    hn::StoreU(those, d32, places + found);
+    found += hn::CountTrue(d, outside);
     place = hn::Add(place, hn::Set(d32, static_cast<uint32_t>(hn::Lanes(d))));
 #else
-    if (HWY_LIKELY(hn::AllFalse(d, outside))) continue;
-    uint8_t bits[8] = {};
-    hn::StoreMaskBits(d, outside, bits);
-    for (uint32_t set = bits[0] | uint32_t{bits[1]} << 8; set != 0; set &= set - 1) {
-      places[found++] = static_cast<uint32_t>(i + hwy::Num0BitsBelowLS1Bit_Nonzero32(set));
-    }
+    // Where few are outside, the branch is foreseen.
+    if (found * 32 <= i && HWY_LIKELY(hn::AllFalse(d, outside))) continue;
+    found += StoreNumbers(d32, static_cast<uint32_t>(i), BitsOf(d, outside), places + found);
 #endif
   }
   return found;
@@ -241,7 +303,7 @@ void FillByNormals(const TruncNormalParams& p, const Key& key, const Range& rang
       });
       const size_t outside = PlacesOutside(d, value, tiles * kElements, static_cast<Compute>(p.low_compute),
                                            static_cast<Compute>(p.high_compute), pending);
-      Redraw(p, key, tile * kElements, pending, outside, value);
+      Redraw(p, key, tile * kElements, 0, pending, outside, value);
       for (size_t t = 0; t < tiles; ++t) each(value + t * kElements, tile + t);
     }
   };
@@ -304,9 +366,9 @@ void FillByRedraws(const TruncNormalParams& p, const Key& key, const Range& rang
   const size_t lanes = hn::Lanes(d);
   for (size_t done = 0, count; done < range.count; done += count) {
     count = std::min(range.count - done, kRedrawn);
-    std::iota(pending, pending + count, 0u);
+    const size_t refused = DrawOnce(p, key, range.begin + done, count, pending, value);
+    Redraw(p, key, range.begin + done, 1, pending, refused, value);
     std::fill_n(value + count, lanes, 0.0);
-    Redraw(p, key, range.begin + done, pending, count, value);
     for (size_t i = 0; i < count; i += lanes) {
       // Not by minimum and maximum, since targets disagree about those of −0 and 0.
       const auto low = hn::Set(d, p.low);
