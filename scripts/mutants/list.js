@@ -41,6 +41,8 @@ const shaping = [
   ['kernels/trunc_normal_params.cc', 'if (reach < 1)', 'if (reach < 100)'],
   ['kernels/trunc_normal_params.cc', 'if (reach < 1)', 'if (reach < 0.05)'],
   ['kernels/trunc_normal.cc', 'hn::ShiftLeft<8>(hn::PromoteTo(du, at))', 'hn::ShiftLeft<7>(hn::PromoteTo(du, at))'],
+  ['kernels/trunc_normal.cc', 'hn::ShiftLeft<8>(at)', 'hn::ShiftLeft<7>(at)'],
+  ['kernels/trunc_normal.cc', 'range.begin + done, 1, pending', 'range.begin + done, 2, pending'],
   ['kernels/trunc_normal.cc', 'attempt < 256', 'attempt < 2'],
   ['kernels/trunc_normal.cc', 'hn::Gt(hn::Abs(v), hn::Abs(back))', 'hn::Lt(hn::Abs(v), hn::Abs(back))'],
   ['kernels/trunc_normal.cc', 'set(p.nearest2)', 'set(0)'],
