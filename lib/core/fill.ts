@@ -4,7 +4,7 @@
  * Every element of a fill is a function of (fill, key, index) alone, so a fill can be cut anywhere and run anywhere. The
  * exceptions are `orthogonal` and `sparse`, whose elements depend on one another: they run whole.
  *
- *     resolve('xavier_uniform', [64, 64])   // { kind: 'uniform', low: -0.2165…, high: 0.2165… }
+ *     resolve('xavier_uniform', [64, 64])   // { kind: 'uniform', a: -0.2165…, b: 0.2165… }
  */
 export type Fill =
   | ConstantFill

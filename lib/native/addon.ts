@@ -1,6 +1,6 @@
 import { getSystemErrorName } from 'node:util';
 import { grantedCores } from '../core/cgroup.js';
-import { rangeError } from '../core/check.js';
+import { checkInteger, rangeError } from '../core/check.js';
 import { type Dtype, dtypes, type TensorData } from '../core/dtype.js';
 import { type Fill, isRandom } from '../core/fill.js';
 import { loadAddon } from './load.js';
@@ -276,7 +276,7 @@ export function accountMemory(bytes: number, freed: boolean): void {
  * @throws TypeError for what is no number, RangeError beyond the range
  */
 export function set_num_threads(threads: number): void {
-  addon().setNumThreads(threads);
+  addon().setNumThreads(checkInteger('set_num_threads', 'threads', threads, 1, maxThreads));
 }
 
 /** How many native threads a fill may use. */

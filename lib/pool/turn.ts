@@ -54,7 +54,10 @@ export function fillInTurn(
       },
       async (engine) => {
         // In an object, since the next fill need not wait for this one.
-        if (!openEnded) return { drawn: run(engine.nextKey(fill, dtype, total)) };
+        if (!openEnded) {
+          const key = engine.nextKey(fill, dtype, total);
+          return { drawn: tensor.size === 0 ? 0 : run(key) }; // an empty part: a job without ranges would never end
+        }
         const rounds = await run({ state: engine.get_state(), total });
         engine.skip(fill, dtype, total, rounds);
         return { drawn: rounds };

@@ -7,6 +7,7 @@ import {
   fillSlice,
   Generator,
   type Initializer,
+  init,
   type NarrowTensor,
   resolve,
   runFill,
@@ -139,6 +140,17 @@ test('in the engine torch it waits for its turn', async () => {
     const expected = fillSlice(empty([500, 100]), each, { ...slice, generator: here });
     expect(bytes(all[i] as never).equals(bytes(expected))).toBe(true);
   }
+});
+
+test('an empty part that waits for its turn ends, and the generator moves past the whole', async () => {
+  const [one, other] = [new Generator({ engine: 'torch', seed: 3 }), new Generator({ engine: 'torch', seed: 3 })];
+  const part = { of: [40, 2], ranges: [{ dim: 0, start: 7, length: 0 }] };
+  const first = pool.init.trunc_normal_(empty([100]), { generator: one });
+  await pool.fillSlice(empty([0, 2]), 'normal', { ...part, generator: one });
+  await first;
+  init.trunc_normal_(empty([100]), { generator: other });
+  fillSlice(empty([0, 2]), 'normal', { ...part, generator: other });
+  expect(one.get_state()).toEqual(other.get_state());
 });
 
 test.each(['trunc_normal', 'orthogonal'] as const)('an abort of %s, and progress', async (initializer) => {

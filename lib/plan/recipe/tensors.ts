@@ -72,8 +72,14 @@ export function recipeTensors(
     return namesOfKey(key, source, path).map((name): PlannedTensor => {
       claim(name, path, source, places);
       if (tensor.initializer !== undefined) fixed.add(name);
-      const byRule = isFillable(used) ? rules.findLast(({ matches }) => matches(name))?.initializer : undefined;
-      return { name, shape: tensor.shape, dtype: used, initializer: tensor.initializer ?? byRule ?? fallback };
+      // As of overrides: true globs leave codes and counters alone.
+      const byRule = rules.findLast(({ glob, matches }) => (isFillable(used) || glob === name) && matches(name));
+      return {
+        name,
+        shape: tensor.shape,
+        dtype: used,
+        initializer: tensor.initializer ?? byRule?.initializer ?? fallback,
+      };
     });
   });
   return { tensors, fixed, missing };

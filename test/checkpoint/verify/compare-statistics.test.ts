@@ -17,6 +17,7 @@ const planned: readonly PlannedTensor[] = [
   { name: 'orthogonal', shape: [100, 60], dtype: 'bfloat16', initializer: { init: 'orthogonal', gain: 2 } },
   { name: 'delta', shape: [32, 16, 3, 3], dtype: 'float32', initializer: 'delta_orthogonal' },
   { name: 'sparse', shape: [100, 100], dtype: 'float32', initializer: { init: 'sparse', sparsity: 0.3 } },
+  { name: 'floor', shape: [3000], dtype: 'float32', initializer: { init: 'dt_bias', floor: 0.01 } },
   { name: 'eye', shape: [20, 30], dtype: 'float64', initializer: 'eye' },
   { name: 'ones', shape: [500], dtype: 'float32', initializer: 'ones' },
   { name: 'padded', shape: [100, 64], dtype: 'float32', initializer: 'normal', zeroRow: 7 },
@@ -52,7 +53,7 @@ test.each([1000, undefined])('a checkpoint is consistent with its own plan, read
   const result = await off(tensors, bytes, chunk);
   expect(result.off).toEqual({});
   expect(result.differences).toEqual([]);
-  expect(result.all).toHaveLength(12);
+  expect(result.all).toHaveLength(13);
   const byName = new Map(result.all.map((each) => [each.tensor, each]));
   expect(byName.get('normal')).toMatchObject({ expected: 'N(0, 0.02²)', statistics: { count: 120_000, nan: 0 } });
   expect(byName.get('padded')).toMatchObject({ statistics: { count: 99 * 64 } });
@@ -70,6 +71,7 @@ test('other initializers are not', async () => {
     truncated: { initializer: 'trunc_normal' },
     orthogonal: { initializer: 'orthogonal' },
     sparse: { initializer: { init: 'normal', std: 0.01 } },
+    floor: { initializer: { init: 'dt_bias', floor: 0.02 } },
     eye: { initializer: 'zeros' },
     ones: { initializer: 'zeros' },
     padded: { zeroRow: 8 },
@@ -78,6 +80,18 @@ test('other initializers are not', async () => {
   const result = await off(plan);
   expect(Object.keys(result.off).sort()).toEqual(Object.keys(wrong).sort());
   expect(result.off).toMatchObject({ normal: 'std', uniform: 'shape', orthogonal: 'norm', eye: 'values' });
+});
+
+test.each([0.25, 0.31, 1])('so is a sparse tensor with another share of zeros than %s', async (sparsity) => {
+  const initializer = { init: 'sparse', sparsity } as const;
+  const plan = resolvePlan({
+    tensors: planned.map((each) => (each.name === 'sparse' ? { ...each, initializer } : each)),
+  });
+  expect((await off(plan)).off).toEqual({ sparse: 'zeros' });
+  await writeTensors(join(root, `sparse-${sparsity}`), plan, { keys: philoxKeys(1n) });
+  const other = readFileSync(join(root, `sparse-${sparsity}`, 'model.safetensors'));
+  expect((await off(plan, other)).off).toEqual({});
+  expect((await off(tensors, other)).off).toEqual({ sparse: 'zeros' });
 });
 
 test('a number that is none is found', async () => {
@@ -121,5 +135,5 @@ test('a part of each tensor is consistent as well', async () => {
   await writeTensors(join(root, 'parts'), parts, { keys: philoxKeys(1n) });
   const result = await off(parts, readFileSync(join(root, 'parts', 'model.safetensors')));
   expect(result.off).toEqual({});
-  expect(result.all).toHaveLength(9);
+  expect(result.all).toHaveLength(10);
 });

@@ -267,6 +267,23 @@ test('what can only be zeros needs no initializer, and globs leave it alone', ()
   );
 });
 
+test('the full name of a tensor of 8 bits reaches it, in initializers as in overrides; a glob does not', () => {
+  const codes = { shape: [4], dtype: 'float8_e4m3fn' };
+  const plan = planOf({
+    tensors: { a: codes, b: codes, c: { ...codes, init: 'normal' }, d: codes },
+    initializers: { '*': 'normal', a: 'ones' },
+    overrides: { '*': 'normal', b: 'ones' },
+  });
+  expect(plan.tensors.map(({ initializer }) => initializer)).toEqual([
+    { init: 'ones' },
+    { init: 'ones' },
+    { init: 'normal' },
+    'zeros',
+  ]);
+  const counter = planOf({ tensors: { step: { shape: [], dtype: 'int64' } }, initializers: { step: 'ones' } });
+  expect(() => resolvePlan(counter)).toThrow("expected 'zeros', which is all that nninit writes in int64");
+});
+
 test.each<[object, string]>([
   [
     {},

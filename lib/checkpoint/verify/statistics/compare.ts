@@ -152,7 +152,7 @@ function gaugeFor(planned: ResolvedTensor, threads: number): Gauge {
           }
         },
         result: () => {
-          const { scores, comparisons } = accumulator.scores(dtype);
+          const { scores, comparisons } = accumulator.scores(dtype, planned.slice === undefined);
           const all = zero ? scores : [{ test: 'values', z: Number.POSITIVE_INFINITY } as const];
           const [statistics, histogram] = [accumulator.statistics(), accumulator.histogram()];
           return { expected: distribution.text, statistics, histogram, scores: all, comparisons };

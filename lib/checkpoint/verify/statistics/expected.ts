@@ -22,8 +22,8 @@ export interface Distribution {
    * uniforms in bfloat16 from 8 bits, and rounds some to the other bound.
    */
   readonly slack: number;
-  /** Elements are zero besides, as many as a sparse fill sets to zero: not part of the distribution. */
-  readonly zeros: boolean;
+  /** The share of elements that a sparse fill sets to zero besides: not part of the distribution. */
+  readonly zeros: number;
 }
 
 /**
@@ -36,9 +36,9 @@ export function distributionOf(fill: Fill, dtype: Dtype): Distribution | undefin
     case 'uniform':
       return fill.a === fill.b ? undefined : uniform(fill.a, fill.b, dtype, slack);
     case 'normal':
-      return fill.std === 0 ? undefined : normal(fill.mean, fill.std, false);
+      return fill.std === 0 ? undefined : normal(fill.mean, fill.std);
     case 'sparse':
-      return fill.std === 0 ? undefined : normal(0, fill.std, true);
+      return fill.std === 0 ? undefined : normal(0, fill.std, fill.zeros / fill.rows);
     case 'trunc_normal':
       return truncated(fill.mean, fill.std, fill.a, fill.b, dtype, slack);
     case 'log_of_uniform': {
@@ -52,15 +52,20 @@ export function distributionOf(fill: Fill, dtype: Dtype): Distribution | undefin
     case 'dt_bias': {
       const { floor } = fill;
       const [min, max] = [Math.min(fill.min, fill.max), Math.max(fill.min, fill.max)];
-      if (min === max || floor > min) return undefined; // some or all are one value
+      if (min === max || floor >= max) return undefined; // all are one value
       const width = Math.log(max / min);
-      return monotone(`softplus⁻¹ of exp(U[ln ${short(min)}, ln ${short(max)}))`, dtype, slack, {
-        cdf: (x) => (Math.log(Math.log1p(Math.exp(-Math.abs(x))) + Math.max(x, 0)) - Math.log(min)) / width,
-        quantile: (p) => {
-          const dt = min * Math.exp(p * width);
-          return dt + Math.log(-Math.expm1(-dt));
+      const inverse = (dt: number): number => dt + Math.log(-Math.expm1(-dt));
+      const least = floor > min ? inverse(floor) : Number.NEGATIVE_INFINITY; // what is less becomes this
+      return monotone(
+        `softplus⁻¹ of exp(U[ln ${short(min)}, ln ${short(max)}))${floor > min ? `, at least ${short(floor)}` : ''}`,
+        dtype,
+        slack,
+        {
+          cdf: (x) =>
+            x <= least ? 0 : (Math.log(Math.log1p(Math.exp(-Math.abs(x))) + Math.max(x, 0)) - Math.log(min)) / width,
+          quantile: (p) => inverse(Math.max(floor, min * Math.exp(p * width))),
         },
-      });
+      );
     }
     default:
       return undefined;
@@ -89,7 +94,7 @@ function monotone(
     low: -roundUp(-quantile(0) + Math.abs(quantile(0)) * 2 ** -22, dtype),
     high: roundUp(quantile(1) + Math.abs(quantile(1)) * 2 ** -22, dtype),
     slack,
-    zeros: false,
+    zeros: 0,
   };
 }
 
@@ -98,9 +103,9 @@ function short(x: number): string {
   return String(Number(x.toPrecision(4)));
 }
 
-function normal(mean: number, std: number, zeros: boolean): Distribution {
+function normal(mean: number, std: number, zeros = 0): Distribution {
   return {
-    text: `N(${short(mean)}, ${short(std)}²)${zeros ? ' and zeros' : ''}`,
+    text: `N(${short(mean)}, ${short(std)}²)${zeros > 0 ? ' and zeros' : ''}`,
     mean,
     std,
     fourth: 3 * std ** 4,
@@ -126,7 +131,7 @@ function uniform(a: number, b: number, dtype: Dtype, slack: number): Distributio
     low: -roundUp(-a, dtype),
     high: roundUp(b, dtype),
     slack,
-    zeros: false,
+    zeros: 0,
   };
 }
 
@@ -136,7 +141,7 @@ function truncated(mean: number, std: number, a: number, b: number, dtype: Dtype
   const sign = alpha + beta < 0 ? -1 : 1;
   const [low, near] = sign < 0 ? [-beta, b] : [alpha, a];
   const tail = Number.isFinite(near) ? fromBound(low, (b - a) / std) : undefined;
-  if (tail === undefined) return normal(mean, std, false);
+  if (tail === undefined) return normal(mean, std);
   const [m, variance, fourth] = moments(tail);
   const below = (x: number): number => tail.below((sign * (x - near)) / std);
   return {
@@ -149,7 +154,7 @@ function truncated(mean: number, std: number, a: number, b: number, dtype: Dtype
     low: -roundUp(-a, dtype),
     high: roundUp(b, dtype),
     slack,
-    zeros: false,
+    zeros: 0,
   };
 }
 

@@ -32,7 +32,17 @@ export interface Histogram {
 
 /** A test of one property, in standard deviations. */
 export interface Score {
-  readonly test: 'mean' | 'std' | 'shape' | 'extremes' | 'finite' | 'bounds' | 'norm' | 'values' | 'occupancy';
+  readonly test:
+    | 'mean'
+    | 'std'
+    | 'shape'
+    | 'extremes'
+    | 'finite'
+    | 'bounds'
+    | 'norm'
+    | 'values'
+    | 'occupancy'
+    | 'zeros';
   readonly z: number;
 }
 
@@ -60,7 +70,7 @@ export class Accumulator {
   /** Elements as they lie in memory, 16-bit ones in a Uint16Array. */
   add(values: TensorData, dtype: Dtype): void {
     const { mean, zeros } = this.#expected;
-    addToTally(values, dtype, Float64Array.of(mean, this.#low, this.#scale, zeros ? 1 : 0), this.#tally);
+    addToTally(values, dtype, Float64Array.of(mean, this.#low, this.#scale, zeros > 0 ? 1 : 0), this.#tally);
   }
 
   #of(what: keyof typeof tallyAt): number {
@@ -95,11 +105,17 @@ export class Accumulator {
     };
   }
 
-  /** How far the elements are from the distribution: one score a test, and how many comparisons went into them. */
-  scores(dtype: Dtype): { readonly scores: readonly Score[]; readonly comparisons: number } {
+  /**
+   * How far the elements are from the distribution: one score a test, and how many comparisons went into them.
+   *
+   * @param whole whether all of the tensor was added, so that the number of a sparse one's zeros is known
+   */
+  scores(dtype: Dtype, whole = true): { readonly scores: readonly Score[]; readonly comparisons: number } {
     const { mean, std, fourth, low, high, slack } = this.#expected;
     const scores: Score[] = [];
     if (this.#of('nan') + this.#of('infinite') > 0) scores.push({ test: 'finite', z: Number.POSITIVE_INFINITY });
+    const zeros = this.#zeros(dtype, whole);
+    if (zeros !== undefined) scores.push({ test: 'zeros', z: zeros });
     const n = this.#of('count');
     if (n === 0) return { scores, comparisons: 1 };
     if (this.#of('min') < low || this.#of('max') > high) scores.push({ test: 'bounds', z: Number.POSITIVE_INFINITY });
@@ -117,7 +133,26 @@ export class Accumulator {
     }
     const shape = this.#shape(dtype);
     if (shape.edges > 0) scores.push({ test: 'shape', z: shape.z });
-    return { scores, comparisons: 4 + shape.edges };
+    return { scores, comparisons: (zeros === undefined ? 4 : 5) + shape.edges };
+  }
+
+  /** The zeros of a sparse tensor: as many as are set to zero, and the few that are drawn. Of a part their number is at random. */
+  #zeros(dtype: Dtype, whole: boolean): number | undefined {
+    const { cdf, zeros } = this.#expected;
+    const found = this.#of('zeros');
+    const all = this.#of('count') + this.#of('nan') + this.#of('infinite') + found;
+    if (zeros === 0 || all === 0) return undefined;
+    // What rounds to zero, and what Box and Muller's method makes zero of 24 bits.
+    const least = boundary(Number.MIN_VALUE, dtype);
+    const drawn = (1 - zeros) * Math.max(2 ** -22, cdf(least) - cdf(-least));
+    if (whole) {
+      const more = found - Math.round(zeros * all);
+      const most = all * drawn + 10 * Math.sqrt(all * drawn) + 10;
+      return more >= 0 && more <= most ? 0 : Number.POSITIVE_INFINITY;
+    }
+    const share = zeros + drawn;
+    if (all * Math.min(share, 1 - share) < leastExpected) return undefined;
+    return Math.abs(found - all * share) / Math.sqrt(all * share * (1 - share));
   }
 
   /** The farthest of the counts below each edge from the binomial distribution's mean: Kolmogorov and Smirnov's idea, on a grid. */
