@@ -51,12 +51,6 @@ export class Store {
     return `s3://${this.#address.bucket}/${this.#address.prefix}${name}`;
   }
 
-  /** What reads an object: the address of its key, whatever letters that has. */
-  address(name: string): string {
-    const { bucket, prefix } = this.#address;
-    return `s3://${bucket}/${`${prefix}${name}`.split('/').map(encodeURIComponent).join('/')}`;
-  }
-
   /** The text of an object; undefined if there is none, or it is longer than any that is written. */
   async text(name: string): Promise<string | undefined> {
     try {

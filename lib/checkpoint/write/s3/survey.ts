@@ -82,7 +82,7 @@ export async function surveyStore(
 /** As in a folder: it goes with weights that nninit wrote it for, and must not seem to describe others. */
 async function replacedConfig(store: Store, url: string, weights: readonly string[]): Promise<string[]> {
   const owner = await ownerByMetadata(weights, async (name) => {
-    if (name.endsWith('.safetensors')) return (await readHeader(store.address(name))).metadata;
+    if (name.endsWith('.safetensors')) return (await readHeader(store.path(name))).metadata;
     return name === manifestName ? metadataOfManifest((await store.text(name)) ?? '') : undefined;
   });
   if (owner !== 'unknown') return owner === 'theirs' ? [configName] : [];
