@@ -2,7 +2,7 @@ import { InputError } from '../../../core/errors.js';
 import { manifestName } from '../../../formats/raw/names.js';
 import { readHeader } from '../../../formats/safetensors/read-header.js';
 import { configName, type Document, type FileSet } from '../../virtual/layout.js';
-import { isAnyWeightsName, isWeightsName } from '../../virtual/shards.js';
+import { isAnyWeightsName, isWeightsName, sharersOf } from '../../virtual/shards.js';
 import { metadataOfManifest, ownerByMetadata } from '../commit/old-config.js';
 import { filesOfManifestText, othersOf } from '../commit/others.js';
 import type { Store } from './store.js';
@@ -50,10 +50,11 @@ export async function surveyStore(
   const begun = [...(await store.uploads())].filter(([name]) => ours.has(name) || isWeightsName(name, base));
   const complete = new Set<string>();
   if (force) {
-    if (otherConfig && strangers[0] !== undefined)
+    const [sharer] = otherConfig ? sharersOf(set.config.name, strangers) : [];
+    if (otherConfig && sharer !== undefined)
       throw refusal(
         url,
-        `${there(set.config.name)}, may describe ${strangers[0]} too, which stays, and differs: move one of them away first`,
+        `${there(set.config.name)}, may describe ${sharer} too, which stays, and differs: move one of them away first`,
       );
     if (set.config === undefined && names.includes(configName) && strangers.length === 0)
       stale.push(...(await replacedConfig(store, url, weights)));
