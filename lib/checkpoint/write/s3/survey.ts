@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { InputError } from '../../../core/errors.js';
 import { manifestName } from '../../../formats/raw/names.js';
 import { readHeader } from '../../../formats/safetensors/read-header.js';
-import { configName, type Document, type FileSet } from '../../virtual/layout.js';
+import { configName, type Document, type FileSet, type OutputFile } from '../../virtual/layout.js';
 import { isAnyWeightsName, isWeightsName, sharersOf } from '../../virtual/shards.js';
 import { metadataOfManifest, ownerByMetadata } from '../commit/old-config.js';
 import { filesOfManifestText, othersOf } from '../commit/others.js';
@@ -34,7 +35,8 @@ export async function surveyStore(
   set: FileSet,
   { force, resume }: StoreMode,
 ): Promise<StoreSurvey> {
-  const { base, files, index, digest } = set;
+  const { base, files, index } = set;
+  const labels = labelsOf(set);
   const ours = new Set([...files, index].flatMap((each) => each?.name ?? []));
   const names = await store.names();
   const listed = names.includes(manifestName) ? filesOfManifestText((await store.text(manifestName)) ?? '', names) : [];
@@ -65,7 +67,7 @@ export async function surveyStore(
   if (resume) {
     if (stale[0] !== undefined) throw refusal(url, `${there(stale[0])}, of another layout; ${replace}`);
     for (const { name, fileBytes } of files.filter((file) => names.includes(file.name))) {
-      if (await store.has(name, fileBytes, digest)) complete.add(name);
+      if (await store.has(name, fileBytes, labels.get(name) ?? '')) complete.add(name);
       else throw refusal(url, `${there(name)}, from another plan, seed or version, or damaged; ${replace}`);
     }
     if (index !== undefined && names.includes(index.name) && !hasIndex)
@@ -78,6 +80,18 @@ export async function surveyStore(
   }
   if (otherConfig) throw refusal(url, `${store.path(set.config.name)} exists already and differs; ${replace}`);
   return { complete, config, index: hasIndex, stale };
+}
+
+/**
+ * What each file's object carries to be known by. It is given when an upload begins, so one that is gone on with must be known to have the same: where a head
+ * tells its file's content, whoever sends that head gives the same.
+ */
+export function labelsOf({ files, digest, selfDescribing }: FileSet): ReadonlyMap<string, string> {
+  const labelOf = ({ name, head, fileBytes }: OutputFile) => {
+    const hash = createHash('sha256').update(`${name} ${fileBytes} ${selfDescribing ? '' : digest}\n`);
+    return hash.update(head).digest('hex');
+  };
+  return new Map(files.map((file) => [file.name, labelOf(file)]));
 }
 
 /** As in a folder: it goes with weights that nninit wrote it for, and must not seem to describe others. */

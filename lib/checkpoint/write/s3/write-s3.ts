@@ -10,7 +10,7 @@ import { poolForCall } from '../workers.js';
 import { type Laid, lastOf, type Work, type Written, writtenOf } from '../write.js';
 import { addressOf } from './address.js';
 import { checksumOf, Store, type StoreOptions } from './store.js';
-import { type StoreSurvey, surveyStore } from './survey.js';
+import { labelsOf, type StoreSurvey, surveyStore } from './survey.js';
 
 export interface S3Options extends Pick<RunOptions, 'pool' | 'threads' | 'signal' | 'onProgress'>, StoreOptions {
   readonly force?: boolean | undefined;
@@ -30,7 +30,7 @@ interface Upload {
   readonly name: string;
   readonly bytes: number;
   readonly partBytes: number;
-  readonly id: string;
+  id: string;
   /** By their places; empty where one is not sent yet. */
   readonly parts: (CompletedPart | undefined)[];
 }
@@ -58,12 +58,14 @@ class S3Run {
   readonly #laid: Laid;
   readonly #options: S3Options & { readonly pool: Pool | undefined };
   readonly #virtual: VirtualCheckpoint;
+  readonly #labels: ReadonlyMap<string, string>;
   readonly #uploads: Upload[] = [];
   #sent = 0;
 
   constructor(store: Store, laid: Laid, options: S3Options & { readonly pool: Pool | undefined }) {
     this.#store = store;
     this.#laid = laid;
+    this.#labels = labelsOf(laid.set);
     this.#options = options;
     this.#virtual = VirtualCheckpoint.of(laid.set, laid.keys);
   }
@@ -89,10 +91,10 @@ class S3Run {
   /** Begins an upload for each file that is not there, or goes on with one. Returns the bytes that need not be sent. */
   async #begin({ complete }: StoreSurvey): Promise<number> {
     const { resume, partBytes: wanted = 2 ** 24 } = this.#options;
-    const { files, digest } = this.#laid.set;
+    const { files, selfDescribing } = this.#laid.set;
     const begun = resume ? await this.#store.uploads() : new Map<string, string[]>();
     let done = 0;
-    for (const { name, fileBytes: bytes } of files) {
+    for (const { name, head, fileBytes: bytes } of files) {
       if (complete.has(name)) {
         done += bytes;
         continue;
@@ -104,16 +106,26 @@ class S3Run {
         );
       const [old, ...more] = begun.get(name) ?? [];
       for (const id of more) await this.#store.abort(name, id);
-      const id = old ?? (await this.#store.begin(name, digest));
-      const upload = {
+      const begin = () => this.#store.begin(name, this.#labels.get(name) ?? '');
+      const upload: Upload = {
         name,
         bytes,
         partBytes,
-        id,
-        parts: Array.from({ length: Math.max(1, Math.ceil(bytes / partBytes)) }),
+        id: old ?? (await begin()),
+        parts: Array.from<CompletedPart | undefined>({ length: Math.max(1, Math.ceil(bytes / partBytes)) }),
       };
-      this.#uploads.push(upload as Upload);
-      if (old !== undefined) done += await this.#check(upload as Upload);
+      this.#uploads.push(upload);
+      if (old === undefined) continue;
+      const checked = await this.#check(upload);
+      const ofHead = upload.parts.slice(0, Math.ceil(head.length / partBytes));
+      if (selfDescribing && !ofHead.includes(undefined)) {
+        done += checked;
+        continue;
+      }
+      // Its object would be known as what another run has begun.
+      await this.#store.abort(name, old);
+      upload.parts.fill(undefined);
+      upload.id = await begin();
     }
     return done;
   }
@@ -186,7 +198,9 @@ class S3Run {
     if (config !== undefined && !hasConfig) await put(config);
     for (const { name, id, bytes, parts } of this.#uploads) {
       const all = parts.filter((part) => part !== undefined);
-      await this.#store.complete(name, id, all, force, () => this.#store.has(name, bytes, digest));
+      await this.#store.complete(name, id, all, force, () =>
+        this.#store.has(name, bytes, this.#labels.get(name) ?? ''),
+      );
     }
     this.#uploads.length = 0;
     if (index !== undefined && !hasIndex) await put(index);

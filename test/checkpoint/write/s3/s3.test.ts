@@ -114,7 +114,9 @@ test('what was sent before an end is not sent again; parts of others are', async
   await expect(interrupted).rejects.toMatchObject({ name: 'InterruptedError', resumable: true });
   expect(server.content('')).toEqual({});
   await expect(writeToS3(url, laid, {})).rejects.toMatchObject({ code: 'EEXIST' });
-  const parts = [...server.uploads.values()].flatMap((upload) => [...upload.parts.values()]);
+  // An upload whose head nobody has sent is begun anew.
+  const begun = [...server.uploads.values()].filter(({ parts }) => parts.has(1));
+  const parts = begun.flatMap((upload) => [...upload.parts].sort(([x], [y]) => y - x).map(([, part]) => part));
   expect(parts.length).toBeGreaterThan(1);
   parts[0]?.fill(0); // as a part of another seed would be
   server.log.length = 0;
@@ -123,6 +125,19 @@ test('what was sent before an end is not sent again; parts of others are', async
   expect(server.content('deep/out/')).toEqual(expected);
   const sent = server.log.filter((line) => line.startsWith('PUT') && line.endsWith('uploadId'));
   expect(sent).toHaveLength(5 - (parts.length - 1));
+});
+
+test('what goes on with an upload of another seed is never taken for that seed', async () => {
+  const abort = new AbortController();
+  const how = { partBytes: 5 * 2 ** 20 };
+  const onProgress = (bytes: number) => bytes > 6e6 && abort.abort('enough');
+  const first = writeToS3(url, await laidOf({ seed: 1 }), { ...how, signal: abort.signal, onProgress });
+  await expect(first).rejects.toMatchObject({ resumable: true });
+  await writeToS3(url, await laidOf({ seed: 2 }), { ...how, resume: true });
+  expect(server.content('deep/out/')).toEqual(await folderOf({ seed: 2 }));
+  expect(server.uploads.size).toBe(0);
+  await writeToS3(url, await laidOf({ seed: 2 }), { resume: true });
+  await expect(writeToS3(url, await laidOf({ seed: 1 }), { resume: true })).rejects.toThrow(/another plan, seed/);
 });
 
 test('another checkpoint is replaced when all of the new one is sent, and its index goes first', async () => {
