@@ -4,7 +4,7 @@ import { InputError } from '../core/errors.js';
 import { manifestName } from './raw/names.js';
 import { type FileHeader, type FileTensor, type HeaderOptions, readHeader } from './safetensors/read-header.js';
 import { notThere, unreadable } from './source/file.js';
-import { beside, folderAt, isMissing, isUrl, openSource } from './source/source.js';
+import { beside, folderAt, isMissing, isUrl, openSource, pathnameOf } from './source/source.js';
 
 export { type FileHeader, type FileTensor, readHeader } from './safetensors/read-header.js';
 
@@ -40,7 +40,7 @@ const indexSuffix = `${suffix}.index.json`;
  */
 export async function readHeaders(path: string, options: HeaderOptions = {}): Promise<Checkpoint> {
   const found = isUrl(path) ? await findAt(path, options.signal) : (await isFolder(path)) ? await findIn(path) : path;
-  const name = isUrl(found) ? new URL(found).pathname : found;
+  const name = isUrl(found) ? pathnameOf(found) : found;
   if (name.endsWith(manifestName)) {
     const { readManifest } = await import('./raw/read-manifest.js'); // with zod, which takes a while
     return checkpointOf(found, await readManifest(found, options.signal));
@@ -98,7 +98,7 @@ const usualNames = [
 
 /** The file or index that is meant by the address of a folder, or of a repository's page. */
 async function findAt(address: string, signal?: AbortSignal): Promise<string> {
-  if (/\.(safetensors|json)$/.test(new URL(address).pathname)) return address;
+  if (/\.(safetensors|json)$/.test(pathnameOf(address))) return address;
   const folder = folderAt(address);
   for (const name of usualNames) {
     const path = beside(folder, name);

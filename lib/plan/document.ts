@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { didYouMean, isPlainObject } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { type JsonDocument, readJson, setKey } from '../core/json.js';
-import { beside, exists, folderAt, isMissing, isUrl, readWhole } from '../formats/source/source.js';
+import { beside, exists, folderAt, isMissing, isUrl, pathnameOf, readWhole } from '../formats/source/source.js';
 
 /** Longer than any config or recipe. */
 const documentLimit = 100_000_000;
@@ -75,7 +75,7 @@ async function guess(input: string): Promise<string | undefined> {
 /** Itself, or the config.json in the folder that it names. */
 async function configPath(input: string): Promise<string> {
   if (isUrl(input)) {
-    return /\.(json|safetensors)$/.test(new URL(input).pathname) ? input : beside(folderAt(input), 'config.json');
+    return /\.(json|safetensors)$/.test(pathnameOf(input)) ? input : beside(folderAt(input), 'config.json');
   }
   try {
     return (await stat(input)).isDirectory() ? join(input, 'config.json') : input;

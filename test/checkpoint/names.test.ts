@@ -51,6 +51,22 @@ test('replacing takes files of its own name in any layout, and leaves checkpoint
   expect(readdirSync(at('out'))).toEqual(['model.safetensors', 'x.safetensors']);
 });
 
+const model = { model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 1, vocab_size: 16, n_positions: 4 };
+const loraOf = (r: number) => ({ lora: { r, targets: ['c_attn'] } });
+
+test('an adapter beside its model is replaced, in any format, and the model stays', async () => {
+  await writeCheckpoint(await loadPlan(model), at('out'));
+  const before = contentOf(at('out'));
+  await writeCheckpoint(await loadPlan(model, loraOf(2)), at('out'));
+  await writeCheckpoint(await loadPlan(model, loraOf(4)), at('out'), { existing: 'replace' });
+  expect(readdirSync(at('out'))).toEqual(['adapter_config.json', 'adapter_model.safetensors', ...Object.keys(before)]);
+  const npy = writeCheckpoint(await loadPlan(model, loraOf(4)), at('out'), { format: 'npy' });
+  await expect(npy).rejects.toThrow(/adapter_model\.safetensors exists already/);
+  await writeCheckpoint(await loadPlan(model, loraOf(3)), at('out'), { format: 'npy', existing: 'replace' });
+  expect(readdirSync(at('out'))).not.toContain('adapter_model.safetensors');
+  expect(contentOf(at('out'))).toMatchObject(before);
+});
+
 test.each(['', '.x', '../x', 'a/b', 'x.safetensors', 'model-00001-of-00002', 'a b', 'x'.repeat(101), 'é'])(
   'the name %j is refused',
   async (name) => {

@@ -51,6 +51,29 @@ test.each([
   expect(await verifyCheckpoint(url)).toMatchObject({ ok: false });
 });
 
+test.each(['50% done', 'run#1', 'a?b', 'ü x', '100%25', 'a+b/..c'])('a prefix is as it stands: %s', async (prefix) => {
+  const { path } = await writeCheckpoint(await loadPlan(recipe), `s3://bucket/${prefix}`, { maxShardSize: '10MB' });
+  expect([...server.objects.keys()].every((key) => key.startsWith(`${prefix}/model`))).toBe(true);
+  for (const place of [path.replace(/[^/]*$/, ''), path]) {
+    expect(await verifyCheckpoint(place)).toMatchObject({ ok: true });
+    await using checkpoint = await openCheckpoint(place);
+    expect(checkpoint.path).toBe(path);
+  }
+  await using checkpoint = await openCheckpoint(
+    new URL(`s3://bucket/${prefix.split('/').map(encodeURIComponent).join('/')}`),
+  );
+  expect(checkpoint.path).toBe(path);
+});
+
+test('a recipe means what is beside it by a relative path', async () => {
+  await writeCheckpoint(await loadPlan(recipe), 's3://bucket/deep/a#b');
+  const put = (key: string, value: object) =>
+    server.objects.set(key, { bytes: Buffer.from(JSON.stringify(value)), meta: {} });
+  put('deep/recipes/r.json', { like: '../a#b' });
+  const names = (await loadPlan('s3://bucket/deep/recipes/r.json')).tensors.map(({ name }) => name);
+  expect(names).toEqual(['a', 'b c/é']);
+});
+
 test('only what is asked for is read', async () => {
   const plan = await loadPlan(recipe);
   await writeCheckpoint(plan, url, { seed: 5 });

@@ -3,7 +3,15 @@ import { isFillable } from '../../core/stored-dtype.js';
 import { layout } from '../../formats/safetensors/header.js';
 import type { Keys } from '../../plan/keys.js';
 import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
-import { configDocument, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from './layout.js';
+import {
+  adapterNames,
+  configDocument,
+  type Document,
+  digestOf,
+  type FileSet,
+  metadataOf,
+  type OutputFile,
+} from './layout.js';
 
 /** What files' names begin with: `model.safetensors`. */
 export const usualBase = 'model';
@@ -23,6 +31,10 @@ export const isWeightsName = (name: string, base: string): boolean =>
 
 /** The same of any name. */
 export const isAnyWeightsName = (name: string): boolean => /^[^.].*\.safetensors(\.index\.json)?$/.test(name);
+
+/** Weights that a config may describe, of those whose names are given: an adapter's describes no model's. */
+export const sharersOf = (config: string, names: readonly string[]): string[] =>
+  names.filter((name) => config !== adapterNames.config || !isWeightsName(name, usualBase));
 
 interface ShardedTensor {
   readonly name?: string | undefined;

@@ -3,7 +3,15 @@ import type { Format } from '../../formats/names.js';
 import { npyHead } from '../../formats/npy/header.js';
 import { fileNames, manifestName } from '../../formats/raw/names.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
-import { configDocument, type Document, digestOf, type FileSet, metadataOf, type OutputFile } from './layout.js';
+import {
+  adapterNames,
+  configDocument,
+  type Document,
+  digestOf,
+  type FileSet,
+  metadataOf,
+  type OutputFile,
+} from './layout.js';
 import { type SafetensorsOptions, safetensorsFiles, usualBase } from './shards.js';
 
 /** The files of a model in a format, safetensors by default. */
@@ -40,7 +48,7 @@ export function tensorFiles(
   const metadata = metadataOf(tensors, keys, source);
   const set = {
     format,
-    base: usualBase,
+    base: adapter ? adapterNames.base : usualBase, // of safetensors files that these replace
     files,
     config: configDocument(config, adapter),
     index: manifestOf(files, format, metadata),

@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { checkOneOf, checkOptions, typeError } from '../../core/check.js';
@@ -10,7 +11,7 @@ import { VirtualCheckpoint } from '../virtual/virtual.js';
 import { layOut, layoutOptions } from '../virtual/virtual-checkpoint.js';
 import { ifThere, makeFolder, PendingFile, step, syncFolder } from './commit/files.js';
 import { Heartbeat, isChanging } from './commit/heartbeat.js';
-import { aliveName, isLeftover, isOf, newRun, pendingName, runOf } from './commit/journal.js';
+import { aliveName, isAlive, isLeftover, newRun, pendingName, runOf } from './commit/journal.js';
 import { renamed } from './commit/rename.js';
 import { checkFolder } from './folder.js';
 import type { Outlet, Stretch } from './outlet.js';
@@ -130,14 +131,16 @@ class Root {
     this.#heartbeat = new Heartbeat(folder, this.#run);
   }
 
-  /** Removes what runs have left that were killed. */
+  /** Removes what such runs have left that were killed: folders. Files are of a checkpoint in the folder itself, which may be gone on with. */
   static async open(folder: string, signal: AbortSignal | undefined): Promise<Root> {
-    const leftovers = (await step('look at', folder, () => readdir(folder))).filter(isLeftover);
-    const runs = new Set(leftovers.map(runOf));
+    const entries = await step('look at', folder, () => readdir(folder, { withFileTypes: true }));
+    const leftovers = entries.filter(({ name }) => isLeftover(name));
+    const ofOthers = new Set(leftovers.filter((each) => !isOfMembers(each)).map(({ name }) => runOf(name)));
+    const names = leftovers.map(({ name }) => name).filter((name) => !ofOthers.has(runOf(name)));
     await Promise.all(
-      [...runs].map(async (run) => {
+      [...new Set(names.map(runOf))].map(async (run) => {
         if (await isChanging(join(folder, aliveName(run)), undefined, signal)) return;
-        for (const name of leftovers.filter((each) => isOf(run, each))) await removeAll(join(folder, name));
+        for (const name of names.filter((each) => runOf(each) === run)) await removeAll(join(folder, name));
       }),
     );
     const root = new Root(folder);
@@ -185,6 +188,9 @@ class Root {
     await this.#heartbeat.stop();
   }
 }
+
+/** Whether a leftover may be that of a run that writes members: a hidden folder, or its sign of life. */
+const isOfMembers = (entry: Dirent): boolean => entry.isDirectory() || isAlive(entry.name);
 
 /** All files of a checkpoint, synced, in a new folder. */
 async function writeHidden(folder: string, { set, keys }: Laid, how: How): Promise<void> {

@@ -46,8 +46,7 @@ async function sharedClient(): Promise<Client> {
 /** An object as it is asked for. */
 export async function targetOf(address: string): Promise<Target> {
   const { sdk, client } = await sharedClient();
-  const { host: Bucket, pathname } = new URL(address);
-  const Key = decodeURIComponent(pathname.slice(1));
+  const [, Bucket, Key] = /^s3:\/\/([^/]*)\/?(.*)$/is.exec(address) ?? [];
   const refused = (why: string, cause?: unknown) =>
     new InputError(`could not read ${address}: ${why}`, { path: address, cause, code: 'ERR_NNINIT_READ' });
   return {

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../../core/errors.js';
 import { openFile } from './file.js';
@@ -32,9 +32,7 @@ export const isUrl = (path: string): boolean => /^(?:https?|s3):\/\//i.test(path
 export async function openSource(path: string, signal?: AbortSignal): Promise<Source> {
   if (!isUrl(path)) return openFile(path);
   const { openTarget, openUrl } = await import('./http.js');
-  return /^s3:/i.test(path)
-    ? openTarget(await (await import('./s3.js')).targetOf(path), signal)
-    : openUrl(path, signal);
+  return isKey(path) ? openTarget(await (await import('./s3.js')).targetOf(path), signal) : openUrl(path, signal);
 }
 
 /**
@@ -58,7 +56,7 @@ export async function openAgain(
  * @throws InputError
  */
 export function pathOf(value: string | URL): string {
-  const text = String(value);
+  const text = value instanceof URL && isKey(value.href) ? keyOf(value) : String(value);
   if (/^hf:/i.test(text)) return hubAddress(text);
   if (!/^file:/i.test(text)) return text;
   try {
@@ -69,12 +67,36 @@ export function pathOf(value: string | URL): string {
   }
 }
 
+/** Whether an address is of an object store. What follows the bucket is a key as it stands: nothing in it is percent-encoded, a query or a fragment. */
+const isKey = (path: string): boolean => /^s3:/i.test(path);
+
+/** The part of an address that names a file. */
+export const pathnameOf = (address: string): string => (isKey(address) ? address : new URL(address).pathname);
+
+/** Objects of URL hold keys encoded. */
+function keyOf({ host, pathname, href }: URL): string {
+  try {
+    return `s3://${host}${decodeURIComponent(pathname)}`;
+  } catch {
+    return href;
+  }
+}
+
 /** A name beside a file: in the same folder, or at an address that differs in its last part. */
 export function beside(path: string, name: string): string {
   if (!isUrl(path)) return join(dirname(path), name);
+  if (isKey(path)) return path.replace(/[^/]*$/, () => name);
   const url = new URL(path);
   url.pathname = url.pathname.replace(/[^/]*$/, encodeURIComponent(name));
   return url.href;
+}
+
+/** What a file or a document at an address means by a relative path. */
+export function relativeTo(source: string, path: string): string {
+  if (!isUrl(source)) return join(dirname(source), path);
+  if (!isKey(source)) return new URL(path.split('/').map(encodeURIComponent).join('/'), source).href;
+  const [, store = '', key = ''] = /^(s3:\/\/[^/]*\/?)(.*)$/is.exec(source) ?? [];
+  return store + posix.join(posix.dirname(key), path);
 }
 
 /** All of a file, which has a limit as headers have. */
@@ -113,6 +135,7 @@ export async function exists(path: string, signal?: AbortSignal): Promise<boolea
 
 /** The address of a folder's files, for that of the folder or of a repository's page. */
 export function folderAt(address: string): string {
+  if (isKey(address)) return address.endsWith('/') ? address : `${address}/`;
   const url = new URL(address);
   // The page of a model on the Hub: its files are elsewhere.
   if (url.host === 'huggingface.co' && /^(\/[^/]+){1,2}\/?$/.test(url.pathname)) {

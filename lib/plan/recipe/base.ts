@@ -1,9 +1,9 @@
-import { dirname, isAbsolute, join } from 'node:path';
+import { isAbsolute } from 'node:path';
 import { show } from '../../core/check.js';
 import type { Dtype } from '../../core/dtype.js';
 import { InputError } from '../../core/errors.js';
 import { documentOf, type JsonDocument } from '../../core/json.js';
-import { isUrl, pathOf } from '../../formats/source/source.js';
+import { isUrl, pathOf, relativeTo } from '../../formats/source/source.js';
 import { readInput } from '../document.js';
 import type { Lora } from '../lora/schema.js';
 import type { ModelPlan } from '../models.js';
@@ -31,7 +31,7 @@ export async function baseOf(
 ): Promise<RecipeBase | undefined> {
   const fromHere = (given: string) => {
     const path = pathOf(given);
-    return isAbsolute(path) || isUrl(path) ? path : join(dirname(source), path);
+    return isAbsolute(path) || isUrl(path) ? path : relativeTo(source, path);
   };
   if (like !== undefined) {
     const { planOfLikeness, readLikeness } = await import('../like.js');

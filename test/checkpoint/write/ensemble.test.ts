@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { loadPlan, writeCheckpoint, writeEnsemble } from '../../../lib/checkpoint.js';
+import { finishCheckpoint, loadPlan, writeCheckpoint, writeEnsemble } from '../../../lib/checkpoint.js';
 import { contentOf, temporaryFolder } from '../temporary.js';
 
 const root = temporaryFolder();
@@ -79,6 +79,17 @@ test('what a killed run has left is removed; a failure leaves nothing hidden', a
   });
   expect(readdirSync(out).filter((name) => name.startsWith('.'))).toEqual([]);
   expect(readdirSync(out).length).toBeLessThan(100);
+});
+
+test('what is unfinished of a checkpoint in the folder itself stays, and can be finished', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  await writeCheckpoint(plan, out, { part: { index: 0, count: 1 } });
+  const parts = readdirSync(out);
+  await writeEnsemble(plan, out, { seeds: [1] });
+  expect(readdirSync(out)).toEqual([...parts, 'seed-1'].sort());
+  expect((await finishCheckpoint(out)).complete).toBe(true);
+  expect(readdirSync(out)).toEqual(['model.safetensors', 'seed-1']);
 });
 
 test('refusals name the option', async () => {

@@ -16,8 +16,16 @@ export async function ownerOfConfig(
   folder: string,
   weights: readonly string[],
 ): Promise<'theirs' | 'apart' | 'unknown'> {
+  return ownerByMetadata(weights, (name) => metadataOf(join(folder, name)));
+}
+
+/** The same, by what tells a file's metadata. */
+export async function ownerByMetadata(
+  weights: readonly string[],
+  metadataOf: (name: string) => Promise<ReadonlyMap<string, unknown> | undefined>,
+): Promise<'theirs' | 'apart' | 'unknown'> {
   for (const name of weights) {
-    const metadata = await metadataOf(join(folder, name)).catch(() => undefined);
+    const metadata = await metadataOf(name).catch(() => undefined);
     if (metadata?.get('nninit.version') === undefined) continue;
     return String(metadata.get('nninit.source')).includes(`"${configName}"`) ? 'theirs' : 'apart';
   }
@@ -26,7 +34,11 @@ export async function ownerOfConfig(
 
 async function metadataOf(path: string): Promise<ReadonlyMap<string, unknown> | undefined> {
   if (/\.safetensors(\.done)?$/.test(path)) return (await readHeader(path)).metadata;
-  if (!path.endsWith(manifestName)) return undefined;
-  const manifest: unknown = JSON.parse((await textOf(path)) ?? '');
+  return path.endsWith(manifestName) ? metadataOfManifest((await textOf(path)) ?? '') : undefined;
+}
+
+/** @throws SyntaxError */
+export function metadataOfManifest(text: string): ReadonlyMap<string, unknown> {
+  const manifest: unknown = JSON.parse(text);
   return new Map(isPlainObject(manifest) && isPlainObject(manifest.metadata) ? Object.entries(manifest.metadata) : []);
 }

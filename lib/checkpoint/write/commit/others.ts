@@ -27,7 +27,11 @@ export const isTensorFile = (name: string): boolean => /\.(npy|bin)$/.test(name)
 export async function filesOfManifest(folder: string, names: readonly string[]): Promise<string[]> {
   if (!names.includes(manifestName)) return [];
   const path = join(folder, manifestName);
-  const text = (await step('read', path, () => ifThere(textOf(path)))) ?? '';
+  return filesOfManifestText((await step('read', path, () => ifThere(textOf(path)))) ?? '', names);
+}
+
+/** The same for a manifest that is read. */
+export function filesOfManifestText(text: string, names: readonly string[]): string[] {
   let listed: unknown;
   try {
     listed = JSON.parse(text);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { InputError } from '../../../core/errors.js';
 import { manifestName } from '../../../formats/raw/names.js';
 import { configName, type Document, type FileSet } from '../../virtual/layout.js';
-import { isAnyWeightsName, isWeightsName } from '../../virtual/shards.js';
+import { isAnyWeightsName, isWeightsName, sharersOf } from '../../virtual/shards.js';
 import { ifThere, step, textOf } from './files.js';
 import { graceMs, isBeating, isChanging, isHere } from './heartbeat.js';
 import { type Extent, isAlive, isHeld, isLeftover, type Journal, journalName, readJournal } from './journal.js';
@@ -107,7 +107,7 @@ export async function survey(folder: string, set: FileSet, mode: Mode, options: 
   );
   const config = await isDocument(folder, set.config);
   const otherConfig = set.config !== undefined && names.includes(configFile) && !config;
-  if (otherConfig && mode === 'force') refuseShared(folder, strangers);
+  if (otherConfig && mode === 'force') refuseShared(folder, configFile, sharersOf(configFile, strangers));
   const all = [...new Set([...theirs, ...known])];
   const found = { folder, names, journal, leftovers, ours, theirs, stale: all, kept, remnants, config, otherConfig };
   return mode === 'force' ? startAnew(found) : await goOn(found, set, mode);
@@ -152,14 +152,14 @@ async function replacedConfig(folder: string, weights: readonly string[]): Promi
 }
 
 /**
- * A config.json can describe checkpoints of several names.
+ * A config can describe checkpoints of several names.
  *
  * @throws InputError where one stays, which the new config would seem to describe
  */
-function refuseShared(folder: string, strangers: readonly string[]): void {
+function refuseShared(folder: string, config: string, strangers: readonly string[]): void {
   const [first] = strangers;
   if (first === undefined) return;
-  const path = join(folder, configName);
+  const path = join(folder, config);
   throw refusal(path, `${path} may describe ${first} too, which stays, and differs: move one of them away first`);
 }
 

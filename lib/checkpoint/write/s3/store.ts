@@ -13,6 +13,7 @@ const digestKey = 'nninit-digest';
 const mostTurns = 5;
 const notImplemented = 501;
 const firstPauseMs = 200;
+const mostTextBytes = 2 ** 28;
 
 export interface StoreOptions {
   /** Of a store that is not Amazon's, such as MinIO: then the bucket is in the path. By default AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
@@ -48,6 +49,24 @@ export class Store {
 
   path(name: string): string {
     return `s3://${this.#address.bucket}/${this.#address.prefix}${name}`;
+  }
+
+  /** The text of an object; undefined if there is none, or it is longer than any that is written. */
+  async text(name: string): Promise<string | undefined> {
+    try {
+      return await this.#ask('read', name, async (how) => {
+        const { Body, ContentLength = 0 } = await this.#client.send(
+          new this.#sdk.GetObjectCommand(this.#at(name)),
+          how,
+        );
+        if (ContentLength <= mostTextBytes) return Body?.transformToString();
+        (Body as { destroy?: () => void } | undefined)?.destroy?.();
+        return undefined;
+      });
+    } catch (cause) {
+      if (statusOf(cause) === 404) return undefined;
+      throw cause;
+    }
   }
 
   /** The names of all objects right below the prefix. */

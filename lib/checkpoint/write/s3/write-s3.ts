@@ -1,9 +1,8 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
 import { InputError, InterruptedError, WriteError } from '../../../core/errors.js';
-import { manifestName } from '../../../formats/raw/names.js';
 import { get_num_threads } from '../../../native/addon.js';
 import type { Pool } from '../../../pool/pool.js';
-import { isWeightsName } from '../../virtual/shards.js';
+import type { Document } from '../../virtual/layout.js';
 import { streamFile } from '../../virtual/stream.js';
 import { VirtualCheckpoint } from '../../virtual/virtual.js';
 import { leastForWorkers, type RunOptions } from '../run.js';
@@ -11,6 +10,7 @@ import { poolForCall } from '../workers.js';
 import { type Laid, lastOf, type Work, type Written, writtenOf } from '../write.js';
 import { addressOf } from './address.js';
 import { checksumOf, Store, type StoreOptions } from './store.js';
+import { labelsOf, type StoreSurvey, surveyStore } from './survey.js';
 
 export interface S3Options extends Pick<RunOptions, 'pool' | 'threads' | 'signal' | 'onProgress'>, StoreOptions {
   readonly force?: boolean | undefined;
@@ -30,7 +30,7 @@ interface Upload {
   readonly name: string;
   readonly bytes: number;
   readonly partBytes: number;
-  readonly id: string;
+  id: string;
   /** By their places; empty where one is not sent yet. */
   readonly parts: (CompletedPart | undefined)[];
 }
@@ -58,12 +58,14 @@ class S3Run {
   readonly #laid: Laid;
   readonly #options: S3Options & { readonly pool: Pool | undefined };
   readonly #virtual: VirtualCheckpoint;
+  readonly #labels: ReadonlyMap<string, string>;
   readonly #uploads: Upload[] = [];
   #sent = 0;
 
   constructor(store: Store, laid: Laid, options: S3Options & { readonly pool: Pool | undefined }) {
     this.#store = store;
     this.#laid = laid;
+    this.#labels = labelsOf(laid.set);
     this.#options = options;
     this.#virtual = VirtualCheckpoint.of(laid.set, laid.keys);
   }
@@ -71,53 +73,29 @@ class S3Run {
   async write(url: string): Promise<Written> {
     const { set } = this.#laid;
     const written = { ...writtenOf('', this.#laid), path: this.#store.path(lastOf('', set)) };
-    const stale = await this.#look(url);
+    const { force = false, resume = false } = this.#options;
+    const seen = await surveyStore(this.#store, url, set, { force, resume });
     try {
-      const resumedBytes = await this.#begin();
+      const resumedBytes = await this.#begin(seen);
       const { tensors } = this.#laid;
       const work = { tensors, files: set.files.length, bytes: written.bytes, doneBytes: resumedBytes };
       await this.#options.onBegin?.({ path: written.path, ...work });
       await this.#send();
-      await this.#publish(stale);
+      await this.#publish(seen);
       return { ...written, resumedBytes };
     } catch (cause) {
       throw await this.#giveUp(cause);
     }
   }
 
-  /** What of another checkpoint is to be removed in the end. Nothing is changed yet but uploads that are given up. */
-  async #look(url: string): Promise<string[]> {
-    const { set } = this.#laid;
-    const ours = new Set([...set.files, set.index, set.config].map((each) => each?.name));
-    const isWeights = (name: string) => ours.has(name) || isWeightsName(name, set.base) || name === manifestName;
-    const there = (await this.#store.names()).filter(isWeights);
-    const begun = [...(await this.#store.uploads())].filter(([name]) => isWeights(name));
-    const { force, resume } = this.#options;
-    const refuse = (text: string) => new InputError(text, { path: url, code: 'EEXIST' });
-    if (force) {
-      for (const [name, ids] of begun) for (const id of ids) await this.#store.abort(name, id);
-    } else if (resume) {
-      const other = there.find((name) => !ours.has(name));
-      if (other !== undefined)
-        throw refuse(`${this.#store.path(other)} is there, of another layout; existing: 'replace' replaces it`);
-    } else if (there[0] !== undefined) {
-      throw refuse(`${this.#store.path(there[0])} exists already; existing: 'replace' replaces it`);
-    } else if (begun.length > 0) {
-      throw refuse(
-        `${url} holds an unfinished checkpoint: existing: 'resume' finishes it, existing: 'replace' starts anew`,
-      );
-    }
-    return there.filter((name) => !ours.has(name));
-  }
-
   /** Begins an upload for each file that is not there, or goes on with one. Returns the bytes that need not be sent. */
-  async #begin(): Promise<number> {
+  async #begin({ complete }: StoreSurvey): Promise<number> {
     const { resume, partBytes: wanted = 2 ** 24 } = this.#options;
-    const { files, digest } = this.#laid.set;
+    const { files, selfDescribing } = this.#laid.set;
     const begun = resume ? await this.#store.uploads() : new Map<string, string[]>();
     let done = 0;
-    for (const { name, fileBytes: bytes } of files) {
-      if (resume && (await this.#store.has(name, bytes, digest))) {
+    for (const { name, head, fileBytes: bytes } of files) {
+      if (complete.has(name)) {
         done += bytes;
         continue;
       }
@@ -128,16 +106,26 @@ class S3Run {
         );
       const [old, ...more] = begun.get(name) ?? [];
       for (const id of more) await this.#store.abort(name, id);
-      const id = old ?? (await this.#store.begin(name, digest));
-      const upload = {
+      const begin = () => this.#store.begin(name, this.#labels.get(name) ?? '');
+      const upload: Upload = {
         name,
         bytes,
         partBytes,
-        id,
-        parts: Array.from({ length: Math.max(1, Math.ceil(bytes / partBytes)) }),
+        id: old ?? (await begin()),
+        parts: Array.from<CompletedPart | undefined>({ length: Math.max(1, Math.ceil(bytes / partBytes)) }),
       };
-      this.#uploads.push(upload as Upload);
-      if (old !== undefined) done += await this.#check(upload as Upload);
+      this.#uploads.push(upload);
+      if (old === undefined) continue;
+      const checked = await this.#check(upload);
+      const ofHead = upload.parts.slice(0, Math.ceil(head.length / partBytes));
+      if (selfDescribing && !ofHead.includes(undefined)) {
+        done += checked;
+        continue;
+      }
+      // Its object would be known as what another run has begun.
+      await this.#store.abort(name, old);
+      upload.parts.fill(undefined);
+      upload.id = await begin();
     }
     return done;
   }
@@ -199,24 +187,23 @@ class S3Run {
     if (failure !== undefined) throw failure.cause;
   }
 
-  /** Where another checkpoint is replaced, what tells that it is complete goes first. */
-  async #publish(stale: readonly string[]): Promise<void> {
-    const { config, index, digest } = this.#laid.set;
-    const { force = false, resume = false } = this.#options;
-    if (force && index !== undefined) await this.#store.remove(index.name);
+  /** Where another checkpoint is replaced, what tells that it is complete goes first: its weights are not seen with another config. */
+  async #publish({ config: hasConfig, index: hasIndex, stale }: StoreSurvey): Promise<void> {
+    const { config, files, index, digest } = this.#laid.set;
+    const { force = false } = this.#options;
+    const whole = index?.name ?? (config !== undefined && !hasConfig ? files[0]?.name : undefined);
+    if (force && whole !== undefined) await this.#store.remove(whole);
     for (const name of stale) await this.#store.remove(name);
-    const put = async ({ name, text }: { readonly name: string; readonly text: string }, replaces: boolean) => {
-      const body = Buffer.from(text);
-      if (!resume || !(await this.#store.has(name, body.length, digest)))
-        await this.#store.put(name, body, digest, replaces);
-    };
-    if (config !== undefined) await put(config, force);
+    const put = ({ name, text }: Document) => this.#store.put(name, Buffer.from(text), digest, force);
+    if (config !== undefined && !hasConfig) await put(config);
     for (const { name, id, bytes, parts } of this.#uploads) {
       const all = parts.filter((part) => part !== undefined);
-      await this.#store.complete(name, id, all, force, () => this.#store.has(name, bytes, digest));
+      await this.#store.complete(name, id, all, force, () =>
+        this.#store.has(name, bytes, this.#labels.get(name) ?? ''),
+      );
     }
     this.#uploads.length = 0;
-    if (index !== undefined) await put(index, force);
+    if (index !== undefined && !hasIndex) await put(index);
   }
 
   /** Keeps what another run can go on with, or else gives all uploads up. Returns the error to be told. */

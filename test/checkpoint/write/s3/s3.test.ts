@@ -114,7 +114,9 @@ test('what was sent before an end is not sent again; parts of others are', async
   await expect(interrupted).rejects.toMatchObject({ name: 'InterruptedError', resumable: true });
   expect(server.content('')).toEqual({});
   await expect(writeToS3(url, laid, {})).rejects.toMatchObject({ code: 'EEXIST' });
-  const parts = [...server.uploads.values()].flatMap((upload) => [...upload.parts.values()]);
+  // An upload whose head nobody has sent is begun anew.
+  const begun = [...server.uploads.values()].filter(({ parts }) => parts.has(1));
+  const parts = begun.flatMap((upload) => [...upload.parts].sort(([x], [y]) => y - x).map(([, part]) => part));
   expect(parts.length).toBeGreaterThan(1);
   parts[0]?.fill(0); // as a part of another seed would be
   server.log.length = 0;
@@ -123,6 +125,19 @@ test('what was sent before an end is not sent again; parts of others are', async
   expect(server.content('deep/out/')).toEqual(expected);
   const sent = server.log.filter((line) => line.startsWith('PUT') && line.endsWith('uploadId'));
   expect(sent).toHaveLength(5 - (parts.length - 1));
+});
+
+test('what goes on with an upload of another seed is never taken for that seed', async () => {
+  const abort = new AbortController();
+  const how = { partBytes: 5 * 2 ** 20 };
+  const onProgress = (bytes: number) => bytes > 6e6 && abort.abort('enough');
+  const first = writeToS3(url, await laidOf({ seed: 1 }), { ...how, signal: abort.signal, onProgress });
+  await expect(first).rejects.toMatchObject({ resumable: true });
+  await writeToS3(url, await laidOf({ seed: 2 }), { ...how, resume: true });
+  expect(server.content('deep/out/')).toEqual(await folderOf({ seed: 2 }));
+  expect(server.uploads.size).toBe(0);
+  await writeToS3(url, await laidOf({ seed: 2 }), { resume: true });
+  await expect(writeToS3(url, await laidOf({ seed: 1 }), { resume: true })).rejects.toThrow(/another plan, seed/);
 });
 
 test('another checkpoint is replaced when all of the new one is sent, and its index goes first', async () => {
@@ -139,6 +154,75 @@ test('another checkpoint is replaced when all of the new one is sent, and its in
   const completed = server.log.findIndex((line) => line.startsWith('POST') && line.endsWith('uploadId'));
   expect(lastPart).toBeLessThan(removed);
   expect(removed).toBeLessThan(completed);
+});
+
+const put = (name: string, text: string) =>
+  server.objects.set(`deep/out/${name}`, { bytes: Buffer.from(text), meta: {} });
+
+test("a manifest.json of others' stays, and is in nobody's way", async () => {
+  put('manifest.json', '{"name":"an app","icons":[]}');
+  await writeToS3(url, await laidOf({ seed: 1 }), {});
+  await writeToS3(url, await laidOf({ seed: 2 }), { force: true });
+  const { 'manifest.json': manifest, ...rest } = server.content('deep/out/');
+  expect(manifest).toBeDefined();
+  expect(rest).toEqual(await folderOf({ seed: 2 }));
+});
+
+test('a checkpoint of npy files goes, all of it, when another layout replaces it', async () => {
+  await writeToS3(url, await laidOf({ format: 'npy' }), {});
+  put('mine.npy', 'mine');
+  await expect(writeToS3(url, await laidOf({}), {})).rejects.toThrow(/manifest\.json exists already/);
+  await writeToS3(url, await laidOf({}), { force: true });
+  expect(Object.keys(server.content('deep/out/'))).toEqual(['mine.npy', 'model.safetensors']);
+});
+
+const withConfig = { config: { name: 'config.json', text: '{"new":1}\n' } };
+
+async function configuredOf(options: object, config: object = withConfig) {
+  const laid = await laidOf(options);
+  return { ...laid, set: { ...laid.set, ...config } };
+}
+
+test('a config that describes weights of another name too is not replaced', async () => {
+  put('config.json', '{"old":1}');
+  put('other.safetensors', 'theirs');
+  const laid = await configuredOf({});
+  await expect(writeToS3(url, laid, {})).rejects.toThrow(/config\.json exists already and differs/);
+  await expect(writeToS3(url, laid, { resume: true })).rejects.toThrow(/config\.json exists already and differs/);
+  await expect(writeToS3(url, laid, { force: true })).rejects.toThrow(/may describe other\.safetensors too/);
+  expect(server.objects.get('deep/out/config.json')?.bytes.toString()).toBe('{"old":1}');
+  put('config.json', withConfig.config.text);
+  await writeToS3(url, laid, {});
+  expect(Object.keys(server.content('deep/out/'))).toEqual(['config.json', 'model.safetensors', 'other.safetensors']);
+});
+
+test('old weights do not stand beside a new config, nor new ones beside an old config', async () => {
+  await writeToS3(url, await laidOf({ seed: 1 }), {});
+  server.fault = (line) => (/^POST .*uploadId/.test(line) ? '501' : 'none');
+  await expect(writeToS3(url, await configuredOf({ seed: 2 }), { force: true })).rejects.toThrow();
+  expect(Object.keys(server.content('deep/out/'))).toEqual(['config.json']);
+  server.fault = () => 'none';
+  put('model.safetensors', 'of another program');
+  await expect(writeToS3(url, await laidOf({ seed: 1 }), { force: true })).rejects.toThrow(/may describe the weights/);
+  expect(server.objects.get('deep/out/model.safetensors')?.bytes.toString()).toBe('of another program');
+});
+
+test('the config of weights that are replaced by some without one goes with them', async () => {
+  const model = { model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 1, vocab_size: 16, n_positions: 4 };
+  const odd = 's3://bucket/50% of #1? ü';
+  await writeCheckpoint(await loadPlan(model), odd);
+  const { prefix, names } = { prefix: '50% of #1? ü/', names: ['config.json', 'model.safetensors'] };
+  expect(Object.keys(server.content(prefix))).toEqual(names);
+  await writeCheckpoint(await loadPlan(recipe), odd, { existing: 'replace' });
+  expect(Object.keys(server.content(prefix))).toEqual(['model.safetensors']);
+});
+
+test('what another seed has made is refused before anything is sent, and stays', async () => {
+  await writeToS3(url, await laidOf({ seed: 1 }), {});
+  server.log.length = 0;
+  const resumed = writeToS3(url, await laidOf({ seed: 2 }), { resume: true });
+  await expect(resumed).rejects.toThrow(/from another plan, seed or version, or damaged; existing: 'replace'/);
+  expect(server.log.filter((line) => !/^(GET|HEAD)/.test(line))).toEqual([]);
 });
 
 test('of two that write the same name at once, one is refused', async () => {

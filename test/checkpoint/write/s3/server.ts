@@ -133,6 +133,7 @@ export class S3Server {
       Object.assign(headers, there.meta, { 'content-length': String(there.bytes.length), etag: etagOf(there.bytes) });
     } else if (method === 'GET') {
       if (there === undefined) throw new Refusal(404, 'NoSuchKey');
+      if (given.range === undefined) return there.bytes;
       const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(given.range ?? '') ?? [];
       const { length } = there.bytes;
       if (Number(from) >= length) throw new Refusal(416, 'InvalidRange');
