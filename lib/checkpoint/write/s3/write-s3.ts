@@ -88,6 +88,10 @@ class S3Run {
     }
   }
 
+  #labelOf(name: string): string {
+    return this.#labels.get(name) ?? '';
+  }
+
   /** Begins an upload for each file that is not there, or goes on with one. Returns the bytes that need not be sent. */
   async #begin({ complete }: StoreSurvey): Promise<number> {
     const { resume, partBytes: wanted = 2 ** 24 } = this.#options;
@@ -106,7 +110,7 @@ class S3Run {
         );
       const [old, ...more] = begun.get(name) ?? [];
       for (const id of more) await this.#store.abort(name, id);
-      const begin = () => this.#store.begin(name, this.#labels.get(name) ?? '');
+      const begin = () => this.#store.begin(name, this.#labelOf(name));
       const upload: Upload = {
         name,
         bytes,
@@ -198,9 +202,7 @@ class S3Run {
     if (config !== undefined && !hasConfig) await put(config);
     for (const { name, id, bytes, parts } of this.#uploads) {
       const all = parts.filter((part) => part !== undefined);
-      await this.#store.complete(name, id, all, force, () =>
-        this.#store.has(name, bytes, this.#labels.get(name) ?? ''),
-      );
+      await this.#store.complete(name, id, all, force, () => this.#store.has(name, bytes, this.#labelOf(name)));
     }
     this.#uploads.length = 0;
     if (index !== undefined && !hasIndex) await put(index);
