@@ -171,3 +171,49 @@ test('nothing at all is nothing wrong', () => {
   expect(z).toEqual({});
   expect(statistics.count).toBe(0);
 });
+
+const near: readonly Fill[] = [
+  { kind: 'normal', mean: 1, std: 0.001 },
+  { kind: 'normal', mean: 1, std: 0.02 },
+  { kind: 'normal', mean: -3, std: 0.3 },
+  { kind: 'normal', mean: 100, std: 1e-5 },
+  { kind: 'normal', mean: 0, std: 3e-8 },
+  { kind: 'uniform', a: 1, b: 1.01 },
+  { kind: 'uniform', a: 1, b: 1.015625 },
+  { kind: 'uniform', a: -2.001, b: -1.99 },
+  { kind: 'uniform', a: 0, b: 1e-7 },
+  { kind: 'trunc_normal', mean: 1, std: 0.01, a: 0.99, b: 1.03 },
+  { kind: 'trunc_normal', mean: 5, std: 1, a: 5, b: 5.0005 },
+];
+
+test.each(['float32', 'float16', 'bfloat16'] as const)(
+  'where the values of %s are few beside the distribution, samples pass, and those of another do not',
+  (dtype) => {
+    for (const fill of near) {
+      const text = JSON.stringify(fill);
+      for (const count of [1, 40, 3000, 400_000]) {
+        for (let seed = 0n; seed < 4n; seed++) {
+          const { z } = scores(valuesOf(fill, dtype, count, { seed, stream: 4n }), fill, dtype);
+          for (const [name, score] of Object.entries(z)) expect(score, `${text} ${count} ${name}`).toBeLessThan(5.5);
+        }
+      }
+      const values = valuesOf(fill, dtype, 400_000, { seed: 5n, stream: 4n });
+      const [first] = values.filter((x) => x !== values[0]);
+      // All are one value, or a tenth of them and more is what libraries round each in its way.
+      if (first === undefined || expected(fill, dtype).ends > 0.1) continue;
+      const swapped = values.map((x, i) => (i % 4 === 0 ? (values[0] as number) : x)) as Float32Array;
+      expect(Math.max(...Object.values(scores(swapped, fill, dtype).z)), text).toBeGreaterThan(7);
+    }
+  },
+);
+
+test('found: a hundredth of the elements is zero, where no such thing is drawn', () => {
+  for (const fill of [normal, uniform, truncated, lopsided]) {
+    for (const dtype of ['float32', 'float16'] as const) {
+      const values = valuesOf(fill, dtype, 20_000, { seed: 7n, stream: 2n });
+      expect(scores(values, fill, dtype).z.zeros).toBe(0);
+      for (let i = 0; i < values.length; i += 100) values[i] = 0;
+      expect(scores(values, fill, dtype).z.zeros, fill.kind).toBe(Number.POSITIVE_INFINITY);
+    }
+  }
+});

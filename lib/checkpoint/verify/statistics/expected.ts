@@ -1,6 +1,7 @@
 import { type Dtype, dtypes, roundUp } from '../../../core/dtype.js';
 import type { Fill } from '../../../core/fill.js';
 import { millsRatio, normalCdf, normalQuantile } from '../../../core/normal.js';
+import { roundedMoments, roundedTo } from './rounded.js';
 
 /** The distribution that a random fill's elements have, each by itself. */
 export interface Distribution {
@@ -22,15 +23,33 @@ export interface Distribution {
    * uniforms in bfloat16 from 8 bits, and rounds some to the other bound.
    */
   readonly slack: number;
+  /** The probability of what lies so near a bound that libraries round it each in its way, or draw it again. */
+  readonly ends: number;
   /** The share of elements that a sparse fill sets to zero besides: not part of the distribution. */
   readonly zeros: number;
+  /**
+   * The probability of all values but the most frequent, where the dtype's are few beside the distribution's width: then mean, std and
+   * fourth are of the rounded numbers. 1 where they lie close.
+   */
+  readonly minority: number;
 }
+
+type Real = Omit<Distribution, 'minority'>;
 
 /**
  * The distribution of a fill's elements; undefined for constants, diagonals, tables and orthogonal matrices, which are no samples of
  * one.
  */
 export function distributionOf(fill: Fill, dtype: Dtype): Distribution | undefined {
+  const real = realDistributionOf(fill, dtype);
+  if (real === undefined) return undefined;
+  const { mean, std, low, high } = real;
+  const within = [Math.max(low, mean - 10 * std), Math.min(high, mean + 10 * std)] as const;
+  return { ...real, minority: 1, ...roundedMoments(real, real.cdf, within, dtype) };
+}
+
+/** Before rounding, but for the bounds. */
+function realDistributionOf(fill: Fill, dtype: Dtype): Real | undefined {
   const slack = dtypes[dtype].bytes === 2 ? 2 ** -dtypes[dtype].precision : 0;
   switch (fill.kind) {
     case 'uniform':
@@ -78,24 +97,34 @@ function monotone(
   dtype: Dtype,
   slack: number,
   { cdf, quantile }: Pick<Distribution, 'cdf' | 'quantile'>,
-): Distribution {
+): Real {
   const steps = 20_000;
   const samples = Array.from({ length: steps }, (_, i) => quantile((i + 0.5) / steps));
   const mean = samples.reduce((sum, x) => sum + x, 0) / steps;
   const central = (power: number) => samples.reduce((sum, x) => sum + (x - mean) ** power, 0) / steps;
+  const bounded = (x: number): number => Math.min(1, Math.max(0, cdf(x)));
+  // One step more: the C library's logarithm, as PyTorch takes it, may be off by as much.
+  const [a, b] = [quantile(0) - Math.abs(quantile(0)) * 2 ** -22, quantile(1) + Math.abs(quantile(1)) * 2 ** -22];
+  const std = Math.sqrt(central(2));
   return {
     text,
     mean,
-    std: Math.sqrt(central(2)),
+    std,
     fourth: central(4),
-    cdf: (x) => Math.min(1, Math.max(0, cdf(x))),
+    cdf: bounded,
     quantile,
-    // Rounded outwards, and one step more: the C library's logarithm, as PyTorch takes it, may be off by as much.
-    low: -roundUp(-quantile(0) + Math.abs(quantile(0)) * 2 ** -22, dtype),
-    high: roundUp(quantile(1) + Math.abs(quantile(1)) * 2 ** -22, dtype),
+    ...boundsOf(bounded, a, b, dtype),
     slack,
     zeros: 0,
   };
+}
+
+/** Bounds rounded outwards: others round to nearest, b included; and some round the bounds themselves before they draw. */
+function boundsOf(cdf: (x: number) => number, a: number, b: number, dtype: Dtype) {
+  const [low, high] = [-roundUp(-a, dtype), roundUp(b, dtype)];
+  const below = low === a ? 0 : cdf(roundedTo(roundUp(a, dtype), dtype)[1]);
+  const above = 1 - cdf(roundedTo(-roundUp(-b, dtype), dtype)[0]);
+  return { low, high, ends: below + above };
 }
 
 /** A number in few digits, for formulas. */
@@ -103,7 +132,7 @@ function short(x: number): string {
   return String(Number(x.toPrecision(4)));
 }
 
-function normal(mean: number, std: number, zeros = 0): Distribution {
+function normal(mean: number, std: number, zeros = 0): Real {
   return {
     text: `N(${short(mean)}, ${short(std)}²)${zeros > 0 ? ' and zeros' : ''}`,
     mean,
@@ -113,29 +142,29 @@ function normal(mean: number, std: number, zeros = 0): Distribution {
     quantile: (p) => mean + std * normalQuantile(p),
     low: Number.NEGATIVE_INFINITY,
     high: Number.POSITIVE_INFINITY,
+    ends: 0,
     slack: 0,
     zeros,
   };
 }
 
-function uniform(a: number, b: number, dtype: Dtype, slack: number): Distribution {
+function uniform(a: number, b: number, dtype: Dtype, slack: number): Real {
   const width = b - a;
+  const cdf = (x: number): number => Math.min(1, Math.max(0, (x - a) / width));
   return {
     text: `U[${short(a)}, ${short(b)})`,
     mean: (a + b) / 2,
     std: width / Math.sqrt(12),
     fourth: width ** 4 / 80,
-    cdf: (x) => Math.min(1, Math.max(0, (x - a) / width)),
+    cdf,
     quantile: (p) => a + p * width,
-    // Rounded outwards: others round to nearest, b included.
-    low: -roundUp(-a, dtype),
-    high: roundUp(b, dtype),
+    ...boundsOf(cdf, a, b, dtype),
     slack,
     zeros: 0,
   };
 }
 
-function truncated(mean: number, std: number, a: number, b: number, dtype: Dtype, slack: number): Distribution {
+function truncated(mean: number, std: number, a: number, b: number, dtype: Dtype, slack: number): Real {
   const [alpha, beta] = [(a - mean) / std, (b - mean) / std];
   // In distances from the bound nearer to the mean, upwards by symmetry: nothing cancels, however far out it is.
   const sign = alpha + beta < 0 ? -1 : 1;
@@ -144,15 +173,15 @@ function truncated(mean: number, std: number, a: number, b: number, dtype: Dtype
   if (tail === undefined) return normal(mean, std);
   const [m, variance, fourth] = moments(tail);
   const below = (x: number): number => tail.below((sign * (x - near)) / std);
+  const cdf = (x: number): number => (sign > 0 ? below(x) : 1 - below(x));
   return {
     text: `N(${short(mean)}, ${short(std)}²) in [${short(a)}, ${short(b)}]`,
     mean: near + sign * std * m,
     std: std * Math.sqrt(variance),
     fourth: std ** 4 * fourth,
-    cdf: (x) => (sign > 0 ? below(x) : 1 - below(x)),
+    cdf,
     quantile: (p) => near + sign * std * tail.quantile(sign > 0 ? p : 1 - p),
-    low: -roundUp(-a, dtype),
-    high: roundUp(b, dtype),
+    ...boundsOf(cdf, a, b, dtype),
     slack,
     zeros: 0,
   };

@@ -1,7 +1,8 @@
-import { type Dtype, roundUp, type TensorData } from '../../../core/dtype.js';
-import { normalCdf, twoSidedZ } from '../../../core/normal.js';
+import type { Dtype, TensorData } from '../../../core/dtype.js';
+import { twoSidedZ } from '../../../core/normal.js';
 import { addToTally, tallyBins as bins, newTally, tallyAt } from '../../../native/addon.js';
 import type { Distribution } from './expected.js';
+import { boundary, roundedTo } from './rounded.js';
 
 /** What a tensor's elements are like. */
 export interface Statistics {
@@ -111,7 +112,7 @@ export class Accumulator {
    * @param whole whether all of the tensor was added, so that the number of a sparse one's zeros is known
    */
   scores(dtype: Dtype, whole = true): { readonly scores: readonly Score[]; readonly comparisons: number } {
-    const { mean, std, fourth, low, high, slack } = this.#expected;
+    const { std, fourth, low, high, slack, ends, minority } = this.#expected;
     const scores: Score[] = [];
     if (this.#of('nan') + this.#of('infinite') > 0) scores.push({ test: 'finite', z: Number.POSITIVE_INFINITY });
     const zeros = this.#zeros(dtype, whole);
@@ -119,33 +120,52 @@ export class Accumulator {
     const n = this.#of('count');
     if (n === 0) return { scores, comparisons: 1 };
     if (this.#of('min') < low || this.#of('max') > high) scores.push({ test: 'bounds', z: Number.POSITIVE_INFINITY });
+    const unbounded = low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY;
     const beyond = (difference: number, allowed: number): number => Math.max(0, Math.abs(difference) - allowed);
-    scores.push({ test: 'mean', z: (beyond(this.#of('sum') / n, 2 * slack * std) / std) * Math.sqrt(n) });
-    if (low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY) {
-      scores.push({ test: 'std', z: Math.abs(chiSquareZ(this.#of('square') / std ** 2, n)) });
-      const farthest = Math.max(mean - this.#of('min'), this.#of('max') - mean) / std;
-      // -expm1(n·log1p(-p)): the probability that any of n elements lies as far out.
-      const p = 2 * normalCdf(-farthest);
-      scores.push({ test: 'extremes', z: twoSidedZ(-Math.expm1(n * Math.log1p(-p))) });
-    } else if (n >= 20) {
-      const spread = Math.sqrt((fourth - std ** 4) / n);
-      scores.push({ test: 'std', z: beyond(this.#of('square') / n - std ** 2, 8 * slack * std ** 2) / spread });
+    const width = ends > 0 ? Math.min(high - low, 40 * std) : 0; // what rounds to one end may lie at the other
+    // Of a few elements unlike the others there are no moments that a normal distribution tells.
+    if (minority === 1 || n * minority >= leastExpected) {
+      const off = beyond(this.#of('sum') / n, 2 * slack * std + ends * width);
+      scores.push({ test: 'mean', z: (off / std) * Math.sqrt(n) });
+      if (unbounded && minority === 1) {
+        scores.push({ test: 'std', z: Math.abs(chiSquareZ(this.#of('square') / std ** 2, n)) });
+      } else if (n >= 20) {
+        const spread = Math.sqrt((fourth - std ** 4) / n);
+        const allowed = 8 * slack * std ** 2 + ends * width * width;
+        scores.push({ test: 'std', z: beyond(this.#of('square') / n - std ** 2, allowed) / spread });
+      }
     }
+    if (unbounded) scores.push({ test: 'extremes', z: this.#extremes(dtype) });
     const shape = this.#shape(dtype);
     if (shape.edges > 0) scores.push({ test: 'shape', z: shape.z });
     return { scores, comparisons: (zeros === undefined ? 4 : 5) + shape.edges };
   }
 
-  /** The zeros of a sparse tensor: as many as are set to zero, and the few that are drawn. Of a part their number is at random. */
+  /** How far out the farthest element is: by the probability that any of n lies there, or beyond. */
+  #extremes(dtype: Dtype): number {
+    const { cdf, quantile } = this.#expected;
+    const center = quantile(0.5);
+    const [, below] = roundedTo(this.#of('min'), dtype);
+    const [above] = roundedTo(this.#of('max'), dtype);
+    const p = 2 * cdf(center - Math.max(0, center - below, above - center));
+    // -expm1(n·log1p(-p)) is 1 - (1 - p)ⁿ.
+    return twoSidedZ(-Math.expm1(this.#of('count') * Math.log1p(-p)));
+  }
+
+  /**
+   * Zeros: of a sparse tensor as many as are set to zero, and the few that are drawn; of others those few at most. Undefined for a part of
+   * a sparse tensor that is too small to tell.
+   */
   #zeros(dtype: Dtype, whole: boolean): number | undefined {
-    const { cdf, zeros } = this.#expected;
+    const { cdf, zeros, slack } = this.#expected;
     const found = this.#of('zeros');
-    const all = this.#of('count') + this.#of('nan') + this.#of('infinite') + found;
-    if (zeros === 0 || all === 0) return undefined;
+    const nonzero = this.#of('count') - (zeros > 0 ? 0 : found);
+    const all = nonzero + this.#of('nan') + this.#of('infinite') + found;
+    if (all === 0) return undefined;
     // What rounds to zero, and what Box and Muller's method makes zero of 24 bits.
     const least = boundary(Number.MIN_VALUE, dtype);
-    const drawn = (1 - zeros) * Math.max(2 ** -22, cdf(least) - cdf(-least));
-    if (whole) {
+    const drawn = (1 - zeros) * Math.max(2 ** -22, cdf(least) - cdf(-least) + 2 * slack);
+    if (whole || zeros === 0) {
       const more = found - Math.round(zeros * all);
       const most = all * drawn + 10 * Math.sqrt(all * drawn) + 10;
       return more >= 0 && more <= most ? 0 : Number.POSITIVE_INFINITY;
@@ -157,7 +177,7 @@ export class Accumulator {
 
   /** The farthest of the counts below each edge from the binomial distribution's mean: Kolmogorov and Smirnov's idea, on a grid. */
   #shape(dtype: Dtype): { z: number; edges: number } {
-    const { cdf, slack } = this.#expected;
+    const { cdf, slack, ends } = this.#expected;
     let below = 0;
     let z = 0;
     let edges = 0;
@@ -167,18 +187,11 @@ export class Accumulator {
       const n = this.#of('count');
       if (n * Math.min(p, 1 - p) < leastExpected) continue;
       edges += 1;
-      const away = Math.max(0, Math.abs(below / n - p) - 2 * slack);
+      const away = Math.max(0, Math.abs(below / n - p) - 2 * slack - ends);
       z = Math.max(z, away * Math.sqrt(n / (p * (1 - p))));
     }
     return { z, edges };
   }
-}
-
-/** The number from which on real numbers round to values ≥ x of a dtype: half way between its values around x. */
-function boundary(x: number, dtype: Dtype): number {
-  const above = roundUp(x, dtype);
-  const below = -roundUp(-x, dtype);
-  return Number.isFinite(above) && Number.isFinite(below) ? (above + below) / 2 : x;
 }
 
 /** A χ² with n degrees of freedom as a normal variable (Wilson & Hilferty 1931). */
