@@ -87,15 +87,16 @@ const heads = /(^|\.)(lm_head|embed_out|output_projection|vocab_projector|(predi
 function candidatesOf(tensors: Flat['tensors']): Map<string, Candidate> {
   const found = new Map<string, Candidate>();
   for (const { name, shape, kind, partOf, tied } of tensors) {
+    const isGate = shape.at(-2) === 1;
     const isDerived = kind === 'FalconLinear';
     if ((kind === 'Linear' || isDerived) && name.endsWith('.weight')) {
       const module = name.slice(0, -'.weight'.length);
       const isHead = !module.includes('.') || tied !== undefined || heads.test(module);
-      found.set(name, { module, kind: 'Linear', isHead, isDerived });
+      found.set(name, { module, kind: 'Linear', isHead, isGate, isDerived });
     } else if (kind === 'Experts' && partOf !== undefined && name.endsWith('.weight')) {
-      found.set(name, { module: name.slice(0, -'.weight'.length), kind: 'Linear', isHead: false });
+      found.set(name, { module: name.slice(0, -'.weight'.length), kind: 'Linear', isHead: false, isGate });
     } else if (kind === 'Experts' && shape.length === 3) {
-      found.set(name, { module: name, kind, isHead: false });
+      found.set(name, { module: name, kind, isHead: false, isGate });
     }
   }
   return found;

@@ -157,6 +157,16 @@ test('GPTQ and AWQ quantize classes that are derived from Linear, fp8 does not',
   await expect(loadPlan(falcon as never, { quantize: 'fp8' })).rejects.toThrow('modules that it is for');
 });
 
+test.each(['gptq', 'awq'])('%s leaves a gate of one output as it is, which no word can hold', async (quantize) => {
+  const experts = { num_experts: 4, moe_intermediate_size: 128, shared_expert_intermediate_size: 128 };
+  const sizes = { hidden_size: 128, num_hidden_layers: 1 };
+  const plan = await loadPlan({ ...llama, ...sizes, model_type: 'qwen2_moe', ...experts } as never, { quantize });
+  const names = plan.tensors.map(({ name }) => name);
+  expect(names).toContain('model.layers.0.mlp.shared_expert_gate.weight');
+  expect(names).toContain('model.layers.0.mlp.shared_expert.gate_proj.qweight');
+  expect(names).toContain('model.layers.0.mlp.experts.3.down_proj.qweight');
+});
+
 test('the last tensor of a file is quantized as its like are', async () => {
   const periods = { attn_layer_period: 2, attn_layer_offset: 1, expert_layer_period: 2, expert_layer_offset: 1 };
   const jamba = await quantizedIn({ model_type: 'jamba', num_hidden_layers: 2, num_experts: 8, ...periods });

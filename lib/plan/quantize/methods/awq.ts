@@ -37,6 +37,7 @@ export const awq = defineMethod({
         constantOf(`${module}.scales`, 'float16', [inputs / group, outputs], scale),
       ];
     };
-    return ({ module, kind, isHead }) => (kind === 'Linear' && !isHead && !skipped(module) ? scheme : undefined);
+    return ({ module, kind, isHead, isGate }) =>
+      kind === 'Linear' && !isHead && !isGate && !skipped(module) ? scheme : undefined;
   },
 });

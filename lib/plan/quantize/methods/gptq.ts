@@ -86,8 +86,8 @@ export const gptq = defineMethod({
           ? undefined
           : schemeOf({ bits: change.bits ?? config.bits, group_size: change.group_size ?? config.group_size }, less),
     }));
-    return ({ module, kind, isHead }) => {
-      if (kind !== 'Linear' || (isHead && config.lm_head !== true) || skipped(module)) return undefined;
+    return ({ module, kind, isHead, isGate }) => {
+      if (kind !== 'Linear' || isGate || (isHead && config.lm_head !== true) || skipped(module)) return undefined;
       const rule = rules.find(({ expression }) => expression.matcher(module).lookingAt());
       if (rule !== undefined) return rule.scheme;
       return isHead || (inside?.some((name) => module.endsWith(`.${name}`)) ?? true) ? scheme : undefined;
