@@ -37,7 +37,7 @@ export interface DifferenceOptions extends Progressing {
 }
 
 /**
- * Compares two models element by element: those of their tensors that have one name and shape.
+ * Compares two models element by element: those of their tensors that have one name and shape, and one dtype or both floating-point ones.
  *
  *     const differences = await tensorDifferences('before', 'after');
  *     differences[0];                                      // { tensor, elements, differing, largest }
