@@ -2,6 +2,7 @@ import { type Dtype, roundUp, type TensorData } from '../../../core/dtype.js';
 import { normalCdf, twoSidedZ } from '../../../core/normal.js';
 import { addToTally, tallyBins as bins, newTally, tallyAt } from '../../../native/addon.js';
 import type { Distribution } from './expected.js';
+import { countZ, type Grid, gridOf, meanZ } from './tails.js';
 
 /** What a tensor's elements are like. */
 export interface Statistics {
@@ -111,7 +112,13 @@ export class Accumulator {
    * @param whole whether all of the tensor was added, so that the number of a sparse one's zeros is known
    */
   scores(dtype: Dtype, whole = true): { readonly scores: readonly Score[]; readonly comparisons: number } {
-    const { mean, std, fourth, low, high, slack } = this.#expected;
+    const { mean, std, fourth, low, high, slack, cdf, quantile } = this.#expected;
+    const isNormal = low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY;
+    let made: Grid | undefined;
+    const grid = (): Grid => {
+      made ??= gridOf(cdf, quantile);
+      return made;
+    };
     const scores: Score[] = [];
     if (this.#of('nan') + this.#of('infinite') > 0) scores.push({ test: 'finite', z: Number.POSITIVE_INFINITY });
     const zeros = this.#zeros(dtype, whole);
@@ -119,9 +126,12 @@ export class Accumulator {
     const n = this.#of('count');
     if (n === 0) return { scores, comparisons: 1 };
     if (this.#of('min') < low || this.#of('max') > high) scores.push({ test: 'bounds', z: Number.POSITIVE_INFINITY });
-    const beyond = (difference: number, allowed: number): number => Math.max(0, Math.abs(difference) - allowed);
-    scores.push({ test: 'mean', z: (beyond(this.#of('sum') / n, 2 * slack * std) / std) * Math.sqrt(n) });
-    if (low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY) {
+    const beyond = (difference: number, allowed: number): number =>
+      Math.sign(difference) * Math.max(0, Math.abs(difference) - allowed);
+    const shift = beyond(this.#of('sum') / n, 2 * slack * std);
+    const meanScore = (Math.abs(shift) / std) * Math.sqrt(n);
+    scores.push({ test: 'mean', z: isNormal ? meanScore : meanZ(meanScore, mean + shift, n, grid, (x) => x) });
+    if (isNormal) {
       scores.push({ test: 'std', z: Math.abs(chiSquareZ(this.#of('square') / std ** 2, n)) });
       const farthest = Math.max(mean - this.#of('min'), this.#of('max') - mean) / std;
       // -expm1(n·log1p(-p)): the probability that any of n elements lies as far out.
@@ -129,7 +139,9 @@ export class Accumulator {
       scores.push({ test: 'extremes', z: twoSidedZ(-Math.expm1(n * Math.log1p(-p))) });
     } else if (n >= 20) {
       const spread = Math.sqrt((fourth - std ** 4) / n);
-      scores.push({ test: 'std', z: beyond(this.#of('square') / n - std ** 2, 8 * slack * std ** 2) / spread });
+      const more = beyond(this.#of('square') / n - std ** 2, 8 * slack * std ** 2);
+      const z = meanZ(Math.abs(more) / spread, std ** 2 + more, n, grid, (x) => (x - mean) ** 2);
+      scores.push({ test: 'std', z });
     }
     const shape = this.#shape(dtype);
     if (shape.edges > 0) scores.push({ test: 'shape', z: shape.z });
@@ -152,7 +164,7 @@ export class Accumulator {
     }
     const share = zeros + drawn;
     if (all * Math.min(share, 1 - share) < leastExpected) return undefined;
-    return Math.abs(found - all * share) / Math.sqrt(all * share * (1 - share));
+    return countZ(Math.abs(found - all * share) / Math.sqrt(all * share * (1 - share)), found / all, all, share);
   }
 
   /** The farthest of the counts below each edge from the binomial distribution's mean: Kolmogorov and Smirnov's idea, on a grid. */
@@ -167,8 +179,9 @@ export class Accumulator {
       const n = this.#of('count');
       if (n * Math.min(p, 1 - p) < leastExpected) continue;
       edges += 1;
-      const away = Math.max(0, Math.abs(below / n - p) - 2 * slack);
-      z = Math.max(z, away * Math.sqrt(n / (p * (1 - p))));
+      const difference = below / n - p;
+      const away = Math.max(0, Math.abs(difference) - 2 * slack);
+      z = Math.max(z, countZ(away * Math.sqrt(n / (p * (1 - p))), p + Math.sign(difference) * away, n, p));
     }
     return { z, edges };
   }
