@@ -7,8 +7,7 @@ import {
   type Sample,
   valuesOf,
 } from '../checkpoint/verify/statistics/compare.js';
-import { distributionOf } from '../checkpoint/verify/statistics/expected.js';
-import { Accumulator, type Histogram, type Score, type Statistics } from '../checkpoint/verify/statistics/measure.js';
+import type { Histogram, Score, Statistics } from '../checkpoint/verify/statistics/measure.js';
 import { planCarried } from '../checkpoint/verify/verify-checkpoint.js';
 import { checkWhole } from '../checkpoint/virtual/check-whole.js';
 import { type Executor, onPool, onThisThread } from '../checkpoint/virtual/executor.js';
@@ -18,12 +17,13 @@ import type { Dtype } from '../core/dtype.js';
 import { isFillable, storedElements } from '../core/stored-dtype.js';
 import { type Checkpoint, readHeaders } from '../formats/reader.js';
 import { pathOf } from '../formats/source/source.js';
-import { addToTally, get_num_threads, maxThreads, newTally, tallyAt } from '../native/addon.js';
+import { get_num_threads, maxThreads } from '../native/addon.js';
 import { type Keys, keysFor } from '../plan/keys.js';
 import { tensorsOf } from '../plan/load-plan.js';
 import type { Plan, ResolvedTensor } from '../plan/plan.js';
 import { throwIfAborted } from '../pool/operation.js';
 import { checkSeed, type Engine, engineNames } from '../random/names.js';
+import { Description } from './description.js';
 import { type Structure, StructureGauge } from './structure.js';
 
 export type { Difference } from '../checkpoint/verify/match.js';
@@ -213,57 +213,29 @@ function unplanned({ tensors }: Checkpoint) {
   return { pairs, differences: [] };
 }
 
-/** As they are, where nothing is expected. The bins are around the mean of a tensor's first elements, as wide as those vary. */
+/** As they are, where nothing is expected. */
 async function describe(
   tensors: readonly ResolvedTensor[],
   samples: AsyncIterable<Sample>,
   { onProgress }: Work,
 ): Promise<Found> {
-  const accumulators = new Map<ResolvedTensor, Accumulator>();
+  const descriptions = new Map<ResolvedTensor, Description>();
   let bytes = 0;
   for await (const sample of samples) {
     const { planned } = sample.pair;
     const { dtype } = planned;
     bytes += sample.bytes.length;
     if (isFillable(dtype)) {
-      for (const { values } of valuesOf(sample, dtype)) {
-        const accumulator = accumulators.get(planned) ?? new Accumulator(likely(values, dtype));
-        accumulators.set(planned, accumulator);
-        accumulator.add(values, dtype);
-      }
+      const description = descriptions.get(planned) ?? new Description();
+      descriptions.set(planned, description);
+      for (const { values } of valuesOf(sample, dtype)) description.add(values, dtype);
     }
     onProgress?.(bytes);
   }
   const facts = tensors.map((planned): TensorFacts => {
     const { name, dtype, shape, elements } = planned;
-    const accumulator = accumulators.get(planned);
-    const measured = accumulator && {
-      statistics: accumulator.statistics(),
-      histogram: { ...accumulator.histogram(), expected: [] },
-    };
-    return {
-      name,
-      ...placeOf(name),
-      dtype,
-      shape,
-      elements,
-      expected: null,
-      ...measured,
-      scores: [],
-      consistent: true,
-    };
+    const found = descriptions.get(planned)?.result();
+    return { name, ...placeOf(name), dtype, shape, elements, expected: null, ...found, scores: [], consistent: true };
   });
   return { tensors: facts, limit: 0, bytes };
-}
-
-function likely(values: Parameters<typeof addToTally>[0], dtype: Dtype) {
-  const tally = newTally();
-  addToTally(values, dtype, Float64Array.of(0, -1, 1, 0), tally);
-  const of = (what: keyof typeof tallyAt) => tally[tallyAt[what]] as number;
-  const mean = of('count') > 0 ? of('sum') / of('count') : 0;
-  const variance = of('count') > 0 ? of('square') / of('count') - mean * mean : 0;
-  const std = variance > 0 && Number.isFinite(variance) ? Math.sqrt(variance) : Math.abs(mean) || 1;
-  const distribution = distributionOf({ kind: 'normal', mean: Number.isFinite(mean) ? mean : 0, std }, dtype);
-  if (distribution === undefined) throw new Error('a normal distribution has a width');
-  return distribution;
 }

@@ -157,3 +157,56 @@ test.each([
 ])('options %o are refused', async (options, kind) => {
   await expect(tensorReport(await loadPlan(recipe), options as never)).rejects.toThrow(kind);
 });
+
+function safetensors(tensors: Readonly<Record<string, Float32Array | Float64Array>>): Buffer {
+  let end = 0;
+  const entries = Object.entries(tensors).map(([name, data]) => {
+    const begin = end;
+    end += data.byteLength;
+    const dtype = data instanceof Float64Array ? 'F64' : 'F32';
+    return [name, { dtype, shape: [data.length], data_offsets: [begin, end] }];
+  });
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const bytes = Object.values(tensors).map((data) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return Buffer.concat([length, header, ...bytes]);
+}
+
+test('what is foreign has its mean, deviation and histogram whatever its exponents, its mean, and where it is not finite', async () => {
+  const path = join(folder, 'extremes.safetensors');
+  const shape = Float64Array.from({ length: 1001 }, (_, i) => Math.sin(i) + 0.25);
+  const times = (factor: number, shift = 0) => shape.map((x) => x * factor + shift);
+  const late = new Float64Array(3 * 2 ** 20).fill(Number.NaN);
+  late.set(times(1, 1e4), late.length - shape.length);
+  const largest = Float64Array.of(Number.MAX_VALUE, -Number.MAX_VALUE, 0, -0);
+  const tensors = {
+    ...{ large: times(1e200), small: times(1e-200), least: times(2 ** -1070), tight: times(1e-12, 1), late, largest },
+    nothing: new Float32Array(4).fill(Number.NaN),
+    equal: new Float32Array(1000).fill(0.1),
+  };
+  await writeFile(path, safetensors(tensors));
+  const report = await tensorReport(path);
+  const found = Object.fromEntries(report.tensors.map((facts) => [facts.name, facts]));
+  const bins = (name: string) => found[name]?.histogram?.counts.filter((count) => count > 0).length;
+  const count = shape.length;
+  const mean = shape.reduce((sum, x) => sum + x, 0) / count;
+  const std = Math.sqrt(shape.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (count - 1));
+  for (const [name, factor] of [['large', 1e200] as const, ['small', 1e-200] as const]) {
+    const statistics = found[name]?.statistics;
+    expect((statistics?.mean ?? 0) / factor).toBeCloseTo(mean, 10);
+    expect((statistics?.std ?? 0) / factor).toBeCloseTo(std, 10);
+    expect(statistics?.max).toBe(Math.max(...tensors[name]));
+    expect(bins(name)).toBeGreaterThan(10);
+  }
+  expect((found.least?.statistics?.std ?? 0) / 2 ** -1070).toBeCloseTo(std, 1);
+  expect((found.tight?.statistics?.std ?? 0) * 1e12).toBeCloseTo(std, 3);
+  expect(bins('tight')).toBeGreaterThan(10);
+  expect(found.late?.statistics).toMatchObject({ count, nan: late.length - count, infinite: 0 });
+  expect(found.late?.statistics?.std).toBeCloseTo(std, 9);
+  expect(bins('late')).toBeGreaterThan(10);
+  expect(found.largest?.statistics).toMatchObject({ mean: 0, min: -Number.MAX_VALUE, max: Number.MAX_VALUE, zeros: 2 });
+  expect((found.largest?.statistics?.std ?? 0) / Number.MAX_VALUE).toBeCloseTo(Math.sqrt(2 / 3), 12);
+  expect(found.nothing?.statistics).toMatchObject({ count: 0, nan: 4 });
+  expect(found.equal?.statistics).toMatchObject({ count: 1000, mean: Math.fround(0.1), std: 0 });
+});

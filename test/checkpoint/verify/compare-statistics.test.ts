@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { measureCheckpoint } from '../../../lib/checkpoint/verify/statistics/compare.js';
 import { writeTensors } from '../../../lib/checkpoint/write/write.js';
+import { twoSidedZ } from '../../../lib/core/normal.js';
 import { readHeaders } from '../../../lib/formats/reader.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
 import { type PlannedTensor, type ResolvedTensor, resolvePlan } from '../../../lib/plan/plan.js';
@@ -40,9 +41,10 @@ afterAll(() => {
 async function off(plan: readonly ResolvedTensor[], file: Uint8Array = bytes, chunkBytes?: number) {
   const path = join(root, 'x.safetensors');
   writeFileSync(path, file);
-  const { measured, differences } = await measureCheckpoint(await readHeaders(path), plan, { chunkBytes });
+  const { measured, differences, ...counts } = await measureCheckpoint(await readHeaders(path), plan, { chunkBytes });
   const inconsistent = measured.filter(({ consistent }) => !consistent);
   return {
+    ...counts,
     all: measured,
     differences,
     off: Object.fromEntries(inconsistent.map(({ tensor, worst }) => [tensor, worst?.test])),
@@ -54,6 +56,7 @@ test.each([1000, undefined])('a checkpoint is consistent with its own plan, read
   expect(result.off).toEqual({});
   expect(result.differences).toEqual([]);
   expect(result.all).toHaveLength(13);
+  expect(result.bytes).toBe(tensors.reduce((sum, tensor) => sum + tensor.bytes, 0));
   const byName = new Map(result.all.map((each) => [each.tensor, each]));
   expect(byName.get('normal')).toMatchObject({ expected: 'N(0, 0.02²)', statistics: { count: 120_000, nan: 0 } });
   expect(byName.get('padded')).toMatchObject({ statistics: { count: 99 * 64 } });
@@ -80,6 +83,27 @@ test('other initializers are not', async () => {
   const result = await off(plan);
   expect(Object.keys(result.off).sort()).toEqual(Object.keys(wrong).sort());
   expect(result.off).toMatchObject({ normal: 'std', uniform: 'shape', orthogonal: 'norm', eye: 'values' });
+});
+
+test('the limit is that of one false alarm in a million, all tests of all tensors together', async () => {
+  // Three elements: zeros, bounds, mean, standard deviation and extremes; too few for a shape.
+  const short = tensors.filter(({ name }) => name === 'short');
+  const one = await off(short);
+  expect(one.limit).toBe(twoSidedZ(1e-6 / 5));
+  const more = await off([...short, ...tensors.filter(({ name }) => name === 'ones')]);
+  expect(more.limit).toBe(one.limit);
+  expect((await off(tensors)).limit).toBeGreaterThan(one.limit + 0.5);
+});
+
+test('the length of an orthogonal matrix is told to a thousandth', async () => {
+  const plan = (gain: number) =>
+    resolvePlan({
+      tensors: [{ name: 'q', shape: [20, 20], dtype: 'float32', initializer: { init: 'orthogonal', gain } }],
+    });
+  await writeTensors(join(root, 'q'), plan(1), { keys: philoxKeys(1n) });
+  const file = readFileSync(join(root, 'q', 'model.safetensors'));
+  expect((await off(plan(1), file)).off).toEqual({});
+  expect((await off(plan(1.001), file)).off).toEqual({ q: 'norm' });
 });
 
 test.each([0.25, 0.31, 1])('so is a sparse tensor with another share of zeros than %s', async (sparsity) => {

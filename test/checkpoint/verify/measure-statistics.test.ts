@@ -124,6 +124,34 @@ test.each<[string, (x: number) => number, string]>([
   expect(scores(values, normal).z[by]).toBeGreaterThan(7);
 });
 
+test('found: ten numbers with another mean', () => {
+  for (const fill of [normal, uniform, truncated]) {
+    const { z } = scores(valuesOf(fill, 'float32', 10, { seed: 4n, stream: 2n }), fill);
+    expect(z.mean).toBeLessThan(3);
+  }
+  const wide: Fill = { kind: 'normal', mean: 0, std: 1 };
+  const shifted = valuesOf(wide, 'float32', 10, { seed: 4n, stream: 2n }).map((x) => x + 3) as Float32Array;
+  expect(scores(shifted, wide).z.mean).toBeGreaterThan(7);
+});
+
+test('a part of a sparse tensor has about its share of zeros', () => {
+  const fill: Fill = { kind: 'sparse', rows: 1000, cols: 10, zeros: 300, std: 1 };
+  const values = valuesOf({ kind: 'normal', mean: 0, std: 1 }, 'float32', 10_000, { seed: 2n, stream: 1n });
+  const zScore = (zeros: number, count = 10_000) => {
+    const accumulator = new Accumulator(expected(fill));
+    accumulator.add(
+      Float32Array.from(values.subarray(0, count), (x, i) => (i < zeros ? 0 : x)),
+      'float32',
+    );
+    return accumulator.scores('float32', false).scores.find(({ test }) => test === 'zeros')?.z;
+  };
+  // Of n with probability p, in units of √(n·p·(1 - p)).
+  expect(zScore(3046)).toBeCloseTo(46 / Math.sqrt(2100), 2);
+  expect(zScore(2908)).toBeCloseTo(92 / Math.sqrt(2100), 2);
+  expect(zScore(3600)).toBeGreaterThan(10);
+  expect(zScore(10, 40)).toBeUndefined();
+});
+
 test('found: uniform numbers with the mean and std of normal ones, and the other way round', () => {
   const [fill, same]: [Fill, Fill] = [
     { kind: 'uniform', a: -Math.sqrt(3), b: Math.sqrt(3) },

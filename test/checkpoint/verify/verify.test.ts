@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { compareTensors, type Difference, indexOf, type VerifyOptions } from '../../../lib/checkpoint/verify/verify.js';
+import {
+  comparableBytes,
+  compareTensors,
+  type Difference,
+  indexOf,
+  type VerifyOptions,
+} from '../../../lib/checkpoint/verify/verify.js';
 import { writeTensors } from '../../../lib/checkpoint/write/write.js';
 import { InterruptedError } from '../../../lib/core/errors.js';
 import { readHeaders } from '../../../lib/formats/reader.js';
@@ -45,7 +51,23 @@ test.each([8, 1000, 4096, undefined])('what was written is as planned, read %s b
   expect(result).toEqual({ tensors: 10, bytes: total, differences: [] });
   expect(seen).toEqual(seen.toSorted((a, b) => a - b));
   expect(seen.at(-1)).toBe(total);
+  expect(comparableBytes(await readHeaders(path), tensors)).toBe(total);
 });
+
+test.each([1000, undefined])(
+  'elements that differ are counted over all of a tensor, read %s bytes at a time',
+  async (chunkBytes) => {
+    const { tensors: found, files } = await readHeaders(join(root, 'made'));
+    const [begin, end] = found.get('a')?.offsets ?? [0, 0];
+    const first = (files[0]?.dataOffset ?? 0) + begin;
+    const last = (end - begin) / 4 - 1;
+    expect(last * 4).toBeGreaterThan(1000);
+    const changed = Buffer.from(bytes);
+    for (const element of [3, last]) changed.writeFloatLE(1e9, first + element * 4);
+    const { differences } = await verify(changed, { chunkBytes });
+    expect(differences).toEqual([expect.objectContaining({ tensor: 'a', element: 3, differing: 2 })]);
+  },
+);
 
 test('shards are read one after the other', async () => {
   const folder = join(root, 'shards');

@@ -6,6 +6,7 @@ import type { ResolvedTensor } from '../../../plan/plan.js';
 import { zeroRowRange } from '../../virtual/zero-row.js';
 import { distributionOf } from './expected.js';
 import { leastExpected, type Score, type Statistics } from './measure.js';
+import { countZ } from './tails.js';
 
 /** A value of a grid, dequantized: how often it is expected, and how often it is there. */
 interface Cell {
@@ -123,7 +124,9 @@ export class CodeCounts {
     const tested = this.#cells.filter(({ probability: p }) => n * Math.min(p, 1 - p) >= leastExpected);
     const z = Math.max(
       0,
-      ...tested.map(({ probability: p, count }) => Math.abs(count - n * p) / Math.sqrt(n * p * (1 - p))),
+      ...tested.map(({ probability: p, count }) =>
+        countZ(Math.abs(count - n * p) / Math.sqrt(n * p * (1 - p)), count / n, n, p),
+      ),
     );
     if (tested.length > 0) scores.push({ test: 'occupancy', z });
     return { scores, comparisons: 3 + tested.length };

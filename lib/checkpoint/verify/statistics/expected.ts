@@ -1,7 +1,8 @@
 import { type Dtype, dtypes, roundUp } from '../../../core/dtype.js';
 import type { Fill } from '../../../core/fill.js';
 import { millsRatio, normalCdf, normalQuantile } from '../../../core/normal.js';
-import { roundedMoments, roundedTo } from './rounded.js';
+import { rounded, roundedTo } from './rounded.js';
+import type { Grid } from './tails.js';
 
 /** The distribution that a random fill's elements have, each by itself. */
 export interface Distribution {
@@ -27,14 +28,11 @@ export interface Distribution {
   readonly ends: number;
   /** The share of elements that a sparse fill sets to zero besides: not part of the distribution. */
   readonly zeros: number;
-  /**
-   * The probability of all values but the most frequent, where the dtype's are few beside the distribution's width: then mean, std and
-   * fourth are of the rounded numbers. 1 where they lie close.
-   */
-  readonly minority: number;
+  /** The dtype's values with their probabilities, where they are few beside the distribution's width: then mean, std and fourth are theirs. */
+  readonly rounded: Grid | undefined;
 }
 
-type Real = Omit<Distribution, 'minority'>;
+type Real = Omit<Distribution, 'rounded'>;
 
 /**
  * The distribution of a fill's elements; undefined for constants, diagonals, tables and orthogonal matrices, which are no samples of
@@ -45,7 +43,7 @@ export function distributionOf(fill: Fill, dtype: Dtype): Distribution | undefin
   if (real === undefined) return undefined;
   const { mean, std, low, high } = real;
   const within = [Math.max(low, mean - 10 * std), Math.min(high, mean + 10 * std)] as const;
-  return { ...real, minority: 1, ...roundedMoments(real, real.cdf, within, dtype) };
+  return { ...real, rounded: undefined, ...rounded(real, real.cdf, within, dtype) };
 }
 
 /** Before rounding, but for the bounds. */

@@ -3,6 +3,7 @@ import { twoSidedZ } from '../../../core/normal.js';
 import { addToTally, tallyBins as bins, newTally, tallyAt } from '../../../native/addon.js';
 import type { Distribution } from './expected.js';
 import { boundary, roundedTo } from './rounded.js';
+import { countZ, type Grid, gridOf, meanZ } from './tails.js';
 
 /** What a tensor's elements are like. */
 export interface Statistics {
@@ -112,7 +113,14 @@ export class Accumulator {
    * @param whole whether all of the tensor was added, so that the number of a sparse one's zeros is known
    */
   scores(dtype: Dtype, whole = true): { readonly scores: readonly Score[]; readonly comparisons: number } {
-    const { std, fourth, low, high, slack, ends, minority } = this.#expected;
+    const { mean, std, fourth, low, high, slack, ends, cdf, quantile, rounded } = this.#expected;
+    const unbounded = low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY;
+    const isNormal = unbounded && rounded === undefined;
+    let made = rounded;
+    const grid = (): Grid => {
+      made ??= gridOf(cdf, quantile);
+      return made;
+    };
     const scores: Score[] = [];
     if (this.#of('nan') + this.#of('infinite') > 0) scores.push({ test: 'finite', z: Number.POSITIVE_INFINITY });
     const zeros = this.#zeros(dtype, whole);
@@ -120,20 +128,19 @@ export class Accumulator {
     const n = this.#of('count');
     if (n === 0) return { scores, comparisons: 1 };
     if (this.#of('min') < low || this.#of('max') > high) scores.push({ test: 'bounds', z: Number.POSITIVE_INFINITY });
-    const unbounded = low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY;
-    const beyond = (difference: number, allowed: number): number => Math.max(0, Math.abs(difference) - allowed);
+    const beyond = (difference: number, allowed: number): number =>
+      Math.sign(difference) * Math.max(0, Math.abs(difference) - allowed);
     const width = ends > 0 ? Math.min(high - low, 40 * std) : 0; // what rounds to one end may lie at the other
-    // Of a few elements unlike the others there are no moments that a normal distribution tells.
-    if (minority === 1 || n * minority >= leastExpected) {
-      const off = beyond(this.#of('sum') / n, 2 * slack * std + ends * width);
-      scores.push({ test: 'mean', z: (off / std) * Math.sqrt(n) });
-      if (unbounded && minority === 1) {
-        scores.push({ test: 'std', z: Math.abs(chiSquareZ(this.#of('square') / std ** 2, n)) });
-      } else if (n >= 20) {
-        const spread = Math.sqrt((fourth - std ** 4) / n);
-        const allowed = 8 * slack * std ** 2 + ends * width * width;
-        scores.push({ test: 'std', z: beyond(this.#of('square') / n - std ** 2, allowed) / spread });
-      }
+    const shift = beyond(this.#of('sum') / n, 2 * slack * std + ends * width);
+    const meanScore = shift === 0 ? 0 : (Math.abs(shift) / std) * Math.sqrt(n);
+    scores.push({ test: 'mean', z: isNormal ? meanScore : meanZ(meanScore, mean + shift, n, grid, (x) => x) });
+    if (isNormal) {
+      scores.push({ test: 'std', z: Math.abs(chiSquareZ(this.#of('square') / std ** 2, n)) });
+    } else if (n >= 20) {
+      const spread = Math.sqrt((fourth - std ** 4) / n);
+      const more = beyond(this.#of('square') / n - std ** 2, 8 * slack * std ** 2 + ends * width * width);
+      const score = more === 0 ? 0 : Math.abs(more) / spread;
+      scores.push({ test: 'std', z: meanZ(score, std ** 2 + more, n, grid, (x) => (x - mean) ** 2) });
     }
     if (unbounded) scores.push({ test: 'extremes', z: this.#extremes(dtype) });
     const shape = this.#shape(dtype);
@@ -172,7 +179,7 @@ export class Accumulator {
     }
     const share = zeros + drawn;
     if (all * Math.min(share, 1 - share) < leastExpected) return undefined;
-    return Math.abs(found - all * share) / Math.sqrt(all * share * (1 - share));
+    return countZ(Math.abs(found - all * share) / Math.sqrt(all * share * (1 - share)), found / all, all, share);
   }
 
   /** The farthest of the counts below each edge from the binomial distribution's mean: Kolmogorov and Smirnov's idea, on a grid. */
@@ -187,8 +194,9 @@ export class Accumulator {
       const n = this.#of('count');
       if (n * Math.min(p, 1 - p) < leastExpected) continue;
       edges += 1;
-      const away = Math.max(0, Math.abs(below / n - p) - 2 * slack - ends);
-      z = Math.max(z, away * Math.sqrt(n / (p * (1 - p))));
+      const difference = below / n - p;
+      const away = Math.max(0, Math.abs(difference) - 2 * slack - ends);
+      z = Math.max(z, countZ(away * Math.sqrt(n / (p * (1 - p))), p + Math.sign(difference) * away, n, p));
     }
     return { z, edges };
   }

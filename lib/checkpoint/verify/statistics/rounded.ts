@@ -1,11 +1,13 @@
 /** What becomes of a distribution where real numbers are rounded to a dtype whose values are not much closer than they. */
 import { type Dtype, roundUp } from '../../../core/dtype.js';
+import type { Grid } from './tails.js';
 
-export interface Moments {
+export interface Rounded {
   readonly mean: number;
   readonly std: number;
   /** E(x - mean)⁴. */
   readonly fourth: number;
+  readonly rounded: Grid;
 }
 
 /** Steps wider than this part of a standard deviation change the moments by what may show. */
@@ -28,34 +30,41 @@ export function roundedTo(value: number, dtype: Dtype): readonly [number, number
 }
 
 /**
- * The moments after rounding, and the probability of all values but the most frequent one; undefined where the dtype's values are so close
- * that rounding changes nothing.
+ * A distribution after rounding; undefined where the dtype's values are so close that rounding changes nothing.
  *
  * @param low no real number is less, or so few that none counts
  * @param high none is more
  */
-export function roundedMoments(
-  { mean, std }: Pick<Moments, 'mean' | 'std'>,
+export function rounded(
+  { mean, std }: Pick<Rounded, 'mean' | 'std'>,
   cdf: (x: number) => number,
   [low, high]: readonly [number, number],
   dtype: Dtype,
-): (Moments & { readonly minority: number }) | undefined {
+): Rounded | undefined {
   const [from, to] = roundedTo(roundUp(Math.abs(mean) + std, dtype), dtype);
   if (!(to - from > coarse * std)) return undefined;
-  const cells: { value: number; probability: number }[] = [];
+  const values: number[] = [];
+  const weights: number[] = [];
   let value = -roundUp(-low, dtype);
   let before = 0;
   while (Number.isFinite(value)) {
     const next = roundUp(value + Math.max(fine * std, Math.abs(value) * 2 ** -40), dtype);
     const up = next > value && value < high ? cdf(Number.isFinite(next) ? (value + next) / 2 : value) : 1;
-    if (up > before) cells.push({ value, probability: up - before });
+    if (up > before) {
+      values.push(value);
+      weights.push(up - before);
+    }
     if (up === 1) break;
     before = up;
     value = next;
   }
-  const rounded = cells.reduce((sum, { value, probability: p }) => sum + value * p, 0);
-  const central = (power: number): number =>
-    cells.reduce((sum, { value, probability: p }) => sum + (value - rounded) ** power * p, 0);
-  const most = cells.reduce((max, { probability }) => Math.max(max, probability), 0);
-  return { mean: rounded, std: Math.sqrt(central(2)), fourth: central(4), minority: 1 - most };
+  const sum = (of: (x: number) => number): number =>
+    values.reduce((total, x, i) => total + of(x) * (weights[i] as number), 0);
+  const center = sum((x) => x);
+  return {
+    mean: center,
+    std: Math.sqrt(sum((x) => (x - center) ** 2)),
+    fourth: sum((x) => (x - center) ** 4),
+    rounded: { values: Float64Array.from(values), weights: Float64Array.from(weights) },
+  };
 }
