@@ -65,6 +65,16 @@ test.each(Object.keys(formats) as (keyof typeof formats)[])(
   },
 );
 
+test('a file without a byte is of one of the parts', async () => {
+  const tensors = { e: [0, 3], w: [8], x: [0] };
+  const plan = await loadPlan({ dtype: 'float32', tensors, initializers: { '*': 'normal' } } as never);
+  const expected = await whole(plan, { format: 'raw' });
+  const out = join(root.path, 'out');
+  for (const index of [0, 1, 2]) await writeCheckpoint(plan, out, { format: 'raw', ...at(index, 3) });
+  expect(await finishCheckpoint(out)).toMatchObject({ complete: true, files: 3 });
+  expect(contentOf(out)).toEqual(expected);
+});
+
 test('whoever finds that all is there finishes it, also of parts that are cut otherwise', async () => {
   const plan = await loadPlan(recipe);
   const expected = await whole(plan, formats.shards);
