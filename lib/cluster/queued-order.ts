@@ -72,6 +72,7 @@ export async function namedOrder(
   );
   const { redis, parts, priority = 10, existing = 'resume', seed = 0, seeds: many, ...layout } = given as Given;
   const seeds = isEnsemble ? checkSeeds(fn, many) : [checkSeed(fn, seed)];
+  if (seeds.length === 0) throw typeError(fn, 'seeds', 'at least one seed', many);
   checkFolder(fn, folder);
   if (isAddress(folder)) throw new InputError(`a checkpoint in parts needs a folder, not ${folder}`);
   const replaces = checkOneOf(fn, 'existing', existing, ['resume', 'replace']) === 'replace';

@@ -308,10 +308,12 @@ describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () 
     }
   });
 
-  test('s3:// is no place for an order of many seeds', async () => {
+  test('s3:// is no place for an order of many seeds, and none is no order', async () => {
     const plan = await loadPlan(small);
     const given = { redis: at.server.url, seeds: [1, 2] };
     await expect(orderEnsemble(plan, 's3://bucket/x', given)).rejects.toThrow('needs a folder');
+    const none = orderEnsemble(plan, folder.path, { ...given, seeds: [] });
+    await expect(none).rejects.toThrow('orderEnsemble: expected at least one seed for seeds, but received []');
     expect(existsSync('s3:')).toBe(false);
   });
 });
