@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import {
   addToJournal,
-  aliveName,
   type Begin,
   Claim,
   createJournal,
@@ -71,17 +70,6 @@ test('a journal that is made anew is not taken for the one before, though it be 
   expect(await claim.holds()).toBe(true);
   writeFileSync(join(folder, journalName), `\n${JSON.stringify(begin('00000002'))}\n`);
   expect(await claim.holds()).toBe(false);
-});
-
-test('whoever waits to see whether another run lives is interrupted as any run is', async () => {
-  const folder = join(root.path, 'out');
-  mkdirSync(folder);
-  await createJournal(folder, begin('00000001', { process: { pid: 1, host: 'elsewhere' } }));
-  writeFileSync(join(folder, aliveName('00000001')), '0');
-  await expect(write(folder, { force: true, signal: AbortSignal.abort() })).rejects.toMatchObject({
-    code: 'ERR_NNINIT_INTERRUPTED',
-    path: folder,
-  });
 });
 
 const gone = { pid: 2 ** 30, host: 'elsewhere', started: 'another boot:1' };
