@@ -289,6 +289,14 @@ describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () 
     ]);
   }, 30_000);
 
+  test('an order whose parts are done, and gone when it is finished, says so', async () => {
+    await odd(() => ({ part: async () => {} }));
+    const made = await order('out', { parts: 2 });
+    await expect(made.wait()).rejects.toThrow(
+      'is not complete, though all parts were written: something else has been begun there since, or files were removed',
+    );
+  });
+
   test('an order that is closed says so', async () => {
     const made = await order('out');
     const waiting = expect(made.wait()).rejects.toThrow('wait: the order is closed');
