@@ -191,6 +191,11 @@ test('a folder whose name the system would change is refused', async () => {
   await expect(writeCheckpoint(await loadPlan(recipe), folder)).rejects.toMatchObject(refused);
 });
 
+test('a folder whose name no system has is refused before anything is begun', async () => {
+  const refused = { code: 'ERR_INVALID_ARG_TYPE', message: expect.stringContaining('without null characters') };
+  await expect(writeCheckpoint(await loadPlan(recipe), 'a\0b')).rejects.toMatchObject(refused);
+});
+
 describe('what made a checkpoint is in it', () => {
   const cases = {
     'a name': ['resnet18', { dtype: 'float16' }],

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type * as BullMQ from 'bullmq';
 import type { Redis } from 'ioredis';
 import { rangeError, typeError } from '../core/check.js';
@@ -72,7 +73,7 @@ export async function connect(
     if (isThere) onTrouble(`the connection to ${shown} is broken (${reasonFor(error)}), and is made again`);
   });
   // What takes connections and says nothing is no Redis, or one that is asked without TLS.
-  const timer = setTimeout(() => {
+  const timer = globalThis.setTimeout(() => {
     failure ??= new Error(`no answer within ${withinMs / 1000} s (by TLS, rediss://, or without?)`);
     redis.disconnect();
   }, withinMs);
@@ -90,6 +91,38 @@ export async function connect(
   }
   isThere = true;
   return { bullmq, redis, shown, close: () => redis.disconnect() };
+}
+
+/**
+ * What a call throws for an error of Redis: that Redis refused a command, and why (it is read-only, full, …), without the command; anything else as it is.
+ */
+export function refusedBy(shown: string, cause: unknown): unknown {
+  if (!isReply(cause)) return cause;
+  return new InputError(`${shown} refuses: ${replyOf(cause)}`, { path: shown, code: 'ERR_NNINIT_REDIS' });
+}
+
+/** Whether an error is what Redis answered, in place of one of the connection or of BullMQ. */
+export const isReply = (error: unknown): error is Error => error instanceof Error && error.name === 'ReplyError';
+
+/** What Redis answered: of a transaction that it discarded, what it said of the command. */
+export function replyOf(error: Error): string {
+  const [first] = (error as { readonly previousErrors?: readonly unknown[] }).previousErrors ?? [];
+  return reasonFor(first ?? error).replace(/ script: [0-9a-f]{40}, on @.*$/, ''); // of BullMQ, which of them is nobody's concern
+}
+
+/** Whether Redis answers: one whose machine is gone leaves connections open, and says nothing. */
+export async function answers({ redis }: Connection, withinMs = 2000): Promise<boolean> {
+  if (redis.status !== 'ready') return false;
+  const waiting = new AbortController();
+  const answer = redis.ping().then(
+    () => true,
+    () => false,
+  );
+  try {
+    return await Promise.race([answer, setTimeout(withinMs, false, { signal: waiting.signal })]);
+  } finally {
+    waiting.abort();
+  }
 }
 
 /** Errors of ioredis carry the command that was refused, and AUTH its password: only their text goes on. */

@@ -35,7 +35,7 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called about twice a second. */
   readonly onProgress?: ((progress: OrderProgress) => void) | undefined;
-  /** Told in a line of what was tried again, of workers that refuse the order, and of a connection that breaks. */
+  /** Told in a line of what was tried again, of workers that refuse the order, and of a connection that breaks. What it throws, `wait` throws. */
   readonly onMessage?: ((text: string) => void) | undefined;
 }
 
@@ -69,13 +69,13 @@ export interface Order {
  * Who orders the same again, at the same time or later, joins the order.
  *
  * @param plan what loadPlan gave
- * @param folder where to, as the workers call it
+ * @param folder where to, as the workers call it; a relative path is below each worker's root
  * @param options.redis where the order goes
  * @param options.seed and all other options of virtualCheckpoint: what decides the bytes
  * @param options.parts in how many parts
  * @param options.priority 1 to 1000, lower is sooner
  * @param options.existing 'resume' (default) or 'replace'
- * @throws InputError where Redis cannot be reached or the packages are not installed; TypeError and RangeError for options
+ * @throws InputError where Redis cannot be reached or refuses, or the packages are not installed; TypeError and RangeError for options
  */
 export async function orderCheckpoint(plan: Plan, folder: string, options: OrderOptions): Promise<Order> {
   const { begunOrder } = await import('./queued-order.js');
@@ -88,7 +88,7 @@ export async function orderCheckpoint(plan: Plan, folder: string, options: Order
  *     await using order = await orderEnsemble(plan, '/shared/out', { redis: 'redis://localhost', seeds: [0, 1, 2] });
  *
  * @param plan what loadPlan gave
- * @param folder where to, as the workers call it
+ * @param folder where to, as the workers call it; a relative path is below each worker's root
  * @param options those of orderCheckpoint, and `seeds` in place of `seed`
  * @throws as orderCheckpoint
  */

@@ -3,7 +3,8 @@ import type { Part } from '../checkpoint/write/parts/shares.js';
 import { writePart } from '../checkpoint/write/parts/write-part.js';
 import { leastForWorkers } from '../checkpoint/write/run.js';
 import { poolForCall } from '../checkpoint/write/workers.js';
-import { type Written, writeSet, writtenOf } from '../checkpoint/write/write.js';
+import { incomplete, type Written, writeSet, writtenOf } from '../checkpoint/write/write.js';
+import { errorCode } from '../core/errors.js';
 import { get_num_threads } from '../native/addon.js';
 import type { Pool } from '../pool/pool.js';
 import type { LaidOrder } from './order-data.js';
@@ -20,6 +21,9 @@ export interface Performer {
   finish(order: LaidOrder, output: string, signal: AbortSignal): Promise<Written>;
   close(): Promise<void>;
 }
+
+/** Why an order of which all parts were done cannot be finished. */
+const undone = ', though all parts were written: something else has been begun there since, or files were removed';
 
 /** Into a folder, by a pool that is made when the first part is worth it. */
 export function onFolder(threads: number | undefined): Performer {
@@ -44,7 +48,11 @@ export function onFolder(threads: number | undefined): Performer {
     },
     async finish({ ordered, laid, bytes }, output, signal) {
       const { seeds, isEnsemble } = ordered;
-      if (!isEnsemble) return writeSet(output, laid, { resume: true, finishes: true, signal });
+      if (!isEnsemble) {
+        return writeSet(output, laid, { resume: true, finishes: true, signal }).catch((cause: unknown) => {
+          throw errorCode(cause) === 'ERR_NNINIT_INCOMPLETE' ? incomplete(output, undone) : cause;
+        });
+      }
       const { files, ...written } = writtenOf(output, laid);
       return { ...written, path: output, files: files * seeds.length, bytes };
     },

@@ -5,7 +5,7 @@ import { checkThreads } from '../checkpoint/write/write-checkpoint.js';
 import { checkInteger, checkOptions, typeError } from '../core/check.js';
 import { errorCode, InputError } from '../core/errors.js';
 import { printable } from '../core/text.js';
-import { type Connection, connect, queueName } from './connection.js';
+import { answers, type Connection, connect, isReply, queueName, replyOf } from './connection.js';
 import {
   type FinishJob,
   finishJob,
@@ -41,7 +41,14 @@ export async function startPerforming(
   if (typeof onMessage !== 'function') throw typeError(fn, 'onMessage', 'a function', onMessage);
   const threads = checkThreads(fn, given.threads);
   const lostAfterMs = checkInteger(fn, 'lostAfterMs', given.lostAfterMs ?? 30_000, 1000, 2 ** 31 - 1);
-  const say = (text: string) => onMessage(printable(text));
+  // What listeners throw is no failure of a part: others have ordered that.
+  const say = (text: string): void => {
+    try {
+      onMessage(printable(text));
+    } catch (cause) {
+      process.emitWarning(cause instanceof Error ? cause : String(cause));
+    }
+  };
   const connection = await connect(fn, given.redis as string, say);
   return new QueueWorker(connection, resolve(root), lostAfterMs, perform(threads), say);
 }
@@ -66,6 +73,8 @@ class QueueWorker implements ClusterWorker {
   /** Orders by their names, those that were used last at the end. */
   readonly #orders = new Map<string, LaidOrder>();
   readonly #refused = new Set<string>();
+  /** What Redis refuses, told once until it hands out a job again. */
+  readonly #refusedByRedis = new Set<string>();
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -89,9 +98,9 @@ class QueueWorker implements ClusterWorker {
       maxStalledCount: mostStalls,
       runRetryDelay: beatMs,
     });
-    // Connections are told of already.
-    this.#queue.on('error', () => {});
-    this.#worker.on('error', () => {});
+    this.#queue.on('error', () => {}); // connections are told of already
+    this.#worker.on('error', (error) => this.#lookAt(error));
+    this.#worker.on('active', () => this.#refusedByRedis.clear());
   }
 
   close(): Promise<void> {
@@ -103,12 +112,22 @@ class QueueWorker implements ClusterWorker {
     return this.close();
   }
 
+  /** Tells what Redis refuses, such as one that is read-only or full: the worker gets nothing to do meanwhile, and tries again. */
+  #lookAt(error: Error): void {
+    if (!isReply(error)) return;
+    const text = replyOf(error);
+    if (this.#refusedByRedis.has(text)) return;
+    this.#refusedByRedis.add(text);
+    this.#say(`${this.redis} refuses, and is asked again: ${text}`);
+  }
+
   async #close(): Promise<void> {
     this.#closing.abort(new Error('the worker is closed'));
     try {
       // Nothing waits for a Redis that is gone: what was under way is then found to be lost.
-      await (this.#connection.redis.status === 'ready' ? this.#worker.close() : this.#worker.close(true));
-      await this.#queue.close();
+      const isThere = await answers(this.#connection);
+      await (isThere ? this.#worker.close() : this.#worker.close(true));
+      if (isThere) await this.#queue.close();
     } finally {
       this.#connection.close();
       await this.#performer.close();
@@ -162,7 +181,7 @@ class QueueWorker implements ClusterWorker {
     };
     const tell = () => job.updateProgress({ bytes });
     await this.#unlessStopped(watched, tell, () =>
-      this.#performer.part(order, output, { index, count }, watched.signal, onProgress),
+      this.#performer.part(order, this.#place(output), { index, count }, watched.signal, onProgress),
     );
     const seconds = (performance.now() - start) / 1000;
     this.#say(`${nameOf(job)} of ${output} in ${seconds.toFixed(2)} s`);
@@ -181,7 +200,7 @@ class QueueWorker implements ClusterWorker {
     const written = await this.#unlessStopped(
       watched,
       async () => {},
-      () => this.#performer.finish(order, output, watched.signal),
+      () => this.#performer.finish(order, this.#place(output), watched.signal),
     );
     this.#say(`${output} is complete`);
     return written;
@@ -246,9 +265,14 @@ class QueueWorker implements ClusterWorker {
     return job === undefined ? undefined : layOrder('startWorker', unpack(finishJob.parse(job.data).order));
   }
 
+  /** Where an order goes: a relative path is below the root, whatever the working directory. */
+  #place(output: string): string {
+    return resolve(this.#root, output);
+  }
+
   /** Why a place is none that this worker writes to. */
   #outside({ output }: JobFacts): string | undefined {
-    const inside = relative(this.#root, resolve(this.#root, output));
+    const inside = relative(this.#root, this.#place(output));
     const isInside = !isAbsolute(inside) && inside.split(/[\\/]/)[0] !== '..' && !isAddress(output);
     return isInside ? undefined : `${output} is not in ${this.#root}, to which the worker writes`;
   }

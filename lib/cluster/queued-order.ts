@@ -11,7 +11,7 @@ import { InputError, InterruptedError, WriteError } from '../core/errors.js';
 import { printable } from '../core/text.js';
 import type { Plan } from '../plan/plan.js';
 import { checkSeed } from '../random/names.js';
-import { type Connection, connect, queueName } from './connection.js';
+import { type Connection, connect, queueName, refusedBy } from './connection.js';
 import { partsFor } from './cut.js';
 import type { Order, OrderEnsembleOptions, OrderOptions, OrderProgress, WaitOptions } from './order.js';
 import {
@@ -72,6 +72,7 @@ export async function namedOrder(
   );
   const { redis, parts, priority = 10, existing = 'resume', seed = 0, seeds: many, ...layout } = given as Given;
   const seeds = isEnsemble ? checkSeeds(fn, many) : [checkSeed(fn, seed)];
+  if (seeds.length === 0) throw typeError(fn, 'seeds', 'at least one seed', many);
   checkFolder(fn, folder);
   if (isAddress(folder)) throw new InputError(`a checkpoint in parts needs a folder, not ${folder}`);
   const replaces = checkOneOf(fn, 'existing', existing, ['resume', 'replace']) === 'replace';
@@ -104,10 +105,11 @@ export class QueuedOrder implements Order {
   readonly #facts: Omit<FinishJob, 'order' | 'count'>;
   readonly #priority: number;
   readonly #packed: string;
-  #onMessage: ((text: string) => void) | undefined;
-  /** Lines of the order's log that were told. */
+  readonly #waiting = new Set<Waiting>();
+  /** Lines of the order's log that were told to those who have waited. */
   #told = 0;
   #cancelled = false;
+  #closed = false;
 
   constructor(
     connection: Connection,
@@ -129,12 +131,17 @@ export class QueuedOrder implements Order {
     this.id = orderId(this.#facts, parts, ordered.replaces);
   }
 
+  /** Tells all who wait, by an event to which nobody listens for errors. */
   tell(text: string): void {
-    this.#onMessage?.(printable(text));
+    for (const waiting of this.#waiting) waiting.tellOrFail(text);
   }
 
   /** Joins the order if it is under way, or makes it. */
-  async begin(): Promise<void> {
+  begin(): Promise<void> {
+    return this.#asking('begin', () => this.#begin());
+  }
+
+  async #begin(): Promise<void> {
     for (;;) {
       const state = await this.#queue.getJobState(this.id);
       if (state === 'unknown') return this.#add();
@@ -175,18 +182,28 @@ export class QueuedOrder implements Order {
       'onProgress',
       'onMessage',
     ]) as WaitOptions;
-    this.#onMessage = onMessage;
+    const waiting = new Waiting(onMessage, this.#told);
+    this.#waiting.add(waiting);
     try {
-      return await interruptible(this.path, signal, () => this.#waitUntilDone(signal, onProgress));
+      const untilDone = () => this.#waitUntilDone(waiting, signal, onProgress);
+      return await this.#asking('wait', () =>
+        interruptible(this.path, signal, () => Promise.race([untilDone(), waiting.failed])),
+      );
     } finally {
-      this.#onMessage = undefined;
+      waiting.end();
+      this.#waiting.delete(waiting);
+      this.#told = Math.max(this.#told, waiting.told);
     }
   }
 
-  async #waitUntilDone(signal: AbortSignal | undefined, onProgress: WaitOptions['onProgress']): Promise<Written> {
+  async #waitUntilDone(
+    waiting: Waiting,
+    signal: AbortSignal | undefined,
+    onProgress: WaitOptions['onProgress'],
+  ): Promise<Written> {
     for (let pause = firstPauseMs; !signal?.aborted; pause = Math.min(pause * 1.5, longestPauseMs)) {
       const state = await this.#queue.getJobState(this.id);
-      await this.#tellLog();
+      await this.#tellLog(waiting);
       if (state === 'completed' || state === 'failed') {
         const job = await this.#connection.bullmq.Job.fromId(this.#queue, this.id);
         if (job !== undefined) return this.#resultOf(job, state);
@@ -195,10 +212,13 @@ export class QueuedOrder implements Order {
       } else if (this.#cancelled || (await this.#connection.redis.exists(this.#cancelledKey)) > 0) {
         throw interrupted(this.path, cancelled);
       } else {
-        this.tell('Redis knows nothing of the order any more: it is ordered again, and goes on with what is written');
+        waiting.tell(
+          'Redis knows nothing of the order any more: it is ordered again, and goes on with what is written',
+        );
         await this.#add();
       }
       await setTimeout(pause, undefined, signal && { signal }).catch(() => {});
+      if (waiting.ended) break;
     }
     throw interrupted(this.path, signal?.reason);
   }
@@ -220,14 +240,18 @@ export class QueuedOrder implements Order {
   }
 
   /** What workers have said of the order. */
-  async #tellLog(): Promise<void> {
-    if (this.#onMessage === undefined) return;
-    const { logs } = await this.#queue.getJobLogs(this.id, this.#told);
-    this.#told += logs.length;
-    for (const line of logs) this.tell(line);
+  async #tellLog(waiting: Waiting): Promise<void> {
+    if (!waiting.listens) return;
+    const { logs } = await this.#queue.getJobLogs(this.id, waiting.told);
+    waiting.told += logs.length;
+    for (const line of logs) waiting.tell(line);
   }
 
-  async cancel(): Promise<void> {
+  cancel(): Promise<void> {
+    return this.#asking('cancel', () => this.#cancel());
+  }
+
+  async #cancel(): Promise<void> {
     this.#cancelled = true;
     const job = await this.#connection.bullmq.Job.fromId(this.#queue, this.id);
     if (job === undefined) return;
@@ -249,13 +273,66 @@ export class QueuedOrder implements Order {
     return (JSON.parse(progress || '{}') as { readonly stopped?: unknown }).stopped !== undefined;
   }
 
+  /** Does what asks Redis, whose refusals are told as such, and so is that nobody can be asked any more. */
+  async #asking<T>(fn: string, work: () => Promise<T>): Promise<T> {
+    const closed = (cause?: unknown) => new Error(`${fn}: the order is closed`, { cause });
+    if (this.#closed) throw closed();
+    try {
+      return await work();
+    } catch (cause) {
+      const isCutOff = this.#closed && cause instanceof Error && cause.message === 'Connection is closed.';
+      throw isCutOff ? closed(cause) : refusedBy(this.#connection.shown, cause);
+    }
+  }
+
   async close(): Promise<void> {
+    this.#closed = true;
     if (this.#connection.redis.status === 'ready') await this.#queue.close().catch(() => {});
     this.#connection.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+/** A call that waits for an order: several may, and each is told all. */
+class Waiting {
+  /** Lines of the order's log that it was told. */
+  told: number;
+  ended = false;
+  /** Rejects with what its listener has thrown where nobody else would hear of it. */
+  readonly failed: Promise<never>;
+  readonly #onMessage: ((text: string) => void) | undefined;
+  #fail: (cause: unknown) => void = () => {};
+
+  constructor(onMessage: ((text: string) => void) | undefined, told: number) {
+    this.#onMessage = onMessage;
+    this.told = told;
+    this.failed = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    this.failed.catch(() => {}); // it is looked at where the order is waited for
+  }
+
+  get listens(): boolean {
+    return this.#onMessage !== undefined;
+  }
+
+  tell(text: string): void {
+    this.#onMessage?.(printable(text));
+  }
+
+  tellOrFail(text: string): void {
+    try {
+      this.tell(text);
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  end(): void {
+    this.ended = true;
   }
 }
 

@@ -7,7 +7,7 @@ export interface WorkerOptions {
   readonly threads?: number | undefined;
   /** A worker that shows no sign for so many milliseconds is taken for dead, and others do its part; 30,000 by default, at least 1,000. */
   readonly lostAfterMs?: number | undefined;
-  /** Told in a line what is done, refused, or goes wrong. */
+  /** Told in a line what is done, refused, or goes wrong. What it throws is a warning of the process, and no failure of what is done. */
   readonly onMessage?: ((text: string) => void) | undefined;
 }
 

@@ -76,15 +76,21 @@ async function findIn(folder: string): Promise<string> {
   const files = names.filter((name) => name.endsWith(suffix));
   const manifest = names.filter((name) => name === manifestName);
   const [choice, ...more] = [usual, indexes, files, manifest].find((list) => list.length > 0) ?? [];
+  // Of a download or a run that did not end, or of one that is replacing them.
+  if (choice !== undefined && [choice, ...more].every(isShard)) throw refuse(withoutIndex([choice, ...more]));
   if (choice === undefined)
     throw refuse(`expected a checkpoint, but there is no file ${suffix} and no ${manifestName}`);
   if (more.length > 0) {
     const list = [choice, ...more].slice(0, 5).join(', ') + (more.length > 4 ? ', …' : '');
     throw refuse(`expected one checkpoint, but there are ${more.length + 1}: ${list}; name the one you mean`);
   }
-  // Of a download or a run that did not end.
-  if (isShard(choice)) throw refuse(`expected a checkpoint, but there is a shard without its index: ${choice}`);
   return join(folder, choice);
+}
+
+function withoutIndex([first = '', ...more]: readonly string[]): string {
+  const which =
+    more.length === 0 ? `is a shard without its index: ${first}` : `are shards without their index: ${first}, …`;
+  return `expected a checkpoint, but there ${which}`;
 }
 
 /** The usual names of what is in a folder. */

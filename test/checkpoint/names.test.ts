@@ -131,6 +131,15 @@ test('a config.json that was added to weights without one stays', async () => {
   expect(readdirSync(at('out'))).toEqual(['config.json', 'model.safetensors']);
 });
 
+test('a config.json goes with the weights that brought it, also where others without one are replaced beside them', async () => {
+  const plan = await loadPlan(recipe);
+  const model = await loadPlan({ model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 2, vocab_size: 8, n_positions: 8 });
+  await writeCheckpoint(model, at('out'), { name: 'x' });
+  await writeCheckpoint(plan, at('out'), { format: 'npy' });
+  await writeCheckpoint(plan, at('out'), { name: 'x', existing: 'replace' });
+  expect(readdirSync(at('out'))).toEqual(['x.safetensors']);
+});
+
 test("beside another program's weights it may be theirs: nothing is touched before it is moved away", async () => {
   const plan = await loadPlan(recipe);
   await writeCheckpoint(plan, at('out'));

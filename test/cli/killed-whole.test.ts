@@ -64,4 +64,6 @@ test('a shard without its index is no checkpoint', async () => {
   mkdirSync(folder);
   writeFileSync(join(folder, 'model-00001-of-00002.safetensors'), '');
   await expect(openCheckpoint(folder)).rejects.toThrow('there is a shard without its index');
+  writeFileSync(join(folder, 'model-00002-of-00002.safetensors'), '');
+  await expect(openCheckpoint(folder)).rejects.toThrow('there are shards without their index: model-00001-of-00002');
 });

@@ -4,12 +4,12 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { loadPlan } from '../../lib/checkpoint.js';
 import { checkRedis, connect, queueName } from '../../lib/cluster/connection.js';
 import { onFolder, type Performer } from '../../lib/cluster/perform.js';
 import { startPerforming } from '../../lib/cluster/queue-worker.js';
-import { orderEnsemble } from '../../lib/cluster.js';
+import { orderCheckpoint, orderEnsemble } from '../../lib/cluster.js';
 import { InputError, InterruptedError } from '../../lib/core/errors.js';
 import { cluster, recipe, small } from './cluster.js';
 import { hasRedis, RedisServer, unlessRedis } from './redis-server.js';
@@ -201,10 +201,127 @@ describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () 
     expect(out('out')).toEqual(await expected({ seed: done[0] }));
   }, 30_000);
 
-  test('s3:// is no place for an order of many seeds', async () => {
+  test('a relative folder is below the root of whoever writes, wherever that was started', async () => {
+    await worker();
+    const made = await orderCheckpoint(await loadPlan(small), 'below/out', { redis: at.server.url, seed: 42 });
+    afterwards(() => made.close());
+    expect(await made.wait()).toMatchObject({ path: join(folder.path, 'below', 'out', 'model.safetensors') });
+    expect(out('below/out')).toEqual(await expected());
+    expect(existsSync('below')).toBe(false);
+  });
+
+  test("what a worker's listener throws is no failure of an order", async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const thrown = new Error('the log is full');
+    await worker({
+      onMessage: () => {
+        throw thrown;
+      },
+    });
+    const made = await order('out', { parts: 2 });
+    const messages: string[] = [];
+    expect(await made.wait({ onMessage: (text) => messages.push(text) })).toMatchObject({ complete: true });
+    expect(messages).toEqual([]);
+    expect(warned.mock.calls).toEqual([[thrown], [thrown], [thrown]]); // two parts, and the whole
+    warned.mockRestore();
+  });
+
+  test('what a listener throws of a broken connection rejects its own waiting, and no other', async () => {
+    const made = await order('out', { parts: 2 });
+    const stopped = new AbortController();
+    const thrown = new Error('the log is full');
+    const waiting = made.wait({
+      onMessage: () => {
+        throw thrown;
+      },
+    });
+    const broken = new Promise<string>((resolve) => {
+      made.wait({ onMessage: resolve, signal: stopped.signal }).catch(() => {});
+    });
+    const failed = expect(waiting).rejects.toBe(thrown);
+    await at.server.kill();
+    await failed;
+    expect(await broken).toMatch(/is broken .* and is made again$/);
+    stopped.abort();
+    await at.server.start();
+  });
+
+  test('all who wait for an order are told all that is said of it, and nothing twice', async () => {
+    const elsewhere = await worker({ root: join(folder.path, 'elsewhere') });
+    const made = await order('out', { parts: 2 });
+    const told: string[][] = [[], [], []];
+    const stop = new AbortController();
+    const wait = (i: number, signal?: AbortSignal) =>
+      made.wait({ onMessage: (text) => told[i]?.push(text), signal }).catch((cause: unknown) => cause);
+    const first = wait(0, stop.signal);
+    const second = wait(1);
+    while (told.slice(0, 2).some((lines) => lines.length === 0)) await setTimeout(10);
+    stop.abort();
+    expect(await first).toBeInstanceOf(InterruptedError);
+    const redis = at.server.client();
+    afterwards(async () => redis.disconnect());
+    await redis.rpush(`bull:${queueName}:${made.id}:logs`, 'one more');
+    while ((told[1]?.length ?? 0) < 2) await setTimeout(10);
+    await elsewhere.close();
+    await worker();
+    expect(await second).toMatchObject({ complete: true });
+    expect(await wait(2)).toMatchObject({ complete: true });
+    const refused = expect.stringMatching(/^refused: .* is not in /);
+    expect(told).toEqual([[refused], [refused, 'one more'], []]);
+  });
+
+  test('a Redis that refuses is told of, by whoever orders and by workers, which go on when it takes orders again', async () => {
+    const redis = at.server.client();
+    afterwards(async () => redis.disconnect());
+    const made = await order('out', { parts: 2 });
+    await redis.call('REPLICAOF', '127.0.0.1', '1');
+    const said: string[] = [];
+    await worker({ onMessage: (text) => said.push(text) });
+    while (said.length === 0) await setTimeout(10);
+    const asked = order('other').catch((cause: unknown) => cause);
+    expect(await asked).toMatchObject({ name: 'InputError', code: 'ERR_NNINIT_REDIS' });
+    const why = "READONLY You can't write against a read only replica.";
+    expect(String(await asked)).toContain(`${at.server.url} refuses: ${why}`);
+    await redis.call('REPLICAOF', 'NO', 'ONE');
+    expect(await made.wait()).toMatchObject({ complete: true });
+    expect(said.filter((text) => text.includes('refuses'))).toEqual([
+      `${at.server.url} refuses, and is asked again: ${why}`,
+    ]);
+  }, 30_000);
+
+  test('an order whose parts are done, and gone when it is finished, says so', async () => {
+    await odd(() => ({ part: async () => {} }));
+    const made = await order('out', { parts: 2 });
+    await expect(made.wait()).rejects.toThrow(
+      'is not complete, though all parts were written: something else has been begun there since, or files were removed',
+    );
+  });
+
+  test('an order that is closed says so', async () => {
+    const made = await order('out');
+    const waiting = expect(made.wait()).rejects.toThrow('wait: the order is closed');
+    await made.close();
+    await waiting;
+    await expect(made.wait()).rejects.toThrow('wait: the order is closed');
+    await expect(made.cancel()).rejects.toThrow('cancel: the order is closed');
+  });
+
+  test('a worker is closed though Redis keeps the connection and says nothing', async () => {
+    const first = await worker();
+    at.server.pause();
+    try {
+      await first.close();
+    } finally {
+      at.server.goOn();
+    }
+  });
+
+  test('s3:// is no place for an order of many seeds, and none is no order', async () => {
     const plan = await loadPlan(small);
     const given = { redis: at.server.url, seeds: [1, 2] };
     await expect(orderEnsemble(plan, 's3://bucket/x', given)).rejects.toThrow('needs a folder');
+    const none = orderEnsemble(plan, folder.path, { ...given, seeds: [] });
+    await expect(none).rejects.toThrow('orderEnsemble: expected at least one seed for seeds, but received []');
     expect(existsSync('s3:')).toBe(false);
   });
 });

@@ -65,6 +65,15 @@ export class RedisServer {
     }
   }
 
+  /** Leaves connections open and says nothing, until it goes on. */
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  goOn(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
   async kill(): Promise<void> {
     const gone = this.#process;
     if (gone === undefined || gone.exitCode !== null || gone.signalCode !== null) return;

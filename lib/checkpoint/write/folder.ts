@@ -14,6 +14,7 @@ export function checkFolder(fn: string, folder: unknown): string {
   if (typeof folder !== 'string' || folder === '') throw typeError(fn, 'folder', "a folder's name", folder);
   // The system's calls would replace half a surrogate pair, and two names could become one.
   if (/\p{Surrogate}/u.test(folder)) throw typeError(fn, 'folder', 'a name in well-formed Unicode', folder);
+  if (folder.includes('\0')) throw typeError(fn, 'folder', 'a name without null characters', folder);
   if (isAddress(folder) || !otherAddress.test(folder)) return folder;
   const why = 'another address; a folder of such a name is ./ and the name';
   throw new InputError(`expected a folder to write to, or s3://bucket/prefix, but received ${show(folder)} (${why})`);

@@ -65,7 +65,7 @@ export async function readManifest(path: string, signal?: AbortSignal): Promise<
       const tensor = { name, tag, dtype, shape, elements, offsets: [0, length] as const };
       const [dataOffset, fileBytes] = [head.length, head.length + length];
       const where = beside(path, file);
-      const version = await checkFile(where, head, fileBytes);
+      const version = await checkFile(where, head, fileBytes, signal);
       files.push({ path: where, tensors: [tensor], metadata: about, dataOffset, fileBytes, version });
     }
   } catch (cause) {
@@ -84,13 +84,13 @@ function headOf(place: string, dtype: StoredDtype, shape: readonly number[]): Ui
 }
 
 /** @returns its version */
-async function checkFile(path: string, head: Uint8Array, fileBytes: number): Promise<string> {
+async function checkFile(path: string, head: Uint8Array, fileBytes: number, signal?: AbortSignal): Promise<string> {
   const refuse = (what: string) => new InputError(`${path}: ${what}`, { path, code: 'ERR_NNINIT_HEADER' });
-  const source = await openSource(path);
+  const source = await openSource(path, signal);
   try {
     if (source.size !== fileBytes) throw refuse(`expected ${fileBytes} bytes, but there are ${source.size}`);
     const found = Buffer.alloc(head.length);
-    await source.read(found, 0);
+    await source.read(found, 0, signal);
     if (!found.equals(head))
       throw refuse("expected the head that numpy.save writes for the manifest's dtype and shape");
     return source.version;

@@ -204,6 +204,20 @@ test('a name and a password in an address are used, and not shown', async () => 
   });
 });
 
+test('the files of a manifest are waited for no longer than the signal says', async () => {
+  await writeCheckpoint(await loadPlan({ tensors: { a: { shape: [2], init: 'ones' } } }), join(folder, 'files'), {
+    format: 'npy',
+    existing: 'replace',
+  });
+  const stop = new AbortController();
+  fault = ({ url }) => {
+    if (!url?.endsWith('.npy')) return false;
+    stop.abort(new Error('enough'));
+    return true; // and there is no answer
+  };
+  await expect(openCheckpoint(`${base}/files/manifest.json`, { signal: stop.signal })).rejects.toThrow('enough');
+});
+
 test('a server that does not answer is waited for no longer than the signal says', async () => {
   fault = () => true;
   const signal = AbortSignal.timeout(100);

@@ -1,8 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { errorCode } from '../../../core/errors.js';
-import { throwIfAborted } from '../../../pool/operation.js';
+import { errorCode, InterruptedError } from '../../../core/errors.js';
 import { textOf } from './files.js';
 import { aliveName } from './journal.js';
 
@@ -62,7 +61,7 @@ export const isHere = (run: string): boolean => here.has(run);
 /**
  * Whether a run shows that it lives within `grace` milliseconds.
  *
- * @throws the signal's reason
+ * @throws InterruptedError after the signal
  */
 export async function isBeating(folder: string, run: string, grace: number, signal?: AbortSignal): Promise<boolean> {
   return isChanging(join(folder, aliveName(run)), grace, signal);
@@ -73,7 +72,7 @@ export async function isChanging(path: string, grace = graceMs, signal?: AbortSi
   const look = () => textOf(path).catch(() => undefined);
   const first = await look();
   for (let waited = 0; first !== undefined && waited < grace; waited += lookMs) {
-    throwIfAborted(signal);
+    if (signal?.aborted) throw new InterruptedError(dirname(path), signal.reason);
     await setTimeout(Math.min(lookMs, grace));
     const now = await look();
     if (now !== first) return now !== undefined;

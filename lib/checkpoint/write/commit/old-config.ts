@@ -10,7 +10,7 @@ import { textOf } from './files.js';
  * wrote it with them, so that it goes with them; 'apart' if nninit wrote them without one, and someone added it; 'unknown' beside weights
  * of other programs, which it may describe.
  *
- * @param weights files of the old checkpoint, its manifest among them
+ * @param weights files of the old checkpoints, a manifest among them: one of files for each tensor may stand beside one of another name
  */
 export async function ownerOfConfig(
   folder: string,
@@ -24,13 +24,23 @@ export async function ownerByMetadata(
   weights: readonly string[],
   metadataOf: (name: string) => Promise<ReadonlyMap<string, unknown> | undefined>,
 ): Promise<'theirs' | 'apart' | 'unknown'> {
+  let isOurs = false;
+  const known = new Set<string>();
   for (const name of weights) {
+    const checkpoint = checkpointOf(name);
+    if (known.has(checkpoint)) continue;
     const metadata = await metadataOf(name).catch(() => undefined);
     if (metadata?.get('nninit.version') === undefined) continue;
-    return String(metadata.get('nninit.source')).includes(`"${configName}"`) ? 'theirs' : 'apart';
+    if (String(metadata.get('nninit.source')).includes(`"${configName}"`)) return 'theirs';
+    known.add(checkpoint);
+    isOurs = true;
   }
+  if (isOurs) return 'apart';
   return weights.length === 0 ? 'apart' : 'unknown';
 }
+
+/** What the shards of a checkpoint have in common: of those that stand in one folder any may have brought the config. */
+const checkpointOf = (name: string): string => name.replace(/(-\d{5}-of-\d{5})?\.safetensors.*$/, '');
 
 async function metadataOf(path: string): Promise<ReadonlyMap<string, unknown> | undefined> {
   if (/\.safetensors(\.done)?$/.test(path)) return (await readHeader(path)).metadata;

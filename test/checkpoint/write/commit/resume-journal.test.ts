@@ -135,7 +135,11 @@ test('whoever waits for a sign of life can be stopped', async () => {
   mkdirSync(folder);
   writeFileSync(join(folder, journalName), JSON.stringify({ ...idle, process: elsewhere }));
   writeFileSync(join(folder, aliveName(idle.run)), '0');
-  await expect(write(folder, { force: true, signal: AbortSignal.timeout(100) })).rejects.toThrow(/timeout/);
+  await expect(write(folder, { force: true, signal: AbortSignal.timeout(100) })).rejects.toMatchObject({
+    name: 'InterruptedError',
+    path: folder,
+    cause: { name: 'TimeoutError' },
+  });
   expect(readdirSync(folder).sort()).toEqual([aliveName(idle.run), journalName].sort());
 });
 
