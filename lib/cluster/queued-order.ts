@@ -8,7 +8,6 @@ import { isAddress } from '../checkpoint/write/s3/address.js';
 import type { Written } from '../checkpoint/write/write.js';
 import { checkInteger, checkOneOf, checkOptions, typeError } from '../core/check.js';
 import { InputError, InterruptedError, WriteError } from '../core/errors.js';
-import { printable } from '../core/text.js';
 import type { Plan } from '../plan/plan.js';
 import { checkSeed } from '../random/names.js';
 import { type Connection, connect, queueName, refusedBy } from './connection.js';
@@ -24,6 +23,7 @@ import {
   pack,
   unpack,
 } from './order-data.js';
+import { Waiting } from './waiting.js';
 
 const mostOrdered = 100_000;
 
@@ -293,46 +293,6 @@ export class QueuedOrder implements Order {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-}
-
-/** A call that waits for an order: several may, and each is told all. */
-class Waiting {
-  /** Lines of the order's log that it was told. */
-  told: number;
-  ended = false;
-  /** Rejects with what its listener has thrown where nobody else would hear of it. */
-  readonly failed: Promise<never>;
-  readonly #onMessage: ((text: string) => void) | undefined;
-  #fail: (cause: unknown) => void = () => {};
-
-  constructor(onMessage: ((text: string) => void) | undefined, told: number) {
-    this.#onMessage = onMessage;
-    this.told = told;
-    this.failed = new Promise((_, reject) => {
-      this.#fail = reject;
-    });
-    this.failed.catch(() => {}); // it is looked at where the order is waited for
-  }
-
-  get listens(): boolean {
-    return this.#onMessage !== undefined;
-  }
-
-  tell(text: string): void {
-    this.#onMessage?.(printable(text));
-  }
-
-  tellOrFail(text: string): void {
-    try {
-      this.tell(text);
-    } catch (cause) {
-      this.#fail(cause);
-    }
-  }
-
-  end(): void {
-    this.ended = true;
   }
 }
 
