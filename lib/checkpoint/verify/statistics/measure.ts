@@ -195,7 +195,7 @@ function boundary(x: number, dtype: Dtype): number {
 }
 
 /** A χ² with n degrees of freedom as a normal variable (Wilson & Hilferty 1931). */
-function chiSquareZ(x: number, n: number): number {
+export function chiSquareZ(x: number, n: number): number {
   const spread = 2 / (9 * n);
   return (Math.cbrt(x / n) - 1 + spread) / Math.sqrt(spread);
 }
