@@ -12,19 +12,22 @@ import { isNarrow, type NarrowDtype, type NarrowTensor } from '../tensor/narrow.
 import { asTarget, bytesEach, drawnIn, isNarrowTarget, type Target } from '../tensor/target.js';
 import type { TensorLike } from '../tensor/tensor.js';
 
-/** One tensor of `pool.fill`. */
-export type FillItem = ItemOf<TensorLike> | ItemOf<NarrowTensor>;
+/** Of a method, which TypeScript also takes where it is for a narrower type. */
+interface Callbacks {
+  onFilled(tensor: TensorLike | NarrowTensor): unknown;
+}
 
-interface ItemOf<T> {
-  readonly tensor: T;
+/** One tensor of `pool.fill`. */
+export interface FillItem {
+  readonly tensor: TensorLike | NarrowTensor;
   readonly initializer: Initializer;
   /** For messages. */
   readonly name?: string | undefined;
   /**
-   * Called when the tensor is filled: to use it and, if it is of `pool.empty`, to release it. Of an iterable no more items are taken
+   * Called with the tensor when it is filled: to use it and, if it is of `pool.empty`, to release it. Of an iterable no more items are taken
    * ahead than without; what it returns is awaited first. What it throws is the item's error.
    */
-  readonly onFilled?: ((tensor: T) => unknown) | undefined;
+  readonly onFilled?: Callbacks['onFilled'] | undefined;
 }
 
 /** Among a list's items: what is drawn, and thrown away. */

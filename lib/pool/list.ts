@@ -3,6 +3,7 @@ import { typeError } from '../core/check.js';
 import { fillTarget } from '../init/fill-target.js';
 import { type Key, noKey } from '../native/addon.js';
 import type { Generator } from '../random/generator.js';
+import { isFillingAny } from './filling.js';
 import { type CheckedItem, checkItem, named, Resolver, Wasted } from './item.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';
@@ -132,7 +133,8 @@ export class List {
     try {
       // Not awaited: a generator that waits for something else returns only after that.
       const returned = this.#iterator?.return?.();
-      if (returned instanceof Promise) returned.catch(() => undefined);
+      // Of whatever realm or library.
+      if (isPromiseLike(returned)) Promise.resolve(returned).catch(() => undefined);
     } catch {
       // The reason to stop is what the caller gets to see.
     }
@@ -197,7 +199,7 @@ export class List {
       }
       const generator = this.#generator;
       const key = random ? (this.#keys[index] ?? keyAtOnce(generator, fill, dtype, size)) : noKey;
-      if (key !== undefined && isTiny(fill, dtype, size)) {
+      if (key !== undefined && isTiny(fill, dtype, size) && !isFillingAny(checked.tensor.data)) {
         fillTarget(checked.tensor, fill, key, 1);
         this.#operation.count(size, checked.tensor.data.byteLength);
         this.#conclude(index, item, checked);

@@ -47,13 +47,24 @@ export function checkFillOptions(fn: string, options: Readonly<Record<string, un
 
 function isSignal(value: unknown): value is AbortSignal {
   if (value instanceof AbortSignal) return true;
-  const like = value as { aborted?: unknown; addEventListener?: unknown } | null; // of another realm, or a polyfill
-  return typeof like === 'object' && typeof like?.aborted === 'boolean' && typeof like.addEventListener === 'function';
+  const like = value as Partial<Record<keyof AbortSignal, unknown>> | null; // of another realm, or a polyfill
+  return (
+    typeof like === 'object' &&
+    typeof like?.aborted === 'boolean' &&
+    typeof like.addEventListener === 'function' &&
+    typeof like.removeEventListener === 'function'
+  );
 }
 
-/** Why a signal was aborted. Polyfills may not say, and undefined would be taken for no error. */
+/** Why a signal was aborted. Polyfills may not say, and undefined would be taken for no error; or throw, on the stack of whoever aborts. */
 export function reasonOf(signal: AbortSignal): unknown {
-  return signal.reason ?? new DOMException('This operation was aborted', 'AbortError');
+  let reason: unknown;
+  try {
+    reason = signal.reason;
+  } catch (error) {
+    reason = error;
+  }
+  return reason ?? new DOMException('This operation was aborted', 'AbortError');
 }
 
 /** @throws the signal's reason if it is aborted */

@@ -12,6 +12,7 @@ import { default_generator, type Generator } from '../random/generator.js';
 import type { NarrowDtype, NarrowTensor } from '../tensor/narrow.js';
 import { bytesEach, drawnIn } from '../tensor/target.js';
 import type { TensorLike } from '../tensor/tensor.js';
+import { isFilling, isFillingAny } from './filling.js';
 import { byForce, Gate } from './gate.js';
 import { type FillItem, takeKeys, totalOf, type Wasted } from './item.js';
 import type { Job, Order, Task } from './job.js';
@@ -25,7 +26,7 @@ import {
   Operation,
   reasonOf,
 } from './operation.js';
-import { isFilling, Scheduler } from './scheduler.js';
+import { Scheduler } from './scheduler.js';
 import { type PoolOptions, type PoolSettings, poolSettings } from './settings.js';
 import { fillSliceOn, isMadeWhole } from './slice.js';
 import { isTiny } from './split.js';
@@ -332,7 +333,8 @@ export class Pool {
     const key = random ? keyAtOnce(source, fill, dtype, size) : noKey;
     const order = { fn, tensor, fill, begin: 0, threads };
     if (key === undefined) return this.#wait(source, order, options).then(() => result);
-    if (options.onProgress === undefined && isTiny(fill, tensor.dtype, tensor.size)) {
+    const atOnce = isTiny(fill, tensor.dtype, tensor.size) && !isFillingAny(tensor.data);
+    if (options.onProgress === undefined && atOnce) {
       if (tensor.size > 0) fillTarget(tensor, fill, key, 1);
       return Promise.resolve(result);
     }

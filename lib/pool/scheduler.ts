@@ -4,6 +4,7 @@ import { isTorchKey, noKey } from '../native/addon.js';
 import { bytesOf, isNarrowTarget } from '../tensor/target.js';
 import { Copier } from './copier.js';
 import { atExit } from './exit.js';
+import { afterEarlier } from './filling.js';
 import { Host, tasksAtWorker } from './host.js';
 import { ClaimedJob, hasMemory, type Job, type Order, SharedJob, StagedJob, type Task, TaskJob } from './job.js';
 import { type Failure, type Report, slotDataBytes } from './messages.js';
@@ -18,15 +19,6 @@ const mostDeaths = 3;
 const mostSlots = 32;
 /** Jobs made within one tick go to the workers together, unless there are this many, or idle workers for half of a batch. */
 const mostGathered = 128;
-
-/** The jobs of all pools of this thread that have not settled. */
-const everywhere = new Set<Job>();
-
-/** Whether a tensor on this memory is being filled, by whatever pool: any may be given what another one's `empty` made. */
-export function isFilling(buffer: ArrayBufferLike): boolean {
-  for (const job of everywhere) if (job.order?.tensor.data.buffer === buffer) return true;
-  return false;
-}
 
 /**
  * Who works on what: it cuts, batches and hands out jobs, and gives no worker more than about a millisecond's worth to do
@@ -90,11 +82,12 @@ export class Scheduler {
   }
 
   #start(make: (leave: (error: unknown) => void) => Job, onSettled: (error: unknown) => void): Job {
+    let settled = (): void => undefined;
     const leave = (error: unknown): void => {
       this.#jobs.delete(job);
-      everywhere.delete(job);
       if (job instanceof StagedJob) this.#staged.delete(job);
       else if (job instanceof ClaimedJob) this.#shared.delete(job);
+      settled();
       onSettled(error);
       if (this.#jobs.size > 0) return;
       this.#stayAtExit();
@@ -103,19 +96,23 @@ export class Scheduler {
     const job = make(leave);
     if (this.#jobs.size === 0) this.#stayAtExit = atExit(() => this.#stopWorkers());
     this.#jobs.add(job);
-    everywhere.add(job);
     if (this.#broken !== undefined) {
       const error = this.#broken;
       queueMicrotask(() => job.settle(error));
       return job;
     }
+    if (job.order === undefined) this.#enqueue(job);
+    else settled = afterEarlier(job.order.tensor.data, () => this.#enqueue(job));
+    return job;
+  }
+
+  #enqueue(job: Job): void {
     if (job instanceof StagedJob) this.#staged.add(job);
     else if (job instanceof ClaimedJob) this.#shared.add(job);
     if (++this.#gathered === 1) queueMicrotask(() => this.#pump());
     this.#gatheredCost += job.cost;
     const enough = this.#tasks < this.#threads && this.#gatheredCost > batchNanoseconds / 2;
     if (enough || this.#gathered > mostGathered) this.#pump();
-    return job;
   }
 
   /** Resolves when all jobs have settled. */

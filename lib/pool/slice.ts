@@ -9,6 +9,7 @@ import type { CheckedNarrow } from '../tensor/narrow.js';
 import { runsOf } from '../tensor/slice.js';
 import { bytesEach, bytesOf, drawnIn, isNarrowTarget } from '../tensor/target.js';
 import type { CheckedTensor } from '../tensor/tensor.js';
+import { isFillingAny } from './filling.js';
 import { sharedBytes } from './memory.js';
 import { slotDataBytes } from './messages.js';
 import type { Operation } from './operation.js';
@@ -35,7 +36,8 @@ export async function fillSliceOn(
   const { dtype } = target;
   const key = random ? keyAtOnce(generator, fill, dtype, elements) : noKey;
   const whole = isMadeWhole(call) ? wholeOf(call) : undefined;
-  if (whole === undefined && key !== undefined && isTiny(fill, dtype, target.size)) {
+  const atOnce = isTiny(fill, dtype, target.size) && !isFillingAny(target.data);
+  if (whole === undefined && key !== undefined && atOnce) {
     fillSliceOfTarget(target, fill, key, slice, 1);
     operation.count(target.size, target.data.byteLength);
     return;

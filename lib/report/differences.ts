@@ -1,4 +1,5 @@
 import { checkProgressing, type Progressing, progressing } from '../checkpoint/progressing.js';
+import { unpacked } from '../checkpoint/verify/value.js';
 import { checkWhole } from '../checkpoint/virtual/check-whole.js';
 import { type Executor, onPool, onThisThread } from '../checkpoint/virtual/executor.js';
 import { PlannedValues } from '../checkpoint/virtual/planned-values.js';
@@ -185,7 +186,7 @@ interface Gauge {
 }
 
 function gaugeOf(a: StoredDtype, b: StoredDtype): Gauge {
-  if (!isFillable(a) || !isFillable(b)) return byteGauge(storedDtypes[a].bytes, storedDtypes[a].pack);
+  if (!isFillable(a) || !isFillable(b)) return byteGauge(a);
   let [differing, largest] = [0, 0];
   const [first, second] = [numbersOf(a), numbersOf(b)];
   return {
@@ -203,15 +204,19 @@ function gaugeOf(a: StoredDtype, b: StoredDtype): Gauge {
   };
 }
 
-/** Of packs one that differs is all of its elements: which one it is, bits would have to say. */
-function byteGauge(size: number, pack: number): Gauge {
+/** Elements by their bytes, those of less than a byte by their bits. */
+function byteGauge(dtype: StoredDtype): Gauge {
+  const { pack, bytes } = storedDtypes[dtype];
+  const size = pack === 1 ? bytes : 1;
+  const apart = (packed: Uint8Array) => (pack === 1 ? packed : unpacked(packed, dtype));
   let differing = 0;
   return {
-    add(a, b) {
+    add(one, other) {
+      const [a, b] = [apart(one), apart(other)];
       for (let at = 0; at < a.length; at += size) {
         let i = 0;
         while (i < size && a[at + i] === b[at + i]) i += 1;
-        if (i < size) differing += pack;
+        if (i < size) differing += 1;
       }
     },
     result: () => ({ differing, largest: null }),

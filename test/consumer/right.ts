@@ -76,6 +76,13 @@ export async function everything(signal: AbortSignal): Promise<void> {
   same(pool.empty([2], { dtype: 'float64' }))<PoolTensor<Float64Array, 'float64'>>();
   same(await pool.init.orthogonal_(w, { gain: 2, signal }))<typeof w>();
   await pool.fill([{ tensor: w, initializer: 'zeros' }], { signal, generator });
+  await pool.fill([
+    { tensor: w, initializer: 'zeros', onFilled: (filled) => console.log(filled.data) },
+    { tensor: w, initializer: 'zeros', onFilled: ({ data, shape }: typeof w) => console.log(data.length, shape) },
+  ]);
+  const onFilled = (filled: number) => filled;
+  // @ts-expect-error no function of a tensor
+  await pool.fill([{ tensor: w, initializer: 'zeros', onFilled }]);
   const plan = await loadPlan('resnet18', { dtype: 'bfloat16' });
   await writeCheckpoint(plan, 'out', {
     seed: 1,

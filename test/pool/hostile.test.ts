@@ -1,4 +1,5 @@
 // What callers hand over may throw wherever it is touched. That is a rejection; on a timer's or an immediate's stack it would end the process.
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createPool, empty } from '../../lib/index.js';
 import { detach } from '../support.js';
@@ -84,6 +85,12 @@ describe('iterables', () => {
   test.each([
     ['throws', boom],
     ['rejects', () => Promise.reject(new Error('late'))],
+    ["rejects with another realm's promise", () => runInNewContext("Promise.reject(new Error('late'))")],
+    [
+      'rejects with a promise of its own kind',
+      () => withGetter({}, 'then', () => (_: unknown, no: () => void) => no()),
+    ],
+    ['gives what throws when it is looked at', () => withGetter({}, 'then')],
   ])('whose return %s after an abort', async (_, end) => {
     const controller = new AbortController();
     let count = 0;
@@ -100,4 +107,19 @@ test('options whose getters throw', async () => {
   const init = pool.init.normal_ as unknown as (...args: unknown[]) => Promise<unknown>;
   await expect(init(empty([3]), withGetter({}, 'std'))).rejects.toThrow('boom');
   await expect(init(withGetter({ shape: [3] }, 'data'))).rejects.toThrow('boom');
+});
+
+describe('signals', () => {
+  const init = pool.init.trunc_normal_ as unknown as (...args: unknown[]) => Promise<unknown>;
+
+  test('whose reason throws when a timer aborts them', async () => {
+    const signal = withGetter({ aborted: false, removeEventListener: () => undefined }, 'reason');
+    Object.assign(signal, { addEventListener: (_: string, abort: () => void) => setImmediate(abort) });
+    await expect(init(pool.empty([2 ** 24]), { signal })).rejects.toThrow('boom');
+  });
+
+  test('that cannot be left', async () => {
+    const signal = { aborted: false, addEventListener: () => undefined };
+    await expect(init(pool.empty([2 ** 16]), { signal })).rejects.toThrow('expected an AbortSignal for signal');
+  });
 });

@@ -35,6 +35,26 @@ async function file(name: string, tensors: Record<string, [dtype: string, shape:
 const f32 = (...values: number[]) => Buffer.from(Float32Array.from(values).buffer);
 const bits16 = (...values: number[]) => Buffer.from(Uint16Array.from(values).buffer);
 
+test('elements of four and six bits are counted one by one', async () => {
+  const a = {
+    four: ['F4', [6], Buffer.from([0x21, 0x43, 0x65])],
+    six: ['F6_E2M3', [4], Buffer.from([0x21, 0x43, 0x65])],
+  };
+  const b = {
+    four: ['F4', [6], Buffer.from([0x21, 0x53, 0x76])],
+    six: ['F6_E2M3', [4], Buffer.from([0x22, 0x43, 0x25])],
+  };
+  type Tensors = Parameters<typeof file>[1];
+  const found = await tensorDifferences(
+    await file('packs-a.safetensors', a as unknown as Tensors),
+    await file('packs-b.safetensors', b as unknown as Tensors),
+  );
+  expect(found).toEqual([
+    { tensor: 'four', elements: 6, differing: 3, largest: null },
+    { tensor: 'six', elements: 4, differing: 2, largest: null },
+  ]);
+});
+
 test('element by element, of whatever dtype; names in another order, values at odd places', async () => {
   const a = await file('a.safetensors', {
     odd: ['U8', [3], Buffer.from([1, 2, 3])],

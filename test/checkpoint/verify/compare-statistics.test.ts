@@ -161,3 +161,44 @@ test('a part of each tensor is consistent as well', async () => {
   expect(result.off).toEqual({});
   expect(result.all).toHaveLength(10);
 });
+
+const small = { init: 'normal', std: 0.02 } as const;
+test.each([
+  ['float32', small],
+  ['bfloat16', small],
+  ['float32', 'kaiming_uniform'],
+  ['bfloat16', 'kaiming_uniform'],
+] as const)(
+  "lengths of another tensor's columns in %s are about as long as planned, of %j",
+  async (dtype, initializer) => {
+    const shape = [400, 130];
+    const plan = resolvePlan({
+      tensors: [
+        { name: 'weight', shape, dtype, initializer },
+        { name: 'weight.lengths', shape: [1, 130], dtype, initializer: 'ones', norms: { of: 'weight', shape } },
+      ],
+    });
+    for (const seed of [1n, 2n, 3n]) {
+      await writeTensors(join(root, `lengths-${dtype}-${typeof initializer}-${seed}`), plan, {
+        keys: philoxKeys(seed),
+      });
+      const file = readFileSync(join(root, `lengths-${dtype}-${typeof initializer}-${seed}`, 'model.safetensors'));
+      expect((await off(plan, file)).off).toEqual({});
+      const size = dtype === 'float32' ? 4 : 2;
+      const at = file.length - 130 * size;
+      const spoilt = (change: (bytes: Buffer) => void) => {
+        const copy = Buffer.from(file);
+        change(copy.subarray(at));
+        return off(plan, copy);
+      };
+      // The second tensor's bytes are the file's last.
+      expect((await spoilt((lengths) => lengths.fill(0))).off).toEqual({ 'weight.lengths': 'norm' });
+      expect((await spoilt((lengths) => lengths.fill(0, 64 * size, 65 * size))).off).toEqual({
+        'weight.lengths': 'norm',
+      });
+      expect((await spoilt((lengths) => lengths.fill(0xff, 0, size))).off).toEqual({ 'weight.lengths': 'finite' });
+      const one = (lengths: Buffer) => lengths.set(size === 4 ? [0, 0, 0x80, 0x3f] : [0x80, 0x3f]);
+      expect((await spoilt(one)).off).toEqual({ 'weight.lengths': 'norm' });
+    }
+  },
+);

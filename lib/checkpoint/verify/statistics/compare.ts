@@ -1,11 +1,15 @@
+import type { Norms } from '../../../core/codes.js';
 import { type Dtype, dtypes, type TensorData, viewOf } from '../../../core/dtype.js';
 import type { OrthogonalFill } from '../../../core/fill.js';
 import { twoSidedZ } from '../../../core/normal.js';
+import { elementsOf } from '../../../core/shape.js';
 import { isFillable } from '../../../core/stored-dtype.js';
 import type { Checkpoint } from '../../../formats/reader.js';
 import { stepsText } from '../../../plan/facts.js';
 import { philoxKeys } from '../../../plan/keys.js';
 import type { ResolvedTensor } from '../../../plan/plan.js';
+import { tensor as tensorOf } from '../../../tensor/tensor.js';
+import { toFloat32Array } from '../../../tensor/widen.js';
 import { pieces } from '../../read/read.js';
 import { onThisThread } from '../../virtual/executor.js';
 import { zeroRowRange } from '../../virtual/zero-row.js';
@@ -13,7 +17,7 @@ import { type Difference, match } from '../match.js';
 import { Comparison, type VerifyOptions } from '../verify.js';
 import { codeCountsOf } from './codes.js';
 import { distributionOf } from './expected.js';
-import { Accumulator, type Histogram, type Score, type Statistics } from './measure.js';
+import { Accumulator, chiSquareZ, type Histogram, type Score, type Statistics } from './measure.js';
 
 /** A tensor's elements beside what the plan expects of them. */
 export interface Measured {
@@ -122,12 +126,7 @@ interface Gauge {
 function gaugeFor(planned: ResolvedTensor, threads: number): Gauge {
   const { dtype, fill } = planned;
   const { norms } = planned;
-  // What is at random is the tensor whose columns these are.
-  if (norms !== undefined)
-    return {
-      add: () => undefined,
-      result: () => ({ expected: `lengths of ${norms.of}'s columns`, scores: [], comparisons: 0 }),
-    };
+  if (norms !== undefined) return lengthsGauge(planned, norms);
   const codes = codeCountsOf(planned);
   if (codes !== undefined) {
     return {
@@ -203,6 +202,44 @@ function normGauge({ slice }: ResolvedTensor, fill: OrthogonalFill, dtype: Dtype
       return { expected: text, statistics, histogram: accumulator.histogram(), scores, comparisons: 0 };
     },
   };
+}
+
+/** Lengths of another tensor's columns: sums of squares of the numbers that it draws, of which it is not asked here which they are. */
+function lengthsGauge({ dtype, fill, elements }: ResolvedTensor, norms: Norms): Gauge {
+  if (!isFillable(dtype)) throw new Error(`no lengths in ${dtype}`);
+  const rows = elementsOf(norms.shape) / elements;
+  const drawn = distributionOf(fill, 'float64');
+  const { std, fourth } = drawn !== undefined && drawn.mean === 0 && drawn.zeros === 0 ? drawn : { std: 0, fourth: 0 };
+  const isNormal = fill.kind === 'normal';
+  const scored = std > 0 && rows >= (isNormal ? 1 : 20);
+  // Each is rounded, and was summed in whatever precision; and others draw uniforms coarsely.
+  const coarsest = Math.min(dtypes[dtype].precision, dtypes[norms.dtype ?? 'float32'].precision, 17);
+  const rounding = (isNormal ? 1 : 4) * 2 ** -coarsest;
+  const away = (square: number): number =>
+    isNormal ? chiSquareZ(square, rows) : (square - rows) / Math.sqrt(rows * (fourth / std ** 4 - 1));
+  let [finite, z] = [true, 0];
+  return {
+    add: ({ begin, bytes, pair }) => {
+      for (const { values } of valuesOf({ begin, bytes, pair }, dtype)) {
+        for (const length of toFloat64s(values, dtype)) {
+          if (!(length >= 0 && length < Number.POSITIVE_INFINITY)) finite = false;
+          else if (scored) {
+            const [least, most] = [1 - rounding, 1 + rounding].map((factor) => ((length * factor) / std) ** 2);
+            z = Math.max(z, Math.abs(away(Math.min(most ?? 0, Math.max(least ?? 0, rows)))));
+          }
+        }
+      }
+    },
+    result: () => {
+      const scores: Score[] = finite ? [] : [{ test: 'finite', z: Number.POSITIVE_INFINITY }];
+      if (scored) scores.push({ test: 'norm', z });
+      return { expected: `lengths of ${norms.of}'s columns`, scores, comparisons: elements };
+    },
+  };
+}
+
+function toFloat64s(values: TensorData, dtype: Dtype): TensorData {
+  return dtype === 'float64' ? values : toFloat32Array(tensorOf(values, [values.length], { dtype }));
 }
 
 /** Numbers, or the bits of 16-bit ones. */

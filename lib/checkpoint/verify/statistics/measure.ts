@@ -203,7 +203,7 @@ export class Accumulator {
 }
 
 /** A χ² with n degrees of freedom as a normal variable (Wilson & Hilferty 1931). */
-function chiSquareZ(x: number, n: number): number {
+export function chiSquareZ(x: number, n: number): number {
   const spread = 2 / (9 * n);
   return (Math.cbrt(x / n) - 1 + spread) / Math.sqrt(spread);
 }
