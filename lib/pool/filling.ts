@@ -1,9 +1,13 @@
 import type { Target } from '../tensor/target.js';
 
-/** A fill that has not settled, and the bytes that it writes. */
-interface Filling {
+/** Bytes of a buffer, from `begin` to before `end`. */
+interface Range {
   readonly begin: number;
   readonly end: number;
+}
+
+/** A fill that has not settled, and the bytes that it writes. */
+interface Filling extends Range {
   /** Starts one that waits; undefined once it has. */
   start: (() => void) | undefined;
 }
@@ -12,6 +16,9 @@ interface OnBuffer {
   /** In the order of their calls. */
   readonly fillings: Set<Filling>;
   waiting: number;
+  /** What they lie within: tensors that follow one another in a buffer are compared with nothing else. */
+  begin: number;
+  end: number;
 }
 
 /** Of all pools of this thread: any may be given what another one's `empty` made. */
@@ -35,11 +42,13 @@ export function isFillingAny({ buffer, byteOffset: begin, byteLength }: Target['
  * @returns to be called when it has settled, begun or not
  */
 export function afterEarlier({ buffer, byteOffset: begin, byteLength }: Target['data'], start: () => void): () => void {
-  const on = buffers.get(buffer) ?? { fillings: new Set(), waiting: 0 };
-  buffers.set(buffer, on);
   const filling: Filling = { begin, end: begin + byteLength, start };
+  const on = buffers.get(buffer) ?? { fillings: new Set(), waiting: 0, begin, end: begin };
+  buffers.set(buffer, on);
   const waits = meets(on, filling);
   on.fillings.add(filling);
+  on.begin = Math.min(on.begin, filling.begin);
+  on.end = Math.max(on.end, filling.end);
   if (waits) on.waiting++;
   else begun(filling);
   return () => {
@@ -48,7 +57,7 @@ export function afterEarlier({ buffer, byteOffset: begin, byteLength }: Target['
     if (on.fillings.size === 0) buffers.delete(buffer);
     if (on.waiting === 0) return;
     for (const each of on.fillings) {
-      if (each.start === undefined || meets(on, each)) continue;
+      if (each.start === undefined || !overlap(filling, each) || meets(on, each)) continue;
       on.waiting--;
       begun(each);
     }
@@ -62,10 +71,13 @@ function begun(filling: Filling): void {
 }
 
 /** Whether an earlier one writes to some of the same bytes. */
-function meets({ fillings }: OnBuffer, range: Pick<Filling, 'begin' | 'end'>): boolean {
-  for (const earlier of fillings) {
+function meets(on: OnBuffer, range: Range): boolean {
+  if (!overlap(on, range)) return false;
+  for (const earlier of on.fillings) {
     if (earlier === range) return false;
-    if (earlier.begin < range.end && range.begin < earlier.end) return true;
+    if (overlap(earlier, range)) return true;
   }
   return false;
 }
+
+const overlap = (a: Range, b: Range): boolean => a.begin < b.end && b.begin < a.end;
