@@ -7,9 +7,9 @@ import { noKey } from '../native/addon.js';
 import { encode } from '../native/codes.js';
 import type { CheckedNarrow } from '../tensor/narrow.js';
 import { runsOf } from '../tensor/slice.js';
-import { bytesEach, bytesOf, drawnIn, isNarrowTarget } from '../tensor/target.js';
+import { bytesEach, bytesOf, drawnIn, isNarrowTarget, type Target } from '../tensor/target.js';
 import type { CheckedTensor } from '../tensor/tensor.js';
-import { isFillingAny } from './filling.js';
+import { afterEarlier, isFillingAny } from './filling.js';
 import { sharedBytes } from './memory.js';
 import { slotDataBytes } from './messages.js';
 import type { Operation } from './operation.js';
@@ -51,9 +51,28 @@ export async function fillSliceOn(
     ...(whole === undefined ? { tensor: target, slice } : { tensor: whole }),
   };
   if (key === undefined) await fillInTurn(generator, order, operation, scheduler);
-  else await runJob(scheduler, operation, { ...order, key });
-  if (whole !== undefined) await scheduler.copier.all(copies(whole.data, call, operation));
+  if (whole === undefined && key !== undefined) await runJob(scheduler, operation, { ...order, key });
+  if (whole !== undefined) {
+    // A fill that waits for its generator's turn holds up nothing: who has the turn may be about to fill the same memory.
+    const made = key === undefined ? undefined : runJob(scheduler, operation, { ...order, key });
+    await inOrder(target.data, made, () => scheduler.copier.all(copies(whole.data, call, operation)));
+  }
   if (operation.stopped !== undefined) throw operation.stopped.reason;
+}
+
+/** Writes to memory what is made beside it, after earlier fills of the same bytes and before later ones. */
+async function inOrder(data: Target['data'], made: Promise<unknown> | undefined, write: () => Promise<void>) {
+  let settled = (): void => undefined;
+  const earlier = new Promise<void>((begin) => {
+    settled = afterEarlier(data, begin);
+  });
+  try {
+    await made;
+    await earlier;
+    await write();
+  } finally {
+    settled();
+  }
 }
 
 /** The whole, as its values are drawn. */

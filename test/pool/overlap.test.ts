@@ -1,6 +1,6 @@
 // Fills of one memory come one after another, whoever asks for them.
 import { afterAll, expect, test } from 'vitest';
-import { createPool, empty, Generator, init, type Tensor } from '../../lib/index.js';
+import { createPool, empty, fillSlice, Generator, init, type Tensor } from '../../lib/index.js';
 
 const pool = createPool({ threads: 2 });
 const other = createPool({ threads: 2 });
@@ -100,4 +100,27 @@ test('a pool that closes waits for those that wait, and by force drops them', as
   for (const { status } of await settled) expect(status).toBe('rejected');
   await pool.init.constant_(tensor, 7); // and nothing stays behind
   expect(values(tensor)).toEqual([7]);
+});
+
+test.each(kinds)('a slice of what is made whole takes its turn too, in %s', async (_name, make) => {
+  const [tensor, alike] = [make([300, 300]), empty([300, 300])];
+  const one = new Generator({ seed: 3 });
+  const slice = { of: [400, 300], ranges: [{ dim: 0, start: 50, length: 300 }] };
+  await Promise.all([
+    pool.init.normal_(tensor, { generator: one }),
+    pool.fillSlice(tensor, 'orthogonal', { ...slice, generator: one }),
+    other.init.uniform_(tensor, { generator: one }),
+  ]);
+  const again = new Generator({ seed: 3 });
+  init.normal_(alike, { generator: again });
+  fillSlice(alike, 'orthogonal', { ...slice, generator: again });
+  init.uniform_(alike, { generator: again });
+  expect(Buffer.compare(bytes(tensor), bytes(alike))).toBe(0);
+
+  await Promise.all([
+    other.init.constant_(tensor, 7),
+    pool.fillSlice(tensor, 'orthogonal', { ...slice, generator: one }),
+  ]);
+  fillSlice(alike, 'orthogonal', { ...slice, generator: again });
+  expect(Buffer.compare(bytes(tensor), bytes(alike))).toBe(0);
 });
