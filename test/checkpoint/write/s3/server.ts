@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { crc32 } from 'node:zlib';
 
-/** 'lost' does the work, and the answer is lost; 'cut' breaks off in the middle of the answer. */
-export type Fault = 'none' | '500' | '501' | '503' | 'reset' | 'lost' | 'cut';
+/** 'lost' does the work, and the answer is lost; 'cut' breaks off in the middle of the answer; 'stall' never answers, 'stop' not to the end. */
+export type Fault = 'none' | '500' | '501' | '503' | 'reset' | 'lost' | 'cut' | 'stall' | 'stop';
 
 interface Upload {
   readonly key: string;
@@ -40,6 +40,9 @@ export class S3Server {
   readonly log: string[] = [];
   /** What is to go wrong with a request. */
   fault: (request: string) => Fault = () => 'none';
+  /** What it answers in place of what it should. */
+  lie: (request: string, answer: string | Buffer, headers: Record<string, string>) => string | Buffer = (_, answer) =>
+    answer;
   endpoint = '';
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
@@ -91,10 +94,13 @@ export class S3Server {
       body = `<Error><Code>${cause.code}</Code><Message>${cause.code}</Message></Error>`;
     }
     if (fault === 'lost') return void request.socket.destroy();
+    if (fault === 'stall') return;
+    body = this.lie(line, body, headers);
     if (headers['content-range'] !== undefined) status = 206;
     response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers });
-    if (fault !== 'cut' || body.length === 0) return void response.end(request.method === 'HEAD' ? undefined : body);
-    response.write(body.slice(0, body.length / 2), () => request.socket.destroy());
+    if ((fault !== 'cut' && fault !== 'stop') || body.length === 0)
+      return void response.end(request.method === 'HEAD' ? undefined : body);
+    response.write(body.slice(0, body.length / 2), () => fault === 'cut' && request.socket.destroy());
   }
 
   #serve(
