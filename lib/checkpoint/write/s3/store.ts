@@ -59,13 +59,15 @@ export class Store {
   async text(name: string): Promise<string | undefined> {
     try {
       return await this.#ask('read', name, async (how) => {
-        const { Body, ContentLength = 0 } = await this.#client.send(
-          new this.#sdk.GetObjectCommand(this.#at(name)),
-          how,
-        );
-        if (ContentLength <= mostTextBytes) return Body?.transformToString();
-        (Body as { destroy?: () => void } | undefined)?.destroy?.();
-        return undefined;
+        const { Body } = await this.#client.send(new this.#sdk.GetObjectCommand(this.#at(name)), how);
+        const pieces: Uint8Array[] = [];
+        let bytes = 0;
+        for await (const piece of (Body ?? []) as AsyncIterable<Uint8Array>) {
+          bytes += piece.length; // which the store need not have told before
+          if (bytes > mostTextBytes) return undefined;
+          pieces.push(piece);
+        }
+        return Buffer.concat(pieces).toString();
       });
     } catch (cause) {
       if (statusOf(cause) === 404) return undefined;
@@ -217,7 +219,10 @@ export class Store {
       if (!after.more) return;
       const place = JSON.stringify(after.from || undefined);
       if (!after.from || places.has(place) || places.size === mostPages) {
-        const why = places.size === mostPages ? 'its list has no end' : 'it says that more follows, and not from where';
+        const why =
+          places.size === mostPages
+            ? 'the store has a list without end'
+            : 'the store says that more follows, and not from where';
         throw new WriteError('list', this.path(name), new Error(why));
       }
       places.add(place);

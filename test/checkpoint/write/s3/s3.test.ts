@@ -278,7 +278,7 @@ test.each([
   if (what === 'uploadId') server.uploads.set('1', begun);
   server.lie = (line, body) => (line.startsWith('GET') && line.endsWith(what) ? answer : body);
   const writing = writeToS3(url, await laidOf(shards), { resume: true });
-  await expect(writing).rejects.toThrow(/could not list .*: it says that more follows, and not from where/);
+  await expect(writing).rejects.toThrow(/could not list .*: the store says that more follows, and not from where/);
 });
 
 test('a list of names that has no end is given up', async () => {
@@ -287,8 +287,19 @@ test('a list of names that has no end is given up', async () => {
     line.endsWith('list-type')
       ? `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>${++page}</NextContinuationToken></ListBucketResult>`
       : body;
-  await expect(writeToS3(url, await laidOf(shards), {})).rejects.toThrow('its list has no end');
+  await expect(writeToS3(url, await laidOf(shards), {})).rejects.toThrow('the store has a list without end');
 }, 60_000);
+
+test('a text without end is no config that was written', async () => {
+  const { set, ...laid } = await laidOf({ ...shards });
+  const config = { name: 'config.json', text: '{}' };
+  server.objects.set('deep/out/config.json', { bytes: Buffer.from('{}'), meta: {} });
+  server.fault = (line) => (/^GET .*config.json$/.test(line) ? 'endless' : 'none');
+  await expect(writeToS3(url, { ...laid, set: { ...set, config } }, {})).rejects.toThrow(
+    /config.json exists already and differs/,
+  );
+  expect(server.sent).toBeLessThan(2 ** 29);
+});
 
 test('a part of which the store has got other bytes is sent again', async () => {
   let lies = 0;
