@@ -363,6 +363,14 @@ test('a file beside a config that changes when it is asked for is not cut to the
   await expect(read(18, new Date(2000))).rejects.toThrow('changed when it was asked for');
 });
 
+test('a file is of no type that its name makes up', async () => {
+  repository('named/files', llama, { 'a.constructor': 'x', 'a.md': 'z' });
+  const typeOf = async (name: string) =>
+    (await fetch(`${base}/named/files/resolve/main/${name}`)).headers.get('content-type');
+  expect(await typeOf('a.constructor')).toBe('application/octet-stream');
+  expect(await typeOf('a.md')).toBe('text/plain; charset=utf-8');
+});
+
 test('metrics count what was answered and sent', async () => {
   const text = await (await fetch(`${base}/metrics`)).text();
   expect(text).toMatch(/^nninit_requests_total\{kind="hub",status="206"\} [1-9]/m);
