@@ -175,9 +175,14 @@ class UrlTarget implements Target {
     if (response === undefined) return this.refused(reasonFor(failure), failure);
     const mayNeed = response.status === 401 || response.status === 403 ? '; HF_TOKEN holds the token for the Hub' : '';
     const why = `the server answered ${statusOf(response)}${mayNeed}`;
-    const isMissing = response.status === 404 || response.status === 410;
-    return this.refused(why, isMissing ? Object.assign(new Error(why), { code: 'ENOENT' }) : undefined);
+    return this.refused(why, causeOfStatus(response.status, why));
   }
+}
+
+/** The system's error that an answer stands for. */
+export function causeOfStatus(status: number, why: string): Error | undefined {
+  const code = status === 404 || status === 410 ? 'ENOENT' : status === 403 ? 'EACCES' : undefined;
+  return code && Object.assign(new Error(why), { code });
 }
 
 /** Text of an address, as it stands where it is not encoded well. */

@@ -2,7 +2,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { InputError } from '../../core/errors.js';
 import { strerror } from '../../core/strerror.js';
-import { answerLimit, type Target } from './http.js';
+import { answerLimit, causeOfStatus, type Target } from './http.js';
 
 export type Sdk = typeof import('@aws-sdk/client-s3');
 
@@ -78,7 +78,7 @@ export async function targetOf(address: string): Promise<Target> {
         // An empty object has no range.
         if (status === 416) return new Response(null, { status, headers: { 'content-range': 'bytes */0' } });
         const why = status === undefined ? strerror(cause) : `the store answered ${status} ${name}`;
-        throw refused(why, status === 404 ? Object.assign(new Error(why), { code: 'ENOENT' }) : undefined);
+        throw refused(why, causeOfStatus(status ?? 0, why));
       }
     },
   };

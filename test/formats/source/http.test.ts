@@ -161,6 +161,19 @@ test('two versions of a file are not put together', async () => {
   await expect(checkpoint.read('c')).rejects.toThrow('has changed while it was being read');
 });
 
+test('what a server does not tell of is not taken for missing', async () => {
+  const refuse = (end: string, status: number) => (request: IncomingMessage, response: ServerResponse) =>
+    (request.url ?? '').endsWith(end) && Boolean(response.writeHead(status).end());
+  fault = refuse('/config.json', 401);
+  await expect(verifyCheckpoint(`${base}/gpt2/model.safetensors`)).rejects.toThrow(/config.json: .* 401/);
+  fault = refuse('/config.json', 403);
+  await verifyCheckpoint(`${base}/one/model.safetensors`);
+  const config = JSON.stringify({ model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 2 });
+  fault = (request, response) =>
+    refuse('/hf_quant_config.json', 401)(request, response) || Boolean(response.end(config));
+  await expect(loadPlan(`${base}/a/b/resolve/main/`)).rejects.toThrow(/hf_quant_config.json: .* 401/);
+});
+
 test('a server without entity tags tells versions of a file by their times', async () => {
   let time = 'Thu, 01 Jan 2026 00:00:00 GMT';
   const bytes = await readFile(join(folder, 'one/model.safetensors'));
