@@ -9,13 +9,21 @@ import { Refusal } from './refusal.js';
 import { Repositories, type Repository } from './repositories.js';
 import { commitOf, nameOfRevision, type Revision, revisionOfCommit, revisionOfName } from './revision.js';
 
-/** A repository at a revision: a checkpoint of which every byte is known. */
-export interface Snapshot {
+/** What is told of a file. */
+export type Entry = Pick<Content, 'name' | 'size' | 'oid' | 'modified'>;
+
+/** What is told of a repository at a revision without its bytes. */
+export interface Summary {
   readonly repository: Repository;
-  readonly revision: Revision;
   readonly commit: string;
   /** Elements by the names that safetensors has for dtypes. */
   readonly parameters: Laid['parameters'];
+  readonly contents: ReadonlyMap<string, Entry>;
+}
+
+/** A repository at a revision: a checkpoint of which every byte is known. */
+export interface Snapshot extends Summary {
+  readonly revision: Revision;
   /** Its tensors, as far as they take memory. */
   readonly weight: number;
   readonly contents: ReadonlyMap<string, Content>;
@@ -30,6 +38,9 @@ const mostSnapshots = 32;
 const mostTensors = 50_000;
 /** In the engine torch a tensor has a state of 5 KB besides. */
 const torchWeight = 10;
+/** Summaries that are kept, and files in all: lists of everything would have all plans made anew each time. */
+const mostSummaries = 1000;
+const mostEntries = 20_000;
 /** Tensors that are made whole are kept up to this size, of all checkpoints together. */
 const wholeBytes = 32 << 20;
 
@@ -40,7 +51,19 @@ interface Kept {
   readonly made: Promise<Snapshot>;
   /** Of each who waits for it: whether they are gone. */
   readonly waiting: (() => boolean)[];
-  weight: number;
+  /** None before it is made. */
+  weight: number | undefined;
+}
+
+/** What a repository's id and a revision's name stand for. */
+interface Resolved extends Pick<Snapshot, 'repository' | 'revision' | 'commit'> {
+  readonly key: string;
+}
+
+/** What is kept holds no bytes, and nothing that makes them. */
+function summaryOf({ repository, commit, parameters, contents }: Snapshot): Summary {
+  const entries = Array.from(contents.values(), ({ name, size, oid, modified }) => ({ name, size, oid, modified }));
+  return { repository, commit, parameters, contents: new Map(entries.map((each) => [each.name, each])) };
 }
 
 export interface CatalogOptions {
@@ -58,6 +81,8 @@ export class Catalog {
   readonly #wholes = new WholeTensors(wholeBytes, new Arena(wholeBytes));
   /** The least recently used first. */
   readonly #snapshots = new Map<string, Kept>();
+  /** The least recently used first. */
+  readonly #summaries = new Map<string, Summary>();
 
   private constructor(repositories: Repositories, options: CatalogOptions) {
     this.repositories = repositories;
@@ -76,6 +101,26 @@ export class Catalog {
    * @throws Refusal where there is none; InputError for a config that makes no sense
    */
   async snapshot(id: string, name: string, isGone: () => boolean = () => false): Promise<Snapshot> {
+    return this.#take(await this.#resolve(id, name), isGone);
+  }
+
+  /** What is told of it, which is kept longer than what its bytes are made by. The same arguments and errors. */
+  async summary(id: string, name: string, isGone: () => boolean): Promise<Summary> {
+    const resolved = await this.#resolve(id, name);
+    const { key } = resolved;
+    const known = this.#summaries.get(key) ?? summaryOf(await this.#take(resolved, isGone));
+    this.#summaries.delete(key);
+    this.#summaries.set(key, known); // now the most recently used
+    let entries = [...this.#summaries.values()].reduce((sum, each) => sum + each.contents.size, 0);
+    for (const [oldest, { contents }] of this.#summaries) {
+      if (this.#summaries.size <= mostSummaries && entries <= mostEntries) break;
+      this.#summaries.delete(oldest);
+      entries -= contents.size;
+    }
+    return known;
+  }
+
+  async #resolve(id: string, name: string): Promise<Resolved> {
     const repository = await this.repositories.find(id);
     if (repository === undefined) {
       throw new Refusal(404, 'Repository not found', { hub: 'RepoNotFound', s3: 'NoSuchKey' });
@@ -87,7 +132,10 @@ export class Catalog {
       throw new Refusal(404, what, { hub: 'RevisionNotFound', s3: 'NoSuchKey' });
     }
     const commit = commitOf(revision, state);
-    const key = `${id}@${commit}`;
+    return { key: `${id}@${commit}`, repository, revision, commit };
+  }
+
+  async #take({ key, repository, revision, commit }: Resolved, isGone: () => boolean): Promise<Snapshot> {
     const known = this.#snapshots.get(key) ?? this.#begin(key, repository, revision, commit);
     this.#snapshots.delete(key);
     this.#snapshots.set(key, known); // now the most recently used
@@ -117,7 +165,7 @@ export class Catalog {
       revision,
       made: this.#make(repository, revision, commit, isWanted),
       waiting,
-      weight: 0,
+      weight: undefined,
     };
   }
 
@@ -135,11 +183,15 @@ export class Catalog {
   }
 
   #trim(): void {
-    let weight = [...this.#snapshots.values()].reduce((sum, each) => sum + each.weight, 0);
-    for (const [key, each] of this.#snapshots) {
-      if (this.#snapshots.size <= mostSnapshots && (weight <= mostTensors || this.#snapshots.size === 1)) break;
+    // What is still being made stays: who asks for it meanwhile would have it made twice.
+    const made = [...this.#snapshots].filter(([, each]) => each.weight !== undefined);
+    let weight = made.reduce((sum, [, each]) => sum + (each.weight ?? 0), 0);
+    let left = made.length;
+    for (const [key, each] of made) {
+      if (left <= mostSnapshots && (weight <= mostTensors || left === 1)) break;
       this.#snapshots.delete(key);
-      weight -= each.weight;
+      left -= 1;
+      weight -= each.weight ?? 0;
     }
   }
 

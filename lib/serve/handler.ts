@@ -113,11 +113,12 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
   }
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<string> => {
-    const asked = parse(request, response, {
+    const send = {
       requests: counter.count,
       bytesPerSecond: limits.bytesPerSecond,
-      onBytes: (bytes) => metrics.send(bytes),
-    });
+      onBytes: (bytes: number) => metrics.send(bytes),
+    };
+    const asked = parse(request, response, send, (error) => onError(error, request.url ?? ''));
     const { parts } = asked;
     if (parts.length === 1 && parts[0] === 'healthz') {
       sendJson(request, response, { ok: true });
@@ -144,7 +145,7 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
     sendText(
       request,
       response,
-      await statusPage(catalog, metrics, counter.count, bucket),
+      await statusPage(catalog, metrics, counter.count, bucket, asked),
       'text/html; charset=utf-8',
       headers,
     );
@@ -173,7 +174,12 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
   return Object.assign(handler, { close });
 }
 
-function parse(request: IncomingMessage, response: ServerResponse, send: HubRequest['send']): HubRequest {
+function parse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  send: HubRequest['send'],
+  onError: HubRequest['onError'],
+): HubRequest {
   const { url = '/' } = request;
   if (url.length > longestAddress) throw new Refusal(414, 'the address is too long');
   try {
@@ -181,7 +187,7 @@ function parse(request: IncomingMessage, response: ServerResponse, send: HubRequ
     const parts = partsOf(path);
     if (parts.some((part) => part === '.' || part === '..' || /[\0\\]/.test(part)))
       throw new Error('a path that leads elsewhere');
-    return { request, response, parts, query: new URLSearchParams(search), send };
+    return { request, response, parts, query: new URLSearchParams(search), send, onError };
   } catch {
     throw new Refusal(400, 'expected an address', { s3: 'InvalidURI' });
   }

@@ -14,6 +14,8 @@ export interface HubRequest {
   readonly parts: readonly string[];
   readonly query: URLSearchParams;
   readonly send: Pick<SendOptions, 'requests' | 'bytesPerSecond' | 'onBytes'>;
+  /** Told what is wrong with a part of what is asked for; the rest is answered. */
+  readonly onError: (error: unknown) => void;
 }
 
 const mostBodyBytes = 1 << 20;

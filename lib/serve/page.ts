@@ -1,8 +1,11 @@
+import { InputError } from '../core/errors.js';
 import { size } from '../core/text.js';
 import { version } from '../core/version.js';
 import { type Catalog, totalOf } from './catalog.js';
+import { type HubRequest, isGone } from './hub.js';
 import { markup } from './markup.js';
 import type { Metrics } from './metrics.js';
+import { Refusal } from './refusal.js';
 
 const style = `
   :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -19,12 +22,13 @@ export async function statusPage(
   metrics: Metrics,
   inFlight: number,
   bucket: string,
+  asked: HubRequest,
 ): Promise<string> {
   const lately = catalog.recent().map(({ id, revision }) => {
     const link = `api/models/${encodeURI(id)}/revision/${revision}`;
     return `<li><code>${markup(id)}</code> <a href="${markup(link)}">${markup(revision)}</a></li>`;
   });
-  const rows = await Promise.all((await catalog.repositories.list()).map((id) => row(catalog, id)));
+  const rows = await Promise.all((await catalog.repositories.list()).map((id) => row(catalog, id, asked)));
   const facts = [
     `${metrics.requests} requests answered`,
     `${inFlight} under way`,
@@ -61,9 +65,9 @@ aws s3 ls --endpoint-url <span class="host">http://…</span> --no-sign-request 
 `;
 }
 
-async function row(catalog: Catalog, id: string): Promise<string> {
+async function row(catalog: Catalog, id: string, asked: HubRequest): Promise<string> {
   try {
-    const { contents, parameters, commit } = await catalog.snapshot(id, 'main');
+    const { contents, parameters, commit } = await catalog.summary(id, 'main', () => isGone(asked));
     const bytes = [...contents.values()].reduce((sum, each) => sum + each.size, 0);
     const links = [...contents.keys()]
       .slice(0, 6)
@@ -75,7 +79,9 @@ async function row(catalog: Catalog, id: string): Promise<string> {
       `<td>${links.join('<br>')}</td>`,
     ];
     return `<tr><td title="${commit}"><code>${markup(id)}</code></td>${cells.join('')}</tr>`;
-  } catch {
+  } catch (cause) {
+    const gone = `${id}: it leads out of the folders that are served, or is gone`;
+    if (!isGone(asked)) asked.onError(cause instanceof Refusal ? new InputError(gone, { cause }) : cause);
     return `<tr><td><code>${markup(id)}</code></td><td colspan="3">cannot be served: the log says why</td></tr>`;
   }
 }

@@ -1,6 +1,5 @@
 // The read side of S3, path style: what the AWS SDKs, rclone, s3fs and Run:ai's streamer ask for. Keys are `org/name/revision/file`.
-import type { Catalog, Snapshot } from './catalog.js';
-import type { Content } from './content.js';
+import type { Catalog, Entry, Summary } from './catalog.js';
 import { type HubRequest, isFileOfHub, isGone } from './hub.js';
 import { markup } from './markup.js';
 import { Refusal } from './refusal.js';
@@ -63,7 +62,7 @@ async function object(catalog: Catalog, key: readonly string[], asked: HubReques
 
 interface Listed {
   readonly key: string;
-  readonly content: Content;
+  readonly content: Entry;
 }
 
 /** ListObjectsV2, and the first version as far as it is the same. */
@@ -77,7 +76,7 @@ async function list(catalog: Catalog, bucket: string, asked: HubRequest): Promis
   if (!Number.isSafeInteger(most) || most < 0)
     throw new Refusal(400, 'expected max-keys to be a whole number', { s3: 'InvalidArgument' });
   const found = new Map<string, Listed | undefined>(); // undefined for a common prefix
-  for (const each of await listed(catalog, prefix, () => isGone(asked))) {
+  for (const each of await listed(catalog, prefix, asked)) {
     const cut = delimiter === '' ? -1 : each.key.indexOf(delimiter, prefix.length);
     const name = cut < 0 ? each.key : each.key.slice(0, cut + delimiter.length);
     if (name > after) found.set(name, cut < 0 ? each : undefined);
@@ -85,8 +84,8 @@ async function list(catalog: Catalog, bucket: string, asked: HubRequest): Promis
   const names = [...found.keys()].sort();
   const shown = names.slice(0, Math.min(most, mostKeys));
   const isTruncated = shown.length < names.length && most > 0;
-  const last = markup(shown.at(-1) ?? '');
   const encode = query.get('encoding-type') === 'url' ? encodeURIComponent : markup;
+  const last = shown.at(-1) ?? '';
   const entries = shown.map((name) => {
     const each = found.get(name);
     if (each === undefined) return `<CommonPrefixes><Prefix>${encode(name)}</Prefix></CommonPrefixes>`;
@@ -94,7 +93,9 @@ async function list(catalog: Catalog, bucket: string, asked: HubRequest): Promis
     const facts = `<LastModified>${modified.toISOString()}</LastModified><ETag>&quot;${oid}&quot;</ETag><Size>${size}</Size>`;
     return `<Contents><Key>${encode(name)}</Key>${facts}<StorageClass>STANDARD</StorageClass></Contents>`;
   });
-  const next = isSecond ? `<NextContinuationToken>${last}</NextContinuationToken>` : `<NextMarker>${last}</NextMarker>`;
+  const next = isSecond
+    ? `<NextContinuationToken>${markup(last)}</NextContinuationToken>` // not encoded: nobody looks into it
+    : `<NextMarker>${encode(last)}</NextMarker>`;
   const head = [
     `<Name>${markup(bucket)}</Name><Prefix>${encode(prefix)}</Prefix><MaxKeys>${most}</MaxKeys>`,
     isSecond ? `<KeyCount>${shown.length}</KeyCount>` : '<Marker/>',
@@ -107,26 +108,41 @@ async function list(catalog: Catalog, bucket: string, asked: HubRequest): Promis
 }
 
 /** The files under a prefix: of the revision that it names, or of `main` of each repository, since revisions have no end. */
-async function listed(catalog: Catalog, prefix: string, isGone: () => boolean): Promise<Listed[]> {
-  return (await around(catalog, prefix, isGone)).filter(({ key }) => key.startsWith(prefix));
+async function listed(catalog: Catalog, prefix: string, asked: HubRequest): Promise<Listed[]> {
+  return (await around(catalog, prefix, asked)).filter(({ key }) => key.startsWith(prefix));
 }
 
 /** Those files, and others beside them. */
-async function around(catalog: Catalog, prefix: string, isGone: () => boolean): Promise<Listed[]> {
+async function around(catalog: Catalog, prefix: string, asked: HubRequest): Promise<Listed[]> {
+  const summary = (id: string, revision: string) => catalog.summary(id, revision, () => isGone(asked));
   const [org, name, revision] = prefix.split('/');
   if (revision !== undefined && prefix.split('/').length > 3) {
-    return keysOf(await catalog.snapshot(`${org}/${name}`, revision, isGone).catch(() => undefined), revision);
+    return keysOf(await summary(`${org}/${name}`, revision).catch(noneThere), revision);
   }
   const ids = (await catalog.repositories.list()).filter(
     (id) => `${id}/main/`.startsWith(prefix) || prefix.startsWith(`${id}/`),
   );
   const wanted = ids.map(async (id) =>
-    keysOf(await catalog.snapshot(id, revision || 'main', isGone).catch(() => undefined), revision || 'main'),
+    keysOf(
+      await summary(id, revision || 'main').catch((cause) => without(cause, prefix.startsWith(`${id}/`), asked)),
+      revision || 'main',
+    ),
   );
   return (await Promise.all(wanted)).flat();
 }
 
-function keysOf(snapshot: Snapshot | undefined, revision: string): Listed[] {
+/** What is not there has no keys. What cannot be told is no empty folder: who keeps a copy of it would remove its files. */
+function noneThere(cause: unknown): undefined {
+  if (!(cause instanceof Refusal)) throw cause;
+}
+
+/** The others are listed without one of which nothing can be told, unless that one is asked for. */
+function without(cause: unknown, isAskedFor: boolean, asked: HubRequest): undefined {
+  if (isAskedFor || isGone(asked)) return noneThere(cause);
+  if (!(cause instanceof Refusal)) asked.onError(cause);
+}
+
+function keysOf(snapshot: Summary | undefined, revision: string): Listed[] {
   if (snapshot === undefined) return [];
   const folder = `${snapshot.repository.id}/${revision}/`;
   return Array.from(snapshot.contents.values(), (content) => ({ key: folder + content.name, content }));

@@ -17,11 +17,12 @@ export interface SendOptions {
 /** A write copies to the system, a megabyte at a time: all downloads of one turn of the event loop would hold it for as long as they are many. */
 const writes = new Copier();
 
-const types: Readonly<Record<string, string>> = {
-  json: 'application/json',
-  txt: 'text/plain; charset=utf-8',
-  md: 'text/plain; charset=utf-8',
-};
+/** Not an object: `constructor` is an ending too. */
+const types: ReadonlyMap<string, string> = new Map([
+  ['json', 'application/json'],
+  ['txt', 'text/plain; charset=utf-8'],
+  ['md', 'text/plain; charset=utf-8'],
+]);
 
 /** Answers GET or HEAD for a file: all of it, a range, or that nothing has changed. The client sets the pace. */
 export async function sendContent(
@@ -50,7 +51,7 @@ export async function sendContent(
   const { begin, end } = range === 'whole' ? { begin: 0, end: size } : range;
   response.writeHead(range === 'whole' ? 200 : 206, {
     ...common,
-    'content-type': types[content.name.slice(content.name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
+    'content-type': types.get(content.name.slice(content.name.lastIndexOf('.') + 1)) ?? 'application/octet-stream',
     'content-length': end - begin,
     ...(range !== 'whole' && { 'content-range': `bytes ${begin}-${end - 1}/${size}` }),
   });

@@ -94,6 +94,26 @@ test.each(['500', '503', 'reset', 'cut'] as const)('a store that breaks down now
   expect(asked).toBeGreaterThan(3);
 });
 
+test.each(['stall', 'stop'] as const)(
+  'a store that does not answer, or not to the end, is not waited for: %s',
+  async (fault) => {
+    await writeCheckpoint(await loadPlan(recipe), url);
+    const timeout = AbortSignal.timeout;
+    const limits: number[] = [];
+    vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
+      limits.push(ms);
+      return timeout(100);
+    });
+    server.fault = () => fault;
+    try {
+      await expect(openCheckpoint(`${url}/model.safetensors`)).rejects.toMatchObject({ code: 'ERR_NNINIT_READ' });
+      expect(Math.max(...limits)).toBeLessThan(60_000);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  },
+);
+
 test('what is not there, or may not be read', async () => {
   await expect(verifyCheckpoint(url)).rejects.toThrow(
     `${url}: expected the address of a checkpoint, but it has none of`,

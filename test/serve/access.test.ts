@@ -1,9 +1,13 @@
 // Who gets an answer from a server, of what, and how many at once.
+import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { beforeAll, expect, test, vi } from 'vitest';
+import { Planner } from '../../lib/serve/planner.js';
+import { createServer } from '../../lib/serve.js';
 import { llama, models, repository, root, serve, writeRepositories } from './serving.js';
 
 let base = '';
@@ -146,4 +150,35 @@ test('plans of clients that left are not made before those that others wait for'
   expect(made).toContain('seed-7');
   expect(made.length).toBeLessThan(6); // of the others at most those that were begun before they left
   expect((await fetch(`${at}/api/models/tiny/llama/revision/seed-111`)).status).toBe(200);
+});
+
+test.each(['/', '/nninit?list-type=2'])('what is listed at %s is not planned for clients that left', async (path) => {
+  const wanted: boolean[] = [];
+  let open = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const lay = vi.spyOn(Planner.prototype, 'lay').mockImplementation(async (_, isWanted = () => true) => {
+    await gate;
+    wanted.push(isWanted());
+    throw new Error('not made');
+  });
+  const server = await createServer({ inputs: [models], onError: () => {} });
+  const connections = promisify(server.getConnections.bind(server));
+  try {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const text = `GET ${path} HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n`;
+    const socket = connect(port, '127.0.0.1', () => socket.write(text));
+    await vi.waitFor(() => expect(lay).toHaveBeenCalled(), 20_000);
+    socket.destroy();
+    await vi.waitFor(async () => expect(await connections()).toBe(0), 20_000);
+    open();
+    await vi.waitFor(() => expect(wanted).toHaveLength(lay.mock.calls.length), 20_000);
+    expect(wanted).not.toContain(true);
+  } finally {
+    lay.mockRestore();
+    server.close();
+  }
 });

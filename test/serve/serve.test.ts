@@ -4,9 +4,10 @@ import { createServer as createHttpServer, get, type IncomingMessage } from 'nod
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { downloadFile, listFiles, modelInfo, parseSafetensorsMetadata } from '@huggingface/hub';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { loadPlan, openCheckpoint, verifyCheckpoint, writeCheckpoint } from '../../lib/checkpoint.js';
 import { contentsOf } from '../../lib/serve/content.js';
+import { Planner } from '../../lib/serve/planner.js';
 import { createHandler, createServer } from '../../lib/serve.js';
 import { bytesOf, llama, models, repository, root, serve, writeRepositories } from './serving.js';
 
@@ -296,6 +297,43 @@ test('a config that makes no sense is told in the log and not to the client, and
   const page = await (await fetch(base)).text();
   expect(page).toContain('tiny/llama');
   expect(page).toContain('cannot be served');
+  expect(errors).toHaveLength(2); // as the page says, the log says why
+});
+
+test('what cannot be told of is no empty folder, and no reason to list nothing', async () => {
+  errors.length = 0;
+  const list = (prefix: string) => fetch(`${base}/nninit?list-type=2&prefix=${prefix}`);
+  for (const prefix of ['tiny/broken/main/', 'tiny/broken/', 'tiny/broken/seed-3/']) {
+    expect((await list(prefix)).status).toBe(500);
+  }
+  expect(errors).toHaveLength(3);
+  for (const prefix of ['tiny/nothing/main/', 'tiny/llama/nothing/']) {
+    const answer = await list(prefix);
+    expect([answer.status, (await answer.text()).includes('<KeyCount>0<')]).toEqual([200, true]);
+  }
+  expect(errors).toHaveLength(3);
+  expect(await (await list('tiny/')).text()).toContain('<Key>tiny/llama/main/config.json<');
+  expect(errors).toHaveLength(4);
+});
+
+test('lists of all repositories, again and again, have each planned once', async () => {
+  const many = join(root, 'many');
+  const ids = Array.from({ length: 40 }, (_, i) => `many/m${i}`);
+  for (const id of ids) {
+    mkdirSync(join(many, id), { recursive: true });
+    writeFileSync(join(many, id, 'recipe.json'), JSON.stringify({ tensors: { a: { shape: [2], init: 'normal' } } }));
+  }
+  const at = await serve({ inputs: [many] });
+  const lay = vi.spyOn(Planner.prototype, 'lay');
+  try {
+    for (const path of ['/', '/', '/nninit?list-type=2', '/nninit?list-type=2&prefix=many/&delimiter=/']) {
+      const text = await (await fetch(at + path, { headers: { accept: 'text/html' } })).text();
+      expect(ids.filter((id) => text.includes(`${id}<`) || text.includes(`${id}/`))).toEqual(ids);
+    }
+    expect(lay).toHaveBeenCalledTimes(ids.length);
+  } finally {
+    lay.mockRestore();
+  }
 });
 
 test('the page links to revisions of other engines than the server has', async () => {
@@ -323,6 +361,14 @@ test('a file beside a config that changes when it is asked for is not cut to the
   expect(await read(18, new Date(1000))).toBe('longer than before');
   await expect(read(6, new Date(1000))).rejects.toThrow('changed when it was asked for');
   await expect(read(18, new Date(2000))).rejects.toThrow('changed when it was asked for');
+});
+
+test('a file is of no type that its name makes up', async () => {
+  repository('named/files', llama, { 'a.constructor': 'x', 'a.md': 'z' });
+  const typeOf = async (name: string) =>
+    (await fetch(`${base}/named/files/resolve/main/${name}`)).headers.get('content-type');
+  expect(await typeOf('a.constructor')).toBe('application/octet-stream');
+  expect(await typeOf('a.md')).toBe('text/plain; charset=utf-8');
 });
 
 test('metrics count what was answered and sent', async () => {

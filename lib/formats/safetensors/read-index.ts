@@ -83,6 +83,6 @@ function usualIndex(text: string, path: string): ReadonlyMap<string, string> | u
 
 /** Whether a name stays in its folder, on any system. */
 export function isFileName(name: string): boolean {
-  // A colon is a drive letter's or, on NTFS, a stream's.
-  return name !== '' && name !== '.' && name !== '..' && !/[/\\:\0]/.test(name);
+  // A colon is a drive letter's or, on NTFS, a stream's. Half a surrogate pair would become another character, or is no part of an address.
+  return name !== '' && name !== '.' && name !== '..' && !/[/\\:\0]|\p{Surrogate}/u.test(name);
 }

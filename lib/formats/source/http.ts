@@ -22,6 +22,12 @@ const mostWaitMs = 10_000;
 /** Failures of connections that may pass; others, such as a name that does not exist, do not. */
 const passing = /^(ECONNRESET|ECONNABORTED|ETIMEDOUT|EPIPE|EAI_AGAIN|UND_ERR_(SOCKET|.*TIMEOUT))$/;
 
+/** The signal that ends an answer of so many bytes: the caller's, or that of the time that it may take. */
+export function answerLimit(bytes: number, signal: AbortSignal | undefined): AbortSignal {
+  const limit = AbortSignal.timeout(Math.min(mostTimerMs, mostAnswerMs + Math.ceil(bytes / leastBytesPerMs)));
+  return signal === undefined ? limit : AbortSignal.any([signal, limit]);
+}
+
 /** What ranges are asked of. */
 export interface Target {
   /** The address, without a password. */
@@ -37,12 +43,12 @@ export const openUrl = (path: string, signal?: AbortSignal): Promise<Source> => 
 /** Opens what a server answers for. */
 export async function openTarget(target: Target, signal?: AbortSignal): Promise<Source> {
   const response = await target.request(0, firstBytes, signal);
-  const etag = response.headers.get('etag') ?? undefined;
+  const tag = versionOf(response);
   const range = rangeOf(response);
   if (response.status === 416) {
     await response.body?.cancel();
     if (range?.size !== 0) throw target.refused(`the server answered ${statusOf(response)}`);
-    return new RangedSource(target, 0, etag, new Uint8Array(0));
+    return new RangedSource(target, 0, tag, new Uint8Array(0));
   }
   if (response.status === 206) {
     if (range?.begin !== 0) {
@@ -52,7 +58,7 @@ export async function openTarget(target: Target, signal?: AbortSignal): Promise<
     const first = new Uint8Array(Math.min(range.size, firstBytes));
     const { bytes } = await take(response, first);
     signal?.throwIfAborted();
-    return new RangedSource(target, range.size, etag, first.subarray(0, bytes));
+    return new RangedSource(target, range.size, tag, first.subarray(0, bytes));
   }
   const isTooLong = Number(response.headers.get('content-length') ?? 0) > mostWhole;
   const all = new Uint8Array(isTooLong ? 0 : mostWhole + 1); // what it says of the length may not be so
@@ -62,7 +68,7 @@ export async function openTarget(target: Target, signal?: AbortSignal): Promise<
     throw target.refused('its server sends no ranges of files, but all of a large one');
   }
   if (failure !== undefined) throw target.refused(reasonFor(failure), failure);
-  return new RangedSource(target, bytes, etag, all.slice(0, bytes));
+  return new RangedSource(target, bytes, tag, all.slice(0, bytes));
 }
 
 class RangedSource implements Source {
@@ -70,15 +76,15 @@ class RangedSource implements Source {
   readonly size: number;
   readonly version: string;
   readonly #target: Target;
-  readonly #etag: string | undefined;
+  readonly #tag: string | undefined;
   readonly #first: Uint8Array;
 
-  constructor(target: Target, size: number, etag: string | undefined, first: Uint8Array) {
+  constructor(target: Target, size: number, tag: string | undefined, first: Uint8Array) {
     this.path = target.shown;
     this.size = size;
-    this.version = `${size} ${etag}`;
+    this.version = `${size} ${tag}`;
     this.#target = target;
-    this.#etag = etag;
+    this.#tag = tag;
     this.#first = first;
   }
 
@@ -104,9 +110,9 @@ class RangedSource implements Source {
 
   /** Parts of two versions of a file must not be put together, nor other parts than were asked for. */
   #refuseOther(response: Response, begin: number): void {
-    const etag = response.headers.get('etag') ?? undefined;
+    const tag = versionOf(response);
     const range = rangeOf(response);
-    const isSame = response.status === 206 && etag === this.#etag && range?.size === this.size;
+    const isSame = response.status === 206 && tag === this.#tag && range?.size === this.size;
     if (isSame && range.begin === begin) return;
     response.body?.cancel().catch(() => {});
     const what = isSame
@@ -142,15 +148,9 @@ class UrlTarget implements Target {
     for (let tries = 1; ; tries++) {
       let response: Response | undefined;
       let failure: unknown;
-      const limit = AbortSignal.timeout(
-        Math.min(mostTimerMs, mostAnswerMs + Math.ceil((end - begin) / leastBytesPerMs)),
-      );
       try {
         const headers = { ...this.#headers, range: `bytes=${begin}-${end - 1}` };
-        response = await fetch(this.#url, {
-          headers,
-          signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
-        });
+        response = await fetch(this.#url, { headers, signal: answerLimit(end - begin, signal) });
       } catch (cause) {
         signal?.throwIfAborted();
         failure = cause;
@@ -175,9 +175,14 @@ class UrlTarget implements Target {
     if (response === undefined) return this.refused(reasonFor(failure), failure);
     const mayNeed = response.status === 401 || response.status === 403 ? '; HF_TOKEN holds the token for the Hub' : '';
     const why = `the server answered ${statusOf(response)}${mayNeed}`;
-    const isMissing = response.status === 404 || response.status === 410;
-    return this.refused(why, isMissing ? Object.assign(new Error(why), { code: 'ENOENT' }) : undefined);
+    return this.refused(why, causeOfStatus(response.status, why));
   }
+}
+
+/** The system's error that an answer stands for. */
+export function causeOfStatus(status: number, why: string): Error | undefined {
+  const code = status === 404 || status === 410 ? 'ENOENT' : status === 403 ? 'EACCES' : undefined;
+  return code && Object.assign(new Error(why), { code });
 }
 
 /** Text of an address, as it stands where it is not encoded well. */
@@ -189,11 +194,15 @@ function decoded(text: string): string {
   }
 }
 
+/** What tells a file from another in its place: many servers of files give no entity tags, but times. */
+const versionOf = ({ headers }: Response): string | undefined =>
+  headers.get('etag') || headers.get('last-modified') || undefined;
+
 /** What `Content-Range` says. */
 function rangeOf(response: Response): { readonly begin: number; readonly size: number } | undefined {
   const [, begin = '0', size] =
     /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(response.headers.get('content-range') ?? '') ?? [];
-  return size === undefined ? undefined : { begin: Number(begin), size: Number(size) };
+  return Number.isSafeInteger(Number(size)) ? { begin: Number(begin), size: Number(size) } : undefined;
 }
 
 /** Puts an answer's bytes into memory, as many as there is room for: how many came, and what ended them early. */

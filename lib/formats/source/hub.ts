@@ -23,7 +23,15 @@ export function hubAddress(text: string): string {
   return `${endpoint()}/${repository}/resolve/${encodeURIComponent(revision)}/`;
 }
 
-/** The token in `HF_TOKEN`, for addresses at the Hub and for no other server. */
+/**
+ * The token in `HF_TOKEN`, for addresses at the Hub and for no other server.
+ *
+ * @throws InputError for what no header can hold: fetch's own error would show it
+ */
 export function hubToken({ origin }: URL): string | undefined {
-  return origin === new URL(endpoint()).origin ? process.env.HF_TOKEN?.trim() || undefined : undefined;
+  const token = origin === new URL(endpoint()).origin ? process.env.HF_TOKEN?.trim() : undefined;
+  if (token !== undefined && /[^\x21-\x7e]/.test(token)) {
+    throw new InputError('HF_TOKEN: expected a token of letters, digits and signs, but it has other characters in it');
+  }
+  return token || undefined;
 }

@@ -2,7 +2,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { InputError } from '../../core/errors.js';
 import { strerror } from '../../core/strerror.js';
-import type { Target } from './http.js';
+import { answerLimit, causeOfStatus, type Target } from './http.js';
 
 export type Sdk = typeof import('@aws-sdk/client-s3');
 
@@ -11,13 +11,18 @@ export interface Client {
   readonly client: S3Client;
 }
 
+/** A store that takes and sends nothing for so long is gone: the SDK would wait for ever. */
+const usualIdleMs = 60_000;
+const mostConnectMs = 10_000;
+
 /**
  * A client of the store that the SDK's own variables and files name, with credentials by its own chain.
  *
  * @param endpoint of a store that is not Amazon's, such as MinIO: then the bucket is in the path. By default AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL
+ * @param idleMs how long a store may do nothing
  * @throws InputError if the SDK is not installed
  */
-export async function openClient(endpoint?: string): Promise<Client> {
+export async function openClient(endpoint?: string, idleMs = usualIdleMs): Promise<Client> {
   const sdk = await import('@aws-sdk/client-s3').catch((cause) => {
     const text =
       's3:// needs the npm package @aws-sdk/client-s3, which is not installed: npm install @aws-sdk/client-s3@3';
@@ -26,7 +31,8 @@ export async function openClient(endpoint?: string): Promise<Client> {
   const elsewhere = endpoint ?? (process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL);
   const place = elsewhere === undefined ? {} : { endpoint: elsewhere, forcePathStyle: true };
   const region = elsewhere === undefined || process.env.AWS_REGION ? {} : { region: 'us-east-1' };
-  return { sdk, client: new sdk.S3Client({ ...place, ...region }) };
+  const requestHandler = { connectionTimeout: mostConnectMs, socketTimeout: idleMs };
+  return { sdk, client: new sdk.S3Client({ ...place, ...region, requestHandler }) };
 }
 
 /** One client for all that is read in the same environment: it keeps its connections and credentials. */
@@ -55,7 +61,7 @@ export async function targetOf(address: string): Promise<Target> {
     async request(begin, end, signal) {
       try {
         const input = { Bucket, Key, Range: `bytes=${begin}-${end - 1}` };
-        const how = signal === undefined ? {} : { abortSignal: signal };
+        const how = { abortSignal: answerLimit(end - begin, signal) };
         const { Body, ContentRange, ETag } = await client.send(new sdk.GetObjectCommand(input), how);
         const headers = new Headers({
           ...(ETag && { etag: ETag }),
@@ -72,7 +78,7 @@ export async function targetOf(address: string): Promise<Target> {
         // An empty object has no range.
         if (status === 416) return new Response(null, { status, headers: { 'content-range': 'bytes */0' } });
         const why = status === undefined ? strerror(cause) : `the store answered ${status} ${name}`;
-        throw refused(why, status === 404 ? Object.assign(new Error(why), { code: 'ENOENT' }) : undefined);
+        throw refused(why, causeOfStatus(status ?? 0, why));
       }
     },
   };

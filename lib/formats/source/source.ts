@@ -123,13 +123,22 @@ export function isMissing(error: unknown): boolean {
   return error instanceof InputError && (error.cause as { readonly code?: unknown } | undefined)?.code === 'ENOENT';
 }
 
-/** Whether there is such a file. */
+/**
+ * Whether there is such a file. Stores that let nobody list refuse what is not there.
+ *
+ * @throws InputError (ERR_NNINIT_READ) where it cannot be told: what is done without the file would be wrong with it
+ */
 export async function exists(path: string, signal?: AbortSignal): Promise<boolean> {
   try {
     await (await openSource(path, signal)).close();
     return true;
-  } catch {
-    return false; // reading it says why
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const { cause } = error as { cause?: { readonly code?: unknown } };
+    const isFolder = cause === undefined && !isUrl(path);
+    if (isFolder || isMissing(error) || cause?.code === 'ENOTDIR' || (cause?.code === 'EACCES' && isUrl(path)))
+      return false;
+    throw error;
   }
 }
 

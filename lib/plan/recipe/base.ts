@@ -29,10 +29,7 @@ export async function baseOf(
   },
   dtype: Dtype | undefined,
 ): Promise<RecipeBase | undefined> {
-  const fromHere = (given: string) => {
-    const path = pathOf(given);
-    return isAbsolute(path) || isUrl(path) ? path : relativeTo(source, path);
-  };
+  const fromHere = (given: string) => pathFrom(source, given);
   if (like !== undefined) {
     const { planOfLikeness, readLikeness } = await import('../like.js');
     const likeness = await readLikeness(fromHere(like));
@@ -42,6 +39,22 @@ export async function baseOf(
   if (lora !== undefined) return adapterOf(lora, model, source, fromHere, dtype);
   const { quantizer, ...plan } = await planOfModel(model, source, fromHere, dtype, mtp);
   return { plan: () => plan, asksRules: false, quantizer };
+}
+
+/**
+ * What a recipe means by a path or an address.
+ *
+ * @throws InputError for a file of this machine in a recipe of a server's, which has no business with it
+ */
+function pathFrom(source: string, given: string): string {
+  const path = pathOf(given);
+  if (isUrl(path)) return path;
+  const isLocal = isAbsolute(path) && isUrl(source);
+  if (isLocal || /\p{Surrogate}/u.test(path)) {
+    const what = isLocal ? 'a path beside it, or an address, in a recipe at an address' : 'well-formed Unicode';
+    throw new InputError(`${source}: expected ${what}, but received ${show(given)}`, { path: source });
+  }
+  return isAbsolute(path) ? path : relativeTo(source, path);
 }
 
 /** An adapter's files have no config of the model: what makes the plan again has it in itself. */

@@ -161,6 +161,66 @@ test('two versions of a file are not put together', async () => {
   await expect(checkpoint.read('c')).rejects.toThrow('has changed while it was being read');
 });
 
+test('what a server does not tell of is not taken for missing', async () => {
+  const refuse = (end: string, status: number) => (request: IncomingMessage, response: ServerResponse) =>
+    (request.url ?? '').endsWith(end) && Boolean(response.writeHead(status).end());
+  fault = refuse('/config.json', 401);
+  await expect(verifyCheckpoint(`${base}/gpt2/model.safetensors`)).rejects.toThrow(/config.json: .* 401/);
+  fault = refuse('/config.json', 403);
+  await verifyCheckpoint(`${base}/one/model.safetensors`);
+  const config = JSON.stringify({ model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 2 });
+  fault = (request, response) =>
+    refuse('/hf_quant_config.json', 401)(request, response) || Boolean(response.end(config));
+  await expect(loadPlan(`${base}/a/b/resolve/main/`)).rejects.toThrow(/hf_quant_config.json: .* 401/);
+});
+
+test('a server without entity tags tells versions of a file by their times', async () => {
+  let time = 'Thu, 01 Jan 2026 00:00:00 GMT';
+  const bytes = await readFile(join(folder, 'one/model.safetensors'));
+  fault = (request, response) => {
+    const [, begin, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')?.map(Number) ?? [];
+    const end = Math.min(bytes.length, (last ?? 0) + 1);
+    const range = `bytes ${begin}-${end - 1}/${bytes.length}`;
+    response.writeHead(206, { 'last-modified': time, 'content-range': range }).end(bytes.subarray(begin, end));
+    return true;
+  };
+  await using checkpoint = await openCheckpoint(`${base}/one/model.safetensors`);
+  await checkpoint.read('a');
+  time = 'Thu, 01 Jan 2026 00:00:01 GMT';
+  await expect(checkpoint.read('c')).rejects.toThrow('has changed while it was being read');
+});
+
+test.each([
+  [
+    'an index that names half a character',
+    'model.safetensors.index.json',
+    { weight_map: { a: '\ud800' } },
+    /expected the name of a file/,
+  ],
+  ['a recipe that names half a character', 'recipe.json', { model: '\ud800' }, /expected well-formed Unicode/],
+  [
+    'a recipe that names a file of this machine',
+    'recipe.json',
+    { model: '/etc/hostname' },
+    /a path beside it, or an address/,
+  ],
+  [
+    'a recipe that names one by a URL',
+    'recipe.json',
+    { like: 'file:///etc/hostname' },
+    /a path beside it, or an address/,
+  ],
+  ['a file of a length that is no number', 'recipe.json', undefined, /does not say how long/],
+])('%s is refused', async (_, name, document, message) => {
+  fault = (_request, response) => {
+    if (document === undefined) response.writeHead(206, { 'content-range': `bytes 0-0/${'9'.repeat(400)}` });
+    return Boolean(response.end(JSON.stringify(document ?? {})));
+  };
+  const reading = name === 'recipe.json' ? loadPlan(`${base}/${name}`) : openCheckpoint(`${base}/${name}`);
+  await expect(reading).rejects.toThrow(message);
+  await expect(reading).rejects.toMatchObject({ name: 'InputError' });
+});
+
 test.each([
   ['a body without end', () => ({ 'transfer-encoding': 'chunked' }), 'sends no ranges of files'],
   ['more than was asked for', () => ({ 'content-range': 'bytes 0-65535/1000000', etag: '"1"' }), undefined],
@@ -269,6 +329,10 @@ test('hf:org/name is a repository at HF_ENDPOINT, to which alone HF_TOKEN goes',
     const error = await openCheckpoint('hf:a/b').catch((cause: unknown) => cause);
     expect(String(error)).toMatch(/401 Unauthorized; HF_TOKEN holds/);
     expect(inspect(error, { depth: 9 })).not.toContain('hf_secret');
+    vi.stubEnv('HF_TOKEN', 'hf_secret\nand more');
+    const unfit = await openCheckpoint('hf:a/b').catch((cause: unknown) => cause);
+    expect(unfit).toMatchObject({ name: 'InputError', message: expect.stringContaining('HF_TOKEN: expected a token') });
+    expect(inspect(unfit, { depth: 9 })).not.toContain('hf_secret');
     await expect(loadPlan({ like: 'hf:a/b/c' })).rejects.toThrow(/expected hf:org\/name or .* received "hf:a\/b\/c"/);
   } finally {
     vi.unstubAllEnvs();

@@ -14,11 +14,15 @@ const mostTurns = 5;
 const notImplemented = 501;
 const firstPauseMs = 200;
 const mostTextBytes = 2 ** 28;
+/** No list is longer: of parts there are 10,000, and of names a million at most. */
+const mostPages = 2000;
 
 export interface StoreOptions {
   /** Of a store that is not Amazon's, such as MinIO: then the bucket is in the path. By default AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
   readonly endpoint?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** How long a store may take and send nothing. */
+  readonly idleMs?: number | undefined;
 }
 
 type Send<T> = (how: { readonly abortSignal?: AbortSignal }) => Promise<T>;
@@ -38,8 +42,8 @@ export class Store {
   }
 
   /** @throws InputError if the SDK is not installed */
-  static async open(address: Address, { endpoint, signal }: StoreOptions): Promise<Store> {
-    const { sdk, client } = await openClient(endpoint);
+  static async open(address: Address, { endpoint, signal, idleMs }: StoreOptions): Promise<Store> {
+    const { sdk, client } = await openClient(endpoint, idleMs);
     return new Store(sdk, client, address, signal);
   }
 
@@ -55,13 +59,15 @@ export class Store {
   async text(name: string): Promise<string | undefined> {
     try {
       return await this.#ask('read', name, async (how) => {
-        const { Body, ContentLength = 0 } = await this.#client.send(
-          new this.#sdk.GetObjectCommand(this.#at(name)),
-          how,
-        );
-        if (ContentLength <= mostTextBytes) return Body?.transformToString();
-        (Body as { destroy?: () => void } | undefined)?.destroy?.();
-        return undefined;
+        const { Body } = await this.#client.send(new this.#sdk.GetObjectCommand(this.#at(name)), how);
+        const pieces: Uint8Array[] = [];
+        let bytes = 0;
+        for await (const piece of (Body ?? []) as AsyncIterable<Uint8Array>) {
+          bytes += piece.length; // which the store need not have told before
+          if (bytes > mostTextBytes) return undefined;
+          pieces.push(piece);
+        }
+        return Buffer.concat(pieces).toString();
       });
     } catch (cause) {
       if (statusOf(cause) === 404) return undefined;
@@ -73,13 +79,15 @@ export class Store {
   async names(): Promise<string[]> {
     const { bucket: Bucket, prefix: Prefix } = this.#address;
     const names: string[] = [];
-    for (let token: string | undefined, more = true; more; more = token !== undefined) {
-      const input = { Bucket, Prefix, Delimiter: '/', ContinuationToken: token };
-      const page = await this.#ask('list', '', (how) =>
-        this.#client.send(new this.#sdk.ListObjectsV2Command(input), how),
+    const ask = (from: object) =>
+      this.#ask('list', '', (how) =>
+        this.#client.send(new this.#sdk.ListObjectsV2Command({ Bucket, Prefix, Delimiter: '/', ...from }), how),
       );
+    for await (const page of this.#pages('', ask, ({ IsTruncated, NextContinuationToken: token }) => ({
+      more: IsTruncated ?? token !== undefined,
+      from: token && { ContinuationToken: token },
+    }))) {
       for (const { Key = '' } of page.Contents ?? []) names.push(Key.slice(Prefix.length));
-      token = page.NextContinuationToken;
     }
     return names;
   }
@@ -88,21 +96,21 @@ export class Store {
   async uploads(): Promise<Map<string, string[]>> {
     const { bucket: Bucket, prefix: Prefix } = this.#address;
     const found = new Map<string, string[]>();
-    for (let marker = {}, more: boolean | undefined = true; more; ) {
-      const input = { Bucket, Prefix, ...marker };
-      const page = await this.#ask('list', '', (how) =>
-        this.#client.send(new this.#sdk.ListMultipartUploadsCommand(input), how),
+    const ask = (from: object) =>
+      this.#ask('list', '', (how) =>
+        this.#client.send(new this.#sdk.ListMultipartUploadsCommand({ Bucket, Prefix, ...from }), how),
       ).catch((cause) => {
         if (statusOf(cause) === notImplemented) return undefined;
         throw cause;
       });
-      if (page === undefined) break;
-      for (const { Key = '', UploadId = '' } of page.Uploads ?? []) {
+    for await (const page of this.#pages('', ask, (each) => ({
+      more: each?.IsTruncated,
+      from: each?.NextKeyMarker && { KeyMarker: each.NextKeyMarker, UploadIdMarker: each.NextUploadIdMarker },
+    }))) {
+      for (const { Key = '', UploadId = '' } of page?.Uploads ?? []) {
         const name = Key.slice(Prefix.length);
         found.set(name, [...(found.get(name) ?? []), UploadId]);
       }
-      marker = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
-      more = page.IsTruncated;
     }
     return found;
   }
@@ -139,14 +147,15 @@ export class Store {
 
   async parts(name: string, upload: string): Promise<Part[]> {
     const parts: Part[] = [];
-    for (let marker: string | undefined, more: boolean | undefined = true; more; ) {
-      const input = { ...this.#at(name), UploadId: upload, PartNumberMarker: marker };
-      const page = await this.#ask('list the parts of', name, (how) =>
-        this.#client.send(new this.#sdk.ListPartsCommand(input), how),
+    const ask = (from: object) =>
+      this.#ask('list the parts of', name, (how) =>
+        this.#client.send(new this.#sdk.ListPartsCommand({ ...this.#at(name), UploadId: upload, ...from }), how),
       );
+    for await (const page of this.#pages(name, ask, ({ IsTruncated, NextPartNumberMarker: marker }) => ({
+      more: IsTruncated,
+      from: marker && { PartNumberMarker: marker },
+    }))) {
       parts.push(...(page.Parts ?? []));
-      marker = page.NextPartNumberMarker;
-      more = page.IsTruncated;
     }
     return parts;
   }
@@ -157,7 +166,8 @@ export class Store {
       const body = await make();
       const sum = { ChecksumCRC32: checksumOf(body) };
       const input = { ...this.#at(name), UploadId: upload, PartNumber: number, Body: body, ...sum };
-      const { ETag } = await this.#client.send(new this.#sdk.UploadPartCommand(input), how);
+      const { ETag, ChecksumCRC32: told } = await this.#client.send(new this.#sdk.UploadPartCommand(input), how);
+      if (told !== undefined && told !== sum.ChecksumCRC32) throw otherBytes();
       return { ETag, PartNumber: number, ...sum };
     });
   }
@@ -192,6 +202,31 @@ export class Store {
       await (last ? send() : this.#ask('give up', name, send));
     } catch (cause) {
       if (statusOf(cause) !== 404) throw cause; // else it was given up, and that answer was lost
+    }
+  }
+
+  /** Page after page. That more follows is believed where the store says from where, which is never where it was before, and not without end. */
+  async *#pages<Page>(
+    name: string,
+    ask: (from: object) => Promise<Page>,
+    next: (page: Page) => { readonly more: boolean | undefined; readonly from: object | '' | undefined },
+  ): AsyncGenerator<Page> {
+    const places = new Set<string>();
+    for (let from = {}; ; ) {
+      const page = await ask(from);
+      yield page;
+      const after = next(page);
+      if (!after.more) return;
+      const place = JSON.stringify(after.from || undefined);
+      if (!after.from || places.has(place) || places.size === mostPages) {
+        const why =
+          places.size === mostPages
+            ? 'the store has a list without end'
+            : 'the store says that more follows, and not from where';
+        throw new WriteError('list', this.path(name), new Error(why));
+      }
+      places.add(place);
+      from = after.from;
     }
   }
 
@@ -231,6 +266,14 @@ export function checksumOf(bytes: Uint8Array): string {
   const sum = Buffer.alloc(4);
   sum.writeUInt32BE(crc32(bytes));
   return sum.toString('base64');
+}
+
+/** To be sent again, as what a store refuses itself. */
+function otherBytes(): Error {
+  return Object.assign(new Error('the store got other bytes than were sent'), {
+    name: 'BadDigest',
+    code: 'BadDigest',
+  });
 }
 
 function throwIfInterrupted(path: string, signal: AbortSignal | undefined): void {

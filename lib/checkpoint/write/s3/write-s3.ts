@@ -40,9 +40,9 @@ interface Upload {
  * index, or the only file, comes last, and only if nobody has put one there meanwhile.
  */
 export async function writeToS3(url: string, laid: Laid, options: S3Options): Promise<Written> {
-  const { force = false, resume = false, threads = get_num_threads(), signal, endpoint } = options;
+  const { force = false, resume = false, threads = get_num_threads(), signal, endpoint, idleMs } = options;
   const { set } = laid;
-  const store = await Store.open(addressOf(url), { endpoint, signal });
+  const store = await Store.open(addressOf(url), { endpoint, signal, idleMs });
   const bytes = set.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   const own = options.pool === undefined && bytes >= leastForWorkers ? poolForCall(threads) : undefined;
   try {

@@ -247,6 +247,88 @@ test('an error that stays leaves nothing, and names the object but no secret', a
   await expect(writeToS3(url, await laidOf(shards), {})).rejects.toMatchObject({ code: 'AccessDenied' });
 }, 60_000);
 
+test.each([
+  [
+    'more names, and not from where',
+    'list-type',
+    '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>',
+  ],
+  [
+    'that names go on where they began',
+    'list-type',
+    '<ListBucketResult><NextContinuationToken>a</NextContinuationToken></ListBucketResult>',
+  ],
+  [
+    'more uploads, and not from where',
+    'uploads',
+    '<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>',
+  ],
+  [
+    'that uploads go on where they began',
+    'uploads',
+    '<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker></ListMultipartUploadsResult>',
+  ],
+  [
+    'that parts go on where they began',
+    'uploadId',
+    '<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker></ListPartsResult>',
+  ],
+])('a store that says %s is not asked without end', async (_, what, answer) => {
+  const begun = { key: 'deep/out/model-00001-of-00002.safetensors', meta: {}, parts: new Map() };
+  if (what === 'uploadId') server.uploads.set('1', begun);
+  server.lie = (line, body) => (line.startsWith('GET') && line.endsWith(what) ? answer : body);
+  const writing = writeToS3(url, await laidOf(shards), { resume: true });
+  await expect(writing).rejects.toThrow(/could not list .*: the store says that more follows, and not from where/);
+});
+
+test('a list of names that has no end is given up', async () => {
+  let page = 0;
+  server.lie = (line, body) =>
+    line.endsWith('list-type')
+      ? `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>${++page}</NextContinuationToken></ListBucketResult>`
+      : body;
+  await expect(writeToS3(url, await laidOf(shards), {})).rejects.toThrow('the store has a list without end');
+}, 60_000);
+
+test('a text without end is no config that was written', async () => {
+  const { set, ...laid } = await laidOf({ ...shards });
+  const config = { name: 'config.json', text: '{}' };
+  server.objects.set('deep/out/config.json', { bytes: Buffer.from('{}'), meta: {} });
+  server.fault = (line) => (/^GET .*config.json$/.test(line) ? 'endless' : 'none');
+  await expect(writeToS3(url, { ...laid, set: { ...set, config } }, {})).rejects.toThrow(
+    /config.json exists already and differs/,
+  );
+  expect(server.sent).toBeLessThan(2 ** 29);
+});
+
+test('a part of which the store has got other bytes is sent again', async () => {
+  let lies = 0;
+  server.lie = (line, body, headers) => {
+    if (line.startsWith('PUT') && line.endsWith('uploadId') && lies++ === 0)
+      headers['x-amz-checksum-crc32'] = 'AAAAAA==';
+    return body;
+  };
+  await writeToS3(url, await laidOf(shards), {});
+  expect(server.content('deep/out/')).toEqual(await folderOf(shards));
+  expect(server.log.filter((line) => line.startsWith('PUT') && line.endsWith('uploadId')).length).toBe(lies);
+  expect(lies).toBe(3);
+});
+
+test.each(['GET .* list-type', 'PUT .* uploadId', 'POST .* uploadId'])(
+  'a store that never answers %s is asked again',
+  async (which) => {
+    const stalled = new Set<string>();
+    server.fault = (line) => {
+      const stalls = new RegExp(`^${which}$`).test(line) && stalled.size === 0;
+      if (stalls) stalled.add(line);
+      return stalls ? 'stall' : 'none';
+    };
+    await writeToS3(url, await laidOf(shards), { idleMs: 1000 });
+    expect(stalled.size).toBe(1);
+    expect(server.content('deep/out/')).toEqual(await folderOf(shards));
+  },
+);
+
 test('addresses and options that make no sense are refused', async () => {
   const plan = await loadPlan(recipe);
   for (const wrong of ['s3://', 's3://B', 's3://bucket/a//b', 's3://bucket/../x']) {

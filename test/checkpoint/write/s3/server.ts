@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { crc32 } from 'node:zlib';
 
-/** 'lost' does the work, and the answer is lost; 'cut' breaks off in the middle of the answer. */
-export type Fault = 'none' | '500' | '501' | '503' | 'reset' | 'lost' | 'cut';
+/** 'lost' does the work, and the answer is lost; 'cut' breaks off in the middle of the answer; 'stall' never answers, 'stop' not to the end, 'endless' without one. */
+export type Fault = 'none' | '500' | '501' | '503' | 'reset' | 'lost' | 'cut' | 'stall' | 'stop' | 'endless';
 
 interface Upload {
   readonly key: string;
@@ -40,7 +40,12 @@ export class S3Server {
   readonly log: string[] = [];
   /** What is to go wrong with a request. */
   fault: (request: string) => Fault = () => 'none';
+  /** What it answers in place of what it should. */
+  lie: (request: string, answer: string | Buffer, headers: Record<string, string>) => string | Buffer = (_, answer) =>
+    answer;
   endpoint = '';
+  /** Bytes of an answer without end. */
+  sent = 0;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
   /** @param port any that is free by default; that of before once it was closed, with all that it has */
@@ -91,10 +96,24 @@ export class S3Server {
       body = `<Error><Code>${cause.code}</Code><Message>${cause.code}</Message></Error>`;
     }
     if (fault === 'lost') return void request.socket.destroy();
+    if (fault === 'stall') return;
+    if (fault === 'endless') return this.#sendWithoutEnd(response);
+    body = this.lie(line, body, headers);
     if (headers['content-range'] !== undefined) status = 206;
     response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers });
-    if (fault !== 'cut' || body.length === 0) return void response.end(request.method === 'HEAD' ? undefined : body);
-    response.write(body.slice(0, body.length / 2), () => request.socket.destroy());
+    if ((fault !== 'cut' && fault !== 'stop') || body.length === 0)
+      return void response.end(request.method === 'HEAD' ? undefined : body);
+    response.write(body.slice(0, body.length / 2), () => fault === 'cut' && request.socket.destroy());
+  }
+
+  #sendWithoutEnd(response: ServerResponse): void {
+    const piece = Buffer.alloc(2 ** 20, ' ');
+    const more = () => {
+      if (response.destroyed || this.sent > 2 ** 30) return void response.destroy();
+      this.sent += piece.length;
+      response.write(piece, () => setImmediate(more));
+    };
+    more();
   }
 
   #serve(
