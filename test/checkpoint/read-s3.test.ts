@@ -106,8 +106,11 @@ test.each(['stall', 'stop'] as const)(
     });
     server.fault = () => fault;
     try {
-      await expect(openCheckpoint(`${url}/model.safetensors`)).rejects.toMatchObject({ code: 'ERR_NNINIT_READ' });
-      expect(Math.max(...limits)).toBeLessThan(60_000);
+      // The half that comes of the first answer has the header.
+      const asked = fault === 'stop' ? verifyCheckpoint : openCheckpoint;
+      await expect(asked(`${url}/model.safetensors`)).rejects.toMatchObject({ code: 'ERR_NNINIT_READ' });
+      // More where megabytes are asked for, which may be slow to come.
+      expect(Math.max(...limits)).toBeLessThan(fault === 'stop' ? 600_000 : 60_000);
     } finally {
       vi.restoreAllMocks();
     }
