@@ -125,7 +125,7 @@ function checkNames(config: Config, modelType: string, refuse: Refuse): void {
   ))
     checkActivation(config, key, refuse);
   const { feed_forward_proj, dense_act_fn } = config;
-  if (modelType === 't5' && typeof feed_forward_proj === 'string' && dense_act_fn === undefined) {
+  if (/^u?m?t5$/.test(modelType) && typeof feed_forward_proj === 'string' && dense_act_fn === undefined) {
     const name = feed_forward_proj.replace(/^gated-/, '');
     if (!activations.includes(name)) throw refuse('feed_forward_proj', 'an activation that transformers knows');
   }
