@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../core/errors.js';
+import { journalName } from './journal-name.js';
 import { manifestName } from './raw/names.js';
 import { type FileHeader, type FileTensor, type HeaderOptions, readHeader } from './safetensors/read-header.js';
 import { notThere, unreadable } from './source/file.js';
@@ -63,21 +64,24 @@ const isShard = (name: string): boolean =>
 
 /** The file or index that is meant by a folder. */
 async function findIn(folder: string): Promise<string> {
-  let names: string[];
+  let all: string[];
   try {
-    names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
+    all = await readdir(folder);
   } catch (cause) {
     throw unreadable(folder, cause);
   }
   const refuse = (what: string) =>
     new InputError(`${folder}: ${what}`, { path: folder, code: 'ERR_NNINIT_CHECKPOINT' });
+  const names = all.filter((name) => !name.startsWith('.')).sort();
   const usual = [`model${suffix}`, `model${indexSuffix}`].filter((name) => names.includes(name));
   const indexes = names.filter((name) => name.endsWith(indexSuffix));
   const files = names.filter((name) => name.endsWith(suffix));
   const manifest = names.filter((name) => name === manifestName);
   const [choice, ...more] = [usual, indexes, files, manifest].find((list) => list.length > 0) ?? [];
-  // Of a download or a run that did not end, or of one that is replacing them.
-  if (choice !== undefined && [choice, ...more].every(isShard)) throw refuse(withoutIndex([choice, ...more]));
+  const shards = choice !== undefined && [choice, ...more].every(isShard);
+  if ((choice === undefined || shards) && all.includes(journalName)) throw refuse(unfinished);
+  // Of a download that did not end.
+  if (shards) throw refuse(withoutIndex([choice, ...more]));
   if (choice === undefined)
     throw refuse(`expected a checkpoint, but there is no file ${suffix} and no ${manifestName}`);
   if (more.length > 0) {
@@ -86,6 +90,8 @@ async function findIn(folder: string): Promise<string> {
   }
   return join(folder, choice);
 }
+
+const unfinished = `expected a checkpoint, but this one is unfinished: a run writes it, or has left it to nninit generate --resume (${journalName})`;
 
 function withoutIndex([first = '', ...more]: readonly string[]): string {
   const which =

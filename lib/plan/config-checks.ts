@@ -20,17 +20,13 @@ const words: Readonly<Record<string, string>> = {
 /**
  * Refuses of a config.json what transformers refuses though it gives no tensor its shape: values of other types than its classes declare (1 is no
  * float, 16.0 no int), names of activations and rotary positions that it does not know, kinds of layers of another number than the layers,
- * layers of different shapes.
+ * layers of different shapes, stages of a backbone that it has not.
  *
- * @param layers how many there are, by default too
+ * @param sizes the config with its defaults
  * @returns the text that belongs beside the weights; for a config that was given as an object with 1.0 where JavaScript has 1
  * @throws InputError naming the key
  */
-export function checkConfig(
-  { source, text, value, isObject }: JsonDocument,
-  modelType: string,
-  layers: unknown,
-): string {
+export function checkConfig({ source, text, value, isObject }: JsonDocument, modelType: string, sizes: Config): string {
   const config = value as Config;
   const refuse = (key: string, what: string) => {
     const found = Object.hasOwn(config, key) ? `received ${spelt(key)}` : 'it is missing';
@@ -51,8 +47,31 @@ export function checkConfig(
   }
   if (!(isObject || /^-?\d+$/.test(spelling.get('num_labels') ?? '0'))) throw refuse('num_labels', expected('int'));
   checkNames(config, modelType, refuse);
-  checkLayers(config, modelType, layers, refuse);
+  checkLayers(config, modelType, sizes.num_hidden_layers, refuse);
+  if (configFields[modelType]?.['list?']?.includes('_out_features')) checkStages(config, sizes, refuse);
   return repaired;
+}
+
+/** What a saved config says of the stages whose outputs a backbone gives: those of a config of fewer layers are others. */
+function checkStages(
+  { out_features: features, out_indices: indices }: Config,
+  { depths, num_hidden_layers }: Config,
+  refuse: Refuse,
+): void {
+  const count = Array.isArray(depths) ? depths.length : Number(num_hidden_layers);
+  const stages = ['stem', ...Array.from({ length: count }, (_, i) => `stage${i + 1}`)];
+  const last = `stages from 'stem' to '${stages.at(-1)}', each once and in their order`;
+  const ascends = (places: readonly number[]) =>
+    places.every((place, i) => place >= 0 && place < stages.length && (i === 0 || place > Number(places[i - 1])));
+  const named = Array.isArray(features) ? features.map((name) => stages.indexOf(name)) : undefined;
+  if (features != null && !(named !== undefined && ascends(named))) throw refuse('out_features', last);
+  const isPlace = (value: unknown): value is number => Number.isInteger(value);
+  const placed = Array.isArray(indices) && indices.every(isPlace) ? indices : undefined;
+  const places = placed?.map((place) => (place < 0 ? place + stages.length : place));
+  if (indices != null && !(places !== undefined && ascends(places)))
+    throw refuse('out_indices', `places of stages, 0 to ${count}, each once and in their order`);
+  if (named !== undefined && places !== undefined && named.join() !== places.join())
+    throw refuse('out_indices', 'the places of the stages in out_features');
 }
 
 type Refuse = (key: string, what: string) => InputError;
@@ -106,7 +125,7 @@ function checkNames(config: Config, modelType: string, refuse: Refuse): void {
   ))
     checkActivation(config, key, refuse);
   const { feed_forward_proj, dense_act_fn } = config;
-  if (modelType === 't5' && typeof feed_forward_proj === 'string' && dense_act_fn === undefined) {
+  if (/^u?m?t5$/.test(modelType) && typeof feed_forward_proj === 'string' && dense_act_fn === undefined) {
     const name = feed_forward_proj.replace(/^gated-/, '');
     if (!activations.includes(name)) throw refuse('feed_forward_proj', 'an activation that transformers knows');
   }

@@ -81,7 +81,7 @@ async function readModel(document: JsonDocument, config: Readonly<Record<string,
   const architecture = await architectureOf(config, source);
   const { model_type, classes } = architecture;
   const parsed = parseWith(architecture.config, architecture.prepare?.(config) ?? config, source);
-  let text = checkConfig(document, model_type, (parsed as Part['config']).num_hidden_layers);
+  let text = checkConfig(document, model_type, parsed as Part['config']);
   const parts = new Map<string, Part>();
   for (const [key, nested] of Object.entries(architecture.parts?.(config) ?? {})) {
     const place = `${source}: ${key}`;

@@ -67,3 +67,13 @@ test('a shard without its index is no checkpoint', async () => {
   writeFileSync(join(folder, 'model-00002-of-00002.safetensors'), '');
   await expect(openCheckpoint(folder)).rejects.toThrow('there are shards without their index: model-00001-of-00002');
 });
+
+test('a checkpoint that a run has not finished is said to be that', async () => {
+  const folder = join(root.path, 'out');
+  mkdirSync(folder);
+  writeFileSync(join(folder, '.nninit-unfinished.json'), '');
+  const message = /this one is unfinished: a run writes it, or has left it to nninit generate --resume/;
+  await expect(openCheckpoint(folder)).rejects.toThrow(message);
+  writeFileSync(join(folder, 'model-00002-of-00002.safetensors'), '');
+  await expect(openCheckpoint(folder)).rejects.toThrow(message);
+});

@@ -102,3 +102,18 @@ test.each([
 ])('%j: the refusal says what is wrong', async (keys, message) => {
   await expect(loadPlan({ model_type: 'llama', num_hidden_layers: 2, ...keys })).rejects.toThrow(message);
 });
+
+// As transformers 5.18 writes `per_layer_config` of more than ten layers: 15,120 parameters without it, 16,688 with it.
+test('numbers of layers may begin with zeros', async () => {
+  const sizes = { vocab_size: 20, hidden_size: 16, intermediate_size: 8, num_hidden_layers: 12, head_dim: 8 };
+  const config = { model_type: 'gemma4_text', ...sizes, num_attention_heads: 2, num_key_value_heads: 1 };
+  const parameters = async (more: object) => {
+    const { tensors } = await loadPlan({ ...config, hidden_size_per_layer_input: 0, ...more } as never);
+    const counted = tensors.filter(({ name }) => !name.endsWith('layer_scalar'));
+    return counted.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  };
+  const heads = { head_dim: 16 };
+  expect(await parameters({ per_layer_config: { '05': heads, 11: heads } })).toBe(16_688);
+  expect(await parameters({ per_layer_config: { 5: heads, 11: heads } })).toBe(16_688);
+  expect(await parameters({ per_layer_config: {} })).toBe(15_120);
+});

@@ -31,7 +31,11 @@ const keys = z.looseObject({
   num_key_value_heads: size().default(4),
   global_head_dim: size().default(512),
   num_global_key_value_heads: optionalSize(),
-  per_layer_config: z.record(z.string(), override).optional(),
+  // transformers writes the layers' numbers all alike wide: '05'.
+  per_layer_config: z
+    .record(z.string().regex(/^\d{1,9}$/, { error: 'the number of a layer' }), override)
+    .transform((layers) => new Map(Object.entries(layers).map(([layer, own]) => [Number(layer), own])))
+    .optional(),
   hidden_size_per_layer_input: layers().default(256),
   attention_k_eq_v: flag().default(false),
   num_kv_shared_layers: layers().default(0),
@@ -53,7 +57,7 @@ function headsOf(config: Config, index: number): { readonly dim: number; readonl
   const { head_dim, num_key_value_heads, global_head_dim, num_global_key_value_heads, attention_k_eq_v } = config;
   const globalHeads = attention_k_eq_v ? (num_global_key_value_heads ?? undefined) : undefined;
   const wider = attendsToAll(config, index) ? { head_dim: global_head_dim, num_key_value_heads: globalHeads } : {};
-  const own = config.per_layer_config === undefined ? wider : (config.per_layer_config[index] ?? {});
+  const own = config.per_layer_config === undefined ? wider : (config.per_layer_config.get(index) ?? {});
   return { dim: own.head_dim ?? head_dim, keyHeads: own.num_key_value_heads ?? num_key_value_heads };
 }
 
@@ -74,6 +78,11 @@ const config = keys
     path: ['num_kv_shared_layers'],
     error: 'at most num_hidden_layers',
   })
+  .refine(
+    ({ per_layer_config: own = new Map(), num_hidden_layers: count }) =>
+      [...own.keys()].every((layer) => Number(layer) < count),
+    { path: ['per_layer_config'], error: 'numbers of layers, below num_hidden_layers' },
+  )
   .refine(kindsAlike, { path: ['per_layer_config'], error: 'the same for all layers of a kind' })
   .refine((given) => !given.enable_moe_block || (given.num_experts != null && given.moe_intermediate_size != null), {
     path: ['enable_moe_block'],

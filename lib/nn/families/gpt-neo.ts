@@ -17,6 +17,8 @@ const config = z
     hidden_size: size().default(2048),
     num_layers: layers().default(24),
     attention_types: z.array(kinds, { error: "an array such as [[['global', 'local'], 12]]" }).nullish(),
+    // Of a saved config: what attention_types comes to, which does not count then.
+    attention_layers: z.array(z.enum(['global', 'local'], { error: 'global or local' })).optional(),
     num_heads: size().default(16),
     intermediate_size: optionalSize(),
     initializer_range: std().default(0.02),
@@ -27,7 +29,12 @@ const config = z
     error: 'a multiple of num_heads',
   })
   .refine(
-    ({ attention_types, num_layers }) => {
+    ({ attention_layers, num_layers }) => attention_layers === undefined || attention_layers.length === num_layers,
+    { path: ['attention_layers'], error: 'as many kinds of attention as num_layers says' },
+  )
+  .refine(
+    ({ attention_layers, attention_types, num_layers }) => {
+      if (attention_layers !== undefined) return true;
       const lengths = (attention_types ?? [[['global', 'local'], 12]]).map(([types, times]) => {
         return (types as readonly string[]).length * Math.max(0, times as number);
       });

@@ -44,6 +44,8 @@ const config1 = z.looseObject({
       },
     )
     .default('auto'),
+  // Of a saved config: it counts, whatever expand and hidden_size have become since.
+  intermediate_size: size().optional(),
   time_step_scale: std().default(1),
   time_step_init_scheme: z.string().default('random'),
 });
@@ -58,7 +60,7 @@ const rankOf = ({ time_step_rank: rank, hidden_size }: Config1) =>
 
 function mixer1(config: Config1): Module {
   const { hidden_size: width, state_size: state, use_bias: bias } = config;
-  const inner = config.expand * width;
+  const inner = config.intermediate_size ?? config.expand * width;
   const rank = rankOf(config);
   return {
     kind: 'Mixer',

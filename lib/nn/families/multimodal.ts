@@ -20,9 +20,10 @@ function numberIn({ config, model_type }: Part, names: readonly string[]): numbe
 
 /** The width of what a part gives. */
 export function widthOf(part: Part): number {
-  const { embed_dim, depths } = part.config;
-  // Swin's is that of its last stage.
-  if (isNumber(embed_dim) && Array.isArray(depths)) return embed_dim * 2 ** (depths.length - 1);
+  const { embed_dim, depths, hidden_size } = part.config;
+  // Swin's is that of its last stage, unless a saved config says another.
+  if (isNumber(embed_dim) && Array.isArray(depths) && !isNumber(hidden_size))
+    return embed_dim * 2 ** (depths.length - 1);
   return numberIn(part, ['hidden_size', 'd_model', 'n_embd']);
 }
 

@@ -13,6 +13,8 @@ export const keys = z
     num_channels: size().default(3),
     embed_dim: size().default(96),
     depths: z.array(layers()).min(1).max(20).default([2, 2, 6, 2]),
+    // Of a saved config.
+    num_layers: layers().max(20).optional(),
     num_heads: z.array(size()).default([3, 6, 12, 24]),
     window_size: size().default(7),
     mlp_ratio: z.number({ error: 'a finite number > 0' }).positive().default(4),
@@ -36,6 +38,10 @@ export const rule = ({ initializer_range }: SwinConfig) =>
   });
 
 export const widthOf = ({ embed_dim, depths }: SwinConfig, stage = depths.length - 1): number => embed_dim * 2 ** stage;
+
+/** Of the decoder for masked images, which follows a saved config's number of stages, whatever `depths` has become since. */
+export const decoderWidth = ({ embed_dim, depths, num_layers = depths.length }: SwinConfig): number =>
+  Math.trunc(embed_dim * 2 ** (num_layers - 1));
 
 /** @param layer one of a stage, by its width and heads */
 export function encoder(
@@ -78,4 +84,4 @@ export function classification(body: Readonly<Record<string, Module>>, config: S
   return headed(body, classes === 0 ? {} : { classifier: linear(widthOf(config), classes) }, rule(config));
 }
 
-export const general = aliases({ num_attention_heads: 'num_heads' });
+export const general = aliases({ num_attention_heads: 'num_heads', num_hidden_layers: 'num_layers' });

@@ -1,7 +1,17 @@
 import { container, type Module, parameter } from '../module.js';
 import { conv2d, layerNorm, linear } from '../modules/index.js';
 import { defineArchitecture } from './architecture.js';
-import { classification, embeddings, encoder, general, keys, rule, type SwinConfig, widthOf } from './swin-layers.js';
+import {
+  classification,
+  decoderWidth,
+  embeddings,
+  encoder,
+  general,
+  keys,
+  rule,
+  type SwinConfig,
+  widthOf,
+} from './swin-layers.js';
 import { headed } from './transformers.js';
 import { vitMlp } from './vit-layers.js';
 import { distances } from './windows.js';
@@ -41,7 +51,7 @@ export const swin = defineArchitecture<SwinConfig>({
     SwinForImageClassification: (config) => classification({ swin: body(config) }, config),
     SwinModel: (config) => body(config),
     SwinForMaskedImageModeling: (config) => {
-      const decoder = conv2d(widthOf(config), config.encoder_stride ** 2 * config.num_channels, [1, 1]);
+      const decoder = conv2d(decoderWidth(config), config.encoder_stride ** 2 * config.num_channels, [1, 1]);
       const head = { decoder: container('Sequential', [decoder]) };
       return headed({ swin: body(config, { mask: true }) }, head, rule(config));
     },

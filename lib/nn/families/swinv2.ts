@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { Initializer } from '../../init/initializers.js';
 import { container, type Module, parameter, repeat } from '../module.js';
 import { conv2d, layerNorm, linear } from '../modules/index.js';
-import { aliases, defineArchitecture, labelCount } from './architecture.js';
-import { embeddings, keys, type SwinConfig, widthOf } from './swin-layers.js';
+import { defineArchitecture, labelCount } from './architecture.js';
+import { decoderWidth, embeddings, general, keys, type SwinConfig, widthOf } from './swin-layers.js';
 import { headed, transformersInit } from './transformers.js';
 
 const config = keys
@@ -87,7 +87,7 @@ function body(config: SwinConfig, { mask = false } = {}): Module {
 export const swinv2 = defineArchitecture<SwinConfig>({
   model_type: 'swinv2',
   config,
-  prepare: aliases({ num_attention_heads: 'num_heads' }),
+  prepare: general,
   classes: {
     Swinv2ForImageClassification: (config) => {
       const classes = labelCount(config);
@@ -96,7 +96,7 @@ export const swinv2 = defineArchitecture<SwinConfig>({
     },
     Swinv2Model: (config) => body(config),
     Swinv2ForMaskedImageModeling: (config) => {
-      const decoder = conv2d(widthOf(config), config.encoder_stride ** 2 * config.num_channels, [1, 1]);
+      const decoder = conv2d(decoderWidth(config), config.encoder_stride ** 2 * config.num_channels, [1, 1]);
       const head = { decoder: container('Sequential', [decoder]) };
       return headed({ swinv2: body(config, { mask: true }) }, head, rule(config));
     },

@@ -42,6 +42,10 @@ export const config = z
     },
     { path: ['conv_dim'], error: 'as many as conv_stride and conv_kernel have' },
   )
+  .refine(({ conv_dim, num_feat_extract_layers: saved }) => saved === undefined || saved === conv_dim.length, {
+    path: ['num_feat_extract_layers'],
+    error: 'as many as conv_dim has',
+  })
   .refine(({ hidden_size, num_attention_heads: heads }) => hidden_size % heads === 0, {
     path: ['hidden_size'],
     error: 'a multiple of num_attention_heads',

@@ -17,6 +17,21 @@ export interface LoraBase {
 /** What `nn.Linear` draws for its weight, and PEFT for A. */
 const kaiming: Initializer = { init: 'kaiming_uniform', a: Math.sqrt(5) };
 
+/** Families whose experts PEFT takes some names of targets for, since they had those names in transformers 4. */
+const expertsFirst = /^(DeepseekV[23]|Glm4Moe|Olmoe|Qwen3Moe|Qwen3Next)[FM]/;
+const expertsNames = /\.(gate_proj|up_proj|down_proj)$/;
+
+/** What PEFT, on transformers 5, would pass over without a word. */
+function passedOver(modelClass: string, chosen: readonly LinearModule[], source: string): readonly string[] {
+  const [first, ...more] = expertsFirst.test(modelClass) ? chosen.filter(({ name }) => expertsNames.test(name)) : [];
+  if (first === undefined) return [];
+  const others = more.length === 0 ? '' : ` and ${more.length} more`;
+  return [
+    `${source}: lora.targets: PEFT 0.21 takes gate_proj, up_proj and down_proj of a ${modelClass} for its experts, and does not load what the adapter has for ` +
+      `${first.name}${others}`,
+  ];
+}
+
 /**
  * The plan of a LoRA adapter as PEFT saves it: A and B of each module, and adapter_config.json.
  *
@@ -31,6 +46,7 @@ export function planOfLora({ flat, modelClass }: LoraBase, lora: Lora, dtype: Dt
     draws: pairs.flatMap(({ draws }) => draws),
     config: `${JSON.stringify(configOf(lora, targetNames(chosen, flat), modelClass, chosen), null, 2)}\n`,
     adapter: true,
+    warnings: passedOver(modelClass, chosen, source),
   };
 }
 

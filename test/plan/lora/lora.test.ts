@@ -48,6 +48,29 @@ describe("as PEFT's", () => {
     expect(all.tensors).toEqual(tensors);
   });
 
+  // What PEFT 0.21 did with transformers 5.18: these tensors were keys that it did not expect, and it told only that it missed those of experts.
+  test('a warning says which modules PEFT will pass over, where it takes their names for the experts', async () => {
+    const moe = {
+      hidden_size: 64,
+      intermediate_size: 96,
+      num_hidden_layers: 2,
+      num_attention_heads: 4,
+      vocab_size: 128,
+    };
+    const deepseek = { ...moe, model_type: 'deepseek_v3', n_routed_experts: 8, n_group: 2, topk_group: 1 };
+    const { warnings } = await loadPlan(deepseek as never, { lora: { targets: 'all-linear' } });
+    expect(warnings).toEqual([
+      'input: lora.targets: PEFT 0.21 takes gate_proj, up_proj and down_proj of a DeepseekV3ForCausalLM for its experts, ' +
+        'and does not load what the adapter has for model.layers.0.mlp.gate_proj and 5 more',
+    ]);
+    const attention = await loadPlan(deepseek as never, { lora: { targets: ['o_proj', 'q_b_proj'] } });
+    expect(attention.warnings).toEqual([]);
+    const dense = await loadPlan(llama as never, { lora: { targets: 'all-linear' } });
+    expect(dense.warnings).toEqual([]);
+    const shared = { ...moe, model_type: 'qwen2_moe', num_key_value_heads: 2, num_experts: 4 };
+    expect((await loadPlan(shared as never, { lora: { targets: 'all-linear' } })).warnings).toEqual([]);
+  });
+
   test.each(recorded.cases.map((each) => [each.config.architectures[0], each.lora.targets, each] as const))(
     '%s, %j',
     async (_, __, { config, lora, adapter_config, tensors }) => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, InputError } from '../../../core/errors.js';
+import { journalName } from '../../../formats/journal-name.js';
 import type { FileSet } from '../../virtual/layout.js';
 import { appendSynced, ifThere, PendingFile, step, textOf } from './files.js';
 import type { ProcessId } from './process.js';
@@ -49,8 +50,7 @@ export const filesToTell = ({ selfDescribing, files }: FileSet): string[] =>
 export const baseToTell = ({ selfDescribing, base }: FileSet): { readonly base?: string } =>
   selfDescribing ? { base } : {};
 
-/** There while a checkpoint is unfinished. */
-export const journalName = '.nninit-unfinished.json';
+export { journalName };
 
 /** A new name for a run: no other process, on whatever host, has it. */
 export const newRun = (): string => randomUUID().slice(0, 8);

@@ -1,0 +1,2 @@
+/** There while a checkpoint is unfinished. */
+export const journalName = '.nninit-unfinished.json';
