@@ -60,13 +60,15 @@ export async function openTarget(target: Target, signal?: AbortSignal): Promise<
     signal?.throwIfAborted();
     return new RangedSource(target, range.size, tag, first.subarray(0, bytes));
   }
-  const isTooLong = Number(response.headers.get('content-length') ?? 0) > mostWhole;
-  const all = new Uint8Array(isTooLong ? 0 : mostWhole + 1); // what it says of the length may not be so
+  const tooLong = (): InputError => target.refused('its server sends no ranges of files, but all of a large one');
+  if (Number(response.headers.get('content-length') ?? 0) > mostWhole) {
+    response.body?.cancel().catch(() => {}); // which may be long in coming
+    throw tooLong();
+  }
+  const all = new Uint8Array(mostWhole + 1); // what it says of the length may not be so
   const { bytes, failure } = await take(response, all);
   signal?.throwIfAborted();
-  if (isTooLong || bytes > mostWhole) {
-    throw target.refused('its server sends no ranges of files, but all of a large one');
-  }
+  if (bytes > mostWhole) throw tooLong();
   if (failure !== undefined) throw target.refused(reasonFor(failure), failure);
   return new RangedSource(target, bytes, tag, all.slice(0, bytes));
 }
