@@ -221,7 +221,7 @@ function lengthsGauge({ dtype, fill, elements }: ResolvedTensor, norms: Norms): 
   return {
     add: ({ begin, bytes, pair }) => {
       for (const { values } of valuesOf({ begin, bytes, pair }, dtype)) {
-        for (const length of toFloat64s(values, dtype)) {
+        for (const length of numbersOf(values, dtype)) {
           if (!(length >= 0 && length < Number.POSITIVE_INFINITY)) finite = false;
           else if (scored) {
             const [least, most] = [1 - rounding, 1 + rounding].map((factor) => ((length * factor) / std) ** 2);
@@ -238,7 +238,8 @@ function lengthsGauge({ dtype, fill, elements }: ResolvedTensor, norms: Norms): 
   };
 }
 
-function toFloat64s(values: TensorData, dtype: Dtype): TensorData {
+/** As numbers: of 16 bits they are widened. */
+function numbersOf(values: TensorData, dtype: Dtype): TensorData {
   return dtype === 'float64' ? values : toFloat32Array(tensorOf(values, [values.length], { dtype }));
 }
 
