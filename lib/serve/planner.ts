@@ -44,6 +44,7 @@ export class Planner {
     this.#worker?.ref();
     await this.#last;
     await this.#end();
+    this.#isClosing = false;
   }
 
   async #lay(asked: Asked): Promise<Laid> {
