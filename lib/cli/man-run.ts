@@ -8,7 +8,7 @@ import type { MakeProgram, Streams } from './program.js';
 /** Prints a page. */
 export async function runMan(name: string | undefined, { stdout }: Streams, make: MakeProgram): Promise<void> {
   const pages = await manPages(make);
-  const page = pages.get(name === undefined ? 'nninit' : `nninit-${name}`);
+  const page = pages.get(name === undefined || name === 'nninit' ? 'nninit' : `nninit-${name}`);
   if (page === undefined) {
     const hint = didYouMean(
       name ?? '',

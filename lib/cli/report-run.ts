@@ -88,7 +88,8 @@ export async function runReport(
           `${printable(source)}: ${counted(looked.length, 'tensor')}, ${size(bytes)}${judged}, ${size(bytes / seconds)}/s\n`,
         );
       }
-      if (differences !== undefined) streams.stdout.write(`element by element: ${sumOfDifferences(differences)}\n`);
+      if (differences !== undefined)
+        streams.stdout.write(`element by element: ${sumOfDifferences(differences, tensors)}\n`);
       streams.stdout.write(`${written}\n`);
     },
     { json: format === 'json' },

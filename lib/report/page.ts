@@ -112,7 +112,7 @@ export async function reportPictures(content: ReportContent): Promise<ReportPict
   return pictures;
 }
 
-function sectionsOf({ signals = [], tensors = [], differences = [] }: ReportContent): Section[] {
+function sectionsOf({ signals = [], tensors = [], differences }: ReportContent): Section[] {
   const sections: Section[] = signals.map((report) => ({
     title: `Signals through ${report.stack}`,
     paragraphs: [
@@ -140,7 +140,9 @@ function sectionsOf({ signals = [], tensors = [], differences = [] }: ReportCont
     sections.push({
       title: `A beside B: ${nameOf(first)} and ${nameOf(second)}`,
       paragraphs: [
-        ...(differences.length > 0 ? [`Element by element: ${sumOfDifferences(differences)}.`] : []),
+        ...(differences === undefined
+          ? []
+          : [`Element by element: ${sumOfDifferences(differences, [first, second])}.`]),
         'z is the difference of the means in standard errors, as if both were samples of their own.',
       ],
       charts: [],
@@ -153,8 +155,18 @@ function sectionsOf({ signals = [], tensors = [], differences = [] }: ReportCont
   return sections;
 }
 
-/** What differs of two models, in a sentence's half. */
-export function sumOfDifferences(differences: readonly ElementDifference[]): string {
+/** What differs of two models, in a sentence's half. What could not be compared is told: it is not equal. */
+export function sumOfDifferences(differences: readonly ElementDifference[], reports: readonly TensorReport[]): string {
+  const compared = new Set(differences.map(({ tensor }) => tensor));
+  const names = new Set(reports.flatMap(({ tensors }) => tensors.map(({ name }) => name)));
+  const alone = [...names].filter((name) => !compared.has(name)).length;
+  if (compared.size === 0) return 'nothing to compare, since no two tensors have one name and shape';
+  const others =
+    alone === 0 ? '' : `; ${counted(alone, 'tensor')} of one model without one of that name and shape in the other`;
+  return `${sumOfCompared(differences)}${others}`;
+}
+
+function sumOfCompared(differences: readonly ElementDifference[]): string {
   const apart = differences.filter(({ differing }) => differing > 0);
   if (apart.length === 0) return `${counted(differences.length, 'tensor')}, all equal`;
   const most = apart.reduce((a, b) => ((b.largest ?? 0) > (a.largest ?? 0) ? b : a));

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { checkProgressing } from '../checkpoint/progressing.js';
 import { checkInteger, checkOneOf, checkOptions, rangeError, typeError } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { checkSize } from '../core/size.js';
@@ -99,6 +100,18 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
   checkOptions(fn, limits, ['requests', 'requestsPerAddress', 'bytesPerSecond'], 'limits');
   for (const [name, value] of Object.entries(limits)) {
     if (value !== undefined) checkInteger(fn, `limits.${name}`, value, 1);
+  }
+  if (credentials !== undefined) {
+    checkOptions(fn, credentials, ['accessKeyId', 'secretAccessKey'], 'credentials');
+    for (const name of ['accessKeyId', 'secretAccessKey'] as const) {
+      const value: unknown = credentials[name];
+      // Of what is not there a key would be made all the same, which anyone can guess.
+      if (typeof value !== 'string' || value === '') throw typeError(fn, `credentials.${name}`, 'text', value);
+    }
+  }
+  checkProgressing(fn, { pool: given.pool });
+  if (given.onError !== undefined && typeof given.onError !== 'function') {
+    throw typeError(fn, 'onError', 'a function', given.onError);
   }
   const pool = given.pool ?? createPool();
   const counter = new Counter(limits);

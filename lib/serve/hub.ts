@@ -19,7 +19,6 @@ export interface HubRequest {
 }
 
 const mostBodyBytes = 1 << 20;
-const usualPage = 1000;
 
 /** Whether a client has left before its answer. */
 export const isGone = ({ request, response }: HubRequest) => response.destroyed || request.socket.destroyed;
@@ -119,13 +118,14 @@ const entryOf = ({ name, size, oid }: Content) => ({ type: 'file', oid, size, pa
 
 function sendTree({ request, response, query }: HubRequest, { contents, commit }: Snapshot, path: string): void {
   if (path !== '') throw entryNotFound(path, commit);
-  const limit = Number(query.get('limit') ?? usualPage);
+  const entries = Array.from(contents.values(), entryOf);
+  // Clients of the Hub ask for no limit, and cannot follow a link that is relative: they get all at once, as with a model's page.
+  const limit = Number(query.get('limit') ?? Math.max(1, entries.length));
   const begin = Number(query.get('cursor') ?? 0);
   if (!Number.isSafeInteger(limit) || limit < 1 || !Number.isSafeInteger(begin) || begin < 0) {
     throw new Refusal(400, 'expected limit and cursor to be whole numbers');
   }
-  const entries = Array.from(contents.values(), entryOf);
-  const end = begin + Math.min(limit, usualPage);
+  const end = begin + limit;
   const next = new URLSearchParams(query);
   next.set('cursor', String(end));
   // Relative: how this server is called from outside is not known here.
@@ -149,9 +149,13 @@ function entryNotFound(path: string, commit: string): Refusal {
 
 /** `paths` of a form or of JSON. */
 async function pathsOf(request: IncomingMessage): Promise<string[]> {
-  // A parser of bodies that comes first, as Express has them, leaves nothing to read.
-  const { body: parsed } = request as { body?: unknown };
-  if (isPlainObject(parsed)) return pathsIn(parsed);
+  // A parser of bodies that comes first, as Express has them, leaves nothing to read. One that the body is not for may leave an empty object all the same.
+  if (request.readableDidRead) {
+    const { body: parsed } = request as { body?: unknown };
+    if (isPlainObject(parsed)) return pathsIn(parsed);
+    if (typeof parsed === 'string' || parsed instanceof Uint8Array) return pathsOfText(request, Buffer.from(parsed));
+    throw new Error("something before the handler has read the request's body, and left no `body` at the request");
+  }
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
@@ -159,7 +163,11 @@ async function pathsOf(request: IncomingMessage): Promise<string[]> {
     if (bytes <= mostBodyBytes) chunks.push(chunk as Buffer); // who still sends would not see an answer
   }
   if (bytes > mostBodyBytes) throw new Refusal(413, `expected at most ${mostBodyBytes} bytes`);
-  const text = Buffer.concat(chunks).toString();
+  return pathsOfText(request, Buffer.concat(chunks));
+}
+
+function pathsOfText(request: IncomingMessage, bytes: Buffer): string[] {
+  const text = bytes.toString();
   if (!request.headers['content-type']?.includes('json')) return new URLSearchParams(text).getAll('paths');
   let body: unknown;
   try {

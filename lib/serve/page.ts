@@ -40,6 +40,7 @@ export async function statusPage(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
+<script>if (!location.pathname.endsWith('/')) history.replaceState(null, '', location.pathname + '/');</script>
 <title>nninit serve</title>
 <style>${style}</style>
 </head>
@@ -59,7 +60,7 @@ ${rows.join('\n')}
 <pre><code>HF_ENDPOINT=<span class="host">http://…</span> hf download ORG/NAME --revision seed-7
 aws s3 ls --endpoint-url <span class="host">http://…</span> --no-sign-request s3://${markup(bucket)}/ORG/NAME/seed-7/</code></pre>
 <p><a href="metrics">metrics</a> · nninit ${markup(version)}</p>
-<script>for (const each of document.querySelectorAll('.host')) each.textContent = location.origin;</script>
+<script>for (const each of document.querySelectorAll('.host')) each.textContent = location.origin + location.pathname.replace(/\\/+$/, '');</script>
 </body>
 </html>
 `;

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type Unpacked, UnpackedTensors } from '../checkpoint/virtual/packed-tensors.js';
 import type { LaidFiles } from '../checkpoint/virtual/virtual.js';
@@ -22,6 +23,7 @@ export class Planner {
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  #isClosing = false;
 
   /**
    * @param isWanted asked when its turn comes: what nobody waits for any more is not made, since others wait behind it
@@ -36,10 +38,13 @@ export class Planner {
     return laid;
   }
 
-  /** Ends the thread, after what it is at. */
+  /** Ends the thread, after what it is at. Until then it keeps the process: otherwise one that has nothing else to do would end before this does. */
   async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#worker?.ref();
     await this.#last;
     await this.#end();
+    this.#isClosing = false;
   }
 
   async #lay(asked: Asked): Promise<Laid> {
@@ -58,13 +63,13 @@ export class Planner {
   }
 
   #start(): Worker {
-    const worker = new Worker(compiledFile('lib/serve/planner-worker'), { name: 'nninit planner', resourceLimits });
+    const worker = threadOf(compiledFile('lib/serve/planner-worker'));
     const forget = (): void => {
       if (this.#worker === worker) this.#worker = undefined;
     };
     worker.on('error', forget); // whoever waits for it is told of the error too
     worker.once('exit', forget);
-    worker.unref();
+    if (!this.#isClosing) worker.unref();
     this.#worker = worker;
     return worker;
   }
@@ -78,6 +83,14 @@ export class Planner {
     worker.postMessage('end' satisfies PlannerMessage);
     await once(worker, 'exit');
   }
+}
+
+/** Where the program itself is a text (`node --input-type=module -e …`), threads inherit the option, and Node 20 refuses files with it. */
+function threadOf(file: string): Worker {
+  const options = { name: 'nninit planner', resourceLimits };
+  const isText = [...process.execArgv, process.env.NODE_OPTIONS].some((each) => each?.includes('--input-type'));
+  if (!isText) return new Worker(file, options);
+  return new Worker(`import(${JSON.stringify(pathToFileURL(file).href)})`, { ...options, eval: true });
 }
 
 async function ask(worker: Worker, asked: Asked): Promise<Packed> {

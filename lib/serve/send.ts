@@ -33,7 +33,13 @@ export async function sendContent(
 ): Promise<void> {
   const { size, modified } = content;
   const { headers, etag } = options;
-  const common = { ...headers, etag, 'accept-ranges': 'bytes', 'last-modified': modified.toUTCString() };
+  const common = {
+    ...headers,
+    etag,
+    'accept-ranges': 'bytes',
+    'last-modified': modified.toUTCString(),
+    'cache-control': 'no-transform', // compressed on the way, it would be other bytes than its length, its range and its tag say
+  };
   if (isOutdated(request.headers, etag, modified)) {
     throw new Refusal(412, 'it is another file now', { s3: 'PreconditionFailed', headers: common });
   }
@@ -99,6 +105,8 @@ async function stream(
  * it is about to be. Then their memory may be used again.
  */
 async function written(response: ServerResponse, chunk: Uint8Array, closed: AbortSignal): Promise<void> {
+  // Middleware that compresses has put a `write` of its own there, which may pass over the callback and keep the bytes.
+  const isWrapped = Object.hasOwn(response, 'write');
   await new Promise<void>((resolve, reject) => {
     const leave = () => reject(closed.reason);
     closed.addEventListener('abort', leave, { once: true });
@@ -112,6 +120,11 @@ async function written(response: ServerResponse, chunk: Uint8Array, closed: Abor
     };
     writes.push(() => {
       if (closed.aborted) return; // the memory is another's already
+      if (isWrapped) {
+        if (response.write(Buffer.from(chunk), settle)) settle(null);
+        else response.once('drain', settle);
+        return;
+      }
       response.cork(); // writes now when it is uncorked, and not after this turn's other writes
       response.write(chunk, settle);
       response.uncork();

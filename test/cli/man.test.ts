@@ -54,6 +54,13 @@ test('lines that look like commands of man are text', () => {
   }
 });
 
+test('nninit itself has its page by its name as well', async () => {
+  const said: string[] = [];
+  const output = { write: (text: string) => said.push(text) };
+  expect(await run(['man', 'nninit'], { stdout: output, stderr: output })).toBe(0);
+  expect(said.join('')).toBe(pages.get('nninit'));
+});
+
 test('a command that is none', async () => {
   const said: string[] = [];
   const output = { write: (text: string) => said.push(text) };

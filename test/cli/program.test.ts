@@ -239,6 +239,29 @@ test('report: failures are JSON where the report is to be, and two seeds are com
   ]);
 });
 
+test.each([
+  [
+    'of which none is in both',
+    { w: 8, x: 8 },
+    { y: 8, z: 8 },
+    /nothing to compare, since no two tensors have one name and shape$/m,
+  ],
+  [
+    'of which some are in one alone',
+    { w: 8, x: 8 },
+    { w: 8, x: 4 },
+    /: 1 tensor, all equal; 1 tensor of one model without/,
+  ],
+  ['that are in both', { w: 8, x: 8 }, { w: 8, x: 8 }, /: 2 tensors, all equal$/m],
+])('report: of two models with tensors %s no more is called equal than was compared', async (_, one, other, said) => {
+  const recipes = [one, other].map((sizes, i) => {
+    const tensors = Object.entries(sizes).map(([name, size]) => [name, { shape: [size], init: 'ones' }]);
+    return file(`${i}.json`, { tensors: Object.fromEntries(tensors) });
+  });
+  const { code, stdout } = await nninit(['report', ...recipes, '-o', join(root, 'page.html')]);
+  expect([code, stdout]).toEqual([0, expect.stringMatching(said)]);
+});
+
 test('report --stack says what it does, and how far it is, on stderr only', async () => {
   const args = ['report', '--stack', 'linear 8 x 2, tanh', '--init', 'normal', '--format', 'json'];
   const quiet = await nninit(args);

@@ -316,6 +316,21 @@ test('two inputs that would be one repository are refused', async () => {
   expect(await (await fetch(`${at}/api/models`)).json()).toMatchObject([{ id: 'local/same' }]);
 });
 
+test.each([
+  [{ credentials: {} }, /text for credentials\.accessKeyId/],
+  [{ credentials: { accessKeyId: 'a', secretAccessKey: undefined } }, /text for credentials\.secretAccessKey/],
+  [{ credentials: { accessKeyId: 'a', secretAccessKey: '' } }, /text for credentials\.secretAccessKey/],
+  [{ credentials: { accessKeyId: 'a', secretKey: 'b' } }, /'secretAccessKey'.* received 'secretKey'/],
+  [{ credentials: null }, /a plain object for credentials/],
+  [{ pool: {} }, /what createPool gave for pool/],
+  [{ onError: 1 }, /a function for onError/],
+])(
+  'what would open a server to everyone, or fail with each request, is refused before: %j',
+  async (options, message) => {
+    await expect(createHandler({ inputs: [models], ...options } as object)).rejects.toThrow(message);
+  },
+);
+
 test('options and inputs are checked', async () => {
   await expect(createServer({ inputs: ['/nowhere'] })).rejects.toThrow(
     /serve: expected a folder, a config\.json, a recipe/,
