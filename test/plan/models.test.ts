@@ -232,3 +232,29 @@ test('no family that transformers has is taken for a misspelt one, and what is n
     await expect(planOf({ model_type })).rejects.not.toThrow('did you mean');
   for (const known of modelTypes) expect(otherTypes.has(known)).toBe(false);
 });
+
+test("wav2vec 2.0's codes are in float32 in a model of any dtype, as torch.FloatTensor makes them", async () => {
+  const config = { model_type: 'wav2vec2', architectures: ['Wav2Vec2ForPreTraining'], num_hidden_layers: 1 };
+  const { tensors } = await planOf(config, 'bfloat16');
+  const others = tensors.filter(({ dtype }) => dtype !== 'bfloat16');
+  expect(others.map(({ name, dtype }) => `${name} ${dtype}`)).toEqual(['quantizer.codevectors float32']);
+});
+
+test("DeBERTa's classifier has the model's width, whatever the pooler's is", async () => {
+  const config = { model_type: 'deberta-v2', hidden_size: 48, num_attention_heads: 4, pooler_hidden_size: 32 };
+  const plan = await planOf({ ...config, architectures: ['DebertaV2ForSequenceClassification'] });
+  const shapes = new Map(plan.tensors.map(({ name, shape }) => [name, shape]));
+  expect(shapes.get('pooler.dense.weight')).toEqual([32, 32]);
+  expect(shapes.get('classifier.weight')).toEqual([2, 48]);
+});
+
+test.each([
+  [{ pad_token_id: 6 }, 'pad_token_id: expected a row of the positions'],
+  [{ pad_token_id: -7 }, 'pad_token_id: expected a row of the positions'],
+  [{ d_model: 3, encoder_attention_heads: 1, decoder_attention_heads: 1 }, 'd_model: expected no 2 and no 3'],
+  [{ pad_token_id: 5 }, undefined],
+])('M2M-100 is refused where its positions cannot be made: %j', async (keys, message) => {
+  const plan = planOf({ model_type: 'm2m_100', max_position_embeddings: 4, ...keys });
+  if (message === undefined) await expect(plan).resolves.toBeDefined();
+  else await expect(plan).rejects.toThrow(message);
+});
