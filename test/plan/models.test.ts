@@ -258,3 +258,47 @@ test.each([
   if (message === undefined) await expect(plan).resolves.toBeDefined();
   else await expect(plan).rejects.toThrow(message);
 });
+
+const sized = { hidden_size: 32, intermediate_size: 48, num_hidden_layers: 1, num_attention_heads: 4, vocab_size: 50 };
+const gpt2 = { model_type: 'gpt2', n_embd: 32, n_layer: 1, n_head: 4, vocab_size: 50 };
+
+// What transformers 5.18 refuses, which reads keys of the text's config and ties the head to embed_tokens.
+test.each([
+  [
+    'llava',
+    { ...gpt2, tie_word_embeddings: true },
+    /tie_word_embeddings: expected false beside a text_config of model_type gpt2, whose embedding is not embed_tokens/,
+  ],
+  [
+    'paligemma',
+    { model_type: 'llama', ...sized },
+    /text_config: expected a config with use_bidirectional_attention, which PaliGemma reads, but model_type llama has none/,
+  ],
+  [
+    'mistral3',
+    { model_type: 'gpt_neox', ...sized },
+    /text_config: expected a config with rms_norm_eps, which Mistral 3's projector reads, but model_type gpt_neox has none/,
+  ],
+])('%s is refused around a text model that transformers cannot put there', async (model_type, text_config, message) => {
+  const plan = planOf({
+    model_type,
+    text_config,
+    vision_config: sized,
+    tie_word_embeddings: text_config.model_type === 'gpt2',
+  });
+  await expect(plan).rejects.toThrow(InputError);
+  await expect(plan).rejects.toThrow(message);
+});
+
+test('a text model that has the key which PaliGemma reads is taken, whatever its family', async () => {
+  const text_config = { model_type: 'llama', ...sized, use_bidirectional_attention: null };
+  const plan = await planOf({ model_type: 'paligemma', text_config, projection_dim: 32, tie_word_embeddings: false });
+  expect(plan.tensors.length).toBeGreaterThan(10);
+});
+
+test("DistilBERT's width is known to a decoder that reads it", async () => {
+  const encoder = { model_type: 'distilbert', dim: 24, hidden_dim: 32, n_layers: 1, n_heads: 4, vocab_size: 50 };
+  const decoder = { ...gpt2, is_decoder: true, add_cross_attention: true };
+  const plan = await planOf({ model_type: 'encoder-decoder', encoder, decoder });
+  expect(plan.tensors.find(({ name }) => name === 'enc_to_dec_proj.weight')?.shape).toEqual([32, 24]);
+});

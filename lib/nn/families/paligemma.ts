@@ -3,7 +3,7 @@ import { container } from '../module.js';
 import { linear } from '../modules/index.js';
 import { defineArchitecture, flag, type Part, size } from './architecture.js';
 import { llavaNames } from './llava.js';
-import { aroundProjector, visionLanguage, widthOf } from './multimodal.js';
+import { aroundProjector, checkText, visionLanguage, widthOf } from './multimodal.js';
 
 const config = z.looseObject({ projection_dim: size().default(2048), tie_word_embeddings: flag().default(true) });
 
@@ -38,6 +38,7 @@ export const paligemma = defineArchitecture({
     name: 'PaliGemma',
     tiedByText: false,
     body({ projection_dim }, parts) {
+      checkText(parts.get('text_config'), 'use_bidirectional_attention', 'PaliGemma');
       const projector = (vision: Part) => container('Projector', { linear: linear(widthOf(vision), projection_dim) });
       return { children: aroundProjector(parts, projector) };
     },
