@@ -279,6 +279,16 @@ test.each([
     { model_type: 'gpt_neox', ...sized },
     /text_config: expected a config with rms_norm_eps, which Mistral 3's projector reads, but model_type gpt_neox has none/,
   ],
+  [
+    'paligemma',
+    { model_type: 'gemma4_text', ...sized },
+    /text_config: use_bidirectional_attention: expected 'all' or 'vision'/,
+  ],
+  [
+    'idefics3',
+    { model_type: 'codegen', n_embd: 32, n_layer: 1, n_head: 4, vocab_size: 50 },
+    /text_config: expected a config with pad_token_id, which Idefics3 reads, but model_type codegen has none/,
+  ],
 ])('%s is refused around a text model that transformers cannot put there', async (model_type, text_config, message) => {
   const plan = planOf({
     model_type,
@@ -288,6 +298,12 @@ test.each([
   });
   await expect(plan).rejects.toThrow(InputError);
   await expect(plan).rejects.toThrow(message);
+});
+
+test("PaliGemma's images have one size, which is divided by that of the patches", async () => {
+  const vision_config = { model_type: 'vit', ...sized, image_size: [32, 32] };
+  const plan = planOf({ model_type: 'paligemma', text_config: { ...sized, head_dim: 8 }, vision_config });
+  await expect(plan).rejects.toThrow('vision_config: image_size: expected one whole number, which PaliGemma divides');
 });
 
 test('a text model that has the key which PaliGemma reads is taken, whatever its family', async () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { show } from '../../core/check.js';
 import { container } from '../module.js';
 import { linear } from '../modules/index.js';
 import { defineArchitecture, flag, type Part, size } from './architecture.js';
@@ -26,6 +27,23 @@ const gemmaSmall = {
   num_key_value_heads: 1,
 };
 
+/** What PaliGemma's config class does with its parts: it sets one key of the text's where that is null, and divides the images' sizes. */
+function checkParts(text: Part, vision: Part): void {
+  const key = 'use_bidirectional_attention';
+  checkText(text, key, 'PaliGemma');
+  if (text.model_type === 'gemma4_text' && text.config[key] == null)
+    throw new RangeError(
+      `text_config: ${key}: expected 'all' or 'vision', since PaliGemma makes true of null, which is none of gemma4_text's`,
+    );
+  for (const size of ['image_size', 'patch_size']) {
+    const found = vision.config[size];
+    if (found !== undefined && typeof found !== 'number')
+      throw new RangeError(
+        `vision_config: ${size}: expected one whole number, which PaliGemma divides, but received ${show(found)}`,
+      );
+  }
+}
+
 /** PaliGemma (Beyer et al. 2024) and PaliGemma 2: SigLIP's encoder of images, a linear layer, and Gemma. */
 export const paligemma = defineArchitecture({
   model_type: 'paligemma',
@@ -38,7 +56,7 @@ export const paligemma = defineArchitecture({
     name: 'PaliGemma',
     tiedByText: false,
     body({ projection_dim }, parts) {
-      checkText(parts.get('text_config'), 'use_bidirectional_attention', 'PaliGemma');
+      checkParts(parts.get('text_config'), parts.get('vision_config'));
       const projector = (vision: Part) => container('Projector', { linear: linear(widthOf(vision), projection_dim) });
       return { children: aroundProjector(parts, projector) };
     },
