@@ -304,6 +304,17 @@ test("PaliGemma's images have one size, which is divided by that of the patches"
   const vision_config = { model_type: 'vit', ...sized, image_size: [32, 32] };
   const plan = planOf({ model_type: 'paligemma', text_config: { ...sized, head_dim: 8 }, vision_config });
   await expect(plan).rejects.toThrow('vision_config: image_size: expected one whole number, which PaliGemma divides');
+  const swin = {
+    model_type: 'swin',
+    image_size: 16,
+    patch_size: 2,
+    embed_dim: 8,
+    depths: [1],
+    num_heads: [2],
+    window_size: 4,
+  };
+  const taken = { model_type: 'paligemma', text_config: { ...sized, head_dim: 8 }, vision_config: swin };
+  await expect(planOf(taken)).resolves.toBeDefined();
 });
 
 test('a text model that has the key which PaliGemma reads is taken, whatever its family', async () => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { show } from '../../core/check.js';
+import { isPlainObject, show } from '../../core/check.js';
 import { container } from '../module.js';
 import { linear } from '../modules/index.js';
 import { defineArchitecture, flag, type Part, size } from './architecture.js';
@@ -28,7 +28,7 @@ const gemmaSmall = {
 };
 
 /** What PaliGemma's config class does with its parts: it sets one key of the text's where that is null, and divides the images' sizes. */
-function checkParts(text: Part, vision: Part): void {
+function checkParts(text: Part, vision: unknown): void {
   const key = 'use_bidirectional_attention';
   checkText(text, key, 'PaliGemma');
   if (text.model_type === 'gemma4_text' && text.config[key] == null)
@@ -36,8 +36,8 @@ function checkParts(text: Part, vision: Part): void {
       `text_config: ${key}: expected 'all' or 'vision', since PaliGemma makes true of null, which is none of gemma4_text's`,
     );
   for (const size of ['image_size', 'patch_size']) {
-    const found = vision.config[size];
-    if (found !== undefined && typeof found !== 'number')
+    const found = isPlainObject(vision) ? vision[size] : undefined;
+    if (Array.isArray(found))
       throw new RangeError(
         `vision_config: ${size}: expected one whole number, which PaliGemma divides, but received ${show(found)}`,
       );
@@ -55,8 +55,8 @@ export const paligemma = defineArchitecture({
   classes: visionLanguage<z.output<typeof config>>({
     name: 'PaliGemma',
     tiedByText: false,
-    body({ projection_dim }, parts) {
-      checkParts(parts.get('text_config'), parts.get('vision_config'));
+    body({ projection_dim, vision_config }, parts) {
+      checkParts(parts.get('text_config'), vision_config);
       const projector = (vision: Part) => container('Projector', { linear: linear(widthOf(vision), projection_dim) });
       return { children: aroundProjector(parts, projector) };
     },
