@@ -1,7 +1,8 @@
 import { isPlainObject } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
+import { isGrid } from '../core/grid.js';
 import { type JsonDocument, setKey } from '../core/json.js';
-import { isFillable } from '../core/stored-dtype.js';
+import { isFillable, type StoredDtype } from '../core/stored-dtype.js';
 import { type CheckpointTensor, readHeaders } from '../formats/reader.js';
 import { beside, isMissing } from '../formats/source/source.js';
 import { explained, readDocument } from './document.js';
@@ -42,7 +43,7 @@ async function readConfig(path: string): Promise<JsonDocument | undefined> {
 
 /**
  * The plan of a checkpoint with the same names, shapes and dtypes. Each tensor has the initializer of the last rule that matches its name,
- * or the default of its kind (like-defaults.ts); what can only be zeros is zeros.
+ * or the default of its kind (like-defaults.ts). What can only be zeros, or may be another tensor's codes, is zeros: only a rule of its full name reaches it.
  *
  * @param dtype in place of those of the four dtypes that are filled
  */
@@ -58,8 +59,11 @@ export function planOfLikeness(likeness: Likeness, dtype?: Dtype, rules: readonl
   };
   const tensors = likeness.tensors.map(({ name, shape, dtype: own }): PlannedTensor => {
     if (!isFillable(own)) {
-      if (!isCounter(name)) note(`zeros, which is all that nninit writes in ${own}`, name);
-      return { name, shape, dtype: own, initializer: 'zeros' };
+      const named = rules.findLast(
+        (rule) => rule.initializer !== undefined && rule.glob === name && rule.matches(name),
+      )?.initializer;
+      if (named === undefined && !isCounter(name)) note(zerosIn(own), name);
+      return { name, shape, dtype: own, initializer: named ?? 'zeros' };
     }
     const used = dtype ?? own;
     const given = rules.findLast((rule) => rule.initializer !== undefined && rule.matches(name))?.initializer;
@@ -73,6 +77,13 @@ export function planOfLikeness(likeness: Likeness, dtype?: Dtype, rules: readonl
     return `${path}: ${JSON.stringify(first)}${more.length === 0 ? '' : ` and ${more.length} more`}: ${what}`;
   });
   return { tensors, warnings, ...(config !== undefined && { config: configText(config, dtype) }) };
+}
+
+/** Why a tensor is zeros. */
+function zerosIn(dtype: StoredDtype): string {
+  return isGrid(dtype)
+    ? `zeros, since ${dtype} may be codes, which random values do not suit: a rule of the full name gives others`
+    : `zeros, which is all that nninit writes in ${dtype}`;
 }
 
 /** The config's text, in which a dtype that is there is the one used. */

@@ -7,6 +7,7 @@ import { documentOf } from '../../lib/core/json.js';
 import { storedBytes, storedDtypes, storedNames } from '../../lib/core/stored-dtype.js';
 import { readHeaders } from '../../lib/formats/reader.js';
 import { defaultOfName, settingsOf } from '../../lib/plan/like-defaults.js';
+import { loadPlan } from '../../lib/plan/load-plan.js';
 import { modelNames, planOfConfig, planOfName } from '../../lib/plan/models.js';
 import { loadSource } from './load-source.js';
 import { tinyCases } from './model-cases.js';
@@ -97,6 +98,29 @@ test('every dtype can be had; random ones only where they can be filled', async 
   }
   expect(warnings).toHaveLength(storedNames.length - 4);
   expect(warnings[0]).toMatch(/model\.safetensors: "bool": zeros, which is all that nninit writes in bool$/);
+});
+
+test('what may be codes is zeros, and said so, unless a rule has its full name', async () => {
+  const entries: Entry[] = [
+    ['a.weight', 'F8_E4M3', [2, 2]],
+    ['b.weight', 'F8_E4M3', [2, 2]],
+    ['c', 'I32', [2]],
+  ];
+  const like = checkpoint(entries);
+  const codes = (name: string) => [
+    `${like}: "${name}": zeros, since float8_e4m3fn may be codes, which random values do not suit: a rule of the full name gives others`,
+    `${like}: "c": zeros, which is all that nninit writes in int32`,
+  ];
+  const kinds = ({ tensors }: Awaited<ReturnType<typeof loadSource>>) => tensors.map(({ fill }) => fill.kind);
+  const byOption = await loadSource({ like, init: ['*=normal', 'b.weight=normal'] });
+  expect(kinds(byOption)).toEqual(['constant', 'normal', 'constant']);
+  expect(byOption.warnings).toEqual(codes('a.weight'));
+  const byRecipe = await loadPlan({ like, initializers: { 'a.weight': 'normal', '*.weight': 'uniform' } });
+  expect(byRecipe.tensors.map(({ initializer }) => initializer)).toEqual([{ init: 'normal' }, 'zeros', 'zeros']);
+  expect(byRecipe.warnings).toEqual(codes('b.weight'));
+  await expect(loadPlan({ like, initializers: { c: 'normal' } })).rejects.toThrow(
+    "expected 'zeros', which is all that nninit writes in int32",
+  );
 });
 
 test('what names do not tell is said, once for all of a kind', async () => {

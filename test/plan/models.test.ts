@@ -232,3 +232,100 @@ test('no family that transformers has is taken for a misspelt one, and what is n
     await expect(planOf({ model_type })).rejects.not.toThrow('did you mean');
   for (const known of modelTypes) expect(otherTypes.has(known)).toBe(false);
 });
+
+test("wav2vec 2.0's codes are in float32 in a model of any dtype, as torch.FloatTensor makes them", async () => {
+  const config = { model_type: 'wav2vec2', architectures: ['Wav2Vec2ForPreTraining'], num_hidden_layers: 1 };
+  const { tensors } = await planOf(config, 'bfloat16');
+  const others = tensors.filter(({ dtype }) => dtype !== 'bfloat16');
+  expect(others.map(({ name, dtype }) => `${name} ${dtype}`)).toEqual(['quantizer.codevectors float32']);
+});
+
+test("DeBERTa's classifier has the model's width, whatever the pooler's is", async () => {
+  const config = { model_type: 'deberta-v2', hidden_size: 48, num_attention_heads: 4, pooler_hidden_size: 32 };
+  const plan = await planOf({ ...config, architectures: ['DebertaV2ForSequenceClassification'] });
+  const shapes = new Map(plan.tensors.map(({ name, shape }) => [name, shape]));
+  expect(shapes.get('pooler.dense.weight')).toEqual([32, 32]);
+  expect(shapes.get('classifier.weight')).toEqual([2, 48]);
+});
+
+test.each([
+  [{ pad_token_id: 6 }, 'pad_token_id: expected a row of the positions'],
+  [{ pad_token_id: -7 }, 'pad_token_id: expected a row of the positions'],
+  [{ d_model: 3, encoder_attention_heads: 1, decoder_attention_heads: 1 }, 'd_model: expected no 2 and no 3'],
+  [{ pad_token_id: 5 }, undefined],
+])('M2M-100 is refused where its positions cannot be made: %j', async (keys, message) => {
+  const plan = planOf({ model_type: 'm2m_100', max_position_embeddings: 4, ...keys });
+  if (message === undefined) await expect(plan).resolves.toBeDefined();
+  else await expect(plan).rejects.toThrow(message);
+});
+
+const sized = { hidden_size: 32, intermediate_size: 48, num_hidden_layers: 1, num_attention_heads: 4, vocab_size: 50 };
+const gpt2 = { model_type: 'gpt2', n_embd: 32, n_layer: 1, n_head: 4, vocab_size: 50 };
+
+// What transformers 5.18 refuses, which reads keys of the text's config and ties the head to embed_tokens.
+test.each([
+  [
+    'llava',
+    { ...gpt2, tie_word_embeddings: true },
+    /tie_word_embeddings: expected false beside a text_config of model_type gpt2, whose embedding is not embed_tokens/,
+  ],
+  [
+    'paligemma',
+    { model_type: 'llama', ...sized },
+    /text_config: expected a config with use_bidirectional_attention, which PaliGemma reads, but model_type llama has none/,
+  ],
+  [
+    'mistral3',
+    { model_type: 'gpt_neox', ...sized },
+    /text_config: expected a config with rms_norm_eps, which Mistral 3's projector reads, but model_type gpt_neox has none/,
+  ],
+  [
+    'paligemma',
+    { model_type: 'gemma4_text', ...sized },
+    /text_config: use_bidirectional_attention: expected 'all' or 'vision'/,
+  ],
+  [
+    'idefics3',
+    { model_type: 'codegen', n_embd: 32, n_layer: 1, n_head: 4, vocab_size: 50 },
+    /text_config: expected a config with pad_token_id, which Idefics3 reads, but model_type codegen has none/,
+  ],
+])('%s is refused around a text model that transformers cannot put there', async (model_type, text_config, message) => {
+  const plan = planOf({
+    model_type,
+    text_config,
+    vision_config: sized,
+    tie_word_embeddings: text_config.model_type === 'gpt2',
+  });
+  await expect(plan).rejects.toThrow(InputError);
+  await expect(plan).rejects.toThrow(message);
+});
+
+test("PaliGemma's images have one size, which is divided by that of the patches", async () => {
+  const vision_config = { model_type: 'vit', ...sized, image_size: [32, 32] };
+  const plan = planOf({ model_type: 'paligemma', text_config: { ...sized, head_dim: 8 }, vision_config });
+  await expect(plan).rejects.toThrow('vision_config: image_size: expected one whole number, which PaliGemma divides');
+  const swin = {
+    model_type: 'swin',
+    image_size: 16,
+    patch_size: 2,
+    embed_dim: 8,
+    depths: [1],
+    num_heads: [2],
+    window_size: 4,
+  };
+  const taken = { model_type: 'paligemma', text_config: { ...sized, head_dim: 8 }, vision_config: swin };
+  await expect(planOf(taken)).resolves.toBeDefined();
+});
+
+test('a text model that has the key which PaliGemma reads is taken, whatever its family', async () => {
+  const text_config = { model_type: 'llama', ...sized, use_bidirectional_attention: null };
+  const plan = await planOf({ model_type: 'paligemma', text_config, projection_dim: 32, tie_word_embeddings: false });
+  expect(plan.tensors.length).toBeGreaterThan(10);
+});
+
+test("DistilBERT's width is known to a decoder that reads it", async () => {
+  const encoder = { model_type: 'distilbert', dim: 24, hidden_dim: 32, n_layers: 1, n_heads: 4, vocab_size: 50 };
+  const decoder = { ...gpt2, is_decoder: true, add_cross_attention: true };
+  const plan = await planOf({ model_type: 'encoder-decoder', encoder, decoder });
+  expect(plan.tensors.find(({ name }) => name === 'enc_to_dec_proj.weight')?.shape).toEqual([32, 24]);
+});

@@ -187,10 +187,24 @@ const m2m: Variant = {
   normLast: true,
 };
 
-/** M2M-100 (Fan et al. 2020) and NLLB: positions are computed, not saved. */
+/** M2M-100 (Fan et al. 2020) and NLLB: positions are computed, not saved. Their table is made all the same, with a row for the padding. */
 export const m2m100 = defineArchitecture<Config>({
   model_type: 'm2m_100',
-  config: configOf(m2m),
+  config: configOf(m2m)
+    .refine(
+      ({ pad_token_id: id, max_position_embeddings: positions }) => {
+        const rows = positions + 2;
+        return id === null || (id >= -rows && id < rows);
+      },
+      {
+        path: ['pad_token_id'],
+        error: 'a row of the positions, from -(max_position_embeddings + 2) on, below its opposite',
+      },
+    )
+    .refine(({ d_model }) => d_model !== 2 && d_model !== 3, {
+      path: ['d_model'],
+      error: 'no 2 and no 3, at which the frequencies of positions are a division by 0',
+    }),
   prepare: oneVocabulary,
   classes: {
     M2M100ForConditionalGeneration: (config) => generation(config, m2m, false),

@@ -132,7 +132,8 @@ const pooled = (classes: (config: Config) => number) =>
     const width = config.pooler_hidden_size ?? config.hidden_size;
     return {
       pooler: container('ContextPooler', { dense: linear(width, width) }),
-      classifier: linear(width, classes(config)),
+      // Of the model's width there, not the pooler's.
+      classifier: linear(config.hidden_size, classes(config)),
     };
   });
 

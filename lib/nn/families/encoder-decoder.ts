@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { show } from '../../core/check.js';
-import { InputError } from '../../core/errors.js';
 import { container, type Module } from '../module.js';
 import { linear } from '../modules/index.js';
 import { defineArchitecture, type Parts } from './architecture.js';
@@ -14,7 +13,7 @@ function joined(config: Readonly<Record<string, unknown>>, parts: Parts): Module
   const [encoder, decoder] = [parts.get('encoder'), parts.get('decoder')];
   const [inputs, width, taken] = [widthOf(encoder), widthOf(decoder), decoder.config.cross_attention_hidden_size];
   if (taken != null && taken !== inputs)
-    throw new InputError(
+    throw new RangeError(
       `decoder: cross_attention_hidden_size: expected the encoder's width ${inputs}, but received ${show(taken)}`,
     );
   const children = {

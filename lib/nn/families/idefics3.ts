@@ -3,7 +3,7 @@ import { container } from '../module.js';
 import { conv2d, embedding, layerNorm, linear } from '../modules/index.js';
 import { defineArchitecture, flag, headsDivide, layers, padding, size, std } from './architecture.js';
 import { clipEncoder } from './clip-layers.js';
-import { bodyClass, visionLanguage, widthOf } from './multimodal.js';
+import { bodyClass, checkText, visionLanguage, widthOf } from './multimodal.js';
 
 import { transformersInit } from './transformers.js';
 
@@ -63,6 +63,7 @@ function family(model_type: string, name: string) {
       tiedByText: false,
       body({ scale_factor }, parts) {
         const [text, vision] = [parts.get('text_config'), parts.get('vision_config')];
+        checkText(text, 'pad_token_id', name);
         const proj = linear(widthOf(vision) * scale_factor ** 2, widthOf(text), false);
         const connector = container('Connector', { modality_projection: container('SimpleMLP', { proj }) });
         return {

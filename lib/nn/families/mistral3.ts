@@ -3,7 +3,7 @@ import { container } from '../module.js';
 import { linear, rmsNorm } from '../modules/index.js';
 import { defineArchitecture, flag, size } from './architecture.js';
 import { featureLayers, layerCount, llavaNames } from './llava.js';
-import { aroundProjector, visionLanguage, widthOf } from './multimodal.js';
+import { aroundProjector, checkText, visionLanguage, widthOf } from './multimodal.js';
 
 const config = z.looseObject({
   vision_feature_layer: featureLayers.default(-1),
@@ -34,6 +34,7 @@ export const mistral3 = defineArchitecture({
     name: 'Mistral3',
     tiedByText: false,
     body({ vision_feature_layer: layer, multimodal_projector_bias: bias, spatial_merge_size }, parts) {
+      checkText(parts.get('text_config'), 'rms_norm_eps', "Mistral 3's projector");
       const children = aroundProjector(parts, (vision, text) => {
         const [inputs, width] = [widthOf(vision), widthOf(text)];
         return container('Projector', {

@@ -1,7 +1,7 @@
-import { InputError } from '../../core/errors.js';
 import type { Module, Rule } from '../module.js';
 import { linear } from '../modules/index.js';
 import type { Part, Parts } from './architecture.js';
+import { configFields } from './config-fields.js';
 import { headed, transformersInit } from './transformers.js';
 
 // Models of several, each of which a config within the config describes.
@@ -15,7 +15,7 @@ const isNumber = (value: unknown): value is number => typeof value === 'number';
 function numberIn({ config, model_type }: Part, names: readonly string[]): number {
   const found = names.map((name) => config[name]).find(isNumber);
   if (found !== undefined) return found;
-  throw new InputError(`expected a part with ${names[0]}, but model_type ${model_type} has none`);
+  throw new RangeError(`expected a part with ${names[0]}, but model_type ${model_type} has none`);
 }
 
 /** The width of what a part gives. */
@@ -24,7 +24,24 @@ export function widthOf(part: Part): number {
   // Swin's is that of its last stage, unless a saved config says another.
   if (isNumber(embed_dim) && Array.isArray(depths) && !isNumber(hidden_size))
     return embed_dim * 2 ** (depths.length - 1);
-  return numberIn(part, ['hidden_size', 'd_model', 'n_embd']);
+  return numberIn(part, ['hidden_size', 'd_model', 'n_embd', 'dim']);
+}
+
+/** Refuses a text model whose config has not what transformers reads of it: a key that its family does not know counts where it is given. */
+export function checkText({ model_type, config }: Part, key: string, whole: string): void {
+  const fields = Object.values(configFields[model_type] ?? {}).flatMap((keys) => keys.split(' '));
+  if (Object.hasOwn(config, key) || fields.includes(key)) return;
+  throw new RangeError(
+    `text_config: expected a config with ${key}, which ${whole} reads, but model_type ${model_type} has none`,
+  );
+}
+
+/** Refuses a head that is tied to an embedding of another name than `embed_tokens`, the one name that transformers knows there. */
+function checkTied(text: Part): void {
+  if (Object.hasOwn(text.build(bodyClass).children ?? {}, 'embed_tokens')) return;
+  throw new RangeError(
+    `tie_word_embeddings: expected false beside a text_config of model_type ${text.model_type}, whose embedding is not embed_tokens, to which the head would be tied`,
+  );
 }
 
 /** What initializes the whole around its parts: by a range of its own, or by the text model's, of which 0 is not taken for 0.02. */
@@ -83,6 +100,7 @@ export function visionLanguage<Config extends Whole>(joined: Joined<Config>) {
     [`${name}ForConditionalGeneration`]: (config, parts) => {
       const { tie_word_embeddings: tied } = parts.get('text_config').config;
       const isTied = config.tie_word_embeddings === true || (tiedByText && tied === true);
+      if (isTied) checkTied(parts.get('text_config'));
       const names = isTied ? { 'lm_head.weight': `model.${language}.embed_tokens.weight` } : undefined;
       return withHead(lmHead, names)(config, parts);
     },

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { isPlainObject, show } from '../../core/check.js';
 import { container } from '../module.js';
 import { linear } from '../modules/index.js';
 import { defineArchitecture, flag, type Part, size } from './architecture.js';
 import { llavaNames } from './llava.js';
-import { aroundProjector, visionLanguage, widthOf } from './multimodal.js';
+import { aroundProjector, checkText, visionLanguage, widthOf } from './multimodal.js';
 
 const config = z.looseObject({ projection_dim: size().default(2048), tie_word_embeddings: flag().default(true) });
 
@@ -26,6 +27,23 @@ const gemmaSmall = {
   num_key_value_heads: 1,
 };
 
+/** What PaliGemma's config class does with its parts: it sets one key of the text's where that is null, and divides the images' sizes. */
+function checkParts(text: Part, vision: unknown): void {
+  const key = 'use_bidirectional_attention';
+  checkText(text, key, 'PaliGemma');
+  if (text.model_type === 'gemma4_text' && text.config[key] == null)
+    throw new RangeError(
+      `text_config: ${key}: expected 'all' or 'vision', since PaliGemma makes true of null, which is none of gemma4_text's`,
+    );
+  for (const size of ['image_size', 'patch_size']) {
+    const found = isPlainObject(vision) ? vision[size] : undefined;
+    if (Array.isArray(found))
+      throw new RangeError(
+        `vision_config: ${size}: expected one whole number, which PaliGemma divides, but received ${show(found)}`,
+      );
+  }
+}
+
 /** PaliGemma (Beyer et al. 2024) and PaliGemma 2: SigLIP's encoder of images, a linear layer, and Gemma. */
 export const paligemma = defineArchitecture({
   model_type: 'paligemma',
@@ -37,7 +55,8 @@ export const paligemma = defineArchitecture({
   classes: visionLanguage<z.output<typeof config>>({
     name: 'PaliGemma',
     tiedByText: false,
-    body({ projection_dim }, parts) {
+    body({ projection_dim, vision_config }, parts) {
+      checkParts(parts.get('text_config'), vision_config);
       const projector = (vision: Part) => container('Projector', { linear: linear(widthOf(vision), projection_dim) });
       return { children: aroundProjector(parts, projector) };
     },

@@ -74,7 +74,8 @@ export const wav2vec2 = defineArchitecture<Config>({
       if (width % groups !== 0) throw new RangeError('codevector_dim: expected a multiple of num_codevector_groups');
       const quantizer: Module = {
         kind: 'Quantizer',
-        own: { codevectors: parameter([1, groups * each, width / groups]) },
+        // torch.FloatTensor there: in float32 in a model of any dtype.
+        own: { codevectors: { shape: [1, groups * each, width / groups], dtype: 'float32' } },
         children: { weight_proj: linear(config.conv_dim.at(-1) ?? 1, groups * each) },
       };
       const { proj_codevector_dim: out } = config;

@@ -21,6 +21,19 @@ const kaiming: Initializer = { init: 'kaiming_uniform', a: Math.sqrt(5) };
 const expertsFirst = /^(DeepseekV[23]|Glm4Moe|Olmoe|Qwen3Moe|Qwen3Next)[FM]/;
 const expertsNames = /\.(gate_proj|up_proj|down_proj)$/;
 
+/** Families for which PEFT refuses adapters of the modules in `notLoaded`: its check is by the config's `model_type`, of the model and not of its parts. */
+const stateSpaces = /^(Mamba2?|NemotronH)(ForCausalLM|Model)$/;
+const notLoaded = /(^|\.)out_proj$/;
+
+/** What PEFT would refuse to load. */
+function refused(modelClass: string, chosen: readonly LinearModule[], source: string): readonly string[] {
+  const first = stateSpaces.test(modelClass) ? chosen.find(({ name }) => notLoaded.test(name)) : undefined;
+  if (first === undefined) return [];
+  return [
+    `${source}: lora.targets: PEFT 0.21 loads no adapter of a ${modelClass} that has out_proj among its targets, as ${first.name}: name the others`,
+  ];
+}
+
 /** What PEFT, on transformers 5, would pass over without a word. */
 function passedOver(modelClass: string, chosen: readonly LinearModule[], source: string): readonly string[] {
   const [first, ...more] = expertsFirst.test(modelClass) ? chosen.filter(({ name }) => expertsNames.test(name)) : [];
@@ -44,9 +57,9 @@ export function planOfLora({ flat, modelClass }: LoraBase, lora: Lora, dtype: Dt
   return {
     tensors: pairs.flatMap(({ tensors }) => tensors),
     draws: pairs.flatMap(({ draws }) => draws),
-    config: `${JSON.stringify(configOf(lora, targetNames(chosen, flat), modelClass, chosen), null, 2)}\n`,
+    config: `${JSON.stringify(configOf(lora, targetNames(chosen, flat), taskOf(modelClass, flat), chosen), null, 2)}\n`,
     adapter: true,
-    warnings: passedOver(modelClass, chosen, source),
+    warnings: [...passedOver(modelClass, chosen, source), ...refused(modelClass, chosen, source)],
   };
 }
 
@@ -68,7 +81,7 @@ function pairOf({ name, inputs, outputs }: LinearModule, { r, init, b }: Lora, d
 function configOf(
   { r, alpha, init, base }: Lora,
   targets: string[],
-  modelClass: string,
+  task: string | null,
   chosen: readonly LinearModule[],
 ) {
   return {
@@ -88,14 +101,18 @@ function configOf(
     rank_pattern: {},
     revision: null,
     target_modules: targets,
-    task_type: taskOf(modelClass),
+    task_type: task,
     use_dora: false,
     use_rslora: false,
   };
 }
 
-/** Null for classifiers: PEFT's tasks for them save the classifier in the adapter too. */
-function taskOf(modelClass: string): string | null {
+/**
+ * Null for classifiers: PEFT's tasks for them save the classifier in the adapter too. What is generated under a condition is of sequences to sequences only
+ * where the model has an encoder and a decoder: those of images and text are decoders.
+ */
+function taskOf(modelClass: string, { tensors }: Flat): string | null {
   if (/(ForCausalLM|LMHeadModel)$/.test(modelClass)) return 'CAUSAL_LM';
-  return /ForConditionalGeneration$|^MarianMTModel$/.test(modelClass) ? 'SEQ_2_SEQ_LM' : null;
+  if (!/ForConditionalGeneration$|^MarianMTModel$/.test(modelClass)) return null;
+  return tensors.some(({ name }) => /^(model\.)?decoder\./.test(name)) ? 'SEQ_2_SEQ_LM' : 'CAUSAL_LM';
 }

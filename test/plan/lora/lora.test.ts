@@ -71,6 +71,36 @@ describe("as PEFT's", () => {
     expect((await loadPlan(shared as never, { lora: { targets: 'all-linear' } })).warnings).toEqual([]);
   });
 
+  // What PEFT 0.21 did with transformers 5.18: its class for sequences to sequences asks for an encoder's arguments, and fails before it reads an adapter.
+  test.each([
+    ['qwen2_vl', 'CAUSAL_LM'],
+    ['llava', 'CAUSAL_LM'],
+    ['smolvlm', 'CAUSAL_LM'],
+    ['gemma3', 'CAUSAL_LM'],
+    ['bart', 'SEQ_2_SEQ_LM'],
+    ['t5', 'SEQ_2_SEQ_LM'],
+    ['marian', 'SEQ_2_SEQ_LM'],
+  ])('what is generated of images is no task of sequences to sequences: %s', async (family, task) => {
+    const { tiny } = JSON.parse(
+      readFileSync(new URL(`../../fixtures/models/reference/${family}.json`, import.meta.url), 'utf8'),
+    ) as { tiny: { class: string; config: object }[] };
+    const { class: name, config } = tiny.find((each) => /Generation$|MTModel$/.test(each.class)) ?? {};
+    const plan = await loadPlan({ ...config, architectures: [name] } as never, { lora: { targets: 'all-linear' } });
+    expect(JSON.parse(plan.config ?? '')).toMatchObject({ task_type: task });
+  });
+
+  // PEFT 0.21: "Module 'out_proj' is incompatible with Mamba-based models", also when it loads.
+  test('a warning says that PEFT loads no adapter of out_proj in state-space models', async () => {
+    const mamba = { model_type: 'mamba', hidden_size: 64, num_hidden_layers: 2, vocab_size: 128, state_size: 4 };
+    const { warnings } = await loadPlan(mamba as never, { lora: { targets: 'all-linear' } });
+    expect(warnings).toEqual([
+      'input: lora.targets: PEFT 0.21 loads no adapter of a MambaForCausalLM that has out_proj among its targets, as backbone.layers.0.mixer.out_proj: name the others',
+    ]);
+    expect((await loadPlan(mamba as never, { lora: { targets: ['in_proj', 'x_proj'] } })).warnings).toEqual([]);
+    const opt = { model_type: 'opt', hidden_size: 64, ffn_dim: 64, num_hidden_layers: 1, num_attention_heads: 4 };
+    expect((await loadPlan(opt as never, { lora: { targets: ['out_proj'] } })).warnings).toEqual([]);
+  });
+
   test.each(recorded.cases.map((each) => [each.config.architectures[0], each.lora.targets, each] as const))(
     '%s, %j',
     async (_, __, { config, lora, adapter_config, tensors }) => {
