@@ -45,7 +45,8 @@ export function checkFillOptions(fn: string, options: Readonly<Record<string, un
   return { signal, onProgress: onProgress as CheckedFillOptions['onProgress'] };
 }
 
-function isSignal(value: unknown): value is AbortSignal {
+/** Whether something is a signal, of whatever realm, or a polyfill's. */
+export function isSignal(value: unknown): value is AbortSignal {
   if (value instanceof AbortSignal) return true;
   const like = value as Partial<Record<keyof AbortSignal, unknown>> | null; // of another realm, or a polyfill
   return (
