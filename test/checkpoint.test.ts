@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { OpenCheckpoint } from '../lib/checkpoint/read/open-checkpoint.js';
 import {
   loadPlan,
   openCheckpoint,
@@ -156,6 +157,21 @@ describe('a checkpoint', () => {
     await expect(checkpoint.read('rest', { slice: [{ dim: 1, start: 2, length: 2 }] })).rejects.toThrow(RangeError);
     await checkpoint.close();
     await expect(checkpoint.read('rest')).rejects.toThrow('closed');
+  });
+});
+
+test('a tensor that no memory holds is refused by its name, and can be read by slices', async () => {
+  const path = join(root.path, 'huge.safetensors');
+  const bytes = 2 ** 53 - 2 ** 20;
+  const head = JSON.stringify({ huge: { dtype: 'U8', shape: [bytes], data_offsets: [0, bytes] } });
+  // Files of that length exist nowhere; what was read of the header is enough.
+  const file = { path, dataOffset: 8 + head.length, fileBytes: bytes, metadata: new Map(), tensors: [] };
+  const tensor = { name: 'huge', shape: [bytes], dtype: 'uint8', tag: 'U8', offsets: [0, bytes], file };
+  const headers = { path, files: [file], tensors: new Map([['huge', tensor]]) };
+  await using checkpoint = new OpenCheckpoint(headers as unknown as ConstructorParameters<typeof OpenCheckpoint>[0]);
+  await expect(checkpoint.read('huge')).rejects.toMatchObject({
+    code: 'ERR_OUT_OF_RANGE',
+    message: `read: expected a tensor, or a slice of one, that fits into memory in one piece for name, but received 'huge' of type string (${bytes} bytes)`,
   });
 });
 

@@ -1,5 +1,5 @@
 import { typeError } from '../core/check.js';
-import { checkFillOptions } from '../pool/operation.js';
+import { checkFillOptions, isSignal } from '../pool/operation.js';
 import type { Pool } from '../pool/pool.js';
 
 /** How far a checkpoint has come. */
@@ -29,7 +29,7 @@ export const progressing = ['pool', 'signal', 'onProgress'] as const;
 export function checkProgressing(fn: string, options: { readonly [K in keyof Progressing]?: unknown }): Progressing {
   const { pool, signal, onProgress } = options;
   if (pool !== undefined && !isPool(pool)) throw typeError(fn, 'pool', 'what createPool gave', pool);
-  const aborted = signal instanceof AbortSignal && signal.aborted;
+  const aborted = isSignal(signal) && signal.aborted;
   checkFillOptions(fn, { signal: aborted ? undefined : signal, onProgress });
   return { pool, signal: signal as Progressing['signal'], onProgress: onProgress as Progressing['onProgress'] };
 }

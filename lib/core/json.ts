@@ -160,7 +160,8 @@ export function setKey(text: string, key: string, value: unknown, written = JSON
   if (there !== undefined) return text.slice(0, there.valueBegin) + written + text.slice(there.valueEnd);
   const [first] = members;
   const last = members.at(-1);
-  if (first === undefined || last === undefined) return text.replace('{', `{${JSON.stringify(key)}: ${written}`);
+  if (first === undefined || last === undefined)
+    return text.replace('{', (brace) => `${brace}${JSON.stringify(key)}: ${written}`); // a text might have $&
   // On a line of its own where the first key has one.
   const space = /\s*$/.exec(text.slice(0, first.begin))?.[0] ?? '';
   const between = space.includes('\n') ? space : ' ';

@@ -1,6 +1,10 @@
 const reach = 36; // exp(-36²/2) is 1e-282
 const width = 0.5;
 const deepest = 45; // halvings: a jump is located to 2^-46
+/** Of functions that are halved so often everywhere, as those are that are rounded or random: more would go on for hours, and find nothing. */
+const deepestOfNoise = 10;
+/** More panels than this are noise's. */
+const mostPanels = 2 ** 18;
 
 /** A mean over the standard normal distribution. */
 export interface NormalIntegral {
@@ -28,8 +32,15 @@ export function normalIntegral(f: (z: number) => number, relative = 1e-15): Norm
   }
   const root = Math.sqrt(2 * Math.PI);
   if (!Number.isFinite(scale)) return { value: scale / root, tails: scale };
-  let sum = 0;
-  for (const { from, value } of panels) sum += refine(integrand, from, from + width, value, scale * relative, deepest);
+  const tolerance = scale * relative;
+  const refined = (depth: number, left: number): number | undefined => {
+    const budget = { left };
+    let all = 0;
+    for (const { from, value } of panels)
+      all += refine(integrand, { from, to: from + width, value }, tolerance, depth, budget);
+    return budget.left > 0 ? all : undefined;
+  };
+  const sum = refined(deepest, mostPanels) ?? (refined(deepestOfNoise, Number.POSITIVE_INFINITY) as number);
   const tails = panel(integrand, -reach, 1 - reach) + panel(integrand, reach - 1, reach);
   return { value: sum / root, tails };
 }
@@ -70,22 +81,22 @@ function around(kink: number, integrand: (z: number) => number): number {
   return sum;
 }
 
+/** @param budget how many panels there may be; where none is left, what is returned is of no use */
 function refine(
   integrand: (z: number) => number,
-  from: number,
-  to: number,
-  value: number,
+  { from, to, value }: { readonly from: number; readonly to: number; readonly value: number },
   tolerance: number,
   depth: number,
+  budget: { left: number },
 ): number {
+  if (budget.left <= 0) return value;
+  budget.left -= 2;
   const middle = (from + to) / 2;
-  const left = panel(integrand, from, middle);
-  const right = panel(integrand, middle, to);
-  if (depth === 0 || Math.abs(left + right - value) <= tolerance) return left + right;
-  return (
-    refine(integrand, from, middle, left, tolerance, depth - 1) +
-    refine(integrand, middle, to, right, tolerance, depth - 1)
-  );
+  const left = { from, to: middle, value: panel(integrand, from, middle) };
+  const right = { from: middle, to, value: panel(integrand, middle, to) };
+  const sum = left.value + right.value;
+  if (depth === 0 || Math.abs(sum - value) <= tolerance) return sum;
+  return refine(integrand, left, tolerance, depth - 1, budget) + refine(integrand, right, tolerance, depth - 1, budget);
 }
 
 let rule: ReturnType<typeof gaussLegendre> | undefined;

@@ -135,7 +135,8 @@ export function gainFor(fn: string, nonlinearity: unknown, argument: string, par
  *     gainOf(Math.tanh)                       // 1.592537419722…
  *     gainOf((z) => Math.max(0, z))           // 1.414213562373…
  *
- * The integral has 12 digits and more, kinks and jumps anywhere included. `f` is called some 10,000 times, for |z| ≤ 36.
+ * The integral has 12 digits and more, kinks and jumps anywhere included. `f` is called some 10,000 times, for |z| ≤ 36; one that
+ * is rounded to fewer digits than double has, or random, some 10 million times, and the digits are fewer.
  *
  * @param f from a number to a number
  * @throws TypeError if f is no function or returns no number; RangeError where it returns NaN, or where its second moment

@@ -121,7 +121,9 @@ export function fillRange(
   atOnce?: AtOnce,
 ): boolean {
   if (isTorchKey(key) && isRandom(fill)) {
-    return runTorchRange(data, dtype, fill, key, begin, threads, cancel, atOnce) > 0;
+    if (runTorchRange(data, dtype, fill, key, begin, threads, cancel, atOnce) > 0) return true;
+    if (cancel === undefined || Atomics.load(cancel, 0) === 0) throw tooManyRounds();
+    return false;
   }
   const request = requestFor(dtype, fill);
   request.writeKey(isTorchKey(key) ? noKey : key);
@@ -194,6 +196,14 @@ export function runTorchRange(
   request.writeRange(offset + begin, threads, atOnce);
   request.writeTotal(total);
   return inItsWords(fill, () => addon().torchFill(data, state, false, cancel));
+}
+
+/** For a truncated normal whose draws would go on and on. */
+export function tooManyRounds(): Error {
+  const text =
+    'trunc_normal_: expected bounds that candidates meet within 100,000 draws of the engine torch, as PyTorch would draw ' +
+    'on and on; the engine philox has no such limit';
+  return Object.assign(new RangeError(text), { code: 'ERR_OUT_OF_RANGE' });
 }
 
 /** What PyTorch cannot draw, only the native side knows: it is said in the words of whoever asked for the fill. */

@@ -43,9 +43,10 @@ export class Gate {
     }
   }
 
-  /** @throws PoolClosedError after drop, for those that were inside */
-  checkKept(): void {
+  /** @throws PoolClosedError in the name of `fn` after drop, for those that were inside, and once all have left */
+  checkInside(fn: string): void {
     if (this.#dropped) throw byForce();
+    if (this.#inside.size === 0) this.check(fn);
   }
 
   /** Resolves when nobody is inside. */

@@ -228,6 +228,15 @@ export abstract class ClaimedJob extends Job {
   }
 }
 
+/** Node.js 20 has no array of bytes over more than 4 GiB. */
+const preparedAtOnce = 2 ** 30;
+
+function prepare({ buffer, byteOffset }: SharedMemory, bytes: number): void {
+  for (let begin = 0; begin < bytes; begin += preparedAtOnce) {
+    prepareMemory(new Uint8Array(buffer, byteOffset + begin, Math.min(preparedAtOnce, bytes - begin)));
+  }
+}
+
 /** A tensor that workers fill in place, in shared memory. */
 export class SharedJob extends ClaimedJob {
   readonly order: Order;
@@ -251,7 +260,7 @@ export class SharedJob extends ClaimedJob {
     this.memory = memory;
     this.inPlace = inPlace;
     this.#split = cut;
-    prepareMemory(new Uint8Array(memory.buffer, memory.byteOffset, tensor.size * each));
+    prepare(memory, tensor.size * each);
   }
 
   progress(): number {

@@ -96,6 +96,8 @@ export class List {
   #withCallbacks = 0;
   /** Of the last item that was handed out. */
   #lastBytes = 0;
+  /** Whether the iterator is being asked for its next item: then it cannot be told to return. */
+  #asking = false;
   /** Called when a tensor is filled, or all is stopped. */
   #onChange: (() => void) | undefined;
   #onStop: (() => void) | undefined;
@@ -130,6 +132,10 @@ export class List {
   #stop(): void {
     this.#onChange?.();
     this.#onStop?.();
+    if (!this.#asking) this.#return();
+  }
+
+  #return(): void {
     try {
       // Not awaited: a generator that waits for something else returns only after that.
       const returned = this.#iterator?.return?.();
@@ -147,7 +153,7 @@ export class List {
         if (this.#taken === this.#array.length) return;
         this.#take(this.#array[this.#taken]);
       } else {
-        const next: unknown = this.#iterator?.next();
+        const next = this.#next();
         const step = isPromiseLike(next) ? await this.#unlessStopped(next) : next;
         if (this.#operation.stopped !== undefined) return;
         if (!isStep(step)) throw typeError('fill', 'items', 'an iterator whose next() gives { done, value }', step);
@@ -161,6 +167,18 @@ export class List {
       if (this.#taken % clockItems !== 0 || performance.now() - start < sliceMilliseconds) continue;
       await nextTurn();
       start = performance.now();
+    }
+  }
+
+  /** What the iterator gives, which may stop the list itself: a generator can return only when it is through. */
+  #next(): unknown {
+    const stopped = this.#operation.stopped !== undefined;
+    this.#asking = true;
+    try {
+      return this.#iterator?.next();
+    } finally {
+      this.#asking = false;
+      if (!stopped && this.#operation.stopped !== undefined) this.#return();
     }
   }
 
@@ -180,6 +198,7 @@ export class List {
     return new Promise((resolve, reject) => {
       this.#onStop = () => resolve(undefined);
       next.then(resolve, reject);
+      if (this.#operation.stopped !== undefined) resolve(undefined); // by whoever was asked, and may never answer
     });
   }
 
@@ -223,15 +242,15 @@ export class List {
     const order = { fn: 'fill', tensor, fill, begin: 0, threads: this.#threads, party: this };
     if (key === undefined) {
       fillInTurn(this.#generator, order, this.#operation, this.#scheduler).then(() => ended(), ended);
-    } else {
-      const job = this.#scheduler.submit({ ...order, key }, (error) => {
-        this.#operation.remove(job, error === undefined);
-        ended(error);
-      });
-      this.#operation.add(job);
+      this.#enter(bytes);
+      return;
     }
-    // Not before, since submit may throw; `ended` is called later at the earliest.
-    this.#enter(bytes);
+    const job = this.#scheduler.submit({ ...order, key }, (error) => {
+      this.#operation.remove(job, error === undefined);
+      ended(error);
+    });
+    this.#enter(bytes); // not before, since submit may throw, nor after, since this may cancel it
+    this.#operation.add(job);
   }
 
   /** An item is filled. With a callback it stays among those ahead until that is through. */

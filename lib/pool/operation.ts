@@ -45,7 +45,8 @@ export function checkFillOptions(fn: string, options: Readonly<Record<string, un
   return { signal, onProgress: onProgress as CheckedFillOptions['onProgress'] };
 }
 
-function isSignal(value: unknown): value is AbortSignal {
+/** Whether something is a signal, of whatever realm, or a polyfill's. */
+export function isSignal(value: unknown): value is AbortSignal {
   if (value instanceof AbortSignal) return true;
   const like = value as Partial<Record<keyof AbortSignal, unknown>> | null; // of another realm, or a polyfill
   return (
@@ -139,6 +140,7 @@ export class Operation {
     this.#options = options;
     this.#total = total;
     if (options.signal !== undefined) listen(options.signal, this);
+    if (options.signal?.aborted) this.stop(reasonOf(options.signal)); // since it was checked, by a getter or an iterable: that is not told
     if (options.onProgress === undefined) return;
     this.#reported = performance.now();
     this.#timer = setInterval(() => this.#tick(), progressMilliseconds).unref();
@@ -162,6 +164,7 @@ export class Operation {
 
   add(job: Job): void {
     this.#jobs.add(job);
+    if (this.#stopped !== undefined) job.cancel(this.#stopped.reason);
   }
 
   /** A job settled. */
@@ -186,11 +189,12 @@ export class Operation {
   }
 
   /**
-   * @param tell called if it is stopped, after its jobs were asked to stop
+   * @param tell called if it is stopped, after its jobs were asked to stop; at once if it is already
    * @returns takes that back
    */
   onStop(tell: (reason: unknown) => void): () => void {
     this.#onStop.add(tell);
+    if (this.#stopped !== undefined) tell(this.#stopped.reason);
     return () => {
       this.#onStop.delete(tell);
     };

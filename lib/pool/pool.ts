@@ -247,7 +247,7 @@ export class Pool {
    * @internal
    */
   async runTask(task: Task, options: CheckedFillOptions): Promise<void> {
-    this.#gate.checkKept();
+    this.#gate.checkInside(task.fn);
     if (options.signal?.aborted) throw reasonOf(options.signal);
     if (task.count > 0)
       await this.#submit(task.bytes, task.bytes, options, (conclude) => this.#scheduler.submitTask(task, conclude));

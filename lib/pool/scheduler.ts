@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { isWhole } from '../core/fill.js';
 import { isTorchKey, noKey } from '../native/addon.js';
-import { bytesOf, isNarrowTarget } from '../tensor/target.js';
+import { isNarrowTarget } from '../tensor/target.js';
 import { Copier } from './copier.js';
 import { atExit } from './exit.js';
 import { afterEarlier } from './filling.js';
@@ -39,6 +39,8 @@ export class Scheduler {
   readonly #waiting = new Int32Array(new SharedArrayBuffer(4));
   readonly #free: Slot[] = [];
   #slots = 0;
+  /** How many there may be; fewer where there was no memory for one more, until all is done. */
+  #mostSlots: number;
   /** Tasks at Piscina. */
   #tasks = 0;
   /** Native threads in use by them. */
@@ -57,7 +59,12 @@ export class Scheduler {
   /** @param worker what the threads run */
   constructor(threads: number, niceness?: number, worker?: string) {
     this.#threads = threads;
+    this.#mostSlots = this.#slotsWanted;
     this.host = new Host(threads, (error) => this.#break(error), niceness, worker);
+  }
+
+  get #slotsWanted(): number {
+    return Math.min(mostSlots, 3 * this.#threads);
   }
 
   /** Tensors that are not filled yet. */
@@ -90,11 +97,15 @@ export class Scheduler {
       settled();
       onSettled(error);
       if (this.#jobs.size > 0) return;
+      this.#mostSlots = this.#slotsWanted;
       this.#stayAtExit();
       this.#tellIdle();
     };
     const job = make(leave);
-    if (this.#jobs.size === 0) this.#stayAtExit = atExit(() => this.#stopWorkers());
+    if (this.#jobs.size === 0) {
+      this.#stayAtExit(); // where the last job's callback is what starts this one
+      this.#stayAtExit = atExit(() => this.#stopWorkers());
+    }
     this.#jobs.add(job);
     if (this.#broken !== undefined) {
       const error = this.#broken;
@@ -176,17 +187,14 @@ export class Scheduler {
   }
 
   #canBatch(): boolean {
-    if (this.#free.length === 0 && this.#slots >= Math.min(mostSlots, 3 * this.#threads)) return false;
+    if (this.#free.length === 0 && this.#slots >= this.#mostSlots) return false;
     return this.#tasks < this.#most;
   }
 
   #postBatch(): void {
     this.#stagedLast = true;
-    let slot = this.#free.pop();
-    if (slot === undefined) {
-      slot = new Slot();
-      this.#slots++;
-    }
+    const slot = this.#free.pop() ?? this.#newSlot();
+    if (slot === undefined) return;
     for (const job of this.#staged) {
       const all = slot.take(job);
       if (job.next > 0) this.#staged.delete(job);
@@ -195,6 +203,21 @@ export class Scheduler {
       break;
     }
     this.#runBatch(slot);
+  }
+
+  /** Undefined where there is no memory for one: those that there are have to do, and without any no staged job can be done. */
+  #newSlot(): Slot | undefined {
+    try {
+      const slot = new Slot();
+      this.#slots++;
+      return slot;
+    } catch (cause) {
+      this.#mostSlots = Math.max(1, this.#slots);
+      if (this.#slots > 0) return undefined;
+      for (const job of this.#staged) queueMicrotask(() => job.settle(noMemory(job.fn, cause)));
+      this.#staged.clear();
+      return undefined;
+    }
   }
 
   async #runBatch(slot: Slot): Promise<void> {
@@ -301,11 +324,13 @@ export class Scheduler {
   #copySlice(job: SharedJob, begin: number): void {
     this.copier.push(() => {
       if (job.settled || !hasMemory(job)) return;
-      const to = bytesOf(job.order.tensor.data);
-      const count = Math.min(to.length - begin, slotDataBytes);
+      const { data } = job.order.tensor;
+      const count = Math.min(data.byteLength - begin, slotDataBytes);
       const { buffer, byteOffset } = job.memory;
-      to.set(new Uint8Array(buffer, byteOffset + begin, count), begin);
-      if (begin + count === to.length) job.settle();
+      // A part at a time: Node.js 20 has no array of bytes over more than 4 GiB.
+      const to = new Uint8Array(data.buffer, data.byteOffset + begin, count);
+      to.set(new Uint8Array(buffer, byteOffset + begin, count));
+      if (begin + count === data.byteLength) job.settle();
       else this.#copySlice(job, begin + count);
     });
   }
@@ -326,6 +351,12 @@ function makeJob(order: Order, onSettled: (error: unknown) => void): Job {
     return new SharedJob(order, { buffer: own, byteOffset: 0 }, false, onSettled);
   }
   return new StagedJob({ ...order, tensor, key: isTorchKey(key) ? noKey : key }, onSettled);
+}
+
+/** As the addon says it of memory of its own. */
+function noMemory(fn: string, cause: unknown): Error {
+  const error = new Error(`${fn}: not enough memory to work in`, { cause });
+  return Object.assign(error, { code: 'ERR_MEMORY_ALLOCATION_FAILED' });
 }
 
 /** The error that a worker sent. */

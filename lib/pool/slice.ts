@@ -15,6 +15,7 @@ import { slotDataBytes } from './messages.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';
 import { isTiny } from './split.js';
+import { checkUnreleased } from './tensors.js';
 import { fillInTurn, keyAtOnce, runJob } from './turn.js';
 
 /**
@@ -34,6 +35,7 @@ export async function fillSliceOn(
 ): Promise<void> {
   const { target, slice, fill, elements, random, generator, threads } = call;
   const { dtype } = target;
+  checkUnreleased(fn, target.data);
   const key = random ? keyAtOnce(generator, fill, dtype, elements) : noKey;
   const whole = isMadeWhole(call) ? wholeOf(call) : undefined;
   const atOnce = isTiny(fill, dtype, target.size) && !isFillingAny(target.data);
@@ -55,7 +57,10 @@ export async function fillSliceOn(
   if (whole !== undefined) {
     // A fill that waits for its generator's turn holds up nothing: who has the turn may be about to fill the same memory.
     const made = key === undefined ? undefined : runJob(scheduler, operation, { ...order, key });
-    await inOrder(target.data, made, () => scheduler.copier.all(copies(whole.data, call, operation)));
+    await inOrder(target.data, made, () => {
+      checkUnreleased(fn, target.data); // while it waited its memory may have become another tensor's
+      return scheduler.copier.all(copies(whole.data, call, operation));
+    });
   }
   if (operation.stopped !== undefined) throw operation.stopped.reason;
 }

@@ -62,6 +62,7 @@ export async function tensorDifferences(
   checkInteger(fn, 'seeds.length', seeds.length, 2, 2);
   const { onBegin } = options ?? {};
   if (onBegin !== undefined && typeof onBegin !== 'function') throw typeError(fn, 'onBegin', 'a function', onBegin);
+  using _call = pool?.enter(fn);
   const executor = pool === undefined ? onThisThread(threads) : onPool(pool, fn);
   const sides: Side[] = [];
   try {

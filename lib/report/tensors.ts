@@ -109,6 +109,7 @@ export async function tensorReport(input: Plan | string | URL, options?: TensorR
   const { name, onBegin } = options ?? {};
   if (name !== undefined && typeof name !== 'string') throw typeError(fn, 'name', 'a string', name);
   if (onBegin !== undefined && typeof onBegin !== 'function') throw typeError(fn, 'onBegin', 'a function', onBegin);
+  using _call = pool?.enter(fn);
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
   const work = (bytes: number) => ({ threads, onProgress: tell(onProgress, bytes) });

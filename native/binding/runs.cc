@@ -39,7 +39,7 @@ Napi::Value FillPart(Arguments& arguments) {
   const auto elementwise = As<ElementwiseFill>(fill);
   if (!elementwise) throw RangeError("expected a fill of elements that do not depend on one another");
   ThrowRefusal(CheckRuns(runs, part));
-  ThrowRefusal(CheckFill(fill, {part.data, part.dtype, runs.offset, part.count}));
+  ThrowRefusal(CheckFill(fill, Covered(runs, part)));
   return arguments.Result(FillRuns(*elementwise, request.ReadKey(), runs, part, threads, cancel));
 }
 

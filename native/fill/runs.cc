@@ -7,7 +7,6 @@
 #include "fill/kernel.h"
 #include "fill/run.h"
 #include "fill/tasks.h"
-#include "fill/tasks.h"
 #include "system/float_environment.h"
 #include "system/large_memory.h"
 #include "system/threads.h"
@@ -122,6 +121,12 @@ std::string CheckRuns(const Runs& runs, const Range& part) {
     return "expected a part of the runs";
   }
   return {};
+}
+
+Range Covered(const Runs& runs, const Range& part) {
+  uint64_t count = runs.length;
+  for (int k = 0; k < runs.loops; ++k) count += (runs.count[k] - 1) * runs.stride[k];
+  return {part.data, part.dtype, runs.offset, static_cast<size_t>(count)};
 }
 
 bool FillRuns(const ElementwiseFill& fill, const Key& key, const Runs& runs, const Range& part, int threads,

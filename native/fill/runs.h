@@ -29,6 +29,9 @@ struct Runs {
 // beside CheckFill.
 std::string CheckRuns(const Runs& runs, const Range& part);
 
+// The elements of the fill from the first of checked runs to the last one: what CheckFill has to know.
+Range Covered(const Runs& runs, const Range& part);
+
 // Writes elements [part.begin, part.begin + part.count) of the runs, checked, on up to `threads` threads; false if it
 // was cancelled, which leaves the part half written. The bytes are those that the whole fill has there.
 bool FillRuns(const ElementwiseFill& fill, const Key& key, const Runs& runs, const Range& part, int threads,

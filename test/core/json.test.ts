@@ -132,3 +132,7 @@ test.each([
 ])('a key is set in %j, and nothing else changes', (text, expected) => {
   expect(setKey(text, 'k', [1])).toBe(expected);
 });
+
+test.each(['$&', '$1', "$'"])('a value with %s stands in an empty object as it is', (value) => {
+  expect(JSON.parse(setKey('{}', value, value))).toEqual({ [value]: value });
+});

@@ -84,6 +84,27 @@ describe('the table of gains', () => {
 });
 
 describe('gainOf', () => {
+  it('of functions that are rounded to float32, or random, comes to an end', () => {
+    expect(
+      relative(
+        gainOf((z) => Math.fround(Math.tanh(z))),
+        1.5925374197228315,
+      ),
+    ).toBeLessThan(1e-7);
+    expect(
+      relative(
+        gainOf((z) => Math.fround(Math.max(0, z - 0.1))),
+        gainOf((z) => Math.max(0, z - 0.1)),
+      ),
+    ).toBeLessThan(1e-6);
+    let word = 1;
+    const random = () => {
+      word = (Math.imul(word, 1664525) + 1013904223) >>> 0;
+      return word / 2 ** 32;
+    };
+    expect(relative(gainOf(random), Math.sqrt(3))).toBeLessThan(0.02);
+  });
+
   it('is exact on kinks and jumps anywhere', () => {
     expect(
       relative(

@@ -6,6 +6,16 @@ const ones = { kind: 'constant', value: 1 };
 const key = { seed: 1n, stream: 0n };
 
 describe('runFill', () => {
+  test('of bounds that the engine torch would draw for on and on is an error, not what a cancelled one returns', () => {
+    const state = new Generator({ engine: 'torch' }).get_state();
+    const far = { kind: 'trunc_normal', mean: 0, std: 1, a: 5, b: 1e6 } as const;
+    const data = new Float32Array(1024);
+    const run = (cancel?: Int32Array) => runFill(data, 'float32', far, { state, total: 1024 }, 0, 1, cancel);
+    expect(() => run()).toThrow(/within 100,000 draws of the engine torch/);
+    expect(() => run(new Int32Array(new SharedArrayBuffer(4)))).toThrow(/within 100,000 draws/);
+    expect(run(new Int32Array(new SharedArrayBuffer(4)).fill(1))).toBe(false);
+  });
+
   test('fills chunks with the bytes of the whole', () => {
     const whole = init.normal_(empty([1000], { dtype: 'bfloat16' }), { generator: new Generator({ seed: 1 }) });
     const fill = resolve('normal', [1000], { dtype: 'bfloat16' });

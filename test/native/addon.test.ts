@@ -97,6 +97,15 @@ describe('the native side checks for itself', () => {
     }
   });
 
+  test('refuses positions beyond 2^20 in runs too, and writes nothing', () => {
+    const data = zeros();
+    const table = { ...good, kind: 10, params: [4, 10000, 4, 0] };
+    const runs = new Float64Array([0, 4, 3, 2 ** 40]); // three rows far apart
+    expect(() => call('fillRuns', table, data, runs)).toThrow(/^native fillRuns: expected at most 2\^20 rows/);
+    expect(data).toEqual(zeros());
+    expect(call('fillRuns', table, data, new Float64Array([0, 4, 3, 2 ** 20]))).toBe(true);
+  });
+
   test('refuses too few arguments', () => {
     expect(() => call('fill', good)).toThrow(TypeError);
     expect(() => call('fillRuns', good, zeros())).toThrow(TypeError);

@@ -7,10 +7,13 @@ import {
   loadPlan,
   PoolClosedError,
   streamCheckpoint,
+  verifyCheckpoint,
   virtualCheckpoint,
   writeCheckpoint,
+  writeEnsemble,
 } from '../../lib/checkpoint.js';
 import { createPool, empty, init } from '../../lib/index.js';
+import { tensorDifferences, tensorReport } from '../../lib/report.js';
 import { bytes, generator, sleep } from './cases.js';
 
 describe('close', () => {
@@ -109,6 +112,41 @@ describe('close while a call of many tasks is under way', () => {
     const expected = await virtual.read(name, 0, size);
     expect(Buffer.from(read).equals(Buffer.from(expected))).toBe(true);
     expect(Buffer.concat([first.value as Uint8Array, rest]).equals(Buffer.from(expected))).toBe(true);
+  });
+
+  test('verifications, reports and ensembles go on to their ends, and later ones are refused', async () => {
+    const own = createPool({ threads: 2 });
+    const out = join(folder, 'looked-at');
+    await writeCheckpoint(plan, out, { seed: 1 });
+    const [members, late] = [join(folder, 'members'), join(folder, 'late-members')];
+    const seeds = Array.from({ length: 12 }, (_, i) => i);
+    const small = await loadPlan({ tensors: { a: { shape: [100, 100], init: 'normal' } } });
+    const begin = (to: string) => [
+      verifyCheckpoint(out, { pool: own }),
+      tensorReport(plan, { pool: own }),
+      tensorDifferences(plan, out, { pool: own, seeds: [1, 0] }),
+      writeEnsemble(small, to, { pool: own, seeds }),
+    ];
+    const all = begin(members);
+    const closed = own.close();
+    for (const each of begin(late)) await expect(each).rejects.toMatchObject({ code: 'ERR_NNINIT_POOL_CLOSED' });
+    const [verified, report, differences] = await Promise.all(all);
+    expect(verified).toMatchObject({ ok: true, tensors: 3 });
+    expect(report).toMatchObject({ tensors: [{}, {}, {}] });
+    expect(differences).toMatchObject([{ differing: 0 }, { differing: 0 }, { differing: 0 }]);
+    expect(readdirSync(members)).toHaveLength(seeds.length);
+    expect(readdirSync(folder)).not.toContain('late-members');
+    await closed;
+    expect(own.statistics().threads).toBe(0);
+  });
+
+  test('a verification by a pool that is closed by force is told so', async () => {
+    const own = createPool({ threads: 2 });
+    const out = join(folder, 'forcibly');
+    await writeCheckpoint(plan, out, { seed: 1 });
+    const onProgress = () => void own.close({ force: true });
+    const verifying = verifyCheckpoint(out, { pool: own, onProgress });
+    await expect(verifying).rejects.toThrow('the pool was closed by force');
   });
 
   test('waits for a stream that is given up', async () => {

@@ -100,6 +100,51 @@ describe('iterables', () => {
     };
     await expect(fill(iterable(next, { return: end }), { signal: controller.signal })).rejects.toThrow('enough');
   });
+
+  test.each(['iterator', 'asyncIterator'] as const)('whose %s aborts, and which has no end', async (how) => {
+    const controller = new AbortController();
+    let returned = 0;
+    const iterator = {
+      next: () => ({ done: false, value: good() }),
+      return: () => ({ done: ++returned > 0 }),
+    };
+    const items = {
+      [Symbol[how]]: () => {
+        controller.abort(new Error('enough'));
+        return iterator;
+      },
+    };
+    await expect(fill(items, { signal: controller.signal })).rejects.toThrow('enough');
+    expect(returned).toBe(1);
+  });
+
+  test('whose next aborts, and promises what never comes', async () => {
+    const controller = new AbortController();
+    let returned = 0;
+    const next = () => {
+      controller.abort(new Error('enough'));
+      return new Promise(() => undefined);
+    };
+    const items = iterable(next, { return: () => ++returned });
+    await expect(fill(items, { signal: controller.signal })).rejects.toThrow('enough');
+    expect(returned).toBe(1);
+  });
+
+  test('a generator that aborts is told to return when it is through', async () => {
+    const controller = new AbortController();
+    let isOver = false;
+    const generate = function* () {
+      try {
+        yield good();
+        controller.abort(new Error('enough'));
+        yield good();
+      } finally {
+        isOver = true;
+      }
+    };
+    await expect(fill(generate(), { signal: controller.signal })).rejects.toThrow('enough');
+    expect(isOver).toBe(true);
+  });
 });
 
 test('options whose getters throw', async () => {
@@ -107,6 +152,24 @@ test('options whose getters throw', async () => {
   const init = pool.init.normal_ as unknown as (...args: unknown[]) => Promise<unknown>;
   await expect(init(empty([3]), withGetter({}, 'std'))).rejects.toThrow('boom');
   await expect(init(withGetter({ shape: [3] }, 'data'))).rejects.toThrow('boom');
+});
+
+test.each([
+  ['tensor', 'an array'],
+  ['initializer', 'an array'],
+  ['tensor', 'a generator'],
+  ['initializer', 'a generator'],
+] as const)('a getter of %s that aborts, in %s: nothing of the item is written', async (name, how) => {
+  const controller = new AbortController();
+  const tensor = pool.empty([2 ** 22]);
+  const item = { tensor, initializer: 'ones' };
+  const given = withGetter({ ...item }, name, () => {
+    controller.abort(new Error('enough'));
+    return item[name];
+  });
+  const items = how === 'an array' ? [given] : [given].values();
+  await expect(fill(items, { signal: controller.signal })).rejects.toThrow('enough');
+  expect(tensor.data.every((x) => x === 0)).toBe(true);
 });
 
 describe('signals', () => {

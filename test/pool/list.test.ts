@@ -32,6 +32,23 @@ describe('many tensors', () => {
     }
   });
 
+  test('an array of axes that is changed between two items counts as it stands for each', async () => {
+    const axes = [1];
+    const initializer = { init: 'xavier_uniform', in_axis: axes } as const;
+    const tensors = [empty([8, 4, 100]), empty([8, 4, 100])] as const;
+    const items = function* (): Generator<FillItem> {
+      yield { tensor: tensors[0], initializer };
+      axes[0] = 2;
+      yield { tensor: tensors[1], initializer };
+    };
+    await pool.fill(items(), { generator: generator() });
+    const from = generator();
+    for (const [i, tensor] of tensors.entries()) {
+      const expected = init.xavier_uniform_(empty([8, 4, 100]), { in_axis: i + 1, generator: from });
+      expect(bytes(tensor).equals(bytes(expected))).toBe(true);
+    }
+  });
+
   test('tensors without elements, and no tensors', async () => {
     expect(await pool.fill([])).toEqual({ tensors: 0, elements: 0, bytes: 0 });
     expect(await pool.fill([{ tensor: empty([0, 3]), initializer: 'ones' }])).toEqual({

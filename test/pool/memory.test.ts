@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createPool, empty, type FillItem, init, type Pool } from '../../lib/index.js';
+import { createPool, empty, type FillItem, Generator, init, type Pool, type Tensor } from '../../lib/index.js';
 import { bytes, generator, sleep } from './cases.js';
 
 const pool = createPool({ threads: 2 });
@@ -43,6 +43,39 @@ describe('memory that is released', () => {
     await pool.init.normal_(b, { generator: generator() });
     const expected = init.normal_(empty([1024, 512], { dtype: 'bfloat16' }), { generator: generator() });
     expect(bytes(b).equals(bytes(expected))).toBe(true);
+  });
+
+  test.each(['orthogonal', 'normal', 'trunc_normal'] as const)(
+    'is not written to by a slice of its old tensor: %s',
+    async (initializer) => {
+      const part = { of: [512, 1024], ranges: [{ dim: 1, start: 0, length: 512 }] };
+      const drawn = new Generator({ engine: 'torch', seed: 1 });
+      const fill = (tensor: Tensor) => pool.fillSlice(tensor, initializer, { ...part, generator: drawn });
+      const refusal =
+        'expected memory that is still there for data, but received 262144 elements of type Float32Array (the tensor was released)';
+      const a = pool.empty(shape);
+      pool.release(a);
+      const b = await pool.init.ones_(pool.empty(shape));
+      expect(b.data.buffer).toBe(a.data.buffer);
+      await expect(fill(a)).rejects.toThrow(refusal);
+      expect(b.data.every((x) => x === 1)).toBe(true);
+    },
+  );
+
+  test('is not written to by a slice of its old tensor that waited for its turn', async () => {
+    const part = { of: [512, 1024], ranges: [{ dim: 1, start: 0, length: 512 }] };
+    const drawn = new Generator({ engine: 'torch', seed: 1 });
+    const a = pool.empty(shape);
+    const waiting = pool.fillSlice(a, 'trunc_normal', { ...part, generator: drawn }).catch((error: Error) => error);
+    pool.release(a); // nothing writes to it yet
+    const b = pool.empty(shape);
+    b.data.fill(7);
+    expect(b.data.buffer).toBe(a.data.buffer);
+    expect(await waiting).toMatchObject({
+      code: 'ERR_OUT_OF_RANGE',
+      message: expect.stringMatching(/^fillSlice: .*the tensor was released/),
+    });
+    expect(b.data.every((x) => x === 7)).toBe(true);
   });
 
   test('is given back once, however often that is asked for', () => {

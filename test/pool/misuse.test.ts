@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createPool, empty, tensor } from '../../lib/index.js';
+import { createPool, empty, type Pool, tensor } from '../../lib/index.js';
+import { slotDataBytes, slotHeadBytes } from '../../lib/pool/messages.js';
 import { detach, ResizableBuffer } from '../support.js';
 
 const pool = createPool({ threads: 1 });
@@ -134,6 +135,49 @@ describe('memory for a copy that cannot be had', () => {
     await expect(pool.init.orthogonal_(empty([900, 900]), { signal })).rejects.toThrow('allocation failed');
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
+});
+
+describe('memory for batches that cannot be had', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  /** @param most so many batches have memory */
+  function limit(most: number): { most: number } {
+    const Real = SharedArrayBuffer;
+    const left = { most };
+    vi.stubGlobal('SharedArrayBuffer', function Stub(size: number) {
+      if (size === slotHeadBytes + slotDataBytes && left.most-- <= 0) {
+        throw new RangeError('Array buffer allocation failed');
+      }
+      return new Real(size);
+    });
+    return left;
+  }
+  const message = 'ones_: not enough memory to work in';
+  const many = (own: Pool) => Array.from({ length: 300 }, () => own.init.ones_(empty([20_000])));
+
+  test('at all: a rejection, and the pool goes on when there is some', async () => {
+    await using own = createPool({ threads: 1 });
+    const left = limit(0);
+    const refused = own.init.ones_(empty([100_000]));
+    await expect(refused).rejects.toMatchObject({ message, code: 'ERR_MEMORY_ALLOCATION_FAILED' });
+    for (const each of await Promise.allSettled(many(own))) expect(each).toMatchObject({ reason: { message } });
+    left.most = 100;
+    await Promise.all(many(own));
+  });
+
+  test('but for one: that goes round', async () => {
+    await using own = createPool({ threads: 2 });
+    limit(1);
+    await Promise.all(many(own));
+  });
+});
+
+test('beyond 4 GiB a fill in shared memory begins, and is stopped, as any', async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const running = pool.init.ones_(pool.empty([2 ** 31 + 77], { dtype: 'bfloat16' }), { signal });
+  controller.abort('enough');
+  await expect(running).rejects.toBe('enough');
 });
 
 test("the caller's memory is neither detached nor moved", async () => {

@@ -1,4 +1,4 @@
-import { checkOptions, show, typeError } from '../../core/check.js';
+import { checkOptions, rangeError, show, typeError } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import { elementsOf } from '../../core/shape.js';
 import { type StoredDtype, storedBytes, storedDtypes } from '../../core/stored-dtype.js';
@@ -109,7 +109,7 @@ export class OpenCheckpoint implements AsyncDisposable {
       throw typeError('read', 'slice', `no slice of ${dtype}, whose elements are less than a byte`, ranges);
     }
     const shape = shapeOfSlice(slice);
-    const bytes = new Uint8Array(storedBytes(dtype, elementsOf(shape)));
+    const bytes = memoryFor(name, storedBytes(dtype, elementsOf(shape)));
     const reading = this.#readSlice(tensor, slice, bytes, { all: ranges === undefined, signal });
     this.#reading.add(reading);
     try {
@@ -184,6 +184,15 @@ export async function openCheckpoint(
   }
   const { signal } = checkProgressing('openCheckpoint', checkOptions('openCheckpoint', options, ['signal']));
   return new OpenCheckpoint(await readHeaders(pathOf(path), { signal }));
+}
+
+function memoryFor(name: string, bytes: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    const what = 'a tensor, or a slice of one, that fits into memory in one piece';
+    throw Object.assign(rangeError('read', 'name', what, name, `${bytes} bytes`), { cause });
+  }
 }
 
 function viewAs(dtype: StoredDtype, buffer: ArrayBuffer): StoredData {

@@ -14,7 +14,8 @@ export function elementText(bytes: Uint8Array, dtype: StoredDtype): string {
     case 'bfloat16': {
       const out = new Float32Array(1);
       widen(Uint16Array.of(view.getUint16(0, true)), dtype, out);
-      return number(Number((out[0] ?? 0).toPrecision(5)));
+      const value = out[0] ?? 0;
+      return number(value === 0 ? value : Number(value.toPrecision(5))); // whose text has no sign
     }
     case 'bool':
       return view.getUint8(0) === 0 ? 'false' : 'true';
@@ -35,8 +36,13 @@ export function elementText(bytes: Uint8Array, dtype: StoredDtype): string {
     case 'int64':
       return String(view.getBigInt64(0, true));
     default:
-      return `0x${Buffer.from(bytes).reverse().toString('hex')}`;
+      return hexText(bytes);
   }
+}
+
+/** An element's bytes as a number in hexadecimal. */
+export function hexText(bytes: Uint8Array): string {
+  return `0x${Buffer.from(bytes).reverse().toString('hex')}`;
 }
 
 /** Elements of less than a byte, whole packs of them, as a byte each; the first is in the lowest bits. */
@@ -55,6 +61,7 @@ export function unpacked(bytes: Uint8Array, dtype: StoredDtype): Uint8Array {
 
 /** The number of fewest digits that rounds to the same float32. */
 function shortest(value: number): number {
+  if (value === 0) return value; // with its sign
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));
     if (Object.is(Math.fround(short), value)) return short;

@@ -104,6 +104,7 @@ export async function verifyCheckpoint(path: string | URL, options?: VerifyCheck
   if (given.plan !== undefined && !(isPlainObject(given.plan) && Array.isArray(given.plan.tensors))) {
     throw typeError(fn, 'plan', 'what loadPlan gave', given.plan);
   }
+  using _call = pool?.enter(fn);
   const checkpoint = await readHeaders(pathOf(path), { signal });
   const plan =
     (given.plan as Plan | undefined) ?? (await planCarried(checkpoint, onWarning, signal)) ?? noPlan(checkpoint);

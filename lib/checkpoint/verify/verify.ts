@@ -1,14 +1,16 @@
+import { InterruptedError } from '../../core/errors.js';
 import { type StoredDtype, storedBytes, storedDtypes } from '../../core/stored-dtype.js';
 import type { Checkpoint } from '../../formats/reader.js';
 import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
+import { reasonOf } from '../../pool/operation.js';
 import type { Pool } from '../../pool/pool.js';
 import { pieces, type ReadOptions } from '../read/read.js';
 import { checkWhole } from '../virtual/check-whole.js';
 import { type Executor, onPool, onThisThread } from '../virtual/executor.js';
 import { PlannedValues } from '../virtual/planned-values.js';
 import { type Difference, match, type Pair } from './match.js';
-import { elementText, unpacked } from './value.js';
+import { elementText, hexText, unpacked } from './value.js';
 
 export type { Difference } from './match.js';
 
@@ -53,7 +55,10 @@ export async function compareTensors(
   const comparison = new Comparison(options.keys, executor, options.signal);
   let bytes = 0;
   for await (const piece of pieces(pairs, options)) {
-    await comparison.compare(piece.pair, piece.begin, piece.bytes);
+    const { signal } = options;
+    await comparison.compare(piece.pair, piece.begin, piece.bytes).catch((cause) => {
+      throw signal?.aborted ? new InterruptedError(piece.pair.found.file.path, reasonOf(signal)) : cause;
+    });
     bytes += piece.bytes.length;
     options.onProgress?.(bytes);
   }
@@ -86,8 +91,8 @@ export class Comparison {
       known.differing += count;
       return;
     }
-    const text = (from: Uint8Array) => elementText(from.subarray(first * size, (first + 1) * size), planned.dtype);
-    const facts = { expected: text(other), found: text(one), differing: count };
+    const element = (from: Uint8Array) => from.subarray(first * size, (first + 1) * size);
+    const facts = { ...textsOf(element(other), element(one), planned.dtype), differing: count };
     this.#found.set(planned, { element: begin + first, ...facts });
   }
 
@@ -96,6 +101,13 @@ export class Comparison {
       return { tensor: name, problem: 'values', elements, element, index: indexOf(element, shape), ...facts };
     });
   }
+}
+
+/** Two elements that differ, as text: their bytes where that is the same, as of two NaNs. */
+function textsOf(expected: Uint8Array, found: Uint8Array, dtype: StoredDtype) {
+  const texts = [expected, found].map((each) => elementText(each, dtype));
+  const [one = '', other = ''] = texts[0] === texts[1] ? [expected, found].map(hexText) : texts;
+  return { expected: one, found: other };
 }
 
 /** Two pieces of a tensor, and the bytes of an element in them: one where elements of less than a byte had to be unpacked. */

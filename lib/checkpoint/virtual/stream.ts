@@ -12,6 +12,8 @@ export interface StreamFileOptions {
   readonly end?: number | undefined;
   /** Worker threads that make the bytes ahead of whoever takes them; this thread makes them otherwise. */
   readonly pool?: Pool | undefined;
+  /** Whether the call that this is a part of has entered the pool, which may be closing since then. */
+  readonly entered?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** The most bytes of a chunk. Changes no byte of the whole. 4 MiB by default. */
   readonly chunkBytes?: number | undefined;
@@ -41,6 +43,7 @@ export async function* streamFile(
     begin = 0,
     end,
     pool,
+    entered = false,
     signal,
     chunkBytes = 2 ** 22,
     threads = get_num_threads(),
@@ -51,7 +54,7 @@ export async function* streamFile(
   const file = virtual.file(name);
   const headBytes = file.head.length;
   const [first, last] = [Math.max(0, begin - headBytes), Math.max(0, (end ?? file.size) - headBytes)];
-  using _call = pool?.enter('streamCheckpoint');
+  using _call = entered ? undefined : pool?.enter('streamCheckpoint');
   const executor = pool === undefined ? onThisThread(threads) : onPool(pool, 'streamCheckpoint');
   const stop = new AbortController();
   const signals = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);

@@ -9,7 +9,7 @@ import { checkProgressing, progressing } from '../progressing.js';
 import type { FileSet } from '../virtual/layout.js';
 import { VirtualCheckpoint } from '../virtual/virtual.js';
 import { layOut, layoutOptions } from '../virtual/virtual-checkpoint.js';
-import { ifThere, makeFolder, PendingFile, step, syncFolder } from './commit/files.js';
+import { ifThere, makeFolder, PendingFile, removeFolders, step, syncFolder } from './commit/files.js';
 import { Heartbeat, isChanging } from './commit/heartbeat.js';
 import { aliveName, isAlive, isLeftover, newRun, pendingName, runOf } from './commit/journal.js';
 import { renamed } from './commit/rename.js';
@@ -71,6 +71,7 @@ export async function writeEnsemble(plan: Plan, folder: string, options: WriteEn
   const { pool, signal, onProgress } = checkProgressing(fn, given);
   const all = checkSeeds(fn, given.seeds);
   const part = given.part === undefined ? { index: 0, count: 1 } : checkPart(fn, given.part);
+  using _call = pool?.enter(fn);
   const cut = (i: number): number => Math.floor((all.length * i) / part.count);
   const seeds = all.slice(cut(part.index), cut(part.index + 1));
   const laidFor = (seed: bigint): Laid => {
@@ -78,11 +79,9 @@ export async function writeEnsemble(plan: Plan, folder: string, options: WriteEn
     return { ...laid, ...countsOf(tensors) };
   };
   laidFor(seeds[0] ?? 0n); // what is wrong with the plan is said before anything is made
-  const made = await makeFolder(folder);
-  const root = await Root.open(folder, signal);
-  const how = { pool, threads, signal, force: existing === 'replace', resume: existing === 'resume' };
+  const how = { pool, entered: true, threads, signal, force: existing === 'replace', resume: existing === 'resume' };
   let [bytes, resumedBytes, dataBytes, next] = [0, 0, 0, 0];
-  const write = async () => {
+  const write = async (root: Root) => {
     for (let seed = seeds[next++]; seed !== undefined && !root.failed; seed = seeds[next++]) {
       if (signal?.aborted) throw new InterruptedError(folder, signal.reason);
       const laid = laidFor(seed);
@@ -94,13 +93,20 @@ export async function writeEnsemble(plan: Plan, folder: string, options: WriteEn
       onProgress?.({ bytes: dataBytes, totalBytes: each * seeds.length });
     }
   };
+  const made = await makeFolder(folder);
   try {
-    const workers = Array.from({ length: together }, () => write().catch((cause) => root.fail(cause)));
-    await Promise.all(workers);
-    root.throwIfFailed();
-    for (const each of [folder, ...made.map(dirname)]) await syncFolder(each);
-  } finally {
-    await root.close();
+    const root = await Root.open(folder, signal);
+    try {
+      const workers = Array.from({ length: together }, () => write(root).catch((cause) => root.fail(cause)));
+      await Promise.all(workers);
+      root.throwIfFailed();
+      for (const each of [folder, ...made.map(dirname)]) await syncFolder(each);
+    } finally {
+      await root.close();
+    }
+  } catch (cause) {
+    await removeFolders(made); // as far as no member is there
+    throw cause;
   }
   return { path: folder, seeds, bytes, resumedBytes };
 }
@@ -108,13 +114,14 @@ export async function writeEnsemble(plan: Plan, folder: string, options: WriteEn
 /** @internal */
 export function checkSeeds(fn: string, given: unknown): bigint[] {
   if (!Array.isArray(given)) throw typeError(fn, 'seeds', 'an array of seeds', given);
-  const seeds = given.map((seed) => checkSeed(fn, seed));
+  const seeds = Array.from(given, (seed) => checkSeed(fn, seed)); // a place that is empty is no seed
   if (new Set(seeds).size < seeds.length) throw typeError(fn, 'seeds', 'each seed once', given);
   return seeds;
 }
 
 /** How members are written. */
 interface How extends Pick<WriteEnsembleOptions, 'pool' | 'threads' | 'signal'> {
+  readonly entered: boolean;
   readonly force: boolean;
   readonly resume: boolean;
 }

@@ -47,6 +47,8 @@ export interface WriteOptions extends RunOptions {
   readonly graceMs?: number | undefined;
   /** Finishes what was written in parts, beside whoever may still be writing the same once more. Every byte must be there. */
   readonly finishes?: boolean | undefined;
+  /** Whether the call that this is a part of has entered the pool, which may be closing since then. */
+  readonly entered?: boolean | undefined;
   /** Called when all checks are passed and the work begins. */
   readonly onBegin?: ((work: Work) => Promise<void>) | undefined;
 }
@@ -132,7 +134,7 @@ export async function writeSet(
   { set, keys, tensors, parameters }: Laid,
   options: Omit<WriteOptions, 'keys'>,
 ): Promise<Written> {
-  using _call = options.pool?.enter('writeCheckpoint');
+  using _call = options.entered ? undefined : options.pool?.enter('writeCheckpoint');
   const { force = false, resume = false, finishes = false } = options;
   if (force && resume) throw new TypeError('writeCheckpoint: expected at most one of force and resume');
   const mode = force ? 'force' : resume ? 'resume' : 'new';

@@ -8,6 +8,7 @@ import {
   seedTorch,
   skipTorchFill,
   type TorchKey,
+  tooManyRounds,
 } from '../../native/addon.js';
 import type { Engine } from './engine.js';
 
@@ -98,12 +99,4 @@ function countRounds(fill: Fill, dtype: Dtype, key: TorchKey): number {
     most = Math.max(most, rounds);
   }
   return most;
-}
-
-/** For a truncated normal whose draws would go on and on. */
-export function tooManyRounds(): Error {
-  const text =
-    'trunc_normal_: expected bounds that candidates meet within 100,000 draws of the engine torch, as PyTorch would draw ' +
-    'on and on; the engine philox has no such limit';
-  return Object.assign(new RangeError(text), { code: 'ERR_OUT_OF_RANGE' });
 }

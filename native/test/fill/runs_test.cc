@@ -4,6 +4,7 @@
 #include <cstring>
 #include <random>
 
+#include "fill/check.h"
 #include "fill/runs.h"
 #include "test/support.h"
 
@@ -127,6 +128,20 @@ TEST_CASE("runs that reach beyond, overlap or have no elements are refused") {
   CHECK(refused({0, 4, 2, {limit, 2}, {limit, 4}}, 0, 8) == "expected runs within 2^53 elements");
   CHECK(refused({0, 4, 9, {}, {}}, 0, 4) == "expected at most 8 loops over runs");
   CHECK_FALSE(As<ElementwiseFill>(OrthogonalFill{2, 4, 1, 1, 0}).has_value());
+}
+
+TEST_CASE("runs of a table of positions are refused where it ends, however few there are") {
+  float data[2];
+  const Range part{data, Dtype::kFloat32, 0, 2};
+  const SinusoidFill table{4, 10000, 4, false};
+  const auto refused = [&](uint64_t row) {
+    const Runs runs{0, 1, 1, {2}, {4 * row}};
+    REQUIRE(CheckRuns(runs, part) == "");
+    return CheckFill(table, Covered(runs, part));
+  };
+  CHECK(refused(uint64_t{1} << 20) == "");
+  CHECK(refused((uint64_t{1} << 20) + 1) == "expected at most 2^20 rows, but received 1048577");
+  CHECK(refused(uint64_t{1} << 40) == "expected at most 2^20 rows, but received 1099511627776");
 }
 
 TEST_CASE("a cancelled part says so") {

@@ -174,6 +174,40 @@ test("another writer's order and padding do not matter", async () => {
   expect(differences).toEqual([]);
 });
 
+test.each([0, 1, 3])('a signal ends it within a chunk too, after %i pieces', async (after) => {
+  const abort = new AbortController();
+  let pieces = 0;
+  const onProgress = () => {
+    if (pieces++ === after) abort.abort('SIGINT');
+  };
+  const error = { name: 'InterruptedError', path, cause: 'SIGINT' };
+  await expect(verify(bytes, { signal: abort.signal, onProgress })).rejects.toMatchObject(error);
+});
+
+test.each([
+  ['float32', 4, 0x80000000, '0', '-0'],
+  ['float16', 2, 0x8000, '0', '-0'],
+  ['bfloat16', 2, 0x8000, '0', '-0'],
+  ['float32', 4, 0x00000001, '0', '1.4013e-45'],
+] as const)('a zero of another sign is told apart: %s', async (dtype, size, bits, expected, found) => {
+  const zeros = resolvePlan({ tensors: [{ name: 'z', shape: [4], dtype, initializer: 'zeros' }] });
+  await writeTensors(join(root, `zeros-${dtype}-${bits}`), zeros, { keys: philoxKeys(42n) });
+  const file = readFileSync(join(root, `zeros-${dtype}-${bits}`, 'model.safetensors'));
+  file.writeUIntLE(bits, file.length - size, size);
+  const { differences } = await verify(file, {}, zeros);
+  expect(differences).toMatchObject([{ tensor: 'z', element: 3, expected, found }]);
+});
+
+test('numbers that look the same are told by their bytes', async () => {
+  const initializer = { init: 'constant', val: Number.NaN } as const;
+  const nans = resolvePlan({ tensors: [{ name: 'n', shape: [1], dtype: 'float32', initializer }] });
+  await writeTensors(join(root, 'nans'), nans, { keys: philoxKeys(42n) });
+  const file = readFileSync(join(root, 'nans', 'model.safetensors'));
+  file.writeUInt32LE(0x7fc00001, file.length - 4);
+  const { differences } = await verify(file, {}, nans);
+  expect(differences).toMatchObject([{ tensor: 'n', expected: '0x7fc00000', found: '0x7fc00001' }]);
+});
+
 test('a signal ends it, and a file that becomes shorter is refused', async () => {
   const abort = new AbortController();
   const onProgress = () => abort.abort('SIGINT');

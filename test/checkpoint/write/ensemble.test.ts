@@ -101,3 +101,21 @@ test('refusals name the option', async () => {
   await expect(write({ seeds: [1], seed: 3 })).rejects.toThrow(/seed/);
   expect(readdirSync(root.path)).toEqual([]);
 });
+
+test('seeds with a place that is empty are refused, and nothing is written', async () => {
+  const seeds = [0, 1, 2];
+  delete seeds[1];
+  const out = join(root.path, 'sparse');
+  const writing = writeEnsemble(await loadPlan(recipe), out, { seeds });
+  await expect(writing).rejects.toThrow('writeEnsemble: expected an integer in [-2^63, 2^64) for seed');
+  expect(readdirSync(root.path)).not.toContain('sparse');
+});
+
+test('of an ensemble that was aborted before its first member no folder is left', async () => {
+  const writing = writeEnsemble(await loadPlan(recipe), join(root.path, 'aborted', 'out'), {
+    seeds: [0],
+    signal: AbortSignal.abort(),
+  });
+  await expect(writing).rejects.toMatchObject({ code: 'ERR_NNINIT_INTERRUPTED' });
+  expect(readdirSync(root.path)).not.toContain('aborted');
+});

@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { errorCode, InterruptedError } from '../../../core/errors.js';
-import { textOf } from './files.js';
+import { ifThere, step, textOf } from './files.js';
 import { aliveName } from './journal.js';
 
 // Whether a run still lives cannot be seen from another machine or container. So each writes a number, one higher each second, to a
@@ -67,9 +67,14 @@ export async function isBeating(folder: string, run: string, grace: number, sign
   return isChanging(join(folder, aliveName(run)), grace, signal);
 }
 
-/** isBeating, for the file of a heartbeat. */
+/**
+ * isBeating, for the file of a heartbeat.
+ *
+ * @throws InterruptedError after the signal; WriteError where the file is there and cannot be read
+ */
 export async function isChanging(path: string, grace = graceMs, signal?: AbortSignal): Promise<boolean> {
-  const look = () => textOf(path).catch(() => undefined);
+  // What cannot be read for another reason (too many open files, a share that is away) says nothing of the run.
+  const look = () => step('read', path, () => ifThere(textOf(path)));
   const first = await look();
   for (let waited = 0; first !== undefined && waited < grace; waited += lookMs) {
     if (signal?.aborted) throw new InterruptedError(dirname(path), signal.reason);

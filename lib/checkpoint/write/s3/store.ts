@@ -160,10 +160,10 @@ export class Store {
     return parts;
   }
 
-  /** Sends a part; `make` makes it, again for each turn. */
+  /** Sends a part; `make` makes it, again for each turn. What goes wrong with that is thrown as it is. */
   async send(name: string, upload: string, number: number, make: () => Promise<Uint8Array>): Promise<CompletedPart> {
     return this.#ask('send', name, async (how) => {
-      const body = await make();
+      const body = await make().catch(unmade);
       const sum = { ChecksumCRC32: checksumOf(body) };
       const input = { ...this.#at(name), UploadId: upload, PartNumber: number, Body: body, ...sum };
       const { ETag, ChecksumCRC32: told } = await this.#client.send(new this.#sdk.UploadPartCommand(input), how);
@@ -253,12 +253,20 @@ export class Store {
         return await send(signal === undefined ? {} : { abortSignal: signal });
       } catch (cause) {
         throwIfInterrupted(this.path(name), signal);
+        if (cause instanceof Unmade) throw cause.cause;
         if (turn === mostTurns || !isPassing(cause)) throw wrapped(action, this.path(name), cause);
         const pause = firstPauseMs * 2 ** turn * (0.5 + Math.random() / 2);
         await setTimeout(pause, undefined, { signal }).catch(() => {});
       }
     }
   }
+}
+
+/** What was to be sent could not be made, of which the store knows nothing. */
+class Unmade extends Error {}
+
+function unmade(cause: unknown): never {
+  throw new Unmade('there is nothing to send', { cause });
 }
 
 /** CRC-32 as the protocol has it: base64 of the big-endian number. */

@@ -1,5 +1,5 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
-import { InputError, InterruptedError, WriteError } from '../../../core/errors.js';
+import { InputError, InterruptedError, PoolClosedError, WriteError } from '../../../core/errors.js';
 import { get_num_threads } from '../../../native/addon.js';
 import type { Pool } from '../../../pool/pool.js';
 import type { Document } from '../../virtual/layout.js';
@@ -42,6 +42,7 @@ interface Upload {
 export async function writeToS3(url: string, laid: Laid, options: S3Options): Promise<Written> {
   const { force = false, resume = false, threads = get_num_threads(), signal, endpoint, idleMs } = options;
   const { set } = laid;
+  using _call = options.pool?.enter('writeCheckpoint');
   const store = await Store.open(addressOf(url), { endpoint, signal, idleMs });
   const bytes = set.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   const own = options.pool === undefined && bytes >= leastForWorkers ? poolForCall(threads) : undefined;
@@ -156,6 +157,7 @@ class S3Run {
       begin,
       end,
       pool,
+      entered: true,
       signal,
       threads,
       reuse: true,
@@ -211,7 +213,8 @@ class S3Run {
   /** Keeps what another run can go on with, or else gives all uploads up. Returns the error to be told. */
   async #giveUp(cause: unknown): Promise<unknown> {
     const isWorth = this.#uploads.some(({ parts }) => parts.some((part) => part !== undefined));
-    const isMarked = cause instanceof WriteError || cause instanceof InterruptedError;
+    const isMarked =
+      cause instanceof WriteError || cause instanceof InterruptedError || cause instanceof PoolClosedError;
     if (isWorth && isMarked) cause.resumable = true;
     else for (const { name, id } of this.#uploads) await this.#store.abort(name, id, true).catch(() => {});
     return this.#options.signal?.aborted && !isMarked

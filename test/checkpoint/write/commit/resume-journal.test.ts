@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -129,6 +129,23 @@ test('a run of another machine or container has its folder as long as it shows t
   await write(folder, { force: true, graceMs: 300 });
   expect(contentOf(folder)).toEqual(await expected());
 });
+
+test.skipIf(process.platform === 'win32')(
+  'a sign of life that cannot be read does not tell that a run is gone',
+  async () => {
+    const folder = join(root.path, 'out');
+    mkdirSync(folder);
+    writeFileSync(join(folder, journalName), JSON.stringify({ ...idle, process: elsewhere }));
+    symlinkSync(aliveName(idle.run), join(folder, aliveName(idle.run))); // as good an error as EMFILE or EIO
+    for (const how of [{ resume: true }, { force: true }]) {
+      await expect(write(folder, { ...how, graceMs: 300 })).rejects.toMatchObject({
+        name: 'WriteError',
+        code: 'ELOOP',
+      });
+    }
+    expect(readdirSync(folder).sort()).toEqual([aliveName(idle.run), journalName].sort());
+  },
+);
 
 test('whoever waits for a sign of life can be stopped', async () => {
   const folder = join(root.path, 'out');

@@ -5,6 +5,7 @@ import { layOut } from '../../../../lib/checkpoint/virtual/virtual-checkpoint.js
 import { writeToS3 } from '../../../../lib/checkpoint/write/s3/write-s3.js';
 import { countsOf } from '../../../../lib/checkpoint/write/write.js';
 import { loadPlan, writeCheckpoint, writeEnsemble } from '../../../../lib/checkpoint.js';
+import { createPool } from '../../../../lib/index.js';
 import { contentOf, temporaryFolder } from '../../temporary.js';
 import { type Fault, S3Server } from './server.js';
 
@@ -312,6 +313,28 @@ test('a part of which the store has got other bytes is sent again', async () => 
   expect(server.content('deep/out/')).toEqual(await folderOf(shards));
   expect(server.log.filter((line) => line.startsWith('PUT') && line.endsWith('uploadId')).length).toBe(lies);
   expect(lies).toBe(3);
+});
+
+test('a pool that is closed meanwhile does its work to the end', async () => {
+  const pool = createPool({ threads: 2 });
+  let closed: Promise<void> | undefined;
+  const onProgress = () => {
+    closed ??= pool.close();
+  };
+  await writeToS3(url, await laidOf(shards), { partBytes: 5 * 2 ** 20, pool, onProgress });
+  await closed;
+  expect(server.content('deep/out/')).toEqual(await folderOf(shards));
+});
+
+test('a pool that is closed by force: that is said, and what was sent is kept for a run that goes on', async () => {
+  const pool = createPool({ threads: 2 });
+  const laid = await laidOf(shards);
+  const onProgress = () => void pool.close({ force: true });
+  const writing = writeToS3(url, laid, { partBytes: 5 * 2 ** 20, pool, onProgress });
+  await expect(writing).rejects.toMatchObject({ code: 'ERR_NNINIT_POOL_CLOSED', resumable: true });
+  expect(server.uploads.size).toBe(2);
+  await writeToS3(url, laid, { partBytes: 5 * 2 ** 20, resume: true });
+  expect(server.content('deep/out/')).toEqual(await folderOf(shards));
 });
 
 test.each(['GET .* list-type', 'PUT .* uploadId', 'POST .* uploadId'])(
