@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError, InterruptedError, stdoutName } from '../core/errors.js';
+import { InputError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
 import { isUrl } from '../formats/source/source.js';
 import { definitionOf, type Initializer, type Name, names } from '../init/initializers.js';
@@ -76,7 +76,7 @@ export async function runReport(
       const [a, b] = models;
       const differences =
         models.length === 2 && a && b ? await differencesOf(a, b, options, streams, signal) : undefined;
-      if (signal.aborted) throw new InterruptedError(stdoutName, signal.reason);
+      signal.throwIfAborted();
       const written = await write({ signals, tensors, differences }, options, streams);
       if (quiet || isStdout(output)) return;
       for (const sentence of signals.flatMap(({ advice, explanation }) => [...advice, ...explanation]))
@@ -92,7 +92,7 @@ export async function runReport(
         streams.stdout.write(`element by element: ${sumOfDifferences(differences, tensors)}\n`);
       streams.stdout.write(`${written}\n`);
     },
-    { json: format === 'json' },
+    { json: format === 'json', looking: 'the report' },
   );
 }
 

@@ -8,6 +8,7 @@ import { writeJson } from './json.js';
 import type { Streams } from './program.js';
 import { type Progress, showProgress } from './progress.js';
 import { warn } from './say.js';
+import { withSignals } from './signals.js';
 import { reportOf } from './verify-report.js';
 
 /** The options of `nninit verify`, parsed. */
@@ -41,24 +42,21 @@ export async function runVerify(
     for (const warning of plan.warnings) onWarning(warning);
   }
   let progress: Progress | undefined;
-  let found: VerifyReport;
-  try {
-    found = await verifyCheckpoint(path, {
-      plan,
-      seed,
-      engine,
-      statistics,
-      threads,
-      onWarning,
-      onBegin: async (work) => {
-        if (!json && !quiet)
-          progress = await showProgress(stderr, { path, ...work, doneBytes: 0, verb: 'checking … of' });
-      },
-      onProgress: ({ bytes }) => progress?.update(bytes),
-    });
-  } finally {
-    progress?.stop();
-  }
+  const looking = async (signal: AbortSignal): Promise<VerifyReport> => {
+    try {
+      return await verifyCheckpoint(path, {
+        ...{ plan, seed, engine, statistics, threads, signal, onWarning },
+        onBegin: async (work) => {
+          if (!json && !quiet)
+            progress = await showProgress(stderr, { path, ...work, doneBytes: 0, verb: 'checking … of' });
+        },
+        onProgress: ({ bytes }) => progress?.update(bytes),
+      });
+    } finally {
+      progress?.stop();
+    }
+  };
+  const found = await withSignals(looking, { json, looking: `the check of ${path}` });
   const report = reportOf(found, path, (performance.now() - start) / 1000);
   if (json) writeJson(stdout, report.facts);
   else if (!quiet) stdout.write(report.text);
@@ -74,6 +72,6 @@ function configBeside(path: string): string {
 }
 
 /** Whether options say what is planned, so that what the checkpoint carries does not. */
-function asksForPlan({ like, dtype, rules, init, tp, rank }: InputOptions): boolean {
-  return [like, dtype, rules, init, tp, rank].some((option) => option !== undefined);
+function asksForPlan({ like, dtype, rules, init, tp, rank, quantize, lora, mtp, healthy }: InputOptions): boolean {
+  return [like, dtype, rules, init, tp, rank, quantize, lora, mtp, healthy].some((option) => option !== undefined);
 }

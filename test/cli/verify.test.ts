@@ -49,6 +49,17 @@ async function changed(change: (bytes: Buffer, at: (tensor: string) => number) =
   return path;
 }
 
+test.each([['--healthy'], ['--quantize', 'fp8'], ['--mtp'], ['--lora', 'r=2,targets=all-linear']])(
+  '%s says what is planned, in place of what the checkpoint carries',
+  async (...option) => {
+    // The config.json beside it is that of the model as it was written: it is another plan, or none.
+    const { code, stdout, stderr } = await nninit('verify', out(), ...option);
+    expect(code).not.toBe(0);
+    expect(stdout).not.toContain('equal to the plan');
+    expect(stderr).toMatch(/not as planned|mtp: expected/);
+  },
+);
+
 test('what generate wrote is as planned, by its own config and seed', async () => {
   const { code, stdout, stderr } = await nninit('verify', out());
   expect(code).toBe(0);
