@@ -196,6 +196,8 @@ function parse(
   const { url = '/' } = request;
   if (url.length > longestAddress) throw new Refusal(414, 'the address is too long');
   try {
+    // Requests have none (RFC 9112, section 3.2), and what reads an address does not look behind it: nothing there would be signed.
+    if (url.includes('#')) throw new Error('a fragment');
     const [path, search] = splitAddress(url);
     const parts = partsOf(path);
     if (parts.some((part) => part === '.' || part === '..' || /[\0\\]/.test(part)))
