@@ -58,6 +58,7 @@ export async function runReport(
   if (inputs.length > 1 && (options.seeds?.length ?? 1) > 1) {
     throw new InputError('report: expected one seed for two inputs, or one input for several seeds');
   }
+  await refuseIdle(inputs, options);
   await withSignals(
     async (signal) => {
       const { stderr } = shown(stack ?? '', options, streams);
@@ -94,6 +95,18 @@ export async function runReport(
     },
     { json: format === 'json', looking: 'the report' },
   );
+}
+
+/** Refuses what would be passed over: a checkpoint is looked at as it is. */
+async function refuseIdle(inputs: readonly (string | undefined)[], options: ReportCommandOptions): Promise<void> {
+  const areCheckpoints = inputs.map(async (each) => each !== undefined && (await isCheckpoint(each)));
+  if (inputs.length === 0 || (await Promise.all(areCheckpoints)).includes(false)) return;
+  const { like, dtype, rules, tp, rank, quantize, lora, mtp, healthy, engine } = options;
+  const { init, seeds } = options.stack === undefined ? options : {};
+  const given = Object.entries({ like, dtype, rules, init, tp, rank, quantize, lora, mtp, healthy, engine, seeds });
+  const [option] = given.find(([, value]) => value !== undefined) ?? [];
+  if (option === undefined) return;
+  throw new InputError(`report: expected no --${option} beside ${inputs.join(' and ')}, which is looked at as it is`);
 }
 
 /** A dash is standard output, as for generate. */
