@@ -239,6 +239,11 @@ test('report: failures are JSON where the report is to be, and two seeds are com
   ]);
 });
 
+test('a path that has the name of an option in it is told as it was given', async () => {
+  const { stderr } = await nninit(['plan', join(root, 'maxShardSize', 'config.json')]);
+  expect(stderr).toContain(`could not read ${join(root, 'maxShardSize', 'config.json')}: `);
+});
+
 test('report: what is not looked at of a checkpoint is refused, and what dtypes keep from being compared is told', async () => {
   const recipe = (name: string, dtype: string) =>
     file(name, { tensors: { w: { shape: [8], dtype, init: 'zeros' }, x: { shape: [8], init: 'ones' } } });
