@@ -116,3 +116,15 @@ test('an address that is signed is good for as long as it says', async () => {
   expect(await statusOf(604_900, '9999999')).toBe(403); // a week at most
   expect(await statusOf(0, undefined)).toBe(403);
 });
+
+test('a prefix may end within the name of the revision', async () => {
+  const at = await serve({ inputs: [models] });
+  const keysAt = async (prefix: string) => {
+    const text = await (await fetch(`${at}/nninit?list-type=2&prefix=${prefix}`)).text();
+    return [...text.matchAll(/<Key>([^<]*)</g)].map(([, key]) => key);
+  };
+  const all = await keysAt('tiny/gpt2/');
+  expect(all).toContain('tiny/gpt2/main/config.json');
+  for (const prefix of ['tiny/gpt2/m', 'tiny/gpt2/mai', 'tiny/gpt2/main']) expect(await keysAt(prefix)).toEqual(all);
+  for (const prefix of ['tiny/gpt2/mx', 'tiny/gpt2/a']) expect(await keysAt(prefix)).toEqual([]);
+});
