@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { type VerifyReport, verifyCheckpoint } from '../checkpoint/verify/verify-checkpoint.js';
 import { counted } from '../core/text.js';
+import { beside, folderAt, isUrl, pathnameOf, pathOf } from '../formats/source/source.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/generator.js';
 import { type InputOptions, planOfInput } from './input-options.js';
@@ -66,9 +67,12 @@ export async function runVerify(
   }
 }
 
-/** The config.json of a checkpoint that is named by its folder or a file in it. */
+/** The config.json of a checkpoint that is named by its folder or a file in it, or by the address of one. */
 function configBeside(path: string): string {
-  return join(/\.(safetensors|json)$/.test(path) ? dirname(path) : path, 'config.json');
+  const place = pathOf(path);
+  const isFile = /\.(safetensors|json)$/.test(isUrl(place) ? pathnameOf(place) : place);
+  if (isUrl(place)) return beside(isFile ? place : folderAt(place), 'config.json');
+  return join(isFile ? dirname(place) : place, 'config.json');
 }
 
 /** Whether options say what is planned, so that what the checkpoint carries does not. */
