@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
+import { unreadable } from '../formats/source/file.js';
 import { isUrl } from '../formats/source/source.js';
 import { definitionOf, type Initializer, type Name, names } from '../init/initializers.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
@@ -284,5 +285,9 @@ async function isCheckpoint(path: string): Promise<boolean> {
   if (isUrl(path) || /^hf:/i.test(path)) return !/\.json$/.test(path) || isWeights(path);
   if (isWeights(path)) return true;
   const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory() === true && (await readdir(path)).some(isWeights);
+  if (found?.isDirectory() !== true) return false;
+  const names = await readdir(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+  return names.some(isWeights);
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -243,6 +243,19 @@ test('a path that has the name of an option in it is told as it was given', asyn
   const { stderr } = await nninit(['plan', join(root, 'maxShardSize', 'config.json')]);
   expect(stderr).toContain(`could not read ${join(root, 'maxShardSize', 'config.json')}: `);
 });
+
+test.skipIf(process.platform === 'win32' || process.getuid?.() === 0)(
+  'report: a folder that may not be read is bad input',
+  async () => {
+    const shut = join(root, 'shut');
+    mkdirSync(shut, { mode: 0 });
+    const { code, stderr } = await nninit(['report', shut, '--format', 'json']);
+    expect([code, JSON.parse(stderr).error]).toEqual([
+      2,
+      expect.objectContaining({ code: 'ERR_NNINIT_READ', path: shut, exit_code: 2 }),
+    ]);
+  },
+);
 
 test('report: what is not looked at of a checkpoint is refused, and what dtypes keep from being compared is told', async () => {
   const recipe = (name: string, dtype: string) =>
