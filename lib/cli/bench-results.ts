@@ -134,10 +134,16 @@ export async function runPictures(
   }
   if (drawn.size === 0) throw new InputError('bench: there is nothing to draw');
   await makeFolder(output);
-  for (const [name, { svg }] of drawn) {
-    const path = join(output, `${name}.svg`);
-    await writeText(path, svg);
-    stdout.write(`${path}\n`);
+  const paths: string[] = [];
+  try {
+    for (const [name, { svg }] of drawn) {
+      const path = join(output, `${name}.svg`);
+      await writeText(path, svg);
+      paths.push(path);
+    }
+  } finally {
+    // Only now: where nobody reads it, the process ends here.
+    for (const path of paths) stdout.write(`${path}\n`);
   }
 }
 

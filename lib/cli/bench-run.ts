@@ -137,9 +137,7 @@ async function runSuite(
 }
 
 function interrupted({ results }: BenchRun, trials: number, { reason }: AbortSignal): InterruptedError {
-  const error = new InterruptedError(stdoutName, reason);
-  error.message = `interrupted after ${results.length} of ${counted(trials, 'trial')}`;
-  return error;
+  return new InterruptedError(stdoutName, reason, `after ${results.length} of ${counted(trials, 'trial')}`);
 }
 
 /** Prints a run and writes it, as asked. */
@@ -150,11 +148,15 @@ async function handOver(
   streams: Streams,
 ): Promise<void> {
   const data = `${JSON.stringify(run, null, 2)}\n`;
-  // First to the terminal: a disk that has become full costs the file only.
-  streams.stdout.write(json ? data : csv ? csvOf(run) : printableLines(text));
-  const warning = noiseWarning(run);
-  if ((json || csv) && warning !== undefined) warn(streams.stderr, warning);
-  if (output !== undefined) await writeText(output, data);
+  try {
+    // First to the file: where nobody reads what is printed, the process ends there.
+    if (output !== undefined) await writeText(output, data);
+  } finally {
+    // A disk that has become full costs the file only.
+    streams.stdout.write(json ? data : csv ? csvOf(run) : printableLines(text));
+    const warning = noiseWarning(run);
+    if ((json || csv) && warning !== undefined) warn(streams.stderr, warning);
+  }
 }
 
 /** Refuses a file that cannot be written, before minutes go into what would be written to it. */

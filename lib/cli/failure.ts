@@ -34,7 +34,6 @@ const flags = [
   ['{ like: path }', '--like'],
   ['the option dtype', '--dtype'],
   ['give it as an option', 'give it with --seed'],
-  ['maxShardSize', '--max-shard-size'],
   [' for name, but', ' for --name, but'],
   [' for quantize, but', ' for --quantize, but'],
 ] as const;
@@ -53,8 +52,13 @@ export function describeError(error: unknown, debug: boolean, again = '--resume'
   return line.startsWith('nninit: ') ? line : `nninit: ${line}`;
 }
 
+/** A word that may be a part of a path too. */
+const shardSize = /(?<![\w./\\-])maxShardSize(?![\w./\\-])/g;
+
 function inFlags(text: string): string {
-  return flags.reduce((said, [option, flag]) => said.replaceAll(option, flag), text);
+  return flags
+    .reduce((said, [option, flag]) => said.replaceAll(option, flag), text)
+    .replace(shardSize, '--max-shard-size');
 }
 
 function whatIsLeft(error: Error, again: string): string {

@@ -11,11 +11,15 @@ interface Block {
 /** Fewer are shown one by one. */
 const fewest = 3;
 
+/** Numbers in a name that are looked at: foreign ones may have thousands. */
+const deepest = 16;
+
 /**
  * Rows whose first cell is a tensor's name and whose last is its bytes, with equal layers as one: `h.{0..11}.ln_1.weight`, `12 × 3,072`, and equal parts of
  * each, such as experts: `h.{0..31}.experts.{0..7}.w`, `32 × 8 × 64`. The braces are those of recipes and globs.
  */
-export function foldLayers(rows: readonly (readonly string[])[]): string[][] {
+export function foldLayers(rows: readonly (readonly string[])[], depth = 0): string[][] {
+  if (depth === deepest) return rows.map((row) => [...row]);
   const blocks: Block[] = [];
   /** Layers of one prefix that follow one another, by number: files of others may have them in another order. */
   let run = new Map<number, Block>();
@@ -32,7 +36,7 @@ export function foldLayers(rows: readonly (readonly string[])[]): string[][] {
     run.set(block.first, block);
     blocks.push(block);
   }
-  return merged(inOrder(blocks)).flatMap(shown);
+  return merged(inOrder(blocks)).flatMap((block) => shown(block, depth + 1));
 }
 
 /** Sorts runs of one prefix by number; all else stays in its place. */
@@ -42,7 +46,8 @@ function inOrder(blocks: readonly Block[]): Block[] {
     let to = from + 1;
     while (to < blocks.length && blocks[to]?.prefix === blocks[from]?.prefix) to += 1;
     const run = blocks.slice(from, to);
-    sorted.push(...(run[0]?.prefix === undefined ? run : run.sort((a, b) => a.first - b.first)));
+    if (run[0]?.prefix !== undefined) run.sort((a, b) => a.first - b.first);
+    for (const block of run) sorted.push(block); // more than a call takes as arguments
     from = to;
   }
   return sorted;
@@ -59,10 +64,10 @@ function merged(blocks: readonly Block[]): Block[] {
   return all;
 }
 
-function shown({ prefix, first, last, rows }: Block): string[][] {
+function shown({ prefix, first, last, rows }: Block, depth: number): string[][] {
   if (prefix === undefined) return rows;
   const count = last - first + 1;
-  const within = foldLayers(rows); // experts of a layer
+  const within = foldLayers(rows, depth); // experts of a layer
   if (count >= fewest) {
     return within.map(([name = '', ...cells]) => [
       `${prefix}{${first}..${last}}.${name}`,

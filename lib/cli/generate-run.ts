@@ -94,7 +94,7 @@ function refuseWithoutRedis({ parts, priority, detach, cancel }: GenerateOptions
 }
 
 /** A warning for each reason why tensors will not follow their distributions, with the first such tensor. */
-async function inexactTensors(plan: LoadedPlan, engine: Engine): Promise<string[]> {
+export async function inexactTensors(plan: LoadedPlan, engine: Engine): Promise<string[]> {
   if (engine !== 'torch') return [];
   const [{ inexactness }, { tensorsOf }] = await Promise.all([
     import('../init/inexact.js'),
@@ -103,7 +103,9 @@ async function inexactTensors(plan: LoadedPlan, engine: Engine): Promise<string[
   const found = new Map<string, string[]>();
   for (const { name, dtype, fill } of tensorsOf(plan)) {
     const why = isFillable(dtype) ? inexactness(fill, dtype, engine) : undefined;
-    if (why !== undefined) found.set(why, [...(found.get(why) ?? []), name]);
+    const known = why === undefined ? undefined : found.get(why);
+    if (known !== undefined) known.push(name);
+    else if (why !== undefined) found.set(why, [name]);
   }
   return Array.from(found, ([why, [first = '', ...more]]) => {
     return `${printable(first)}${more.length > 0 ? ` and ${counted(more.length, 'more tensor')}` : ''}: ${why}`;

@@ -72,7 +72,7 @@ async function wait(
       stdout.write(`${printable(written.path)}: ${what} in ${seconds.toFixed(2)} s\n`);
     }
   } catch (cause) {
-    if (cause instanceof InterruptedError && cause.cause !== 'cancelled') {
+    if (!json && cause instanceof InterruptedError && cause.cause !== 'cancelled') {
       stderr.write('nninit: the order goes on: the same command joins it, and with --cancel ends it\n');
     }
     throw cause;

@@ -54,9 +54,14 @@ interface Work {
   readonly amounts?: (done: number, rate: number) => { readonly done: string; readonly rate: string };
 }
 
+/** A dumb terminal can neither go back in a line nor clear it. */
+const hasBar = (output: Output): boolean => output.isTTY === true && process.env.TERM !== 'dumb';
+
+/** What takes a bar away that may be there. */
+export const cleared = (output: Output): string => (hasBar(output) ? clear + showCursor : '');
+
 function show(output: Output, work: Work): Progress {
-  // A dumb terminal can neither go back in a line nor clear it.
-  return output.isTTY === true && process.env.TERM !== 'dumb' ? bar(output, work) : lines(output, work);
+  return hasBar(output) ? bar(output, work) : lines(output, work);
 }
 
 /** A shorter bar says nothing. */

@@ -1,7 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError, InterruptedError, stdoutName } from '../core/errors.js';
+import { InputError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
+import { unreadable } from '../formats/source/file.js';
 import { isUrl } from '../formats/source/source.js';
 import { definitionOf, type Initializer, type Name, names } from '../init/initializers.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
@@ -58,6 +59,7 @@ export async function runReport(
   if (inputs.length > 1 && (options.seeds?.length ?? 1) > 1) {
     throw new InputError('report: expected one seed for two inputs, or one input for several seeds');
   }
+  await refuseIdle(inputs, options);
   await withSignals(
     async (signal) => {
       const { stderr } = shown(stack ?? '', options, streams);
@@ -76,7 +78,7 @@ export async function runReport(
       const [a, b] = models;
       const differences =
         models.length === 2 && a && b ? await differencesOf(a, b, options, streams, signal) : undefined;
-      if (signal.aborted) throw new InterruptedError(stdoutName, signal.reason);
+      signal.throwIfAborted();
       const written = await write({ signals, tensors, differences }, options, streams);
       if (quiet || isStdout(output)) return;
       for (const sentence of signals.flatMap(({ advice, explanation }) => [...advice, ...explanation]))
@@ -92,8 +94,20 @@ export async function runReport(
         streams.stdout.write(`element by element: ${sumOfDifferences(differences, tensors)}\n`);
       streams.stdout.write(`${written}\n`);
     },
-    { json: format === 'json' },
+    { json: format === 'json', looking: 'the report' },
   );
+}
+
+/** Refuses what would be passed over: a checkpoint is looked at as it is. */
+async function refuseIdle(inputs: readonly (string | undefined)[], options: ReportCommandOptions): Promise<void> {
+  const areCheckpoints = inputs.map(async (each) => each !== undefined && (await isCheckpoint(each)));
+  if (inputs.length === 0 || (await Promise.all(areCheckpoints)).includes(false)) return;
+  const { like, dtype, rules, tp, rank, quantize, lora, mtp, healthy, engine } = options;
+  const { init, seeds } = options.stack === undefined ? options : {};
+  const given = Object.entries({ like, dtype, rules, init, tp, rank, quantize, lora, mtp, healthy, engine, seeds });
+  const [option] = given.find(([, value]) => value !== undefined) ?? [];
+  if (option === undefined) return;
+  throw new InputError(`report: expected no --${option} beside ${inputs.join(' and ')}, which is looked at as it is`);
 }
 
 /** A dash is standard output, as for generate. */
@@ -271,5 +285,9 @@ async function isCheckpoint(path: string): Promise<boolean> {
   if (isUrl(path) || /^hf:/i.test(path)) return !/\.json$/.test(path) || isWeights(path);
   if (isWeights(path)) return true;
   const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory() === true && (await readdir(path)).some(isWeights);
+  if (found?.isDirectory() !== true) return false;
+  const names = await readdir(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+  return names.some(isWeights);
 }

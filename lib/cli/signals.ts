@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import { InterruptedError, stdoutName } from '../core/errors.js';
 import { guardSignals } from '../native/addon.js';
 import type { Signal } from './failure.js';
 import { writeJson } from './json.js';
+import { cleared } from './progress.js';
 
 /** What asks a process to end. */
 export const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
@@ -9,9 +11,12 @@ export const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM'];
 /** How long what was begun may take to end in good order, in milliseconds; the process is gone some 30 ms later. A disk may hold it up for longer. */
 const usualGrace = 70;
 
+/** A timer of Node.js that is to take longer than 2^31 ms takes one. */
+const mostGrace = 1e9;
+
 function grace(): number {
   const given = Number(process.env.NNINIT_GRACE_MS || usualGrace);
-  return given >= 0 ? given : usualGrace;
+  return given >= 0 ? Math.min(given, mostGrace) : usualGrace;
 }
 
 /** What a busy main thread is given beyond the grace: where it is not busy it ends the process itself. */
@@ -25,7 +30,7 @@ const busyMs = 30;
  */
 export function guarded(milliseconds: number, message: string): () => void {
   try {
-    return guardSignals(Math.min(Math.round(milliseconds) + busyMs, 1e9), message);
+    return guardSignals(Math.min(Math.round(milliseconds) + busyMs, mostGrace), message);
   } catch {
     return () => {}; // without the addon nothing takes long
   }
@@ -38,12 +43,14 @@ export interface SignalOptions {
   readonly least?: number | undefined;
   /** Whether it is said as data: programs that asked for JSON read an error in it too. */
   readonly json?: boolean | undefined;
+  /** For work that leaves nothing behind, what a signal ends before it is complete: whatever such work throws then means that it was ended. */
+  readonly looking?: string | undefined;
 }
 
 /** Runs work that the first signal asks to stop. Whatever it waits for then, the process ends soon; and a second signal ends it at once. */
 export async function withSignals<T>(
   work: (signal: AbortSignal) => Promise<T>,
-  { left = '', least = 0, json = false }: SignalOptions = {},
+  { left = '', least = 0, json = false, looking }: SignalOptions = {},
 ): Promise<T> {
   const most = Math.max(grace(), least);
   const abort = new AbortController();
@@ -64,6 +71,10 @@ export async function withSignals<T>(
   const release = guarded(most, interrupted);
   try {
     return await work(abort.signal);
+  } catch (cause) {
+    const { aborted, reason } = abort.signal;
+    // Much that stops throws the bare reason, which is no error and has no exit code.
+    throw aborted && (looking !== undefined || cause === reason) ? ended(reason, looking) : cause;
   } finally {
     clearTimeout(timer);
     release();
@@ -71,9 +82,12 @@ export async function withSignals<T>(
   }
 }
 
-/** A signal ends the process then: it has no exit code. */
+const ended = (reason: unknown, what = stdoutName): InterruptedError =>
+  new InterruptedError(stdoutName, reason, `before ${what} was complete`);
+
+/** A signal ends the process then: it has no exit code, and nobody else to give the terminal its cursor back. */
 function lineOf(message: string, json: boolean): string {
-  let line = `${message}\n`;
+  let line = `${cleared(process.stderr)}${message}\n`;
   const error = { message, code: 'ERR_NNINIT_INTERRUPTED', path: null, exitCode: null };
   if (json) writeJson({ write: (text) => (line = text) }, { error });
   return line;

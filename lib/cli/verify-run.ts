@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { type VerifyReport, verifyCheckpoint } from '../checkpoint/verify/verify-checkpoint.js';
 import { counted } from '../core/text.js';
+import { beside, folderAt, isUrl, pathnameOf, pathOf } from '../formats/source/source.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/generator.js';
 import { type InputOptions, planOfInput } from './input-options.js';
@@ -8,6 +9,7 @@ import { writeJson } from './json.js';
 import type { Streams } from './program.js';
 import { type Progress, showProgress } from './progress.js';
 import { warn } from './say.js';
+import { withSignals } from './signals.js';
 import { reportOf } from './verify-report.js';
 
 /** The options of `nninit verify`, parsed. */
@@ -41,24 +43,21 @@ export async function runVerify(
     for (const warning of plan.warnings) onWarning(warning);
   }
   let progress: Progress | undefined;
-  let found: VerifyReport;
-  try {
-    found = await verifyCheckpoint(path, {
-      plan,
-      seed,
-      engine,
-      statistics,
-      threads,
-      onWarning,
-      onBegin: async (work) => {
-        if (!json && !quiet)
-          progress = await showProgress(stderr, { path, ...work, doneBytes: 0, verb: 'checking … of' });
-      },
-      onProgress: ({ bytes }) => progress?.update(bytes),
-    });
-  } finally {
-    progress?.stop();
-  }
+  const looking = async (signal: AbortSignal): Promise<VerifyReport> => {
+    try {
+      return await verifyCheckpoint(path, {
+        ...{ plan, seed, engine, statistics, threads, signal, onWarning },
+        onBegin: async (work) => {
+          if (!json && !quiet)
+            progress = await showProgress(stderr, { path, ...work, doneBytes: 0, verb: 'checking … of' });
+        },
+        onProgress: ({ bytes }) => progress?.update(bytes),
+      });
+    } finally {
+      progress?.stop();
+    }
+  };
+  const found = await withSignals(looking, { json, looking: `the check of ${path}` });
   const report = reportOf(found, path, (performance.now() - start) / 1000);
   if (json) writeJson(stdout, report.facts);
   else if (!quiet) stdout.write(report.text);
@@ -68,12 +67,15 @@ export async function runVerify(
   }
 }
 
-/** The config.json of a checkpoint that is named by its folder or a file in it. */
+/** The config.json of a checkpoint that is named by its folder or a file in it, or by the address of one. */
 function configBeside(path: string): string {
-  return join(/\.(safetensors|json)$/.test(path) ? dirname(path) : path, 'config.json');
+  const place = pathOf(path);
+  const isFile = /\.(safetensors|json)$/.test(isUrl(place) ? pathnameOf(place) : place);
+  if (isUrl(place)) return beside(isFile ? place : folderAt(place), 'config.json');
+  return join(isFile ? dirname(place) : place, 'config.json');
 }
 
 /** Whether options say what is planned, so that what the checkpoint carries does not. */
-function asksForPlan({ like, dtype, rules, init, tp, rank }: InputOptions): boolean {
-  return [like, dtype, rules, init, tp, rank].some((option) => option !== undefined);
+function asksForPlan({ like, dtype, rules, init, tp, rank, quantize, lora, mtp, healthy }: InputOptions): boolean {
+  return [like, dtype, rules, init, tp, rank, quantize, lora, mtp, healthy].some((option) => option !== undefined);
 }

@@ -6,8 +6,8 @@ import { verifySummary } from './summaries.js';
 import type { VerifyCommandOptions } from './verify-run.js';
 
 const verifyHelp = `
-A checkpoint that nninit wrote carries its plan. Otherwise, or where an input or --like, --dtype, --rules, --init or --tp
-are given (they stand in place of what it carries), the plan is that of the input or of config.json in the same folder.
+A checkpoint that nninit wrote carries its plan. Otherwise, or where an input or an option that says what is planned is
+given (they stand in place of what it carries), the plan is that of the input or of config.json in the same folder.
 A checkpoint that nninit wrote tells its seed too: all values are made anew and compared, byte for byte. Of others, and with --statistics,
 every tensor's mean, standard deviation, shape and extremes are compared with what its initializer gives.
 

@@ -30,7 +30,9 @@ export function checkRedis(fn: string, url: unknown): string {
   if (typeof url !== 'string') throw typeError(fn, 'redis', what, url);
   const parsed = /^rediss?:\/\//.test(url) && URL.canParse(url) ? new URL(url) : undefined;
   const isRight = parsed?.hostname && /^\/?\d{0,9}$/.test(parsed.pathname) && isEscaped(parsed);
-  if (!isRight) throw rangeError(fn, 'redis', what, `${/^\w{0,10}/.exec(url)?.[0]}…`);
+  // A scheme, or a host before its port: any other beginning may be a password's.
+  const [begin = ''] = /^\w{1,10}(?=:\/\/|:\d{1,5}(?:\/|$))/.exec(url) ?? [];
+  if (!isRight) throw rangeError(fn, 'redis', what, `${begin}…`);
   return `${parsed.protocol}//${parsed.host}${parsed.pathname.replace(/^\/$/, '')}`;
 }
 

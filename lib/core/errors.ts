@@ -52,8 +52,9 @@ export class InterruptedError extends Error {
   /** Whether what was complete is kept, for a run that goes on; else what was begun is removed. */
   resumable = false;
 
-  constructor(path: string, cause: unknown) {
-    super(messageText(`interrupted before ${path} was complete`), { cause });
+  /** @param when when it was, in words */
+  constructor(path: string, cause: unknown, when = `before ${path} was complete`) {
+    super(messageText(`interrupted ${when}`), { cause });
     this.path = path;
   }
 }

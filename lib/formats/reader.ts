@@ -5,7 +5,7 @@ import { journalName } from './journal-name.js';
 import { manifestName } from './raw/names.js';
 import { type FileHeader, type FileTensor, type HeaderOptions, readHeader } from './safetensors/read-header.js';
 import { notThere, unreadable } from './source/file.js';
-import { beside, folderAt, isMissing, isUrl, openSource, pathnameOf } from './source/source.js';
+import { beside, folderAt, isMissing, isMissingOrRefused, isUrl, openSource, pathnameOf } from './source/source.js';
 
 export { type FileHeader, type FileTensor, readHeader } from './safetensors/read-header.js';
 
@@ -112,15 +112,18 @@ const usualNames = [
 async function findAt(address: string, signal?: AbortSignal): Promise<string> {
   if (/\.(safetensors|json)$/.test(pathnameOf(address))) return address;
   const folder = folderAt(address);
+  let refused: unknown;
   for (const name of usualNames) {
     const path = beside(folder, name);
     try {
       await (await openSource(path, signal)).close();
       return path;
     } catch (cause) {
-      if (!isMissing(cause)) throw cause;
+      if (!isMissingOrRefused(cause, path)) throw cause;
+      if (!isMissing(cause)) refused ??= cause;
     }
   }
+  if (refused !== undefined) throw refused; // whether there is one cannot be told
   const what = `expected the address of a checkpoint, but it has none of ${usualNames.join(', ')}`;
   throw new InputError(`${address}: ${what}`, { path: address, code: 'ERR_NNINIT_CHECKPOINT' });
 }

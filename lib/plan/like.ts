@@ -4,7 +4,7 @@ import { isGrid } from '../core/grid.js';
 import { type JsonDocument, setKey } from '../core/json.js';
 import { isFillable, type StoredDtype } from '../core/stored-dtype.js';
 import { type CheckpointTensor, readHeaders } from '../formats/reader.js';
-import { beside, isMissing } from '../formats/source/source.js';
+import { beside, isMissingOrRefused } from '../formats/source/source.js';
 import { explained, readDocument } from './document.js';
 import { defaultOfName, isCounter, paddingRow, settingsOf } from './like-defaults.js';
 import type { Plan, PlannedTensor } from './plan.js';
@@ -36,7 +36,7 @@ async function readConfig(path: string): Promise<JsonDocument | undefined> {
   try {
     return await readDocument(path);
   } catch (cause) {
-    if (isMissing(cause)) return undefined;
+    if (isMissingOrRefused(cause, path)) return undefined;
     throw cause;
   }
 }

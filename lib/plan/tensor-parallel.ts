@@ -114,7 +114,7 @@ export function forRank(
     if (size === undefined) throw refuse(`${place}: expected more dimensions than ${shapeText(tensor.shape, ',')} has`);
     const unit = share.of === 'heads' || share.of === 'kv_heads' ? head : 1;
     const units = size / unit;
-    if (share.of === 'kv_heads' && units < tp && tp % units === 0) {
+    if (share.of === 'kv_heads' && Number.isInteger(units) && units < tp && tp % units === 0) {
       return partOf(tensor, share.dim, Math.floor((rank * units) / tp) * unit, unit);
     }
     if (units % tp !== 0)

@@ -160,9 +160,11 @@ export function sumOfDifferences(differences: readonly ElementDifference[], repo
   const compared = new Set(differences.map(({ tensor }) => tensor));
   const names = new Set(reports.flatMap(({ tensors }) => tensors.map(({ name }) => name)));
   const alone = [...names].filter((name) => !compared.has(name)).length;
-  if (compared.size === 0) return 'nothing to compare, since no two tensors have one name and shape';
+  if (compared.size === 0) return 'nothing to compare, since no two tensors have one name, shape and kind of dtype';
   const others =
-    alone === 0 ? '' : `; ${counted(alone, 'tensor')} of one model without one of that name and shape in the other`;
+    alone === 0
+      ? ''
+      : `; ${counted(alone, 'tensor')} of one model without one of that name, shape and kind of dtype in the other`;
   return `${sumOfCompared(differences)}${others}`;
 }
 

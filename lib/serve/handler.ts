@@ -33,7 +33,7 @@ export interface ServeOptions {
   /** Where they are given, requests of S3's protocol must be signed with them. */
   readonly credentials?: Credentials | undefined;
   readonly limits?: Limits | undefined;
-  /** Called with what went wrong on this side; by default it is written to standard error. */
+  /** Called with what went wrong on this side; by default it is written to standard error. What it throws is a warning of the process: the client gets its answer. */
   readonly onError?: ((error: unknown, path: string) => void) | undefined;
 }
 
@@ -116,7 +116,14 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
   const pool = given.pool ?? createPool();
   const counter = new Counter(limits);
   const metrics = new Metrics();
-  const { onError = logError } = given;
+  const tell = given.onError ?? logError;
+  const onError = (error: unknown, path: string): void => {
+    try {
+      tell(error, path);
+    } catch (cause) {
+      process.emitWarning(cause instanceof Error ? cause : String(cause));
+    }
+  };
   let catalog: Catalog;
   try {
     catalog = await Catalog.of(inputs as readonly string[], { pool, engine, maxShardSize: shardSize });
@@ -196,6 +203,8 @@ function parse(
   const { url = '/' } = request;
   if (url.length > longestAddress) throw new Refusal(414, 'the address is too long');
   try {
+    // Requests have none (RFC 9112, section 3.2), and what reads an address does not look behind it: nothing there would be signed.
+    if (url.includes('#')) throw new Error('a fragment');
     const [path, search] = splitAddress(url);
     const parts = partsOf(path);
     if (parts.some((part) => part === '.' || part === '..' || /[\0\\]/.test(part)))

@@ -5,6 +5,7 @@ import { didYouMean, show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { version } from '../core/version.js';
 import { isKnownConfig, knownModels } from '../plan/known-models.js';
+import { NamedFiles } from './named-files.js';
 
 /** A file that is served as it is: a tokenizer's, a licence. */
 export interface Asset {
@@ -51,6 +52,7 @@ export class Repositories {
   readonly #fixed: ReadonlyMap<string, Place>;
   /** Settings that decide bytes too. */
   readonly #settings: string;
+  readonly #named = new NamedFiles();
 
   private constructor(folders: readonly string[], fixed: ReadonlyMap<string, Place>, settings: string) {
     this.#folders = folders;
@@ -124,6 +126,8 @@ export class Repositories {
       JSON.stringify([id, version, this.#settings, input?.size, input?.mtimeMs]),
     );
     for (const { name, size, modified } of assets) hash.update(JSON.stringify([name, size, modified.getTime()]));
+    const named = input === undefined ? [] : await this.#named.of(place.input, `${input.size} ${input.mtimeMs}`);
+    for (const each of named) hash.update(JSON.stringify(each));
     const state = hash.digest('hex').slice(0, 22);
     const modified = new Date(
       Math.max(0, ...[input?.mtimeMs ?? 0, ...assets.map((asset) => asset.modified.getTime())]),

@@ -122,11 +122,9 @@ async function around(catalog: Catalog, prefix: string, asked: HubRequest): Prom
   const ids = (await catalog.repositories.list()).filter(
     (id) => `${id}/main/`.startsWith(prefix) || prefix.startsWith(`${id}/`),
   );
+  const whole = revision === undefined || 'main'.startsWith(revision) ? 'main' : revision;
   const wanted = ids.map(async (id) =>
-    keysOf(
-      await summary(id, revision || 'main').catch((cause) => without(cause, prefix.startsWith(`${id}/`), asked)),
-      revision || 'main',
-    ),
+    keysOf(await summary(id, whole).catch((cause) => without(cause, prefix.startsWith(`${id}/`), asked)), whole),
   );
   return (await Promise.all(wanted)).flat();
 }

@@ -87,12 +87,17 @@ async function stream(
   let sent = 0;
   try {
     for await (const chunk of content.stream(begin, end, requests, gone.signal)) {
-      await written(response, chunk, gone.signal);
-      sent += chunk.length;
-      onBytes(chunk.length);
-      if (bytesPerSecond === undefined) continue;
-      const early = (1000 * sent) / bytesPerSecond - (performance.now() - start);
-      if (early > 1) await setTimeout(early, undefined, { signal: gone.signal });
+      // A second's worth at most: a connection on which nothing moves for minutes is taken for dead.
+      const step = bytesPerSecond ?? chunk.length;
+      for (let at = 0; at < chunk.length; at += step) {
+        const piece = chunk.subarray(at, at + step);
+        await written(response, piece, gone.signal);
+        sent += piece.length;
+        onBytes(piece.length);
+        if (bytesPerSecond === undefined) continue;
+        const early = (1000 * sent) / bytesPerSecond - (performance.now() - start);
+        if (early > 1) await setTimeout(early, undefined, { signal: gone.signal });
+      }
     }
     response.end();
   } finally {

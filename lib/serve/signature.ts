@@ -23,7 +23,8 @@ interface Signed {
   readonly headers: string;
   readonly signature: string;
   readonly time: string;
-  readonly expires: number;
+  /** How long after that it may come. */
+  readonly forMs: number;
 }
 
 /** @throws Refusal for a request that these credentials have not signed */
@@ -40,7 +41,7 @@ export function checkSignature(request: IncomingMessage, { accessKeyId, secretAc
   const [, year, month, day, hours, minutes, seconds] =
     /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(signed.time) ?? [];
   const age = Date.now() - Date.parse(`${year}-${month}-${day}T${hours}:${minutes}:${seconds}Z`);
-  if (!(age > -mostSkewMs && age < mostSkewMs + signed.expires * 1000)) {
+  if (!(age > -mostSkewMs && age < signed.forMs)) {
     throw new Refusal(403, 'the request is too old, or its clock is wrong', { s3: 'RequestTimeTooSkewed' });
   }
   const query = [...url.searchParams]
@@ -79,13 +80,14 @@ function signedOf(request: IncomingMessage, { searchParams }: URL): Signed | und
   const [, credential, headers, signature] =
     /^AWS4-HMAC-SHA256 Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/.exec(header) ?? [];
   if (credential !== undefined && headers !== undefined && signature !== undefined) {
-    return { credential, headers, signature, time: String(request.headers['x-amz-date'] ?? ''), expires: 0 };
+    return { credential, headers, signature, time: String(request.headers['x-amz-date'] ?? ''), forMs: mostSkewMs };
   }
   const get = (name: string) => searchParams.get(`X-Amz-${name}`);
   const [inQuery, signedHeaders, own] = [get('Credential'), get('SignedHeaders'), get('Signature')];
   if (inQuery === null || signedHeaders === null || own === null) return undefined;
-  const expires = Math.min(604_800, Math.max(0, Number(get('Expires')) || 0));
-  return { credential: inQuery, headers: signedHeaders, signature: own, time: get('Date') ?? '', expires };
+  // As long as whoever gave it away has said, and no longer.
+  const forMs = 1000 * Math.min(604_800, Number(get('Expires')) || 0);
+  return { credential: inQuery, headers: signedHeaders, signature: own, time: get('Date') ?? '', forMs };
 }
 
 /** Compares in a time that does not tell how much is right. */

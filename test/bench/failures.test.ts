@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +54,8 @@ test('a kernel that is wrong in one bit fails the run, and costs no other result
   expect(failed).toMatchObject([{ what: 'uniform float32 2^10 1t warm sync' }]);
 });
 
+const mainFile = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
+
 describe('the file for results', () => {
   const one = ['--fill', 'constant', '--dtype', 'float32', '--log2', '10', '--peers', 'none', ...quick, '-q'];
 
@@ -66,6 +69,19 @@ describe('the file for results', () => {
     });
   });
 
+  test.skipIf(process.platform === 'win32')(
+    'is written where nobody reads what is printed',
+    { timeout: 60_000 },
+    async () => {
+      const file = join(folder, 'unread.json');
+      const stdio = ['ignore', 'pipe', 'ignore'] as const;
+      const child = spawn(process.execPath, [mainFile, 'bench', ...one, '-o', file], { stdio: [...stdio] });
+      child.stdout?.destroy();
+      await once(child, 'close');
+      expect(resultsIn(file).results).toHaveLength(1);
+    },
+  );
+
   test.runIf(existsSync('/dev/full'))(
     'that fails at the end leaves what was printed',
     { timeout: 30_000 },
@@ -76,8 +92,6 @@ describe('the file for results', () => {
     },
   );
 });
-
-const mainFile = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 
 /** `nninit bench …` in a process of its own. `onProgress` gets what it says meanwhile. */
 function spawned(args: readonly string[], onProgress: (text: string, pid: number) => void = () => {}) {

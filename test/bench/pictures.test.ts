@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BenchRun } from '../../bench/harness/schema.js';
 import { bench, result, runWith, times } from './support.js';
@@ -123,4 +126,23 @@ test('two runs do not draw over each other', async () => {
   const { code, stderr } = await bench('pictures', ...files, '-o', out);
   expect([code, stderr]).toEqual([2, expect.stringMatching(/one\.json and .*two\.json would both be roofline\.svg/)]);
   expect(existsSync(out)).toBe(false);
+});
+
+test.skipIf(process.platform === 'win32')('all are drawn where nobody reads their names', async () => {
+  const file = join(folder, 'unread.json');
+  const results = [12, 20, 26].flatMap((log2) => [1, 2].map((threads) => result({ log2, threads }, 0.3 / threads)));
+  writeFileSync(file, JSON.stringify(runWith(results, { suite: 'scaling' })));
+  const drawn = async (out: string, read: boolean): Promise<string[]> => {
+    const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
+    const child = spawn(process.execPath, [main, 'bench', 'pictures', file, '-o', out], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    if (read) child.stdout.resume();
+    else child.stdout.destroy();
+    await once(child, 'close');
+    return readdirSync(out);
+  };
+  const all = await drawn(join(folder, 'read'), true);
+  expect(all.length).toBeGreaterThan(1);
+  expect(await drawn(join(folder, 'unread'), false)).toEqual(all);
 });

@@ -103,6 +103,15 @@ describe.skipIf(!hasRedis)(`nninit worker and generate --redis${unlessRedis}`, (
     const { code, stderr } = await waiting.ended;
     expect([130, null]).toContain(code); // null where it was not quick enough
     expect(stderr).toContain('the order goes on');
+    // Programs read all of it as one object.
+    const asJson = start([...order, '--json'], { REDIS_URL: RedisUrl });
+    await asJson.says('no worker has been at it'); // what is odd is told in any case
+    asJson.child.kill('SIGINT');
+    const ended = await asJson.ended;
+    const lines = ended.stderr.split('\n').filter((line) => line !== '' && !line.startsWith('nninit: warning: '));
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { error: expect.objectContaining({ code: 'ERR_NNINIT_INTERRUPTED' }) },
+    ]);
     const worker = start(['worker', '--redis', '--quiet', '--threads', '1'], { REDIS_URL: RedisUrl });
     expect(await run([...order, '--quiet'], { REDIS_URL: RedisUrl })).toEqual({ code: 0, stdout: '', stderr: '' });
     const expected = await alone();

@@ -51,3 +51,12 @@ test('experts of equal layers are one row too, whatever the order of a file', ()
   );
   expect(foldLayers(byName)).toEqual([['h.{0..11}.w', '[1]', '12 × 4']]);
 });
+
+test('very many tensors, layers and numbers in one name are folded like few', () => {
+  const alone = Array.from({ length: 200_000 }, (_, i) => [`t${i}`, '[1]', '4']);
+  expect(foldLayers(alone)).toHaveLength(alone.length);
+  const layers = Array.from({ length: 200_000 }, (_, i) => [`h.${i}.w`, `[${i % 2}]`, '4']);
+  expect(foldLayers(layers)).toHaveLength(layers.length);
+  const deep = [[`a.${'1.'.repeat(8000)}w`, '[1]', '4']];
+  expect(foldLayers(deep)).toEqual(deep);
+});

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -109,6 +111,68 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     await once(child.stdout, 'data');
     child.kill('SIGINT');
     expect(await ended).toMatchObject({ code: null, signal: 'SIGINT', stderr: 'nninit: interrupted; x stays\n' });
+  });
+
+  test('a grace of more than 2^31 ms is a long one', async () => {
+    const { child, ended } = stuck('3000000000');
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    await setTimeout(300);
+    expect(child.exitCode ?? child.signalCode).toBe(null);
+    child.kill('SIGTERM');
+    expect(await ended).toMatchObject({ signal: 'SIGTERM', stderr: '' });
+  });
+
+  /** A server of a file whose data never comes. */
+  async function stalled(): Promise<{ readonly url: string; close(): void }> {
+    const header = JSON.stringify({ w: { dtype: 'F64', shape: [2 ** 19], data_offsets: [0, 2 ** 22] } });
+    const text = header.padEnd(Math.ceil(header.length / 8) * 8);
+    const file = Buffer.alloc(8 + text.length + 2 ** 22);
+    file.writeBigUInt64LE(BigInt(text.length));
+    file.write(text, 8);
+    const server = createServer(({ url, headers: { range = '' } }, response) => {
+      const [, begin = '0'] = /^bytes=(\d+)/.exec(range) ?? [];
+      if (url !== '/w.safetensors') response.writeHead(404).end();
+      else if (begin === '0') {
+        const content = `bytes 0-65535/${file.length}`;
+        response.writeHead(206, { 'content-range': content, etag: '"1"' }).end(file.subarray(0, 65536));
+      }
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const close = () => {
+      server.closeAllConnections();
+      server.close();
+    };
+    return { url: `http://127.0.0.1:${port}/w.safetensors`, close };
+  }
+
+  test.each([
+    ['verify', 'the check of .*w.safetensors', []],
+    ['report', 'the report', ['-o', '-', '--format', 'html']],
+  ] as const)('%s that is ended says so, and with which code', async (command, what, options) => {
+    const server = await stalled();
+    try {
+      const input = command === 'verify' ? [recipe([2 ** 19], 'normal')] : [];
+      const { child, ended } = start(process.execPath, [main, command, server.url, ...input, ...options], patient);
+      await once(child.stderr, 'data'); // what it looks at
+      child.kill('SIGINT');
+      const { code, stderr } = await ended;
+      expect(code).toBe(130);
+      expect(stderr).toMatch(new RegExp(`\nnninit: interrupted before ${what} was complete\n$`));
+    } finally {
+      server.close();
+    }
+  });
+
+  test('a report of values that are made is ended with the code of the signal', async () => {
+    const args = [main, 'report', recipe([2 ** 30], 'normal'), '-o', '-'];
+    const { child, ended } = start(process.execPath, args, patient);
+    await once(child.stderr, 'data');
+    child.kill('SIGTERM');
+    const { code, stderr } = await ended;
+    expect(code).toBe(143);
+    expect(stderr).toMatch(/\nnninit: interrupted before the report was complete\n$/);
   });
 
   test('a second signal ends the process at once', async () => {

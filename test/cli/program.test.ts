@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -239,12 +239,58 @@ test('report: failures are JSON where the report is to be, and two seeds are com
   ]);
 });
 
+test('a path that has the name of an option in it is told as it was given', async () => {
+  const { stderr } = await nninit(['plan', join(root, 'maxShardSize', 'config.json')]);
+  expect(stderr).toContain(`could not read ${join(root, 'maxShardSize', 'config.json')}: `);
+});
+
+test.skipIf(process.platform === 'win32' || process.getuid?.() === 0)(
+  'report: a folder that may not be read is bad input',
+  async () => {
+    const shut = join(root, 'shut');
+    mkdirSync(shut, { mode: 0 });
+    const { code, stderr } = await nninit(['report', shut, '--format', 'json']);
+    expect([code, JSON.parse(stderr).error]).toEqual([
+      2,
+      expect.objectContaining({ code: 'ERR_NNINIT_READ', path: shut, exit_code: 2 }),
+    ]);
+  },
+);
+
+test('report: what is not looked at of a checkpoint is refused, and what dtypes keep from being compared is told', async () => {
+  const recipe = (name: string, dtype: string) =>
+    file(name, { tensors: { w: { shape: [8], dtype, init: 'zeros' }, x: { shape: [8], init: 'ones' } } });
+  const [floats, codes] = [recipe('floats.json', 'float32'), recipe('codes.json', 'int8')];
+  const out = join(root, 'looked-at');
+  expect((await nninit(['generate', floats, '-o', out, '-q'])).code).toBe(0);
+  for (const option of [
+    ['--dtype', 'bfloat16'],
+    ['--like', floats],
+    ['--healthy'],
+    ['--seeds', '1'],
+    ['--init', 'w=ones'],
+  ]) {
+    const { code, stderr } = await nninit(['report', out, '--format', 'json', ...option]);
+    expect([code, JSON.parse(stderr).error.message]).toEqual([
+      2,
+      `nninit: report: expected no ${option[0]} beside ${out}, which is looked at as it is`,
+    ]);
+  }
+  const { code, stdout } = await nninit(['report', out, codes, '--seeds', '1', '-o', join(root, 'page.html')]);
+  expect([code, stdout]).toEqual([
+    0,
+    expect.stringMatching(
+      /: 1 tensor, all equal; 1 tensor of one model without one of that name, shape and kind of dtype/,
+    ),
+  ]);
+});
+
 test.each([
   [
     'of which none is in both',
     { w: 8, x: 8 },
     { y: 8, z: 8 },
-    /nothing to compare, since no two tensors have one name and shape$/m,
+    /nothing to compare, since no two tensors have one name, shape and kind of dtype$/m,
   ],
   [
     'of which some are in one alone',

@@ -3,8 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { inexactTensors } from '../../lib/cli/generate-run.js';
 import { run } from '../../lib/cli/program.js';
+import { loadPlan } from '../../lib/plan/load-plan.js';
 import recorded from '../fixtures/torch/models.json' with { type: 'json' };
+import { processorTime } from '../support.js';
 
 // generate and verify with the engine torch, held to what PyTorch and transformers made.
 
@@ -115,4 +118,12 @@ test('a ready checkpoint of another engine is another checkpoint', async () => {
   const again = await nninit('generate', join(folder, 'gpt2.json'), '-o', out, '--resume', '-q');
   expect(again.code).toBe(2);
   expect(again.err).toMatch(/another plan, seed or version/);
+});
+
+test('a warning of very many tensors takes no time', async () => {
+  const w = { shape: [4], init: 'trunc_normal', a: 1, b: 10, std: 0.02 };
+  const plan = await loadPlan({ dtype: 'bfloat16', tensors: { 't.{0..39999}.w': w } });
+  const start = processorTime();
+  expect(await inexactTensors(plan, 'torch')).toEqual([expect.stringMatching(/^t\.0\.w and 39,999 more tensors: /)]);
+  expect(processorTime() - start).toBeLessThan(2000);
 });

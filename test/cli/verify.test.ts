@@ -1,7 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { run } from '../../lib/cli/program.js';
 import { readHeaders } from '../../lib/formats/reader.js';
 
@@ -48,6 +50,17 @@ async function changed(change: (bytes: Buffer, at: (tensor: string) => number) =
   writeFileSync(path, bytes);
   return path;
 }
+
+test.each([['--healthy'], ['--quantize', 'fp8'], ['--mtp'], ['--lora', 'r=2,targets=all-linear']])(
+  '%s says what is planned, in place of what the checkpoint carries',
+  async (...option) => {
+    // The config.json beside it is that of the model as it was written: it is another plan, or none.
+    const { code, stdout, stderr } = await nninit('verify', out(), ...option);
+    expect(code).not.toBe(0);
+    expect(stdout).not.toContain('equal to the plan');
+    expect(stderr).toMatch(/not as planned|mtp: expected/);
+  },
+);
 
 test('what generate wrote is as planned, by its own config and seed', async () => {
   const { code, stdout, stderr } = await nninit('verify', out());
@@ -178,5 +191,30 @@ test('no name moves the cursor, and nothing is said of the numbers of a tensor t
   for (const text of [other.stdout, other.stderr, stdout, extra.stdout, extra.stderr]) {
     expect(text).not.toContain('\u001b');
     expect(text).not.toContain('\u202e');
+  }
+});
+
+test('the config.json beside a checkpoint at an address is read, where options say what is planned', async () => {
+  const server = createServer((request, response) => {
+    const path = join(root, (request.url ?? '').replace('/tiny/llama/resolve/main/', '/out/'));
+    const [, begin = 0, last = 0] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')?.map(Number) ?? [];
+    if (!existsSync(path)) return void response.writeHead(404).end();
+    const bytes = readFileSync(path);
+    const end = Math.min(bytes.length, last + 1);
+    response.writeHead(206, { 'content-range': `bytes ${begin}-${end - 1}/${bytes.length}` });
+    response.end(bytes.subarray(begin, end));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  vi.stubEnv('HF_ENDPOINT', at);
+  try {
+    for (const path of [`${at}/out`, `${at}/out/model.safetensors`, 'hf:tiny/llama']) {
+      const { code, stderr } = await nninit('verify', path, '--dtype', 'float32', '-q');
+      expect([code, stderr]).toEqual([0, '']);
+    }
+  } finally {
+    vi.unstubAllEnvs();
+    server.closeAllConnections();
+    server.close();
   }
 });

@@ -363,6 +363,13 @@ test.each(['redis://h/three', 'redis://h/1/2', 'redis://:100%@h', 'rediss://', '
   },
 );
 
+test.each(['hunter2@h:6379', 'hunter2', ':hunter2@h', 'user:hunter2@h'])(
+  '%s is refused without a word of what may be its password',
+  (url) => {
+    expect(() => checkRedis('orderCheckpoint', url)).toThrow("for redis, but received '…' of type string");
+  },
+);
+
 test('what takes connections and says nothing is not waited for', async () => {
   const silent = createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');

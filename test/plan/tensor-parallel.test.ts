@@ -170,3 +170,16 @@ test('parts have no half bytes, and parts of nothing are nothing', () => {
   const none: PlannedTensor = { name: 'lm_head.weight', shape: [0, 4], dtype: 'float32', initializer: normal };
   expect(partsOf([...tensors.slice(0, 1), none])[1]).toMatchObject({ shape: [0, 4], elements: 0, bytes: 0 });
 });
+
+test('half a head of keys and values is nothing that ranks share', () => {
+  const whole = resolvePlan({
+    tensors: [
+      { name: 'model.layers.0.self_attn.q_proj.weight', shape: [64, 8], dtype: 'float32', initializer: normal },
+      { name: 'model.layers.0.self_attn.k_proj.weight', shape: [8, 8], dtype: 'float32', initializer: normal },
+    ],
+  });
+  const share = () => forRank(whole, { tp: 2, rank: 1, config: config(4) });
+  expect(share).toThrow(
+    /k_proj\.weight.*: expected heads of keys and values that 2 ranks can share, but there are 0\.5/,
+  );
+});

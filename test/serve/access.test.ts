@@ -26,6 +26,22 @@ async function raw(path: string): Promise<number> {
   return response.statusCode ?? 0;
 }
 
+test('what a listener of errors throws is a warning, and the client gets its answer', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  try {
+    const failing = () => {
+      throw new Error('the log is full');
+    };
+    const at = await serve({ inputs: [models], onError: failing });
+    const answers = await Promise.all(['/api/models/tiny/broken', '/'].map((path) => fetch(at + path)));
+    expect(answers.map(({ status }) => status)).toEqual([500, 200]);
+    await Promise.all(answers.map((answer) => answer.text()));
+    expect(warn.mock.calls.map(([warning]) => String(warning))).toContain('Error: the log is full');
+  } finally {
+    warn.mockRestore();
+  }
+});
+
 test('no path and no link leads out of the folder', async () => {
   writeFileSync(join(root, 'secret.json'), 'secret');
   mkdirSync(join(root, 'outside'));

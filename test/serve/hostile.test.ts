@@ -152,6 +152,13 @@ function checkAnswers(answer: Buffer, { method, target }: Asked, all: Buffer): v
 
 const openFiles = () => readdirSync('/proc/self/fd').length;
 
+test('an address with a fragment, which no signature would cover, is refused', async () => {
+  for (const target of ['/nninit?list-type=2#&prefix=a', `${file}#x`, '/healthz#']) {
+    const answer = await answerTo(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /);
+  }
+});
+
 // NNINIT_HOSTILE=100000 for a long run: npm run fuzz:serve.
 const requests = Number(process.env.NNINIT_HOSTILE ?? 1000);
 const atOnce = 8;

@@ -89,3 +89,42 @@ test('where keys are configured, unsigned and wrongly signed requests are refuse
   const headers = signed('secret', time, '/nninit', sorted);
   expect((await fetch(`${at}/nninit?prefix=tiny%2F&a-b=2&a=1`, { headers })).status).toBe(200);
 });
+
+test('an address that is signed is good for as long as it says', async () => {
+  const at = await serve({ inputs: [models], credentials: { accessKeyId: 'AK', secretAccessKey: 'secret' } });
+  const path = '/nninit/tiny/gpt2/main/config.json';
+  const statusOf = async (secondsAgo: number, expires: string | undefined): Promise<number> => {
+    const when = new Date(Date.now() - 1000 * secondsAgo).toISOString().replace(/[-:]|\.\d+/g, '');
+    const scope = `${when.slice(0, 8)}/us-east-1/s3/aws4_request`;
+    const query = new URLSearchParams({
+      ...{ 'X-Amz-Algorithm': 'AWS4-HMAC-SHA256', 'X-Amz-Credential': `AK/${scope}`, 'X-Amz-Date': when },
+      ...(expires !== undefined && { 'X-Amz-Expires': expires }),
+      'X-Amz-SignedHeaders': 'host',
+    }).toString();
+    const canonical = ['GET', path, query, `host:${new URL(at).host}\n`, 'host', 'UNSIGNED-PAYLOAD'].join('\n');
+    const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+    const key = hmac(hmac(hmac(hmac('AWS4secret', when.slice(0, 8)), 'us-east-1'), 's3'), 'aws4_request');
+    const digest = createHash('sha256').update(canonical).digest('hex');
+    const signature = hmac(key, ['AWS4-HMAC-SHA256', when, scope, digest].join('\n')).toString('hex');
+    const response = await fetch(`${at}${path}?${query}&X-Amz-Signature=${signature}`);
+    await response.arrayBuffer();
+    return response.status;
+  };
+  expect(await statusOf(0, '600')).toBe(200);
+  expect(await statusOf(120, '600')).toBe(200);
+  expect(await statusOf(120, '60')).toBe(403);
+  expect(await statusOf(604_900, '9999999')).toBe(403); // a week at most
+  expect(await statusOf(0, undefined)).toBe(403);
+});
+
+test('a prefix may end within the name of the revision', async () => {
+  const at = await serve({ inputs: [models] });
+  const keysAt = async (prefix: string) => {
+    const text = await (await fetch(`${at}/nninit?list-type=2&prefix=${prefix}`)).text();
+    return [...text.matchAll(/<Key>([^<]*)</g)].map(([, key]) => key);
+  };
+  const all = await keysAt('tiny/gpt2/');
+  expect(all).toContain('tiny/gpt2/main/config.json');
+  for (const prefix of ['tiny/gpt2/m', 'tiny/gpt2/mai', 'tiny/gpt2/main']) expect(await keysAt(prefix)).toEqual(all);
+  for (const prefix of ['tiny/gpt2/mx', 'tiny/gpt2/a']) expect(await keysAt(prefix)).toEqual([]);
+});

@@ -78,7 +78,7 @@ async function* piecesOfFile(
   try {
     for (let i = 0; i < readsAhead; i++) begin(i);
     for (const [i, { parts }] of chunks.entries()) {
-      if (signal?.aborted) throw new InterruptedError(file.path, signal.reason);
+      if (signal?.aborted) throw new InterruptedError(file.path, signal.reason, `while ${file.path} was being read`);
       begin(i + readsAhead);
       const bytes = await (reading[i] as Promise<Uint8Array>);
       for (const part of parts) {

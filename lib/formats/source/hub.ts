@@ -2,16 +2,17 @@ import { InputError } from '../../core/errors.js';
 
 const usualEndpoint = 'https://huggingface.co';
 
-/** The Hub, or the server in its place that `HF_ENDPOINT` names. */
-function endpoint(): string {
+/** The Hub, or the server in its place that `HF_ENDPOINT` names; undefined where what that says is no address. */
+function endpoint(): string | undefined {
   const { HF_ENDPOINT: given } = process.env;
-  return given && URL.canParse(given) ? given.replace(/\/+$/, '') : usualEndpoint;
+  if (!given) return usualEndpoint;
+  return /^https?:\/\//i.test(given) && URL.canParse(given) ? given.replace(/\/+$/, '') : undefined;
 }
 
 /**
  * The address of a repository's files, for `hf:org/name` or `hf:org/name@revision`.
  *
- * @throws InputError for what names no repository
+ * @throws InputError for what names no repository, and where `HF_ENDPOINT` is no address: another server is not to be asked in its place
  */
 export function hubAddress(text: string): string {
   const [, repository, revision = 'main'] = /^hf:((?:[\w-][\w.-]*\/)?[\w-][\w.-]*)(?:@(.+))?$/i.exec(text) ?? [];
@@ -20,7 +21,12 @@ export function hubAddress(text: string): string {
       path: text,
     });
   }
-  return `${endpoint()}/${repository}/resolve/${encodeURIComponent(revision)}/`;
+  const hub = endpoint();
+  if (hub === undefined) {
+    const received = JSON.stringify(process.env.HF_ENDPOINT);
+    throw new InputError(`HF_ENDPOINT: expected an address of http or https, but received ${received}`);
+  }
+  return `${hub}/${repository}/resolve/${encodeURIComponent(revision)}/`;
 }
 
 /**
@@ -29,7 +35,8 @@ export function hubAddress(text: string): string {
  * @throws InputError for what no header can hold: fetch's own error would show it
  */
 export function hubToken({ origin }: URL): string | undefined {
-  const token = origin === new URL(endpoint()).origin ? process.env.HF_TOKEN?.trim() : undefined;
+  const hub = endpoint();
+  const token = hub !== undefined && origin === new URL(hub).origin ? process.env.HF_TOKEN?.trim() : undefined;
   if (token !== undefined && /[^\x21-\x7e]/.test(token)) {
     throw new InputError('HF_TOKEN: expected a token of letters, digits and signs, but it has other characters in it');
   }

@@ -123,6 +123,12 @@ export function isMissing(error: unknown): boolean {
   return error instanceof InputError && (error.cause as { readonly code?: unknown } | undefined)?.code === 'ENOENT';
 }
 
+/** The same, also where a server only says that it is not to be had: stores that let nobody list refuse what is not there. */
+export function isMissingOrRefused(error: unknown, path: string): boolean {
+  if (isMissing(error)) return true;
+  return error instanceof InputError && isUrl(path) && (error.cause as { readonly code?: unknown })?.code === 'EACCES';
+}
+
 /**
  * Whether there is such a file. Stores that let nobody list refuse what is not there.
  *
@@ -136,8 +142,7 @@ export async function exists(path: string, signal?: AbortSignal): Promise<boolea
     if (!(error instanceof InputError)) throw error;
     const { cause } = error as { cause?: { readonly code?: unknown } };
     const isFolder = cause === undefined && !isUrl(path);
-    if (isFolder || isMissing(error) || cause?.code === 'ENOTDIR' || (cause?.code === 'EACCES' && isUrl(path)))
-      return false;
+    if (isFolder || cause?.code === 'ENOTDIR' || isMissingOrRefused(error, path)) return false;
     throw error;
   }
 }

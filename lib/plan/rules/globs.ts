@@ -117,6 +117,9 @@ function choicesOf(braces: string): string[] {
 function range(from: string, to: string, braces: string): string[] {
   const first = Number(from);
   const count = Number(to) - first + 1;
+  // Beyond, names would be those of other numbers.
+  if (!Number.isSafeInteger(Number(to)) || !Number.isSafeInteger(first))
+    throw new RangeError(`expected numbers below 2^53, but received '${braces}'`);
   if (!(count >= 1))
     throw new RangeError(`expected a range from a smaller number to a larger one, but received '${braces}'`);
   if (count > mostNames) throw new RangeError(`expected at most ${mostNames} names, but '${braces}' makes ${count}`);

@@ -174,6 +174,29 @@ test('what a server does not tell of is not taken for missing', async () => {
   await expect(loadPlan(`${base}/a/b/resolve/main/`)).rejects.toThrow(/hf_quant_config.json: .* 401/);
 });
 
+test('stores that let nobody list refuse what is not there, and what is there is found', async () => {
+  fault = (request, response) => {
+    const isThere = /^\/shards\/model(?:-.*|\.safetensors\.index\.json)$/.test(request.url ?? '');
+    return !isThere && Boolean(response.writeHead(403).end());
+  };
+  const { tensors } = await loadPlan({ like: `${base}/shards/` });
+  expect(tensors.map(({ name }) => name).sort()).toEqual(['a', 'b', 'c']);
+  await using checkpoint = await openCheckpoint(`${base}/shards/`);
+  expect(checkpoint.path).toMatch(/model\.safetensors\.index\.json$/);
+  await expect(openCheckpoint(`${base}/nowhere/`)).rejects.toThrow(/nowhere\/model\.safetensors: .* 403 Forbidden/);
+});
+
+test('an HF_ENDPOINT that is no address is refused, and no other server asked in its place', async () => {
+  for (const given of ['mirror.invalid', 'localhost:1234', 'ftp://mirror']) {
+    vi.stubEnv('HF_ENDPOINT', given);
+    const said = `HF_ENDPOINT: expected an address of http or https, but received "${given}"`;
+    await expect(loadPlan('hf:a/b')).rejects.toThrow(said);
+    await expect(openCheckpoint('hf:a/b')).rejects.toThrow(said);
+    await (await openCheckpoint(`${base}/one/`)).close();
+  }
+  vi.unstubAllEnvs();
+});
+
 test('a server without entity tags tells versions of a file by their times', async () => {
   let time = 'Thu, 01 Jan 2026 00:00:00 GMT';
   const bytes = await readFile(join(folder, 'one/model.safetensors'));

@@ -30,6 +30,7 @@ test.each([
   ['{a,{b,c}}', 'no braces within braces'],
   ['{5..2}', "from a smaller number to a larger one, but received '{5..2}'"],
   ['{0..9999999}', 'at most 1000000 names'],
+  ['{9007199254740993..9007199254740993}', 'expected numbers below 2^53'],
   ['{0..9999}{0..9999}', 'at most 1000000 names, but these braces make 100000000'],
 ])('%j is refused', (pattern, message) => {
   expect(() => expandBraces(pattern)).toThrow(RangeError);

@@ -88,7 +88,10 @@ export function marksOf(names: readonly string[], digest: string, run: string): 
   for (const name of names) {
     const [, file, begin, end] = /-(\d+)-(\d+)-(\d+)\.part$/.exec(name) ?? [];
     if (name !== markName(digest, run, Number(file), Number(begin), Number(end))) continue;
-    found.set(Number(file), [...(found.get(Number(file)) ?? []), { begin: Number(begin), end: Number(end) }]);
+    const known = found.get(Number(file));
+    const extent = { begin: Number(begin), end: Number(end) };
+    if (known === undefined) found.set(Number(file), [extent]);
+    else known.push(extent);
   }
   return found;
 }
