@@ -6,6 +6,7 @@ import { configFields } from '../../lib/nn/families/config-fields.js';
 import {
   activations,
   computedKeys,
+  encoderReaders,
   formerLayerTypes,
   layerTypes,
   mlpLayerTypes,
@@ -44,6 +45,7 @@ test('the types of keys, those that are computed, the activations and kinds of l
     families: configFields,
     computed: computedKeys,
     activations,
+    reads_encoder: encoderReaders,
     layer_types: layerTypes,
     mlp_layer_types: mlpLayerTypes,
     former_layer_types: formerLayerTypes,

@@ -59,3 +59,9 @@ export const computedKeys: Readonly<Record<string, readonly string[]>> = {
   hubert: ['inputs_to_logits_ratio'],
   wavlm: ['inputs_to_logits_ratio'],
 };
+
+/** The families whose models for generation read an encoder's vectors: the decoders of an `encoder-decoder`. */
+export const encoderReaders: readonly string[] =
+  'bart bert blenderbot blenderbot-small camembert data2vec-text electra ernie gpt2 gpt_bigcode marian mbart pegasus roberta roberta-prelayernorm trocr xlm-roberta'.split(
+    ' ',
+  );
