@@ -3,7 +3,14 @@ import { InputError } from '../core/errors.js';
 import { type JsonDocument, setKey } from '../core/json.js';
 import { scanJson } from '../core/json-scan.js';
 import { configFields } from '../nn/families/config-fields.js';
-import { activations, layerTypes, ropeTypes } from '../nn/families/config-values.js';
+import {
+  activations,
+  computedKeys,
+  layerTypes,
+  mlpLayerTypes,
+  renamedLayerTypes,
+  ropeTypes,
+} from '../nn/families/config-values.js';
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -35,6 +42,8 @@ export function checkConfig({ source, text, value, isObject }: JsonDocument, mod
   const { members } = scanJson(text);
   const spelling = new Map(members.map(({ key, valueBegin, valueEnd }) => [key, text.slice(valueBegin, valueEnd)]));
   const spelt = (key: string) => (typeof config[key] === 'number' ? (spelling.get(key) ?? '') : show(config[key]));
+  for (const key of [...(computedKeys['*'] ?? []), ...(computedKeys[modelType] ?? [])])
+    if (Object.hasOwn(config, key)) throw refuse(key, "no such key, which transformers' config class computes");
   let repaired = text;
   for (const [kind, keys] of Object.entries(configFields[modelType] ?? {})) {
     for (const key of keys.split(' ').filter((name) => Object.hasOwn(config, name))) {
@@ -148,11 +157,13 @@ function checkNames(config: Config, modelType: string, refuse: Refuse): void {
 }
 
 function checkLayers(config: Config, modelType: string, layers: unknown, refuse: Refuse): void {
-  for (const key of ['layer_types', 'mlp_layer_types']) {
-    const types = config[key];
+  // Nemotron-H has kinds of its own, as many as they are.
+  for (const key of modelType === 'nemotron_h' ? [] : ['layer_types', 'mlp_layer_types']) {
+    const [known, types] =
+      key === 'layer_types' ? [layerTypes, renamedLayerTypes(config[key])] : [mlpLayerTypes, config[key]];
     if (types == null) break;
-    if (!Array.isArray(types) || !types.every((type) => layerTypes.includes(type)))
-      throw refuse(key, `an array of ${quoted(layerTypes)}`);
+    if (!Array.isArray(types) || !types.every((type) => known.includes(type)))
+      throw refuse(key, `an array of ${quoted(known)}`);
     if (typeof layers === 'number' && layers !== types.length)
       throw refuse(key, `as many as num_hidden_layers says, ${layers} and not ${types.length}`);
   }

@@ -6,6 +6,7 @@ import { parseWith } from '../core/json-problems.js';
 import { scanJson } from '../core/json-scan.js';
 import type { Draw } from '../init/draw.js';
 import type { KnownArchitecture, Part } from '../nn/families/architecture.js';
+import { withLayerTypes } from '../nn/families/config-values.js';
 import { architectures, namedModels } from '../nn/families/index.js';
 import { type Flat, flatten } from '../nn/flatten.js';
 import type { Module } from '../nn/module.js';
@@ -80,7 +81,8 @@ async function readModel(document: JsonDocument, config: Readonly<Record<string,
   const { source, isObject } = document;
   const architecture = await architectureOf(config, source);
   const { model_type, classes } = architecture;
-  const parsed = parseWith(architecture.config, architecture.prepare?.(config) ?? config, source);
+  const named = withLayerTypes(config);
+  const parsed = parseWith(architecture.config, architecture.prepare?.(named) ?? named, source);
   let text = checkConfig(document, model_type, parsed as Part['config']);
   const parts = new Map<string, Part>();
   for (const [key, nested] of Object.entries(architecture.parts?.(config) ?? {})) {

@@ -3,7 +3,15 @@ import { expect, test } from 'vitest';
 import { InputError } from '../../lib/core/errors.js';
 import { documentOf, readJson } from '../../lib/core/json.js';
 import { configFields } from '../../lib/nn/families/config-fields.js';
-import { activations, layerTypes, ropeTypes } from '../../lib/nn/families/config-values.js';
+import {
+  activations,
+  computedKeys,
+  encoderReaders,
+  formerLayerTypes,
+  layerTypes,
+  mlpLayerTypes,
+  ropeTypes,
+} from '../../lib/nn/families/config-values.js';
 import { loadPlan } from '../../lib/plan/load-plan.js';
 import { planOfConfig } from '../../lib/plan/models.js';
 import { resolvePlan } from '../../lib/plan/plan.js';
@@ -32,11 +40,15 @@ test.each(fixture('outcomes.json') as Outcome[])(
   },
 );
 
-test('the types of keys, the activations and kinds of layers are those of transformers', () => {
+test('the types of keys, those that are computed, the activations and kinds of layers are those of transformers', () => {
   expect({
     families: configFields,
+    computed: computedKeys,
     activations,
+    reads_encoder: encoderReaders,
     layer_types: layerTypes,
+    mlp_layer_types: mlpLayerTypes,
+    former_layer_types: formerLayerTypes,
     rope_types: Object.keys(ropeTypes).sort(),
   }).toEqual(fixture('config_fields.json'));
 });

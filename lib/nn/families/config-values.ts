@@ -8,9 +8,33 @@ export const activations: readonly string[] =
 
 /** What `layer_types` may hold. */
 export const layerTypes: readonly string[] =
-  'full_attention sliding_attention chunked_attention window_attention indexed_attention compressed_sparse_attention heavily_compressed_attention minimax_m3_sparse conv moe hybrid hybrid_sliding linear_attention sparse dense'.split(
+  'full_attention sliding_attention chunked_attention window_attention indexed_attention compressed_sparse_attention heavily_compressed_attention minimax_m3_sparse conv moe hybrid hybrid_sliding linear_attention'.split(
     ' ',
   );
+
+/** What `mlp_layer_types` may hold. */
+export const mlpLayerTypes: readonly string[] = ['sparse', 'dense'];
+
+/** What older versions of transformers called kinds of layers in `layer_types`. */
+export const formerLayerTypes: Readonly<Record<string, string>> = {
+  mamba: 'linear_attention',
+  attention: 'full_attention',
+  deepseek_sparse_attention: 'indexed_attention',
+  qwen_sparse_attention: 'indexed_attention',
+};
+
+/** A list of kinds of layers with the names of today; anything else as it is. */
+export function renamedLayerTypes(types: unknown): unknown {
+  const renamed = (type: unknown): unknown =>
+    typeof type === 'string' && Object.hasOwn(formerLayerTypes, type) ? formerLayerTypes[type] : type;
+  return Array.isArray(types) ? types.map(renamed) : types;
+}
+
+/** A config with the names of today for kinds of layers. */
+export function withLayerTypes(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { layer_types } = config;
+  return layer_types === undefined ? config : { ...config, layer_types: renamedLayerTypes(layer_types) };
+}
 
 /** The kinds of rotary positions, and what each must have beside its name. */
 export const ropeTypes: Readonly<Record<string, readonly string[]>> = {
@@ -22,3 +46,22 @@ export const ropeTypes: Readonly<Record<string, readonly string[]>> = {
   proportional: [],
   yarn: ['factor'],
 };
+
+/** The keys that config classes compute, and fail on where a config has them, null too: of all families under '*', and of some. */
+export const computedKeys: Readonly<Record<string, readonly string[]>> = {
+  '*': ['is_heterogeneous', 'per_layer_attributes', 'use_return_dict'],
+  falcon: ['head_dim', 'rotary'],
+  wav2vec2: ['inputs_to_logits_ratio'],
+  jamba: ['layer_types', 'layers_block_type', 'layers_num_experts'],
+  mamba: ['layer_types'],
+  mamba2: ['layer_types'],
+  bamba: ['layer_types', 'layers_block_type'],
+  hubert: ['inputs_to_logits_ratio'],
+  wavlm: ['inputs_to_logits_ratio'],
+};
+
+/** The families whose models for generation read an encoder's vectors: the decoders of an `encoder-decoder`. */
+export const encoderReaders: readonly string[] =
+  'bart bert blenderbot blenderbot-small camembert data2vec-text electra ernie gpt2 gpt_bigcode marian mbart pegasus roberta roberta-prelayernorm trocr xlm-roberta'.split(
+    ' ',
+  );

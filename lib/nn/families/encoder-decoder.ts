@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { show } from '../../core/check.js';
+import { quoted, show } from '../../core/check.js';
 import { container, type Module } from '../module.js';
 import { linear } from '../modules/index.js';
 import { defineArchitecture, type Parts } from './architecture.js';
+import { encoderReaders } from './config-values.js';
 import { bodyClass, wholeInit, widthOf } from './multimodal.js';
 
 /** What transformers' AutoModelForCausalLM makes of a config. */
@@ -24,12 +25,22 @@ function joined(config: Readonly<Record<string, unknown>>, parts: Parts): Module
   return container('Whole', children, { initialize: wholeInit(config, decoder) });
 }
 
-function family(model_type: string, name: string) {
+/** @param decoders the families of decoders that transformers takes; any unless given */
+function family(model_type: string, name: string, decoders?: readonly string[]) {
   return defineArchitecture<Readonly<Record<string, unknown>>>({
     model_type,
     config: z.looseObject({}),
     parts: ({ encoder, decoder }) => ({ encoder, decoder }),
-    classes: { [name]: joined },
+    classes: {
+      [name](config, parts) {
+        const { model_type: type } = parts.get('decoder');
+        if (decoders?.includes(type) === false)
+          throw new RangeError(
+            `decoder: expected a model_type that reads an encoder's vectors, ${quoted(decoders)}, but received ${show(type)}`,
+          );
+        return joined(config, parts);
+      },
+    },
   });
 }
 
@@ -37,4 +48,4 @@ function family(model_type: string, name: string) {
 export const visionEncoderDecoder = family('vision-encoder-decoder', 'VisionEncoderDecoderModel');
 
 /** A model of text that a decoder reads, by the configs of both. */
-export const encoderDecoder = family('encoder-decoder', 'EncoderDecoderModel');
+export const encoderDecoder = family('encoder-decoder', 'EncoderDecoderModel', encoderReaders);

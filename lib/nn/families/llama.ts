@@ -17,6 +17,10 @@ const config = z
     attention_bias: flag().default(false),
     mlp_bias: flag().default(false),
   })
+  .refine(({ initializer_range: range }) => range <= 1, {
+    path: ['initializer_range'],
+    error: 'a number from 0 to 1, as its config class demands',
+  })
   .refine(...headsDivide)
   .refine(...paddingFits)
   .superRefine(headsRotate);

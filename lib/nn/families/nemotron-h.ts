@@ -6,6 +6,7 @@ import { container, type Module, parameter, repeat } from '../module.js';
 import { embedding, linear, rmsNorm } from '../modules/index.js';
 import { splitExperts } from '../saved.js';
 import { aliases, defineArchitecture, flag, optionalSize, size, std } from './architecture.js';
+import { renamedLayerTypes } from './config-values.js';
 import { expertCount } from './experts.js';
 import { headsOf } from './heads.js';
 import { mixer2 } from './mamba.js';
@@ -156,7 +157,7 @@ export const nemotronH = defineArchitecture<Config>({
   config,
   prepare: ({ hybrid_override_pattern: pattern, ...given }) => {
     const { layers_block_type, ...config } = general(given);
-    if (layers_block_type != null) return { ...config, layers_block_type };
+    if (layers_block_type != null) return { ...config, layers_block_type: renamedLayerTypes(layers_block_type) };
     if (pattern === undefined) return config;
     const kinds = typeof pattern === 'string' ? [...pattern].map((letter) => letters[letter]) : pattern;
     return { ...config, layers_block_type: kinds };
