@@ -186,6 +186,7 @@ test.each<[string[], RegExp]>([
   ],
   [['generate', 'resnet18', '-o', 'x', '--format', 'npy', '--max-shard-size', '1GB'], /nothing for --max-shard-size/],
   [['plan', 'resnet18', '--format', 'raw', '--max-shard-size', '1GB'], /nothing for --max-shard-size/],
+  [['bench', 'report', 'a', '--csv', '--markdown'], /option '--csv' cannot be used with option '--markdown'/],
   [['verify', 'a', '--statistics', '--seed', '3'], /option '--statistics' cannot be used with option '--seed/],
   [['verify', 'a', '--statistics', '--engine', 'torch'], /option '--statistics' cannot be used with option '--engine/],
   [['report', 'resnet18', '--format', 'json', '--bias-std', '1'], /expected --stack beside --bias-std/],
