@@ -221,7 +221,10 @@ export class Catalog {
     const { input, state, modified } = repository;
     const laid = await this.#planner.lay({ ...revision, input, state, maxShardSize }, isWanted);
     // It may have waited for others, and is made of what was there at its turn.
-    if ((await this.repositories.find(repository.id))?.state !== state) throw new Changed();
+    if ((await this.repositories.find(repository.id))?.state !== state) {
+      this.#planner.forget(input); // what it was may come back, with its times: a copy, a backup
+      throw new Changed();
+    }
     const virtual = new VirtualCheckpoint(laid, this.#wholes);
     return {
       repository,

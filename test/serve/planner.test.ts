@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { utimesSync, writeFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -67,6 +67,17 @@ test('what changes before its turn to be planned comes has the commit of what it
     const other = (await catalog.snapshot('org/name', 'seed-2')).commit.replace(/^.{16}/, '0000000000000003');
     size = 80;
     await expect(changing(other)).rejects.toMatchObject({ status: 404, hub: 'RevisionNotFound' });
+    // As it was, times and all, when a plan that had waited was made of what came then.
+    const writeAsOf = (time: number) => {
+      write(8);
+      utimesSync(join(models, 'org/name/config.json'), time, time);
+    };
+    writeAsOf(1e9);
+    size = 8;
+    await changing('seed-4');
+    writeAsOf(1e9);
+    const again = await catalog.snapshot('org/name', 'seed-5');
+    expect(again.parameters).toEqual({ F32: 9160 });
   } finally {
     await catalog.close();
     await pool.close();
