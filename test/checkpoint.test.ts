@@ -404,3 +404,17 @@ test('verifying on a pool finds the same, whole tensors and differences included
   expect(report).toEqual(await verifyCheckpoint(folder));
   expect(report.ok).toBe(false);
 });
+
+test('an engine without a seed, of files that tell none, is refused: nothing would be made by it', async () => {
+  const plan = await loadPlan({ tensors: { w: { shape: [2], init: 'ones' } } });
+  const header = Buffer.from('{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}');
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const path = join(root.path, 'foreign.safetensors');
+  writeFileSync(path, Buffer.concat([length, header, Buffer.from(Float32Array.of(1, 1).buffer)]));
+  await expect(verifyCheckpoint(path, { plan, engine: 'torch' })).rejects.toThrow(
+    `${path}: expected a seed beside the engine torch, since the files tell none`,
+  );
+  expect(await verifyCheckpoint(path, { plan, engine: 'torch', seed: 0 })).toMatchObject({ ok: true });
+  expect(await verifyCheckpoint(path, { plan, engine: 'torch', statistics: true })).toMatchObject({ ok: true });
+});

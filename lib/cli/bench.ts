@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { didYouMean } from '../core/check.js';
 import type { CompareCommandOptions, PicturesOptions, ReportOptions } from './bench-results.js';
 import type { RunCommandOptions } from './bench-run.js';
@@ -156,7 +156,7 @@ export function addBench(program: Command, streams: Streams): void {
     .description('Prints the tables of a result.')
     .argument('<file>', 'a result, a JSON file')
     .option('--markdown', 'as Markdown')
-    .option('--csv', 'as CSV')
+    .addOption(new Option('--csv', 'as CSV').conflicts('markdown'))
     .action(async (file: string, options: ReportOptions) => {
       const { runReport } = await import('./bench-results.js');
       await runReport(file, options, streams);

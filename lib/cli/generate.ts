@@ -86,7 +86,7 @@ export function addGenerate(program: Command, streams: Streams): void {
       ),
     )
     .option('--detach', 'order, and do not wait')
-    .option('--cancel', 'end the same order, whoever made it')
+    .addOption(new Option('--cancel', 'end the same order, whoever made it').conflicts('detach'))
     .addOption(new Option('--resume', 'go on with what a run that was ended has left').conflicts('force'))
     .option('-f, --force', 'replace a checkpoint that is there already')
     .option('--json', 'print the summary as JSON, and no progress')

@@ -14,3 +14,7 @@ function snakeKeys(value: unknown): unknown {
 }
 
 const snake = (key: string): string => key.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** Whether a command line asks for JSON: then errors are told as JSON too. */
+export const asksForJson = (args: readonly string[]): boolean =>
+  args.includes('--json') || /^report .*--format[ =]json( |$)/s.test(args.join(' '));

@@ -3,6 +3,7 @@ import { InputError } from '../core/errors.js';
 import { version } from '../core/version.js';
 import { checkThreadsVariable, maxThreads } from '../native/addon.js';
 import { describeError, exitCodeOf, exitCodes } from './failure.js';
+import { asksForJson } from './json.js';
 import { printableLines, writeFailure } from './say.js';
 import {
   benchSummary,
@@ -56,7 +57,7 @@ Environment:
  * @returns the exit code
  */
 export async function run(args: readonly string[], streams: Streams): Promise<number> {
-  const json = args.includes('--json') || /^report .*--format[ =]json( |$)/s.test(args.join(' '));
+  const json = asksForJson(args);
   try {
     refuseUnreadable(args);
     const asked = args[0] === 'help' ? args[1] : args[0];

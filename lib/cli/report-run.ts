@@ -98,16 +98,20 @@ export async function runReport(
   );
 }
 
-/** Refuses what would be passed over: a checkpoint is looked at as it is. */
+/** Refuses what would be passed over: a checkpoint is looked at as it is, and a stack has options of its own. */
 async function refuseIdle(inputs: readonly (string | undefined)[], options: ReportCommandOptions): Promise<void> {
+  const { stack, biasStd } = options;
+  if (stack === undefined && biasStd !== undefined) throw new InputError('report: expected --stack beside --bias-std');
   const areCheckpoints = inputs.map(async (each) => each !== undefined && (await isCheckpoint(each)));
-  if (inputs.length === 0 || (await Promise.all(areCheckpoints)).includes(false)) return;
+  if ((await Promise.all(areCheckpoints)).includes(false)) return;
   const { like, dtype, rules, tp, rank, quantize, lora, mtp, healthy, engine } = options;
-  const { init, seeds } = options.stack === undefined ? options : {};
+  const { init, seeds } = stack === undefined ? options : {};
   const given = Object.entries({ like, dtype, rules, init, tp, rank, quantize, lora, mtp, healthy, engine, seeds });
   const [option] = given.find(([, value]) => value !== undefined) ?? [];
   if (option === undefined) return;
-  throw new InputError(`report: expected no --${option} beside ${inputs.join(' and ')}, which is looked at as it is`);
+  const why =
+    inputs.length === 0 ? 'beside --stack alone' : `beside ${inputs.join(' and ')}, which is looked at as it is`;
+  throw new InputError(`report: expected no --${option} ${why}`);
 }
 
 /** A dash is standard output, as for generate. */

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { addInputOptions, inputDescription, inputHelp } from './input-options.js';
 import { engineOption, parsePath, parseSeed, threadsOption } from './options.js';
 import type { Streams } from './program.js';
@@ -30,7 +30,9 @@ export function addVerify(program: Command, streams: Streams): void {
     .argument('[input]', `${inputDescription} (default: what the checkpoint carries, or its config.json)`, parsePath)
     .option('--seed <n>', 'in place of the one that the files tell', parseSeed)
     .addOption(engineOption('in place of the one that the files tell: torch with a seed for what PyTorch has made'))
-    .option('--statistics', 'compare distributions, whoever wrote the files');
+    .addOption(
+      new Option('--statistics', 'compare distributions, whoever wrote the files').conflicts(['seed', 'engine']),
+    );
   addInputOptions(command)
     .addOption(threadsOption())
     .option('--json', 'print the result as JSON, and no progress')

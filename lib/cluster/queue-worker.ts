@@ -72,6 +72,7 @@ class QueueWorker implements ClusterWorker {
   readonly #closing = new AbortController();
   /** Orders by their names, those that were used last at the end. */
   readonly #orders = new Map<string, LaidOrder>();
+  /** Orders of which it was said why they are not done, by their names and when they were made. */
   readonly #refused = new Set<string>();
   /** What Redis refuses, told once until it hands out a job again. */
   readonly #refusedByRedis = new Set<string>();
@@ -283,8 +284,11 @@ class QueueWorker implements ClusterWorker {
 
   /** Puts a job back, which is no attempt of it; of an order, why is said once. */
   async #putBack(job: Job, token: string, orderName: string, why: string): Promise<never> {
-    if (!this.#refused.has(orderName)) {
-      this.#refused.add(orderName);
+    // Whoever orders the same once more has an order of the same name, and has heard of nothing.
+    const made = await this.#connection.redis.hget(this.#queue.toKey(orderName), 'timestamp');
+    const order = `${orderName} ${made}`;
+    if (!this.#refused.has(order)) {
+      this.#refused.add(order);
       await this.#log(orderName, why);
     }
     await job.moveToDelayed(Date.now() + refusedMs, token);

@@ -44,6 +44,16 @@ const mostEntries = 20_000;
 /** Tensors that are made whole are kept up to this size, of all checkpoints together. */
 const wholeBytes = 32 << 20;
 
+/** So often what is asked for may change before it is made. */
+const mostTurns = 5;
+
+/** A repository is another one by the time that its checkpoint is laid out. */
+class Changed extends Error {
+  constructor() {
+    super('the repository changed while its plan was made');
+  }
+}
+
 /** A snapshot that is kept. */
 interface Kept {
   readonly id: string;
@@ -101,14 +111,14 @@ export class Catalog {
    * @throws Refusal where there is none; InputError for a config that makes no sense
    */
   async snapshot(id: string, name: string, isGone: () => boolean = () => false): Promise<Snapshot> {
-    return this.#take(await this.#resolve(id, name), isGone);
+    return this.#asNow(id, name, (resolved) => this.#take(resolved, isGone));
   }
 
   /** What is told of it, which is kept longer than what its bytes are made by. The same arguments and errors. */
   async summary(id: string, name: string, isGone: () => boolean): Promise<Summary> {
-    const resolved = await this.#resolve(id, name);
-    const { key } = resolved;
-    const known = this.#summaries.get(key) ?? summaryOf(await this.#take(resolved, isGone));
+    const [key, known] = await this.#asNow(id, name, async (resolved) => {
+      return [resolved.key, this.#summaries.get(resolved.key) ?? summaryOf(await this.#take(resolved, isGone))];
+    });
     this.#summaries.delete(key);
     this.#summaries.set(key, known); // now the most recently used
     let entries = [...this.#summaries.values()].reduce((sum, each) => sum + each.contents.size, 0);
@@ -118,6 +128,17 @@ export class Catalog {
       entries -= contents.size;
     }
     return known;
+  }
+
+  /** Does something with what an id and a name stand for, once more where that has changed before it was made. */
+  async #asNow<T>(id: string, name: string, work: (resolved: Resolved) => Promise<T>): Promise<T> {
+    for (let turn = 1; ; turn++) {
+      try {
+        return await work(await this.#resolve(id, name));
+      } catch (cause) {
+        if (!(cause instanceof Changed) || turn === mostTurns) throw cause;
+      }
+    }
   }
 
   async #resolve(id: string, name: string): Promise<Resolved> {
@@ -199,6 +220,11 @@ export class Catalog {
     const { pool, maxShardSize } = this.#options;
     const { input, state, modified } = repository;
     const laid = await this.#planner.lay({ ...revision, input, state, maxShardSize }, isWanted);
+    // It may have waited for others, and is made of what was there at its turn.
+    if ((await this.repositories.find(repository.id))?.state !== state) {
+      this.#planner.forget(input); // what it was may come back, with its times: a copy, a backup
+      throw new Changed();
+    }
     const virtual = new VirtualCheckpoint(laid, this.#wholes);
     return {
       repository,

@@ -26,7 +26,7 @@ export interface Content {
   stream(begin: number, end: number, requests: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
-/** All files of a repository at a commit. */
+/** All files of a repository at a commit, for answers that have entered the pool. */
 export function contentsOf(
   virtual: VirtualCheckpoint,
   assets: readonly Asset[],
@@ -36,7 +36,7 @@ export function contentsOf(
   const oidOf = (name: string) => createHash('sha1').update(`${commit} ${name}`).digest('hex');
   for (const { name, size } of virtual.files) {
     const stream = (begin: number, end: number, requests: number, signal: AbortSignal) =>
-      streamFile(virtual, name, { begin, end, signal, pool, reuse: true, ...chunksOf(requests) });
+      streamFile(virtual, name, { begin, end, signal, pool, entered: true, reuse: true, ...chunksOf(requests) });
     contents.set(name, { name, size, oid: oidOf(name), modified, isMade: name.endsWith('.safetensors'), stream });
   }
   for (const asset of assets) {

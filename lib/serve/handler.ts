@@ -155,6 +155,8 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
       sendText(request, response, metrics.text(counter.count, pool), 'text/plain; version=0.0.4; charset=utf-8');
       return 'metrics';
     }
+    // From here on, and not from the first byte on: who waits for a plan is answered too before the pool closes.
+    using _call = entered(pool);
     if (await answerHub(catalog, asked)) return 'hub';
     if (await answerS3(catalog, bucket, asked)) return 's3';
     if (parts.length > 0) throw new Refusal(404, 'Not found', { hub: 'EntryNotFound', s3: 'NoSuchBucket' });
@@ -192,6 +194,15 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
     await Promise.all([catalog.close(), given.pool === undefined ? pool.close() : undefined]);
   };
   return Object.assign(handler, { close });
+}
+
+/** @throws Refusal once the pool is closed */
+function entered(pool: Pool): Disposable {
+  try {
+    return pool.enter('serve');
+  } catch {
+    throw new Refusal(503, 'the server is being closed', { s3: 'ServiceUnavailable' });
+  }
 }
 
 function parse(

@@ -32,8 +32,8 @@ export interface Packed extends Omit<LaidFiles, 'files'> {
   readonly parameters: Readonly<Record<string, number>>;
 }
 
-/** What the planner is sent: a job, or that it is to end. */
-export type PlannerMessage = Asked | 'end';
+/** What the planner is sent: a job, that it is to forget the plans of an input, or that it is to end. */
+export type PlannerMessage = Asked | { readonly forget: string } | 'end';
 
 /** What it sends back for each job. */
 export type PlannerReply =
@@ -52,6 +52,7 @@ const tooMuch = 2 ** 33;
 
 /** A plan that is kept. */
 interface Kept {
+  readonly input: string;
   readonly plan: Promise<LoadedPlan>;
   tensors: number;
 }
@@ -62,6 +63,10 @@ const plans = new Map<string, Kept>();
 parentPort?.on('message', async (message: PlannerMessage) => {
   if (message === 'end') {
     parentPort?.close();
+    return;
+  }
+  if ('forget' in message) {
+    for (const [key, { input }] of plans) if (input === message.forget) plans.delete(key);
     return;
   }
   try {
@@ -95,7 +100,7 @@ async function pack({ maxShardSize, seed, engine, ...of }: Asked): Promise<Packe
 async function planOf({ input, state, dtype }: Pick<Asked, 'input' | 'state' | 'dtype'>): Promise<LoadedPlan> {
   const key = JSON.stringify([input, state, dtype]);
   if (!plans.has(key)) for (const [other, each] of plans) if (each.tensors > mostTensors) plans.delete(other);
-  const kept = plans.get(key) ?? { plan: loadPlan(input, { dtype }), tensors: 0 };
+  const kept = plans.get(key) ?? { input, plan: loadPlan(input, { dtype }), tensors: 0 };
   plans.delete(key);
   const { tensors } = await kept.plan; // what failed is tried again when it is asked for again
   plans.set(key, kept); // now the most recently used

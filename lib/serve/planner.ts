@@ -38,6 +38,11 @@ export class Planner {
     return laid;
   }
 
+  /** Has it forget what it has read of an input. */
+  forget(input: string): void {
+    this.#worker?.postMessage({ forget: input } satisfies PlannerMessage);
+  }
+
   /** Ends the thread, after what it is at. Until then it keeps the process: otherwise one that has nothing else to do would end before this does. */
   async close(): Promise<void> {
     this.#isClosing = true;

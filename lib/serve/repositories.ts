@@ -129,9 +129,12 @@ export class Repositories {
     const named = input === undefined ? [] : await this.#named.of(place.input, `${input.size} ${input.mtimeMs}`);
     for (const each of named) hash.update(JSON.stringify(each));
     const state = hash.digest('hex').slice(0, 22);
-    const modified = new Date(
-      Math.max(0, ...[input?.mtimeMs ?? 0, ...assets.map((asset) => asset.modified.getTime())]),
-    );
+    const times = [
+      input?.mtimeMs ?? 0,
+      ...assets.map((asset) => asset.modified.getTime()),
+      ...named.map(([, , mtimeMs]) => mtimeMs ?? 0),
+    ];
+    const modified = new Date(times.reduce((latest, each) => Math.max(latest, each), 0));
     return { id, state, modified, assets, input: place.input };
   }
 

@@ -126,8 +126,12 @@ async function written(response: ServerResponse, chunk: Uint8Array, closed: Abor
     writes.push(() => {
       if (closed.aborted) return; // the memory is another's already
       if (isWrapped) {
-        if (response.write(Buffer.from(chunk), settle)) settle(null);
-        else response.once('drain', settle);
+        try {
+          if (response.write(Buffer.from(chunk), settle)) settle(null);
+          else response.once('drain', settle);
+        } catch (cause) {
+          reject(cause); // nobody else would catch what middleware throws here
+        }
         return;
       }
       response.cork(); // writes now when it is uncorked, and not after this turn's other writes

@@ -67,7 +67,8 @@ function runThere(name, folder, { node: [program, ...args], env }) {
     env: { ...process.env, ...env },
     stdio: ['ignore', openSync(output, 'w'), openSync(errors, 'w')],
   });
-  if (error?.code === 'ENOENT') throw new Error(`${program} is not there: docs/releasing.md says which packages have it`);
+  if (error?.code === 'ENOENT')
+    throw new Error(`${program} is not there: docs/releasing.md says which packages have it`);
   if (error) throw error;
   if (status !== 0) throw new Error(`${program} ended with ${signal ?? status}:\n${readFileSync(errors, 'utf8')}`);
   return readFileSync(output, 'utf8').trim().split('\n').at(-1);

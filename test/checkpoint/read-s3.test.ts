@@ -127,3 +127,13 @@ test('what is not there, or may not be read', async () => {
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'other');
   await expect(verifyCheckpoint(url)).rejects.toMatchObject({ code: 'ERR_NNINIT_READ', message: /403 AccessDenied/ });
 });
+
+test('keys that a process is given later are those that are asked with', async () => {
+  await writeCheckpoint(await loadPlan(recipe), url);
+  const asked = () => new Set(server.sessions.splice(0));
+  await verifyCheckpoint(url);
+  expect(asked()).toEqual(new Set([undefined]));
+  vi.stubEnv('AWS_SESSION_TOKEN', 'newer');
+  await verifyCheckpoint(url);
+  expect(asked()).toEqual(new Set(['newer']));
+});

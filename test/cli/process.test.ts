@@ -296,6 +296,17 @@ describe.skipIf(process.platform === 'win32')('what is complete stays, and --res
   });
 });
 
+test.skipIf(process.platform === 'win32')(
+  'where not even the sign of life can be written, nothing of an ensemble is left',
+  async () => {
+    const out = join(root, 'ensemble');
+    const args = [process.execPath, main, 'generate', recipe([4], 'normal'), '-o', out, '--seeds', '0..3'];
+    const { code, stderr } = await start('sh', ['-c', 'ulimit -f 0; exec "$@"', 'sh', ...args]).ended;
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`could not create a file in ${out}: `)]);
+    expect(existsSync(out)).toBe(false);
+  },
+);
+
 describe.skipIf(process.platform === 'win32')('nobody listens', () => {
   test('a model is finished without its progress', async () => {
     const out = join(root, 'out');
@@ -311,6 +322,15 @@ describe.skipIf(process.platform === 'win32')('nobody listens', () => {
       const { code, stderr } = await start('sh', ['-c', '"$@" > /dev/full', 'sh', process.execPath, main, ...args])
         .ended;
       expect([args[0], code, stderr]).toEqual([args[0], 1, said]);
+    }
+    for (const args of [
+      ['plan', recipe([2], 'normal'), '--json'],
+      ['report', recipe([2], 'normal'), '--format', 'json'],
+    ]) {
+      const { code, stderr } = await start('sh', ['-c', '"$@" > /dev/full', 'sh', process.execPath, main, ...args])
+        .ended;
+      const error = { message: said.trim(), code: 'ENOSPC', path: 'standard output', exit_code: 1 };
+      expect([args[0], code, JSON.parse(stderr)]).toEqual([args[0], 1, { error }]);
     }
   });
 });

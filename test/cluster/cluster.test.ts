@@ -161,6 +161,25 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     await expect(waiting).rejects.toThrow('interrupted');
   });
 
+  test('why an order is refused is told to whoever orders the same once more', async () => {
+    await worker();
+    const plan = await loadPlan(small);
+    for (let turn = 0; turn < 2; turn++) {
+      const elsewhere = await orderCheckpoint(plan, '/elsewhere/again', { redis: at.server.url, parts: 2 });
+      afterwards(() => elsewhere.close());
+      const stop = new AbortController();
+      const messages: string[] = [];
+      const onMessage = (text: string) => {
+        messages.push(text);
+        stop.abort('told');
+      };
+      const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]);
+      await expect(elsewhere.wait({ onMessage, signal })).rejects.toThrow('interrupted');
+      expect(messages).toEqual([expect.stringMatching(/^refused: \/elsewhere\/again is not in /)]);
+      await elsewhere.cancel();
+    }
+  });
+
   test('jobs that are none of ours are failed, and workers go on', async () => {
     const queue = new Queue(queueName, { connection: at.server.client() as never });
     afterwards(() => queue.disconnect());

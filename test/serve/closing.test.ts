@@ -1,7 +1,12 @@
 // Handlers in processes of their own: one that has nothing else to do than to close them, and one whose program is no file.
 import { spawnSync } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compiledFile } from '../../lib/core/package-files.js';
+import { createHandler } from '../../lib/serve.js';
+import { bytesOf, llama, models, repository } from './serving.js';
 
 const serve = JSON.stringify(compiledFile('lib/serve'));
 
@@ -31,4 +36,32 @@ test.each([
   const args = ['--input-type=module', '-e', program];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 });
   expect([status, stdout, stderr]).toEqual([0, 'closed\n', '']);
+});
+
+test('a handler that is closed gives the answers under way, also to those who still wait for a plan, and refuses others', async () => {
+  repository('tiny/closing', llama);
+  const errors: unknown[] = [];
+  const handler = await createHandler({
+    inputs: [join(models, 'tiny/closing')],
+    onError: (error) => errors.push(error),
+  });
+  let closing: Promise<void> | undefined;
+  const server = createServer((request, response) => {
+    handler(request, response);
+    closing ??= handler.close(); // it has only been asked by then
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/local/closing/resolve/main/model.safetensors`;
+  try {
+    const response = await fetch(url);
+    expect(response.status).toBe(200);
+    expect((await bytesOf(response)).length).toBe(Number(response.headers.get('content-length')));
+    await closing;
+    const later = await fetch(url);
+    expect([later.status, await later.json()]).toEqual([503, { error: 'the server is being closed' }]);
+    expect(errors).toEqual([]);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });

@@ -145,3 +145,19 @@ test.each(['/', '/prefix', '/prefix/'])('the page leads to its files and tells i
   expect(new URL(link as string, location.origin + location.pathname).pathname).toBe(`${root}/${link}`);
   expect(hosts).toEqual([{ textContent: `http://host${root}` }, { textContent: `http://host${root}` }]);
 });
+
+test('middleware whose `write` throws fails its own answer, and nothing else', async () => {
+  const url = await mounted((request, response) => {
+    if (request.url?.endsWith('tokenizer.json')) {
+      response.write = () => {
+        throw new Error('of the middleware');
+      };
+    }
+    handler(request, response);
+  });
+  errors.length = 0;
+  const broken = fetch(`${url}/tiny/llama/resolve/main/tokenizer.json`).then(bytesOf);
+  await expect(broken).rejects.toThrow();
+  expect(errors).toEqual([expect.objectContaining({ message: 'of the middleware' })]);
+  expect((await fetch(`${url}/tiny/llama/resolve/main/config.json`)).status).toBe(200);
+});

@@ -1,5 +1,5 @@
 // Recipes that name files outside of their folder: who asks by a commit gets the bytes of what was there when it was told.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { bytesOf, models, root, serve } from './serving.js';
@@ -57,6 +57,15 @@ test.each([
   expect(await commitOf(name)).not.toBe(commit);
   expect((await fileOf(name)).etag).not.toBe(before.etag);
   expect((await fileOf(name, commit)).status).toBe(404);
+});
+
+test.each(['model', 'like'])('what a recipe names by a path has changed when that has: %s', async (name) => {
+  const later = new Date(Date.UTC(2031, 1, 3));
+  for (const path of ['other/config.json', 'like/one.safetensors']) utimesSync(join(root, path), later, later);
+  const { headers } = await fetch(`${url}/named/${name}/resolve/main/model.safetensors`, { method: 'HEAD' });
+  expect(headers.get('last-modified')).toBe(later.toUTCString()); // by which copies are compared, and parts of one put together
+  const { lastModified } = (await (await fetch(`${url}/api/models/named/${name}`)).json()) as { lastModified: string };
+  expect(lastModified).toBe(later.toISOString());
 });
 
 test('a recipe that names a known model, or nothing, has the commit of its own folder', async () => {

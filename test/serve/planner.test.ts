@@ -1,6 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { utimesSync, writeFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { createPool } from '../../lib/pool/pool.js';
+import { Catalog } from '../../lib/serve/catalog.js';
 import { Planner } from '../../lib/serve/planner.js';
 import { temporaryFolder } from '../checkpoint/temporary.js';
 
@@ -32,4 +35,51 @@ test('what nobody waits for any more when its turn comes is not made, and holds 
   expect([(await first).seed, (await third).seed]).toEqual([0n, 2n]);
   await refused;
   await planner.close();
+});
+
+test('what changes before its turn to be planned comes has the commit of what it is then, and none of before', async () => {
+  const models = join(folder.path, 'models');
+  await mkdir(join(models, 'org/name'), { recursive: true });
+  const write = (n_embd: number) =>
+    writeFileSync(
+      join(models, 'org/name/config.json'),
+      JSON.stringify({ model_type: 'gpt2', n_layer: 1, n_embd, n_head: 2, vocab_size: 10 }),
+    );
+  write(8);
+  const pool = createPool({ threads: 1 });
+  const catalog = await Catalog.of([models], { pool, engine: 'philox', maxShardSize: 1e9 });
+  try {
+    const before = (await catalog.snapshot('org/name', 'main')).commit;
+    let size = 8;
+    const change = () => {
+      if (size < 1000) {
+        size *= 10; // a file of another length each time
+        write(size);
+      }
+      return false;
+    };
+    const changing = (name: string) => catalog.snapshot('org/name', name, change);
+    const { commit, parameters } = await changing('seed-1');
+    expect(parameters).toEqual((await catalog.snapshot('org/name', 'seed-1')).parameters);
+    expect(commit).toBe((await catalog.snapshot('org/name', 'seed-1')).commit);
+    expect(commit.slice(18)).not.toBe(before.slice(18));
+    expect((await catalog.summary('org/name', 'seed-1', () => false)).commit).toBe(commit);
+    const other = (await catalog.snapshot('org/name', 'seed-2')).commit.replace(/^.{16}/, '0000000000000003');
+    size = 80;
+    await expect(changing(other)).rejects.toMatchObject({ status: 404, hub: 'RevisionNotFound' });
+    // As it was, times and all, when a plan that had waited was made of what came then.
+    const writeAsOf = (time: number) => {
+      write(8);
+      utimesSync(join(models, 'org/name/config.json'), time, time);
+    };
+    writeAsOf(1e9);
+    size = 8;
+    await changing('seed-4');
+    writeAsOf(1e9);
+    const again = await catalog.snapshot('org/name', 'seed-5');
+    expect(again.parameters).toEqual({ F32: 9160 });
+  } finally {
+    await catalog.close();
+    await pool.close();
+  }
 });

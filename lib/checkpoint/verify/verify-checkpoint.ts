@@ -110,6 +110,10 @@ export async function verifyCheckpoint(path: string | URL, options?: VerifyCheck
     (given.plan as Plan | undefined) ?? (await planCarried(checkpoint, onWarning, signal)) ?? noPlan(checkpoint);
   const tensors = tensorsOf(plan);
   const origin = statistics ? undefined : originOf(checkpoint, { seed, engine }, onWarning);
+  if (engine !== undefined && origin === undefined && !statistics) {
+    const what = `expected a seed beside the engine ${engine}, since the files tell none`;
+    throw new InputError(`${checkpoint.path}: ${what}`, { path: checkpoint.path });
+  }
   const totalBytes = comparableBytes(checkpoint, tensors);
   await onBegin?.({ tensors: tensors.length, files: checkpoint.files.length, bytes: totalBytes });
   const work = {

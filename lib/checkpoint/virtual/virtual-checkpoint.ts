@@ -71,6 +71,8 @@ export function layOut(fn: string, plan: Plan, options: { readonly [K in keyof L
   const format = checkOneOf(fn, 'format', kind, formats);
   const seed = checkSeed(fn, number);
   const maxShardSize = size === undefined ? undefined : checkSize(fn, 'maxShardSize', size);
+  if (maxShardSize !== undefined && format !== 'safetensors')
+    throw rangeError(fn, 'maxShardSize', 'nothing', size, `files of ${format} have a tensor each`);
   const usual = adapter ? adapterNames.base : undefined;
   const base = options.name === undefined ? usual : checkName(fn, options.name, format);
   const tensors = tensorsOf(plan as unknown as Plan);

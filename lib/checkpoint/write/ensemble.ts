@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { checkOneOf, checkOptions, typeError } from '../../core/check.js';
-import { errorCode, InputError, InterruptedError } from '../../core/errors.js';
+import { errorCode, InputError, InterruptedError, PoolClosedError, WriteError } from '../../core/errors.js';
 import type { Plan } from '../../plan/plan.js';
 import { checkSeed } from '../../random/names.js';
 import { checkProgressing, progressing } from '../progressing.js';
@@ -80,12 +80,13 @@ export async function writeEnsemble(plan: Plan, folder: string, options: WriteEn
   };
   laidFor(seeds[0] ?? 0n); // what is wrong with the plan is said before anything is made
   const how = { pool, entered: true, threads, signal, force: existing === 'replace', resume: existing === 'resume' };
-  let [bytes, resumedBytes, dataBytes, next] = [0, 0, 0, 0];
+  let [bytes, resumedBytes, dataBytes, next, complete] = [0, 0, 0, 0, 0];
   const write = async (root: Root) => {
     for (let seed = seeds[next++]; seed !== undefined && !root.failed; seed = seeds[next++]) {
       if (signal?.aborted) throw new InterruptedError(folder, signal.reason);
       const laid = laidFor(seed);
       const written = await root.write(`seed-${seed}`, laid, how);
+      complete += 1;
       bytes += written.bytes;
       resumedBytes += written.resumedBytes;
       const each = laid.set.files.reduce((sum, file) => sum + file.dataBytes, 0);
@@ -106,6 +107,8 @@ export async function writeEnsemble(plan: Plan, folder: string, options: WriteEn
     }
   } catch (cause) {
     await removeFolders(made); // as far as no member is there
+    // Members that are complete stay, whatever became of the one that failed.
+    if (complete > 0 && (cause instanceof WriteError || cause instanceof PoolClosedError)) cause.resumable = true;
     throw cause;
   }
   return { path: folder, seeds, bytes, resumedBytes };

@@ -37,7 +37,12 @@ export async function openClient(endpoint?: string, idleMs = usualIdleMs): Promi
 
 /** One client for all that is read in the same environment: it keeps its connections and credentials. */
 const clients = new Map<string, Promise<Client>>();
-const decisive = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_PROFILE', 'AWS_ACCESS_KEY_ID'];
+/** What may change while a process lives: keys above all, which expire, or were wrong the first time. */
+const decisive = [
+  ...['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_PROFILE'],
+  ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'],
+  ...['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE'],
+];
 
 async function sharedClient(): Promise<Client> {
   const key = JSON.stringify(decisive.map((name) => process.env[name]));

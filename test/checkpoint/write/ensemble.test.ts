@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { finishCheckpoint, loadPlan, writeCheckpoint, writeEnsemble } from '../../../lib/checkpoint.js';
+import { WriteError } from '../../../lib/core/errors.js';
 import { contentOf, temporaryFolder } from '../temporary.js';
 
 const root = temporaryFolder();
@@ -118,4 +119,18 @@ test('of an ensemble that was aborted before its first member no folder is left'
   });
   await expect(writing).rejects.toMatchObject({ code: 'ERR_NNINIT_INTERRUPTED' });
   expect(readdirSync(root.path)).not.toContain('aborted');
+});
+
+test('where a member fails those that are complete stay, and the error says so', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  let members = 0;
+  const writing = writeEnsemble(plan, out, {
+    seeds: Array.from({ length: 100 }, (_, seed) => seed),
+    onProgress: () => {
+      if (++members === 10) throw new WriteError('write', out, new Error('the disk is full'));
+    },
+  });
+  await expect(writing).rejects.toMatchObject({ name: 'WriteError', resumable: true });
+  expect(readdirSync(out).length).toBeGreaterThanOrEqual(10);
 });

@@ -30,7 +30,13 @@ export class Heartbeat {
   }
 
   async start(): Promise<void> {
-    await writeFile(this.#path, '0', { flag: 'wx' });
+    try {
+      await writeFile(this.#path, '0', { flag: 'wx' });
+    } catch (cause) {
+      // Where the disk is full the file is there, and empty.
+      if (errorCode(cause) !== 'EEXIST') await rm(this.#path, { force: true }).catch(() => {});
+      throw cause;
+    }
     here.add(this.#run);
     this.#timer = setInterval(() => {
       this.#beating = this.#beating.then(() => this.#beat());

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errorCode, InputError, InterruptedError, WriteError } from '../../../core/errors.js';
+import { errorCode, InputError, InterruptedError, PoolClosedError, WriteError } from '../../../core/errors.js';
 import type { FileSet } from '../../virtual/layout.js';
 import { VirtualCheckpoint } from '../../virtual/virtual.js';
 import { checkSpace, makeFolder, PendingFile, removeNames, retried, step, syncFolder } from '../commit/files.js';
@@ -53,23 +53,42 @@ export async function writePart(folder: string, laid: Laid, options: PartOptions
   const made = await makeFolder(folder);
   const own = newRun();
   const left = new Set<string>();
-  try {
-    for (let turn = 1; ; turn++) {
-      try {
-        return await writeOnce(folder, laid, options, own);
-      } catch (cause) {
-        // The order that it was of may be finished by now, or another one may stand in its place.
-        if (!(cause instanceof Lost)) throw cause;
-        left.add(cause.run);
-        if (turn === mostTurns) throw takenOver(folder);
-      }
-    }
-  } catch (cause) {
-    if (cause instanceof InterruptedError || cause instanceof WriteError) cause.resumable = true;
-    throw cause;
-  } finally {
-    await cleanUp(folder, own, left).catch(() => {});
+  const syncAbove = async () => {
     for (const each of made.map(dirname)) await syncFolder(each);
+  };
+  let written: Written;
+  try {
+    written = await writeTurns(folder, laid, options, own, left);
+  } catch (cause) {
+    await cleanUp(folder, own, left).catch(() => {});
+    await syncAbove().catch(() => {}); // whatever is wrong then, this is why
+    const isMarked =
+      cause instanceof InterruptedError || cause instanceof WriteError || cause instanceof PoolClosedError;
+    if (isMarked) cause.resumable = (await readJournal(folder).catch(() => 'broken')) !== undefined;
+    throw cause;
+  }
+  await cleanUp(folder, own, left).catch(() => {});
+  await syncAbove();
+  return written;
+}
+
+/** writePart, once more where its order was lost. */
+async function writeTurns(
+  folder: string,
+  laid: Laid,
+  options: PartOptions,
+  own: string,
+  left: Set<string>,
+): Promise<Written> {
+  for (let turn = 1; ; turn++) {
+    try {
+      return await writeOnce(folder, laid, options, own);
+    } catch (cause) {
+      // The order that it was of may be finished by now, or another one may stand in its place.
+      if (!(cause instanceof Lost)) throw cause;
+      left.add(cause.run);
+      if (turn === mostTurns) throw takenOver(folder);
+    }
   }
 }
 

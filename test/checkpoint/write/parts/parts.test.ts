@@ -10,6 +10,7 @@ import {
   verifyCheckpoint,
   writeCheckpoint,
 } from '../../../../lib/checkpoint.js';
+import { createPool } from '../../../../lib/index.js';
 import { contentOf, temporaryFolder } from '../../temporary.js';
 
 const root = temporaryFolder();
@@ -229,4 +230,34 @@ test('refusals name the option', async () => {
   await expect(write({ index: 0, count: 2, finish: 'later' })).rejects.toThrow(/part\.finish/);
   await expect(write({ index: 0, of: 2 })).rejects.toThrow(/of/);
   expect(readdirSync(root.path)).toEqual([]);
+});
+
+test('what goes wrong with a part is told, also where its folder is gone by then, with which nobody can go on', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'lost', 'deep', 'out');
+  const lose = () => rmSync(join(root.path, 'lost'), { recursive: true });
+  const failing = writeCheckpoint(plan, out, {
+    ...at(0, 2),
+    onBegin: () => {
+      lose();
+      throw new Error('why');
+    },
+  });
+  await expect(failing).rejects.toThrow('why');
+  const abort = new AbortController();
+  const onBegin = () => {
+    lose();
+    abort.abort('enough');
+  };
+  const interrupted = writeCheckpoint(plan, out, { ...at(0, 2), signal: abort.signal, onBegin });
+  await expect(interrupted).rejects.toMatchObject({ name: 'InterruptedError', resumable: false });
+});
+
+test('a part whose pool is closed by force can be gone on with, and says so', async () => {
+  const pool = createPool({ threads: 1 });
+  const plan = await loadPlan(recipe);
+  const onBegin = () => void pool.close({ force: true });
+  const writing = writeCheckpoint(plan, join(root.path, 'out'), { ...at(0, 2), pool, onBegin });
+  await expect(writing).rejects.toMatchObject({ name: 'PoolClosedError', resumable: true });
+  await pool.close();
 });

@@ -38,6 +38,8 @@ export class S3Server {
   readonly uploads = new Map<string, Upload>();
   /** Every request, as `PUT key` and the name of what is asked for. */
   readonly log: string[] = [];
+  /** Of each, the session that it was signed for. */
+  readonly sessions: unknown[] = [];
   /** What is to go wrong with a request. */
   fault: (request: string) => Fault = () => 'none';
   /** What it answers in place of what it should. */
@@ -74,6 +76,7 @@ export class S3Server {
     const what = ['uploads', 'uploadId', 'list-type'].filter((name) => url.searchParams.has(name)).join();
     const line = `${request.method} ${url.pathname} ${what}`.trim();
     this.log.push(line);
+    this.sessions.push(request.headers['x-amz-security-token']);
     const fault = this.fault(line);
     if (fault === 'reset') return void request.socket.destroy();
     const pieces: Buffer[] = [];
