@@ -27,7 +27,7 @@ export interface Measured {
   readonly shape: readonly number[];
   /** The expected distribution, or value. */
   readonly expected: string;
-  /** Absent for tensors that are no samples of a distribution, and were compared exactly. */
+  /** Absent for tensors that are no samples of a distribution, and were compared number by number. */
   readonly statistics?: Statistics;
   /** The test that was failed by most, or passed by least; absent where there is none. */
   readonly worst?: Score;
