@@ -42,7 +42,7 @@ export interface TensorFacts {
   readonly elements: number;
   /** The expected distribution or value; null where nothing says what is expected. */
   readonly expected: string | null;
-  /** Absent for what is no sample of a distribution, and was compared exactly. */
+  /** Absent for what is no sample of a distribution, and was compared number by number. */
   readonly statistics?: Statistics;
   readonly histogram?: Histogram;
   /** Tests of what was found against what was expected, in standard errors. */

@@ -98,6 +98,8 @@ TruncNormalParams PrepareTruncNormal(const TruncNormalFill& fill, Dtype dtype) {
   if (dtype == Dtype::kFloat64) {
     const auto finite = [](double x) { return std::isfinite(x) ? std::fabs(x) : 0; };
     detour.factor = FactorFor(std::max({std, std::fabs(mean), finite(a), finite(b)}));
+    // A std that has no sixteenth is so small that differences beyond all numbers are as good as infinite.
+    if (std::fabs(std / detour.factor * detour.factor - std) > kMostStretch * std) detour.factor = 1;
     p = Prepare({mean / detour.factor, std / detour.factor, a / detour.factor, b / detour.factor}, dtype);
     detour.needed = detour.factor != 1;
   } else {

@@ -126,6 +126,19 @@ describe.each(everyDtype)('%s', (dtype) => {
   });
 });
 
+test('truncated normals with a std near the least number, and a bound near the largest', () => {
+  const made = (mean: number, std: number, a: number, b: number) =>
+    Array.from(valuesOf({ kind: 'trunc_normal', mean, std, a, b }, 'float64', 1 << 10, key));
+  const least = Number.MIN_VALUE;
+  expect([...new Set(made(0, least, 1, 1e308))]).toEqual([1]);
+  expect([...new Set(made(1.7e308, least, -1.7e308, 1.6e308))]).toEqual([1.6e308]);
+  const half = made(0, 100 * least, 0, 1e308);
+  expect(half.every((x) => x >= 0)).toBe(true);
+  // E|z| = sqrt(2 / π), and the variance of |z| is 1 - 2 / π.
+  const mean = half.reduce((sum, x) => sum + x / (100 * least), 0) / half.length;
+  expect(Math.abs(mean - Math.sqrt(2 / Math.PI))).toBeLessThan(limit * Math.sqrt((1 - 2 / Math.PI) / half.length));
+});
+
 test('bfloat16 uniforms are unbiased where PyTorch has 0.49803', () => {
   const x = valuesOf({ kind: 'uniform', a: 0, b: 1 }, 'bfloat16', 1 << 22, key);
   let mean = 0;

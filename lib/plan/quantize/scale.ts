@@ -56,10 +56,11 @@ export function spreadOf(fill: Fill): Spread | number {
       return { kind: 'uniform', width: Math.max(Math.abs(Math.log(fill.a)), Math.abs(Math.log(fill.b))) };
     case 'dt_bias': {
       const ends = [Math.max(fill.min, fill.floor), Math.max(fill.max, fill.floor)];
-      return { kind: 'uniform', width: Math.max(...ends.map((x) => Math.abs(Math.log(Math.expm1(x))))) };
+      // Where e^x is beyond all numbers, ln(e^x - 1) is x.
+      return { kind: 'uniform', width: Math.max(...ends.map((x) => Math.abs(x > 700 ? x : Math.log(Math.expm1(x))))) };
     }
     case 'log_arange':
-      return { kind: 'uniform', width: Math.log(fill.start + fill.cols) };
+      return { kind: 'uniform', width: Math.max(-Math.log(fill.start), Math.log(fill.start + fill.cols)) };
     case 'sinusoid':
       return { kind: 'uniform', width: 1 };
   }

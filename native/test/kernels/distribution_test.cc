@@ -227,6 +227,8 @@ TEST_CASE("what went wrong once: subnormal widths, and intervals far from the me
   CHECK(lambda(TruncNormalFill{0, 1e300, 0, 1e-300}, Dtype::kFloat64) < kLimit);
   CHECK(lambda(TruncNormalFill{1.7e308, 1e308, -1.7e308, -1e308}, Dtype::kFloat64) < kLimit);
   CHECK(lambda(NormalFill{-1.7e308, 1.7e308}, Dtype::kFloat64) < kLimit);
+  CHECK(lambda(TruncNormalFill{0, 5e-324, 0, 1e308}, Dtype::kFloat64) < kLimit);
+  CHECK(lambda(TruncNormalFill{0, 1e-322, -1e-322, 1.7e308}, Dtype::kFloat64) < kLimit);
   const auto same = [](const TruncNormalFill& fill, double value) {
     const auto values = test::Values(fill, {1, 2}, Dtype::kFloat64, 1000);
     return std::count(values.begin(), values.end(), value) == 1000;
@@ -234,6 +236,10 @@ TEST_CASE("what went wrong once: subnormal widths, and intervals far from the me
   CHECK(same({0, 1e-310, 1, 2}, 1));
   CHECK(same({0, 1e-310, -2, -1}, -1));
   CHECK(same({0, 1e-300, 1e300, kInf}, 1e300));
+  CHECK(same({0, 5e-324, 1, 1e308}, 1));
+  CHECK(same({0, 1e-323, -1.7e308, -1e308}, -1e308));
+  CHECK(same({1e308, 5e-324, 1e308, kInf}, 1e308));
+  CHECK(same({1.7e308, 5e-324, -1.7e308, 1.6e308}, 1.6e308));
   CHECK(same({0, 1, 1e9, 1e9}, 1e9));
 }
 

@@ -202,3 +202,48 @@ test.each([
     }
   },
 );
+
+test('logarithms and sines that were computed in float32 are as planned, and others are not', async () => {
+  const [rows, cols, pairs] = [1500, 64, 32];
+  const made: readonly PlannedTensor[] = [
+    { name: 'A_log', shape: [4, 16], dtype: 'float32', initializer: 'log_arange' },
+    { name: 'positions', shape: [rows, cols], dtype: 'float32', initializer: { init: 'sinusoidal', endpoint: true } },
+    { name: 'same', shape: [5], dtype: 'float32', initializer: { init: 'log_of_uniform', a: 3.3, b: 3.3 } },
+    { name: 'step', shape: [5], dtype: 'float32', initializer: { init: 'dt_bias', min: 0.01, max: 0.01 } },
+  ];
+  const plan = resolvePlan({ tensors: made });
+  await writeTensors(join(root, 'tables'), plan, { keys: philoxKeys(1n) });
+  const file = readFileSync(join(root, 'tables', 'model.safetensors'));
+  const begin = 8 + Number(file.readBigUInt64LE(0));
+  const header = JSON.parse(file.toString('utf8', 8, begin));
+  const written = async (of: (name: string, i: number, value: number) => number) => {
+    const other = Buffer.from(file);
+    for (const { name } of made) {
+      const [from, to] = header[name].data_offsets;
+      for (let at = from; at < to; at += 4) {
+        other.writeFloatLE(of(name, (at - from) / 4, other.readFloatLE(begin + at)), begin + at);
+      }
+    }
+    return (await off(plan, other)).off;
+  };
+  const single = (name: string, i: number, value: number) => {
+    if (name !== 'positions') return value * (1 + 2 ** -24 * (i % 3));
+    const column = i % cols;
+    const frequency = Math.fround(Math.exp(Math.fround((-Math.log(10000) / (pairs - 1)) * (column % pairs))));
+    const angle = Math.fround(Math.floor(i / cols) * frequency);
+    return column < pairs ? Math.sin(angle) : Math.cos(angle);
+  };
+  expect(await written(single)).toEqual({});
+  expect(await written((name, i, value) => single(name, i, value) * (1 + 1e-5))).toEqual({
+    A_log: 'values',
+    same: 'values',
+    step: 'values',
+  });
+  expect(await written((_, i, value) => (i === 4 ? value + 0.01 : value))).toEqual({
+    A_log: 'values',
+    positions: 'values',
+    same: 'values',
+    step: 'values',
+  });
+  expect(await written((_, i, value) => (i === 4 ? Number.NaN : value))).toHaveProperty('positions', 'values');
+});

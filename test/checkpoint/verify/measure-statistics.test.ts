@@ -100,6 +100,15 @@ test.each(['float32', 'float64', 'float16', 'bfloat16'] as const)('samples in %s
   }
 });
 
+test.each<[string, Fill]>([
+  ['N(1e10, 0.001²)', { kind: 'normal', mean: 1e10, std: 1e-3 }],
+  ['N(1, 1e-12²)', { kind: 'normal', mean: 1, std: 1e-12 }],
+  ['U[1, 1 + 1e-13)', { kind: 'uniform', a: 1, b: 1 + 1e-13 }],
+])('float64 keeps a distribution apart that is narrow beside its mean: %s', (_, fill) => {
+  const { z } = scores(valuesOf(fill, 'float64', 100_000, { seed: 1n, stream: 1n }) as Float64Array, fill, 'float64');
+  for (const [test, score] of Object.entries(z)) if (!(score < 5)) expect.fail(`${test}: ${score}`);
+});
+
 test('scores are those of their definition', () => {
   const values = Float64Array.from(valuesOf(normal, 'float32', 100_000, { seed: 3n, stream: 1n }));
   const { statistics, z } = scores(values, normal);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Fill } from '../../../lib/core/fill.js';
 import {
   bestScales,
   meanSquareError,
@@ -50,6 +51,17 @@ test('a truncated normal distribution is as wide as that which it is cut from, o
   // Seven steps of the grid reach 5.
   expect(widthOf(0, 1, 3, 5)).toBeCloseTo(Math.hypot(3, 1), 12);
   expect(widthOf(0, 1, -5, -3)).toBeCloseTo(Math.hypot(3, 1), 12);
+});
+
+test('tables and biases of state spaces reach no farther than the scale, logarithms of small numbers and large steps included', () => {
+  const mostOf = (fill: Fill) => 7 * scaleFor(fill, 'int4');
+  for (const start of [1e-300, 0.01, 0.5, 1, 100])
+    for (const cols of [1, 4, 64]) {
+      const most = Math.max(Math.abs(Math.log(start)), Math.abs(Math.log(start + (cols - 1))));
+      // The outermost code stands for what is half a step farther out too.
+      expect((mostOf({ kind: 'log_arange', start, cols }) * 7.5) / 7).toBeGreaterThanOrEqual(most * (1 - 1e-12));
+    }
+  expect((mostOf({ kind: 'dt_bias', min: 1e-3, max: 1e4, floor: 0 }) * 7.5) / 7).toBeCloseTo(1e4, 6);
 });
 
 test('a power of two is the better one of two', () => {

@@ -22,10 +22,15 @@ export function boundary(x: number, dtype: Dtype): number {
   return Number.isFinite(above) && Number.isFinite(below) ? (above + below) / 2 : x;
 }
 
+/** A step that leaves a value of a dtype, and passes over none, in float64 over one at most. */
+function stepFrom(value: number, dtype: Dtype): number {
+  return Math.max(Math.abs(value) * 2 ** (dtype === 'float64' ? -52 : -40), Number.MIN_VALUE);
+}
+
 /** The real numbers that round to a value of a dtype. */
 export function roundedTo(value: number, dtype: Dtype): readonly [number, number] {
   if (!Number.isFinite(value)) return [value, value];
-  const step = Math.max(Math.abs(value) * 2 ** -40, Number.MIN_VALUE);
+  const step = stepFrom(value, dtype);
   return [boundary(value - step, dtype), boundary(value + step, dtype)];
 }
 
@@ -48,7 +53,7 @@ export function rounded(
   let value = -roundUp(-low, dtype);
   let before = 0;
   while (Number.isFinite(value)) {
-    const next = roundUp(value + Math.max(fine * std, Math.abs(value) * 2 ** -40), dtype);
+    const next = roundUp(value + Math.max(fine * std, stepFrom(value, dtype)), dtype);
     const up = next > value && value < high ? cdf(Number.isFinite(next) ? (value + next) / 2 : value) : 1;
     if (up > before) {
       values.push(value);
