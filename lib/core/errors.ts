@@ -67,6 +67,11 @@ export class PoolClosedError extends Error {
   resumable = false;
 }
 
+/** Whether an error is of the kinds that say whether what was being written can be gone on with. */
+export function saysResumable(error: unknown): error is WriteError | InterruptedError | PoolClosedError {
+  return error instanceof WriteError || error instanceof InterruptedError || error instanceof PoolClosedError;
+}
+
 /** The `code` of a system error. */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;

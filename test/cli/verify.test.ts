@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { run } from '../../lib/cli/program.js';
 import { readHeaders } from '../../lib/formats/reader.js';
+import { nninit as run } from './nninit.js';
 
 let root = '';
 const out = () => join(root, 'out');
@@ -30,16 +30,7 @@ const llama = {
   tie_word_embeddings: false,
 };
 
-async function nninit(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const text = { stdout: '', stderr: '' };
-  const output = (name: 'stdout' | 'stderr') => ({
-    write: (piece: string) => {
-      text[name] += piece;
-    },
-  });
-  const code = await run(args, { stdout: output('stdout'), stderr: output('stderr') });
-  return { code, ...text };
-}
+const nninit = (...args: string[]) => run(args);
 
 /** A copy of the checkpoint's file with a change, by itself. */
 async function changed(change: (bytes: Buffer, at: (tensor: string) => number) => void): Promise<string> {

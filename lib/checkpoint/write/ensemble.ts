@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { checkOneOf, checkOptions, typeError } from '../../core/check.js';
-import { errorCode, InputError, InterruptedError, PoolClosedError, WriteError } from '../../core/errors.js';
+import { errorCode, InputError, InterruptedError, saysResumable } from '../../core/errors.js';
 import type { Plan } from '../../plan/plan.js';
 import { checkSeed } from '../../random/names.js';
 import { checkProgressing, progressing } from '../progressing.js';
@@ -108,7 +108,7 @@ export async function writeEnsemble(plan: Plan, folder: string, options: WriteEn
   } catch (cause) {
     await removeFolders(made); // as far as no member is there
     // Members that are complete stay, whatever became of the one that failed.
-    if (complete > 0 && (cause instanceof WriteError || cause instanceof PoolClosedError)) cause.resumable = true;
+    if (complete > 0 && saysResumable(cause)) cause.resumable = true;
     throw cause;
   }
   return { path: folder, seeds, bytes, resumedBytes };

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { InputError, InterruptedError, PoolClosedError, WriteError } from '../../core/errors.js';
+import { InputError, saysResumable } from '../../core/errors.js';
 import type { Format } from '../../formats/names.js';
 import type { Keys } from '../../plan/keys.js';
 import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
@@ -251,8 +251,7 @@ async function giveUp(folder: string, journal: Recorder, made: readonly string[]
   if (isOurs !== false && (isOurs === undefined || journal.isWorthKeeping(names))) {
     // If even this fails (the disk is full), a later run sees that the process is gone.
     await journal.release().catch(() => {});
-    const marked = [WriteError, InterruptedError, PoolClosedError].some((kind) => cause instanceof kind);
-    if (marked) (cause as WriteError).resumable = true;
+    if (saysResumable(cause)) cause.resumable = true;
     return cause;
   }
   const others = isOurs ? undefined : await readJournal(folder).catch(() => 'broken' as const);

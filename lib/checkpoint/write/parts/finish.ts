@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { checkOptions } from '../../../core/check.js';
-import { errorCode, InputError, InterruptedError, WriteError } from '../../../core/errors.js';
+import { errorCode, InputError, saysResumable } from '../../../core/errors.js';
 import { checkProgressing } from '../../progressing.js';
 import { retried } from '../commit/files.js';
 import { checkFolder } from '../folder.js';
@@ -31,7 +31,7 @@ export async function finishCheckpoint(folder: string, options?: FinishOptions):
     return await retried(['ENOENT', 'EEXIST'], () => finishOnce(folder, signal)); // others may finish the same
   } catch (cause) {
     // The parts stay, and so does what was finished of them.
-    if (cause instanceof InterruptedError || cause instanceof WriteError) cause.resumable = true;
+    if (saysResumable(cause)) cause.resumable = true;
     throw cause;
   }
 }

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { errorCode, InputError, InterruptedError, PoolClosedError, WriteError } from '../../../core/errors.js';
+import { errorCode, InputError, saysResumable } from '../../../core/errors.js';
 import type { FileSet } from '../../virtual/layout.js';
 import { VirtualCheckpoint } from '../../virtual/virtual.js';
 import { checkSpace, makeFolder, PendingFile, removeNames, retried, step, syncFolder } from '../commit/files.js';
@@ -62,9 +62,7 @@ export async function writePart(folder: string, laid: Laid, options: PartOptions
   } catch (cause) {
     await cleanUp(folder, own, left).catch(() => {});
     await syncAbove().catch(() => {}); // whatever is wrong then, this is why
-    const isMarked =
-      cause instanceof InterruptedError || cause instanceof WriteError || cause instanceof PoolClosedError;
-    if (isMarked) cause.resumable = (await readJournal(folder).catch(() => 'broken')) !== undefined;
+    if (saysResumable(cause)) cause.resumable = (await readJournal(folder).catch(() => 'broken')) !== undefined;
     throw cause;
   }
   await cleanUp(folder, own, left).catch(() => {});

@@ -1,5 +1,5 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
-import { InputError, InterruptedError, PoolClosedError, WriteError } from '../../../core/errors.js';
+import { InputError, InterruptedError, saysResumable } from '../../../core/errors.js';
 import { get_num_threads } from '../../../native/addon.js';
 import type { Pool } from '../../../pool/pool.js';
 import type { Document } from '../../virtual/layout.js';
@@ -213,8 +213,7 @@ class S3Run {
   /** Keeps what another run can go on with, or else gives all uploads up. Returns the error to be told. */
   async #giveUp(cause: unknown): Promise<unknown> {
     const isWorth = this.#uploads.some(({ parts }) => parts.some((part) => part !== undefined));
-    const isMarked =
-      cause instanceof WriteError || cause instanceof InterruptedError || cause instanceof PoolClosedError;
+    const isMarked = saysResumable(cause);
     if (isWorth && isMarked) cause.resumable = true;
     else for (const { name, id } of this.#uploads) await this.#store.abort(name, id, true).catch(() => {});
     return this.#options.signal?.aborted && !isMarked
