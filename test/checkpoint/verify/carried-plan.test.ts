@@ -1,0 +1,146 @@
+// The plan that a checkpoint carries, and what verifying one makes of it.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { loadPlan, verifyCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
+import { temporaryFolder } from '../temporary.js';
+
+const root = temporaryFolder();
+
+const gpt2 = { model_type: 'gpt2', n_layer: 2, n_embd: 8, n_head: 2, vocab_size: 10, n_positions: 4 };
+const recipe = {
+  layers: {
+    body: { layer: 'Linear', in_features: 6, out_features: 4 },
+    norm: { layer: 'BatchNorm1d', num_features: 4 },
+  },
+  tensors: { mix: { init: 'orthogonal', shape: [80, 70] }, rest: { init: 'normal', std: 0.5, shape: [50, 3] } },
+};
+
+describe('what made a checkpoint is in it', () => {
+  const cases = {
+    'a name': ['resnet18', { dtype: 'float16' }],
+    'a config': [gpt2, {}],
+    'a config and rules': [
+      gpt2,
+      {
+        rules: [
+          ['*.bias', 'ones'],
+          ['*.weight', { init: 'normal', std: 3 }],
+        ],
+      },
+    ],
+    'a recipe': [recipe, {}],
+    'a recipe upon a config': [{ model: gpt2, overrides: { '*.bias': 'uniform' } }, {}],
+  } as const;
+
+  test.each(Object.entries(cases))('%s: verify needs nothing else', async (_, [input, options]) => {
+    const folder = join(root.path, 'out');
+    await writeCheckpoint(await loadPlan(input as string, options as object), folder, { seed: 9 });
+    expect(await verifyCheckpoint(folder)).toMatchObject({ ok: true, origin: { seed: 9n, engine: 'philox' } });
+    expect(await verifyCheckpoint(folder, { statistics: true })).toMatchObject({ ok: true, origin: undefined });
+  });
+
+  test('a checkpoint to be like, too', async () => {
+    await writeCheckpoint(await loadPlan(gpt2), join(root.path, 'first'));
+    const plan = await loadPlan({ like: join(root.path, 'first') }, { rules: { '*.ln_1.*': 'uniform' } });
+    await writeCheckpoint(plan, join(root.path, 'second'));
+    expect(await verifyCheckpoint(join(root.path, 'second'))).toMatchObject({ ok: true });
+  });
+
+  test.each([
+    ['safetensors', 'torch', '"shape":[3,4]', '"shape":[4,3]'],
+    ['safetensors', 'philox', '"shape":[0,4]', '"shape":[0,5]'],
+    ['safetensors', 'philox', '"a.bias"', '"b.bias"'],
+    ['safetensors', 'philox', '{"dtype":"F32","shape":[4]', '{"dtype":"I32","shape":[4]'],
+    ['raw', 'philox', '"shape":[3,4]', '"shape":[4,3]'],
+    ['raw', 'torch', '"dtype":"float32","shape":[4]', '"dtype":"int32","shape":[4]'],
+    ['npy', 'philox', '"a.bias"', '"b.bias"'],
+  ] as const)(
+    'of a checkpoint to be like, in %s by %s: %s that became %s is found',
+    async (format, engine, was, becomes) => {
+      const tensors = {
+        'a.weight': { shape: [3, 4] },
+        'a.bias': { shape: [4] },
+        none: { shape: [0, 4] },
+      };
+      await writeCheckpoint(await loadPlan({ tensors, initializers: { '*': 'ones' } }), join(root.path, 'first'));
+      const folder = join(root.path, 'second');
+      const plan = await loadPlan({ like: join(root.path, 'first') });
+      const { path } = await writeCheckpoint(plan, folder, { format, engine });
+      const options = { onWarning: () => {} };
+      expect(await verifyCheckpoint(folder, options)).toMatchObject({ ok: true, origin: { engine } });
+      const text = readFileSync(path, 'latin1');
+      expect(text).toContain(was);
+      const changed = text.replace(was, becomes);
+      // A header keeps its length by the spaces that end it.
+      const data = text.slice(text.lastIndexOf('}') + 1);
+      const head = changed.slice(0, changed.lastIndexOf('}') + 1);
+      writeFileSync(path, format === 'safetensors' ? head.padEnd(text.length - data.length) + data : changed, 'latin1');
+      await expect(verifyCheckpoint(folder, options)).rejects.toMatchObject({
+        name: 'InputError',
+        code: 'ERR_NNINIT_HEADER',
+        message: expect.stringContaining("says 'nninit.plan'"),
+      });
+    },
+  );
+
+  test('a part of another checkpoint, or more than it, asks for what it was made from', async () => {
+    const llama = {
+      ...{ model_type: 'llama', hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 4 },
+      vocab_size: 8,
+    };
+    await writeCheckpoint(await loadPlan(llama), join(root.path, 'first'));
+    const like = join(root.path, 'first');
+    const more = { like, tensors: { z: { init: 'ones', shape: [4] } } };
+    for (const [name, plan] of Object.entries({
+      rank: await loadPlan({ like }, { tp: { ranks: 2, rank: 1 } }),
+      more: await loadPlan(more),
+    })) {
+      const folder = join(root.path, name);
+      await writeCheckpoint(plan, folder);
+      await expect(verifyCheckpoint(folder)).rejects.toThrow('give the input that it was made from');
+      expect((await verifyCheckpoint(folder, { plan })).ok).toBe(true);
+    }
+  });
+
+  test.each([
+    ['{"input":"/etc/passwd"}', 'for input'],
+    ['{"input":"like","rules":"/etc/passwd"}', 'for rules'],
+    ['{"recipe":{"model":"/etc/passwd"}}', 'for recipe.model'],
+    ['{"recipe":{"like":"/etc"}}', 'for recipe.like'],
+    ['{"input":5}', 'for input'],
+    ['{"recipe":5}', 'for recipe'],
+    ['{"input":"like","dtype":"foo"}', 'for dtype'],
+    ['{"input":"like","tp":5}', 'a plain object'],
+    ['{"inptu":"like"}', "did you mean 'input'?"],
+    ['[]', 'expected an object'],
+    ['{', 'expected JSON'],
+  ])('what another made it carry, %s, opens no other file and is refused', async (source, message) => {
+    const folder = join(root.path, 'out');
+    const plan = { ...(await loadPlan('resnet18', { dtype: 'bfloat16' })), source: { input: 'like' } };
+    const { path } = await writeCheckpoint(plan, folder);
+    const bytes = readFileSync(path);
+    const length = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, Record<string, string>>;
+    const changed = Buffer.from(
+      JSON.stringify({ ...header, __metadata__: { ...header.__metadata__, 'nninit.source': source } }),
+    );
+    const head = Buffer.alloc(8);
+    head.writeBigUInt64LE(BigInt(changed.length));
+    writeFileSync(path, Buffer.concat([head, changed, bytes.subarray(8 + length)]));
+    await expect(verifyCheckpoint(folder)).rejects.toMatchObject({
+      name: 'InputError',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  test('one changed bit is found', async () => {
+    const { path } = await writeCheckpoint(await loadPlan(gpt2), join(root.path, 'out'));
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+    writeFileSync(path, bytes);
+    const report = await verifyCheckpoint(join(root.path, 'out'));
+    expect(report.ok).toBe(false);
+    expect(report.differences).toMatchObject([{ problem: 'values', differing: 1 }]);
+  });
+});
