@@ -28,6 +28,8 @@ const refusedMs = 3000;
 /** A part that has ended so many workers is not tried any more. */
 const mostStalls = 25;
 const keptOrders = 4;
+/** Of an order's log. */
+const mostLines = 1000;
 
 /** startWorker, for another way of doing parts: measurements have one that writes nothing. */
 export async function startPerforming(
@@ -291,14 +293,23 @@ class QueueWorker implements ClusterWorker {
       this.#refused.add(order);
       await this.#log(orderName, why);
     }
-    await job.moveToDelayed(Date.now() + refusedMs, token);
+    // By Redis' clock: this machine's may be ahead, and the job would be nobody's for so long.
+    const [seconds] = await this.#connection.redis.time();
+    await job.moveToDelayed(Number(seconds) * 1000 + refusedMs, token);
     throw new this.#connection.bullmq.DelayedError();
   }
 
-  /** Says it here and, by the order, to whoever waits for that. */
+  /** Says it here and, by the order, to whoever waits for that. The first lines stay: who waits counts those that it was told. */
   async #log(orderName: string, text: string): Promise<void> {
     this.#say(text);
-    await this.#connection.bullmq.Job.addJobLog(this.#queue, orderName, text, 100).catch(() => {});
+    try {
+      const { count } = await this.#queue.getJobLogs(orderName, 0, 0);
+      if (count >= mostLines) return;
+      const told = count === mostLines - 1 ? 'what more there is to say is said by the workers only' : text;
+      await this.#connection.bullmq.Job.addJobLog(this.#queue, orderName, told);
+    } catch {
+      // It is said here, and what goes wrong is told by the job itself.
+    }
   }
 }
 

@@ -242,8 +242,10 @@ export class QueuedOrder implements Order {
   /** What workers have said of the order. */
   async #tellLog(waiting: Waiting): Promise<void> {
     if (!waiting.listens) return;
-    const { logs } = await this.#queue.getJobLogs(this.id, waiting.told);
-    waiting.told += logs.length;
+    let { logs, count } = await this.#queue.getJobLogs(this.id, waiting.told);
+    // Fewer than before: somebody has made the order anew.
+    if (count < waiting.told) ({ logs, count } = await this.#queue.getJobLogs(this.id));
+    waiting.told = count;
     for (const line of logs) waiting.tell(line);
   }
 

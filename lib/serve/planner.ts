@@ -86,7 +86,7 @@ export class Planner {
     if (worker === undefined) return;
     // By itself: Node 20 aborts the process if a thread is ended while it loads a module.
     worker.postMessage('end' satisfies PlannerMessage);
-    await once(worker, 'exit');
+    await new Promise((resolve) => worker.once('exit', resolve)); // `once` would reject for an error of it before
   }
 }
 

@@ -270,6 +270,35 @@ describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () 
     expect(told).toEqual([[refused], [refused, 'one more'], []]);
   });
 
+  test('an order of which much is said is told of to the end of its log, and again when it was made anew', async () => {
+    const made = await order('out', { parts: 3 });
+    const told: string[] = [];
+    const waiting = made.wait({ onMessage: (text) => told.push(text) });
+    const redis = at.server.client();
+    afterwards(async () => redis.disconnect());
+    const log = `bull:${queueName}:${made.id}:logs`;
+    await redis.rpush(log, ...Array.from({ length: 998 }, (_, i) => `line ${i}`));
+    while (told.length < 998) await setTimeout(10);
+    const failed = new Set<number>();
+    await odd(({ part }) => ({
+      part: (laid, output, share, ...rest) => {
+        if (failed.has(share.index)) return part(laid, output, share, ...rest);
+        failed.add(share.index);
+        throw new Error('the disk is tired');
+      },
+    }));
+    while (failed.size < 3) await setTimeout(10);
+    while (told.length < 1000) await setTimeout(10);
+    expect(told.slice(998)).toEqual([
+      expect.stringMatching(/^part [012]\/3: the disk is tired$/),
+      'what more there is to say is said by the workers only',
+    ]);
+    expect(await redis.llen(log)).toBe(1000);
+    await redis.multi().del(log).rpush(log, 'anew').exec();
+    expect(await waiting).toMatchObject({ complete: true });
+    expect(told.slice(1000)).toEqual(['anew']);
+  });
+
   test('a Redis that refuses is told of, by whoever orders and by workers, which go on when it takes orders again', async () => {
     const redis = at.server.client();
     afterwards(async () => redis.disconnect());

@@ -47,7 +47,7 @@ export interface VerifyCheckpointOptions extends Progressing {
   /** In place of what the files tell. */
   readonly seed?: number | bigint | undefined;
   readonly engine?: Engine | undefined;
-  /** Compare distributions, whoever wrote the files; the default for files without a seed. */
+  /** Compare distributions, whoever wrote the files; the default for files without a seed. Not beside `seed` and `engine`. */
   readonly statistics?: boolean | undefined;
   readonly threads?: number | undefined;
   /** Called once when the headers are read and the work begins. */
@@ -101,6 +101,9 @@ export async function verifyCheckpoint(path: string | URL, options?: VerifyCheck
   const engine = given.engine === undefined ? undefined : checkOneOf(fn, 'engine', given.engine, engineNames);
   const threads = given.threads === undefined ? undefined : checkInteger(fn, 'threads', given.threads, 1, maxThreads);
   const statistics = given.statistics !== undefined && checkBoolean(fn, 'statistics', given.statistics);
+  for (const [name, value] of Object.entries({ seed, engine })) {
+    if (statistics && value !== undefined) throw typeError(fn, name, 'none beside statistics, which needs none', value);
+  }
   if (given.plan !== undefined && !(isPlainObject(given.plan) && Array.isArray(given.plan.tensors))) {
     throw typeError(fn, 'plan', 'what loadPlan gave', given.plan);
   }

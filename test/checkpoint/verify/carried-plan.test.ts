@@ -84,6 +84,20 @@ describe('what made a checkpoint is in it', () => {
     },
   );
 
+  test('a seed or an engine beside statistics, which need neither, is refused rather than passed over', async () => {
+    await writeCheckpoint(await loadPlan(recipe), root.path);
+    for (const [name, value] of [
+      ['seed', 1],
+      ['engine', 'torch'],
+    ] as const) {
+      await expect(verifyCheckpoint(root.path, { statistics: true, [name]: value })).rejects.toMatchObject({
+        code: 'ERR_INVALID_ARG_TYPE',
+        message: expect.stringContaining(`for ${name}, but received`),
+      });
+      expect(await verifyCheckpoint(root.path, { statistics: false, [name]: value })).toBeDefined();
+    }
+  });
+
   test('a part of another checkpoint, or more than it, asks for what it was made from', async () => {
     const llama = {
       ...{ model_type: 'llama', hidden_size: 16, intermediate_size: 32, num_hidden_layers: 1, num_attention_heads: 4 },
