@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { isWhole } from '../core/fill.js';
 import { isTorchKey, noKey } from '../native/addon.js';
+import { checkUnreleased } from '../tensor/released.js';
 import { isNarrowTarget } from '../tensor/target.js';
 import { Copier } from './copier.js';
 import { atExit } from './exit.js';
@@ -10,7 +11,6 @@ import { ClaimedJob, hasMemory, type Job, type Order, SharedJob, StagedJob, type
 import { type Failure, type Report, slotDataBytes } from './messages.js';
 import { Slot } from './slot.js';
 import { batchNanoseconds, costOf, isSequential } from './split.js';
-import { checkUnreleased } from './tensors.js';
 
 /** Smaller tensors cost less to copy than to share: sending a worker the handle of a buffer takes some microseconds. */
 const leastInPlaceBytes = 128 << 10;

@@ -6,6 +6,7 @@ import { fillSliceOfTarget } from '../init/fill-target.js';
 import { noKey } from '../native/addon.js';
 import { encode } from '../native/codes.js';
 import type { CheckedNarrow } from '../tensor/narrow.js';
+import { checkUnreleased } from '../tensor/released.js';
 import { runsOf } from '../tensor/slice.js';
 import { bytesEach, bytesOf, drawnIn, isNarrowTarget, type Target } from '../tensor/target.js';
 import type { CheckedTensor } from '../tensor/tensor.js';
@@ -15,7 +16,6 @@ import { slotDataBytes } from './messages.js';
 import type { Operation } from './operation.js';
 import type { Scheduler } from './scheduler.js';
 import { isTiny } from './split.js';
-import { checkUnreleased } from './tensors.js';
 import { fillInTurn, keyAtOnce, runJob } from './turn.js';
 
 /**
@@ -35,7 +35,6 @@ export async function fillSliceOn(
 ): Promise<void> {
   const { target, slice, fill, elements, random, generator, threads } = call;
   const { dtype } = target;
-  checkUnreleased(fn, target.data);
   const key = random ? keyAtOnce(generator, fill, dtype, elements) : noKey;
   const whole = isMadeWhole(call) ? wholeOf(call) : undefined;
   const atOnce = isTiny(fill, dtype, target.size) && !isFillingAny(target.data);

@@ -1,6 +1,7 @@
 import { rangeError, typeError } from '../core/check.js';
 import type { Dtype, TensorData } from '../core/dtype.js';
 import type { NarrowDtype, NarrowTensor } from '../tensor/narrow.js';
+import { isReleased, markReleased } from '../tensor/released.js';
 import type { Target } from '../tensor/target.js';
 import { type DataOf, type DtypeOf, emptyOn, type Tensor } from '../tensor/tensor.js';
 import { count, leastCountedBytes, usualShare } from './memory.js';
@@ -21,14 +22,6 @@ export type PoolTensorOf<D extends Dtype | NarrowDtype> = D extends NarrowDtype
 const mostKeptBytes = 256 << 20;
 /** Of a cap this much is told V8 for each time that it collects at the latest, so that garbage does not fill the cap. */
 const collectedBytes = 256 << 20;
-
-/** Tensors that were released: their memory may be another one's. */
-const released = new WeakSet<object>();
-
-/** Refuses a tensor that was released. */
-export function checkUnreleased(fn: string, data: Target['data']): void {
-  if (released.has(data)) throw rangeError(fn, 'data', 'memory that is still there', data, 'the tensor was released');
-}
 
 interface Block {
   readonly buffer: SharedArrayBuffer;
@@ -85,12 +78,13 @@ export class Tensors {
   /** Takes a tensor's memory back, once. */
   release(tensor: unknown): void {
     const data = (tensor as Partial<Target> | null | undefined)?.data;
-    if (data !== undefined && released.has(data)) return;
     const block = data && this.#handed.get(data);
-    if (block === undefined) throw typeError('release', 'tensor', "a tensor that this pool's empty made", tensor);
+    if (data === undefined || block === undefined)
+      throw typeError('release', 'tensor', "a tensor that this pool's empty made", tensor);
     const { buffer } = block;
+    if (isReleased(data)) return;
     if (this.#isBusy(buffer)) throw rangeError('release', 'tensor', 'a tensor that is not being filled', tensor);
-    released.add(data as Target['data']);
+    markReleased(data);
     if (buffer.byteLength < leastCountedBytes) return;
     this.#kept.add(block);
     this.#keptBytes += buffer.byteLength;

@@ -1,14 +1,17 @@
 import { type Dtype, dtypes } from '../core/dtype.js';
 import { grids } from '../core/grid.js';
 import { asNarrow, type CheckedNarrow, isNarrow, type NarrowDtype } from './narrow.js';
+import { checkUnreleased } from './released.js';
 import { asTensor, type CheckedTensor } from './tensor.js';
 
 /** What a fill writes to: a tensor, or one of 8 bits and less. */
 export type Target = CheckedTensor | CheckedNarrow;
 
-/** Reads whatever is shaped like either, and checks it, as asTensor does. */
+/** Reads whatever is shaped like either, and checks it, as asTensor does; refuses one whose memory was released. */
 export function asTarget(fn: string, value: unknown, integers = false): Target {
-  return asNarrow(fn, value) ?? asTensor(fn, value, integers);
+  const target = asNarrow(fn, value) ?? asTensor(fn, value, integers);
+  checkUnreleased(fn, target.data);
+  return target;
 }
 
 /** Whether a target is of 8 bits or less. */

@@ -2,7 +2,16 @@ import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createPool, empty, type FillItem, Generator, init, type Pool, type Tensor } from '../../lib/index.js';
+import {
+  createPool,
+  empty,
+  type FillItem,
+  fillSlice,
+  Generator,
+  init,
+  type Pool,
+  type Tensor,
+} from '../../lib/index.js';
 import { bytes, generator, sleep } from './cases.js';
 
 const pool = createPool({ threads: 2 });
@@ -96,14 +105,20 @@ describe('memory that is released', () => {
     const filling = pool.init.trunc_normal_(a);
     expect(() => pool.release(a)).toThrow('release: expected a tensor that is not being filled');
     await filling;
-    const another = createPool({ threads: 1 });
-    const elsewhere = another.init.trunc_normal_(a);
+    const other = createPool({ threads: 1 });
+    const elsewhere = other.init.trunc_normal_(a);
     expect(() => pool.release(a)).toThrow('release: expected a tensor that is not being filled');
     await elsewhere;
-    await another.close();
+    await other.close();
     pool.release(a);
     await expect(pool.init.trunc_normal_(a)).rejects.toThrow('the tensor was released');
     await expect(pool.fill([{ tensor: a, initializer: 'normal' }])).rejects.toThrow('the tensor was released');
+    const another = pool.empty([2048, 2048]);
+    expect(another.data.buffer).toBe(a.data.buffer);
+    expect(() => init.zeros_(a)).toThrow('zeros_: expected memory that is still there');
+    const slice = { of: [2048, 2048], ranges: [] };
+    expect(() => fillSlice(a, 'normal', slice)).toThrow('fillSlice: expected memory that is still there');
+    init.zeros_(another);
   });
 
   test.each(['philox', 'torch'] as const)('goes round in an iterable that may take no more (%s)', async (engine) => {
