@@ -97,6 +97,17 @@ test('mutants were noticed by recorded paths alone', () => {
   expect(rows.filter((row) => !paths.has(row.split(' | ').at(-1)?.replace(/ \|$/, '') ?? ''))).toEqual([]);
 });
 
+test('what is compared on other systems is all bytes, of every kind of fill', () => {
+  mkdirSync(join(folder.path, 'node_modules'), { recursive: true });
+  symlinkSync(root, join(folder.path, 'node_modules', 'nninit'));
+  cpSync(join(root, 'scripts/platforms/proof.js'), join(folder.path, 'proof.mjs'));
+  const { status, stdout } = spawnSync(process.execPath, ['proof.mjs'], { cwd: folder.path, encoding: 'utf8' });
+  expect(status).toBe(0);
+  const { checksums } = JSON.parse(stdout) as { checksums: Record<string, string> };
+  expect(Object.keys(checksums)).toEqual(expect.arrayContaining(['philox zeros float16', 'torch eye float64 pool']));
+  expect(Object.entries(checksums).filter(([, sum]) => !/^[\da-f]{16}$/.test(sum))).toEqual([]);
+});
+
 test('all scripts of a shell are linted', () => {
   const glob = /\$\(grep -lE '([^']+)' ([^)]*?) 2>\/dev\/null\)/.exec(readFileSync(join(root, 'scripts/lint'), 'utf8'));
   const [, head = '', where = ''] = glob ?? [];
