@@ -1,12 +1,15 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadPlan, writeCheckpoint } from '../../lib/checkpoint.js';
 import { reportPage, tensorReport } from '../../lib/report.js';
 import { nninit } from './nninit.js';
 
+const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 let root = '';
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'nninit-report-'));
@@ -34,13 +37,21 @@ test('report: failures are JSON where the report is to be, and two seeds are com
   ]);
 });
 
-test.skipIf(process.platform === 'win32' || process.getuid?.() === 0)(
+/** Root may read everything: another user may not. */
+const asOther = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--clear-groups'] : [];
+const run = (...args: string[]) => {
+  const [program = '', ...rest] = [...asOther, process.execPath, main, ...args];
+  return spawnSync(program, rest, { encoding: 'utf8' });
+};
+
+test.skipIf(process.platform === 'win32' || run('--version').status !== 0)(
   'report: a folder that may not be read is bad input',
-  async () => {
+  () => {
     const shut = join(root, 'shut');
     mkdirSync(shut, { mode: 0 });
-    const { code, stderr } = await nninit(['report', shut, '--format', 'json']);
-    expect([code, JSON.parse(stderr).error]).toEqual([
+    chmodSync(root, 0o755);
+    const { status, stderr } = run('report', shut, '--format', 'json');
+    expect([status, JSON.parse(stderr).error]).toEqual([
       2,
       expect.objectContaining({ code: 'ERR_NNINIT_READ', path: shut, exit_code: 2 }),
     ]);
