@@ -29,6 +29,13 @@ const [folder = '.'] = positionals;
 const { dtype } = values;
 const rounds = Number(values.rounds);
 const threads = Number(values.threads);
+// Node's own writes are done by four threads, unless it is told otherwise as it begins: the plain writes are to have as many as nninit.
+const { UV_THREADPOOL_SIZE: writers = '4', ...environment } = process.env;
+if (Number(writers) < threads) {
+  const env = { ...environment, UV_THREADPOOL_SIZE: String(threads) };
+  const { status } = spawnSync(process.execPath, process.argv.slice(1), { stdio: 'inherit', env });
+  process.exit(status ?? 1);
+}
 const element = { float64: 8, float32: 4, float16: 2, bfloat16: 2 }[dtype] ?? 4;
 const shardBytes = 5e9;
 
@@ -84,9 +91,12 @@ async function zeros(into, bytes) {
 
 function nninit(input, into) {
   const args = [main, 'generate', input, '-o', into, '--quiet', '--threads', String(threads)];
-  const timed = spawnSync('/usr/bin/time', ['-f', '%M', process.execPath, ...args], { encoding: 'utf8' });
+  const timed = spawnSync('/usr/bin/time', ['-f', '%M', process.execPath, ...args], {
+    env: environment,
+    encoding: 'utf8',
+  });
   if (timed.error === undefined && timed.status === 0) return Number(timed.stderr.trim().split('\n').at(-1)) * 1024;
-  execFileSync(process.execPath, args, { stdio: 'inherit' });
+  execFileSync(process.execPath, args, { env: environment, stdio: 'inherit' });
   return Number.NaN;
 }
 

@@ -16,7 +16,7 @@ export interface Comparison {
   readonly noise: number;
   /** memset's ratio: what the machine itself did. */
   readonly memset: number | undefined;
-  /** None for a difference where one of the runs warns of noise. */
+  /** None for a difference where one of the runs warns of noise, and where memset is to be the unit and one of them has none. */
   readonly verdict: 'slower' | 'faster' | 'same' | 'none';
 }
 
@@ -53,7 +53,8 @@ export function compare(
     const moved = relative ? 0 : drift(ratio, memset);
     const noise = Math.max(tolerance, Math.hypot(...spreads, a.noise.between ?? 0, b.noise.between ?? 0, moved));
     const isSame = ratio <= 1 + noise && ratio >= 1 / (1 + noise);
-    const verdict = isSame ? 'same' : rough ? 'none' : ratio > 1 ? 'slower' : 'faster';
+    const isWithoutUnit = relative && memset === undefined;
+    const verdict = isWithoutUnit ? 'none' : isSame ? 'same' : rough ? 'none' : ratio > 1 ? 'slower' : 'faster';
     return [{ id: now.id, a: was, b: now, ratio, noise, memset, verdict } as const];
   });
 }

@@ -50,9 +50,15 @@ const warm = { memory: 'warm', executor: 'sync' } as const;
 /** In a second-level cache and yet long beside the cost of a call: what the arithmetic alone allows. */
 export const cachedLog2 = 16;
 
-function selected(trials: readonly Trial[], { fills, dtypes, memory, executor, filter }: Selection): Trial[] {
+/** What reads 16 bits as float32 does so on one thread, and on no pool: it is not to be called anything else. */
+const isMeasurable = ({ fill, threads, executor }: Trial) =>
+  !('widens' in subjects[fill]) || (threads === 1 && executor === 'sync');
+
+function selected(trials: readonly Trial[], { fills, dtypes, threads, memory, executor, filter }: Selection): Trial[] {
   return trials.filter(
     (trial) =>
+      isMeasurable(trial) &&
+      (threads?.includes(trial.threads) ?? true) &&
       (fills?.includes(trial.fill) ?? true) &&
       (dtypes?.includes(trial.dtype) ?? true) &&
       (memory === undefined || trial.memory === memory) &&
@@ -112,7 +118,8 @@ export function mainSuite(selection: Selection, cores: number): Trial[] {
     }
   }
   for (const [fill, dtype] of asked(selection)) {
-    if (trials.some((trial) => trial.fill === fill && trial.dtype === dtype)) continue;
+    const isThere = (trial: Trial) => trial.fill === fill && trial.dtype === dtype && threads.includes(trial.threads);
+    if (trials.some(isThere)) continue;
     for (const log2 of subjects[fill].matrix ? matrix(matrixLog2.get(fill) ?? 24) : sizes) add(fill, dtype, log2);
   }
   return unique(selected(trials, selection));

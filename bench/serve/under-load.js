@@ -35,7 +35,10 @@ async function latency(name, clients) {
   await healthz(port);
   let ended = clients === 0;
   const bytes = 2 ** 32;
-  if (clients > 0) ask(client, { port, path: path('seed-1'), bytes, clients }).then(() => (ended = true));
+  if (clients > 0) {
+    ask(client, { port, path: path('seed-1'), bytes, clients }).then(() => (ended = true));
+    client.once('exit', () => (ended = true)); // where one of them failed
+  }
   await setTimeout(1000);
   await ask(server, 'usage');
   const times = [];

@@ -83,9 +83,10 @@ export async function runReport(
       if (quiet || isStdout(output)) return;
       for (const sentence of signals.flatMap(({ advice, explanation }) => [...advice, ...explanation]))
         streams.stdout.write(`${printable(sentence)}\n`);
-      for (const { source, tensors: looked, bytes, seconds } of tensors) {
+      for (const { source, tensors: looked, differences: others, bytes, seconds } of tensors) {
         const beyond = looked.filter(({ consistent }) => !consistent).length;
-        const judged = beyond === 0 ? '' : `, ${beyond} beyond chance`;
+        const apart = others.length === 0 ? '' : `, ${counted(others.length, 'tensor')} not as planned`;
+        const judged = `${beyond === 0 ? '' : `, ${beyond} beyond chance`}${apart}`;
         streams.stdout.write(
           `${printable(source)}: ${counted(looked.length, 'tensor')}, ${size(bytes)}${judged}, ${size(bytes / seconds)}/s\n`,
         );

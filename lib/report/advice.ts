@@ -3,13 +3,13 @@ import type { SignalReport, SignalSeries } from './signals.js';
 import { mainGain, type Stack } from './stack.js';
 import { type LayerSignal, type LayerTheory, meanField } from './theory.js';
 
-/** What a stack does to signals from one end to the other, in decades: 0 where they keep their size. */
+/** What a stack does to signals from one end to the other, in decades: 0 where they keep their size, Infinity and -Infinity beyond what numbers hold. */
 export interface Change {
   /** Of the variance of activations, from the first layer to the last. */
   readonly activations: number;
-  /** Of that of gradients, from the last layer to the first. */
+  /** Of that of gradients, from the last layer to the first; NaN of a network whose activations are beyond what numbers hold. */
   readonly gradients: number;
-  /** Between the layers whose weights have the largest and the smallest gradients. */
+  /** Between the layers whose weights have the largest and the smallest gradients; NaN as those. */
   readonly weightGradients: number;
 }
 
@@ -17,9 +17,10 @@ type Layer = Pick<LayerSignal, 'variance' | 'gradient' | 'weightGradient'>;
 
 export function changeOf(layers: readonly Layer[]): Change {
   const [first, last] = [layers[0], layers.at(-1)];
-  const decades = (to: number | undefined, from: number | undefined) => {
-    const change = Math.log10((to ?? 0) / (from ?? 0));
-    return Number.isNaN(change) ? Number.NEGATIVE_INFINITY : change;
+  const decades = (to = 0, from = 0) => {
+    // Vanished, or beyond all numbers, from the first layer on.
+    if (to === from && (to === 0 || to === Number.POSITIVE_INFINITY)) return Math.log10(to);
+    return Math.log10(to / from);
   };
   const weights = layers.map(({ weightGradient }) => weightGradient);
   return {
@@ -30,8 +31,14 @@ export function changeOf(layers: readonly Layer[]): Change {
 }
 
 /** Decades by which signals, gradients and the steps of weights are off, all together. */
-const badness = ({ activations, gradients, weightGradients }: Change) =>
-  Math.abs(activations) + Math.abs(gradients) + weightGradients;
+const badness = ({ activations, gradients, weightGradients }: Change) => {
+  const decades = Math.abs(activations) + Math.abs(gradients) + weightGradients;
+  return Number.isNaN(decades) ? Number.POSITIVE_INFINITY : decades;
+};
+
+/** What no reader tells apart; 0 and -0 are one. */
+const keyOf = ({ activations, gradients, weightGradients }: Change): string =>
+  [activations, gradients, weightGradients].map((decades) => Number(decades.toFixed(3)) + 0).join();
 
 const short = (x: number): string => String(Number(x.toPrecision(4)));
 const factor = (change: number): string =>
@@ -61,11 +68,14 @@ const [leastGain, mostGain] = [0.1, 10];
 
 /** The gain with which gradients come out of a stack as large as they went in; undefined where none does. */
 export function gradientGain(stack: Stack, biasStd = 0): number | undefined {
-  const off = (logGain: number) => changeOf(theoryOfGain(stack, Math.exp(logGain), biasStd)).gradients;
+  const off = (logGain: number) => {
+    const { gradients } = changeOf(theoryOfGain(stack, Math.exp(logGain), biasStd));
+    return Math.min(300, Math.max(-300, gradients));
+  };
   if (stack.layers.length < 2) return undefined;
   // Regula falsi, with Illinois' halving of the end that stays.
   let [low, high] = [Math.log(leastGain), Math.log(mostGain)];
-  let [below, above] = [Math.max(-300, off(low)), Math.min(300, off(high))];
+  let [below, above] = [off(low), off(high)];
   if (!(below < 0 && above > 0)) return undefined;
   for (let step = 0; step < 60 && high - low > 1e-6; step++) {
     // Far from level the change says little of where it is zero.
@@ -114,9 +124,12 @@ function telling(layers: readonly LayerTheory[]): string {
     change.weightGradients < Math.log10(1.05)
       ? 'all weights, and so all layers, get gradients of one size'
       : `gradients of weights, by which layers learn, differ by a factor of ${Number.isFinite(change.weightGradients) ? factor(change.weightGradients) : 'more than numbers hold'} between layers`;
-  const inputs = `two inputs of correlation 0.5 come out with ${Number(correlation.toPrecision(2))}`;
+  // What vanished altogether, or is beyond all numbers, has none.
+  const inputs = Number.isNaN(correlation)
+    ? ''
+    : `two inputs of correlation 0.5 come out with ${Number(correlation.toPrecision(2))}, `;
   return (
-    `activations ${does(change.activations)} and gradients ${does(change.gradients)}, ${weights}, ${inputs}, ` +
+    `activations ${does(change.activations)} and gradients ${does(change.gradients)}, ${weights}, ${inputs}` +
     `and a further layer would multiply the variance of gradients by ${Number(chi.toPrecision(3))}`
   );
 }
@@ -132,7 +145,7 @@ export function adviseOn(
   const groups = new Map<string, { readonly names: string[]; readonly layers: readonly LayerTheory[] }>();
   for (const { name, theory } of series) {
     if (theory === null) continue;
-    const key = badness(changeOf(theory)).toFixed(3);
+    const key = keyOf(changeOf(theory));
     const group = groups.get(key) ?? { names: [], layers: theory };
     // Of what has the same variances, orthogonal ones first: all their singular values are alike (Saxe et al. 2013, Pennington et al. 2017).
     if (/^orthogonal\b/.test(name)) group.names.unshift(name);

@@ -3,6 +3,7 @@ import type { SignalReport } from './signals.js';
 
 /** A change of so many decades as a factor: ×59, ÷68, 10⁻²³. */
 function factorText(decades: number): string {
+  if (Number.isNaN(decades)) return '?';
   if (!Number.isFinite(decades)) return decades < 0 ? '0' : '∞';
   const size = Math.abs(decades);
   if (10 ** size < 1.05) return '1';
@@ -12,7 +13,7 @@ function factorText(decades: number): string {
 
 /** Blue for what vanishes, orange for what explodes, next to nothing for what is level; letters stay black on all of them. */
 function heat(decades: number): string {
-  const part = Math.min(1, Number.isFinite(decades) ? Math.abs(decades) / 4 : 1);
+  const part = Number.isNaN(decades) ? 0 : Math.min(1, Math.abs(decades) / 4);
   const [from, to] = [[246, 246, 246], decades < 0 ? [86, 180, 233] : [240, 150, 80]];
   return `rgb(${from.map((x, i) => Math.round(x + part * ((to[i] ?? 0) - x))).join(', ')})`;
 }

@@ -4,7 +4,7 @@ import { isRandom } from '../core/fill.js';
 import { fillRange } from '../native/addon.js';
 import { activations } from './activations.js';
 import type { Stack } from './stack.js';
-import { firstCorrelation, type LayerSignal } from './theory.js';
+import { firstCorrelation, type LayerSignal, varianceOf } from './theory.js';
 
 /** What was measured of a layer of one network. */
 export interface LayerPoint extends LayerSignal {
@@ -82,9 +82,11 @@ export async function runNetwork(
     onLayer?.();
     const { incoming, z, x } = forward[i] as (typeof forward)[number];
     const { slope } = activations[stack.layers[i]?.activation ?? 'linear'];
+    // In front of a function that is beyond all numbers nothing is known: relu's slope there is not 0.
+    const through = (g: number, at: number) => g * (Number.isNaN(at) ? at : slope(at));
     const gradients = [
-      back[0].map((g, k) => g * slope(z[0][k] as number)),
-      back[1].map((g, k) => g * slope(z[1][k] as number)),
+      back[0].map((g, k) => through(g, z[0][k] as number)),
+      back[1].map((g, k) => through(g, z[1][k] as number)),
     ] as const;
     const squares = gradients.map((g) => meanProduct(g, g)) as [number, number];
     const [came, cameToo] = incoming;
@@ -109,9 +111,11 @@ export function signalOf(
   [z, w]: readonly [Float64Array, Float64Array],
 ): Omit<LayerSignal, 'gradient' | 'weightGradient'> {
   const mean = (sumOf(x) + sumOf(y)) / (x.length + y.length);
-  const square = (meanProduct(x, x) + meanProduct(y, y)) / 2;
+  const found = (meanProduct(x, x) + meanProduct(y, y)) / 2;
+  // Nothing but differences of what is beyond all numbers makes NaN of sums of finite weights and inputs.
+  const square = Number.isNaN(found) ? Number.POSITIVE_INFINITY : found;
   const correlation = meanProduct(z, w) / Math.sqrt(meanProduct(z, z) * meanProduct(w, w));
-  return { mean, square, variance: Math.max(0, square - mean * mean), correlation };
+  return { mean, square, variance: varianceOf({ mean, square }), correlation };
 }
 
 function sumOf(x: Float64Array): number {

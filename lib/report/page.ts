@@ -187,13 +187,13 @@ function tensorSection(report: TensorReport, i: number): Section {
   const beyond = tensors.filter(({ consistent }) => !consistent).length;
   const rate = seconds > 0 ? `, ${size(bytes / seconds)} a second` : '';
   const judged =
-    limit > 0
-      ? `${beyond === 0 ? 'All are' : `${counted(beyond, 'tensor')} ${beyond === 1 ? 'is' : 'are'} not`} as their initializers give, within ${limit.toFixed(1)} standard errors.`
-      : 'Nothing says what these tensors were to be, so they are shown as they are.';
-  const others = differences
-    .slice(0, 10)
-    .map(({ tensor, problem }) => `${printable(tensor)}: ${problem}`)
-    .join('; ');
+    limit > 0 && tensors.length === 0
+      ? 'None is there as it was planned, so none was judged.'
+      : limit > 0
+        ? `${beyond === 0 ? 'All are' : `${counted(beyond, 'tensor')} ${beyond === 1 ? 'is' : 'are'} not`} as their initializers give, within ${limit.toFixed(1)} standard errors.`
+        : 'Nothing says what these tensors were to be, so they are shown as they are.';
+  const shown = differences.slice(0, 10).map(({ tensor, problem }) => `${printable(tensor)}: ${problem}`);
+  const others = [...shown, ...(differences.length > 10 ? [`and ${differences.length - 10} more`] : [])].join('; ');
   const chart = layersChart(report, `layers-${i + 1}`);
   return {
     title: `Tensors: ${nameOf(report)}`,

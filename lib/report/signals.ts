@@ -15,7 +15,7 @@ export type { Change } from './advice.js';
 export type { GainGrid } from './gain-grid.js';
 export type { LayerSignal, LayerTheory } from './theory.js';
 
-/** A number over several networks. */
+/** A number over those of several networks that have it: signals that vanished altogether have no correlation. NaN where none has. */
 export interface Spread {
   readonly mean: number;
   readonly median: number;
@@ -78,7 +78,7 @@ export interface SignalReport {
 export interface SignalReportOptions {
   /** What the weights begin as; by default ten of `torch.nn.init`. */
   readonly initializers?: readonly Initializer[] | undefined;
-  /** Of the biases, which are normal; 0 by default. */
+  /** Of the biases of linear layers, which are normal; 0 by default. */
   readonly biasStd?: number | undefined;
   /** One network each, in [-2^63, 2^64); 0 to 4 by default. */
   readonly seeds?: readonly (number | bigint)[] | undefined;
@@ -137,6 +137,8 @@ export async function signalReport(stack: string, options?: SignalReportOptions)
   );
   const seeds = checkList(fn, 'seeds', given.seeds, [0, 1, 2, 3, 4], mostNetworks).map((seed) => checkSeed(fn, seed));
   const biasStd = checkStd(fn, given.biasStd ?? 0);
+  if (kind === 'transformer' && biasStd > 0)
+    throw rangeError(fn, 'biasStd', '0', biasStd, 'blocks of a transformer have no biases here');
   const { name: activation, value: gain, moment } = mainGain(parsed);
   const series: SignalSeries[] = [];
   const known = new Map<string, readonly LayerTheory[]>();
@@ -192,7 +194,7 @@ function checkList<T>(fn: string, name: string, value: unknown, by: readonly T[]
 
 function checkStd(fn: string, value: unknown): number {
   if (typeof value !== 'number') throw typeError(fn, 'biasStd', 'a finite number ≥ 0', value);
-  if (!(value >= 0 && value < 1e6)) throw rangeError(fn, 'biasStd', 'a number from 0 to 1,000,000', value);
+  if (!(value >= 0 && value <= 1e6)) throw rangeError(fn, 'biasStd', 'a number from 0 to 1,000,000', value);
   return value;
 }
 
@@ -285,7 +287,9 @@ const quantities = ['mean', 'square', 'variance', 'gradient', 'weightGradient', 
 function spreads(runs: readonly (readonly LayerPoint[])[]): SignalSeries['networks'] {
   return (runs[0] ?? []).map((_, i) => {
     const of = (what: (typeof quantities)[number]): Spread => {
-      const values = runs.map((run) => run[i]?.[what] ?? Number.NaN).sort((a, b) => a - b);
+      const values = runs.map((run) => run[i]?.[what] ?? Number.NaN).filter((value) => !Number.isNaN(value));
+      if (values.length === 0) return { mean: Number.NaN, median: Number.NaN, min: Number.NaN, max: Number.NaN };
+      values.sort((a, b) => a - b);
       const middle = values.length / 2;
       const median = ((values[Math.ceil(middle) - 1] as number) + (values[Math.floor(middle)] as number)) / 2;
       const mean = values.reduce((all, value) => all + value, 0) / values.length;

@@ -35,8 +35,10 @@ export interface PageTable {
 const text = (label: string) => ({ label, kind: 'text' as const });
 const number = (label: string) => ({ label, kind: 'number' as const });
 /** JSON has none but finite ones. */
-const finite = (x: number | undefined): number | string | null =>
-  x === undefined || Number.isNaN(x) ? null : Number.isFinite(x) ? Number(x.toPrecision(6)) : '∞';
+const finite = (x: number | undefined): number | string | null => {
+  if (x === undefined || Number.isNaN(x)) return null;
+  return Number.isFinite(x) ? Number(x.toPrecision(6)) : x > 0 ? '∞' : '-∞';
+};
 
 /** All tensors, with what was expected and found of each. */
 export function tensorTable({ tensors, limit }: TensorReport, id: string): PageTable {

@@ -67,7 +67,7 @@ export function meanField(
   const forward = stack.layers.map(({ width, activation }, i) => {
     const scale = inputs * (variances[i] as number);
     const q = scale * square + bias;
-    const correlation = q > 0 ? Math.min(1, (scale * product + bias) / q) : Number.NaN;
+    const correlation = q > 0 && q < Number.POSITIVE_INFINITY ? Math.min(1, (scale * product + bias) / q) : Number.NaN;
     const at = signalAt(activation, q, correlation);
     const incoming = square;
     ({ square, product } = at);
@@ -83,12 +83,16 @@ export function meanField(
       ...layer,
       gradient: before,
       weightGradient: before * incoming,
-      variance: Math.max(0, layer.square - layer.mean ** 2),
+      variance: varianceOf(layer),
     });
     gradient = before * (stack.layers[i]?.width ?? 0) * (variances[i] as number);
   }
   return layers;
 }
+
+/** E[x²] - E[x]²; of squares beyond all numbers it is beyond them too. */
+export const varianceOf = ({ mean, square }: Pick<LayerSignal, 'mean' | 'square'>): number =>
+  square === Number.POSITIVE_INFINITY ? square : Math.max(0, square - mean * mean);
 
 interface Moments {
   readonly mean: number;
@@ -101,13 +105,12 @@ interface Moments {
 /** The function's moments where signals in front of it are N(0, q), two of them correlated. */
 export function signalAt(name: Nonlinearity, q: number, correlation: number): Moments {
   const { f, slope } = activations[name];
-  const std = Math.sqrt(q);
-  if (!Number.isFinite(std)) {
-    return { mean: Number.NaN, square: Number.POSITIVE_INFINITY, product: Number.NaN, slope: Number.NaN };
-  }
+  // Beyond the largest number slopes are what they are there.
+  const std = Math.sqrt(Math.min(q, Number.MAX_VALUE));
+  const square = normalMean((z) => f(std * z) ** 2);
   return {
-    mean: normalMean((z) => f(std * z)),
-    square: normalMean((z) => f(std * z) ** 2),
+    mean: square === Number.POSITIVE_INFINITY ? Number.NaN : normalMean((z) => f(std * z)),
+    square,
     product: Number.isNaN(correlation) ? Number.NaN : normalProductMean((z) => f(std * z), correlation),
     slope: normalMean((z) => slope(std * z) ** 2),
   };

@@ -155,5 +155,6 @@ function throughNorm(g: Float64Array, x: Float64Array): Float64Array {
 
 function momentsOf(x: Float64Array): { readonly mean: number; readonly std: number } {
   const mean = x.reduce((all, value) => all + value, 0) / x.length;
-  return { mean, std: Math.sqrt(Math.max(0, meanProduct(x, x) - mean * mean)) };
+  // Of equal numbers a norm makes zeros, since it adds a little to their variance.
+  return { mean, std: Math.sqrt(Math.max(0, meanProduct(x, x) - mean * mean)) || 1 };
 }

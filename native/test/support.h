@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -15,6 +16,12 @@
 #include "types/widen.h"
 
 namespace nninit::test {
+
+// The larger of two errors. std::max would pass over NaN, which is as wrong as can be: no bound holds for it.
+template <class T>
+T Worse(T worst, T error) {
+  return std::isnan(worst) || error <= worst ? worst : error;
+}
 
 constexpr Dtype kAllDtypes[] = {Dtype::kFloat32, Dtype::kFloat64, Dtype::kFloat16, Dtype::kBFloat16};
 

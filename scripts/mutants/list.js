@@ -73,7 +73,7 @@ const shaping = [
   ['types/rounding.h', 'return {8, -125, 0x1.FEp127}', 'return {7, -125, 0x1.FEp127}'],
   ['types/rounding.h', 'return {24, -125,', 'return {23, -125,'],
   ['linalg/panel.cc', 'kStretch = 256', 'kStretch = 200'],
-  ['linalg/panel.cc', 'kStretch = 256', 'kStretch = 512'],
+  ['linalg/panel.cc', 'kStretch = 256', 'kStretch = 128'],
   ['linalg/reflectors.h', 'kBlock = 48', 'kBlock = 96'],
   [
     'linalg/columns.cc',

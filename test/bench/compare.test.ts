@@ -68,6 +68,17 @@ describe('compare', () => {
     expect(compare(before, worse, relative)).toMatchObject([{ verdict: 'slower', ratio: 1.5 }]);
   });
 
+  test('--relative has no verdict where one of the runs has no memset to be held against', () => {
+    const without = runWith([{ ...result({}, 0.9), memset: null }]);
+    for (const [a, b] of [
+      [before, without],
+      [without, before],
+    ] as const) {
+      expect(compare(a, b, { relative: true })).toMatchObject([{ verdict: 'none', memset: undefined }]);
+    }
+    expect(compare(before, without)).toMatchObject([{ verdict: 'slower' }]);
+  });
+
   test('warns of another machine, and refuses runs without a trial in common', async () => {
     const other = { ...before, affinity: 'compact', machine: { ...before.machine, cpu: 'Another' } };
     const { stderr } = await bench('compare', file('a.json', before), file('b.json', other));

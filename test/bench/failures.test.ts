@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Crew } from '../../bench/harness/crew.js';
+import { operations } from '../../bench/harness/crew-work.js';
 import { runSchema } from '../../bench/harness/schema.js';
 import { kindCodes } from '../../lib/core/fill.js';
 import { bench } from './support.js';
@@ -128,9 +129,25 @@ test('a Python that cannot be started does not keep the command from ending', { 
 });
 
 test('a crew does as it is told, roused or asleep', { timeout: 30_000 }, async () => {
-  const crew = await Crew.start([4096, 4096, 4096], { withMemory: true, withSource: true });
-  for (const operation of ['memset', 'rouse', 'memset', 'memcpy', 'rest', 'memcpy', 'fresh', 'collect'] as const) {
-    crew.run(operation);
+  const done: string[] = [];
+  const spies = (['fill', 'copy'] as const).map((name) => {
+    const real = Buffer.prototype[name] as (this: Buffer, ...args: unknown[]) => Buffer & number;
+    return vi.spyOn(Buffer.prototype, name).mockImplementation(function (this: Buffer, ...args: unknown[]) {
+      done.push(`${name} ${this.length}`);
+      return real.apply(this, args);
+    });
+  });
+  const crew = await Crew.start([4096, 8192, 8192], { withMemory: true, withSource: true });
+  try {
+    done.length = 0;
+    for (const operation of ['memset', 'rouse', 'memset', 'memcpy', 'rest', 'memcpy', 'fresh', 'collect'] as const) {
+      crew.run(operation);
+    }
+    // This thread's part; the others' memory is theirs alone, and they go by the order of the operations.
+    expect(done).toEqual(['fill 4096', 'fill 4096', 'copy 4096', 'copy 4096', 'fill 4096']);
+    expect(Object.values(operations)).toEqual(Object.keys(operations).map((_, i) => i));
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    await crew.close();
   }
-  await crew.close();
 });

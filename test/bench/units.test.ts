@@ -249,6 +249,25 @@ test('a run on a loaded machine gets a warning and no verdict', () => {
   expect(report).not.toMatch(/bound by/);
 });
 
+test('a thread count that is asked for is the only one', () => {
+  for (const selection of [{ threads: [3] }, { threads: [3], fills: ['xavier_uniform'] }] as const) {
+    expect(new Set(mainSuite(selection, 8).map(({ threads }) => threads))).toEqual(new Set([3]));
+  }
+  expect(new Set(mainSuite({}, 8).map(({ threads }) => threads))).toEqual(new Set([1, 8]));
+});
+
+test('what is done on one thread only is not measured as of several, or of the pool', () => {
+  const fills = ['widenFloat16'] as const;
+  const threads = [1, 2];
+  for (const trials of [
+    mainSuite({ fills, threads, log2: [20] }, 2),
+    scalingSuite({ fills, threads, log2: [20] }, 2),
+  ]) {
+    expect(trials.map((trial) => [trial.threads, trial.executor])).toEqual([[1, 'sync']]);
+  }
+  expect(scalingSuite({ fills, threads, executor: 'pool' }, 2)).toEqual([]);
+});
+
 test('a size that is asked for is the only one', () => {
   expect(new Set(mainSuite({ log2: [22] }, 2).map(({ log2 }) => log2))).toEqual(new Set([22]));
   expect(new Set(mainSuite({}, 2).map(({ log2 }) => log2))).toContain(16);

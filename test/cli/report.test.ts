@@ -1,9 +1,15 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadPlan, writeCheckpoint } from '../../lib/checkpoint.js';
+import { reportPage, tensorReport } from '../../lib/report.js';
 import { nninit } from './nninit.js';
 
+const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
 let root = '';
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'nninit-report-'));
@@ -31,13 +37,21 @@ test('report: failures are JSON where the report is to be, and two seeds are com
   ]);
 });
 
-test.skipIf(process.platform === 'win32' || process.getuid?.() === 0)(
+/** Root may read everything: another user may not. */
+const asOther = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--clear-groups'] : [];
+const run = (...args: string[]) => {
+  const [program = '', ...rest] = [...asOther, process.execPath, main, ...args];
+  return spawnSync(program, rest, { encoding: 'utf8' });
+};
+
+test.skipIf(process.platform === 'win32' || run('--version').status !== 0)(
   'report: a folder that may not be read is bad input',
-  async () => {
+  () => {
     const shut = join(root, 'shut');
     mkdirSync(shut, { mode: 0 });
-    const { code, stderr } = await nninit(['report', shut, '--format', 'json']);
-    expect([code, JSON.parse(stderr).error]).toEqual([
+    chmodSync(root, 0o755);
+    const { status, stderr } = run('report', shut, '--format', 'json');
+    expect([status, JSON.parse(stderr).error]).toEqual([
       2,
       expect.objectContaining({ code: 'ERR_NNINIT_READ', path: shut, exit_code: 2 }),
     ]);
@@ -93,6 +107,32 @@ test.each([
   });
   const { code, stdout } = await nninit(['report', ...recipes, '-o', join(root, 'page.html')]);
   expect([code, stdout]).toEqual([0, expect.stringMatching(said)]);
+});
+
+test('report: of what is not as it was planned nothing is called right, and how many those are is told', async () => {
+  const names = Array.from({ length: 13 }, (_, i) => `t${i}`);
+  const sizes = (size: number) => Object.fromEntries(names.map((name) => [name, { shape: [size], init: 'normal' }]));
+  const [planned, other] = [await loadPlan({ tensors: sizes(8) }), await loadPlan({ tensors: sizes(9) })];
+  await writeCheckpoint(other, join(root, 'other'));
+  const html = await reportPage({ tensors: [await tensorReport(join(root, 'other'), { plan: planned })] });
+  const [, packed = ''] = /id="data">([^<]+)/.exec(html) ?? [];
+  const { sections } = JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString());
+  expect(sections[0].paragraphs).toEqual([
+    expect.stringMatching(/^0 tensors, .* None is there as it was planned, so none was judged\.$/),
+    expect.stringMatching(/^13 tensors not as planned: t\d+: shape; .*; and 3 more$/),
+  ]);
+
+  // A config.json beside a file of another model.
+  const model = { model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 2, vocab_size: 16, n_positions: 8 };
+  const folder = join(root, 'model');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(model));
+  const head = JSON.stringify({ x: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }).padEnd(64);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(64n);
+  writeFileSync(join(folder, 'model.safetensors'), Buffer.concat([length, Buffer.from(head), Buffer.alloc(4)]));
+  const { code, stdout } = await nninit(['report', folder, '-o', join(root, 'page.html')]);
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/: 0 tensors, 0 B, \d+ tensors not as planned, /)]);
 });
 
 test('report --stack says what it does, and how far it is, on stderr only', async () => {

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fuzzed } from '../fuzz/fuzzed.js';
+import { expectOften, fuzzed } from '../fuzz/fuzzed.js';
 import { detach } from '../support.js';
 import { addon, call, torchState } from './raw.js';
 
@@ -52,12 +52,14 @@ describe('the native side', () => {
     );
   });
 
-  /** Whatever happens is an error, and nothing beside the data is written. */
-  function survive(work: () => unknown): void {
+  /** Whatever happens is an error, and nothing beside the data is written. Tells whether it was done. */
+  function survive(work: () => unknown): boolean {
     try {
       work();
+      return true;
     } catch (error) {
       expect(error).toBeInstanceOf(Error);
+      return false;
     }
   }
 
@@ -74,6 +76,7 @@ describe('the native side', () => {
   };
 
   test('survives anything as the numbers of a fill that is otherwise right', () => {
+    let done = 0;
     fc.assert(
       fc.property(
         fc.nat({ max: 6 }),
@@ -83,15 +86,17 @@ describe('the native side', () => {
         fc.nat({ max: 2 ** 40 }),
         (kind, dtype, params, count, begin) => {
           const { data, intact } = guarded(dtype, count);
-          survive(() => call('fill', { dtype, kind, params, begin: kind > 4 ? 0 : begin }, data));
+          if (survive(() => call('fill', { dtype, kind, params, begin: kind > 4 ? 0 : begin }, data))) done += 1;
           expect(intact()).toBe(true);
         },
       ),
       fuzzed(5000),
     );
+    expectOften(done, 400);
   });
 
   test('survives anything as the runs of one', () => {
+    let done = 0;
     fc.assert(
       fc.property(
         fc.nat({ max: 6 }),
@@ -103,15 +108,17 @@ describe('the native side', () => {
         (kind, dtype, params, runs, count, begin) => {
           const { data, intact } = guarded(dtype, count);
           const of = Float64Array.from(runs);
-          survive(() => call('fillRuns', { dtype, kind, params, begin }, data, of));
+          if (survive(() => call('fillRuns', { dtype, kind, params, begin }, data, of))) done += 1;
           expect(intact()).toBe(true);
         },
       ),
       fuzzed(5000),
     );
+    expectOften(done, 15);
   });
 
   test('survives anything as a fill of the engine torch', () => {
+    let [filled, skipped] = [0, 0];
     const usual = [0, 1, -1, 1, 0, 0];
     fc.assert(
       fc.property(
@@ -131,19 +138,21 @@ describe('the native side', () => {
           const from = begin % 2 === 0 ? nearEnd : begin;
           // Draws that would end in an error after 100,000 of them are another test's: they take their time.
           if (kind === 3 && params !== usual) return;
-          survive(() =>
-            call('torchFill', { dtype, kind, params, begin: from, threads, total: all }, data, of, advance),
-          );
+          const asked = { dtype, kind, params, begin: from, threads, total: all };
+          if (survive(() => call('torchFill', asked, data, of, advance))) filled += 1;
           expect(intact()).toBe(true);
-          survive(() => call('torchSkip', { dtype, kind, params, total: all, rounds: begin }, of));
+          if (survive(() => call('torchSkip', { dtype, kind, params, total: all, rounds: begin }, of))) skipped += 1;
           expect(addon.torchCheck?.(of)).toBe('');
         },
       ),
       fuzzed(3000),
     );
+    expectOften(filled, 100);
+    expectOften(skipped, 100);
   });
 
   test('survives anything as a state of the engine torch', () => {
+    let rights = 0;
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat({ max: 24 }), fc.nat({ max: 255 })), { maxLength: 4 }),
@@ -155,6 +164,7 @@ describe('the native side', () => {
           for (const [at, value] of [...head, ...body]) bytes[at] = value;
           const { data, intact } = guarded(dtype, count);
           const right = addon.torchCheck?.(bytes) === '';
+          if (right) rights += 1;
           let taken = true;
           try {
             call('torchFill', { dtype, kind: 2, params: [0, 1], total: count }, data, bytes, true);
@@ -168,6 +178,7 @@ describe('the native side', () => {
       ),
       fuzzed(3000),
     );
+    expectOften(rights, 100);
   });
 
   test('a state of the engine torch may be shared, and change meanwhile', async () => {

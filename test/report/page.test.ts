@@ -209,6 +209,21 @@ describe.skipIf(why !== '')(`in Chromium${why}`, () => {
     expect(said).toEqual([]);
   });
 
+  test('what is beyond all numbers is sorted as the most', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const w = { shape: [8, 8], init: 'normal' };
+    const report = await tensorReport(await loadPlan({ tensors: Object.fromEntries(names.map((name) => [name, w])) }));
+    const scores = [2, Number.POSITIVE_INFINITY, 5, 1, 3];
+    const tensors = report.tensors.map((each, i) => ({ ...each, worst: { test: 'mean', z: scores[i] ?? 0 } as const }));
+    const { page, said } = await opened({ tensors: [{ ...report, tensors }] });
+    const shown = () => page.locator('#tensors-1 td:nth-child(12)').allTextContents();
+    await page.locator('#tensors-1 th button', { hasText: 'worst z' }).click();
+    expect(await shown()).toEqual(['∞', '5', '3', '2', '1']);
+    await page.locator('#tensors-1 th button', { hasText: 'worst z' }).click();
+    expect(await shown()).toEqual(['1', '2', '3', '5', '∞']);
+    expect(said).toEqual([]);
+  });
+
   test('two models side by side, with what differs of each tensor', async () => {
     const plan = await loadPlan({
       tensors: { w: { shape: [30, 20], init: 'ones' }, q: { shape: [9, 8], init: 'orthogonal' } },

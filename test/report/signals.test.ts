@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
+import { changeOf } from '../../lib/report/advice.js';
+import { gridChart } from '../../lib/report/grid-chart.js';
+import { runNetwork } from '../../lib/report/network.js';
 import { signalReport } from '../../lib/report/signals.js';
+import { parseStack } from '../../lib/report/stack.js';
 
-test('ten initializers by default, and the sentence names gains that keep signals', async () => {
+test('ten initializers by default, and the sentence names gains that keep signals', { timeout: 120_000 }, async () => {
   const report = await signalReport('linear 48 x 50, tanh', { seeds: [0, 1, 2] });
   expect(report.series.map(({ name }) => name)).toHaveLength(10);
   expect(report.keepingGain).toBeCloseTo(1.5925, 4);
@@ -77,6 +81,74 @@ test('relu: kaiming keeps the variance, xavier halves it at each layer', async (
   }
 });
 
+test('what grows beyond all numbers explodes, and does not vanish', async () => {
+  const initializers = ['normal', 'kaiming_normal'] as const;
+  const report = await signalReport('linear 64 x 210, relu', { initializers, seeds: [0] });
+  expect(report.gradientGain).toBeCloseTo(Math.SQRT2, 5); // at the ends of what is searched nothing but infinities and zeros
+  const [take = '', next = ''] = report.advice;
+  expect(take).toMatch(/^Take kaiming_normal for/);
+  expect(next).toMatch(/^Next comes normal, with which activations explode and gradients explode, /);
+  expect(next).toMatch(/, and a further layer would multiply the variance of gradients by 32\.$/);
+  const normal = report.series[0];
+  for (const last of [normal?.theory?.at(-1), { variance: normal?.networks.at(-1)?.variance.median }])
+    expect(last?.variance).toBe(Number.POSITIVE_INFINITY);
+  // Squares of activations are beyond all numbers there, activations are not: real gradients are as theory says.
+  expect(normal?.theory?.at(-1)?.gradient).toBeCloseTo(0.5, 6);
+  expect(normal?.networks.at(-1)?.gradient.median).toBeGreaterThan(0.25);
+});
+
+test('a network whose activations are beyond all numbers says nothing of its gradients', async () => {
+  const stack = parseStack('linear', 'linear 16 x 14, relu');
+  const fills = stack.layers.map(() => ({ kind: 'normal', mean: 0, std: 1e30 }) as const);
+  const layers = await runNetwork(stack, fills, 0n);
+  const change = changeOf(layers);
+  expect(change).toEqual({ activations: Number.POSITIVE_INFINITY, gradients: Number.NaN, weightGradients: Number.NaN });
+  const report = await signalReport('linear 2 x 2, relu', { initializers: ['normal'], seeds: [0] });
+  const grid = {
+    gains: [{ value: 1, names: ['linear'] }],
+    rows: [{ name: 'x', by: 'network', cells: [change] }],
+  } as const;
+  const cell = (what: 'activations' | 'gradients') => gridChart({ ...report, grid }, what)?.numbers.rows[0]?.[1];
+  expect([cell('activations'), cell('gradients')]).toEqual(['∞', '?']);
+});
+
+test('the spread of a number is over the networks that have it', async () => {
+  // Of narrow networks of relu some die: all zeros have no correlation.
+  const seeds = Array.from({ length: 12 }, (_, i) => i);
+  const initializers = ['kaiming_normal'] as const;
+  const all = await signalReport('linear 2 x 8, relu', { initializers, seeds });
+  const alone: number[][] = [];
+  for (const seed of seeds) {
+    const one = await signalReport('linear 2 x 8, relu', { initializers, seeds: [seed] });
+    alone.push((one.series[0]?.networks ?? []).map(({ correlation }) => correlation.median));
+  }
+  const layers = all.series[0]?.networks ?? [];
+  expect(layers).toHaveLength(8);
+  const counts = layers.map(({ correlation }, i) => {
+    const found = alone.map((one) => one[i] ?? Number.NaN).filter((x) => !Number.isNaN(x));
+    if (found.length === 0) {
+      expect(correlation).toEqual({ mean: Number.NaN, median: Number.NaN, min: Number.NaN, max: Number.NaN });
+      return 0;
+    }
+    expect([correlation.min, correlation.max]).toEqual([Math.min(...found), Math.max(...found)]);
+    expect(correlation.mean).toBeCloseTo(found.reduce((sum, x) => sum + x, 0) / found.length, 12);
+    return found.length;
+  });
+  expect(counts.some((count) => count > 1 && count < 12)).toBe(true);
+});
+
+test('blocks of width 1, of which a norm makes zeros, have numbers', async () => {
+  const initializers = [{ init: 'normal', std: 0.5 }] as const;
+  const { series } = await signalReport('transformer 1 x 2, gelu', { initializers, seeds: [0] });
+  expect(series).toHaveLength(2);
+  for (const { networks } of series) {
+    const [first, last] = networks;
+    expect(first?.square.median).toBeGreaterThan(0);
+    expect(last?.square.median).toBe(first?.square.median);
+    expect(last?.gradient.median).toBeGreaterThan(0);
+  }
+});
+
 test('a transformer: theory beside networks, with and without 1/√(2L)', { timeout: 60_000 }, async () => {
   const seeds = Array.from({ length: 60 }, (_, i) => i);
   const report = await signalReport('transformer 64 x 6, gelu', {
@@ -106,6 +178,13 @@ test.each([
   [{ seed: 1 }, /seeds/],
 ])('options %o are refused', async (options, says) => {
   await expect(signalReport('linear 8', options as never)).rejects.toThrow(says);
+});
+
+test('biases are refused where there are none', async () => {
+  const options = { initializers: ['normal'], seeds: [0] } as const;
+  const refused = signalReport('transformer 8 x 1, gelu', { ...options, biasStd: 0.5 });
+  await expect(refused).rejects.toThrow('expected 0 for biasStd, but received 0.5 of type number (blocks of a trans');
+  expect((await signalReport('transformer 8 x 1, gelu', { ...options, biasStd: 0 })).biasStd).toBe(0);
 });
 
 test.each([

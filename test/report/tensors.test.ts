@@ -95,6 +95,7 @@ test('the spectrum of what is not orthogonal, though it was to be; bounds of a l
   const plan = await loadPlan({ tensors: { q: { shape: [12, 8], init: 'orthogonal' } } });
   const [found] = (await tensorReport(path, { plan })).tensors;
   if (found?.structure?.kind !== 'orthogonal') throw new Error('no structure');
+  expect(found.structure.spectrum).toHaveLength(8);
   for (const [i, value] of (found.structure.spectrum ?? []).entries()) expect(value).toBeCloseTo(8 - i, 10);
   expect(found.structure.deviation).toBeCloseTo(63, 10);
   expect(found.consistent).toBe(false);

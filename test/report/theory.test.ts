@@ -104,9 +104,9 @@ test('on the edge of chaos χ is 1, also at depth', () => {
   const { weight, bias } = line[Math.floor(line.length / 2)] ?? { weight: 0, bias: 0 };
   const deep = theoryOf('linear 512 x 200, tanh', { init: 'normal', std: weight / Math.sqrt(512) }, bias);
   expect(deep.at(-1)?.chi).toBeCloseTo(1, 3);
-  expect(edgeOfChaos('relu').every(({ weight, bias }) => Math.abs(weight - Math.SQRT2) < 1e-9 && bias < 1e-4)).toBe(
-    true,
-  );
+  const relu = edgeOfChaos('relu');
+  expect(relu.length).toBeGreaterThan(20);
+  expect(relu.filter(({ weight, bias }) => !(Math.abs(weight - Math.SQRT2) < 1e-9 && bias < 1e-4))).toEqual([]);
 });
 
 test.each([

@@ -158,12 +158,14 @@
     next.addEventListener('click', () => turn(page + 1));
     const detail = element('div', { 'aria-live': 'polite' });
 
+    /** Where there is no number is below all of them; infinities come as text. */
+    const numberOf = (value) =>
+      value === null ? Number.NEGATIVE_INFINITY : Number(String(value).replace('∞', 'Infinity'));
+
     function sort() {
       const { column, down } = sorted;
       const isNumber = columns[column].kind === 'number';
-      const key = rows.map((row) =>
-        isNumber ? (row[column] === null ? -Infinity : Number(row[column])) : String(row[column]),
-      );
+      const key = rows.map((row) => (isNumber ? numberOf(row[column]) : String(row[column])));
       order = rows.map((_, i) => i).sort((a, b) => (key[a] < key[b] ? -1 : key[a] > key[b] ? 1 : a - b));
       if (down) order.reverse();
       for (const [i, head] of heads.entries()) {

@@ -76,7 +76,9 @@ template <class T>
 double Ulps(T error, T exact, int digits, int least) {
   int exponent = 0;
   std::frexp(exact, &exponent);
-  return static_cast<double>(std::fabs(error) / std::ldexp(T{1}, std::max(exponent - digits, least)));
+  const auto ulps = static_cast<double>(std::fabs(error) / std::ldexp(T{1}, std::max(exponent - digits, least)));
+  // No comparison with NaN is true: whoever looks for the largest would pass over it.
+  return std::isnan(ulps) ? HUGE_VAL : ulps;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "test/accuracy/functions.h"
 #include "test/support.h"
@@ -19,7 +20,7 @@ double Largest(const Stated& stated, const std::vector<T>& in) {
   std::vector<T> out(in.size());
   test::Evaluate(stated.function, in.data(), in.size(), out.data());
   double most = 0;
-  for (size_t i = 0; i < in.size(); ++i) most = std::max(most, test::ErrorUlps(stated.function, in[i], out[i]));
+  for (size_t i = 0; i < in.size(); ++i) most = test::Worse(most, test::ErrorUlps(stated.function, in[i], out[i]));
   return most;
 }
 
@@ -52,6 +53,23 @@ TEST_CASE("the stated errors are there where they are said to be, and none of a 
       }
     }
   });
+}
+
+TEST_CASE("what is no number is the largest error of all") {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  CHECK(std::isnan(test::Worse(1.0, kNaN)));
+  CHECK(std::isnan(test::Worse(kNaN, 1.0)));
+  CHECK(test::Worse(1.0, 2.0) == 2);
+  CHECK(test::Worse(2.0, 1.0) == 2);
+  for (const Stated& stated : kStated) {
+    CAPTURE(&stated - kStated);
+    if (stated.wide) {
+      CHECK(std::isinf(test::ErrorUlps(stated.function, stated.at, kNaN)));
+    } else {
+      const auto at = static_cast<float>(stated.at);
+      CHECK(std::isinf(test::ErrorUlps(stated.function, at, std::numeric_limits<float>::quiet_NaN())));
+    }
+  }
 }
 
 }  // namespace

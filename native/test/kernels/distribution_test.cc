@@ -101,6 +101,8 @@ Real StoredCdf(const F& fill, Dtype dtype, double x) {
 // Kolmogorov and Smirnov's λ of elements against the reference, at both sides of each step.
 template <class F>
 double Lambda(const F& fill, Dtype dtype, std::vector<double> values) {
+  // What is no number has no place among others.
+  if (std::any_of(values.begin(), values.end(), [](double x) { return std::isnan(x); })) return kInf;
   std::sort(values.begin(), values.end());
   const auto n = static_cast<Real>(values.size());
   Real most = 0;
@@ -108,8 +110,8 @@ double Lambda(const F& fill, Dtype dtype, std::vector<double> values) {
     size_t end = i;
     while (end < values.size() && values[end] == values[i]) ++end;
     const Real before = values[i] == -kInf ? 0 : StoredCdf(fill, dtype, -Above(-values[i], dtype));
-    most = std::max({most, std::fabs(StoredCdf(fill, dtype, values[i]) - static_cast<Real>(end) / n),
-                     std::fabs(before - static_cast<Real>(i) / n)});
+    most = test::Worse(most, std::fabs(StoredCdf(fill, dtype, values[i]) - static_cast<Real>(end) / n));
+    most = test::Worse(most, std::fabs(before - static_cast<Real>(i) / n));
     i = end;
   }
   const double root = std::sqrt(static_cast<double>(values.size()));

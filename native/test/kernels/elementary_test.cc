@@ -20,7 +20,7 @@ double Worst(double low, double high, double least, const F& f, const Exact& exa
     const double x = low + (high - low) * i / kCount;
     const long double expected = exact(static_cast<long double>(x));
     const long double scale = std::max(std::fabs(expected), static_cast<long double>(least));
-    worst = std::max(worst, std::fabs(static_cast<long double>(f(x)) - expected) / scale);
+    worst = test::Worse(worst, std::fabs(static_cast<long double>(f(x)) - expected) / scale);
   }
   return static_cast<double>(worst);
 }

@@ -18,7 +18,7 @@ double Defect(const std::vector<double>& q, size_t rows, size_t cols, double gai
       double dot = 0;
       for (size_t k = 0; k < m; ++k)
         dot += tall ? q[k * cols + i] * q[k * cols + j] : q[i * cols + k] * q[j * cols + k];
-      worst = std::max(worst, std::fabs(dot - (i == j ? gain * gain : 0)));
+      worst = test::Worse(worst, std::fabs(dot - (i == j ? gain * gain : 0)));
     }
   }
   return worst;

@@ -226,6 +226,7 @@ const near: readonly Fill[] = [
 test.each(['float32', 'float16', 'bfloat16'] as const)(
   'where the values of %s are few beside the distribution, samples pass, and those of another do not',
   (dtype) => {
+    let swaps = 0;
     for (const fill of near) {
       const text = JSON.stringify(fill);
       for (const count of [1, 40, 3000, 400_000]) {
@@ -240,7 +241,9 @@ test.each(['float32', 'float16', 'bfloat16'] as const)(
       if (first === undefined || expected(fill, dtype).ends > 0.1) continue;
       const swapped = values.map((x, i) => (i % 4 === 0 ? (values[0] as number) : x)) as Float32Array;
       expect(Math.max(...Object.values(scores(swapped, fill, dtype).z)), text).toBeGreaterThan(7);
+      swaps += 1;
     }
+    expect(swaps).toBeGreaterThan(4);
   },
 );
 
