@@ -30,6 +30,8 @@ export interface Candidate {
   readonly isDerived?: boolean;
   /** Whether it is a head, or tied: what most tools leave alone unless they are told otherwise. */
   readonly isHead: boolean;
+  /** Whether its weight is the model's last parameter, which transformers takes for a head's. */
+  readonly isLast?: boolean;
   /** Whether it has one output, as the gate of a shared expert: what is packed in words cannot hold it. */
   readonly isGate: boolean;
 }

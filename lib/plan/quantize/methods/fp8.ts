@@ -38,8 +38,11 @@ export const fp8 = defineMethod({
         ...(config.activation_scheme === 'static' ? [constantOf(`${module}.activation_scale`, 'float32', [], 1)] : []),
       ];
     };
-    return ({ module, kind, isHead, isDerived }) =>
-      kind === 'Linear' && !isDerived && !keptInFloat32.test(module) && !(list == null ? isHead : skipped(module))
+    return ({ module, kind, isHead, isLast, isDerived }) =>
+      kind === 'Linear' &&
+      !isDerived &&
+      !keptInFloat32.test(module) &&
+      !(list == null ? isHead || isLast : skipped(module))
         ? scheme
         : undefined;
   },
