@@ -202,7 +202,7 @@ export async function namedModel(name: string, dtype: Dtype | undefined): Promis
 
 function planOf({ tensors, draws }: Flat, dtype: Dtype): ModelPlan {
   return {
-    tensors: tensors.map(({ kind: _, ...tensor }) => ({ ...tensor, dtype: tensor.dtype ?? dtype })),
+    tensors: tensors.map(({ kind: _, inCode: __, ...tensor }) => ({ ...tensor, dtype: tensor.dtype ?? dtype })),
     draws,
   };
 }

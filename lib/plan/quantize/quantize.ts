@@ -95,17 +95,19 @@ function candidatesOf(tensors: Flat['tensors'], last: string | undefined): Map<s
   // PyTorch's attention projects back by a class of its own.
   const joined = tensors.filter(({ kind }) => kind === 'MultiheadAttention');
   const derived = new Set(joined.map(({ name }) => name.replace(/[^.]*$/, 'out_proj.weight')));
-  for (const { name, shape, kind, partOf, tied } of tensors) {
+  for (const { name, inCode: tensorInCode, shape, kind, partOf, tied } of tensors) {
+    const inCode = tensorInCode?.replace(/\.weight$/, '');
     const isGate = shape.at(-2) === 1;
     const isDerived = kind === 'FalconLinear' || derived.has(name);
     if ((kind === 'Linear' || isDerived) && name.endsWith('.weight')) {
       const module = name.slice(0, -'.weight'.length);
       const isHead = !module.includes('.') || tied !== undefined || heads.test(module);
-      found.set(name, { module, kind: 'Linear', isHead, isLast: name === last, isGate, isDerived });
+      const isLast = (tensorInCode ?? name) === last;
+      found.set(name, { module, inCode, kind: 'Linear', isHead, isLast, isGate, isDerived });
     } else if (kind === 'Experts' && partOf !== undefined && name.endsWith('.weight')) {
-      found.set(name, { module: name.slice(0, -'.weight'.length), kind: 'Linear', isHead: false, isGate });
+      found.set(name, { module: name.slice(0, -'.weight'.length), inCode, kind: 'Linear', isHead: false, isGate });
     } else if (kind === 'Experts' && shape.length === 3) {
-      found.set(name, { module: name, kind, isHead: false, isGate });
+      found.set(name, { module: name, inCode, kind, isHead: false, isGate });
     }
   }
   return found;

@@ -24,6 +24,8 @@ export type Scheme = (weight: Weight) => PlannedTensor[];
 /** A module that may be quantized. */
 export interface Candidate {
   readonly module: string;
+  /** Its name in the model's code, where the file has another. */
+  readonly inCode?: string | undefined;
   /** Its class: 'Linear', also for the experts' matrices that are saved apart; 'Experts' for those that are saved stacked. */
   readonly kind: 'Linear' | 'Experts';
   /** Whether its class is one derived from Linear, which some tools take for it and others do not. */
