@@ -37,6 +37,8 @@ export interface ModelTensor extends LayerTensor {
   readonly tied?: readonly string[];
   /** The class of the module that has it: 'Linear'. */
   readonly kind?: string;
+  /** Its name in the model's code, where the file has another. */
+  readonly inCode?: string;
   /** Its numbers, where they are whole ones that are no weights. */
   readonly steps?: Steps;
   /** The tensor of whose columns it has the lengths. */

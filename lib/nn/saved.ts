@@ -58,7 +58,7 @@ export function asSaved({ tensors, draws }: Flat, ...scopes: readonly Scope[]): 
   return {
     tensors: saved.map((tensor) => {
       const name = renamed(tensor.name);
-      return name === tensor.name ? tensor : { ...tensor, name };
+      return name === tensor.name ? tensor : { ...tensor, name, inCode: tensor.name };
     }),
     draws: draws.map((draw) => (whole.has(draw.tensor) ? { ...draw, tensor: renamed(draw.tensor) } : draw)),
   };

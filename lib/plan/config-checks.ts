@@ -9,8 +9,8 @@ import {
   layerTypes,
   mlpLayerTypes,
   renamedLayerTypes,
-  ropeTypes,
 } from '../nn/families/config-values.js';
+import { checkRope, type Refuse } from './rope-checks.js';
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -56,6 +56,7 @@ export function checkConfig({ source, text, value, isObject }: JsonDocument, mod
   }
   if (!(isObject || /^-?\d+$/.test(spelling.get('num_labels') ?? '0'))) throw refuse('num_labels', expected('int'));
   checkNames(config, modelType, refuse);
+  checkRope(config, modelType, sizes, refuse);
   checkLayers(config, modelType, sizes.num_hidden_layers, refuse);
   if (configFields[modelType]?.['list?']?.includes('_out_features')) checkStages(config, sizes, refuse);
   return repaired;
@@ -83,8 +84,6 @@ function checkStages(
     throw refuse('out_indices', 'the places of the stages in out_features');
 }
 
-type Refuse = (key: string, what: string) => InputError;
-
 function expected(kind: string): string {
   const types = kind.replace('?', '').split('|');
   const numbers = types.includes('float') && types.includes('int');
@@ -109,12 +108,6 @@ function isOfKind(kind: string, value: unknown, literal: string): boolean {
   }
 }
 
-/** Models of images turn by rows and columns; Qwen's of text know that by an old name too. */
-function ropeTypesOf(modelType: string): typeof ropeTypes {
-  if (/^(?:qwen.*_vision|pixtral)$/.test(modelType)) return { default: [], axial: [] };
-  return /^qwen2(?:_5)?_vl_text$/.test(modelType) ? { ...ropeTypes, mrope: [] } : ropeTypes;
-}
-
 const optionalActs = ['activation', 'activation_function'];
 
 function checkActivation(config: Config, key: string, refuse: Refuse): void {
@@ -137,22 +130,6 @@ function checkNames(config: Config, modelType: string, refuse: Refuse): void {
   if (/^u?m?t5$/.test(modelType) && typeof feed_forward_proj === 'string' && dense_act_fn === undefined) {
     const name = feed_forward_proj.replace(/^gated-/, '');
     if (!activations.includes(name)) throw refuse('feed_forward_proj', 'an activation that transformers knows');
-  }
-  if (configFields[modelType]?.['dict?']?.includes('rope_parameters') !== true) return;
-  if (Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
-    throw refuse('rope_theta', 'a number');
-  const key = config.rope_scaling == null ? 'rope_parameters' : 'rope_scaling';
-  const given = config[key];
-  if (!isPlainObject(given)) return;
-  // By kinds of layers where they differ between these.
-  for (const rope of [given, ...Object.values(given)].filter(isPlainObject)) {
-    const type = rope.rope_type ?? rope.type;
-    if (type === undefined) continue;
-    const known = ropeTypesOf(modelType);
-    const needed = typeof type === 'string' && Object.hasOwn(known, type) ? known[type] : undefined;
-    if (needed === undefined) throw refuse(key, `a "rope_type" of ${quoted(Object.keys(known))}, not ${show(type)}`);
-    const missing = needed.find((name) => !Object.hasOwn(rope, name));
-    if (missing !== undefined) throw refuse(key, `"${missing}" beside the rope_type '${String(type)}'`);
   }
 }
 

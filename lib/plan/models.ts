@@ -57,7 +57,7 @@ export async function planOfConfig(
     return scopes.length === 0 ? flat : asSaved(flat, ...scopes);
   });
   const edited = configText(text, config, architecture.model_type, modelClass, dtype);
-  const quantization = await quantizationOf(config, quantize, saved, source);
+  const quantization = await quantizationOf(config, quantize, saved, own, source);
   return {
     ...planOf(saved, dtype ?? dtypeOf(config, source)),
     config:
@@ -151,18 +151,19 @@ async function quantizationOf(
   { quantization_config: given }: Readonly<Record<string, unknown>>,
   name: string | undefined,
   saved: Flat,
+  model: Flat,
   source: string,
 ) {
   const isEmpty = isEmptyConfig(given);
   if (isEmpty && name === undefined) return undefined;
   const { quantizationPresets, quantizerOf } = await import('./quantize/quantize.js');
-  if (name === undefined) return { quantizer: quantizerOf(given, saved, source), settings: undefined };
+  if (name === undefined) return { quantizer: quantizerOf(given, saved, model, source), settings: undefined };
   if (!isEmpty) {
     const what = `expected a config without one beside quantize ${quoted([name])}, but it is there`;
     throw new InputError(`${source}: quantization_config: ${what}`, { path: source });
   }
   const settings = quantizationPresets[name];
-  const quantizer = quantizerOf(settings, saved, source);
+  const quantizer = quantizerOf(settings, saved, model, source);
   if (quantizer.count > 0) return { quantizer, settings };
   const what = 'expected a model with modules that it is for, but there is none';
   throw new InputError(`${source}: quantize ${quoted([name])}: ${what}`, { path: source });
@@ -201,7 +202,7 @@ export async function namedModel(name: string, dtype: Dtype | undefined): Promis
 
 function planOf({ tensors, draws }: Flat, dtype: Dtype): ModelPlan {
   return {
-    tensors: tensors.map(({ kind: _, ...tensor }) => ({ ...tensor, dtype: tensor.dtype ?? dtype })),
+    tensors: tensors.map(({ kind: _, inCode: __, ...tensor }) => ({ ...tensor, dtype: tensor.dtype ?? dtype })),
     draws,
   };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { InputError } from '../../lib/core/errors.js';
 import type { Fill } from '../../lib/core/fill.js';
-import { readJson } from '../../lib/core/json.js';
+import { documentOf, readJson } from '../../lib/core/json.js';
 import { planOfConfig, planOfName } from '../../lib/plan/models.js';
 import { type Plan, resolvePlan } from '../../lib/plan/plan.js';
 import { presetNames, presets } from '../../lib/plan/presets/index.js';
@@ -287,6 +287,26 @@ test('healthy routers and experts', async () => {
   expect(of('model.layers.1.mlp.router.weight')).toMatchObject({ kind: 'orthogonal', gain: 1 });
   expect(of('model.layers.1.mlp.experts.gate_up_proj')).toEqual(normal(1 / 8));
   expect(of('model.layers.1.mlp.experts.down_proj')).toEqual(normal(Math.sqrt(1 / (2 * 2 * 32))));
+  // (experts, outputs, inputs) there.
+  const gemma = {
+    ...config,
+    model_type: 'gemma4_text',
+    enable_moe_block: true,
+    num_experts: 4,
+    moe_intermediate_size: 24,
+  };
+  const small = { vocab_size_per_layer_input: 10, hidden_size_per_layer_input: 8 };
+  const beside = fills('healthy', await planOfConfig(documentOf({ ...gemma, ...small }, 'config.json')));
+  expect(beside('model.layers.1.router.proj.weight')).toMatchObject({ kind: 'orthogonal' });
+  expect(beside('model.layers.1.experts.gate_up_proj')).toEqual(normal(1 / 8));
+  expect(beside('model.layers.1.experts.down_proj')).toEqual(normal(Math.sqrt(1 / (2 * 2 * 24))));
+  const granite = fills(
+    'healthy',
+    await planOfConfig(documentOf({ ...config, model_type: 'granitemoe' }, 'config.json')),
+  );
+  expect(granite('model.layers.0.block_sparse_moe.router.layer.weight')).toMatchObject({ kind: 'orthogonal' });
+  expect(granite('model.layers.0.block_sparse_moe.input_linear.weight')).toEqual(normal(1 / 8));
+  expect(granite('model.layers.0.block_sparse_moe.output_linear.weight')).toEqual(normal(Math.sqrt(1 / (2 * 32))));
   const mixtral = { ...config, model_type: 'mixtral' };
   const split = await planOfConfig(readJson(Buffer.from(JSON.stringify(mixtral)), 'config.json'));
   const within = fills('healthy', split);

@@ -4,15 +4,7 @@ import type { Initializer } from '../../init/initializers.js';
 import type { Flat } from '../../nn/flatten.js';
 import type { Plan, PlannedTensor } from '../plan.js';
 import type { Lora } from './schema.js';
-import { type LinearModule, targetNames, targetsIn } from './targets.js';
-
-/** A model as its code has it: what an adapter is for. */
-export interface LoraBase {
-  /** The class, 'LlamaForCausalLM'. */
-  readonly modelClass: string;
-  /** Its tensors by the names of its modules, which may be others than those in its files. */
-  readonly flat: Flat;
-}
+import { type LinearModule, type LoraBase, targetNames, targetsIn } from './targets.js';
 
 /** What `nn.Linear` draws for its weight, and PEFT for A. */
 const kaiming: Initializer = { init: 'kaiming_uniform', a: Math.sqrt(5) };
@@ -51,8 +43,9 @@ function passedOver(modelClass: string, chosen: readonly LinearModule[], source:
  * @param source the file with the key `lora`, for messages
  * @throws InputError for targets that match nothing, or a module that is not linear
  */
-export function planOfLora({ flat, modelClass }: LoraBase, lora: Lora, dtype: Dtype, source: string): Plan {
-  const chosen = targetsIn(flat, lora.targets, source);
+export function planOfLora(base: LoraBase, lora: Lora, dtype: Dtype, source: string): Plan {
+  const { flat, modelClass } = base;
+  const chosen = targetsIn(base, lora.targets, source);
   const pairs = chosen.map((module) => pairOf(module, lora, dtype));
   return {
     tensors: pairs.flatMap(({ tensors }) => tensors),

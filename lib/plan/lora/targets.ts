@@ -3,6 +3,14 @@ import { InputError } from '../../core/errors.js';
 import type { Flat } from '../../nn/flatten.js';
 import { expressionOf, type Matches } from '../quantize/match.js';
 
+/** A model as its code has it: what an adapter is for. */
+export interface LoraBase {
+  /** The class, 'LlamaForCausalLM'. */
+  readonly modelClass: string;
+  /** Its tensors by the names of its modules, which may be others than those in its files. */
+  readonly flat: Flat;
+}
+
 /** A module that an adapter can be for. */
 export interface LinearModule {
   /** As `named_modules` has it. */
@@ -13,9 +21,12 @@ export interface LinearModule {
   readonly transposed: boolean;
 }
 
-/** What `get_output_embeddings` gives in transformers' classes, where it is not tied. */
+/** What `get_output_embeddings` gives in transformers' classes, where it is not tied; of an encoder and a decoder the decoder's. */
 const heads =
-  /^(lm_head|embed_out|output|generator_lm_head|vocab_projector|proj_out|decoder|(cls\.)?predictions\.decoder|lm_head\.decoder)$/;
+  /^(decoder\.)?(lm_head|embed_out|output|output_projection|generator_lm_head|vocab_projector|proj_out|decoder|(cls\.)?predictions\.decoder|lm_head\.decoder)$/;
+
+/** Classes whose `lm_head` is none, since they have no embedding of a vocabulary: those of speech, and BEiT's. */
+const withoutHead = /ForCTC$|^BeitForMaskedImageModeling$/;
 
 /** Linear, and classes that are derived from it, which PEFT takes as well. */
 const linearKinds: ReadonlySet<string> = new Set(['Linear', 'LinearRouter', 'FalconLinear']);
@@ -48,10 +59,14 @@ function modulesOf({ tensors }: Flat): Map<string, { kind?: string | undefined; 
 /**
  * The modules that targets mean, in the model's order.
  *
- * @param flat the model's tensors by the names of its modules
+ * @param base the model, its tensors by the names of its modules
  * @throws InputError for targets that match nothing, or a module that is not linear
  */
-export function targetsIn(flat: Flat, targets: string | readonly string[], source: string): LinearModule[] {
+export function targetsIn(
+  { flat, modelClass }: LoraBase,
+  targets: string | readonly string[],
+  source: string,
+): LinearModule[] {
   const place = `${source}: lora.targets`;
   const modules = modulesOf(flat);
   const linear = new Map<string, LinearModule>();
@@ -60,7 +75,8 @@ export function targetsIn(flat: Flat, targets: string | readonly string[], sourc
     else if (kind === 'Conv1D') linear.set(name, { name, inputs: first, outputs: second, transposed: true });
   }
   if (typeof targets === 'string' && targets.toLowerCase() === 'all-linear') {
-    const all = [...linear.values()].filter(({ name }) => !heads.test(name));
+    const isHead = (name: string) => heads.test(name) && !withoutHead.test(modelClass);
+    const all = [...linear.values()].filter(({ name }) => !isHead(name));
     if (all.length > 0) return all;
     throw new InputError(`${place}: expected a model with linear modules beside its head, but there is none`, {
       path: source,

@@ -65,6 +65,8 @@ export function applyPreset(plan: Plan, chosen: ChosenPreset, fixed: ReadonlySet
   const rules = preset.rules.map((rule) => ({ ...rule, matches: roleMatcher(rule.role, globs[rule.role]) }));
   const found = new Map<RoleName, Set<string>>(); // from roles to the layers that they were found in
   const left = new Map<string, string[]>();
+  const shapes = new Map(plan.tensors.map(({ name, shape }) => [name, shape]));
+  const shapeOf = (name: string) => shapes.get(name);
   const tensors = plan.tensors.map((tensor) => {
     if (fixed.has(tensor.name) || !isFillable(tensor.dtype)) return tensor;
     const place = layerOf(tensor.name);
@@ -75,6 +77,7 @@ export function applyPreset(plan: Plan, chosen: ChosenPreset, fixed: ReadonlySet
     const made = rule?.initializer(chosen.values, {
       ...{ name: tensor.name, shape: tensor.shape, layer: place?.layer },
       tied: tensor.tied !== undefined,
+      shapeOf,
     });
     if (made === undefined) return tensor;
     if (!isLeft(made)) return withInitializer(tensor, made);

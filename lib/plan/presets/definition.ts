@@ -10,6 +10,8 @@ export interface PresetSite {
   readonly layer: number | undefined;
   /** Whether it is the head too. */
   readonly tied: boolean;
+  /** The shape of another tensor of the plan, by its name. */
+  shapeOf(name: string): readonly number[] | undefined;
 }
 
 /** How a role is initialized. */

@@ -1,10 +1,22 @@
 import type { Initializer } from '../../init/initializers.js';
 import { definePreset, normal, type PresetSite } from './definition.js';
 
-/** Inputs of each output: of (out, in, …), or of a layer's experts in one tensor, (experts, in, out). */
-function fanIn({ name, shape }: PresetSite): number {
-  const isExperts = /\.experts\.\w+$/.test(name) && shape.length === 3;
-  return (isExperts ? shape[1] : shape.slice(1).reduce((product, size) => product * size, 1)) || 1;
+/** Inputs of each output: of (out, in, …), or of a layer's experts in one tensor, (experts, in, out) or (experts, out, in). */
+function fanIn(site: PresetSite): number {
+  const { name, shape } = site;
+  const inputs = isOfExperts.test(name) && shape.length === 3 ? [shape[expertsInputs(site)] ?? 1] : shape.slice(1);
+  return inputs.reduce((product, size) => product * size, 1) || 1;
+}
+
+const isOfExperts = /\.(?:experts\.\w+|block_sparse_moe\.(?:input|output)_linear\.weight)$/;
+
+/** Which dimension has the inputs: gpt-oss and Llama 4 have them before the outputs, Gemma 4 and Granite behind them. */
+function expertsInputs({ name, shapeOf }: PresetSite): 1 | 2 {
+  const experts = name.replace(/[^.]+$/, '');
+  if (!experts.endsWith('.experts.')) return 2;
+  const [first, last] = [shapeOf(`${experts}gate_up_proj`), shapeOf(`${experts}down_proj`)];
+  // The stream's width is what goes into the first matrices and comes out of the last ones.
+  return first?.[2] !== undefined && first[2] === last?.[1] ? 2 : 1;
 }
 
 /** Keeps the variance of unit inputs, times `variance`. */

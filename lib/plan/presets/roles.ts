@@ -163,12 +163,12 @@ export const roles = {
   },
   router: {
     doc: 'routers of mixtures of experts',
-    globs: weights('gate', 'router', 'router.classifier'),
+    globs: weights('gate', 'router', 'router.classifier', 'router.layer', 'router.proj'),
     minRank: 2,
   },
   experts_out: {
-    doc: "what leads out of a layer's experts, in one tensor: (experts, inputs, outputs)",
-    globs: ['*.experts.down_proj'],
+    doc: "what leads out of a layer's experts, in one tensor",
+    globs: ['*.experts.down_proj', '*.block_sparse_moe.output_linear.weight'],
     minRank: 3,
   },
   convolution: { doc: 'weights of convolutions', globs: ['*'], minRank: 3 },

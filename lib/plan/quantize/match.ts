@@ -1,8 +1,14 @@
 import { RE2JS } from 're2js';
 import { InputError } from '../../core/errors.js';
+import type { Candidate } from './weight.js';
 
 /** Whether a module's name is meant. */
 export type Matches = (module: string) => boolean;
+
+/** Whether one of a module's two names is meant: lists are written with those of the file and with those of the code. */
+export function isMeant({ module, inCode }: Pick<Candidate, 'module' | 'inCode'>, matches: Matches): boolean {
+  return matches(module) || (inCode !== undefined && matches(inCode));
+}
 
 /** Configs are foreign, and JavaScript's own expressions may take exponential time; these take linear time. */
 export function expressionOf(pattern: string, place: string): RE2JS {

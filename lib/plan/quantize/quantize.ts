@@ -43,10 +43,11 @@ export interface Quantizer {
 /**
  * The quantizer that a config's `quantization_config` asks for.
  *
- * @param tensors the model's, which know their modules' kinds
+ * @param saved the model's tensors, which know their modules' kinds
+ * @param model the same as the model's code has them, in its order
  * @throws InputError for a method that is not known, and settings that make no sense
  */
-export function quantizerOf(given: unknown, { tensors }: Flat, source: string): Quantizer {
+export function quantizerOf(given: unknown, saved: Flat, model: Flat, source: string): Quantizer {
   const place = `${source}: quantization_config`;
   const refuse = (what: string, received: unknown, hint = '') =>
     new InputError(`${place}: expected ${what}, but received ${show(received)}${hint}`, { path: source });
@@ -61,7 +62,8 @@ export function quantizerOf(given: unknown, { tensors }: Flat, source: string): 
   }
   const method = methodOf(definition, given, place, source);
   const schemes = new Map<string, (tensor: ResolvedTensor) => PlannedTensor[]>();
-  for (const [name, candidate] of candidatesOf(tensors)) {
+  const last = model.tensors.findLast(({ buffer }) => buffer !== true)?.name;
+  for (const [name, candidate] of candidatesOf(saved.tensors, last)) {
     const scheme = method(candidate);
     if (scheme !== undefined) schemes.set(name, (tensor) => scheme(weightOf(tensor, candidate.module)));
   }
@@ -83,20 +85,29 @@ function methodOf(definition: Definition, given: unknown, place: string, source:
 /** Heads over a vocabulary within another module, tied to the embedding or not; what is outermost is one anyway. */
 const heads = /(^|\.)(lm_head|embed_out|output_projection|vocab_projector|(predictions|lm_head)\.decoder)$/;
 
-/** Which tensors are weights of modules that may be quantized. */
-function candidatesOf(tensors: Flat['tensors']): Map<string, Candidate> {
+/**
+ * Which tensors are weights of modules that may be quantized.
+ *
+ * @param last the model's last parameter
+ */
+function candidatesOf(tensors: Flat['tensors'], last: string | undefined): Map<string, Candidate> {
   const found = new Map<string, Candidate>();
-  for (const { name, shape, kind, partOf, tied } of tensors) {
+  // PyTorch's attention projects back by a class of its own.
+  const joined = tensors.filter(({ kind }) => kind === 'MultiheadAttention');
+  const derived = new Set(joined.map(({ name }) => name.replace(/[^.]*$/, 'out_proj.weight')));
+  for (const { name, inCode: tensorInCode, shape, kind, partOf, tied } of tensors) {
+    const inCode = tensorInCode?.replace(/\.weight$/, '');
     const isGate = shape.at(-2) === 1;
-    const isDerived = kind === 'FalconLinear';
+    const isDerived = kind === 'FalconLinear' || derived.has(name);
     if ((kind === 'Linear' || isDerived) && name.endsWith('.weight')) {
       const module = name.slice(0, -'.weight'.length);
       const isHead = !module.includes('.') || tied !== undefined || heads.test(module);
-      found.set(name, { module, kind: 'Linear', isHead, isGate, isDerived });
+      const isLast = (tensorInCode ?? name) === last;
+      found.set(name, { module, inCode, kind: 'Linear', isHead, isLast, isGate, isDerived });
     } else if (kind === 'Experts' && partOf !== undefined && name.endsWith('.weight')) {
-      found.set(name, { module: name.slice(0, -'.weight'.length), kind: 'Linear', isHead: false, isGate });
+      found.set(name, { module: name.slice(0, -'.weight'.length), inCode, kind: 'Linear', isHead: false, isGate });
     } else if (kind === 'Experts' && shape.length === 3) {
-      found.set(name, { module: name, kind, isHead: false, isGate });
+      found.set(name, { module: name, inCode, kind, isHead: false, isGate });
     }
   }
   return found;

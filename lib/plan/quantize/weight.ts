@@ -24,12 +24,16 @@ export type Scheme = (weight: Weight) => PlannedTensor[];
 /** A module that may be quantized. */
 export interface Candidate {
   readonly module: string;
+  /** Its name in the model's code, where the file has another. */
+  readonly inCode?: string | undefined;
   /** Its class: 'Linear', also for the experts' matrices that are saved apart; 'Experts' for those that are saved stacked. */
   readonly kind: 'Linear' | 'Experts';
   /** Whether its class is one derived from Linear, which some tools take for it and others do not. */
   readonly isDerived?: boolean;
   /** Whether it is a head, or tied: what most tools leave alone unless they are told otherwise. */
   readonly isHead: boolean;
+  /** Whether its weight is the model's last parameter, which transformers takes for a head's. */
+  readonly isLast?: boolean;
   /** Whether it has one output, as the gate of a shared expert: what is packed in words cannot hold it. */
   readonly isGate: boolean;
 }

@@ -157,6 +157,72 @@ test('GPTQ and AWQ quantize classes that are derived from Linear, fp8 does not',
   await expect(loadPlan(falcon as never, { quantize: 'fp8' })).rejects.toThrow('modules that it is for');
 });
 
+// As Ministral 3 and Devstral 2 are published: the list has the names of the code, the file older ones.
+test.each([
+  [
+    { quant_method: 'fp8', activation_scheme: 'static', weight_block_size: null },
+    { modules_to_not_convert: ['model.vision_tower', 'model.multi_modal_projector', 'lm_head'] },
+    'weight_scale_inv',
+  ],
+  [
+    { quant_method: 'fp8', activation_scheme: 'static', weight_block_size: null },
+    { modules_to_not_convert: ['vision_tower', 'multi_modal_projector', 'language_model.lm_head'] },
+    'weight_scale_inv',
+  ],
+  [
+    { quant_method: 'awq', bits: 4, group_size: 128, version: 'gemm' },
+    { modules_to_not_convert: ['model.vision_tower', 'model.multi_modal_projector'] },
+    'qweight',
+  ],
+  [
+    { quant_method: 'modelopt', quant_algo: 'FP8' },
+    { ignore: ['model.vision_tower*', 'model.multi_modal_projector*', 'lm_head'] },
+    'weight_scale',
+  ],
+])('a list has the names of the file or those of the code: %j, %j', async (method, list, scale) => {
+  const sizes = { hidden_size: 128, intermediate_size: 128, num_hidden_layers: 1, num_attention_heads: 2 };
+  const config = {
+    model_type: 'mistral3',
+    text_config: { model_type: 'ministral3', ...sizes, num_key_value_heads: 2, head_dim: 64, vocab_size: 128 },
+    vision_config: { model_type: 'pixtral', ...sizes, image_size: 32, patch_size: 16 },
+    quantization_config: { ...method, ...list },
+  };
+  const { tensors } = await loadPlan(config as never);
+  const quantized = tensors.flatMap(({ name }) =>
+    name.endsWith(`.${scale}`) ? [name.slice(0, -scale.length - 1)] : [],
+  );
+  const layer = 'language_model.model.layers.0.';
+  expect(quantized.map((name) => name.replace(layer, '')).sort()).toEqual([
+    ...['mlp.down_proj', 'mlp.gate_proj', 'mlp.up_proj'],
+    ...['self_attn.k_proj', 'self_attn.o_proj', 'self_attn.q_proj', 'self_attn.v_proj'],
+  ]);
+});
+
+// What transformers 5.18 makes FP8Linear of: type(module) is nn.Linear, and not the module of the last parameter, nor what is tied or a head.
+test("fp8 leaves the last layer of PyTorch's attention as it is, and without a list the module of the last parameter", async () => {
+  const names = async (config: object) => {
+    const { tensors } = await loadPlan(config as never, { quantize: 'fp8' });
+    return tensors.flatMap(({ name }) => /^(.*)\.weight_scale_inv$/.exec(name)?.[1] ?? []);
+  };
+  const siglip = { model_type: 'siglip_vision_model', hidden_size: 128, intermediate_size: 128, num_hidden_layers: 1 };
+  const vision = await names({ ...siglip, num_attention_heads: 2, image_size: 32, patch_size: 16 });
+  expect(vision.filter((name) => /out_proj|head/.test(name))).toEqual([
+    'encoder.layers.0.self_attn.out_proj',
+    'head.mlp.fc1',
+    'head.mlp.fc2',
+  ]);
+  const gemma = {
+    model_type: 'gemma3n_text',
+    ...{ hidden_size: 128, intermediate_size: 128, num_hidden_layers: 2, num_attention_heads: 2, head_dim: 64 },
+    ...{ vocab_size: 64, vocab_size_per_layer_input: 64, num_kv_shared_layers: 0, altup_num_inputs: 3 },
+  };
+  const last = 'model.altup_unembed_projections';
+  expect((await names(gemma)).filter((name) => name.startsWith(last))).toEqual([`${last}.0`]);
+  const quantization_config = { quant_method: 'fp8', modules_to_not_convert: ['lm_head'] };
+  const { tensors } = await loadPlan({ ...gemma, quantization_config } as never);
+  expect(tensors.map(({ name }) => name)).toContain(`${last}.1.weight_scale_inv`);
+});
+
 test.each(['gptq', 'awq'])('%s leaves a gate of one output as it is, which no word can hold', async (quantize) => {
   const experts = { num_experts: 4, moe_intermediate_size: 128, shared_expert_intermediate_size: 128 };
   const sizes = { hidden_size: 128, num_hidden_layers: 1 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { skipList } from '../match.js';
+import { isMeant, skipList } from '../match.js';
 import { checkGroups, codesOf, constantOf, type Method, scaleIn, type Weight, wordOf } from '../weight.js';
 import { defineMethod, fourBits, groupSize, names } from './definition.js';
 
@@ -37,7 +37,9 @@ export const awq = defineMethod({
         constantOf(`${module}.scales`, 'float16', [inputs / group, outputs], scale),
       ];
     };
-    return ({ module, kind, isHead, isGate }) =>
-      kind === 'Linear' && !isHead && !isGate && !skipped(module) ? scheme : undefined;
+    return (candidate) => {
+      const { kind, isHead, isGate } = candidate;
+      return kind === 'Linear' && !isHead && !isGate && !isMeant(candidate, skipped) ? scheme : undefined;
+    };
   },
 });

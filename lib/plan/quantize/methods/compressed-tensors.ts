@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { quoted, rangeError } from '../../../core/check.js';
-import { targetList } from '../match.js';
+import { isMeant, targetList } from '../match.js';
 import type { WeightGrid } from '../scale.js';
 import {
   checkGroups,
@@ -220,9 +220,10 @@ export const compressedTensors = defineMethod({
           : scheme;
       return { matches: targetList(targets, `${here}.targets`), scheme: withInput };
     });
-    return ({ module, kind }) => {
-      if (kind !== 'Linear' || ignored(module, kind)) return undefined;
-      return groups.find(({ matches }) => matches(module, kind))?.scheme;
+    return (candidate) => {
+      const { kind } = candidate;
+      if (kind !== 'Linear' || isMeant(candidate, (name) => ignored(name, kind))) return undefined;
+      return groups.find(({ matches }) => isMeant(candidate, (name) => matches(name, kind)))?.scheme;
     };
   },
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { skipList } from '../match.js';
+import { isMeant, skipList } from '../match.js';
 import { powerOfTwoFor } from '../scale.js';
 import { checkGroups, codesOf, constantOf, type Method, scaleIn, type Weight } from '../weight.js';
 import { block, defineMethod, names } from './definition.js';
@@ -38,9 +38,10 @@ export const fp8 = defineMethod({
         ...(config.activation_scheme === 'static' ? [constantOf(`${module}.activation_scale`, 'float32', [], 1)] : []),
       ];
     };
-    return ({ module, kind, isHead, isDerived }) =>
-      kind === 'Linear' && !isDerived && !keptInFloat32.test(module) && !(list == null ? isHead : skipped(module))
-        ? scheme
-        : undefined;
+    return (candidate) => {
+      const { module, kind, isHead, isLast, isDerived } = candidate;
+      const isLeft = list == null ? isHead || isLast : isMeant(candidate, skipped);
+      return kind === 'Linear' && !isDerived && !keptInFloat32.test(module) && !isLeft ? scheme : undefined;
+    };
   },
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { expressionOf, skipList } from '../match.js';
+import { expressionOf, isMeant, skipList } from '../match.js';
 import { checkGroups, codesOf, constantOf, groupTensor, type Method, type Scheme, scaleIn, wordOf } from '../weight.js';
 import { defineMethod, groupSize, names } from './definition.js';
 
@@ -86,11 +86,14 @@ export const gptq = defineMethod({
           ? undefined
           : schemeOf({ bits: change.bits ?? config.bits, group_size: change.group_size ?? config.group_size }, less),
     }));
-    return ({ module, kind, isHead, isGate }) => {
-      if (kind !== 'Linear' || isGate || (isHead && config.lm_head !== true) || skipped(module)) return undefined;
-      const rule = rules.find(({ expression }) => expression.matcher(module).lookingAt());
+    return (candidate) => {
+      const { kind, isHead, isGate } = candidate;
+      if (kind !== 'Linear' || isGate || (isHead && config.lm_head !== true) || isMeant(candidate, skipped))
+        return undefined;
+      const rule = rules.find(({ expression }) => isMeant(candidate, (name) => expression.matcher(name).lookingAt()));
       if (rule !== undefined) return rule.scheme;
-      return isHead || (inside?.some((name) => module.endsWith(`.${name}`)) ?? true) ? scheme : undefined;
+      const isInside = (module: string) => inside?.some((name) => module.endsWith(`.${name}`)) ?? true;
+      return isHead || isMeant(candidate, isInside) ? scheme : undefined;
     };
   },
 });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isPlainObject } from '../../../core/check.js';
-import { globList } from '../match.js';
+import { globList, isMeant } from '../match.js';
 import { codesOf, constantOf, type Method, type Scheme, scaleIn } from '../weight.js';
 import { defineMethod, names } from './definition.js';
 import { nvfp4Tensors } from './nvfp4.js';
@@ -42,6 +42,7 @@ export const modelopt = defineMethod({
     const list = config.ignore ?? config.exclude_modules ?? [];
     const skipped = globList(list, `${place}: ignore`);
     const scheme = config.quant_algo === 'NVFP4' ? fp4 : fp8;
-    return ({ module, kind, isDerived }) => (kind === 'Linear' && !isDerived && !skipped(module) ? scheme : undefined);
+    return (candidate) =>
+      candidate.kind === 'Linear' && !candidate.isDerived && !isMeant(candidate, skipped) ? scheme : undefined;
   },
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { skipList } from '../match.js';
+import { isMeant, skipList } from '../match.js';
 import { powerOfTwoFor } from '../scale.js';
 import { checkGroups, codesOf, constantOf, type Method, type Weight } from '../weight.js';
 import { defineMethod, names } from './definition.js';
@@ -28,6 +28,6 @@ export const mxfp4 = defineMethod({
         constantOf(`${module}_scales`, 'uint8', shape, Math.log2(scale) + 127),
       ];
     };
-    return ({ module, kind }) => (kind === 'Experts' && !skipped(module) ? scheme : undefined);
+    return (candidate) => (candidate.kind === 'Experts' && !isMeant(candidate, skipped) ? scheme : undefined);
   },
 });

@@ -1,0 +1,67 @@
+import { isPlainObject, quoted, show } from '../core/check.js';
+import type { InputError } from '../core/errors.js';
+import { configFields } from '../nn/families/config-fields.js';
+import { ropeTypes } from '../nn/families/config-values.js';
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** The error for a key's value, by what was expected. */
+export type Refuse = (key: string, what: string) => InputError;
+
+const { default: plain = [], longrope = [] } = ropeTypes;
+
+/** The kinds of rotary positions that a family knows, and what each must have beside its name. */
+function ropeTypesOf(modelType: string): typeof ropeTypes {
+  // Models of images turn by rows and columns.
+  if (/^(?:qwen.*_vision|pixtral)$/.test(modelType)) return { default: [], axial: [] };
+  if (/^qwen2(?:_5)?_vl_text$/.test(modelType)) return { ...ropeTypes, mrope: [] };
+  // Two older names for the one kind that Phi-3 has.
+  if (modelType === 'phi3')
+    return { default: plain, longrope, yarn: longrope, su: [...longrope, 'original_max_position_embeddings'] };
+  if (modelType !== 'phimoe') return ropeTypes;
+  const scaled = Object.entries(ropeTypes).filter(([type]) => type !== 'default');
+  const needed = scaled.map(([type, keys]) => [type, [...keys, 'short_mscale', 'long_mscale']] as const);
+  return { default: plain, ...Object.fromEntries(needed) };
+}
+
+/** Refuses rotary positions that transformers refuses, which give no tensor its shape. */
+export function checkRope(config: Config, modelType: string, sizes: Config, refuse: Refuse): void {
+  if (configFields[modelType]?.['dict?']?.includes('rope_parameters') !== true) return;
+  if (Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
+    throw refuse('rope_theta', 'a number');
+  const key = config.rope_scaling == null ? 'rope_parameters' : 'rope_scaling';
+  const given = config[key];
+  if (!isPlainObject(given)) return;
+  // By kinds of layers where they differ between these.
+  for (const rope of [given, ...Object.values(given)].filter(isPlainObject)) {
+    const type = rope.rope_type ?? rope.type;
+    if (type === undefined) continue;
+    const known = ropeTypesOf(modelType);
+    const needed = typeof type === 'string' && Object.hasOwn(known, type) ? known[type] : undefined;
+    if (needed === undefined) throw refuse(key, `a "rope_type" of ${quoted(Object.keys(known))}, not ${show(type)}`);
+    const missing = needed.find((name) => !Object.hasOwn(rope, name));
+    if (missing !== undefined) throw refuse(key, `"${missing}" beside the rope_type '${String(type)}'`);
+    // Of these kinds transformers asks a Mixtral for its head_dim, which its config class leaves empty.
+    if (modelType === 'mixtral' && /^(?:dynamic|longrope|yarn)$/.test(String(type)) && sizes.head_dim == null)
+      throw refuse('head_dim', `a whole number ≥ 1 beside the rope_type '${String(type)}'`);
+  }
+  checkFactors(given, key, config, modelType, sizes, refuse);
+}
+
+/** Phi's factors: one for each two numbers of a head that are turned against each other. */
+function checkFactors(rope: Config, key: string, config: Config, modelType: string, sizes: Config, refuse: Refuse) {
+  const isFirst = modelType === 'phi3';
+  if (!isFirst && !(modelType === 'phimoe' && (rope.rope_type ?? rope.type) === 'longrope')) return;
+  const { hidden_size: width, num_attention_heads: heads } = sizes;
+  const part = rope.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
+  const turned = Math.trunc(Math.floor(Number(width) / Number(heads)) * Number(part));
+  const pairs = isFirst ? Math.floor(turned / 2) : Math.ceil(turned / 2);
+  const fits = (factors: unknown) =>
+    Array.isArray(factors) &&
+    factors.every((factor) => typeof factor === 'number') &&
+    (factors.length === pairs || (!isFirst && factors.length === 1));
+  for (const name of isFirst ? ['short_factor', 'long_factor'] : ['short_factor']) {
+    if (rope[name] != null && !fits(rope[name]))
+      throw refuse(key, `"${name}" of ${pairs} numbers, for heads of ${turned} that are turned by twos`);
+  }
+}
