@@ -8,7 +8,7 @@ import { beside, exists, pathOf } from '../../formats/source/source.js';
 import { inexactness } from '../../init/inexact.js';
 import { maxThreads } from '../../native/addon.js';
 import { type Keys, keysFor, streamVersions } from '../../plan/keys.js';
-import { planFrom, planOfSource, tensorsOf } from '../../plan/load-plan.js';
+import { planFrom, planOfSource, settled, tensorsOf } from '../../plan/load-plan.js';
 import type { Plan, PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import { checkSeed, type Engine, engineNames } from '../../random/names.js';
 import { checkProgressing, type Progressing, progressing } from '../progressing.js';
@@ -104,10 +104,10 @@ export async function verifyCheckpoint(path: string | URL, options?: VerifyCheck
   if (given.plan !== undefined && !(isPlainObject(given.plan) && Array.isArray(given.plan.tensors))) {
     throw typeError(fn, 'plan', 'what loadPlan gave', given.plan);
   }
+  const own = given.plan === undefined ? undefined : settled(given.plan as unknown as Plan);
   using _call = pool?.enter(fn);
   const checkpoint = await readHeaders(pathOf(path), { signal });
-  const plan =
-    (given.plan as Plan | undefined) ?? (await planCarried(checkpoint, onWarning, signal)) ?? noPlan(checkpoint);
+  const plan = own ?? (await planCarried(checkpoint, onWarning, signal)) ?? noPlan(checkpoint);
   const tensors = tensorsOf(plan);
   const origin = statistics ? undefined : originOf(checkpoint, { seed, engine }, onWarning);
   if (engine !== undefined && origin === undefined && !statistics) {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadPlan, verifyCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
+import { loadPlan, type Plan, verifyCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
 import { temporaryFolder } from '../temporary.js';
 
 const root = temporaryFolder();
@@ -143,4 +143,20 @@ describe('what made a checkpoint is in it', () => {
     expect(report.ok).toBe(false);
     expect(report.differences).toMatchObject([{ problem: 'values', differing: 1 }]);
   });
+});
+
+test('options that are changed after the call are those of the next call only', async () => {
+  const plans = await Promise.all(
+    ['a', 'b'].map((name) => loadPlan({ tensors: { [name]: { shape: [4], init: 'normal' } } })),
+  );
+  const folders = ['a', 'b'].map((name) => join(root.path, name));
+  for (const [i, plan] of plans.entries()) await writeCheckpoint(plan, folders[i] ?? '');
+  const options: { plan?: Plan } = {};
+  const reports = folders.map((folder, i) => {
+    options.plan = JSON.parse(JSON.stringify(plans[i])) as Plan;
+    const report = verifyCheckpoint(folder, options);
+    (options.plan.tensors as unknown[]).length = 0;
+    return report;
+  });
+  expect((await Promise.all(reports)).map(({ ok }) => ok)).toEqual([true, true]);
 });
