@@ -160,3 +160,21 @@ test('options that are changed after the call are those of the next call only', 
   });
   expect((await Promise.all(reports)).map(({ ok }) => ok)).toEqual([true, true]);
 });
+
+test('warnings show the names of foreign files in one line, without what a terminal acts on', async () => {
+  const plan = await loadPlan({ tensors: { a: { shape: [4], init: 'normal' }, b: { shape: [4], init: 'normal' } } });
+  const [one, other] = [join(root.path, 'one'), join(root.path, 'other')];
+  await writeCheckpoint(plan, one, { maxShardSize: 16 });
+  await writeCheckpoint(plan, other, { maxShardSize: 16, seed: 2 });
+  const names = ['x\u001b[31m\n.safetensors', 'y.safetensors'];
+  for (const [i, folder] of [one, other].entries())
+    writeFileSync(
+      join(root.path, names[i] ?? ''),
+      readFileSync(join(folder, `model-0000${i + 1}-of-00002.safetensors`)),
+    );
+  const index = join(root.path, 'model.safetensors.index.json');
+  writeFileSync(index, JSON.stringify({ weight_map: { a: names[0], b: names[1] } }));
+  const warnings: string[] = [];
+  await verifyCheckpoint(index, { onWarning: (text) => warnings.push(text) });
+  expect(warnings).toEqual([expect.stringMatching(/x\\u001b\[31m\\n\.safetensors has seed 0 .* are not of one run$/)]);
+});
