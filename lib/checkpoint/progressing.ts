@@ -1,5 +1,5 @@
 import { typeError } from '../core/check.js';
-import { checkFillOptions, isSignal } from '../pool/operation.js';
+import { checkFillOptions, isSignal, ownSignal } from '../pool/operation.js';
 import type { Pool } from '../pool/pool.js';
 
 /** How far a checkpoint has come. */
@@ -22,7 +22,7 @@ export interface Progressing {
 export const progressing = ['pool', 'signal', 'onProgress'] as const;
 
 /**
- * Checks them; a signal that is aborted already is left to the function.
+ * Checks them; a signal that is aborted already is left to the function, and one of another realm is followed by one of this.
  *
  * @throws TypeError
  */
@@ -31,7 +31,8 @@ export function checkProgressing(fn: string, options: { readonly [K in keyof Pro
   if (pool !== undefined && !isPool(pool)) throw typeError(fn, 'pool', 'what createPool gave', pool);
   const aborted = isSignal(signal) && signal.aborted;
   checkFillOptions(fn, { signal: aborted ? undefined : signal, onProgress });
-  return { pool, signal: signal as Progressing['signal'], onProgress: onProgress as Progressing['onProgress'] };
+  const own = signal === undefined ? undefined : ownSignal(signal as AbortSignal);
+  return { pool, signal: own, onProgress: onProgress as Progressing['onProgress'] };
 }
 
 function isPool(value: unknown): value is Pool {

@@ -1,6 +1,7 @@
 import type { LayoutOptions } from '../checkpoint/virtual/virtual-checkpoint.js';
 import type { WriteEnsembleOptions } from '../checkpoint/write/ensemble.js';
 import type { Written } from '../checkpoint/write/write.js';
+import { copyOfPlain } from '../core/check.js';
 import type { Plan } from '../plan/plan.js';
 
 export interface OrderOptions extends LayoutOptions {
@@ -78,8 +79,7 @@ export interface Order {
  * @throws InputError where Redis cannot be reached or refuses, or the packages are not installed; TypeError and RangeError for options
  */
 export async function orderCheckpoint(plan: Plan, folder: string, options: OrderOptions): Promise<Order> {
-  const { begunOrder } = await import('./queued-order.js');
-  return begunOrder('orderCheckpoint', plan, folder, options, false);
+  return order('orderCheckpoint', plan, folder, options, false);
 }
 
 /**
@@ -93,6 +93,18 @@ export async function orderCheckpoint(plan: Plan, folder: string, options: Order
  * @throws as orderCheckpoint
  */
 export async function orderEnsemble(plan: Plan, folder: string, options: OrderEnsembleOptions): Promise<Order> {
+  return order('orderEnsemble', plan, folder, options, true);
+}
+
+async function order(
+  fn: string,
+  plan: Plan,
+  folder: string,
+  options: OrderOptions | OrderEnsembleOptions,
+  isEnsemble: boolean,
+) {
+  // As they are now: the caller may change them for the next order while this one is begun.
+  const [own, given] = [Object.isFrozen(plan) ? plan : copyOfPlain(plan), copyOfPlain(options)];
   const { begunOrder } = await import('./queued-order.js');
-  return begunOrder('orderEnsemble', plan, folder, options, true);
+  return begunOrder(fn, own, folder, given, isEnsemble);
 }

@@ -1,3 +1,5 @@
+import { copyOfPlain } from '../core/check.js';
+
 export interface WorkerOptions {
   /** Where the orders are: `redis://host:6379/0`, or `rediss://…` for TLS, with name and password where there are such. */
   readonly redis: string;
@@ -33,6 +35,7 @@ export interface ClusterWorker {
  * @throws InputError where Redis cannot be reached or the packages are not installed; TypeError and RangeError for options
  */
 export async function startWorker(options: WorkerOptions): Promise<ClusterWorker> {
+  const given = copyOfPlain(options); // which the caller may change for the next worker
   const [{ startPerforming }, { onFolder }] = await Promise.all([import('./queue-worker.js'), import('./perform.js')]);
-  return startPerforming(options, onFolder);
+  return startPerforming(given, onFolder);
 }

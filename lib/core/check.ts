@@ -216,13 +216,32 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null;
 }
 
+/** Deeper than any document may nest: what is there is refused when it is read. */
+const deepestCopied = 1000;
+
+/** A copy of plain objects and arrays and of all such in them. Whatever else is there stays what it is, and so do values that contain themselves. */
+export function copyOfPlain<T>(value: T, depth = 0, copies = new Map<unknown, unknown>()): T {
+  if (depth > deepestCopied || !(Array.isArray(value) || isPlainObject(value))) return value;
+  const known = copies.get(value);
+  if (known !== undefined) return known as T;
+  // Of a spread an own `__proto__` stays one.
+  const copy = (Array.isArray(value) ? Array.from(value as unknown[]) : { ...value }) as Record<string, unknown>;
+  copies.set(value, copy);
+  for (const key of Object.keys(copy)) copy[key] = copyOfPlain(copy[key], depth + 1, copies);
+  return copy as T;
+}
+
 /** The error for an option that the function does not have: it names the nearest one that it has. */
 export function unknownOption(fn: string, name: string, known: readonly string[]): TypeError {
   const what = known.length === 0 ? 'no options' : `one of ${quoted(known)}`;
   return typeError(fn, 'the name of an option', what, name, didYouMean(name, known));
 }
 
-/** A plain object that has no option but the known ones; undefined counts as {}. */
+/**
+ * A plain object that has no option but the known ones; undefined counts as {}.
+ *
+ * @returns a copy: who goes on after an `await` still has what was given, whatever the caller does with the object meanwhile
+ */
 export function checkOptions<const K extends string>(
   fn: string,
   value: unknown,
@@ -234,7 +253,7 @@ export function checkOptions<const K extends string>(
   for (const name of Object.keys(value)) {
     if (!(known as readonly string[]).includes(name)) throw unknownOption(fn, name, known);
   }
-  return value as { readonly [Name in K]?: unknown };
+  return { ...value } as { readonly [Name in K]?: unknown };
 }
 
 /**

@@ -32,7 +32,7 @@ interface Drawn {
 /**
  * The keys of a plan in an engine. With 'torch' this walks through all draws, a fraction of a millisecond each.
  *
- * @throws InputError naming the tensor, for a truncated normal whose draws would go on and on
+ * @throws InputError naming the tensor, for a truncated normal whose draws would go on and on, and for draws of a plan out of JSON that make no sense
  */
 export function keysFor(engine: Engine, seed: bigint, plan: Drawn): Keys {
   return engine === 'torch' ? torchKeys(seed, plan) : philoxKeys(seed);
@@ -62,11 +62,13 @@ export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
   const keep = sharedStates(all.length);
   for (const { tensor, shape, initializer } of all) {
     const dtype = dtypes.get(tensor) ?? usual;
-    const fill = resolve(initializer, shape, { dtype });
-    const total = checkShape('draw', shape);
-    if (total === 0) continue;
-    const key = naming(tensor, () => generator.nextKey(fill, dtype, total));
-    if (isRandom(fill)) keys.set(tensor, keep(key));
+    naming(tensor, () => {
+      const fill = resolve(initializer, shape, { dtype });
+      const total = checkShape('draw', shape);
+      if (total === 0) return;
+      const key = generator.nextKey(fill, dtype, total);
+      if (isRandom(fill)) keys.set(tensor, keep(key));
+    });
   }
   return {
     engine: 'torch',
@@ -74,17 +76,21 @@ export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
     of({ name, copyOf, partOf, codes, norms, fill, elements }) {
       if (!isRandom(fill) || elements === 0) return noKey;
       const key = keys.get(partOf?.tensor ?? copyOf ?? codes?.of ?? norms?.of ?? name);
-      if (key === undefined) throw new Error(`the plan has no draw of ${JSON.stringify(name)}`);
+      if (key === undefined) {
+        const what =
+          'expected a draw of it among the draws of the plan, which the engine torch needs, but there is none';
+        throw new InputError(`tensor ${JSON.stringify(name)}: ${what}`);
+      }
       return partOf === undefined ? key : { ...key, offset: partOf.begin };
     },
   };
 }
 
-function naming<T>(tensor: string, draw: () => T): T {
+function naming(tensor: string, draw: () => void): void {
   try {
-    return draw();
+    draw();
   } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
+    if (!(cause instanceof RangeError || cause instanceof TypeError)) throw cause;
     throw new InputError(`tensor ${JSON.stringify(tensor)}: ${cause.message}`, { cause });
   }
 }

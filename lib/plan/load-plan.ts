@@ -1,4 +1,12 @@
-import { checkDtype, checkInteger, checkOneOf, checkOptions, isPlainObject, typeError } from '../core/check.js';
+import {
+  checkDtype,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  copyOfPlain,
+  isPlainObject,
+  typeError,
+} from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
 import type { JsonDocument } from '../core/json.js';
@@ -70,12 +78,13 @@ export interface LoadedPlan extends Plan {
  */
 export async function loadPlan(input: PlanInput, options?: PlanOptions): Promise<LoadedPlan> {
   const fn = 'loadPlan';
-  const given = checkOptions(fn, options, ['dtype', 'rules', 'tp', 'quantize', 'lora']);
+  // Both are read after this call has returned, when the caller may have changed them for the next one.
+  const given = copyOfPlain(checkOptions(fn, options, ['dtype', 'rules', 'tp', 'quantize', 'lora']));
+  const checked = copyOfPlain(checkInput(fn, input));
   const dtype = given.dtype === undefined ? undefined : checkDtype(fn, given.dtype);
   const tp = given.tp === undefined ? undefined : checkTp(fn, given.tp);
-  const rules = await rulesFrom(fn, given.rules);
   const quantize = given.quantize === undefined ? undefined : checkQuantize(fn, given.quantize);
-  const checked = checkInput(fn, input);
+  const rules = await rulesFrom(fn, given.rules);
   return planFrom(given.lora === undefined ? checked : adapterInput(checked, given.lora), dtype, rules, tp, quantize);
 }
 
@@ -93,10 +102,13 @@ function checkQuantize(fn: string, value: unknown): string {
 }
 
 function checkInput(fn: string, input: unknown): string | Readonly<Record<string, unknown>> {
-  if (typeof input === 'string' || input instanceof URL) return String(input);
-  if (isPlainObject(input)) return input.like instanceof URL ? { ...input, like: String(input.like) } : input;
+  if (typeof input === 'string' || input instanceof URL) return textOf(input);
+  if (isPlainObject(input)) return input.like instanceof URL ? { ...input, like: textOf(input.like) } : input;
   throw typeError(fn, 'input', "a config or a recipe as an object, a path, a model's name, or { like: path }", input);
 }
+
+/** Objects of URL are what pathOf makes of them: of an object store their keys are encoded, which those in a text are not. */
+const textOf = (input: string | URL): string => (typeof input === 'string' ? input : pathOf(input));
 
 function checkTp(fn: string, value: unknown): { ranks: number; rank: number } {
   const { ranks, rank } = checkOptions(fn, value, ['ranks', 'rank'], 'tp');
@@ -153,6 +165,14 @@ export function sourceOf(plan: Plan): PlanSource | undefined {
  */
 export function tensorsOf(plan: Plan): readonly ResolvedTensor[] {
   return resolved.get(plan) ?? resolvePlan(plan);
+}
+
+/** A plan that its owner can change no more, its tensors resolved: one that loadPlan made, or a copy of another one. */
+export function settled(plan: Plan): Plan {
+  if (resolved.has(plan)) return plan;
+  const copy = copyOfPlain({ ...plan, source: isPlainObject(plan.source) ? sourceOf(plan) : undefined });
+  resolved.set(copy, resolvePlan(copy));
+  return copy;
 }
 
 /** loadPlan, for options that are checked. */
@@ -214,13 +234,24 @@ async function find(
     const named = await namedModel(input, dtype);
     if (named !== undefined) return { plan: named, file: input, source: { input } };
   }
+  const { document, warnings } = await readNamed(input);
+  return warned(await findDocument(document, dtype, rules), warnings);
+}
+
+/** The config of a model that is known by a name, or what stands at a path or an address. */
+async function readNamed(input: string): Promise<{ readonly document: JsonDocument; readonly warnings: string[] }> {
   const { readInput } = await import('./document.js');
   const { isKnownConfig, knownDocument } = await import('./known-models.js');
-  const known = await knownDocument(input, pathOf(input));
-  const found = await findDocument(known ?? (await readInput(pathOf(input))), dtype, rules);
-  if (known !== undefined || !isKnownConfig(input)) return found;
+  const path = pathOf(input);
+  const known = await knownDocument(input, path);
+  if (known !== undefined) return { document: known, warnings: [] };
   const warning = `${input}: what stands here under this name was read, and not the model that is known by it`;
-  return { ...found, plan: { ...found.plan, warnings: [...(found.plan.warnings ?? []), warning] } };
+  return { document: await readInput(path), warnings: isKnownConfig(input) ? [warning] : [] };
+}
+
+function warned(found: Found, warnings: readonly string[]): Found {
+  if (warnings.length === 0) return found;
+  return { ...found, plan: { ...found.plan, warnings: [...(found.plan.warnings ?? []), ...warnings] } };
 }
 
 /** Only a config knows its modules, and has a place for what was done to them. */
@@ -233,19 +264,17 @@ async function findQuantized(
     throw new InputError(`quantize '${quantize}': expected no quantization beside lora: an adapter has none`);
   }
   const { documentOf } = await import('../core/json.js');
-  const { readInput } = await import('./document.js');
   const { modelNames, planOfConfig } = await import('./models.js');
-  const { knownDocument } = await import('./known-models.js');
-  const read = async (name: string) =>
-    modelNames.includes(name) ? undefined : ((await knownDocument(name, name)) ?? readInput(name));
-  const document = typeof input === 'object' ? documentOf(input, 'input') : await read(input);
+  const read = async (name: string) => (modelNames.includes(name) ? undefined : readNamed(name));
+  const given = typeof input === 'object' ? { document: documentOf(input, 'input'), warnings: [] } : await read(input);
+  const { document, warnings = [] } = given ?? {};
   if (document === undefined || !isConfig(document.value)) {
     const what = `quantize '${quantize}': expected the config.json of a model, which says which modules there are`;
     throw new InputError(`${what}, but received another input`);
   }
   const { quantizer, ...plan } = await planOfConfig(document, dtype, quantize);
   // The config beside the weights says it all.
-  return { plan, file: document.source, source: { input: 'config.json' }, quantizer };
+  return warned({ plan, file: document.source, source: { input: 'config.json' }, quantizer }, warnings);
 }
 
 /** Class names of transformers say what a config is of too; a recipe has none. */

@@ -68,6 +68,22 @@ export function reasonOf(signal: AbortSignal): unknown {
   return reason ?? new DOMException('This operation was aborted', 'AbortError');
 }
 
+const followers = new WeakMap<AbortSignal, AbortController>();
+
+/**
+ * A signal of this realm: another one's, or a polyfill's, is followed by one, with one listener however often it is given. `fetch` and `AbortSignal.any` take others
+ * for signals, and do not hear of their aborts.
+ */
+export function ownSignal(signal: AbortSignal): AbortSignal {
+  if (signal instanceof AbortSignal) return signal;
+  const follower = followers.get(signal) ?? new AbortController();
+  const follow = (): void => follower.abort(reasonOf(signal));
+  if (!followers.has(signal)) (signal as AbortSignal).addEventListener('abort', follow, { once: true });
+  followers.set(signal, follower);
+  if ((signal as AbortSignal).aborted) follow(); // which is not told
+  return follower.signal;
+}
+
 /** @throws the signal's reason if it is aborted */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw reasonOf(signal);

@@ -10,7 +10,7 @@ import { type FileHeader, readHeaders } from '../formats/reader.js';
 import { openAgain, pathOf, type Source } from '../formats/source/source.js';
 import { get_num_threads, maxThreads, widen } from '../native/addon.js';
 import { keysFor } from '../plan/keys.js';
-import { tensorsOf } from '../plan/load-plan.js';
+import { settled, tensorsOf } from '../plan/load-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { throwIfAborted } from '../pool/operation.js';
 import { checkSeed, type Engine, engineNames } from '../random/names.js';
@@ -60,16 +60,20 @@ export async function tensorDifferences(
   const seeds = given.seeds ?? [0, 0];
   if (!Array.isArray(seeds)) throw typeError(fn, 'seeds', 'an array of two seeds', seeds);
   checkInteger(fn, 'seeds.length', seeds.length, 2, 2);
+  const models = [a, b].map((input, i) => ({
+    input: isPlan(input) ? settled(input) : input,
+    seed: seeds[i] as unknown,
+  }));
   const { onBegin } = options ?? {};
   if (onBegin !== undefined && typeof onBegin !== 'function') throw typeError(fn, 'onBegin', 'a function', onBegin);
   using _call = pool?.enter(fn);
   const executor = pool === undefined ? onThisThread(threads) : onPool(pool, fn);
   const sides: Side[] = [];
   try {
-    for (const [i, input] of [a, b].entries()) {
+    for (const [i, { input, seed }] of models.entries()) {
       if (isPlan(input)) {
         checkWhole(tensorsOf(input));
-        sides.push(planned(input, engine, checkSeed(fn, seeds[i]), executor, signal));
+        sides.push(planned(input, engine, checkSeed(fn, seed), executor, signal));
       } else if ((typeof input === 'string' || input instanceof URL) && String(input) !== '') {
         sides.push(await inFiles(pathOf(input), signal));
       } else throw typeError(fn, i === 0 ? 'a' : 'b', 'a plan, a path or a URL', input);

@@ -19,7 +19,7 @@ import { type Checkpoint, readHeaders } from '../formats/reader.js';
 import { pathOf } from '../formats/source/source.js';
 import { get_num_threads, maxThreads } from '../native/addon.js';
 import { type Keys, keysFor } from '../plan/keys.js';
-import { tensorsOf } from '../plan/load-plan.js';
+import { settled, tensorsOf } from '../plan/load-plan.js';
 import type { Plan, ResolvedTensor } from '../plan/plan.js';
 import { throwIfAborted } from '../pool/operation.js';
 import { checkSeed, type Engine, engineNames } from '../random/names.js';
@@ -109,17 +109,20 @@ export async function tensorReport(input: Plan | string | URL, options?: TensorR
   const { name, onBegin } = options ?? {};
   if (name !== undefined && typeof name !== 'string') throw typeError(fn, 'name', 'a string', name);
   if (onBegin !== undefined && typeof onBegin !== 'function') throw typeError(fn, 'onBegin', 'a function', onBegin);
+  // As they are at the call.
+  const model = isPlan(input) ? settled(input) : undefined;
+  const own = given.plan !== undefined && isPlan(given.plan) ? settled(given.plan) : undefined;
   using _call = pool?.enter(fn);
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
   const work = (bytes: number) => ({ threads, onProgress: tell(onProgress, bytes) });
-  if (isPlan(input)) {
-    const tensors = tensorsOf(input);
+  if (model !== undefined) {
+    const tensors = tensorsOf(model);
     const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
     checkWhole(tensors);
     await onBegin?.({ tensors: tensors.length, files: 0, bytes });
     const executor = pool === undefined ? onThisThread(threads) : onPool(pool, fn);
-    const keys = keysFor(engine, seed, { tensors, draws: input.draws });
+    const keys = keysFor(engine, seed, { tensors, draws: model.draws });
     const measured = await measure(tensors, madeSamples(tensors, keys, executor, signal), work(bytes));
     return { source: name ?? 'a plan', seed, engine, ...measured, differences: [], seconds: seconds() };
   }
@@ -128,7 +131,7 @@ export async function tensorReport(input: Plan | string | URL, options?: TensorR
   }
   if (given.plan !== undefined && !isPlan(given.plan)) throw typeError(fn, 'plan', 'what loadPlan gave', given.plan);
   const checkpoint = await readHeaders(pathOf(input), { signal });
-  const plan = given.plan ?? (await planCarried(checkpoint, () => {}, signal));
+  const plan = own ?? (await planCarried(checkpoint, () => {}, signal));
   const { pairs, differences } = plan === undefined ? unplanned(checkpoint) : match(checkpoint, tensorsOf(plan));
   const planned = pairs.map((pair) => pair.planned);
   const bytes = planned.reduce((sum, tensor) => sum + tensor.bytes, 0);

@@ -140,6 +140,18 @@ test('a config.json goes with the weights that brought it, also where others wit
   expect(readdirSync(at('out'))).toEqual(['x.safetensors']);
 });
 
+test('beside weights that do not tell what they were made from it may be theirs', async () => {
+  const model = await loadPlan(config);
+  const part = { ...model, tensors: model.tensors.slice(1) };
+  await writeCheckpoint(part, at('out'));
+  const before = contentOf(at('out'));
+  const writing = writeCheckpoint(await loadPlan(recipe), at('out'), { existing: 'replace' });
+  await expect(writing).rejects.toThrow(/config\.json may describe the weights that would be replaced/);
+  expect(contentOf(at('out'))).toEqual(before);
+  await writeCheckpoint(part, at('out'), { existing: 'replace', seed: 3 });
+  expect(readdirSync(at('out'))).toEqual(['config.json', 'model.safetensors']);
+});
+
 test("beside another program's weights it may be theirs: nothing is touched before it is moved away", async () => {
   const plan = await loadPlan(recipe);
   await writeCheckpoint(plan, at('out'));

@@ -65,6 +65,16 @@ test.each(['50% done', 'run#1', 'a?b', 'ü x', '100%25', 'a+b/..c'])('a prefix i
   expect(checkpoint.path).toBe(path);
 });
 
+test('an object of URL holds a key encoded, which plans are loaded by too', async () => {
+  await writeCheckpoint(await loadPlan(recipe), 's3://bucket/ü x/50% done');
+  const address = new URL('s3://bucket/ü x/50% done');
+  address.pathname = `/${encodeURIComponent('ü x')}/${encodeURIComponent('50% done')}`;
+  const names = (await loadPlan({ like: address })).tensors.map(({ name }) => name);
+  expect(names).toEqual(['a', 'b c/é']);
+  server.objects.set('ü x/r.json', { bytes: Buffer.from(JSON.stringify(recipe)), meta: {} });
+  expect((await loadPlan(new URL('s3://bucket/ü x/r.json'))).tensors).toHaveLength(2);
+});
+
 test('a recipe means what is beside it by a relative path', async () => {
   await writeCheckpoint(await loadPlan(recipe), 's3://bucket/deep/a#b');
   const put = (key: string, value: object) =>

@@ -29,6 +29,21 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     expect(out('out')).toEqual(await expected(alone));
   });
 
+  test('an object of options may be changed for the next order at once', async () => {
+    await worker();
+    const plan = await loadPlan(small);
+    const options = { redis: at.server.url, seed: 0 };
+    const orders = [1, 2].map((seed) => {
+      options.seed = seed;
+      return orderCheckpoint(plan, join(folder.path, `out-${seed}`), options);
+    });
+    for (const made of await Promise.all(orders)) {
+      afterwards(() => made.close());
+      await made.wait();
+    }
+    for (const seed of [1, 2]) expect(out(`out-${seed}`)).toEqual(await expected({ seed }));
+  });
+
   test('an ensemble', async () => {
     await Promise.all([worker(), worker()]);
     const plan = await loadPlan(recipe(4096));

@@ -150,6 +150,10 @@ describe('predicates', () => {
   it('check options: own names only, and no others', () => {
     expect(checkOptions('f', undefined, ['a'])).toEqual({});
     expect(checkOptions('f', { a: 1 }, ['a'])).toEqual({ a: 1 });
+    const options = { a: 1 };
+    const given = checkOptions('f', options, ['a']);
+    options.a = 2;
+    expect(given).toEqual({ a: 1 });
     expect(() => checkOptions('f', { aa: 1 }, ['a'])).toThrow(
       refused(
         'TypeError',

@@ -53,3 +53,16 @@ test('bounds that nothing meets are an error that names the tensor', () => {
   expect(() => torchKeys(5n, { tensors })).toThrow(InputError);
   expect(() => torchKeys(5n, { tensors })).toThrow(/^tensor "far": .* within 100,000 draws/);
 });
+
+test('draws that make no sense are refused in the name of their tensor', () => {
+  const tensors = resolvePlan({ tensors: planned.slice(0, 1) });
+  const [tensor] = tensors;
+  if (tensor === undefined) throw new Error('expected a tensor');
+  expect(() => torchKeys(5n, { tensors, draws: [] }).of(tensor)).toThrow(InputError);
+  expect(() => torchKeys(5n, { tensors, draws: [] }).of(tensor)).toThrow(/^tensor "t0": expected a draw of it/);
+  const without = [{ tensor: 't0', initializer: 'normal' }] as never;
+  expect(() => torchKeys(5n, { tensors, draws: without })).toThrow(InputError);
+  expect(() => torchKeys(5n, { tensors, draws: without })).toThrow(
+    /^tensor "t0": resolve: expected an array .* for shape/,
+  );
+});

@@ -1,7 +1,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadPlan } from '../../lib/checkpoint.js';
 import { InputError } from '../../lib/core/errors.js';
 import { loadSource } from './load-source.js';
 
@@ -141,5 +143,68 @@ test.each([
   for (const given of [{ input }, { like: input }]) {
     await expect(loadSource(given)).rejects.toThrow(InputError);
     await expect(loadSource(given)).rejects.toThrow(message);
+  }
+});
+
+test('what a caller changes after the call, in the input or the options, changes no plan', async () => {
+  const config = { ...gpt2 };
+  const rules: [string, { init: 'normal'; std: number }][] = [['*.bias', { init: 'normal', std: 1 }]];
+  const [rule] = rules;
+  if (rule === undefined) throw new Error('expected a rule');
+  const options = { rules, dtype: 'float32' as 'float32' | 'float16' };
+  const plans = await Promise.all(
+    ([8, 16] as const).map((width) => {
+      config.n_embd = width;
+      rule[1].std = width;
+      options.dtype = width === 8 ? 'float32' : 'float16';
+      return loadPlan(config, options);
+    }),
+  );
+  expect(plans.map(({ tensors }) => tensors[0])).toMatchObject([
+    { shape: [10, 8], dtype: 'float32' },
+    { shape: [10, 16], dtype: 'float16' },
+  ]);
+  const bias = plans.map(({ tensors }) => tensors.find(({ name }) => name.endsWith('.bias'))?.initializer);
+  expect(bias).toEqual([
+    { init: 'normal', std: 8 },
+    { init: 'normal', std: 16 },
+  ]);
+});
+
+test('an input that contains itself is refused', async () => {
+  const input: Record<string, unknown> = { tensors: { a: [2] } };
+  input.more = [input];
+  await expect(loadPlan(input)).rejects.toThrow(/^input: expected what JSON can hold, but .*circular/i);
+});
+
+const llama = {
+  ...{ model_type: 'llama', num_hidden_layers: 1, num_attention_heads: 2, hidden_size: 128, intermediate_size: 128 },
+  vocab_size: 64,
+};
+
+test('a model to be quantized may stand at the address of a file', async () => {
+  const path = file('m/config.json', llama);
+  const { tensors } = await loadPlan(path, { quantize: 'fp8' });
+  expect(tensors).toHaveLength(19);
+  const address = pathToFileURL(path);
+  for (const input of [address, address.href]) {
+    expect((await loadPlan(input, { quantize: 'fp8' })).tensors).toEqual(tensors);
+  }
+});
+
+test('a file with the name of a known model is quantized with the warning that it is not the model', async () => {
+  file('llama-3-8b/config.json', llama);
+  const cwd = process.cwd();
+  process.chdir(root);
+  try {
+    for (const options of [{}, { quantize: 'fp8' }]) {
+      const { tensors, warnings } = await loadPlan('llama-3-8b', options);
+      expect(tensors[0]?.shape).toEqual([64, 128]);
+      expect(warnings).toEqual([
+        'llama-3-8b: what stands here under this name was read, and not the model that is known by it',
+      ]);
+    }
+  } finally {
+    process.chdir(cwd);
   }
 });

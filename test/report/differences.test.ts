@@ -137,3 +137,18 @@ test('what is no model is refused, and a signal ends it', async () => {
     name: 'AbortError',
   });
 });
+
+test('plans and seeds are those of the call, whatever becomes of them after it', async () => {
+  const plan = JSON.parse(JSON.stringify(await loadPlan({ tensors: { a: { shape: [8], init: 'normal' } } })));
+  const path = join(folder, 'call');
+  await writeCheckpoint(plan, path, { seed: 5 });
+  const seeds: [number, number] = [0, 5];
+  const options = { plan };
+  const made = [tensorDifferences(path, plan, { seeds }), tensorReport(path, options)] as const;
+  seeds[1] = 6;
+  options.plan = undefined;
+  plan.tensors[0].initializer = 'ones';
+  const [differences, report] = await Promise.all(made);
+  expect(differences).toMatchObject([{ tensor: 'a', differing: 0 }]);
+  expect(report.tensors).toMatchObject([{ name: 'a', expected: 'N(0, 1²)' }]);
+});

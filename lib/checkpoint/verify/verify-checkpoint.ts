@@ -1,6 +1,7 @@
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, isPlainObject, typeError } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import { isFillable } from '../../core/stored-dtype.js';
+import { messageText } from '../../core/text.js';
 import { version } from '../../core/version.js';
 import { type Checkpoint, type FileHeader, readHeaders } from '../../formats/reader.js';
 import { layout } from '../../formats/safetensors/header.js';
@@ -8,7 +9,7 @@ import { beside, exists, pathOf } from '../../formats/source/source.js';
 import { inexactness } from '../../init/inexact.js';
 import { maxThreads } from '../../native/addon.js';
 import { type Keys, keysFor, streamVersions } from '../../plan/keys.js';
-import { planFrom, planOfSource, tensorsOf } from '../../plan/load-plan.js';
+import { planFrom, planOfSource, settled, tensorsOf } from '../../plan/load-plan.js';
 import type { Plan, PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import { checkSeed, type Engine, engineNames } from '../../random/names.js';
 import { checkProgressing, type Progressing, progressing } from '../progressing.js';
@@ -107,12 +108,13 @@ export async function verifyCheckpoint(path: string | URL, options?: VerifyCheck
   if (given.plan !== undefined && !(isPlainObject(given.plan) && Array.isArray(given.plan.tensors))) {
     throw typeError(fn, 'plan', 'what loadPlan gave', given.plan);
   }
+  const own = given.plan === undefined ? undefined : settled(given.plan as unknown as Plan);
+  const warn = (text: string) => onWarning(messageText(text)); // names of files and tensors are foreign
   using _call = pool?.enter(fn);
   const checkpoint = await readHeaders(pathOf(path), { signal });
-  const plan =
-    (given.plan as Plan | undefined) ?? (await planCarried(checkpoint, onWarning, signal)) ?? noPlan(checkpoint);
+  const plan = own ?? (await planCarried(checkpoint, warn, signal)) ?? noPlan(checkpoint);
   const tensors = tensorsOf(plan);
-  const origin = statistics ? undefined : originOf(checkpoint, { seed, engine }, onWarning);
+  const origin = statistics ? undefined : originOf(checkpoint, { seed, engine }, warn);
   if (engine !== undefined && origin === undefined && !statistics) {
     const what = `expected a seed beside the engine ${engine}, since the files tell none`;
     throw new InputError(`${checkpoint.path}: ${what}`, { path: checkpoint.path });
@@ -133,7 +135,7 @@ export async function verifyCheckpoint(path: string | URL, options?: VerifyCheck
       const as = planned.get(tensor);
       if (consistent || as === undefined || !isFillable(as.dtype)) continue;
       const why = inexactness(as.fill, as.dtype, 'torch');
-      if (why !== undefined) onWarning(`${tensor}: if PyTorch or the engine torch made it, ${why}`);
+      if (why !== undefined) warn(`${tensor}: if PyTorch or the engine torch made it, ${why}`);
     }
     return { ok, origin, tensors: tensors.length, bytes, differences, measured, limit };
   }

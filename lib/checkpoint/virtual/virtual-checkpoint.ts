@@ -2,7 +2,7 @@ import { checkOneOf, checkOptions, isPlainObject, rangeError, typeError } from '
 import { checkSize } from '../../core/size.js';
 import { type Format, formats } from '../../formats/names.js';
 import { keysFor } from '../../plan/keys.js';
-import { sourceOf, tensorsOf } from '../../plan/load-plan.js';
+import { settled, sourceOf, tensorsOf } from '../../plan/load-plan.js';
 import type { Plan } from '../../plan/plan.js';
 import { checkSeed, type Engine, engineNames } from '../../random/names.js';
 import { checkWhole } from './check-whole.js';
@@ -75,10 +75,11 @@ export function layOut(fn: string, plan: Plan, options: { readonly [K in keyof L
     throw rangeError(fn, 'maxShardSize', 'nothing', size, `files of ${format} have a tensor each`);
   const usual = adapter ? adapterNames.base : undefined;
   const base = options.name === undefined ? usual : checkName(fn, options.name, format);
-  const tensors = tensorsOf(plan as unknown as Plan);
+  const own = settled(plan as unknown as Plan); // ranges are made of it long after the call
+  const tensors = tensorsOf(own);
   checkWhole(tensors);
-  const keys = keysFor(engine, seed, { tensors, draws: plan.draws as Plan['draws'] });
-  const given = { keys, base, adapter, maxShardSize, config: plan.config as Plan['config'], source: sourceOf(plan) };
+  const keys = keysFor(engine, seed, { tensors, draws: own.draws });
+  const given = { keys, base, adapter, maxShardSize, config: own.config, source: sourceOf(own) };
   const set = fileSetOf(tensors, { ...given, format });
   return { set, keys, tensors };
 }

@@ -25,9 +25,15 @@ export function zeroRowRange({ zeroRow, shape, slice }: Padded): [begin: number,
  *
  * @param bytes whole elements of what is written of the tensor
  * @param begin index of the first one
- * @param elementBytes the size of one
+ * @param elementBytes the size of one: a half where two share a byte, of which the first is in the lower half
  */
 export function clearZeroRow(tensor: Padded, bytes: Uint8Array, begin: number, elementBytes: number): void {
-  const [from, to] = zeroRowRange(tensor).map((at) => Math.max(0, at - begin)) as [number, number];
-  bytes.fill(0, from * elementBytes, to * elementBytes); // fill itself stops at the end
+  const count = bytes.length / elementBytes;
+  const within = (at: number) => Math.min(count, Math.max(0, at - begin)) * elementBytes;
+  const [from, to] = zeroRowRange(tensor).map(within) as [number, number];
+  if (from === to) return;
+  const [first, last] = [Math.ceil(from), Math.floor(to)];
+  if (first > from) bytes[first - 1] = (bytes[first - 1] as number) & 0x0f; // the other half is the row's before
+  bytes.fill(0, first, last);
+  if (last < to) bytes[last] = (bytes[last] as number) & 0xf0;
 }

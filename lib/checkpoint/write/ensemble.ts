@@ -3,6 +3,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { checkOneOf, checkOptions, typeError } from '../../core/check.js';
 import { errorCode, InputError, InterruptedError, saysResumable } from '../../core/errors.js';
+import { settled } from '../../plan/load-plan.js';
 import type { Plan } from '../../plan/plan.js';
 import { checkSeed } from '../../random/names.js';
 import { checkProgressing, progressing } from '../progressing.js';
@@ -74,11 +75,12 @@ export async function writeEnsemble(plan: Plan, folder: string, options: WriteEn
   using _call = pool?.enter(fn);
   const cut = (i: number): number => Math.floor((all.length * i) / part.count);
   const seeds = all.slice(cut(part.index), cut(part.index + 1));
+  layOut(fn, plan, { ...given, seed: seeds[0] ?? 0n }); // what is wrong with the plan is said before anything is made
+  const own = settled(plan);
   const laidFor = (seed: bigint): Laid => {
-    const { tensors, ...laid } = layOut(fn, plan, { ...given, seed });
+    const { tensors, ...laid } = layOut(fn, own, { ...given, seed });
     return { ...laid, ...countsOf(tensors) };
   };
-  laidFor(seeds[0] ?? 0n); // what is wrong with the plan is said before anything is made
   const how = { pool, entered: true, threads, signal, force: existing === 'replace', resume: existing === 'resume' };
   let [bytes, resumedBytes, dataBytes, next, complete] = [0, 0, 0, 0, 0];
   const write = async (root: Root) => {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadPlan, verifyCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
+import { loadPlan, type Plan, verifyCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
 import { temporaryFolder } from '../temporary.js';
 
 const root = temporaryFolder();
@@ -157,4 +157,38 @@ describe('what made a checkpoint is in it', () => {
     expect(report.ok).toBe(false);
     expect(report.differences).toMatchObject([{ problem: 'values', differing: 1 }]);
   });
+});
+
+test('options that are changed after the call are those of the next call only', async () => {
+  const plans = await Promise.all(
+    ['a', 'b'].map((name) => loadPlan({ tensors: { [name]: { shape: [4], init: 'normal' } } })),
+  );
+  const folders = ['a', 'b'].map((name) => join(root.path, name));
+  for (const [i, plan] of plans.entries()) await writeCheckpoint(plan, folders[i] ?? '');
+  const options: { plan?: Plan } = {};
+  const reports = folders.map((folder, i) => {
+    options.plan = JSON.parse(JSON.stringify(plans[i])) as Plan;
+    const report = verifyCheckpoint(folder, options);
+    (options.plan.tensors as unknown[]).length = 0;
+    return report;
+  });
+  expect((await Promise.all(reports)).map(({ ok }) => ok)).toEqual([true, true]);
+});
+
+test('warnings show the names of foreign files in one line, without what a terminal acts on', async () => {
+  const plan = await loadPlan({ tensors: { a: { shape: [4], init: 'normal' }, b: { shape: [4], init: 'normal' } } });
+  const [one, other] = [join(root.path, 'one'), join(root.path, 'other')];
+  await writeCheckpoint(plan, one, { maxShardSize: 16 });
+  await writeCheckpoint(plan, other, { maxShardSize: 16, seed: 2 });
+  const names = ['x\u001b[31m\n.safetensors', 'y.safetensors'];
+  for (const [i, folder] of [one, other].entries())
+    writeFileSync(
+      join(root.path, names[i] ?? ''),
+      readFileSync(join(folder, `model-0000${i + 1}-of-00002.safetensors`)),
+    );
+  const index = join(root.path, 'model.safetensors.index.json');
+  writeFileSync(index, JSON.stringify({ weight_map: { a: names[0], b: names[1] } }));
+  const warnings: string[] = [];
+  await verifyCheckpoint(index, { onWarning: (text) => warnings.push(text) });
+  expect(warnings).toEqual([expect.stringMatching(/x\\u001b\[31m\\n\.safetensors has seed 0 .* are not of one run$/)]);
 });

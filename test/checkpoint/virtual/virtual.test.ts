@@ -7,6 +7,7 @@ import { type KeyedTensor, keyed, partsOf } from '../../../lib/checkpoint/virtua
 import { safetensorsFiles } from '../../../lib/checkpoint/virtual/shards.js';
 import { tensorFiles } from '../../../lib/checkpoint/virtual/tensor-files.js';
 import { laidFiles, VirtualCheckpoint } from '../../../lib/checkpoint/virtual/virtual.js';
+import { virtualCheckpoint } from '../../../lib/checkpoint/virtual/virtual-checkpoint.js';
 import { writeTensors } from '../../../lib/checkpoint/write/write.js';
 import type { Format } from '../../../lib/formats/names.js';
 import { isTorchKey } from '../../../lib/native/addon.js';
@@ -164,4 +165,21 @@ test('a tensor that is made whole is made once for all ranges, and who stops wai
     expect(Buffer.from(bytes).equals(whole.subarray(at * 1000, at * 1000 + 10))).toBe(true);
   }
   expect(pool.statistics().completed - before).toBeLessThan(10);
+});
+
+test('a plan that is changed after the call changes no byte', async () => {
+  const shape = [96, 96];
+  const range = { dim: 0, start: 2, length: 2 };
+  const q: PlannedTensor = { name: 'q', shape, dtype: 'float32', initializer: 'orthogonal', zeroRow: 3 };
+  const slice = { shape: [8, 4], ranges: [range] };
+  const s: PlannedTensor = { name: 's', shape: [2, 4], dtype: 'float32', initializer: 'normal', slice };
+  const plan = { tensors: [q, s] };
+  const name = 'model.safetensors';
+  const expected = await virtualCheckpoint(plan).read(name);
+  const virtual = virtualCheckpoint(plan);
+  shape.fill(7);
+  range.start = 0;
+  expect(Buffer.compare(await virtual.read(name), expected)).toBe(0);
+  const [begin, end] = [expected.length - 20_000, expected.length - 12_000];
+  expect(Buffer.compare(await virtual.read(name, begin, end), expected.subarray(begin, end))).toBe(0);
 });

@@ -29,3 +29,19 @@ test('a slice has the row where the row falls into it', () => {
   const columns = { shape: [4, 3], ranges: [{ dim: 1, start: 1, length: 2 }] };
   expect(cleared({ shape: [4, 2], zeroRow: 2, slice: columns }, 0, 8)).toEqual([4, 5]);
 });
+
+test('where two elements share a byte, the halves of the rows beside it stay', () => {
+  const halves = (tensor: Padded, begin: number, count: number) => {
+    const bytes = new Uint8Array(count / 2).fill(0x11);
+    clearZeroRow(tensor, bytes, begin, 1 / 2);
+    return [...bytes].flatMap((byte) => [byte & 15, byte >> 4]);
+  };
+  expect(halves({ shape: [4, 3], zeroRow: 1 }, 0, 12)).toEqual([1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+  expect(halves({ shape: [4, 3], zeroRow: 2 }, 0, 12)).toEqual([1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1]);
+  expect(halves({ shape: [4, 1], zeroRow: 1 }, 0, 4)).toEqual([1, 0, 1, 1]);
+  expect(halves({ shape: [4, 3] }, 0, 12)).toEqual(new Array(12).fill(1));
+  const tensor = { shape: [4, 5], zeroRow: 1 };
+  for (let cut = 0; cut <= 20; cut += 2) {
+    expect([...halves(tensor, 0, cut), ...halves(tensor, cut, 20 - cut)]).toEqual(halves(tensor, 0, 20));
+  }
+});

@@ -31,6 +31,24 @@ test.each([{}, { maxShardSize: 8000 }, { format: 'npy' }, { engine: 'torch' }] a
   },
 );
 
+test('all members are of the plan and the options as they were at the call', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = join(root.path, 'expected');
+  const seeds = Array.from({ length: 12 }, (_, seed) => seed);
+  await writeEnsemble(plan, expected, { seeds });
+  const copy = JSON.parse(JSON.stringify(plan));
+  const options: { seeds: number[]; engine?: 'torch' } = { seeds: [...seeds] };
+  const writing = writeEnsemble(copy, join(root.path, 'out'), options);
+  options.engine = 'torch';
+  options.seeds.length = 0;
+  copy.tensors[0].initializer = 'ones';
+  copy.tensors[1].shape = [1];
+  expect((await writing).seeds).toHaveLength(12);
+  for (const seed of seeds) {
+    expect(contentOf(join(root.path, 'out', `seed-${seed}`))).toEqual(contentOf(join(expected, `seed-${seed}`)));
+  }
+});
+
 test('members that are there are refused, replaced, or left alone', async () => {
   const plan = await loadPlan(recipe);
   const out = join(root.path, 'out');

@@ -8,7 +8,7 @@ import { textOf } from './files.js';
 /**
  * Whose the config.json is that stands beside weights which are about to be replaced, where the new ones have none: 'theirs' if nninit
  * wrote it with them, so that it goes with them; 'apart' if nninit wrote them without one, and someone added it; 'unknown' beside weights
- * of other programs, which it may describe.
+ * of other programs, which it may describe, and beside such that do not tell what they were made from.
  *
  * @param weights files of the old checkpoints, a manifest among them: one of files for each tensor may stand beside one of another name
  */
@@ -25,17 +25,20 @@ export async function ownerByMetadata(
   metadataOf: (name: string) => Promise<ReadonlyMap<string, unknown> | undefined>,
 ): Promise<'theirs' | 'apart' | 'unknown'> {
   let isOurs = false;
+  let isTold = true;
   const known = new Set<string>();
   for (const name of weights) {
     const checkpoint = checkpointOf(name);
     if (known.has(checkpoint)) continue;
     const metadata = await metadataOf(name).catch(() => undefined);
     if (metadata?.get('nninit.version') === undefined) continue;
-    if (String(metadata.get('nninit.source')).includes(`"${configName}"`)) return 'theirs';
+    const source = metadata.get('nninit.source');
+    if (String(source).includes(`"${configName}"`)) return 'theirs';
     known.add(checkpoint);
     isOurs = true;
+    if (source === undefined) isTold = false; // of a plan that was put together in code, or of a very long recipe: either may have a config
   }
-  if (isOurs) return 'apart';
+  if (isOurs) return isTold ? 'apart' : 'unknown';
   return weights.length === 0 ? 'apart' : 'unknown';
 }
 

@@ -3,6 +3,7 @@ import { checkOptions } from '../../../core/check.js';
 import { errorCode, InputError, saysResumable } from '../../../core/errors.js';
 import { checkProgressing } from '../../progressing.js';
 import { retried } from '../commit/files.js';
+import { readJournal } from '../commit/journal.js';
 import { checkFolder } from '../folder.js';
 import { incomplete, type Written, writeSet } from '../write.js';
 
@@ -48,7 +49,9 @@ async function finishOnce(folder: string, signal: AbortSignal | undefined): Prom
     return await writeSet(folder, laid, { resume: true, finishes: true, signal });
   } catch (cause) {
     if (errorCode(cause) !== 'ERR_NNINIT_INCOMPLETE') throw cause;
-    const parts = missingParts(order, await readdir(folder));
+    const journal = await readJournal(folder);
+    const replaces = journal !== undefined && journal !== 'broken' && journal.replaces;
+    const parts = missingParts(order, await readdir(folder), replaces);
     const [are, more] = [parts.slice(0, 10).join(', '), parts.length > 10 ? ` and ${parts.length - 10} more` : ''];
     const what =
       parts.length === 1

@@ -99,11 +99,15 @@ async function headOf(path: string, bytes: number): Promise<Uint8Array | undefin
   });
 }
 
-/** Which of the parts that the first process was told of are not on the disk, all of them. */
-export function missingParts({ digest, run, count, files }: Order, names: readonly string[]): number[] {
+/**
+ * Which of the parts that the first process was told of are not on the disk, all of them.
+ *
+ * @param replaces whether files under their own names are those of the checkpoint that is to be replaced
+ */
+export function missingParts({ digest, run, count, files }: Order, names: readonly string[], replaces: boolean) {
   const marks = marksOf(names, digest, run);
   const seen = {
-    complete: new Set<string>(names),
+    complete: new Set<string>(replaces ? [] : names),
     held: heldNames(names, digest),
     partial: new Map(),
     parts: new Map([...marks].map(([file, extents]) => [files[file]?.name ?? '', joined(extents)])),

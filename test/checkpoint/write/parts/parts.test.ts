@@ -66,6 +66,20 @@ test.each(Object.keys(formats) as (keyof typeof formats)[])(
   },
 );
 
+test('parts that are missing are named also beside the files of a checkpoint that they are to replace', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  await writeCheckpoint(plan, out);
+  await writeCheckpoint(plan, out, { seed: 5, existing: 'replace', ...at(1, 3) });
+  await expect(finishCheckpoint(out)).rejects.toMatchObject({
+    code: 'ERR_NNINIT_INCOMPLETE',
+    message: expect.stringContaining('parts 0, 2 of 3 are missing'),
+  });
+  for (const index of [0, 2]) await writeCheckpoint(plan, out, { seed: 5, existing: 'replace', ...at(index, 3) });
+  await finishCheckpoint(out);
+  expect(contentOf(out)).toEqual(await whole(plan, { seed: 5 }));
+});
+
 test('a file without a byte is of one of the parts', async () => {
   const tensors = { e: [0, 3], w: [8], x: [0] };
   const plan = await loadPlan({ dtype: 'float32', tensors, initializers: { '*': 'normal' } } as never);
