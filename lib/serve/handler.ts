@@ -11,7 +11,7 @@ import { answerHub, type HubRequest } from './hub.js';
 import { Counter, type Limits } from './limits.js';
 import { Metrics } from './metrics.js';
 import { statusPage } from './page.js';
-import { Refusal } from './refusal.js';
+import { Refusal, repositoryNotFound } from './refusal.js';
 import { answerS3, isOfBucket, isS3, isSigned, s3Error } from './s3.js';
 import { sendJson, sendText } from './send.js';
 import { type Credentials, checkSignature, isSame } from './signature.js';
@@ -159,6 +159,7 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
     using _call = entered(pool);
     if (await answerHub(catalog, asked)) return 'hub';
     if (await answerS3(catalog, bucket, asked)) return 's3';
+    if (parts[1] === 'resolve' || parts[1] === 'raw') throw repositoryNotFound(); // of a name without an org
     if (parts.length > 0) throw new Refusal(404, 'Not found', { hub: 'EntryNotFound', s3: 'NoSuchBucket' });
     const headers = {
       'content-security-policy':
@@ -220,7 +221,15 @@ function parse(
     const parts = partsOf(path);
     if (parts.some((part) => part === '.' || part === '..' || /[\0\\]/.test(part)))
       throw new Error('a path that leads elsewhere');
-    return { request, response, parts, query: new URLSearchParams(search), send, onError };
+    return {
+      request,
+      response,
+      parts,
+      isFolder: path.endsWith('/'),
+      query: new URLSearchParams(search),
+      send,
+      onError,
+    };
   } catch {
     throw new Refusal(400, 'expected an address', { s3: 'InvalidURI' });
   }

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { beforeAll, expect, test } from 'vitest';
 import { createHandler } from '../../lib/serve.js';
-import { bytesOf, models, serve, writeRepositories } from './serving.js';
+import { bytesOf, llama, models, repository, serve, writeRepositories } from './serving.js';
 
 let base = '';
 
@@ -127,4 +127,44 @@ test('a prefix may end within the name of the revision', async () => {
   expect(all).toContain('tiny/gpt2/main/config.json');
   for (const prefix of ['tiny/gpt2/m', 'tiny/gpt2/mai', 'tiny/gpt2/main']) expect(await keysAt(prefix)).toEqual(all);
   for (const prefix of ['tiny/gpt2/mx', 'tiny/gpt2/a']) expect(await keysAt(prefix)).toEqual([]);
+});
+
+test('a list is in the order of UTF-8, in which clients compare it with their own', async () => {
+  const names = ['z.txt', 'é.txt', '\u{ff5e}.txt', '\u{1f600}.txt'];
+  repository('odd/names', llama, Object.fromEntries(names.map((name) => [name, name])));
+  const at = await serve({ inputs: [models] });
+  const found: (string | undefined)[] = [];
+  for (let after = ''; ; ) {
+    const query = `list-type=2&prefix=odd/names/main/&max-keys=1&start-after=${encodeURIComponent(after)}`;
+    const [key] = keys(await (await fetch(`${at}/nninit?${query}`)).text());
+    if (key === undefined) break;
+    found.push(key.slice('odd/names/main/'.length));
+    after = key;
+  }
+  expect(found).toEqual(expect.arrayContaining(names));
+  expect(found).toEqual([...found].sort((a, b) => Buffer.compare(Buffer.from(`${a}`), Buffer.from(`${b}`))));
+});
+
+test('what is neither a list nor an object is refused, and no other answer stands for it', async () => {
+  const object = '/nninit/tiny/llama/main/config.json';
+  for (const [path, status, code] of [
+    [`${object}?acl`, 501, 'NotImplemented'],
+    [`${object}?tagging`, 501, 'NotImplemented'],
+    [`${object}?attributes`, 501, 'NotImplemented'],
+    [`${object}?versionId=abc`, 404, 'NoSuchVersion'],
+    [`${object}/`, 404, 'NoSuchKey'],
+    ['/nninit?policy', 501, 'NotImplemented'],
+    ['/nninit?versions&prefix=tiny/', 501, 'NotImplemented'],
+    ['/nninit?uploads', 501, 'NotImplemented'],
+  ] as const) {
+    const response = await fetch(base + path);
+    expect([path, response.status, await response.text()]).toEqual([
+      path,
+      status,
+      expect.stringContaining(`<Code>${code}</Code>`),
+    ]);
+  }
+  expect(await (await fetch(`${base}/nninit/?versioning`)).text()).toMatch(/<VersioningConfiguration [^>]*\/>$/);
+  expect((await fetch(`${base}${object}?versionId=null`)).status).toBe(200);
+  expect((await fetch(`${base}/nninit/?prefix=tiny/llama/`)).status).toBe(200);
 });
