@@ -59,6 +59,10 @@ const optionNames = [
 /** 50 GB: clients of the Hub refuse larger files. */
 const mostShardSize = 50e9;
 const longestAddress = 4096;
+/** In place of a secret. */
+const unshown = '…';
+/** What arrives as it was sent: headers come without the white space around them. */
+const sendable = /^[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?$/;
 
 /**
  * A handler of requests that serves checkpoints which are made while they are read. Nothing is stored.
@@ -108,6 +112,13 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
       // Of what is not there a key would be made all the same, which anyone can guess.
       if (typeof value !== 'string' || value === '') throw typeError(fn, `credentials.${name}`, 'text', value);
     }
+    if (!/^[^\s,/]+$/.test(credentials.accessKeyId)) {
+      const what = 'text without white space, commas and slashes, with which nobody could sign,';
+      throw rangeError(fn, 'credentials.accessKeyId', what, unshown);
+    }
+  }
+  if (token !== undefined && !sendable.test(token)) {
+    throw rangeError(fn, 'token', 'what a header can hold, without white space around it,', unshown);
   }
   checkProgressing(fn, { pool: given.pool });
   if (given.onError !== undefined && typeof given.onError !== 'function') {

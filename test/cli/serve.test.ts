@@ -47,3 +47,38 @@ test('a host that is empty, which would be all networks, is refused', async () =
     child.kill('SIGKILL');
   }
 });
+
+test('a token with a line feed behind it, as files of secrets have it, is that token', async () => {
+  const child = spawn(process.execPath, [main, 'serve', 'resnet18', '--port', '0'], {
+    env: { ...process.env, NNINIT_SERVE_TOKEN: 'abc\n' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  try {
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    await expect.poll(() => said, { timeout: 20_000 }).toMatch(/:\d+\n/);
+    const [, port] = /:(\d+)\n/.exec(said) ?? [];
+    const statusOf = async (token: string) => {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await fetch(`http://127.0.0.1:${port}/api/models`, { headers })).status;
+    };
+    expect([await statusOf('abc'), await statusOf('abd')]).toEqual([200, 401]);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}, 60_000);
+
+test('a token that is white space is refused, since a server without one is open to all', async () => {
+  const child = spawn(process.execPath, [main, 'serve', 'resnet18', '--port', '0'], {
+    env: { ...process.env, NNINIT_SERVE_TOKEN: '\n' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  try {
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    expect(await once(child, 'close')).toEqual([2, null]);
+    expect(said).toBe('nninit: NNINIT_SERVE_TOKEN: expected a secret, but it is white space\n');
+  } finally {
+    child.kill('SIGKILL');
+  }
+});

@@ -326,6 +326,12 @@ test.each([
   [{ credentials: {} }, /text for credentials\.accessKeyId/],
   [{ credentials: { accessKeyId: 'a', secretAccessKey: undefined } }, /text for credentials\.secretAccessKey/],
   [{ credentials: { accessKeyId: 'a', secretAccessKey: '' } }, /text for credentials\.secretAccessKey/],
+  [
+    { credentials: { accessKeyId: 'a\n', secretAccessKey: 'b' } },
+    /without white space.* credentials\.accessKeyId.* '…'/,
+  ],
+  [{ token: 'abc\n' }, /a header can hold.* for token.* '…'/],
+  [{ token: '層' }, /a header can hold.* for token.* '…'/],
   [{ credentials: { accessKeyId: 'a', secretKey: 'b' } }, /'secretAccessKey'.* received 'secretKey'/],
   [{ credentials: null }, /a plain object for credentials/],
   [{ pool: {} }, /what createPool gave for pool/],
