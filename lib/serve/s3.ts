@@ -81,8 +81,18 @@ interface Listed {
   readonly content: Entry;
 }
 
+/** Halves of surrogate pairs, and what comes before them in UTF-8 and behind them in UTF-16. */
+const beyond = /[\ud800-\uffff]/;
+
 /** Lists are in the order of UTF-8: clients compare them with their own lists name by name. */
-const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+function byBytes(a: string, b: string): number {
+  if (beyond.test(a) || beyond.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Sorted so; most lists are, as JavaScript sorts them, in a quarter of the time. */
+const sorted = (names: string[]): string[] =>
+  names.some((name) => beyond.test(name)) ? names.sort(byBytes) : names.sort();
 
 /** ListObjectsV2, and the first version as far as it is the same. */
 async function list(catalog: Catalog, bucket: string, asked: HubRequest): Promise<void> {
@@ -100,7 +110,7 @@ async function list(catalog: Catalog, bucket: string, asked: HubRequest): Promis
     const name = cut < 0 ? each.key : each.key.slice(0, cut + delimiter.length);
     if (byBytes(name, after) > 0) found.set(name, cut < 0 ? each : undefined);
   }
-  const names = [...found.keys()].sort(byBytes);
+  const names = sorted([...found.keys()]);
   const shown = names.slice(0, Math.min(most, mostKeys));
   const isTruncated = shown.length < names.length && most > 0;
   const encode = query.get('encoding-type') === 'url' ? encodeURIComponent : markup;
