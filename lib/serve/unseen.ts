@@ -1,0 +1,19 @@
+import { errorCode } from '../core/errors.js';
+import { unreadable } from '../formats/source/file.js';
+
+/** Of what is not there, may not be seen, or has a name that none can have. */
+const unseenCodes = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'];
+
+/**
+ * What a look at the disk gives where there is nothing to be seen. Whatever else goes wrong, such as too many open files or a share that is away, tells nothing of
+ * what there is: no list may be shorter for it, and no commit another one.
+ *
+ * @throws InputError (ERR_NNINIT_READ) for that
+ */
+export const unseen =
+  <T>(nothing: T) =>
+  (cause: unknown): T => {
+    const code = errorCode(cause) ?? '';
+    if (unseenCodes.includes(code)) return nothing;
+    throw unreadable(String((cause as { readonly path?: unknown }).path ?? 'a folder'), cause);
+  };
