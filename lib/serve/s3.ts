@@ -4,6 +4,7 @@ import { type HubRequest, isFileOfHub, isGone } from './hub.js';
 import { markup } from './markup.js';
 import { Refusal } from './refusal.js';
 import { sendContent, sendText } from './send.js';
+import { isUntold } from './unseen.js';
 
 const mostKeys = 1000;
 const xml = 'application/xml';
@@ -165,7 +166,7 @@ function noneThere(cause: unknown): undefined {
 
 /** The others are listed without one of which nothing can be told, unless that one is asked for. */
 function without(cause: unknown, isAskedFor: boolean, asked: HubRequest): undefined {
-  if (isAskedFor || isGone(asked)) return noneThere(cause);
+  if (isAskedFor || isGone(asked) || isUntold(cause)) return noneThere(cause);
   if (!(cause instanceof Refusal)) asked.onError(cause);
 }
 

@@ -1,4 +1,4 @@
-import { errorCode } from '../core/errors.js';
+import { errorCode, InputError } from '../core/errors.js';
 import { unreadable } from '../formats/source/file.js';
 
 /** Of what is not there, may not be seen, or has a name that none can have. */
@@ -17,3 +17,9 @@ export const unseen =
     if (unseenCodes.includes(code)) return nothing;
     throw unreadable(String((cause as { readonly path?: unknown }).path ?? 'a folder'), cause);
   };
+
+const passingCodes = ['EMFILE', 'ENFILE', 'EIO', 'ENOMEM', 'EAGAIN', 'EBUSY', 'ESTALE', 'ETIMEDOUT', 'EHOSTDOWN'];
+
+/** Whether the system did not tell, for a reason that may pass, what an input is made of. */
+export const isUntold = (error: unknown): boolean =>
+  error instanceof InputError && passingCodes.includes(errorCode(error.cause) ?? '');
