@@ -172,7 +172,8 @@ async function pathsOf(request: IncomingMessage): Promise<string[]> {
 
 function pathsOfText(request: IncomingMessage, bytes: Buffer): string[] {
   const text = bytes.toString();
-  if (!request.headers['content-type']?.includes('json')) return new URLSearchParams(text).getAll('paths');
+  if (!request.headers['content-type']?.toLowerCase().includes('json'))
+    return new URLSearchParams(text).getAll('paths');
   let body: unknown;
   try {
     body = JSON.parse(text);

@@ -202,14 +202,17 @@ test('a tree comes in pages', async () => {
   expect(paths).toEqual(all.map(({ path }) => path));
 });
 
-test.each(['application/json', 'application/x-www-form-urlencoded'])('paths-info of %s', async (type) => {
-  const body = type.endsWith('json')
-    ? JSON.stringify({ paths: ['config.json', 'none'], expand: false })
-    : 'paths=config.json&paths=none';
-  const url = `${base}/api/models/tiny/gpt2/paths-info/main`;
-  const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': type } });
-  expect(await response.json()).toMatchObject([{ type: 'file', path: 'config.json' }]);
-});
+test.each(['application/json', 'Application/JSON', 'application/x-www-form-urlencoded'])(
+  'paths-info of %s',
+  async (type) => {
+    const body = /json$/i.test(type)
+      ? JSON.stringify({ paths: ['config.json', 'none'], expand: false })
+      : 'paths=config.json&paths=none';
+    const url = `${base}/api/models/tiny/gpt2/paths-info/main`;
+    const response = await fetch(url, { method: 'POST', body, headers: { 'content-type': type } });
+    expect(await response.json()).toMatchObject([{ type: 'file', path: 'config.json' }]);
+  },
+);
 
 test.each([
   ['no JSON', '{"paths":', 400, 'expected JSON'],
