@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { OrderProgress } from '../cluster/order.js';
 import { namedOrder, type QueuedOrder } from '../cluster/queued-order.js';
-import { InterruptedError } from '../core/errors.js';
+import { InputError, InterruptedError } from '../core/errors.js';
 import { count, counted, printable, size } from '../core/text.js';
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { GenerateOptions } from './generate-run.js';
@@ -25,21 +25,33 @@ export async function runOrder(plan: LoadedPlan, options: GenerateOptions, strea
   const folder = output.startsWith('s3://') ? output : resolve(output);
   const order = await namedOrder('nninit', plan, folder, { ...layout, ...given, ...which }, seeds !== undefined);
   try {
-    if (options.cancel) await order.cancel();
-    else await order.begin();
     const facts = { order: order.id, path: order.path, parts: order.parts, bytes: order.bytes };
-    if (options.cancel || options.detach) {
-      if (options.json) writeJson(streams.stdout, { ...facts, [options.cancel ? 'cancelled' : 'ordered']: true });
-      else if (!options.quiet) {
-        const what = options.cancel ? 'the order is cancelled' : `${counted(order.parts, 'part')} ordered`;
-        streams.stdout.write(`${printable(order.path)}: ${what}\n`);
-      }
+    const tell = (fact: Readonly<Record<string, boolean>>, what: string): void => {
+      if (options.json) writeJson(streams.stdout, { ...facts, ...fact });
+      else if (!options.quiet) streams.stdout.write(`${printable(order.path)}: ${what}\n`);
+    };
+    if (options.cancel) {
+      const was = await order.end();
+      if (was === 'none') throw noSuchOrder(order.path);
+      tell(
+        { cancelled: was === 'cancelled' },
+        was === 'cancelled' ? 'the order is cancelled' : 'it is complete already',
+      );
       return;
     }
-    await wait(order, plan.tensors.length, options, streams);
+    await order.begin();
+    if (options.detach) tell({ ordered: true }, `${counted(order.parts, 'part')} ordered`);
+    else await wait(order, plan.tensors.length, options, streams);
   } finally {
     await order.close();
   }
+}
+
+/** Whoever has mistyped a seed must not take the order for ended. */
+function noSuchOrder(path: string): InputError {
+  const what =
+    'expected an order to cancel, but there is none of these arguments (one that has ended is known for an hour)';
+  return new InputError(`${path}: ${what}`, { path });
 }
 
 async function wait(

@@ -12,13 +12,21 @@ import { firstSignal, guarded } from './signals.js';
 /** How long downloads under way may take after the first signal. */
 const drainMs = 30_000;
 
+/** A secret, without the line feed that files of them end with: no request has it. */
+function secretIn(name: string): string | undefined {
+  const given = process.env[name];
+  const secret = given?.trim();
+  if (given && !secret) throw new InputError(`${name}: expected a secret, but it is white space`); // a server without one is open to all
+  return secret;
+}
+
 /** Serves until a signal; then it finishes the downloads under way. A second signal ends it at once. */
 export async function runServe(
   inputs: readonly string[],
   { host, port, engine, maxShardSize, bucket, threads, bytesPerSecond }: ServeCommandOptions,
   { stderr }: Streams,
 ): Promise<void> {
-  const { NNINIT_SERVE_TOKEN: token, NNINIT_SERVE_ACCESS_KEY: id, NNINIT_SERVE_SECRET_KEY: secret } = process.env;
+  const [token, id, secret] = ['TOKEN', 'ACCESS_KEY', 'SECRET_KEY'].map((key) => secretIn(`NNINIT_SERVE_${key}`));
   if (Boolean(id) !== Boolean(secret)) {
     throw new InputError('expected NNINIT_SERVE_ACCESS_KEY and NNINIT_SERVE_SECRET_KEY together');
   }

@@ -249,20 +249,29 @@ export class QueuedOrder implements Order {
     for (const line of logs) waiting.tell(line);
   }
 
-  cancel(): Promise<void> {
+  async cancel(): Promise<void> {
+    await this.end();
+  }
+
+  /** Cancels the order, and tells what there was of it: 'none' where Redis knows of no such order. */
+  end(): Promise<'cancelled' | 'complete' | 'none'> {
     return this.#asking('cancel', () => this.#cancel());
   }
 
-  async #cancel(): Promise<void> {
+  async #cancel(): Promise<'cancelled' | 'complete' | 'none'> {
     this.#cancelled = true;
     const job = await this.#connection.bullmq.Job.fromId(this.#queue, this.id);
-    if (job === undefined) return;
-    if (await job.isCompleted()) return void (await this.#forget());
+    if (job === undefined) return 'none';
+    if (await job.isCompleted()) {
+      await this.#forget();
+      return 'complete';
+    }
     await this.#connection.redis.set(this.#cancelledKey, '', 'EX', cancelledSeconds);
     await job.updateProgress({ stopped: cancelled }).catch(() => {}); // workers look at it
     await job.removeUnprocessedChildren();
     // Not one that somebody has made anew meanwhile.
     while ((await this.#isStopped()) && !(await this.#forget())) await setTimeout(longestPauseMs / 5);
+    return 'cancelled';
   }
 
   /** Removes all jobs of the order; false while a worker is at one. */

@@ -42,8 +42,11 @@ export const withoutPassword = (text: string): string => text.replace(nameAndPas
  * Foreign text for people to see, in one line: what is not printable is written as in JSON (`\u001b`, `\n`), and passwords of addresses are left out. All
  * foreign text passes here.
  */
-export function printable(text: string): string {
-  return withoutPassword(text).replace(unprintable, (character) => {
+export const printable = (text: string): string => escaped(withoutPassword(text));
+
+/** Text with what is not printable as in JSON; JSON stays what it is. */
+export function escaped(text: string): string {
+  return text.replace(unprintable, (character) => {
     const short = JSON.stringify(character).slice(1, -1);
     if (short !== character) return short;
     const units = Array.from({ length: character.length }, (_, i) => character.charCodeAt(i));

@@ -5,7 +5,7 @@ import type { Pool } from '../pool/pool.js';
 import type { Engine } from '../random/names.js';
 import { type Content, contentsOf } from './content.js';
 import { type Laid, Planner } from './planner.js';
-import { Refusal } from './refusal.js';
+import { Refusal, repositoryNotFound } from './refusal.js';
 import { Repositories, type Repository } from './repositories.js';
 import { commitOf, nameOfRevision, type Revision, revisionOfCommit, revisionOfName } from './revision.js';
 
@@ -143,9 +143,7 @@ export class Catalog {
 
   async #resolve(id: string, name: string): Promise<Resolved> {
     const repository = await this.repositories.find(id);
-    if (repository === undefined) {
-      throw new Refusal(404, 'Repository not found', { hub: 'RepoNotFound', s3: 'NoSuchKey' });
-    }
+    if (repository === undefined) throw repositoryNotFound();
     const { state } = repository;
     const revision = revisionOfName(name, this.#options.engine) ?? revisionOfCommit(name, state);
     if (revision === undefined) {

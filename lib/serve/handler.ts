@@ -11,7 +11,7 @@ import { answerHub, type HubRequest } from './hub.js';
 import { Counter, type Limits } from './limits.js';
 import { Metrics } from './metrics.js';
 import { statusPage } from './page.js';
-import { Refusal } from './refusal.js';
+import { Refusal, repositoryNotFound } from './refusal.js';
 import { answerS3, isOfBucket, isS3, isSigned, s3Error } from './s3.js';
 import { sendJson, sendText } from './send.js';
 import { type Credentials, checkSignature, isSame } from './signature.js';
@@ -59,6 +59,10 @@ const optionNames = [
 /** 50 GB: clients of the Hub refuse larger files. */
 const mostShardSize = 50e9;
 const longestAddress = 4096;
+/** In place of a secret. */
+const unshown = '…';
+/** What arrives as it was sent: headers come without the white space around them. */
+const sendable = /^[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?$/;
 
 /**
  * A handler of requests that serves checkpoints which are made while they are read. Nothing is stored.
@@ -108,6 +112,13 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
       // Of what is not there a key would be made all the same, which anyone can guess.
       if (typeof value !== 'string' || value === '') throw typeError(fn, `credentials.${name}`, 'text', value);
     }
+    if (!/^[^\s,/]+$/.test(credentials.accessKeyId)) {
+      const what = 'text without white space, commas and slashes, with which nobody could sign,';
+      throw rangeError(fn, 'credentials.accessKeyId', what, unshown);
+    }
+  }
+  if (token !== undefined && !sendable.test(token)) {
+    throw rangeError(fn, 'token', 'what a header can hold, without white space around it,', unshown);
   }
   checkProgressing(fn, { pool: given.pool });
   if (given.onError !== undefined && typeof given.onError !== 'function') {
@@ -159,6 +170,7 @@ export async function createHandler(options?: ServeOptions): Promise<Handler> {
     using _call = entered(pool);
     if (await answerHub(catalog, asked)) return 'hub';
     if (await answerS3(catalog, bucket, asked)) return 's3';
+    if (parts[1] === 'resolve' || parts[1] === 'raw') throw repositoryNotFound(); // of a name without an org
     if (parts.length > 0) throw new Refusal(404, 'Not found', { hub: 'EntryNotFound', s3: 'NoSuchBucket' });
     const headers = {
       'content-security-policy':
@@ -220,7 +232,15 @@ function parse(
     const parts = partsOf(path);
     if (parts.some((part) => part === '.' || part === '..' || /[\0\\]/.test(part)))
       throw new Error('a path that leads elsewhere');
-    return { request, response, parts, query: new URLSearchParams(search), send, onError };
+    return {
+      request,
+      response,
+      parts,
+      isFolder: path.endsWith('/'),
+      query: new URLSearchParams(search),
+      send,
+      onError,
+    };
   } catch {
     throw new Refusal(400, 'expected an address', { s3: 'InvalidURI' });
   }

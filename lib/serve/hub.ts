@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isPlainObject } from '../core/check.js';
 import { type Catalog, type Snapshot, totalOf } from './catalog.js';
 import type { Content } from './content.js';
-import { Refusal } from './refusal.js';
+import { Refusal, repositoryNotFound } from './refusal.js';
 import { type SendOptions, sendContent, sendJson } from './send.js';
 
 /** What is asked for. */
@@ -12,6 +12,8 @@ export interface HubRequest {
   readonly response: ServerResponse;
   /** The path's parts, decoded. */
   readonly parts: readonly string[];
+  /** Whether the path ends with a slash. */
+  readonly isFolder: boolean;
   readonly query: URLSearchParams;
   readonly send: Pick<SendOptions, 'requests' | 'bytesPerSecond' | 'onBytes'>;
   /** Told what is wrong with a part of what is asked for; the rest is answered. */
@@ -86,6 +88,8 @@ async function answerApi(catalog: Catalog, asked: HubRequest, parts: readonly st
     const main = { name: 'main', ref: 'refs/heads/main', targetCommit: commit };
     sendJson(request, response, { branches: [main], converts: [], tags: [], pullRequests: [] });
   } else {
+    // Of a name without an org, such as `gpt2`, the parts are others.
+    if ((await catalog.repositories.find(`${org}/${name}`)) === undefined) throw repositoryNotFound();
     throw new Refusal(404, 'Not found', { hub: 'EntryNotFound' });
   }
 }
@@ -168,7 +172,8 @@ async function pathsOf(request: IncomingMessage): Promise<string[]> {
 
 function pathsOfText(request: IncomingMessage, bytes: Buffer): string[] {
   const text = bytes.toString();
-  if (!request.headers['content-type']?.includes('json')) return new URLSearchParams(text).getAll('paths');
+  if (!request.headers['content-type']?.toLowerCase().includes('json'))
+    return new URLSearchParams(text).getAll('paths');
   let body: unknown;
   try {
     body = JSON.parse(text);

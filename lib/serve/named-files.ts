@@ -3,6 +3,7 @@ import { basename, dirname, isAbsolute, join } from 'node:path';
 import { isPlainObject } from '../core/check.js';
 import { readJson } from '../core/json.js';
 import { isUrl, pathOf } from '../formats/source/source.js';
+import { unseen } from './unseen.js';
 
 /** A file that a plan is made of: by the name that whoever names it has for it, as it is now. */
 export type NamedFile = readonly [name: string, size: number | undefined, mtimeMs: number | undefined];
@@ -32,8 +33,9 @@ export class NamedFiles {
 
 async function namesIn(input: string): Promise<Omit<Named, 'of'>> {
   const none = { model: undefined, like: undefined };
+  const bytes = await readFile(input).catch(unseen(undefined));
+  if (bytes === undefined) return none;
   try {
-    const bytes = await readFile(input);
     // Most name nothing, and a recipe of very many tensors takes a while to parse.
     if (!['"model"', '"like"'].some((key) => bytes.includes(key))) return none;
     const { value } = readJson(bytes, input);
@@ -55,11 +57,11 @@ async function filesOf(
 ): Promise<NamedFile[]> {
   const path = given === undefined ? undefined : localPath(input, given);
   if (path === undefined) return [];
-  const found = await stat(path).catch(() => undefined);
+  const found = await stat(path).catch(unseen(undefined));
   const isFolder = found?.isDirectory() === true;
   const folder = isFolder ? path : dirname(path);
   const files = (await besides(path, isFolder)).map(async (name): Promise<NamedFile> => {
-    const info = await stat(join(folder, name)).catch(() => undefined);
+    const info = await stat(join(folder, name)).catch(unseen(undefined));
     return [name, info?.size, info?.mtimeMs];
   });
   return [
@@ -87,5 +89,5 @@ const modelFiles = async (path: string, isFolder: boolean): Promise<readonly str
 /** The headers of a file, or of all that a folder or an index may mean, and the config beside them. */
 const likeFiles = async (path: string, isFolder: boolean): Promise<readonly string[]> => {
   if (!isFolder && !path.endsWith('.json')) return ['config.json'];
-  return (await readdir(isFolder ? path : dirname(path)).catch((): string[] => [])).sort();
+  return (await readdir(isFolder ? path : dirname(path)).catch(unseen<string[]>([]))).sort();
 };

@@ -4,7 +4,7 @@ import { type PackedTensors, packTensors } from '../checkpoint/virtual/packed-te
 import type { KeyedTensor } from '../checkpoint/virtual/range.js';
 import { type LaidFiles, laidFiles } from '../checkpoint/virtual/virtual.js';
 import { layOut } from '../checkpoint/virtual/virtual-checkpoint.js';
-import { InputError } from '../core/errors.js';
+import { errorCode, InputError } from '../core/errors.js';
 import { elementsOf } from '../core/shape.js';
 import { storedDtypes } from '../core/stored-dtype.js';
 import { accountMemory } from '../native/addon.js';
@@ -40,7 +40,7 @@ export type PlannerReply =
   | Packed
   | {
       readonly error: unknown /** What an InputError carries besides, and loses with its class when it is cloned. */;
-      readonly input?: Pick<InputError, 'code' | 'path'>;
+      readonly input?: Pick<InputError, 'code' | 'path'> & { readonly system: string | undefined };
     };
 
 /** Plans that are kept for further seeds: so many, and tensors in all. One of more is kept until another is made. */
@@ -75,7 +75,8 @@ parentPort?.on('message', async (message: PlannerMessage) => {
     parentPort?.postMessage(packed, memory);
     if (message.engine === 'torch') collect(); // states of 5 KB for each tensor
   } catch (error) {
-    const input = error instanceof InputError ? { input: { code: error.code, path: error.path } } : {};
+    const known = error instanceof InputError ? error : undefined;
+    const input = known && { input: { code: known.code, path: known.path, system: errorCode(known.cause) } };
     parentPort?.postMessage({ error, ...input } satisfies PlannerReply);
   }
 });

@@ -103,7 +103,7 @@ async function ask(worker: Worker, asked: Asked): Promise<Packed> {
   const [reply] = (await once(worker, 'message')) as [PlannerReply];
   if (!('error' in reply)) return reply;
   const { error, input } = reply;
-  throw input !== undefined && error instanceof Error
-    ? new InputError(error.message, { ...input, cause: error })
-    : error;
+  if (input === undefined || !(error instanceof Error)) throw error;
+  const { system, ...known } = input;
+  throw new InputError(error.message, { ...known, cause: Object.assign(error, system && { code: system }) });
 }

@@ -22,3 +22,6 @@ export class Refusal extends Error {
     this.headers = headers;
   }
 }
+
+export const repositoryNotFound = (): Refusal =>
+  new Refusal(404, 'Repository not found', { hub: 'RepoNotFound', s3: 'NoSuchKey' });

@@ -4,8 +4,10 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { didYouMean, show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { version } from '../core/version.js';
+import { unreadable } from '../formats/source/file.js';
 import { isKnownConfig, knownModels } from '../plan/known-models.js';
 import { NamedFiles } from './named-files.js';
+import { unseen } from './unseen.js';
 
 /** A file that is served as it is: a tokenizer's, a licence. */
 export interface Asset {
@@ -103,12 +105,19 @@ export class Repositories {
     return new Repositories(folders, fixed, settings);
   }
 
-  /** The ids of all repositories, in order. */
+  /**
+   * The ids of all repositories, in order.
+   *
+   * @throws InputError where they cannot be told
+   */
   async list(): Promise<string[]> {
     const ids = new Set(this.#fixed.keys());
     for (const folder of this.#folders) {
-      for (const org of await foldersIn(folder)) {
-        for (const name of await foldersIn(join(folder, org))) {
+      const orgs = await foldersIn(folder).catch((cause: unknown) => {
+        throw unreadable(folder, cause); // it was there when the server began: without it nothing is known
+      });
+      for (const org of orgs) {
+        for (const name of await foldersIn(join(folder, org)).catch(unseen<string[]>([]))) {
           if ((await inputOf(join(folder, org, name))) !== undefined) ids.add(`${org}/${name}`);
         }
       }
@@ -116,12 +125,16 @@ export class Repositories {
     return [...ids].sort();
   }
 
-  /** A repository as it is now; undefined if there is none. */
+  /**
+   * A repository as it is now; undefined if there is none.
+   *
+   * @throws InputError where that cannot be told
+   */
   async find(id: string): Promise<Repository | undefined> {
     const place = this.#fixed.get(id) ?? (await this.#placeOf(id));
     if (place === undefined) return undefined;
     const assets = place.folder === undefined ? [] : await assetsOf(place.folder);
-    const input = await stat(place.input).catch(() => undefined);
+    const input = await stat(place.input).catch(unseen(undefined));
     const hash = createHash('sha256').update(
       JSON.stringify([id, version, this.#settings, input?.size, input?.mtimeMs]),
     );
@@ -143,7 +156,7 @@ export class Repositories {
     if (!isName(org) || !isName(name) || more.length > 0) return undefined;
     for (const root of this.#folders) {
       // A link may lead out of the folder: what it leads to is not ours to serve.
-      const folder = await realpath(join(root, org, name)).catch(() => undefined);
+      const folder = await realpath(join(root, org, name)).catch(unseen(undefined));
       if (folder === undefined || !folder.startsWith(root + sep)) continue;
       const input = await inputOf(folder);
       if (input !== undefined && (await realpath(input)).startsWith(root + sep)) return { folder, input };
@@ -160,23 +173,23 @@ function nameOf(folder: string): string {
 async function inputOf(folder: string): Promise<string | undefined> {
   for (const name of inputNames) {
     const path = join(folder, name);
-    if ((await stat(path).catch(() => undefined))?.isFile()) return path;
+    if ((await stat(path).catch(unseen(undefined)))?.isFile()) return path;
   }
   return undefined;
 }
 
 async function foldersIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const entries = await readdir(folder, { withFileTypes: true });
   return entries.filter((entry) => !entry.isFile() && isName(entry.name)).map(({ name }) => name);
 }
 
 async function assetsOf(folder: string): Promise<Asset[]> {
   const assets: Asset[] = [];
-  for (const name of (await readdir(folder).catch(() => [])).sort()) {
+  for (const name of (await readdir(folder).catch(unseen<string[]>([]))).sort()) {
     if (name.startsWith('.') || isWeights(name)) continue;
-    const path = await realpath(join(folder, name)).catch(() => undefined);
+    const path = await realpath(join(folder, name)).catch(unseen(undefined));
     if (path === undefined || !path.startsWith(folder + sep)) continue;
-    const info = await stat(path).catch(() => undefined);
+    const info = await stat(path).catch(unseen(undefined));
     if (info?.isFile()) assets.push({ name, path, size: info.size, modified: info.mtime });
   }
   return assets;

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { Copier } from '../pool/copier.js';
 import { type Content, isOutdated, matches, rangeOf } from './content.js';
@@ -48,7 +49,8 @@ export async function sendContent(
     return;
   }
   const { range: asked, 'if-range': condition } = request.headers;
-  const applies = condition === undefined || condition === etag || condition === common['last-modified'];
+  // Never by a time (RFC 9110, section 13.1.5): the files are as old as before when a server makes other bytes of them.
+  const applies = condition === undefined || condition === etag;
   const range = rangeOf(applies ? asked : undefined, size);
   if (range === 'none') {
     const headers = { 'content-range': `bytes */${size}` };
@@ -80,8 +82,8 @@ async function stream(
   const gone = new AbortController();
   const leave = () => gone.abort(new Error('the client is gone'));
   // The response tells of it only when its turn has come: requests may be sent before others are answered.
-  const emitters = [response, socket];
-  for (const each of emitters) each.once('close', leave);
+  response.once('close', leave);
+  const forget = whenClosed(socket, leave);
   if (response.destroyed || socket.destroyed) leave();
   const start = performance.now();
   let sent = 0;
@@ -101,8 +103,26 @@ async function stream(
     }
     response.end();
   } finally {
-    for (const each of emitters) each.off('close', leave);
+    response.off('close', leave);
+    forget();
   }
+}
+
+/** Of each connection, what is to be called when it is closed: one listener for however many requests come at once. */
+const closing = new WeakMap<Socket, Set<() => void>>();
+
+/** Calls something when a connection is closed, unless what is returned is called before. */
+function whenClosed(socket: Socket, leave: () => void): () => void {
+  const known = closing.get(socket);
+  const all = known ?? new Set();
+  if (known === undefined) {
+    closing.set(socket, all);
+    socket.once('close', () => {
+      for (const each of all) each();
+    });
+  }
+  all.add(leave);
+  return () => void all.delete(leave);
 }
 
 /**

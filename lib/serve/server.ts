@@ -21,7 +21,12 @@ const checkingMs = 2000;
  */
 export async function createServer(options?: ServeOptions): Promise<Server> {
   const handler = await createHandler(options);
-  const server = createHttpServer({ maxHeaderSize: mostHeaderBytes, connectionsCheckingInterval: checkingMs }, handler);
+  const limits = { maxHeaderSize: mostHeaderBytes, connectionsCheckingInterval: checkingMs };
+  const server = createHttpServer(limits, (request, response) => {
+    // Else whoever goes on asking by a connection that is there already would keep it from being closed.
+    if (!server.listening) response.setHeader('connection', 'close');
+    handler(request, response);
+  });
   server.headersTimeout = headersTimeoutMs;
   server.requestTimeout = requestTimeoutMs;
   server.maxConnections = mostConnections;

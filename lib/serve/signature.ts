@@ -16,6 +16,9 @@ const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256'
 const encode = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);
 
+/** What is signed where nobody says what of the body is: requests that read have none. */
+const noBody = createHash('sha256').digest('hex');
+
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 interface Signed {
@@ -60,7 +63,7 @@ export function checkSignature(request: IncomingMessage, { accessKeyId, secretAc
   );
   const body = url.searchParams.has('X-Amz-Signature')
     ? 'UNSIGNED-PAYLOAD'
-    : String(request.headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD');
+    : String(request.headers['x-amz-content-sha256'] ?? noBody);
   const canonical = [request.method, url.pathname, query.join('&'), values.join(''), signed.headers, body].join('\n');
   const scope = `${date}/${region}/${service}/aws4_request`;
   const digest = createHash('sha256').update(canonical).digest('hex');

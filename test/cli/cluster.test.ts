@@ -97,6 +97,11 @@ describe.skipIf(!hasRedis)(`nninit worker and generate --redis${unlessRedis}`, (
       code: 0,
       stdout: expect.stringContaining('is cancelled'),
     });
+    expect(await run([...order, '--cancel'], { REDIS_URL: RedisUrl })).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('expected an order to cancel, but there is none'),
+    });
     const waiting = start(order, { REDIS_URL: RedisUrl });
     await waiting.says('writing 3 tensors');
     waiting.child.kill('SIGINT');
@@ -116,6 +121,8 @@ describe.skipIf(!hasRedis)(`nninit worker and generate --redis${unlessRedis}`, (
     expect(await run([...order, '--quiet'], { REDIS_URL: RedisUrl })).toEqual({ code: 0, stdout: '', stderr: '' });
     const expected = await alone();
     expect(contentOf(join(folder.path, 'out'))).toEqual(expected);
+    const late = await run([...order, '--cancel', '--json'], { REDIS_URL: RedisUrl });
+    expect([late.code, JSON.parse(late.stdout)]).toMatchObject([0, { cancelled: false }]);
     const many = ['generate', 'recipe.json', '-o', 'many', '--redis', '--seeds', '0..1', '--parts', '2', '--quiet'];
     expect(await run(many, { REDIS_URL: RedisUrl })).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(contentOf(join(folder.path, 'many', 'seed-0'))).toEqual(expected);

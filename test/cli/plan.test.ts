@@ -63,6 +63,22 @@ test('plan prints a table, totals and warnings, and writes nothing', async () =>
   expect(readdirSync(root)).toEqual(['r.json']);
 });
 
+test('--json has every tensor, whatever addresses and signs are in names', async () => {
+  const init = 'zeros';
+  const tensors = {
+    'http://a': { shape: [2], init },
+    'b@c': { shape: [3], init },
+    'http://me:pw@d': { shape: [4], init },
+  };
+  const { stdout } = await plan(file('r.json', { tensors }), '--json');
+  const made = JSON.parse(stdout) as { tensors: { name: string; shape: number[] }[] };
+  expect(made.tensors.map(({ name, shape }) => [name, shape])).toEqual([
+    ['http://a', [2]],
+    ['b@c', [3]],
+    ['http://d', [4]],
+  ]);
+});
+
 test('--json is all of it for machines, warnings too', async () => {
   const { code, stdout, stderr } = await plan(file('r.json', recipe), '--json', '--dtype', 'bfloat16');
   expect([code, stderr]).toEqual([0, '']);

@@ -1,7 +1,11 @@
 // `nninit serve` as a process: it says where it listens, and a signal ends it after the downloads under way.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
@@ -47,3 +51,87 @@ test('a host that is empty, which would be all networks, is refused', async () =
     child.kill('SIGKILL');
   }
 });
+
+test('a token with a line feed behind it, as files of secrets have it, is that token', async () => {
+  const child = spawn(process.execPath, [main, 'serve', 'resnet18', '--port', '0'], {
+    env: { ...process.env, NNINIT_SERVE_TOKEN: 'abc\n' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  try {
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    await expect.poll(() => said, { timeout: 20_000 }).toMatch(/:\d+\n/);
+    const [, port] = /:(\d+)\n/.exec(said) ?? [];
+    const statusOf = async (token: string) => {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await fetch(`http://127.0.0.1:${port}/api/models`, { headers })).status;
+    };
+    expect([await statusOf('abc'), await statusOf('abd')]).toEqual([200, 401]);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}, 60_000);
+
+test('a token that is white space is refused, since a server without one is open to all', async () => {
+  const child = spawn(process.execPath, [main, 'serve', 'resnet18', '--port', '0'], {
+    env: { ...process.env, NNINIT_SERVE_TOKEN: '\n' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  try {
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    expect(await once(child, 'close')).toEqual([2, null]);
+    expect(said).toBe('nninit: NNINIT_SERVE_TOKEN: expected a secret, but it is white space\n');
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
+
+test.runIf(process.platform === 'linux')(
+  'a server that can open no more files says so, and lists nothing as empty: copies of it would be emptied',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'nninit-serve-'));
+    mkdirSync(join(folder, 'a/b'), { recursive: true });
+    writeFileSync(join(folder, 'a/b/recipe.json'), '{"tensors": {"w": {"shape": [2], "init": "zeros"}}}');
+    const args = ['-c', 'ulimit -n 100; exec "$@"', 'sh', process.execPath, main, 'serve', folder, '--port', '0'];
+    const child = spawn('sh', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const sockets: Socket[] = [];
+    try {
+      let said = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+      await expect.poll(() => said, { timeout: 20_000 }).toMatch(/:\d+\n/);
+      const port = Number(/:(\d+)\n/.exec(said)?.[1]);
+      const paths = ['/api/models', '/nninit?list-type=2', '/api/models/a/b'];
+      const look = async () => {
+        const asked = paths.map(async (path) => {
+          // A connection more may be refused too.
+          const answer = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined);
+          const text = await answer?.text();
+          return answer?.ok ? text : undefined;
+        });
+        return Promise.all(asked);
+      };
+      const usual = await look();
+      expect(usual).toEqual([
+        expect.stringContaining('a/b'),
+        expect.stringContaining('a/b/main/recipe.json'),
+        usual[2],
+      ]);
+      // Each answer is what it was, or none, however few files may still be opened.
+      for (let found = usual; found.some((text) => text !== undefined); found = await look()) {
+        for (const [i, text] of found.entries()) expect([undefined, usual[i]]).toContain(text);
+        const socket = connect(port, '127.0.0.1');
+        sockets.push(socket);
+        await once(socket, 'connect');
+        if (sockets.length > 150) break;
+      }
+      expect(sockets.length).toBeLessThan(150);
+      expect(said).toContain('too many open files (EMFILE)');
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+  60_000,
+);

@@ -42,6 +42,24 @@ test('what a listener of errors throws is a warning, and the client gets its ans
   }
 });
 
+test('many requests at once by one connection are answered, and warn of nothing', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  const socket = connect(Number(new URL(base).port), '127.0.0.1');
+  try {
+    const request = 'GET /tiny/gpt2/resolve/main/config.json HTTP/1.1\r\nHost: a\r\n\r\n';
+    socket.write(request.repeat(30));
+    let text = '';
+    for await (const chunk of socket) {
+      text += String(chunk);
+      if (text.split('HTTP/1.1 200').length > 30) break;
+    }
+    expect(warn.mock.calls).toEqual([]);
+  } finally {
+    socket.destroy();
+    warn.mockRestore();
+  }
+});
+
 test('no path and no link leads out of the folder', async () => {
   writeFileSync(join(root, 'secret.json'), 'secret');
   mkdirSync(join(root, 'outside'));

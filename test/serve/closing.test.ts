@@ -1,11 +1,12 @@
 // Handlers in processes of their own: one that has nothing else to do than to close them, and one whose program is no file.
 import { spawnSync } from 'node:child_process';
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { Agent, createServer as createHttpServer, get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compiledFile } from '../../lib/core/package-files.js';
-import { createHandler } from '../../lib/serve.js';
+import { createHandler, createServer } from '../../lib/serve.js';
 import { bytesOf, llama, models, repository } from './serving.js';
 
 const serve = JSON.stringify(compiledFile('lib/serve'));
@@ -38,6 +39,35 @@ test.each([
   expect([status, stdout, stderr]).toEqual([0, 'closed\n', '']);
 });
 
+test('a server that is closed ends connections by which clients go on asking', async () => {
+  repository('tiny/closing', llama);
+  const server = await createServer({ inputs: [join(models, 'tiny/closing')] });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = async (path: string) => {
+    const request = get({ port, path, agent });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    return response;
+  };
+  try {
+    const first = await ask('/local/closing/resolve/main/model.safetensors');
+    const closed = once(server, 'close');
+    server.close();
+    first.resume();
+    await once(first, 'end');
+    const second = await ask('/healthz');
+    second.resume();
+    expect([second.statusCode, second.headers.connection]).toEqual([200, 'close']);
+    await closed;
+    await expect(ask('/healthz')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  } finally {
+    agent.destroy();
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
 test('a handler that is closed gives the answers under way, also to those who still wait for a plan, and refuses others', async () => {
   repository('tiny/closing', llama);
   const errors: unknown[] = [];
@@ -46,7 +76,7 @@ test('a handler that is closed gives the answers under way, also to those who st
     onError: (error) => errors.push(error),
   });
   let closing: Promise<void> | undefined;
-  const server = createServer((request, response) => {
+  const server = createHttpServer((request, response) => {
     handler(request, response);
     closing ??= handler.close(); // it has only been asked by then
   });

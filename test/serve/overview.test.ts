@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { beforeAll, expect, test, vi } from 'vitest';
+import { unreadable } from '../../lib/formats/source/file.js';
 import { Planner } from '../../lib/serve/planner.js';
 import { models, root, serve, writeRepositories } from './serving.js';
 
@@ -47,6 +48,19 @@ test('what cannot be told of is no empty folder, and no reason to list nothing',
   expect(errors).toHaveLength(3);
   expect(await (await list('tiny/')).text()).toContain('<Key>tiny/llama/main/config.json<');
   expect(errors).toHaveLength(4);
+});
+
+test('a list leaves out nothing that the system only fails to tell of for a while', async () => {
+  const at = await serve({ inputs: [models], onError: (error) => errors.push(error) });
+  const full = Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
+  const lay = vi.spyOn(Planner.prototype, 'lay').mockRejectedValueOnce(unreadable('config.json', full));
+  try {
+    const list = () => fetch(`${at}/nninit?list-type=2&prefix=tiny/`);
+    expect((await list()).status).toBe(500);
+    expect(await (await list()).text()).toContain('<Key>tiny/llama/main/config.json<');
+  } finally {
+    lay.mockRestore();
+  }
 });
 
 test('lists of all repositories, again and again, have each planned once', async () => {

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { beforeAll, expect, test } from 'vitest';
 import { createHandler } from '../../lib/serve.js';
-import { bytesOf, models, serve, writeRepositories } from './serving.js';
+import { bytesOf, llama, models, repository, serve, writeRepositories } from './serving.js';
 
 let base = '';
 
@@ -53,11 +53,11 @@ test('where keys are configured, unsigned and wrongly signed requests are refuse
   const { host } = new URL(at);
   const object = '/nninit/tiny/gpt2/main/config.json';
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  const signed = (secret: string, when = time, path = object, query = '', at = host) => {
+  const signed = (secret: string, when = time, path = object, query = '', at = host, saysHash = true) => {
     const date = when.slice(0, 8);
     const hash = createHash('sha256').update('').digest('hex');
-    const heads = `host:${at}\nx-amz-content-sha256:${hash}\nx-amz-date:${when}\n`;
-    const names = 'host;x-amz-content-sha256;x-amz-date';
+    const heads = `host:${at}\n${saysHash ? `x-amz-content-sha256:${hash}\n` : ''}x-amz-date:${when}\n`;
+    const names = saysHash ? 'host;x-amz-content-sha256;x-amz-date' : 'host;x-amz-date';
     const canonical = ['GET', path, query, heads, names, hash].join('\n');
     const scope = `${date}/us-east-1/s3/aws4_request`;
     const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
@@ -65,11 +65,13 @@ test('where keys are configured, unsigned and wrongly signed requests are refuse
     const digest = createHash('sha256').update(canonical).digest('hex');
     const signature = hmac(key, ['AWS4-HMAC-SHA256', when, scope, digest].join('\n')).toString('hex');
     const authorization = `AWS4-HMAC-SHA256 Credential=AK/${scope}, SignedHeaders=${names}, Signature=${signature}`;
-    return { authorization, 'x-amz-date': when, 'x-amz-content-sha256': hash };
+    return { authorization, 'x-amz-date': when, ...(saysHash && { 'x-amz-content-sha256': hash }) };
   };
   expect((await fetch(at + object)).status).toBe(403);
   expect((await fetch(at + object, { headers: signed('secret') })).status).toBe(200);
   expect((await fetch(at + object, { headers: signed('other') })).status).toBe(403);
+  // As curl does: it signs that the body is empty, and does not say so.
+  expect((await fetch(at + object, { headers: signed('secret', time, object, '', host, false) })).status).toBe(200);
   expect((await fetch(at + object, { headers: signed('secret', '20200101T000000Z') })).status).toBe(403);
   // Mounted, as Express does it.
   const handler = await createHandler({ inputs: [models], credentials });
@@ -127,4 +129,44 @@ test('a prefix may end within the name of the revision', async () => {
   expect(all).toContain('tiny/gpt2/main/config.json');
   for (const prefix of ['tiny/gpt2/m', 'tiny/gpt2/mai', 'tiny/gpt2/main']) expect(await keysAt(prefix)).toEqual(all);
   for (const prefix of ['tiny/gpt2/mx', 'tiny/gpt2/a']) expect(await keysAt(prefix)).toEqual([]);
+});
+
+test('a list is in the order of UTF-8, in which clients compare it with their own', async () => {
+  const names = ['z.txt', 'é.txt', '\u{ff5e}.txt', '\u{1f600}.txt'];
+  repository('odd/names', llama, Object.fromEntries(names.map((name) => [name, name])));
+  const at = await serve({ inputs: [models] });
+  const found: (string | undefined)[] = [];
+  for (let after = ''; ; ) {
+    const query = `list-type=2&prefix=odd/names/main/&max-keys=1&start-after=${encodeURIComponent(after)}`;
+    const [key] = keys(await (await fetch(`${at}/nninit?${query}`)).text());
+    if (key === undefined) break;
+    found.push(key.slice('odd/names/main/'.length));
+    after = key;
+  }
+  expect(found).toEqual(expect.arrayContaining(names));
+  expect(found).toEqual([...found].sort((a, b) => Buffer.compare(Buffer.from(`${a}`), Buffer.from(`${b}`))));
+});
+
+test('what is neither a list nor an object is refused, and no other answer stands for it', async () => {
+  const object = '/nninit/tiny/llama/main/config.json';
+  for (const [path, status, code] of [
+    [`${object}?acl`, 501, 'NotImplemented'],
+    [`${object}?tagging`, 501, 'NotImplemented'],
+    [`${object}?attributes`, 501, 'NotImplemented'],
+    [`${object}?versionId=abc`, 404, 'NoSuchVersion'],
+    [`${object}/`, 404, 'NoSuchKey'],
+    ['/nninit?policy', 501, 'NotImplemented'],
+    ['/nninit?versions&prefix=tiny/', 501, 'NotImplemented'],
+    ['/nninit?uploads', 501, 'NotImplemented'],
+  ] as const) {
+    const response = await fetch(base + path);
+    expect([path, response.status, await response.text()]).toEqual([
+      path,
+      status,
+      expect.stringContaining(`<Code>${code}</Code>`),
+    ]);
+  }
+  expect(await (await fetch(`${base}/nninit/?versioning`)).text()).toMatch(/<VersioningConfiguration [^>]*\/>$/);
+  expect((await fetch(`${base}${object}?versionId=null`)).status).toBe(200);
+  expect((await fetch(`${base}/nninit/?prefix=tiny/llama/`)).status).toBe(200);
 });

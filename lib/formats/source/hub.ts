@@ -6,7 +6,8 @@ const usualEndpoint = 'https://huggingface.co';
 function endpoint(): string | undefined {
   const { HF_ENDPOINT: given } = process.env;
   if (!given) return usualEndpoint;
-  return /^https?:\/\//i.test(given) && URL.canParse(given) ? given.replace(/\/+$/, '') : undefined;
+  const address = given.trim(); // a line feed, as files of settings have it, would hide a slash
+  return /^https?:\/\//i.test(address) && URL.canParse(address) ? address.replace(/\/+$/, '') : undefined;
 }
 
 /**

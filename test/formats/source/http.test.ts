@@ -383,3 +383,23 @@ test.each(['head', 'body'])('a server that stops within its %s is not waited for
     server.closeAllConnections();
   }
 });
+
+test('a server that says its bytes are compressed, and they are not, is told as such', async () => {
+  fault = (_, response) => {
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end('hello');
+    return true;
+  };
+  await expect(loadPlan(`${base}/gpt2/config.json`)).rejects.toThrow(/: incorrect header check$/);
+});
+
+test('white space around HF_ENDPOINT, as files of settings have it, is no part of an address', async () => {
+  vi.stubEnv('HF_ENDPOINT', ` ${base}/\n`);
+  try {
+    await expect(loadPlan('hf:org/name')).rejects.toThrow('404');
+    vi.stubEnv('HF_ENDPOINT', ' ');
+    await expect(loadPlan('hf:org/name')).rejects.toThrow('HF_ENDPOINT: expected an address');
+    expect(requests).toEqual(['/org/name/resolve/main/config.json bytes=0-65535']);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
