@@ -16,8 +16,8 @@ function product(a: number, b: number): [number, number] {
 }
 
 /**
- * x^(-1/n), rounded to nearest. Of operations that IEEE 754 defines: `**` has another last bit under Node.js 20 than under later ones, and a
- * checkpoint the same bytes under all.
+ * x^(-1/n), rounded once, as C's pow gives it, of operations that IEEE 754 defines: 1 / Math.sqrt(x) rounds twice, and V8's `x ** -0.5` is off in the
+ * last bit under Node.js 20 and not under later ones, so that values would differ from the reference's, and from one another's, in theirs.
  *
  * @param x from 2^-100 to 2^100
  */

@@ -27,3 +27,16 @@ test.each([2, 4] as const)('x^(-1/%i) is the nearest number there is', (n) => {
     if (!isNearest(inverseRoot(x, n), x, BigInt(n))) expect.unreachable(`${inverseRoot(x, n)} for ${x}`);
   }
 });
+
+// Python's n ** -0.5.
+test.each([
+  [1, 1],
+  [4, 0.5],
+  [32, 0.1767766952966369],
+  [48, 0.14433756729740643],
+  [512, 0.04419417382415922],
+  [768, 0.03608439182435161],
+  [2 ** 52, 2 ** -26],
+  [4096, 0.015625],
+  [10240, 0.009882117688026186],
+])('%d^-½ is %d', (n, root) => expect(inverseRoot(n, 2)).toBe(root));
