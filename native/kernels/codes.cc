@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/within-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace nninit {
 namespace HWY_NAMESPACE {
@@ -39,8 +41,7 @@ HWY_INLINE Codes EncodeFloats(Floats d, hn::Vec<Floats> y) {
 template <Grid kGrid>
 HWY_INLINE Codes EncodeLanes(Floats d, hn::Vec<Floats> x, const Encoding& encoding) {
   const Bits du;
-  const auto scaled = hn::Mul(x, hn::Set(d, encoding.factor));
-  const auto y = hn::Min(hn::Max(scaled, hn::Set(d, encoding.low)), hn::Set(d, encoding.high));
+  const auto y = Within(d, hn::Mul(x, hn::Set(d, encoding.factor)), encoding.low, encoding.high);
   if constexpr (kGrid == Grid::kFloat8E4M3) {
     return EncodeFloats<3, -6, 8>(d, y);
   } else if constexpr (kGrid == Grid::kFloat8E5M2) {

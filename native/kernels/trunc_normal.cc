@@ -12,6 +12,7 @@
 #include "kernels/normal-inl.h"
 #include "kernels/normal.h"
 #include "kernels/redraw-inl.h"
+#include "kernels/within-inl.h"
 #include "types/rounding.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -51,7 +52,7 @@ struct QuantileTile {
       const auto p = hn::Add(MultiplyHigh(du, hn::Load(du, word), hn::Set(du, share)), start);
       const auto x = hn::Mul(hn::ConvertTo(d, hn::BitCast(di, p)), hn::Set(d, 0x1p-31f));
       const auto v = hn::Add(hn::Mul(CentralQuantile(d, x), hn::Set(d, std)), hn::Set(d, mean));
-      return hn::Min(hn::Max(v, hn::Set(d, low)), hn::Set(d, high));
+      return Within(d, v, low, high);
     };
     const size_t lanes = hn::Lanes(d);
     for (size_t i = 0; i < kTileWords; i += 2 * lanes) {
@@ -122,18 +123,22 @@ void FillByNormals(const TruncNormalParams& p, const Key& key, const Range& rang
     }
   };
   ForTilesOf(out, range, make, [&](const Compute* HWY_RESTRICT made, uint64_t /*index*/, T* HWY_RESTRICT to) HWY_ATTR {
-    const auto low = hn::Set(d, static_cast<Compute>(p.low));
-    const auto high = hn::Set(d, static_cast<Compute>(p.high));
+    const auto low = static_cast<Compute>(p.low);
+    const auto high = static_cast<Compute>(p.high);
     for (size_t i = 0; i < kElements; i += hn::Lanes(d))
-      StoreAs(d, hn::Min(hn::Max(hn::Load(d, made + i), low), high), to + i);
+      StoreAs(d, Within(d, hn::Load(d, made + i), low, high), to + i);
   });
 }
 
 template <class D>
-HWY_INLINE hn::Vec<hn::Rebind<float, D>> ToSingle(D /*d*/, hn::Vec<D> v) {
+HWY_INLINE hn::Vec<hn::Rebind<float, D>> ToSingle(HWY_MAYBE_UNUSED D d, hn::Vec<D> v) {
   const hn::Rebind<float, D> d32;
-#if HWY_TARGET == HWY_SCALAR
-  return hn::Set(d32, static_cast<float>(hn::GetLane(v)));  // Highway's would never be infinite
+#if NNINIT_PLAIN_TARGET  // Highway's would never be infinite
+  HWY_ALIGN double wide[hn::MaxLanes(D())];
+  HWY_ALIGN float single[hn::MaxLanes(D())];
+  hn::Store(v, d, wide);
+  for (size_t i = 0; i < hn::MaxLanes(D()); ++i) single[i] = static_cast<float>(wide[i]);
+  return hn::Load(d32, single);
 #else
   return hn::DemoteTo(d32, v);
 #endif

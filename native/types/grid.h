@@ -104,7 +104,9 @@ constexpr FloatGrid FloatGridOf(Grid grid) {
 // The code in the low bits, in plain C++; kernels/codes.cc has it by lanes.
 inline uint32_t EncodeOne(float x, const Encoding& encoding) {
   float y = x * encoding.factor;
-  y = y < encoding.low ? encoding.low : y > encoding.high ? encoding.high : y;
+  // The bound where they are equal, which −0 and 0 are.
+  y = y > encoding.low ? y : encoding.low;
+  y = y < encoding.high ? y : encoding.high;
   switch (encoding.grid) {
     case Grid::kFloat8E4M3:
     case Grid::kFloat8E5M2:

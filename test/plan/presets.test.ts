@@ -122,6 +122,17 @@ test('torchtitan: truncated normals, narrower by depth', () => {
   expect(fill('model.norm.weight')).toEqual(constant(1));
 });
 
+test('roots are the nearest numbers there are, whatever the version of Node.js', async () => {
+  const head = (hidden: number) => fills({ name: 'torchtitan', hidden }, llama)('lm_head.weight');
+  // Powers of these, by `**`, have another last bit under Node.js 20 than under 24.
+  expect(head(2048)).toMatchObject({ std: 0.02209708691207961, b: 3 * 0.02209708691207961 });
+  expect(head(8192)).toMatchObject({ std: 0.011048543456039806 });
+  const deep = fills({ name: 'deepnorm', layers: 4 }, llama, [/layers/])(`${layer}.self_attn.o_proj.weight`);
+  expect(deep).toMatchObject({ std: 0.42044820762685725 * Math.sqrt(2 / 128) });
+  const branch = fills({ name: 'fixup', blocks: 2 }, await planOfName('resnet18'), [/blocks/])('layer1.0.conv1.weight');
+  expect(branch).toMatchObject({ std: (Math.SQRT2 * Math.SQRT1_2) / Math.sqrt(64 * 9) });
+});
+
 test('gpt_neox: small_init, and wang_init into the residual stream', () => {
   const document = {
     tensors: {

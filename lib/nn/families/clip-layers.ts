@@ -1,10 +1,10 @@
 // Longer than others: both of CLIP's encoders, which are initialized by one rule.
 
 import { z } from 'zod';
+import { inverseRoot } from '../../core/inverse-root.js';
 import { container, type Module, parameter, type Rule, repeat } from '../module.js';
 import { conv2d, embedding, layerNorm, linear } from '../modules/index.js';
 import { headsDivide, labels, layers, size, std } from './architecture.js';
-import { inverseSqrt } from './inverse-sqrt.js';
 import { transformersInit } from './transformers.js';
 
 /** What one class needs and others leave alone: null is refused by that class. */
@@ -62,8 +62,8 @@ export function clipRule({
   initializer_range,
   initializer_factor,
 }: Text | Vision): Rule {
-  const byWidth = inverseSqrt(width);
-  const byDepth = () => scaled(byWidth * inverseSqrt(2 * num_hidden_layers) * initializer_factor);
+  const byWidth = inverseRoot(width, 2);
+  const byDepth = () => scaled(byWidth * inverseRoot(2 * num_hidden_layers, 2) * initializer_factor);
   const text = scaled(initializer_factor * 0.02);
   const vision = scaled(initializer_range * initializer_factor);
   const outward = scaled(byWidth * initializer_factor);
@@ -80,7 +80,7 @@ export function clipRule({
       'v_proj.weight': byDepth(),
       'out_proj.weight': outward,
     }),
-    MLP: () => ({ 'fc1.weight': scaled(inverseSqrt(2 * width) * initializer_factor), 'fc2.weight': byDepth() }),
+    MLP: () => ({ 'fc1.weight': scaled(inverseRoot(2 * width, 2) * initializer_factor), 'fc2.weight': byDepth() }),
     WithText: () => ({ 'text_projection.weight': outward }),
     WithVision: () => ({ 'visual_projection.weight': outward }),
   });

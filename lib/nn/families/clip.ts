@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { inverseRoot } from '../../core/inverse-root.js';
 import { container, parameter, type Rule } from '../module.js';
 import { linear } from '../modules/index.js';
 import { defineArchitecture, labelCount, labels, type Part, size } from './architecture.js';
@@ -12,7 +13,6 @@ import {
   needed,
   scaled,
 } from './clip-layers.js';
-import { inverseSqrt } from './inverse-sqrt.js';
 import { headed, transformersInit } from './transformers.js';
 
 const config = z.looseObject({
@@ -83,8 +83,8 @@ export const clip = defineArchitecture({
         },
         initialize: whole(factor, {
           CLIPModel: () => ({
-            'text_projection.weight': scaled(inverseSqrt(widthOf(text)) * factor),
-            'visual_projection.weight': scaled(inverseSqrt(widthOf(vision)) * factor),
+            'text_projection.weight': scaled(inverseRoot(widthOf(text), 2) * factor),
+            'visual_projection.weight': scaled(inverseRoot(widthOf(vision), 2) * factor),
           }),
         }),
       };
@@ -93,7 +93,7 @@ export const clip = defineArchitecture({
       const vision = parts.get('vision_config');
       const classes = labelCount(config);
       const head = classes === 0 ? {} : { classifier: linear(widthOf(vision), classes) };
-      const own = () => ({ 'classifier.weight': scaled(inverseSqrt(widthOf(vision)) * config.initializer_factor) });
+      const own = () => ({ 'classifier.weight': scaled(inverseRoot(widthOf(vision), 2) * config.initializer_factor) });
       const initialize = whole(config.initializer_factor, classes === 0 ? {} : { Headed: own });
       return headed({ vision_model: vision.build('CLIPVisionModel') }, head, initialize);
     },

@@ -1,12 +1,12 @@
 // Longer than others: both Mamba and Mamba-2, whose mixers other families have too.
 
 import { z } from 'zod';
+import { inverseRoot } from '../../core/inverse-root.js';
 import type { Initializer } from '../../init/initializers.js';
 import { container, type Module, parameter, type Rule, repeat } from '../module.js';
 import { conv1d, embedding, linear, rmsNorm } from '../modules/index.js';
 import { defineArchitecture, flag, layers, size, std } from './architecture.js';
 import { headsOf } from './heads.js';
-import { inverseSqrt } from './inverse-sqrt.js';
 import { stateSpaceRules, timeSteps } from './state-space.js';
 import { transformersInit } from './transformers.js';
 
@@ -77,7 +77,7 @@ function mixer1(config: Config1): Module {
 
 /** Weights of the steps by their rank; schemes of other names leave what the linear layer had. */
 function dtWeight(config: Config1): Readonly<Record<string, Initializer>> {
-  const bound = inverseSqrt(rankOf(config)) * config.time_step_scale;
+  const bound = inverseRoot(rankOf(config), 2) * config.time_step_scale;
   if (config.time_step_init_scheme === 'constant') return { 'dt_proj.weight': { init: 'constant', val: bound } };
   return config.time_step_init_scheme === 'random'
     ? { 'dt_proj.weight': { init: 'uniform', a: -bound, b: bound } }

@@ -1,6 +1,7 @@
 // Longer than others: each kind of matrix has a deviation of its own.
 
 import { z } from 'zod';
+import { inverseRoot } from '../../core/inverse-root.js';
 import type { Initializer } from '../../init/initializers.js';
 import { container, type Module, type Rule, repeat } from '../module.js';
 import { embedding, layerNorm, linear } from '../modules/index.js';
@@ -16,7 +17,6 @@ import {
   size,
   std,
 } from './architecture.js';
-import { inverseSqrt } from './inverse-sqrt.js';
 import { transformersInit } from './transformers.js';
 
 const config = z
@@ -65,7 +65,7 @@ function rule(config: Config): Rule {
     Attention: write({ Wqkv: inward, Wo: outward }),
     PredictionHead: write({ dense: outward }),
     MaskedLM: write({ decoder: outward }),
-    Classification: write({ classifier: truncated(inverseSqrt(hidden_size)) }),
+    Classification: write({ classifier: truncated(inverseRoot(hidden_size, 2)) }),
   });
 }
 

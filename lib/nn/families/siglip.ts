@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { inverseRoot } from '../../core/inverse-root.js';
 import { container, parameter, type Rule } from '../module.js';
 import { conv2d, linear } from '../modules/index.js';
 import { defineArchitecture, labelCount, labels, std } from './architecture.js';
-import { inverseSqrt } from './inverse-sqrt.js';
 import {
   siglip2VisionConfig,
   siglipInit,
@@ -39,7 +39,7 @@ function family(model_type: string, name: string) {
       [`${name}ForImageClassification`]: (config, parts) => {
         const vision = parts.get('vision_config');
         const { hidden_size: width } = vision.config as { readonly hidden_size: number };
-        const std = inverseSqrt(width) * config.initializer_factor;
+        const std = inverseRoot(width, 2) * config.initializer_factor;
         const children = {
           vision_model: vision.build(`${name}VisionModel`),
           classifier: linear(width, labelCount(config)),

@@ -1,11 +1,11 @@
 // Longer than others: T5, mT5 and UMT5 with all their heads.
 
 import { z } from 'zod';
+import { inverseRoot } from '../../core/inverse-root.js';
 import type { Initializer } from '../../init/initializers.js';
 import { container, type Module, type Rule, repeat } from '../module.js';
 import { embedding, linear, rmsNorm } from '../modules/index.js';
 import { aliases, defineArchitecture, flag, labelCount, labels, layers, size, std } from './architecture.js';
-import { inverseSqrt } from './inverse-sqrt.js';
 import { headed, transformersInit } from './transformers.js';
 
 const feedForward = "a name such as 'relu', or one after 'gated-', such as 'gated-gelu'";
@@ -55,7 +55,7 @@ const generalNames = aliases({
 /** Mesh TensorFlow's scales: each projection by its own inputs, queries by the width of a head besides. */
 function rule({ initializer_factor: factor, d_model, d_kv, d_ff, num_heads }: Config): Rule {
   const normal = (std: number): Initializer => ({ init: 'normal', std: factor * std });
-  const byWidth = normal(inverseSqrt(d_model));
+  const byWidth = normal(inverseRoot(d_model, 2));
   const shared = { 'shared.weight': normal(1) };
   return transformersInit(
     factor,
@@ -70,17 +70,17 @@ function rule({ initializer_factor: factor, d_model, d_kv, d_ff, num_heads }: Co
         'out_proj.weight': byWidth,
         'out_proj.bias': 'zeros',
       }),
-      T5DenseActDense: () => ({ 'wi.weight': byWidth, 'wo.weight': normal(inverseSqrt(d_ff)) }),
+      T5DenseActDense: () => ({ 'wi.weight': byWidth, 'wo.weight': normal(inverseRoot(d_ff, 2)) }),
       T5DenseGatedActDense: () => ({
         'wi_0.weight': byWidth,
         'wi_1.weight': byWidth,
-        'wo.weight': normal(inverseSqrt(d_ff)),
+        'wo.weight': normal(inverseRoot(d_ff, 2)),
       }),
       T5Attention: ({ children }) => ({
-        'q.weight': normal(inverseSqrt(d_model * d_kv)),
+        'q.weight': normal(inverseRoot(d_model * d_kv, 2)),
         'k.weight': byWidth,
         'v.weight': byWidth,
-        'o.weight': normal(inverseSqrt(num_heads * d_kv)),
+        'o.weight': normal(inverseRoot(num_heads * d_kv, 2)),
         ...('relative_attention_bias' in (children ?? {}) && { 'relative_attention_bias.weight': byWidth }),
       }),
     },

@@ -1,3 +1,4 @@
+import { inverseRoot } from '../../core/inverse-root.js';
 import { elementsOf } from '../../core/shape.js';
 import { definePreset } from './definition.js';
 
@@ -32,7 +33,7 @@ export const fixup = definePreset({
       initializer: ({ blocks, convolutions }) => ({
         init: 'kaiming_normal',
         mode: 'fan_out',
-        gain: Math.SQRT2 * blocks ** (-1 / (2 * convolutions - 2)),
+        gain: Math.SQRT2 * inverseRoot(blocks, convolutions === 2 ? 2 : 4),
       }),
     },
     { role: 'branch_last', formula: '0', initializer: () => 'zeros' },

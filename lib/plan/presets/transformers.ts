@@ -1,3 +1,4 @@
+import { inverseRoot } from '../../core/inverse-root.js';
 import {
   definePreset,
   hidden,
@@ -75,7 +76,7 @@ export const mup = definePreset({
   ],
 });
 
-const deepnormGain = ({ layers }: { readonly layers: number }) => (8 * layers) ** -0.25;
+const deepnormGain = ({ layers }: { readonly layers: number }) => inverseRoot(8 * layers, 4);
 
 export const deepnorm = definePreset({
   summary: 'For post-norm transformers of hundreds of layers, decoder-only or encoder-only.',
@@ -120,7 +121,7 @@ export const torchtitan = definePreset({
     {
       role: 'head',
       formula: 'N(0, 1/d) within ±3/√d',
-      initializer: ({ hidden }) => truncated(hidden ** -0.5, 3 * hidden ** -0.5),
+      initializer: ({ hidden }) => truncated(inverseRoot(hidden, 2), 3 * inverseRoot(hidden, 2)),
     },
   ],
 });

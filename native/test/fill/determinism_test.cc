@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 
 #include "test/support.h"
@@ -59,6 +60,30 @@ TEST_CASE("every target writes the same bytes") {
       });
     }
   }
+}
+
+TEST_CASE("what lies beyond the largest float32 is infinite, where no bound keeps it, on every target") {
+  const double most = static_cast<double>(std::numeric_limits<float>::max());
+  const Fill fill = TruncNormalFill{most / 2, most / 4, 0.8 * most, std::numeric_limits<double>::infinity()};
+  const auto expected = test::Values(fill, {1, 2}, Dtype::kFloat32, 1000);
+  CHECK(std::count(expected.begin(), expected.end(), std::numeric_limits<double>::infinity()) > 100);
+  test::ForEachTarget([&](const std::string& target) {
+    CAPTURE(target);
+    CHECK((test::Values(fill, {1, 2}, Dtype::kFloat32, 1000) == expected));
+  });
+}
+
+TEST_CASE("a zero that lies on a bound has the bound's sign on every target") {
+  // The word of this element is one of the 240 or so, of 2^32, from which the bound itself follows.
+  constexpr uint64_t kZero = 18381090;
+  test::ForEachTarget([&](const std::string& target) {
+    CAPTURE(target);
+    for (const double a : {-0.0, 0.0}) {
+      const double x = test::Values(TruncNormalFill{0, 1, a, 0.0105}, {3, 0}, Dtype::kFloat32, 1, kZero)[0];
+      CHECK(x == 0);
+      CHECK(std::signbit(x) == std::signbit(a));
+    }
+  });
 }
 
 TEST_CASE("every thread count writes the same bytes") {

@@ -21,6 +21,10 @@ constexpr Encoding kEncodings[] = {
     {Grid::kUInt8, 3.0f, -127, 127, 128},
     {Grid::kInt4, 1.0f, -7, 7, 0},
     {Grid::kUInt4, 1.0f, -7, 7, 8},
+    // Of fills whose bound is 0, which −0 and 0 both equal.
+    {Grid::kFloat8E4M3, 1.0f, 0, 448, 0},
+    {Grid::kFloat8E5M2, 1.0f, -57344, 0, 0},
+    {Grid::kFloat4E2M1, 1.0f, 0, 6, 0},
 };
 
 // Finite float32 of all exponents and signs, ties among them, and many in the range of grids.
