@@ -32,8 +32,8 @@ const threads = Number(values.threads);
 // Node's own writes are done by four threads, unless it is told otherwise as it begins: the plain writes are to have as many as nninit.
 const { UV_THREADPOOL_SIZE: writers = '4', ...environment } = process.env;
 if (Number(writers) < threads) {
-  const env = { ...environment, UV_THREADPOOL_SIZE: String(threads) };
-  const { status } = spawnSync(process.execPath, process.argv.slice(1), { stdio: 'inherit', env });
+  process.env.UV_THREADPOOL_SIZE = String(threads);
+  const { status } = spawnSync(process.execPath, process.argv.slice(1), { stdio: 'inherit' });
   process.exit(status ?? 1);
 }
 const element = { float64: 8, float32: 4, float16: 2, bfloat16: 2 }[dtype] ?? 4;
