@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { addInputOptions, type InputOptions, inputDescription, inputHelp } from './input-options.js';
 import { addFileOptions, type FileOptions, parsePath } from './options.js';
 import type { Streams } from './program.js';
@@ -31,8 +31,12 @@ export function addPlan(program: Command, streams: Streams): void {
   addInputOptions(command);
   addFileOptions(command)
     .option('--json', 'print the plan as one JSON object (docs/plan.md)')
-    .option('--totals', 'print the totals only')
-    .option('--wide', 'print each tensor and each file apart, however wide the terminal is')
+    .addOption(
+      new Option('--totals', 'print the totals only').conflicts(['wide', 'maxShardSize', 'name', 'format']), // of files
+    )
+    .addOption(
+      new Option('--wide', 'print each tensor and each file apart, however wide the terminal is').conflicts('json'),
+    )
     .addHelpText('after', planHelp)
     .action(async (input: string | undefined, options: PlanOptions) => {
       const { runPlan } = await import('./plan-run.js');

@@ -84,6 +84,18 @@ test('a recipe means what is beside it by a relative path', async () => {
   expect(names).toEqual(['a', 'b c/é']);
 });
 
+test.each(['s3://', 's3://bucket.only'])(
+  'an address without an object is refused, and nobody is asked: %s',
+  async (address) => {
+    server.log.length = 0;
+    const read = loadPlan(address);
+    if (address === 's3://')
+      await expect(read).rejects.toThrow('could not read s3://config.json: expected s3://bucket/key');
+    else await expect(read).rejects.toMatchObject({ code: 'ERR_NNINIT_READ' });
+    expect(server.log.filter((line) => line.includes('config.json')).length).toBe(address === 's3://' ? 0 : 1);
+  },
+);
+
 test('only what is asked for is read', async () => {
   const plan = await loadPlan(recipe);
   await writeCheckpoint(plan, url, { seed: 5 });

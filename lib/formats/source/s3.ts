@@ -56,10 +56,11 @@ async function sharedClient(): Promise<Client> {
 
 /** An object as it is asked for. */
 export async function targetOf(address: string): Promise<Target> {
-  const { sdk, client } = await sharedClient();
   const [, Bucket, Key] = /^s3:\/\/([^/]*)\/?(.*)$/is.exec(address) ?? [];
   const refused = (why: string, cause?: unknown) =>
     new InputError(`could not read ${address}: ${why}`, { path: address, cause, code: 'ERR_NNINIT_READ' });
+  if (!Bucket || !Key) throw refused('expected s3://bucket/key'); // a file of no bucket is taken for one
+  const { sdk, client } = await sharedClient();
   return {
     shown: address,
     refused,
