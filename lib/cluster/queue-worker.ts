@@ -1,4 +1,6 @@
+import { setMaxListeners } from 'node:events';
 import { isAbsolute, relative, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Job, Queue, Worker } from 'bullmq';
 import { isAddress } from '../checkpoint/write/s3/address.js';
 import { checkThreads } from '../checkpoint/write/write-checkpoint.js';
@@ -92,6 +94,7 @@ class QueueWorker implements ClusterWorker {
     this.#root = root;
     this.#performer = performer;
     this.#say = say;
+    setMaxListeners(0, this.#closing.signal); // one of each job that is put back
     const { bullmq, redis } = connection;
     this.#queue = new bullmq.Queue(queueName, { connection: redis });
     this.#worker = new bullmq.Worker(queueName, (job, token) => this.#do(job, token ?? ''), {
@@ -293,9 +296,13 @@ class QueueWorker implements ClusterWorker {
       this.#refused.add(order);
       await this.#log(orderName, why);
     }
-    // By Redis' clock: this machine's may be ahead, and the job would be nobody's for so long.
-    const [seconds] = await this.#connection.redis.time();
-    await job.moveToDelayed(Number(seconds) * 1000 + refusedMs, token);
+    // Not left to clocks: what is delayed is due by that of whoever looks. Where this one is ahead the job would be nobody's for so long, or,
+    // by the time of Redis, this worker's again at once.
+    await job.moveToDelayed(Date.now() + 2 * refusedMs, token);
+    void setTimeout(refusedMs, undefined, { signal: this.#closing.signal, ref: false })
+      .catch(() => {}) // whoever leaves hands it out as it goes
+      .then(() => job.promote())
+      .catch(() => {}); // somebody has it, or it is gone
     throw new this.#connection.bullmq.DelayedError();
   }
 

@@ -16,8 +16,9 @@ function product(a: number, b: number): [number, number] {
 }
 
 /**
- * x^(-1/n), rounded once, as C's pow gives it, of operations that IEEE 754 defines: 1 / Math.sqrt(x) rounds twice, and V8's `x ** -0.5` is off in the
- * last bit under Node.js 20 and not under later ones, so that values would differ from the reference's, and from one another's, in theirs.
+ * x^(-1/n), rounded once, of operations that IEEE 754 defines: 1 / Math.sqrt(x) rounds twice, and V8's `x ** -0.5` is off in the last bit under Node.js 20
+ * and not under later ones, so that values would differ from the reference's, and from one another's, in theirs. glibc's pow, and so the reference's, rounds
+ * wrongly for one whole number in a thousand; none up to 100,000 that 64 divides is among them.
  *
  * @param x from 2^-100 to 2^100
  */

@@ -1,8 +1,17 @@
 import { errorCode, InputError } from '../core/errors.js';
 import { unreadable } from '../formats/source/file.js';
 
-/** Of what is not there, may not be seen, or has a name that none can have. */
-const unseenCodes = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'];
+/** Of what is not there, is a folder where a file was looked for, may not be seen, or has a name that none can have. */
+const unseenCodes = [
+  'ENOENT',
+  'ENOTDIR',
+  'EACCES',
+  'EPERM',
+  'EISDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ERR_INVALID_ARG_VALUE',
+];
 
 /**
  * What a look at the disk gives where there is nothing to be seen. Whatever else goes wrong, such as too many open files or a share that is away, tells nothing of

@@ -129,6 +129,20 @@ describe.skipIf(!hasRedis)(`nninit worker and generate --redis${unlessRedis}`, (
     expect(worker.said.stderr).toBe('');
   }, 60_000);
 
+  test('what a worker whose clock is hours ahead refuses is done by others', async () => {
+    const { url: RedisUrl } = await serve();
+    const clock = 'const%20now=Date.now;Date.now=()=>now()+1e7';
+    const ahead = { REDIS_URL: RedisUrl, NODE_OPTIONS: `--import=data:text/javascript,${clock}` };
+    const refusing = start(['worker', '--redis', '--root', join(folder.path, 'elsewhere')], ahead);
+    await refusing.says('waiting for orders');
+    const order = ['generate', 'recipe.json', '-o', 'out', '--redis', '--parts', '1', '--quiet'];
+    const made = run(order, { REDIS_URL: RedisUrl });
+    await refusing.says('refused: ');
+    start(['worker', '--redis', '--root', folder.path], { REDIS_URL: RedisUrl });
+    expect(await made).toMatchObject({ code: 0 });
+    expect(contentOf(join(folder.path, 'out'))).toEqual(await alone());
+  }, 60_000);
+
   test('what makes no sense', async () => {
     const said = async (...args: string[]) => {
       const { code, stderr } = await run(['generate', 'resnet18', '-o', 'out', ...args], { REDIS_URL: '' });

@@ -72,6 +72,25 @@ test('a token with a line feed behind it, as files of secrets have it, is that t
   }
 }, 60_000);
 
+test('a folder of the name of a torchvision model, such as what was generated of it, takes nothing from the model', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'nninit-serve-'));
+  mkdirSync(join(cwd, 'resnet18'));
+  const args = ['serve', 'resnet18', '--port', '0'];
+  const child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+  try {
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    await expect.poll(() => said, { timeout: 20_000 }).toMatch(/:\d+\n/);
+    const [, port] = /:(\d+)\n/.exec(said) ?? [];
+    const url = `http://127.0.0.1:${port}/torchvision/resnet18/resolve/main/model.safetensors`;
+    expect((await fetch(url, { method: 'HEAD' })).status).toBe(200);
+    expect(said.split('\n')).toHaveLength(2);
+  } finally {
+    child.kill('SIGKILL');
+    rmSync(cwd, { recursive: true });
+  }
+}, 60_000);
+
 test('a token that is white space is refused, since a server without one is open to all', async () => {
   const child = spawn(process.execPath, [main, 'serve', 'resnet18', '--port', '0'], {
     env: { ...process.env, NNINIT_SERVE_TOKEN: '\n' },
