@@ -244,10 +244,15 @@ async function architectureOfClass(name: unknown): Promise<KnownArchitecture | u
   return known.find(({ classes }) => Object.hasOwn(classes, name));
 }
 
+const letters = (name: string): string => name.replaceAll('_', '').toLowerCase();
+
 function classOf(config: Readonly<Record<string, unknown>>, { classes }: KnownArchitecture, source: string): string {
   const known = Object.keys(classes);
   const name = listedClass(config) ?? known[0];
   if (typeof name === 'string' && Object.hasOwn(classes, name)) return name;
+  // Configs from before transformers had the family write its class otherwise: LLaMAForCausalLM, MPTForCausalLM, PhiMoEForCausalLM.
+  const same = typeof name === 'string' ? known.find((each) => letters(each) === letters(name)) : undefined;
+  if (same !== undefined) return same;
   const hint = typeof name === 'string' ? didYouMean(name, known) : undefined;
   throw new InputError(
     `${source}: architectures[0]: expected one of ${quoted(known)}, but received ${show(name)}` +

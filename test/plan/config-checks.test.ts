@@ -81,6 +81,17 @@ test('torch.float16, which older versions of transformers wrote, is written as n
   expect(tensors[0]?.dtype).toBe('float16');
 });
 
+test.each([
+  ['llama', 'LLaMAForCausalLM', 'LlamaForCausalLM'],
+  ['phimoe', 'PhiMoEForCausalLM', 'PhimoeForCausalLM'],
+  ['mpt', 'MPTForCausalLM', 'MptForCausalLM'],
+  ['ernie4_5', 'Ernie4_5_ForCausalLM', 'Ernie4_5ForCausalLM'],
+])('%s: a class that is published as %s is %s, and stays as it is written', async (model_type, published, named) => {
+  const plan = await loadPlan({ model_type, architectures: [published] });
+  expect(JSON.parse(plan.config ?? '').architectures).toEqual([published]);
+  expect(plan.tensors).toEqual((await loadPlan({ model_type, architectures: [named] })).tensors);
+});
+
 test('a config without model_type is told by its class, and gets one', async () => {
   const config = {
     architectures: ['BertForMaskedLM'],
