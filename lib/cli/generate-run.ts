@@ -98,7 +98,7 @@ export async function inexactTensors(plan: LoadedPlan, engine: Engine): Promise<
   if (engine !== 'torch') return [];
   const [{ inexactness }, { tensorsOf }] = await Promise.all([
     import('../init/inexact.js'),
-    import('../plan/load-plan.js'),
+    import('../plan/resolved.js'),
   ]);
   const found = new Map<string, string[]>();
   for (const { name, dtype, fill } of tensorsOf(plan)) {

@@ -9,10 +9,10 @@ import {
 } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
-import type { JsonDocument } from '../core/json.js';
 import { messageText } from '../core/text.js';
 import { pathOf } from '../formats/source/source.js';
 import type { Draw } from '../init/draw.js';
+import { findPlan, isConfig } from './find-plan.js';
 import type { LoraOptions } from './lora/options.js';
 import {
   digestOfTensors,
@@ -25,7 +25,7 @@ import {
   resolvePlan,
 } from './plan.js';
 import { quantizationNames } from './quantize/names.js';
-import type { Quantizer } from './quantize/quantize.js';
+import { keepResolved } from './resolved.js';
 import type { Rule } from './rules/rules.js';
 
 /** What a plan is made from: a parsed config.json or recipe, a path to one or to a folder with one, a model's name, or a checkpoint to be like. */
@@ -135,46 +135,6 @@ async function rulesFrom(fn: string, rules: unknown): Promise<Rule[]> {
   return Object.entries(rules).map(([glob, change]) => ruleOf(glob, change, `rules[${JSON.stringify(glob)}]`));
 }
 
-/** A plan, the file that it is from, and where in it a tensor stands. */
-interface Found {
-  readonly plan: Plan;
-  readonly file: string;
-  readonly place?: ((name: string) => string) | undefined;
-  readonly source: PlanSource;
-  readonly quantizer?: Quantizer | undefined;
-}
-
-/** What loadPlan resolved; its plans cannot be changed afterwards. */
-const resolved = new WeakMap<Plan, readonly ResolvedTensor[]>();
-
-/** What a plan was made from, if its tensors are still those. */
-export function sourceOf(plan: Plan): PlanSource | undefined {
-  if (plan.source === undefined) return undefined;
-  const { makes, ...source } = plan.source;
-  try {
-    return resolved.has(plan) || makes === digestOfTensors(plan.tensors) ? source : undefined;
-  } catch {
-    return undefined; // not plain data: JSON did not make it
-  }
-}
-
-/**
- * A plan's tensors with all that a writer needs; a plan that loadPlan made was checked before, any other is checked here.
- *
- * @throws InputError naming the tensor
- */
-export function tensorsOf(plan: Plan): readonly ResolvedTensor[] {
-  return resolved.get(plan) ?? resolvePlan(plan);
-}
-
-/** A plan that its owner can change no more, its tensors resolved: one that loadPlan made, or a copy of another one. */
-export function settled(plan: Plan): Plan {
-  if (resolved.has(plan)) return plan;
-  const copy = copyOfPlain({ ...plan, source: isPlainObject(plan.source) ? sourceOf(plan) : undefined });
-  resolved.set(copy, resolvePlan(copy));
-  return copy;
-}
-
 /** loadPlan, for options that are checked. */
 export async function planFrom(
   input: string | Readonly<Record<string, unknown>>,
@@ -183,7 +143,7 @@ export async function planFrom(
   tp: { readonly ranks: number; readonly rank: number } | undefined,
   quantize?: string,
 ): Promise<LoadedPlan> {
-  const { plan: given, file, place, source, quantizer } = await find(input, dtype, rules, quantize);
+  const { plan: given, file, place, source, quantizer } = await findPlan(input, dtype, rules, quantize);
   const changed = rules.length === 0 ? given : (await import('./rules/rules.js')).applyRules(given, rules);
   if (changed.adapter && tp !== undefined) {
     const what = 'expected no tensor parallelism beside lora: servers load an adapter whole, and cut it themselves';
@@ -212,119 +172,8 @@ export async function planFrom(
     ...(changed.draws !== undefined && { draws: changed.draws as readonly Draw[] }),
     source: frozenCopy(made),
   };
-  resolved.set(plan, tensors);
+  keepResolved(plan, tensors);
   return Object.freeze(plan);
-}
-
-async function find(
-  input: string | Readonly<Record<string, unknown>>,
-  dtype: Dtype | undefined,
-  rules: readonly Rule[],
-  quantize: string | undefined,
-): Promise<Found> {
-  if (quantize !== undefined) return findQuantized(input, dtype, quantize);
-  if (typeof input === 'object') {
-    const { like, ...others } = input;
-    if (typeof like === 'string' && Object.keys(others).length === 0) return findLike(like, dtype, rules);
-    const { documentOf } = await import('../core/json.js');
-    return findDocument(documentOf(input, 'input'), dtype, rules);
-  }
-  if (/^[a-z0-9_]+$/.test(input)) {
-    const { namedModel } = await import('./models.js');
-    const named = await namedModel(input, dtype);
-    if (named !== undefined) return { plan: named, file: input, source: { input } };
-  }
-  const { document, warnings } = await readNamed(input);
-  return warned(await findDocument(document, dtype, rules), warnings);
-}
-
-/** The config of a model that is known by a name, or what stands at a path or an address. */
-async function readNamed(input: string): Promise<{ readonly document: JsonDocument; readonly warnings: string[] }> {
-  const { readInput } = await import('./document.js');
-  const { isKnownConfig, knownDocument } = await import('./known-models.js');
-  const path = pathOf(input);
-  const known = await knownDocument(input, path);
-  if (known !== undefined) return { document: known, warnings: [] };
-  const warning = `${input}: what stands here under this name was read, and not the model that is known by it`;
-  return { document: await readInput(path), warnings: isKnownConfig(input) ? [warning] : [] };
-}
-
-function warned(found: Found, warnings: readonly string[]): Found {
-  if (warnings.length === 0) return found;
-  return { ...found, plan: { ...found.plan, warnings: [...(found.plan.warnings ?? []), ...warnings] } };
-}
-
-/** Only a config knows its modules, and has a place for what was done to them. */
-async function findQuantized(
-  input: string | Readonly<Record<string, unknown>>,
-  dtype: Dtype | undefined,
-  quantize: string,
-): Promise<Found> {
-  if (typeof input === 'object' && input.lora !== undefined) {
-    throw new InputError(`quantize '${quantize}': expected no quantization beside lora: an adapter has none`);
-  }
-  const { documentOf } = await import('../core/json.js');
-  const { modelNames, planOfConfig } = await import('./models.js');
-  const read = async (name: string) => (modelNames.includes(name) ? undefined : readNamed(name));
-  const given = typeof input === 'object' ? { document: documentOf(input, 'input'), warnings: [] } : await read(input);
-  const { document, warnings = [] } = given ?? {};
-  if (document === undefined || !isConfig(document.value)) {
-    const what = `quantize '${quantize}': expected the config.json of a model, which says which modules there are`;
-    throw new InputError(`${what}, but received another input`);
-  }
-  const { quantizer, ...plan } = await planOfConfig(document, dtype, quantize);
-  // The config beside the weights says it all.
-  return warned({ plan, file: document.source, source: { input: 'config.json' }, quantizer }, warnings);
-}
-
-/** Class names of transformers say what a config is of too; a recipe has none. */
-function isConfig(value: unknown): boolean {
-  const has = (key: string) => isPlainObject(value) && Object.hasOwn(value, key);
-  return has('model_type') || (has('architectures') && !recipeParts.some(has));
-}
-
-async function findLike(like: string, dtype: Dtype | undefined, rules: readonly Rule[]): Promise<Found> {
-  const { planOfLikeness, readLikeness } = await import('./like.js');
-  const plan = planOfLikeness(await readLikeness(pathOf(like)), dtype, rules);
-  return { plan, file: like, source: { input: 'like' } };
-}
-
-/** What a recipe has at least one of. */
-const recipeParts = ['tensors', 'layers', 'model', 'like'];
-
-async function findDocument(document: JsonDocument, dtype: Dtype | undefined, rules: readonly Rule[]): Promise<Found> {
-  const { source: file, value } = document;
-  const has = (key: string) => isPlainObject(value) && Object.hasOwn(value, key);
-  if (isConfig(value)) {
-    const { planOfConfig } = await import('./models.js');
-    const { quantizer, ...plan } = await planOfConfig(document, dtype);
-    return { plan, file, source: { input: 'config.json' }, quantizer };
-  }
-  if (recipeParts.some(has)) {
-    const { parseRecipe, planOfRecipe } = await import('./recipe/recipe.js');
-    const { baseOf } = await import('./recipe/base.js');
-    const recipe = parseRecipe(document);
-    const base = await baseOf(document, recipe, dtype ?? recipe.dtype);
-    const { place, ...plan } = planOfRecipe(document, dtype, base, rules);
-    const made = carried(value as Readonly<Record<string, unknown>>, plan, base?.model);
-    return { plan, file, place, source: { recipe: made }, quantizer: base?.quantizer };
-  }
-  throw new InputError(
-    `${file}: expected a Hugging Face config.json, which has a "model_type", or a recipe, which has "tensors", "layers", ` +
-      '"model" or "like" (see docs/recipes.md)',
-    { path: file },
-  );
-}
-
-/** A recipe as it is carried: what it names by path stands beside the weights, or is the checkpoint itself. */
-function carried(
-  { $schema: _, ...recipe }: Readonly<Record<string, unknown>>,
-  { config }: Plan,
-  model: unknown,
-): unknown {
-  if (model !== undefined) return { ...recipe, model };
-  if (recipe.like !== undefined) return { ...recipe, like: '.' };
-  return typeof recipe.model === 'string' && config !== undefined ? { ...recipe, model: 'config.json' } : recipe;
 }
 
 async function tensorsOfRank(

@@ -2,8 +2,8 @@ import { checkOneOf, checkOptions, isPlainObject, rangeError, typeError } from '
 import { checkSize } from '../../core/size.js';
 import { type Format, formats } from '../../formats/names.js';
 import { keysFor } from '../../plan/keys.js';
-import { settled, sourceOf, tensorsOf } from '../../plan/load-plan.js';
 import type { Plan } from '../../plan/plan.js';
+import { settled, sourceOf, tensorsOf } from '../../plan/resolved.js';
 import { checkSeed, type Engine, engineNames } from '../../random/names.js';
 import { checkWhole } from './check-whole.js';
 import { adapterNames } from './layout.js';

@@ -8,8 +8,9 @@ import { type WriteOptions, writeTensors } from '../../../lib/checkpoint/write/w
 import { InputError } from '../../../lib/core/errors.js';
 import { bytesOfText } from '../../../lib/core/size.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
-import { loadPlan, tensorsOf } from '../../../lib/plan/load-plan.js';
+import { loadPlan } from '../../../lib/plan/load-plan.js';
 import { type PlannedTensor, resolvePlan } from '../../../lib/plan/plan.js';
+import { tensorsOf } from '../../../lib/plan/resolved.js';
 import { readSafetensors } from '../../formats/reader.js';
 import { contentOf, temporaryFolder } from '../temporary.js';
 
