@@ -145,7 +145,7 @@ export class QueuedOrder implements Order {
     for (;;) {
       const state = await this.#queue.getJobState(this.id);
       if (state === 'unknown') return this.#add();
-      if (!['completed', 'failed'].includes(state) && !(await this.#isStopped())) return;
+      if (!['completed', 'failed'].includes(state) && (await this.#standing()) === 'wanted') return; // and not gone since then
       // A part of it may still be under way: it sees that, and stops.
       await this.#forget();
       await setTimeout(firstPauseMs);
@@ -270,7 +270,14 @@ export class QueuedOrder implements Order {
     await job.updateProgress({ stopped: cancelled }).catch(() => {}); // workers look at it
     await job.removeUnprocessedChildren();
     // Not one that somebody has made anew meanwhile.
-    while ((await this.#isStopped()) && !(await this.#forget())) await setTimeout(longestPauseMs / 5);
+    let isRemoved = false;
+    while (!isRemoved && (await this.#standing()) === 'stopped') {
+      isRemoved = await this.#forget();
+      if (!isRemoved) await setTimeout(longestPauseMs / 5);
+    }
+    // Nor one of which that happened between the two: whoever makes it takes the word of the cancelling away first.
+    const isAnew = isRemoved && (await this.#connection.redis.exists(this.#cancelledKey)) === 0;
+    if (isAnew && (await this.#queue.getJobState(this.id)) === 'unknown') await this.#add();
     return 'cancelled';
   }
 
@@ -279,9 +286,12 @@ export class QueuedOrder implements Order {
     return (await this.#queue.remove(this.id, { removeChildren: true })) === 1;
   }
 
-  async #isStopped(): Promise<boolean> {
-    const progress = await this.#connection.redis.hget(this.#queue.toKey(this.id), 'progress');
-    return (JSON.parse(progress || '{}') as { readonly stopped?: unknown }).stopped !== undefined;
+  /** Whether the order is to be done, was stopped, or is not there. */
+  async #standing(): Promise<'wanted' | 'stopped' | 'gone'> {
+    const [name, progress] = await this.#connection.redis.hmget(this.#queue.toKey(this.id), 'name', 'progress');
+    if (name === null) return 'gone';
+    const { stopped } = JSON.parse(progress || '{}') as { readonly stopped?: unknown };
+    return stopped === undefined ? 'wanted' : 'stopped';
   }
 
   /** Does what asks Redis, whose refusals are told as such, and so is that nobody can be asked any more. */

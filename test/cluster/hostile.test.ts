@@ -103,6 +103,40 @@ describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () 
     expect(out('out')).toEqual(await expected());
   });
 
+  test('one that was made anew in the instant before it is removed is there all the same', async () => {
+    const first = await order('out', { parts: 1 });
+    const { Queue } = await import('bullmq');
+    const { remove } = Queue.prototype;
+    let anew = (): Promise<unknown> => Promise.resolve();
+    const spy = vi.spyOn(Queue.prototype, 'remove').mockImplementationOnce(async function (
+      this: typeof Queue.prototype,
+      ...args
+    ) {
+      await anew();
+      return remove.apply(this, args);
+    });
+    let made: typeof first | undefined;
+    anew = async () => {
+      made = await order('out', { parts: 1 });
+    };
+    await first.cancel();
+    expect(spy.mock.calls.length).toBeGreaterThan(1);
+    spy.mockRestore();
+    expect(await jobs()).toContain(`bull:${queueName}:${made?.id}`);
+    await worker();
+    expect(await made?.wait()).toMatchObject({ complete: true });
+  });
+
+  test('one that is removed while somebody looks whether it is there is made anew', async () => {
+    const { Queue } = await import('bullmq');
+    const spy = vi.spyOn(Queue.prototype, 'getJobState').mockResolvedValueOnce('waiting');
+    const made = await order('out', { parts: 1 });
+    spy.mockRestore();
+    expect(await jobs()).toContain(`bull:${queueName}:${made.id}`);
+    await worker();
+    expect(await made.wait()).toMatchObject({ complete: true });
+  });
+
   test('a worker of another version leaves alone what it does not understand', async () => {
     const made = await order('out', { parts: 2 });
     const redis = at.server.client();
