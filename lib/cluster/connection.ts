@@ -132,3 +132,14 @@ function reasonFor(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   return printable(error.message || errorCode(error) || error.name);
 }
+
+/** Why nothing more is to be done for an order, undefined if something is; and whether it is there at all. */
+export async function standingOf(
+  redis: Redis,
+  key: string,
+): Promise<{ readonly isThere: boolean; readonly stopped: string | undefined }> {
+  const [name, progress] = await redis.hmget(key, 'name', 'progress');
+  if (name === null) return { isThere: false, stopped: 'its order is gone' };
+  const { stopped } = JSON.parse(progress || '{}') as { readonly stopped?: unknown };
+  return { isThere: true, stopped: stopped === undefined ? undefined : String(stopped) };
+}

@@ -7,7 +7,7 @@ import { checkThreads } from '../checkpoint/write/write-checkpoint.js';
 import { checkInteger, checkOptions, typeError } from '../core/check.js';
 import { errorCode, InputError } from '../core/errors.js';
 import { printable } from '../core/text.js';
-import { answers, type Connection, connect, isReply, queueName, replyOf } from './connection.js';
+import { answers, type Connection, connect, isReply, queueName, replyOf, standingOf } from './connection.js';
 import {
   type FinishJob,
   finishJob,
@@ -248,11 +248,7 @@ class QueueWorker implements ClusterWorker {
 
   /** Why nothing more is to be done for an order; undefined if something is. */
   async #stopped(orderName: string): Promise<string | undefined> {
-    const key = this.#queue.toKey(orderName);
-    const [order, progress] = await this.#connection.redis.hmget(key, 'name', 'progress');
-    if (order === null) return 'its order is gone';
-    const { stopped } = JSON.parse(progress || '{}') as { readonly stopped?: unknown };
-    return stopped === undefined ? undefined : String(stopped);
+    return (await standingOf(this.#connection.redis, this.#queue.toKey(orderName))).stopped;
   }
 
   /** What was ordered, laid out; undefined if it is not there any more. */

@@ -10,7 +10,7 @@ import { checkInteger, checkOneOf, checkOptions, typeError } from '../core/check
 import { InputError, InterruptedError, WriteError } from '../core/errors.js';
 import type { Plan } from '../plan/plan.js';
 import { checkSeed } from '../random/names.js';
-import { type Connection, connect, queueName, refusedBy } from './connection.js';
+import { type Connection, connect, queueName, refusedBy, standingOf } from './connection.js';
 import { partsFor } from './cut.js';
 import type { Order, OrderEnsembleOptions, OrderOptions, OrderProgress, WaitOptions } from './order.js';
 import {
@@ -145,7 +145,7 @@ export class QueuedOrder implements Order {
     for (;;) {
       const state = await this.#queue.getJobState(this.id);
       if (state === 'unknown') return this.#add();
-      if (!['completed', 'failed'].includes(state) && (await this.#standing()) === 'wanted') return; // and not gone since then
+      if (!['completed', 'failed'].includes(state) && (await this.#standing()).stopped === undefined) return; // nor gone since then
       // A part of it may still be under way: it sees that, and stops.
       await this.#forget();
       await setTimeout(firstPauseMs);
@@ -271,7 +271,9 @@ export class QueuedOrder implements Order {
     await job.removeUnprocessedChildren();
     // Not one that somebody has made anew meanwhile.
     let isRemoved = false;
-    while (!isRemoved && (await this.#standing()) === 'stopped') {
+    while (!isRemoved) {
+      const { isThere, stopped } = await this.#standing();
+      if (!isThere || stopped === undefined) break;
       isRemoved = await this.#forget();
       if (!isRemoved) await setTimeout(longestPauseMs / 5);
     }
@@ -286,12 +288,8 @@ export class QueuedOrder implements Order {
     return (await this.#queue.remove(this.id, { removeChildren: true })) === 1;
   }
 
-  /** Whether the order is to be done, was stopped, or is not there. */
-  async #standing(): Promise<'wanted' | 'stopped' | 'gone'> {
-    const [name, progress] = await this.#connection.redis.hmget(this.#queue.toKey(this.id), 'name', 'progress');
-    if (name === null) return 'gone';
-    const { stopped } = JSON.parse(progress || '{}') as { readonly stopped?: unknown };
-    return stopped === undefined ? 'wanted' : 'stopped';
+  #standing(): ReturnType<typeof standingOf> {
+    return standingOf(this.#connection.redis, this.#queue.toKey(this.id));
   }
 
   /** Does what asks Redis, whose refusals are told as such, and so is that nobody can be asked any more. */

@@ -1,26 +1,10 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { main, nninit, patient, start } from './processes.js';
+import { describe, expect, test } from 'vitest';
+import { main, nninit, patient, processFolder, start } from './processes.js';
 
-let root = '';
-beforeAll(() => {
-  if (!existsSync(main)) throw new Error('dist/lib/cli/main.js is missing: run `npm run build` first');
-});
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'nninit-process-'));
-});
-afterEach(() => {
-  rmSync(root, { recursive: true, force: true });
-});
-
-function recipe(shape: readonly number[], init: string): string {
-  const path = join(root, 'recipe.json');
-  writeFileSync(path, JSON.stringify({ tensors: { w: { shape, dtype: 'float64', init } } }));
-  return path;
-}
+const { folder, recipe } = processFolder();
 
 test('the command is a program with a shebang', () => {
   expect(readFileSync(main, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
@@ -29,15 +13,15 @@ test('the command is a program with a shebang', () => {
 test.skipIf(process.platform === 'win32')(
   'an argument that is not UTF-8 is refused: its folder would be another one',
   async () => {
-    const command = `exec "$0" "${main}" generate "${recipe([2], 'ones')}" -o "${root}/a$(printf '\\377')"`;
+    const command = `exec "$0" "${main}" generate "${recipe([2], 'ones')}" -o "${folder.path}/a$(printf '\\377')"`;
     const { code, stderr } = await start('sh', ['-c', command, process.execPath]).ended;
-    expect([code, stderr]).toEqual([2, `nninit: expected arguments in UTF-8, but received '${root}/a\ufffd'\n`]);
-    expect(readdirSync(root)).toEqual(['recipe.json']);
+    expect([code, stderr]).toEqual([2, `nninit: expected arguments in UTF-8, but received '${folder.path}/a\ufffd'\n`]);
+    expect(readdirSync(folder.path)).toEqual(['recipe.json']);
   },
 );
 
 test('it writes a model, exits with 0, and says what it wrote on stdout', async () => {
-  const out = join(root, 'out');
+  const out = join(folder.path, 'out');
   const { code, stdout, stderr } = await nninit(['generate', recipe([100, 100], 'normal'), '-o', out, '--json']);
   expect([code, stderr]).toEqual([0, '']);
   expect(JSON.parse(stdout)).toMatchObject({ tensors: 1, parameters: 10000 });
@@ -47,12 +31,12 @@ test('it writes a model, exits with 0, and says what it wrote on stdout', async 
 test.skipIf(process.platform === 'win32')(
   'a file that grows beyond what is allowed leaves nothing, and one line says why',
   async () => {
-    const out = join(root, 'out');
+    const out = join(folder.path, 'out');
     const args = [process.execPath, main, 'generate', recipe([2 ** 20], 'zeros'), '-o', out, '--quiet'];
     const { code, stderr } = await start('sh', ['-c', 'ulimit -f 1000; exec "$@"', 'sh', ...args]).ended;
     expect(code).toBe(1);
     expect(stderr).toBe(`nninit: could not write ${join(out, 'model.safetensors')}: file too large (EFBIG)\n`);
-    expect(readdirSync(root)).toEqual(['recipe.json']);
+    expect(readdirSync(folder.path)).toEqual(['recipe.json']);
   },
 );
 
@@ -61,7 +45,7 @@ describe.skipIf(process.platform === 'win32')('what is complete stays, and --res
 
   /** A small tensor, which is complete soon, and a large one. */
   function recipes(): string {
-    const path = join(root, 'recipe.json');
+    const path = join(folder.path, 'recipe.json');
     const large = { shape: [2 ** 24], dtype: 'float64', init: 'trunc_normal' };
     writeFileSync(path, JSON.stringify({ tensors: { small: { shape: [100], init: 'normal' }, large } }));
     return path;
@@ -74,7 +58,7 @@ describe.skipIf(process.platform === 'win32')('what is complete stays, and --res
   }
 
   test('after a limit on the size of files', async () => {
-    const out = join(root, 'out');
+    const out = join(folder.path, 'out');
     const limited = ['-c', 'ulimit -f 2000; exec "$@"', 'sh', process.execPath, ...argsOf(out)];
     const { code, stderr } = await start('sh', limited).ended;
     expect(code).toBe(1);
@@ -87,7 +71,7 @@ describe.skipIf(process.platform === 'win32')('what is complete stays, and --res
   });
 
   test('after SIGTERM', async () => {
-    const out = join(root, 'out');
+    const out = join(folder.path, 'out');
     const { child, ended } = start(process.execPath, argsOf(out), patient);
     while (child.exitCode === null && !existsSync(join(out, 'small.npy'))) await setTimeout(1);
     child.kill('SIGTERM');
@@ -102,7 +86,7 @@ describe.skipIf(process.platform === 'win32')('what is complete stays, and --res
 test.skipIf(process.platform === 'win32')(
   'where not even the sign of life can be written, nothing of an ensemble is left',
   async () => {
-    const out = join(root, 'ensemble');
+    const out = join(folder.path, 'ensemble');
     const args = [process.execPath, main, 'generate', recipe([4], 'normal'), '-o', out, '--seeds', '0..3'];
     const { code, stderr } = await start('sh', ['-c', 'ulimit -f 0; exec "$@"', 'sh', ...args]).ended;
     expect([code, stderr]).toEqual([1, expect.stringContaining(`could not create a file in ${out}: `)]);
@@ -112,7 +96,7 @@ test.skipIf(process.platform === 'win32')(
 
 describe.skipIf(process.platform === 'win32')('nobody listens', () => {
   test('a model is finished without its progress', async () => {
-    const out = join(root, 'out');
+    const out = join(folder.path, 'out');
     const { child, ended } = start(process.execPath, [main, 'generate', recipe([2 ** 22], 'normal'), '-o', out]);
     child.stderr.destroy();
     expect((await ended).code).toBe(0);
@@ -144,10 +128,10 @@ describe.skipIf(process.platform === 'win32')('-o - streams to standard output',
 
   test('the bytes of model.safetensors, through a pipe and to a file; the summary goes to stderr', async () => {
     const path = recipe([300, 1000], 'normal');
-    expect((await nninit(['generate', path, '-o', join(root, 'out'), '--seed', '5'])).code).toBe(0);
-    const expected = readFileSync(join(root, 'out/model.safetensors'));
+    expect((await nninit(['generate', path, '-o', join(folder.path, 'out'), '--seed', '5'])).code).toBe(0);
+    const expected = readFileSync(join(folder.path, 'out/model.safetensors'));
     for (const line of ['| cat >', '>']) {
-      const out = join(root, 'stream');
+      const out = join(folder.path, 'stream');
       const { code, stdout, stderr } = await shell(`${line} ${out}`, [path, '--seed', '5', '--json']);
       expect([code, stdout]).toEqual([0, '']);
       expect(JSON.parse(stderr)).toMatchObject({ path: 'standard output', bytes: expected.length, seed: '5' });
@@ -163,17 +147,17 @@ describe.skipIf(process.platform === 'win32')('-o - streams to standard output',
     const codeOfFirst = `{ sh -c '"$@"; echo $? >&2' sh "$@"; }`;
     const { stderr } = await start('sh', [
       '-c',
-      `${codeOfFirst} | head -c 1000 > ${join(root, 'head')}`,
+      `${codeOfFirst} | head -c 1000 > ${join(folder.path, 'head')}`,
       'sh',
       process.execPath,
       ...[main, 'generate', path, '-o', '-', '--quiet'],
     ]).ended;
     expect(stderr).toBe('nninit: could not write to standard output: broken pipe (EPIPE)\n1\n');
-    expect(readFileSync(join(root, 'head'))).toHaveLength(1000);
+    expect(readFileSync(join(folder.path, 'head'))).toHaveLength(1000);
   });
 
   test('a file that grows beyond what is allowed is an error', async () => {
-    const out = join(root, 'stream');
+    const out = join(folder.path, 'stream');
     const args = [process.execPath, main, 'generate', recipe([2 ** 20], 'normal'), '-o', '-', '--quiet'];
     const { code, stderr } = await start('sh', ['-c', `ulimit -f 1000; exec "$@" > ${out}`, 'sh', ...args]).ended;
     expect([code, stderr]).toEqual([1, 'nninit: could not write to standard output: file too large (EFBIG)\n']);
@@ -203,7 +187,7 @@ test('a reader that stops listening is no error', async () => {
 });
 
 test('NNINIT_DEBUG shows where an error came from, and nothing else does', async () => {
-  const args = ['generate', join(root, 'none.json'), '-o', root];
+  const args = ['generate', join(folder.path, 'none.json'), '-o', folder.path];
   expect((await nninit(args)).stderr).not.toMatch(/^\s+at /m);
   expect((await nninit(args, { NNINIT_DEBUG: '1' })).stderr).toMatch(/^\s+at /m);
 });

@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { beforeAll } from 'vitest';
+import { temporaryFolder } from '../checkpoint/temporary.js';
 
 /** The command, compiled. */
 export const main = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
@@ -42,3 +45,17 @@ export async function begun(folder: string, child: ChildProcess): Promise<void> 
 
 /** On a loaded machine, what is orderly may take its time. */
 export const patient = { NNINIT_GRACE_MS: '60000' };
+
+/** A folder for each test of a file that runs the command, which must be built, and recipes of one tensor in it. */
+export function processFolder() {
+  const folder = temporaryFolder();
+  beforeAll(() => {
+    if (!existsSync(main)) throw new Error('dist/lib/cli/main.js is missing: run `npm run build` first');
+  });
+  const recipe = (shape: readonly number[], init: string): string => {
+    const path = join(folder.path, 'recipe.json');
+    writeFileSync(path, JSON.stringify({ tensors: { w: { shape, dtype: 'float64', init } } }));
+    return path;
+  };
+  return { folder, recipe };
+}

@@ -1,30 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { begun, main, patient, start } from './processes.js';
+import { describe, expect, test } from 'vitest';
+import { begun, main, patient, processFolder, start } from './processes.js';
 
-let root = '';
-beforeAll(() => {
-  if (!existsSync(main)) throw new Error('dist/lib/cli/main.js is missing: run `npm run build` first');
-});
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'nninit-process-'));
-});
-afterEach(() => {
-  rmSync(root, { recursive: true, force: true });
-});
-
-function recipe(shape: readonly number[], init: string): string {
-  const path = join(root, 'recipe.json');
-  writeFileSync(path, JSON.stringify({ tensors: { w: { shape, dtype: 'float64', init } } }));
-  return path;
-}
+const { folder, recipe } = processFolder();
 
 describe.skipIf(process.platform === 'win32')('signals', () => {
   test('a reader that has stalled does not hold up the end', async () => {
@@ -169,7 +153,7 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const)('%s in the middle leaves no file, and the exit code is %i', async (signal, expected) => {
-    const out = join(root, 'a/out');
+    const out = join(folder.path, 'a/out');
     const args = [main, 'generate', recipe([2 ** 29], 'trunc_normal'), '-o', out];
     const { child, ended } = start(process.execPath, args, patient);
     await begun(out, child);
@@ -179,6 +163,6 @@ describe.skipIf(process.platform === 'win32')('signals', () => {
     expect(stderr).toMatch(
       /\nnninit: interrupted before .*model\.safetensors was complete; what was begun is removed\n$/,
     );
-    expect(readdirSync(root)).toEqual(['recipe.json']);
+    expect(readdirSync(folder.path)).toEqual(['recipe.json']);
   });
 });

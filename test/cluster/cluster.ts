@@ -2,6 +2,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { loadPlan, writeCheckpoint } from '../../lib/checkpoint.js';
+import { queueName } from '../../lib/cluster/connection.js';
+import { onFolder, type Performer } from '../../lib/cluster/perform.js';
+import { startPerforming } from '../../lib/cluster/queue-worker.js';
 import { type Order, orderCheckpoint, orderEnsemble, startWorker, type WorkerOptions } from '../../lib/cluster.js';
 import { contentOf, temporaryFolder } from '../checkpoint/temporary.js';
 import { RedisServer } from './redis-server.js';
@@ -39,6 +42,26 @@ export function cluster() {
     afterwards(() => started.close());
     return started;
   };
+  /** A worker whose ways are those of folders but for some. */
+  const odd = async (
+    change: (usual: Performer) => Partial<Performer>,
+    onMessage: (text: string) => void = () => {},
+  ) => {
+    const given = { redis: at.server.url, root: folder.path, lostAfterMs: 1000, onMessage };
+    const started = await startPerforming(given, (threads) => {
+      const usual = onFolder(threads);
+      return { ...usual, ...change(usual) };
+    });
+    afterwards(() => started.close());
+    return started;
+  };
+  /** The keys of all jobs. */
+  const jobs = async () => {
+    const redis = at.server.client();
+    const keys = await redis.keys(`bull:${queueName}:*`);
+    redis.disconnect();
+    return keys;
+  };
   const closed = (made: Order): Order => {
     afterwards(() => made.close());
     return made;
@@ -62,5 +85,5 @@ export function cluster() {
     return contentOf(join(folder.path, 'expected'));
   };
   const out = (name: string) => contentOf(join(folder.path, name));
-  return { folder, at, afterwards, worker, order, ensemble, expected, out };
+  return { folder, at, afterwards, worker, odd, jobs, order, ensemble, expected, out };
 }

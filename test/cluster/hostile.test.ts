@@ -1,4 +1,4 @@
-// What people and machines do to orders at the same time: cancelling, other versions, other orders, a Redis that is none.
+// What people and machines do to orders at the same time: other versions, other orders, a Redis that is none.
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -7,135 +7,14 @@ import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { loadPlan } from '../../lib/checkpoint.js';
 import { checkRedis, connect, queueName } from '../../lib/cluster/connection.js';
-import { onFolder, type Performer } from '../../lib/cluster/perform.js';
-import { startPerforming } from '../../lib/cluster/queue-worker.js';
+import type { Performer } from '../../lib/cluster/perform.js';
 import { orderCheckpoint, orderEnsemble } from '../../lib/cluster.js';
 import { InputError, InterruptedError } from '../../lib/core/errors.js';
 import { cluster, recipe, small } from './cluster.js';
 import { hasRedis, RedisServer, unlessRedis } from './redis-server.js';
 
 describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () => {
-  const { folder, at, afterwards, worker, order, ensemble, expected, out } = cluster();
-
-  /** A worker whose ways are those of folders but for some. */
-  const odd = async (
-    change: (usual: Performer) => Partial<Performer>,
-    onMessage: (text: string) => void = () => {},
-  ) => {
-    const given = { redis: at.server.url, root: folder.path, lostAfterMs: 1000, onMessage };
-    const started = await startPerforming(given, (threads) => {
-      const usual = onFolder(threads);
-      return { ...usual, ...change(usual) };
-    });
-    afterwards(() => started.close());
-    return started;
-  };
-  const jobs = async () => {
-    const redis = at.server.client();
-    const keys = await redis.keys(`bull:${queueName}:*`);
-    redis.disconnect();
-    return keys;
-  };
-
-  test('who waits for an order that another process cancels hears of it, and does not order it again', async () => {
-    const [mine, theirs] = [await order('out', { parts: 4 }), await order('out', { parts: 4 })];
-    const messages: string[] = [];
-    const waiting = expect(mine.wait({ onMessage: (text) => messages.push(text) })).rejects.toMatchObject({
-      code: 'ERR_NNINIT_INTERRUPTED',
-      cause: 'cancelled',
-    });
-    await theirs.cancel();
-    await waiting;
-    expect(messages).toEqual([]);
-    expect((await jobs()).filter((key) => key.includes(mine.id)).length).toBeLessThan(2);
-    await worker();
-    expect(await (await order('out', { parts: 4 })).wait()).toMatchObject({ complete: true });
-    expect(out('out')).toEqual(await expected());
-  });
-
-  test('an order that is cancelled while it is finished stops, and the same goes on later', async () => {
-    let [begun, stopped] = [false, false];
-    const slow = await odd(() => ({
-      finish: async (_, output, signal) => {
-        begun = true;
-        await setTimeout(60_000, undefined, { signal }).catch(() => {});
-        stopped = true;
-        throw new InterruptedError(output, signal.reason);
-      },
-    }));
-    const made = await order('out', { parts: 2 });
-    const waiting = expect(made.wait()).rejects.toMatchObject({ code: 'ERR_NNINIT_INTERRUPTED' });
-    while (!begun) await setTimeout(10);
-    await made.cancel();
-    await waiting;
-    expect(stopped).toBe(true);
-    await slow.close();
-    await worker();
-    expect(await (await order('out', { parts: 2 })).wait()).toMatchObject({ complete: true });
-    expect(out('out')).toEqual(await expected());
-  });
-
-  test('one that was made anew while it was being cancelled stays', async () => {
-    let release = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    let begun = false;
-    // Deaf to the signal: so long the cancelling waits.
-    const deaf = await odd(() => ({
-      part: async () => {
-        begun = true;
-        await held;
-      },
-    }));
-    const first = await order('out', { parts: 1 });
-    while (!begun) await setTimeout(10);
-    const cancelling = first.cancel();
-    const closing = deaf.close(); // it takes nothing more
-    await setTimeout(300);
-    const again = order('out', { parts: 1 });
-    await setTimeout(300);
-    release();
-    const [made] = await Promise.all([again, cancelling, closing]);
-    expect(await jobs()).toContain(`bull:${queueName}:${made.id}`);
-    await worker();
-    expect(await made.wait()).toMatchObject({ complete: true });
-    expect(out('out')).toEqual(await expected());
-  });
-
-  test('one that was made anew in the instant before it is removed is there all the same', async () => {
-    const first = await order('out', { parts: 1 });
-    const { Queue } = await import('bullmq');
-    const { remove } = Queue.prototype;
-    let anew = (): Promise<unknown> => Promise.resolve();
-    const spy = vi.spyOn(Queue.prototype, 'remove').mockImplementationOnce(async function (
-      this: typeof Queue.prototype,
-      ...args
-    ) {
-      await anew();
-      return remove.apply(this, args);
-    });
-    let made: typeof first | undefined;
-    anew = async () => {
-      made = await order('out', { parts: 1 });
-    };
-    await first.cancel();
-    expect(spy.mock.calls.length).toBeGreaterThan(1);
-    spy.mockRestore();
-    expect(await jobs()).toContain(`bull:${queueName}:${made?.id}`);
-    await worker();
-    expect(await made?.wait()).toMatchObject({ complete: true });
-  });
-
-  test('one that is removed while somebody looks whether it is there is made anew', async () => {
-    const { Queue } = await import('bullmq');
-    const spy = vi.spyOn(Queue.prototype, 'getJobState').mockResolvedValueOnce('waiting');
-    const made = await order('out', { parts: 1 });
-    spy.mockRestore();
-    expect(await jobs()).toContain(`bull:${queueName}:${made.id}`);
-    await worker();
-    expect(await made.wait()).toMatchObject({ complete: true });
-  });
+  const { folder, at, afterwards, worker, odd, order, ensemble, expected, out } = cluster();
 
   test('a worker of another version leaves alone what it does not understand', async () => {
     const made = await order('out', { parts: 2 });
