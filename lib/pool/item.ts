@@ -173,6 +173,6 @@ export function named(index: number, item: unknown, error: unknown): Error {
     'an error that cannot be read',
   );
   const Kind = [TypeError, RangeError].find(isOf) ?? Error;
-  // Its initializer was resolved on the way, which nobody called.
-  return new Kind(`fill: ${label(index, item)}: ${said.replace(/^resolve: /, '')}`, { cause: error });
+  // Its initializer was resolved on the way, which nobody called, and of the list it is said already.
+  return new Kind(`fill: ${label(index, item)}: ${said.replace(/^(resolve|fill): /, '')}`, { cause: error });
 }

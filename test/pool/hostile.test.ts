@@ -41,7 +41,7 @@ describe('items', () => {
     const tensor = empty([elements]);
     const running = fill([withGetter({ tensor, initializer: 'normal' }, 'name')]);
     detach(tensor.data);
-    await expect(running).rejects.toThrow('fill: item 0: fill: expected memory that is still there');
+    await expect(running).rejects.toThrow('fill: item 0: expected memory that is still there');
   });
 
   test('that are proxies which throw at all that is done with them', async () => {
