@@ -1,4 +1,4 @@
-import { container, type Module, parameter, type Rule } from '../module.js';
+import { container, type Module, parameter, type Rule, repeat } from '../module.js';
 import { layerNorm, linear } from '../modules/index.js';
 import { defineArchitecture, labelCount } from './architecture.js';
 import { headed } from './transformers.js';
@@ -43,7 +43,6 @@ export function speech({ prefix, encoder, rule, norms = () => true }: Speech) {
   /** Over a mean of all layers where the config says so; these weights begin alike. */
   const withMean = (heads: (config: Config) => Heads) => {
     return (config: Config): Module => {
-      if (config.add_adapter) throw new RangeError('add_adapter: expected false for a class with a classifier');
       const count = config.num_hidden_layers + 1;
       const layer_weights = parameter([count], { init: 'constant', val: 1 / count });
       const made = withHead(heads)(config);
@@ -54,15 +53,41 @@ export function speech({ prefix, encoder, rule, norms = () => true }: Speech) {
     if (config.vocab_size === null) throw new RangeError('vocab_size: expected a number for a class ForCTC');
     return { lm_head: linear(outputWidth(config), config.vocab_size ?? 1) };
   });
-  const sequences = withMean((config) => ({
+  const classifying = (heads: (config: Config) => Heads) =>
+    withMean((config) => {
+      if (config.add_adapter) throw new RangeError('add_adapter: expected false for a class with a classifier');
+      return heads(config);
+    });
+  const sequences = classifying((config) => ({
     projector: linear(config.hidden_size, config.classifier_proj_size),
     classifier: linear(config.classifier_proj_size, labelCount(config)),
   }));
-  const frames = withMean((config) => ({ classifier: linear(config.hidden_size, labelCount(config)) }));
-  return { body, withHead, ctc, sequences, frames };
+  const frames = classifying((config) => ({ classifier: linear(config.hidden_size, labelCount(config)) }));
+  const xVector = withMean(voices);
+  return { body, withHead, ctc, sequences, frames, xVector };
 }
 
-const { body, withHead, ctc, sequences, frames } = speech({ prefix: 'wav2vec2', encoder, rule });
+/** What tells voices apart: x-vectors (Snyder et al. 2018), and the weights of their loss, which are as they were made: N(0, 1). */
+function voices(config: Config): Heads {
+  const { hidden_size, tdnn_dim: widths, tdnn_kernel, tdnn_dilation, xvector_output_dim: out } = config;
+  for (const [name, { length }] of Object.entries({ tdnn_kernel, tdnn_dilation })) {
+    if (length < widths.length) throw new RangeError(`${name}: expected as many as tdnn_dim has`);
+  }
+  const [first = 1] = widths;
+  const layer = (index: number) => {
+    const inner = (widths[index - 1] ?? first) * (tdnn_kernel[index] ?? 1);
+    return container('TDNNLayer', { kernel: linear(inner, widths[index] ?? 1) });
+  };
+  return {
+    projector: linear(hidden_size, first),
+    tdnn: repeat(widths.length, layer),
+    feature_extractor: linear(2 * (widths.at(-1) ?? 1), out),
+    classifier: linear(out, out),
+    objective: { kind: 'AMSoftmaxLoss', own: { weight: parameter([out, labelCount(config)], 'normal') } },
+  };
+}
+
+const { body, withHead, ctc, sequences, frames, xVector } = speech({ prefix: 'wav2vec2', encoder, rule });
 
 /** wav2vec 2.0 (Baevski et al. 2020): N(0, initializer_range²), convolutions kaiming_normal. */
 export const wav2vec2 = defineArchitecture<Config>({
@@ -85,5 +110,6 @@ export const wav2vec2 = defineArchitecture<Config>({
     Wav2Vec2ForCTC: ctc,
     Wav2Vec2ForSequenceClassification: sequences,
     Wav2Vec2ForAudioFrameClassification: frames,
+    Wav2Vec2ForXVector: xVector,
   },
 });

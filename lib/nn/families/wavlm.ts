@@ -30,7 +30,7 @@ function gatedAttention(given: Wav2Vec2Config, index: number): Module {
   };
 }
 
-const { body, ctc, sequences, frames } = speech({
+const { body, ctc, sequences, frames, xVector } = speech({
   prefix: 'wavlm',
   encoder: (config) =>
     encoder({ ...config, adapter_attn_dim: null }, { attention: (index) => gatedAttention(config, index) }),
@@ -46,5 +46,6 @@ export const wavlm = defineArchitecture<Config>({
     WavLMModel: body,
     WavLMForSequenceClassification: sequences,
     WavLMForAudioFrameClassification: frames,
+    WavLMForXVector: xVector,
   },
 });
