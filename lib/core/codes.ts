@@ -86,20 +86,25 @@ export function checkCodes(codes: Codes, dtype: StoredDtype, shape: readonly num
   throw rangeError(fn, 'codes.order', "'rows', or a weight of 4-bit codes in words of eight", order);
 }
 
-/** Checks steps that came out of JSON. */
-export function checkSteps(steps: Steps, dtype: StoredDtype): void {
+/** Checks steps that came out of JSON: each sum is to be exact, and a number of the dtype. */
+export function checkSteps(steps: Steps, dtype: StoredDtype, shape: readonly number[]): void {
   const fn = 'plan';
   if (!isPlainObject(steps)) throw typeError(fn, 'steps', 'an object', steps);
   checkOneOf(fn, 'dtype', dtype, ['int32', 'int64']);
-  checkInteger(fn, 'steps.start', steps.start);
+  let most = Math.abs(checkInteger(fn, 'steps.start', steps.start));
   if (!Array.isArray(steps.terms)) throw typeError(fn, 'steps.terms', 'an array', steps.terms);
+  const last = checkShape('shape', shape) - 1;
   for (const [i, term] of steps.terms.entries()) {
     const place = `steps.terms[${i}]`;
     if (!isPlainObject(term)) throw typeError(fn, place, 'an object', term);
-    checkInteger(fn, `${place}.step`, term.step);
-    checkInteger(fn, `${place}.every`, term.every, 1);
-    if (term.of !== undefined) checkInteger(fn, `${place}.of`, term.of, 1);
+    const step = checkInteger(fn, `${place}.step`, term.step);
+    const every = checkInteger(fn, `${place}.every`, term.every, 1);
+    const times = Math.floor(Math.max(last, 0) / every);
+    const of = term.of === undefined ? times + 1 : checkInteger(fn, `${place}.of`, term.of, 1);
+    most += Math.abs(step) * Math.min(times, of - 1);
   }
+  const limit = dtype === 'int32' ? 2 ** 31 : 2 ** 53;
+  if (most >= limit) throw rangeError(fn, 'steps', `steps that stay below 2^${Math.log2(limit)}`, steps);
 }
 
 /**

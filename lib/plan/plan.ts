@@ -133,7 +133,8 @@ export function resolvePlan(
       return { ...tensor, ...(norms !== undefined && { norms: norms.norms }), fill, elements, bytes, stream };
     } catch (cause) {
       if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
-      throw new InputError(`${source}: ${place(name)}: ${cause.message}`, { path: source, cause });
+      const what = cause.message.replace(/^plan: /, ''); // which the source says
+      throw new InputError(`${source}: ${place(name)}: ${what}`, { path: source, cause });
     }
   });
 }
@@ -169,7 +170,7 @@ function checkFields(
   if (partOf !== undefined)
     checkInteger('plan', 'partOf.begin', (partOf as unknown as { begin?: unknown } | null)?.begin, 0);
   if (codes !== undefined) checkCodes(codes, dtype, shape);
-  if (steps !== undefined) checkSteps(steps, dtype);
+  if (steps !== undefined) checkSteps(steps, dtype, shape);
   if (copyOf === undefined) return;
   const original = known(copyOf);
   if (

@@ -58,3 +58,17 @@ test.each<[string, Partial<PlannedTensor>, RegExp]>([
 test('the same name twice is refused', () => {
   expect(() => resolvePlan({ tensors: [weight, weight] })).toThrow(/tensor "w": expected each name once/);
 });
+
+test.each<[number, string, number, boolean]>([
+  [2 ** 31 - 3, 'int32', 1, true],
+  [2 ** 31 - 2, 'int32', 1, false],
+  [0, 'int32', 2 ** 30, false],
+  [0, 'int64', 2 ** 52 - 1, true],
+  [0, 'int64', 2 ** 52, false],
+])('steps from %d in %s by %d: written %s', (start, dtype, step, isTaken) => {
+  const steps = { start, terms: [{ step, every: 1 }] };
+  const resolve = () =>
+    resolvePlan({ tensors: [{ ...weight, shape: [3], dtype, initializer: 'zeros', steps } as PlannedTensor] });
+  if (isTaken) expect(resolve()[0]?.steps).toEqual(steps);
+  else expect(resolve).toThrow(/^plan: tensor "w": expected steps to be steps that stay below 2\^(31|53), but/);
+});
