@@ -104,7 +104,7 @@ export function checkSteps(steps: Steps, dtype: StoredDtype, shape: readonly num
     most += Math.abs(step) * Math.min(times, of - 1);
   }
   const limit = dtype === 'int32' ? 2 ** 31 : 2 ** 53;
-  if (most >= limit) throw rangeError(fn, 'steps', `steps that stay below 2^${Math.log2(limit)}`, steps);
+  if (most >= limit) throw rangeError(fn, 'steps', `sums below 2^${Math.log2(limit)}`, most);
 }
 
 /**
