@@ -214,8 +214,10 @@ class S3Run {
   async #giveUp(cause: unknown): Promise<unknown> {
     const isWorth = this.#uploads.some(({ parts }) => parts.some((part) => part !== undefined));
     const isMarked = saysResumable(cause);
-    if (isWorth && isMarked) cause.resumable = true;
-    else for (const { name, id } of this.#uploads) await this.#store.abort(name, id, true).catch(() => {});
+    // Errors of callbacks too leave what was sent; what is in the way of these very objects does not.
+    if (isWorth && !(cause instanceof InputError)) {
+      if (isMarked) cause.resumable = true;
+    } else for (const { name, id } of this.#uploads) await this.#store.abort(name, id, true).catch(() => {});
     return this.#options.signal?.aborted && !isMarked
       ? new InterruptedError(this.#store.path(''), this.#options.signal.reason)
       : cause;

@@ -337,6 +337,20 @@ test('a pool that is closed by force: that is said, and what was sent is kept fo
   expect(server.content('deep/out/')).toEqual(await folderOf(shards));
 });
 
+test('a callback that throws: its error is told, and what was sent is kept for a run that goes on', async () => {
+  const laid = await laidOf(shards);
+  const mine = new Error('mine');
+  const onProgress = (bytes: number) => {
+    if (bytes > 6e6) throw mine;
+  };
+  await expect(writeToS3(url, laid, { partBytes: 5 * 2 ** 20, onProgress })).rejects.toBe(mine);
+  const onBegin = () => Promise.reject(mine);
+  await expect(writeToS3(url, laid, { partBytes: 5 * 2 ** 20, resume: true, onBegin })).rejects.toBe(mine);
+  const { resumedBytes } = await writeToS3(url, laid, { partBytes: 5 * 2 ** 20, resume: true });
+  expect(resumedBytes).toBeGreaterThan(6e6);
+  expect(server.content('deep/out/')).toEqual(await folderOf(shards));
+});
+
 test.each(['GET .* list-type', 'PUT .* uploadId', 'POST .* uploadId'])(
   'a store that never answers %s is asked again',
   async (which) => {
