@@ -92,13 +92,34 @@ export class Store {
     return names;
   }
 
-  /** Uploads that are not complete: for each name, their numbers. None where a store cannot list them. */
-  async uploads(): Promise<Map<string, string[]>> {
-    const { bucket: Bucket, prefix: Prefix } = this.#address;
+  /**
+   * Uploads that are not complete: for each name, their numbers. None where a store cannot list them. MinIO tells them of a whole name alone: that some
+   * were left shows in the first or the last of those that are expected.
+   */
+  async uploads(expected: readonly string[]): Promise<Map<string, string[]>> {
+    const found = await this.#uploadsFrom('');
+    const hidden = expected.filter((name) => found?.has(name) === false);
+    const ends = new Set([hidden[0], hidden.at(-1)].filter((name) => name !== undefined));
+    const all = new Map(found);
+    const look = async (name: string): Promise<boolean> => {
+      const ids = (await this.#uploadsFrom(name))?.get(name);
+      if (ids !== undefined) all.set(name, ids);
+      return ids !== undefined;
+    };
+    let isHiding = false;
+    for (const name of ends) if (await look(name)) isHiding = true;
+    if (isHiding) for (const name of hidden) if (!ends.has(name)) await look(name);
+    return all;
+  }
+
+  /** Those whose names begin so; undefined where a store cannot list them. */
+  async #uploadsFrom(start: string): Promise<Map<string, string[]> | undefined> {
+    const { bucket: Bucket, prefix } = this.#address;
     const found = new Map<string, string[]>();
+    const input = { Bucket, Prefix: prefix + start };
     const ask = (from: object) =>
       this.#ask('list', '', (how) =>
-        this.#client.send(new this.#sdk.ListMultipartUploadsCommand({ Bucket, Prefix, ...from }), how),
+        this.#client.send(new this.#sdk.ListMultipartUploadsCommand({ ...input, ...from }), how),
       ).catch((cause) => {
         if (statusOf(cause) === notImplemented) return undefined;
         throw cause;
@@ -107,8 +128,9 @@ export class Store {
       more: each?.IsTruncated,
       from: each?.NextKeyMarker && { KeyMarker: each.NextKeyMarker, UploadIdMarker: each.NextUploadIdMarker },
     }))) {
-      for (const { Key = '', UploadId = '' } of page?.Uploads ?? []) {
-        const name = Key.slice(Prefix.length);
+      if (page === undefined) return undefined;
+      for (const { Key = '', UploadId = '' } of page.Uploads ?? []) {
+        const name = Key.slice(prefix.length);
         found.set(name, [...(found.get(name) ?? []), UploadId]);
       }
     }
@@ -139,7 +161,7 @@ export class Store {
     });
     if (UploadId === undefined) throw new WriteError('begin', this.path(name), new Error('the store gave no UploadId'));
     if (turns > 1 || ($metadata.attempts ?? 1) > 1) {
-      const others = ((await this.uploads()).get(name) ?? []).filter((id) => id !== UploadId);
+      const others = ((await this.uploads([name])).get(name) ?? []).filter((id) => id !== UploadId);
       for (const id of others) await this.abort(name, id);
     }
     return UploadId;

@@ -49,7 +49,9 @@ export async function surveyStore(
     document !== undefined && names.includes(document.name) && (await store.text(document.name)) === document.text;
   const config = await isThere(set.config);
   const otherConfig = set.config !== undefined && names.includes(set.config.name) && !config;
-  const begun = [...(await store.uploads())].filter(([name]) => ours.has(name) || isWeightsName(name, base));
+  const known = new Set(names);
+  const expected = files.flatMap(({ name }) => (force || !known.has(name) ? name : []));
+  const begun = [...(await store.uploads(expected))].filter(([name]) => ours.has(name) || isWeightsName(name, base));
   const complete = new Set<string>();
   if (force) {
     const [sharer] = otherConfig ? sharersOf(set.config.name, strangers) : [];
@@ -66,7 +68,7 @@ export async function surveyStore(
   const hasIndex = resume && (await isThere(index));
   if (resume) {
     if (stale[0] !== undefined) throw refusal(url, `${there(stale[0])}, of another layout; ${replace}`);
-    for (const { name, fileBytes } of files.filter((file) => names.includes(file.name))) {
+    for (const { name, fileBytes } of files.filter((file) => known.has(file.name))) {
       if (await store.has(name, fileBytes, labels.get(name) ?? '')) complete.add(name);
       else throw refusal(url, `${there(name)}, from another plan, seed or version, or damaged; ${replace}`);
     }

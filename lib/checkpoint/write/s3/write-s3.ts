@@ -97,7 +97,8 @@ class S3Run {
   async #begin({ complete }: StoreSurvey): Promise<number> {
     const { resume, partBytes: wanted = 2 ** 24 } = this.#options;
     const { files, selfDescribing } = this.#laid.set;
-    const begun = resume ? await this.#store.uploads() : new Map<string, string[]>();
+    const missing = files.flatMap(({ name }) => (complete.has(name) ? [] : name));
+    const begun = resume ? await this.#store.uploads(missing) : new Map<string, string[]>();
     let done = 0;
     for (const { name, head, fileBytes: bytes } of files) {
       if (complete.has(name)) {

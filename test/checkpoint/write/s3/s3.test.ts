@@ -128,6 +128,29 @@ test('what was sent before an end is not sent again; parts of others are', async
   expect(sent).toHaveLength(5 - (parts.length - 1));
 });
 
+test('a store that lists uploads of a whole name alone: an unfinished checkpoint is found, gone on with, and replaced', async () => {
+  server.hidesUploads = true;
+  const small = { seed: 5, maxShardSize: '5MB' }; // more shards than a first and a last one
+  const laid = await laidOf(small);
+  const interrupted = (options: object) => {
+    const abort = new AbortController();
+    const onProgress = (bytes: number) => bytes > 6e6 && abort.abort('enough');
+    return writeToS3(url, laid, { ...options, signal: abort.signal, onProgress });
+  };
+  await expect(interrupted({})).rejects.toMatchObject({ name: 'InterruptedError', resumable: true });
+  const begun = server.uploads.size;
+  expect(begun).toBeGreaterThan(2);
+  await expect(writeToS3(url, laid, {})).rejects.toMatchObject({ code: 'EEXIST' });
+  expect(server.uploads.size).toBe(begun);
+  const { resumedBytes } = await writeToS3(url, laid, { resume: true });
+  expect(resumedBytes).toBeGreaterThan(6e6);
+  expect(server.uploads.size).toBe(0);
+  expect(server.content('deep/out/')).toEqual(await folderOf(small));
+  await expect(interrupted({ force: true })).rejects.toMatchObject({ name: 'InterruptedError' });
+  await writeToS3(url, laid, { force: true });
+  expect(server.uploads.size).toBe(0);
+});
+
 test('what goes on with an upload of another seed is never taken for that seed', async () => {
   const abort = new AbortController();
   const how = { partBytes: 5 * 2 ** 20 };

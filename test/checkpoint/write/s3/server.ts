@@ -45,6 +45,8 @@ export class S3Server {
   /** What it answers in place of what it should. */
   lie: (request: string, answer: string | Buffer, headers: Record<string, string>) => string | Buffer = (_, answer) =>
     answer;
+  /** Whether it lists uploads of a whole name alone, as MinIO does. */
+  hidesUploads = false;
   endpoint = '';
   /** Bytes of an answer without end. */
   sent = 0;
@@ -219,7 +221,9 @@ export class S3Server {
   }
 
   #listUploads(query: URLSearchParams): string {
-    const ours = [...this.uploads].filter(([, { key }]) => key.startsWith(query.get('prefix') ?? ''));
+    const prefix = query.get('prefix') ?? '';
+    const isOurs = (key: string) => (this.hidesUploads ? key === prefix : key.startsWith(prefix));
+    const ours = [...this.uploads].filter(([, { key }]) => isOurs(key));
     const each = ours.map(([id, { key }]) => `<Upload><Key>${key}</Key><UploadId>${id}</UploadId></Upload>`);
     return `<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>${each.join('')}</ListMultipartUploadsResult>`;
   }
