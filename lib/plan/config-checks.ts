@@ -54,7 +54,10 @@ export function checkConfig({ source, text, value, isObject }: JsonDocument, mod
       repaired = setKey(repaired, key, config[key], `${literal}.0`);
     }
   }
-  if (!(isObject || /^-?\d+$/.test(spelling.get('num_labels') ?? '0'))) throw refuse('num_labels', expected('int'));
+  // Read by models whose config classes do not declare them.
+  for (const key of ['num_labels', 'head_dim'])
+    if (!isObject && typeof config[key] === 'number' && !isOfKind('int', config[key], spelling.get(key) ?? ''))
+      throw refuse(key, expected('int'));
   checkNames(config, modelType, refuse);
   checkRope(config, modelType, sizes, refuse);
   checkLayers(config, modelType, sizes.num_hidden_layers, refuse);
