@@ -29,8 +29,12 @@ export function checkRope(config: Config, modelType: string, sizes: Config, refu
   if (configFields[modelType]?.['dict?']?.includes('rope_parameters') !== true) return;
   if (Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
     throw refuse('rope_theta', 'a number');
-  const key = config.rope_scaling == null ? 'rope_parameters' : 'rope_scaling';
+  // What Python takes for false counts as missing.
+  const { rope_scaling: scaling } = config;
+  const isEmpty = !scaling || (typeof scaling === 'object' && Object.keys(scaling).length === 0);
+  const key = isEmpty ? 'rope_parameters' : 'rope_scaling';
   const given = config[key];
+  if (!(isEmpty || isPlainObject(given))) throw refuse(key, 'an object, or null');
   if (!isPlainObject(given)) return;
   // By kinds of layers where they differ between these.
   for (const rope of [given, ...Object.values(given)].filter(isPlainObject)) {
