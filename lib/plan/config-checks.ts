@@ -22,6 +22,9 @@ const words: Readonly<Record<string, string>> = {
   str: 'a string',
   list: 'an array',
   dict: 'an object',
+  'list[int]': 'an array of whole numbers, written without a point',
+  'list[float]': 'an array of numbers with a point or an exponent, such as 1.0',
+  'list[str]': 'an array of strings',
 };
 
 /**
@@ -49,16 +52,19 @@ export function checkConfig({ source, text, value, isObject }: JsonDocument, mod
     for (const key of keys.split(' ').filter((name) => Object.hasOwn(config, name))) {
       const literal = spelling.get(key) ?? '';
       if (isOfKind(kind, config[key], literal)) continue;
-      const isFloat = kind.startsWith('float') && typeof config[key] === 'number';
-      if (!(isObject && isFloat)) throw refuse(key, expected(kind));
-      repaired = setKey(repaired, key, config[key], `${literal}.0`);
+      const pointed = literal.replace(/(?<![\d.eE+-])-?\d+(?![\d.eE])/g, '$&.0');
+      if (!(isObject && isOfKind(kind, config[key], pointed))) throw refuse(key, expected(kind));
+      repaired = setKey(repaired, key, config[key], pointed);
     }
   }
-  if (!(isObject || /^-?\d+$/.test(spelling.get('num_labels') ?? '0'))) throw refuse('num_labels', expected('int'));
+  // Read by models whose config classes do not declare them.
+  for (const key of ['num_labels', 'head_dim'])
+    if (!isObject && typeof config[key] === 'number' && !isOfKind('int', config[key], spelling.get(key) ?? ''))
+      throw refuse(key, expected('int'));
   checkNames(config, modelType, refuse);
   checkRope(config, modelType, sizes, refuse);
   checkLayers(config, modelType, sizes.num_hidden_layers, refuse);
-  if (configFields[modelType]?.['list?']?.includes('_out_features')) checkStages(config, sizes, refuse);
+  if (configFields[modelType]?.['list[str]?']?.includes('_out_features')) checkStages(config, sizes, refuse);
   return repaired;
 }
 
@@ -95,7 +101,7 @@ function expected(kind: string): string {
 function isOfKind(kind: string, value: unknown, literal: string): boolean {
   if (value === null) return kind.endsWith('?');
   const types = kind.replace('?', '').split('|');
-  if (Array.isArray(value)) return types.includes('list');
+  if (Array.isArray(value)) return types.some((type) => type === 'list' || isListOf(type, value, literal));
   switch (typeof value) {
     case 'boolean':
       return types.includes('bool');
@@ -106,6 +112,14 @@ function isOfKind(kind: string, value: unknown, literal: string): boolean {
     default:
       return types.includes('dict');
   }
+}
+
+/** Whether an array is a 'list[int]' or the like. */
+function isListOf(type: string, values: readonly unknown[], literal: string): boolean {
+  const inner = /^list\[(\w+)\]$/.exec(type)?.[1];
+  // Numbers alone have no commas within.
+  const literals = values.every((value) => typeof value === 'number') ? literal.slice(1, -1).split(',') : [];
+  return inner !== undefined && values.every((value, i) => isOfKind(inner, value, literals[i]?.trim() ?? ''));
 }
 
 const optionalActs = ['activation', 'activation_function'];

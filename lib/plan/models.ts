@@ -109,7 +109,7 @@ async function readModel(document: JsonDocument, config: Readonly<Record<string,
     const make = known === undefined ? undefined : classes[known];
     if (known !== undefined && make !== undefined) {
       const { saved } = architecture;
-      const module = make(parsed, { get });
+      const module = tensorsIn(source, () => make(parsed, { get }));
       return saved === undefined || saved.of?.includes(known) === false ? module : { ...module, saved };
     }
     throw new InputError(

@@ -24,13 +24,25 @@ function ropeTypesOf(modelType: string): typeof ropeTypes {
   return { default: plain, ...Object.fromEntries(needed) };
 }
 
+/** What it computes with, and so must be a number where it is there; of some null is as good. */
+const numbers: Readonly<Record<string, readonly string[]>> = {
+  linear: ['factor'],
+  dynamic: ['factor'],
+  llama3: ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'],
+  yarn: ['factor?', 'beta_fast?', 'beta_slow?', 'original_max_position_embeddings'],
+};
+
 /** Refuses rotary positions that transformers refuses, which give no tensor its shape. */
 export function checkRope(config: Config, modelType: string, sizes: Config, refuse: Refuse): void {
   if (configFields[modelType]?.['dict?']?.includes('rope_parameters') !== true) return;
   if (Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
     throw refuse('rope_theta', 'a number');
-  const key = config.rope_scaling == null ? 'rope_parameters' : 'rope_scaling';
+  // What Python takes for false counts as missing.
+  const { rope_scaling: scaling } = config;
+  const isEmpty = !scaling || (typeof scaling === 'object' && Object.keys(scaling).length === 0);
+  const key = isEmpty ? 'rope_parameters' : 'rope_scaling';
   const given = config[key];
+  if (!(isEmpty || isPlainObject(given))) throw refuse(key, 'an object, or null');
   if (!isPlainObject(given)) return;
   // By kinds of layers where they differ between these.
   for (const rope of [given, ...Object.values(given)].filter(isPlainObject)) {
@@ -41,6 +53,15 @@ export function checkRope(config: Config, modelType: string, sizes: Config, refu
     if (needed === undefined) throw refuse(key, `a "rope_type" of ${quoted(Object.keys(known))}, not ${show(type)}`);
     const missing = needed.find((name) => !Object.hasOwn(rope, name));
     if (missing !== undefined) throw refuse(key, `"${missing}" beside the rope_type '${String(type)}'`);
+    const counted = modelType === 'phi3' ? [] : (numbers[String(type)] ?? []);
+    for (const name of counted) {
+      const value = rope[name.replace('?', '')];
+      if (value === undefined || typeof value === 'number' || (value === null && name.endsWith('?'))) continue;
+      throw refuse(
+        key,
+        `a number as "${name.replace('?', '')}" of the rope_type '${String(type)}', not ${show(value)}`,
+      );
+    }
     // Of these kinds transformers asks a Mixtral for its head_dim, which its config class leaves empty.
     if (modelType === 'mixtral' && /^(?:dynamic|longrope|yarn)$/.test(String(type)) && sizes.head_dim == null)
       throw refuse('head_dim', `a whole number ≥ 1 beside the rope_type '${String(type)}'`);

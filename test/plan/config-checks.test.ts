@@ -73,6 +73,17 @@ test('an object has 1 where a config.json must have 1.0: it is written so', asyn
   await expect(loadPlan({ model: { ...config, initializer_factor: '1' } })).rejects.toThrow(InputError);
 });
 
+test('an object has lists of 1 where a config.json must have lists of 1.0: they are written so, and strings stay', async () => {
+  const sizes = { hidden_size: 16, num_hidden_layers: 1, vocab_size: 20, state_size: 4, num_heads: 8, head_dim: 4 };
+  const config = { model_type: 'mamba2', ...sizes, n_groups: 2, time_step_limit: [0, 0.5, 10], note: '7 [1, 2]' };
+  const text = (await planOfConfig(documentOf(config, 'input'))).config;
+  expect(text).toMatch(/"time_step_limit": ?\[\s*0\.0,\s*0\.5,\s*10\.0\s*\]/);
+  expect(JSON.parse(text)).toMatchObject(config);
+  await expect(loadPlan({ ...config, time_step_limit: ['0'] } as never)).rejects.toThrow(
+    "time_step_limit: expected an array of numbers with a point or an exponent, such as 1.0, but received ['0']",
+  );
+});
+
 test('torch.float16, which older versions of transformers wrote, is written as newer ones read it', async () => {
   const { config, tensors } = await read(
     '{"model_type": "gpt2", "n_layer": 0, "architectures": ["GPT2Model"], "torch_dtype": "torch.float16"}',
@@ -122,6 +133,11 @@ test.each([
   [{ layer_types: ['full_attention'] }, 'layer_types: expected as many as num_hidden_layers says, 2 and not 1'],
   [{ per_layer_config: { 1: { intermediate_size: 4 } } }, 'per_layer_config: expected none'],
   [{ use_cache: 1 }, 'use_cache: expected true or false, but received 1'],
+  [
+    { eos_token_id: [1, null] },
+    'eos_token_id: expected a whole number, written without a point, or an array of whole numbers, written without a point, or null',
+  ],
+  [{ rope_scaling: 'linear' }, "rope_scaling: expected an object, or null, but received 'linear'"],
 ])('%j: the refusal says what is wrong', async (keys, message) => {
   await expect(loadPlan({ model_type: 'llama', num_hidden_layers: 2, ...keys })).rejects.toThrow(message);
 });

@@ -329,3 +329,35 @@ test("DistilBERT's width is known to a decoder that reads it", async () => {
   const plan = await planOf({ model_type: 'encoder-decoder', encoder, decoder });
   expect(plan.tensors.find(({ name }) => name === 'enc_to_dec_proj.weight')?.shape).toEqual([32, 24]);
 });
+
+test("heads that do not divide the width are told of the part that has them, and an encoder's only where there is one", async () => {
+  const decoder = {
+    model_type: 'blenderbot',
+    d_model: 18,
+    decoder_attention_heads: 4,
+    decoder_ffn_dim: 8,
+    vocab_size: 8,
+  };
+  await expect(
+    planOf({ model_type: 'encoder-decoder', encoder: { model_type: 'bert', ...sized }, decoder }),
+  ).rejects.toThrow('config.json: decoder: d_model: expected a multiple of decoder_attention_heads, but received 18');
+  const alone = { ...decoder, decoder_attention_heads: 3, max_position_embeddings: 8, decoder_layers: 1 };
+  await expect(planOf(alone)).rejects.toThrow(
+    'd_model: expected a multiple of encoder_attention_heads, but received 18',
+  );
+  const plan = await planOf({ ...alone, architectures: ['BlenderbotForCausalLM'] });
+  expect(plan.tensors[0]).toMatchObject({ name: 'model.decoder.embed_tokens.weight', shape: [8, 18] });
+});
+
+test.each(['WhisperForCausalLM', 'WhisperForAudioClassification'])(
+  'a %s needs heads that divide its width of the stack alone that it has',
+  async (name) => {
+    const [own, other] = name === 'WhisperForCausalLM' ? ['decoder', 'encoder'] : ['encoder', 'decoder'];
+    const config = { model_type: 'whisper', architectures: [name], d_model: 18, vocab_size: 8, pad_token_id: 0 };
+    const heads = { [`${own}_attention_heads`]: 3, [`${other}_attention_heads`]: 4 };
+    await expect(planOf({ ...config, ...heads })).resolves.toBeDefined();
+    await expect(planOf({ ...config, ...heads, [`${own}_attention_heads`]: 4 })).rejects.toThrow(
+      `d_model: expected a multiple of ${own}_attention_heads, but received 18`,
+    );
+  },
+);

@@ -71,6 +71,19 @@ test('the layers that predict further tokens have the names of the Hub, and what
   ]);
 });
 
+test("transformers' newer name for their number counts where the older one is missing", async () => {
+  const { num_nextn_predict_layers: _, ...others } = glm;
+  const countOf = async (keys: object) => {
+    const { tensors } = await loadPlan({ model: { ...others, ...keys }, mtp: true });
+    return tensors.filter(({ name }) => name.endsWith('.eh_proj.weight')).length;
+  };
+  expect(await countOf({ num_mtp_layers: 3 })).toBe(3);
+  expect(await countOf({ num_mtp_layers: 3, num_nextn_predict_layers: 1 })).toBe(1);
+  await expect(countOf({ num_mtp_layers: 0 })).rejects.toThrow(
+    'num_mtp_layers: expected a whole number from 1 to 100 beside mtp, but received 0',
+  );
+});
+
 /** The hash of each tensor's bytes. */
 async function hashes(dir: string): Promise<Map<string, string>> {
   await using checkpoint = await openCheckpoint(dir);

@@ -102,6 +102,12 @@ export const headsDivide: Refinement<{ hidden_size: number; num_attention_heads:
   { path: ['hidden_size'], error: 'a multiple of num_attention_heads' },
 ];
 
+/** Refuses heads that do not divide the width, for layers that only some classes of a family have. */
+export function checkHeads<K extends string>(config: Readonly<Record<K | 'd_model', number>>, key: K): void {
+  if (config.d_model % config[key] === 0) return;
+  throw new RangeError(`d_model: expected a multiple of ${key}, but received ${config.d_model}`);
+}
+
 interface RotaryConfig {
   readonly head_dim?: number | null | undefined;
   readonly hidden_size: number;

@@ -5,6 +5,7 @@ import { container, type Module, repeat } from '../module.js';
 import { embedding, layerNorm, linear } from '../modules/index.js';
 import {
   aliases,
+  checkHeads,
   defineArchitecture,
   flag,
   labelCount,
@@ -56,15 +57,7 @@ export function configOf({ vocab_size, pad_token_id }: Variant) {
         path: ['decoder_vocab_size'],
         error: 'more than pad_token_id, or null',
       },
-    )
-    .refine(({ d_model, encoder_attention_heads: heads }) => d_model % heads === 0, {
-      path: ['d_model'],
-      error: 'a multiple of encoder_attention_heads',
-    })
-    .refine(({ d_model, decoder_attention_heads: heads }) => d_model % heads === 0, {
-      path: ['d_model'],
-      error: 'a multiple of decoder_attention_heads',
-    });
+    );
 }
 
 export type Config = z.output<ReturnType<typeof configOf>>;
@@ -93,6 +86,7 @@ function layer({ d_model: width, encoder_ffn_dim, decoder_ffn_dim }: Config, dec
 function stack(config: Config, { positions, normEmbeddings, normLast }: Variant, decoder: boolean): Module {
   const { vocab_size, decoder_vocab_size, d_model: width, pad_token_id, max_position_embeddings } = config;
   const rows = max_position_embeddings + (positions === 'learned' ? 2 : 0);
+  checkHeads(config, decoder ? 'decoder_attention_heads' : 'encoder_attention_heads');
   const children = {
     embed_tokens: embedding(decoder ? (decoder_vocab_size ?? vocab_size) : vocab_size, width, pad_token_id),
     ...(positions !== 'computed' && { embed_positions: embedding(rows, width) }),

@@ -18,6 +18,16 @@ interface Defaults {
   readonly tie_word_embeddings: boolean;
 }
 
+/** What transformers' general head over tokens reads beside the labels. */
+export const tokenKeys = { token_classification_bias: flag().nullish() };
+
+/** Whether that head has a bias: null is no there. */
+export const hasTokenBias = ({ token_classification_bias: bias = true }: TokenConfig): boolean => bias === true;
+
+interface TokenConfig {
+  readonly token_classification_bias?: boolean | null | undefined;
+}
+
 /** The keys of config.json that decoders in the manner of Llama have in common. */
 export function decoderKeys(defaults: Defaults) {
   return {
@@ -32,6 +42,7 @@ export function decoderKeys(defaults: Defaults) {
     initializer_range: std().default(0.02),
     pad_token_id: padding(defaults.pad_token_id),
     tie_word_embeddings: flag().default(defaults.tie_word_embeddings),
+    ...tokenKeys,
   };
 }
 
@@ -118,7 +129,8 @@ export function decoderClasses<Config extends Omit<DecoderConfig, 'intermediate_
   };
   const width = ({ hidden_size }: Config) => hidden_size;
   const { lmBias } = parts;
-  const heads = headsOf({ body, rule, width, name: 'model', embedding: 'embed_tokens', lmBias, tokensName: 'score' });
+  const tokens = { tokensName: 'score', tokensBias: hasTokenBias };
+  const heads = headsOf({ body, rule, width, name: 'model', embedding: 'embed_tokens', lmBias, ...tokens });
   return { body, ...heads };
 }
 

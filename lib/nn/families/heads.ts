@@ -23,11 +23,13 @@ interface Headless<Config> {
   readonly lmBias?: boolean | ((config: Config) => boolean) | undefined;
   /** The name of the head over tokens; 'classifier' by default. */
   readonly tokensName?: string | undefined;
+  /** Whether that one has a bias; by default it has. */
+  readonly tokensBias?: ((config: Config) => boolean) | undefined;
 }
 
 /** The usual heads of transformers' decoders, each a class of its own over the same body. */
 export function headsOf<Config extends HeadConfig>(base: Headless<Config>) {
-  const { body, rule, width, name, embedding, lmBias = false, tokensName = 'classifier' } = base;
+  const { body, rule, width, name, embedding, lmBias = false, tokensName = 'classifier', tokensBias } = base;
   type Heads = (config: Config) => Readonly<Record<string, Module>>;
   const withHead =
     (heads: Heads, bodyName = name) =>
@@ -47,7 +49,7 @@ export function headsOf<Config extends HeadConfig>(base: Headless<Config>) {
     languageModel,
     causalLm: languageModel(),
     sequences: withHead((config) => ({ score: linear(width(config), labelCount(config), false) })),
-    tokens: withHead((config) => ({ [tokensName]: linear(width(config), labelCount(config)) })),
+    tokens: withHead((config) => ({ [tokensName]: linear(width(config), labelCount(config), tokensBias?.(config)) })),
     /** @param bodyName the body's name there, which is an old one in some families */
     answers: (bodyName?: string) => withHead((config) => ({ qa_outputs: linear(width(config), 2) }), bodyName),
   };

@@ -7,9 +7,11 @@ import { transformersInit } from './transformers.js';
 
 const most = 100;
 
+const older = 'num_nextn_predict_layers';
+
 /**
  * Adds to a decoder's tensors those of the layers that predict further tokens (multi-token prediction), as the Hub's files of DeepSeek-V3 and GLM-4.5
- * have them behind the others: `num_nextn_predict_layers` of them. transformers makes none and passes over them; servers draft with them.
+ * have them behind the others: `num_nextn_predict_layers` of them, or `num_mtp_layers`. transformers makes none and passes over them; servers draft with them.
  *
  * A layer has the embedding and the head once more, with the model's values, a projection of both inputs, and a layer as any other.
  *
@@ -18,9 +20,12 @@ const most = 100;
 export function predicting<Config extends DecoderConfig>({ layer, norm, rules }: Decoder<Config>) {
   return (config: Config, { tensors, draws }: Flat): Flat => {
     const { hidden_size: width, num_hidden_layers: first, initializer_range: std } = config;
-    const count = (config as { readonly num_nextn_predict_layers?: unknown }).num_nextn_predict_layers;
+    const keys: Readonly<Record<string, unknown>> = config;
+    // transformers' newer name, which counts where the older one is missing.
+    const key = [older, 'num_mtp_layers'].find((name) => keys[name] !== undefined) ?? older;
+    const count = keys[key];
     if (!(typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= most)) {
-      const what = `num_nextn_predict_layers: expected a whole number from 1 to ${most} beside mtp`;
+      const what = `${key}: expected a whole number from 1 to ${most} beside mtp`;
       throw new RangeError(`${what}, but ${count === undefined ? 'it is missing' : `received ${show(count)}`}`);
     }
     const names = Array.from({ length: count }, (_, i) => String(first + i));

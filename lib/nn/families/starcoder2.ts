@@ -16,7 +16,6 @@ const config = z
       tie_word_embeddings: true,
     }),
     num_key_value_heads: size().default(2),
-    head_dim: size().optional(),
     initializer_range: std().default(0.018042),
     use_bias: flag().default(true),
   })

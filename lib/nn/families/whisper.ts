@@ -5,6 +5,7 @@ import { container, type Module, parameter, repeat } from '../module.js';
 import { conv1d, embedding, layerNorm, linear } from '../modules/index.js';
 import {
   aliases,
+  checkHeads,
   defineArchitecture,
   flag,
   labelCount,
@@ -40,15 +41,7 @@ const config = z
     classifier_proj_size: size().default(256),
     tie_word_embeddings: flag().default(true),
   })
-  .refine(...paddingFits)
-  .refine(({ d_model, encoder_attention_heads: heads }) => d_model % heads === 0, {
-    path: ['d_model'],
-    error: 'a multiple of encoder_attention_heads',
-  })
-  .refine(({ d_model, decoder_attention_heads: heads }) => d_model % heads === 0, {
-    path: ['d_model'],
-    error: 'a multiple of decoder_attention_heads',
-  });
+  .refine(...paddingFits);
 
 type Config = z.output<typeof config>;
 
@@ -83,6 +76,7 @@ function layer(width: number, inner: number, decoder: boolean): Module {
 
 function encoder(config: Config): Module {
   const { d_model: width, encoder_ffn_dim, encoder_layers, num_mel_bins, max_source_positions } = config;
+  checkHeads(config, 'encoder_attention_heads');
   const children = {
     conv1: conv1d(num_mel_bins, width, 3),
     conv2: conv1d(width, width, 3),
@@ -95,6 +89,7 @@ function encoder(config: Config): Module {
 
 function decoder(config: Config): Module {
   const { d_model: width, decoder_ffn_dim, decoder_layers, vocab_size, pad_token_id, max_target_positions } = config;
+  checkHeads(config, 'decoder_attention_heads');
   const children = {
     embed_tokens: embedding(vocab_size, width, pad_token_id),
     embed_positions: embedding(max_target_positions, width),
