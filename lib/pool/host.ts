@@ -1,5 +1,6 @@
 import type { Piscina } from 'piscina';
 import { compiledFile, vendored } from '../core/package-files.js';
+import { BusyTime } from './busy-time.js';
 import { workerYoungGenerationMb } from './memory.js';
 import type { Message, Report, WorkerData } from './messages.js';
 import { usualNiceness } from './settings.js';
@@ -20,6 +21,7 @@ export class Host {
   readonly piscina: Piscina<Message, Report>;
   readonly #threads: number;
   readonly #onBroken: (error: Error) => void;
+  readonly #busy: BusyTime;
   #tasks = 0;
   #failures = 0;
   #lastError: unknown;
@@ -43,6 +45,7 @@ export class Host {
   ) {
     this.#threads = threads;
     this.#onBroken = onBroken;
+    this.#busy = new BusyTime(threads);
     this.piscina = new (piscinaClass())<Message, Report>({
       filename,
       name: 'work',
@@ -58,14 +61,21 @@ export class Host {
     this.piscina.on('workerDestroy', () => setImmediate(() => this.#revive()));
   }
 
+  /** The share of all threads' time that was spent in tasks. Piscina's own is a thousandth of it, and counts those that wait behind another one. */
+  get utilization(): number {
+    return this.#busy.share;
+  }
+
   /** Runs a task. Rejects if its worker died, and for nothing else. */
   async run(message: Message): Promise<Report> {
     this.#tasks++;
+    this.#busy.begin();
     try {
       const report = await this.piscina.run(message);
       this.#failures = 0;
       return report;
     } finally {
+      this.#busy.end();
       this.#tasks--;
     }
   }
