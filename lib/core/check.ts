@@ -260,19 +260,19 @@ export function checkOptions<const K extends string>(
  * Checks a shape: an array of integers ≥ 0 whose product stays below 2^53. Returns the product, the number of elements
  * ([] has one).
  */
-export function checkShape(fn: string, shape: unknown): number {
-  if (!Array.isArray(shape)) throw typeError(fn, 'shape', 'an array of integers ≥ 0', shape);
+export function checkShape(fn: string, shape: unknown, name = 'shape'): number {
+  if (!Array.isArray(shape)) throw typeError(fn, name, 'an array of integers ≥ 0', shape);
   let elements = 1;
   let product = 1; // of the sizes that are not zero, so that [2^52, 2^52, 0] is not refused
   for (let i = 0; i < shape.length; i++) {
     const size: unknown = shape[i];
-    if (!Number.isSafeInteger(size) || (size as number) < 0) checkInteger(fn, `shape[${i}]`, size, 0);
+    if (!Number.isSafeInteger(size) || (size as number) < 0) checkInteger(fn, `${name}[${i}]`, size, 0);
     if (size === 0) elements = 0;
     else product *= size as number;
   }
   if (elements === 0) return 0;
   if (product > Number.MAX_SAFE_INTEGER) {
-    throw rangeError(fn, 'shape', 'a product of at most 2^53 - 1 elements', shape);
+    throw rangeError(fn, name, 'a product of at most 2^53 - 1 elements', shape);
   }
   return product;
 }

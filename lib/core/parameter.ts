@@ -185,5 +185,5 @@ function checkSizes(
   const what = `an integer${rangeOf({ ...(min !== undefined && { min }) })}${instead} or ${list}`;
   if (!Array.isArray(value)) throw typeError(fn, name, what, value);
   if (dimensions !== undefined && value.length !== dimensions) throw rangeError(fn, name, what, value);
-  return value.map((size: unknown, i) => checkInteger(fn, `${name}[${i}]`, size, min));
+  return Array.from(value, (size: unknown, i) => checkInteger(fn, `${name}[${i}]`, size, min)); // map passes over holes
 }

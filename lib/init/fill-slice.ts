@@ -83,7 +83,7 @@ export function prepareSlice(
   given: { readonly [N in keyof FillSliceOptions]?: unknown },
 ): SliceCall {
   const target = asTarget(fn, tensor);
-  const slice = checkSlice(fn, given.of, given.ranges);
+  const slice = checkSlice(fn, given.of, given.ranges, 'of');
   const shape = shapeOfSlice(slice);
   if (shape.length !== target.shape.length || shape.some((size, dim) => size !== target.shape[dim])) {
     throw rangeError(fn, 'tensor', `the shape of the part, ${shapeText(shape)},`, target.shape);

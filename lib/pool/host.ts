@@ -1,5 +1,7 @@
+import type { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import { compiledFile, vendored } from '../core/package-files.js';
+import { BusyTime } from './busy-time.js';
 import { workerYoungGenerationMb } from './memory.js';
 import type { Message, Report, WorkerData } from './messages.js';
 import { usualNiceness } from './settings.js';
@@ -9,6 +11,24 @@ const mostFailures = 4;
 
 /** One that a worker is at, and one that it finds when that is done: asking this thread for more would take longer than small tasks do. */
 export const tasksAtWorker = 2;
+
+/** Whether a thread has loaded what it runs, or has ended. */
+class Load {
+  done = false;
+  readonly end: Promise<void>;
+
+  /** @param thread that is new: Piscina's part of it says when it is ready, and nothing before */
+  constructor(thread: Worker) {
+    this.end = new Promise((resolve) => {
+      const tell = (): void => {
+        this.done = true;
+        resolve();
+      };
+      thread.once('message', tell);
+      thread.once('exit', tell);
+    });
+  }
+}
 
 /** Loaded when a pool is made: it takes longer than all of nninit. */
 function piscinaClass(): typeof Piscina {
@@ -20,6 +40,12 @@ export class Host {
   readonly piscina: Piscina<Message, Report>;
   readonly #threads: number;
   readonly #onBroken: (error: Error) => void;
+  readonly #busy: BusyTime;
+  readonly #running = new Set<Promise<Report>>();
+  /** Threads that are known, and whether they have loaded what they run. */
+  readonly #loads = new WeakMap<Worker, Load>();
+  /** Whether threads have ended, so that Piscina may start one with any task. */
+  #fewer = false;
   #tasks = 0;
   #failures = 0;
   #lastError: unknown;
@@ -43,6 +69,7 @@ export class Host {
   ) {
     this.#threads = threads;
     this.#onBroken = onBroken;
+    this.#busy = new BusyTime(threads);
     this.piscina = new (piscinaClass())<Message, Report>({
       filename,
       name: 'work',
@@ -55,32 +82,62 @@ export class Host {
     this.piscina.on('error', (error: unknown) => {
       this.#lastError = error;
     });
-    this.piscina.on('workerDestroy', () => setImmediate(() => this.#revive()));
+    this.#watchLoads();
+    this.piscina.on('workerDestroy', () => {
+      this.#fewer = true;
+      queueMicrotask(() => this.#watchLoads()); // the one that replaces it
+      setImmediate(() => this.#revive());
+    });
+  }
+
+  /** The share of all threads' time that was spent in tasks. Piscina's own is a thousandth of it, and counts those that wait behind another one. */
+  get utilization(): number {
+    return this.#busy.share;
   }
 
   /** Runs a task. Rejects if its worker died, and for nothing else. */
   async run(message: Message): Promise<Report> {
     this.#tasks++;
+    this.#busy.begin();
+    const running: Promise<Report> = this.piscina.run(message);
+    this.#running.add(running);
+    if (this.#fewer) this.#watchLoads();
     try {
-      const report = await this.piscina.run(message);
+      const report = await running;
       this.#failures = 0;
       return report;
     } finally {
+      this.#busy.end();
       this.#tasks--;
+      this.#running.delete(running);
+      if (this.#fewer) this.#watchLoads();
     }
   }
 
-  /** Ends the threads, which must be idle. */
+  /** Ends the threads when they are through with what they were given; nobody may give them more. */
   async close(): Promise<void> {
-    // Not while they start: Node 20 aborts the process if a thread is ended while it loads a module or an addon. One task for each
-    // idle thread goes to each.
-    if (!this.#isBroken) await Promise.race([this.#broken, this.#pingAll()]);
+    // Not while they start: Node 20 aborts the process if a thread is ended while it loads a module, or an addon, as the first task does.
+    if (!this.#isBroken) await Promise.race([this.#broken, this.#quiet()]);
     this.#closed = true;
     await this.piscina.destroy();
   }
 
-  async #pingAll(): Promise<void> {
-    await Promise.allSettled(Array.from({ length: this.#threads }, () => this.run({ kind: 'ping' })));
+  /** Resolves when no thread is at a task, nor at loading. */
+  async #quiet(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    while (true) {
+      this.#watchLoads();
+      const loading = this.piscina.threads.filter((thread) => this.#loads.get(thread)?.done === false);
+      if (loading.length === 0) return;
+      for (const thread of loading) thread.ref(); // an idle one does not keep the process from ending
+      await Promise.all(loading.map((thread) => this.#loads.get(thread)?.end));
+    }
+  }
+
+  /** Looks for new threads, before they can have said anything. */
+  #watchLoads(): void {
+    this.#fewer = this.piscina.threads.length < this.#threads;
+    for (const thread of this.piscina.threads) if (!this.#loads.has(thread)) this.#loads.set(thread, new Load(thread));
   }
 
   /** Piscina replaces a worker that dies at work, but not one that dies while it starts: its tasks would wait forever. */
@@ -95,5 +152,6 @@ export class Host {
       return;
     }
     this.piscina.run({ kind: 'ping' }).catch(() => undefined); // makes Piscina start a thread
+    this.#watchLoads();
   }
 }

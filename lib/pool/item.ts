@@ -4,7 +4,7 @@ import type { Fill } from '../core/fill.js';
 import { elementsOf } from '../core/shape.js';
 import { checkNarrowFill } from '../init/check-narrow-fill.js';
 import { isDrawn } from '../init/draw.js';
-import type { Initializer } from '../init/initializers.js';
+import { type Initializer, initializers, type Name } from '../init/initializers.js';
 import { resolve } from '../init/resolve.js';
 import type { Key } from '../native/addon.js';
 import type { Generator } from '../random/generator.js';
@@ -137,17 +137,23 @@ export interface CheckedItem extends Resolved {
   readonly onFilled: (() => Promise<unknown>) | undefined;
 }
 
+/** Whether integers of two bytes and more can be filled with it too, as by `init.*_`. */
+function takesIntegers(initializer: unknown): boolean {
+  const name: unknown = isPlainObject(initializer) ? initializer.init : initializer;
+  return typeof name === 'string' && Object.hasOwn(initializers, name) && initializers[name as Name].integers === true;
+}
+
 /** Checks an item, and resolves it. */
 export function checkItem(item: unknown, resolver: Resolver): CheckedItem {
   if (!isPlainObject(item)) throw typeError(fn, 'an item', 'an object with tensor and initializer', item);
   for (const field in item) {
     if (!itemFields.includes(field)) throw unknownOption(fn, field, itemFields);
   }
-  const { onFilled } = item;
+  const { initializer, onFilled } = item;
   if (onFilled !== undefined && typeof onFilled !== 'function') throw typeError(fn, 'onFilled', 'a function', onFilled);
   const given = item.tensor;
-  const tensor = asTarget(fn, given);
-  const { fill, random } = resolver.resolve(item.initializer as Initializer, tensor);
+  const tensor = asTarget(fn, given, takesIntegers(initializer));
+  const { fill, random } = resolver.resolve(initializer as Initializer, tensor);
   return { tensor, fill, random, onFilled: onFilled && (async () => await onFilled(given)) };
 }
 

@@ -68,17 +68,22 @@ export abstract class Job {
   }
 }
 
-/** False if a tensor's memory went away since it was checked, or another size: then its job has settled with an error that says so. */
+/** An error where a tensor's memory went away since it was checked, or is of another size than that of so many elements. */
+export function memoryError(fn: string, data: Target['data'], elements: number, bytes: number): Error | undefined {
+  if (data.byteLength === bytes) return undefined;
+  const [what, why] =
+    data.byteLength > bytes
+      ? [`the ${elements} elements that there were`, 'its resizable buffer grew during the fill']
+      : ['memory that is still there', 'it was detached or shrank during the fill'];
+  return rangeError(fn, 'data', what, data, why);
+}
+
+/** False where there is such an error: then the job has settled with it. */
 export function hasMemory(job: Job & { readonly order: Order }): boolean {
   const { fn, tensor } = job.order;
-  const bytes = job.size * job.bytesEach;
-  if (tensor.data.byteLength === bytes) return true;
-  const [what, why] =
-    tensor.data.byteLength > bytes
-      ? [`the ${job.size} elements that there were`, 'its resizable buffer grew during the fill']
-      : ['memory that is still there', 'it was detached or shrank during the fill'];
-  job.settle(rangeError(fn, 'data', what, tensor.data, why));
-  return false;
+  const error = memoryError(fn, tensor.data, job.size, job.size * job.bytesEach);
+  if (error !== undefined) job.settle(error);
+  return error === undefined;
 }
 
 /** A job that workers fill in the pool's own memory, piece by piece; this thread copies each piece to where it belongs. */

@@ -48,7 +48,7 @@ export interface PoolStatistics {
   readonly completed: number;
   /** The share of all workers' time that was spent in tasks, 0 to 1. */
   readonly utilization: number;
-  /** Milliseconds that tasks waited for a worker, and ran. */
+  /** Milliseconds that tasks waited for a worker, and were there: a worker is given one task while it is at another. */
   readonly waitTime: { readonly average: number; readonly p99: number };
   readonly runTime: { readonly average: number; readonly p99: number };
 }
@@ -271,14 +271,14 @@ export class Pool {
 
   /** How busy the pool is, and has been. */
   statistics(): PoolStatistics {
-    const { piscina } = this.#scheduler.host;
+    const { piscina, utilization } = this.#scheduler.host;
     const { waitTime, runTime } = piscina.histogram;
     return {
       threads: piscina.threads.length,
       pending: this.#scheduler.jobs,
       queue: piscina.queueSize,
       completed: piscina.completed,
-      utilization: piscina.utilization,
+      utilization,
       waitTime: { average: waitTime.average || 0, p99: waitTime.p99 }, // NaN before the first task
       runTime: { average: runTime.average || 0, p99: runTime.p99 },
     };

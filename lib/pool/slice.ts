@@ -11,6 +11,7 @@ import { runsOf } from '../tensor/slice.js';
 import { bytesEach, bytesOf, drawnIn, isNarrowTarget, type Target } from '../tensor/target.js';
 import type { CheckedTensor } from '../tensor/tensor.js';
 import { afterEarlier, isFillingAny } from './filling.js';
+import { memoryError } from './job.js';
 import { sharedBytes } from './memory.js';
 import { slotDataBytes } from './messages.js';
 import type { Operation } from './operation.js';
@@ -58,7 +59,7 @@ export async function fillSliceOn(
     const made = key === undefined ? undefined : runJob(scheduler, operation, { ...order, key });
     await inOrder(target.data, made, () => {
       checkUnreleased(fn, target.data); // while it waited its memory may have become another tensor's
-      return scheduler.copier.all(copies(whole.data, call, operation));
+      return scheduler.copier.all(copies(fn, whole.data, call, operation));
     });
   }
   if (operation.stopped !== undefined) throw operation.stopped.reason;
@@ -86,12 +87,14 @@ function wholeOf({ target, slice: { shape }, elements }: SliceCall): CheckedTens
   return { data: viewOf(dtype, buffer, 0, elements), shape, dtype, size: elements };
 }
 
-function* copies(whole: TensorData, call: SliceCall, operation: Operation): Generator<() => void> {
+function* copies(fn: string, whole: TensorData, call: SliceCall, operation: Operation): Generator<() => void> {
   const { target, slice, fill } = call;
   const step = slotDataBytes / whole.BYTES_PER_ELEMENT;
   for (let begin = 0; begin < target.size && operation.stopped === undefined; begin += step) {
     const end = Math.min(target.size, begin + step);
     yield () => {
+      const gone = memoryError(fn, target.data, target.size, target.size * bytesEach(target.dtype));
+      if (gone !== undefined) throw gone;
       const gather = <T extends TensorData>(to: T): T => {
         for (const run of runsOf(slice, begin, end)) to.set(whole.subarray(run.begin, run.begin + run.length), run.at);
         return to;

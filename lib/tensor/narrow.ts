@@ -24,7 +24,12 @@ export interface CheckedNarrow {
   readonly size: number;
 }
 
-const narrow: ReadonlySet<unknown> = new Set(Object.keys(grids).filter((grid) => grid !== 'int4' && grid !== 'uint4'));
+/** The names of these types. */
+export const narrowDtypes = (Object.keys(grids) as Grid[]).filter(
+  (grid): grid is NarrowDtype => grid !== 'int4' && grid !== 'uint4',
+);
+
+const narrow: ReadonlySet<unknown> = new Set(narrowDtypes);
 
 /** Whether a dtype is one of 8 bits or less that a tensor may have. Every call of an initializer asks some times: the usual dtype is told first. */
 export function isNarrow(dtype: unknown): dtype is NarrowDtype {

@@ -93,15 +93,16 @@ export function* runsOf(slice: Slice, begin: number, end: number): Generator<Run
 /**
  * Checks a slice: ranges inside the shape, each dimension cut at most once. A negative dim counts from the end, as PyTorch's does.
  *
+ * @param name the shape's, for messages; 'shape' by default
  * @returns the slice, copied, with dims ≥ 0
  * @throws TypeError and RangeError, in the name of `fn`
  */
-export function checkSlice(fn: string, shape: unknown, ranges: unknown): Slice {
-  checkShape(fn, shape);
+export function checkSlice(fn: string, shape: unknown, ranges: unknown, name?: string): Slice {
+  checkShape(fn, shape, name);
   const sizes = [...(shape as readonly number[])];
   if (!Array.isArray(ranges)) throw typeError(fn, 'ranges', 'an array of { dim, start, length }', ranges);
   const seen = new Set<number>();
-  const checked = ranges.map((range: unknown, i): SliceRange => {
+  const checked = Array.from(ranges, (range: unknown, i): SliceRange => {
     if (range === undefined || range === null) {
       throw typeError(fn, `ranges[${i}]`, 'an object { dim, start, length }', range);
     }

@@ -1,6 +1,6 @@
 import {
   checkBoolean,
-  checkDtype,
+  checkOneOf,
   checkOptions,
   checkShape,
   rangeError,
@@ -10,7 +10,15 @@ import {
 import { type Dtype, dtypes, type TensorData, viewOf } from '../core/dtype.js';
 import { errorCode } from '../core/errors.js';
 import { shapeText } from '../core/text.js';
-import { checkNarrow, isNarrow, type NarrowDtype, type NarrowTensor, narrowBytes, narrowView } from './narrow.js';
+import {
+  checkNarrow,
+  isNarrow,
+  type NarrowDtype,
+  type NarrowTensor,
+  narrowBytes,
+  narrowDtypes,
+  narrowView,
+} from './narrow.js';
 import { stridedRange } from './strides.js';
 
 /**
@@ -73,6 +81,13 @@ const classes: Readonly<Record<Dtype, string>> = {
   bfloat16: 'Uint16Array',
 };
 
+const tensorDtypes = [...(Object.keys(dtypes) as Dtype[]), ...narrowDtypes];
+
+/** The dtype of a tensor of which it is known that it is none of the narrow ones; errors name those too. */
+function checkWideDtype(fn: string, value: unknown, hint?: string): Dtype {
+  return checkOneOf(fn, 'dtype', value, tensorDtypes, hint) as Dtype;
+}
+
 const dtypeByClass: Readonly<Record<string, Dtype>> = {
   Float32Array: 'float32',
   Float64Array: 'float64',
@@ -116,7 +131,7 @@ export function emptyOn(
 ): Tensor | NarrowTensor {
   const fn = 'empty';
   const elements = checkShape(fn, shape);
-  const checked = isNarrow(dtype) ? dtype : dtype === undefined ? 'float32' : checkDtype(fn, dtype);
+  const checked = isNarrow(dtype) ? dtype : dtype === undefined ? 'float32' : checkWideDtype(fn, dtype);
   const bytes = isNarrow(checked) ? narrowBytes(fn, checked, shape) : elements * dtypes[checked].bytes;
   try {
     const memory = allocate(bytes);
@@ -234,17 +249,15 @@ function checkedData(fn: string, data: unknown, name: unknown): { readonly data:
   if (found === undefined) throw typeError(fn, 'data', what, data, helpFor(data));
   const known = dtypeByClass[found];
   if (known === undefined && found !== 'Uint16Array') {
-    const why = isInteger(found)
-      ? `integers are not filled; data.fill(${found.startsWith('Big') ? '0n' : '0'}) sets them`
-      : undefined;
-    if (name !== undefined) checkDtype(fn, name, why); // names an int32 tensor's dtype rather than its array
+    const why = aboutIntegers(found, name);
+    if (name !== undefined) checkWideDtype(fn, name, why); // names an int32 tensor's dtype rather than its array
     throw typeError(fn, 'data', what, data, why);
   }
   if (name === undefined && known === undefined) {
     const why = 'a Uint16Array may hold either';
     throw typeError(fn, 'dtype', "'float16' or 'bfloat16'", undefined, why);
   }
-  const dtype = name === undefined ? (known as Dtype) : checkDtype(fn, name);
+  const dtype = name === undefined ? (known as Dtype) : checkWideDtype(fn, name);
   if (found === 'Float16Array' && dtype === 'float16') {
     const { buffer, byteOffset, length } = data as Uint16Array;
     return { data: new Uint16Array(buffer, byteOffset, length), dtype };
@@ -262,8 +275,14 @@ function helpFor(data: unknown): string | undefined {
     : undefined;
 }
 
-function isInteger(array: string): boolean {
-  return /^(Big)?(Ui|I)nt\d+(Clamped)?Array$/.test(array);
+/** What helps where an array of integers was given, and the name of a dtype or none. */
+function aboutIntegers(array: string, name: unknown): string | undefined {
+  if (array === 'Int8Array' || array === 'Uint8Array') {
+    const own = array === 'Int8Array' ? 'int8' : 'uint8';
+    return name === undefined ? `its dtype is not told by the array: { dtype: '${own}' }, say` : undefined;
+  }
+  if (!/^(Big)?(Ui|I)nt\d+(Clamped)?Array$/.test(array)) return undefined;
+  return `integers are not filled; data.fill(${array.startsWith('Big') ? '0n' : '0'}) sets them`;
 }
 
 type Buffer = ArrayBufferLike & {

@@ -97,7 +97,9 @@ test('refused before a byte is written or a number drawn', () => {
   refuse({ of: [4, 4], ranges }).toThrow('expected the shape of the part, [2, 4], for tensor, but received [2, 3]');
   refuse({ of: [2], ranges }).toThrow('expected the shape of the part, [2], for tensor');
   refuse({ of: [1, 3], ranges }).toThrow('expected an integer from 0 to 1 for ranges[0].length');
-  refuse({ ranges }).toThrow('fillSlice: expected an array of integers ≥ 0 for shape, but received undefined');
+  refuse({ ranges }).toThrow('fillSlice: expected an array of integers ≥ 0 for of, but received undefined');
+  refuse({ of: [4, -3], ranges }).toThrow('fillSlice: expected an integer ≥ 0 for of[1], but received -3');
+  refuse({ of: [4, 3], ranges: new Array(1) }).toThrow('expected an object { dim, start, length } for ranges[0]');
   refuse({ of: [4, 3], ranges, threads: 0 }).toThrow('for threads');
   refuse({ of: [4, 3], ranges, generator: {} }).toThrow('expected a Generator for generator');
   refuse({ of: [4, 3], ranges, seed: 1 }).toThrow("expected one of 'of', 'ranges', 'generator', 'threads'");

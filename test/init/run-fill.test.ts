@@ -33,7 +33,7 @@ describe('runFill', () => {
     [[new Float32Array(3), 'float64', ones], 'runFill: expected a Float64Array'],
     [
       [new Float32Array(3), 'float', ones],
-      "runFill: expected one of 'float32', 'float64', 'float16', 'bfloat16' for dtype",
+      "runFill: expected one of 'float32', 'float64', 'float16', 'bfloat16', 'float8_e4m3fn', ",
     ],
     [[new Float32Array(3), 'float32', 'ones'], 'runFill: expected a plain object that resolve gave for fill'],
     [[new Float32Array(3), 'float32', { kind: 'one' }], 'runFill: expected one of'],

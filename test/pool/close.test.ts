@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type LoadedPlan,
@@ -13,6 +14,7 @@ import {
   writeEnsemble,
 } from '../../lib/checkpoint.js';
 import { createPool, empty, init } from '../../lib/index.js';
+import { Host } from '../../lib/pool/host.js';
 import { tensorDifferences, tensorReport } from '../../lib/report.js';
 import { bytes, generator, sleep } from './cases.js';
 
@@ -53,6 +55,26 @@ describe('close', () => {
       await own.init.ones_(empty([3]));
     }
     await expect(kept.init.ones_(empty([3]))).rejects.toThrow('ones_: the pool is closed');
+  });
+});
+
+describe('ends no thread that has not loaded yet, which Node 20 takes the whole process down for', () => {
+  test.each([0, 4])('beside %i tasks, which another thread is through with', async (tasks) => {
+    const folder = mkdtempSync(join(tmpdir(), 'nninit-'));
+    process.env.NNINIT_TEST_SLOW = folder;
+    try {
+      const host = new Host(2, () => undefined, 0, fileURLToPath(new URL('./slow.mjs', import.meta.url)));
+      const running = Array.from({ length: tasks }, () => host.run({ kind: 'ping' }));
+      const closed = host.close().then(() => existsSync(join(folder, 'loaded')));
+      // The slow thread may go on when the pool is closed, which is wrong, or some time after the other has done its part.
+      await Promise.race([closed, Promise.all(running.slice(0, 1)).then(() => sleep(300))]);
+      writeFileSync(join(folder, 'go'), '');
+      expect(await closed).toBe(true);
+      await Promise.allSettled(running);
+    } finally {
+      delete process.env.NNINIT_TEST_SLOW;
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

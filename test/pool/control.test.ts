@@ -172,7 +172,7 @@ describe('progress', () => {
   });
 });
 
-test('statistics come from Piscina', async () => {
+test('statistics count tasks, and time', async () => {
   await pool.init.ones_(empty([10]));
   const statistics = pool.statistics();
   expect(statistics).toMatchObject({ threads: 2, pending: 0, queue: 0 });

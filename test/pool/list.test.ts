@@ -49,6 +49,18 @@ describe('many tensors', () => {
     }
   });
 
+  test('zeros of integers, as by init.zeros_, and nothing else of them', async () => {
+    const counters = [3, 100_000].map((n) => ({ data: new BigInt64Array(n).fill(5n), dims: [n], type: 'int64' }));
+    await pool.fill([
+      { tensor: counters[0] as (typeof counters)[number], initializer: 'zeros' },
+      { tensor: counters[1] as (typeof counters)[number], initializer: { init: 'zeros' } },
+    ]);
+    for (const { data } of counters) expect(data.every((x) => x === 0n)).toBe(true);
+    const tensor = { data: new Int32Array(3).fill(5), dims: [3], type: 'int32' };
+    await expect(pool.fill([{ tensor, initializer: 'ones' }])).rejects.toThrow("received 'int32'");
+    expect([...tensor.data]).toEqual([5, 5, 5]);
+  });
+
   test('tensors without elements, and no tensors', async () => {
     expect(await pool.fill([])).toEqual({ tensors: 0, elements: 0, bytes: 0 });
     expect(await pool.fill([{ tensor: empty([0, 3]), initializer: 'ones' }])).toEqual({

@@ -107,6 +107,21 @@ describe('memory that goes away', () => {
     detach(gone.data);
     expect(await running).toBeInstanceOf(RangeError);
   });
+
+  test('a slice of a whole matrix, which is copied to it', async () => {
+    const part = { of: [200, 100], ranges: [{ dim: 0, start: 3, length: 100 }] };
+    const gone = empty([100, 100]);
+    const running = pool.fillSlice(gone, 'orthogonal', part).catch((error: unknown) => error);
+    detach(gone.data);
+    expect(await running).toMatchObject({
+      code: 'ERR_OUT_OF_RANGE',
+      message: expect.stringMatching(/^fillSlice: expected memory that is still there for data/),
+    });
+    const buffer = new ResizableBuffer(40_000, { maxByteLength: 80_000 });
+    const grown = pool.fillSlice(tensor(new Float32Array(buffer), [100, 100]), 'orthogonal', part);
+    buffer.resize(80_000);
+    await expect(grown).rejects.toThrow('fillSlice: expected the 10000 elements that there were for data');
+  });
 });
 
 describe('memory for a copy that cannot be had', () => {

@@ -61,8 +61,10 @@ describe('empty', () => {
     [
       [[2], { dtype: 'int32' }],
       RangeError,
-      /one of 'float32', 'float64', 'float16', 'bfloat16' for dtype, but received 'int32'/,
+      /one of 'float32', 'float64', 'float16', 'bfloat16', .*'float8_e4m3fn'.* for dtype, but received 'int32'/,
     ],
+    [[[2], { dtype: 'float8_e4m3' }], RangeError, /did you mean 'float8_e4m3fn'/],
+    [[[2], { dtype: 'bf16' }], RangeError, /did you mean 'bfloat16'/],
     [[[2], { dtype: 'float' }], RangeError, /did you mean 'float\d\d'/],
     [[[2], { dtype: 3 }], TypeError, /for dtype, but received 3/],
     [[[2], { dype: 'float32' }], TypeError, /received 'dype' of type string \(did you mean 'dtype'\?\)/],
@@ -218,6 +220,14 @@ describe('asTensor', () => {
       new OrtTensor('int64', new BigInt64Array(2), [2]),
       RangeError,
       /for dtype, but received 'int64'.*integers are not filled; data\.fill\(0n\) sets them/,
+    ],
+    ['bytes without a dtype', { data: new Uint8Array(2), shape: [2] }, TypeError, /\{ dtype: 'uint8' \}, say/],
+    ['integers without a dtype', { data: new Int8Array(2), shape: [2] }, TypeError, /\{ dtype: 'int8' \}, say/],
+    [
+      'bytes of a dtype that is misspelt',
+      { data: new Uint8Array(2), shape: [2], dtype: 'float8_e5m' },
+      RangeError,
+      /received 'float8_e5m' of type string \(did you mean 'float8_e5m2'\?\)/,
     ],
     ['bool of onnxruntime', new OrtTensor('bool', [true], [1]), RangeError, /'bool'/],
     [

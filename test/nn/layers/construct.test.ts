@@ -201,6 +201,7 @@ describe('arguments', () => {
       ['Conv2d', [3, 4], TypeError, 'an integer ≥ 0 or an array of 2 for kernel_size, but received undefined'],
       ['Conv2d', [3, 4, [3]], RangeError, 'an array of 2 for kernel_size'],
       ['Conv2d', [3, 4, [3, 'x']], TypeError, 'for kernel_size[1]'],
+      ['Conv2d', [3, 4, 3, new Array(2)], TypeError, 'an integer ≥ 1 for stride[0], but received undefined'],
       ['Conv2d', [3, 4, 3, { groups: 2 }], RangeError, 'a multiple of groups (2) for in_channels, but received 3'],
       ['Conv2d', [4, 3, 3, { groups: 2 }], RangeError, 'a multiple of groups (2) for out_channels, but received 3'],
       ['Conv2d', [4, 4, 3, { groups: 0 }], RangeError, 'an integer ≥ 1 for groups'],
