@@ -43,7 +43,7 @@ function intoNothing() {
         for (const { file, begin, end } of shareOf(laid.set, part)) {
           await make(virtual, laid.set.files[file], begin, end);
         }
-        return;
+        return 0;
       }
       const cut = (i) => Math.floor((seeds.length * i) / part.count);
       for (const seed of seeds.slice(cut(part.index), cut(part.index + 1))) {
@@ -51,8 +51,9 @@ function intoNothing() {
         const virtual = VirtualCheckpoint.of(set, keys);
         for (const file of set.files) await make(virtual, file, 0, file.fileBytes);
       }
+      return 0;
     },
-    finish: async () => ({ complete: true }),
+    finish: async () => ({ complete: true, resumedBytes: 0 }),
     close: async () => {},
   };
 }

@@ -11,13 +11,15 @@ import type { LaidOrder } from './order-data.js';
 
 /** How parts of orders are done. Each may be done twice, by whomever, and at once. */
 export interface Performer {
+  /** How many bytes of the part were there already. */
   part(
     order: LaidOrder,
     output: string,
     part: Part,
     signal: AbortSignal,
     onProgress: (bytes: number) => void,
-  ): Promise<void>;
+  ): Promise<number>;
+  /** `resumedBytes` is all, since nothing is written any more: the parts know what was there before them. */
   finish(order: LaidOrder, output: string, signal: AbortSignal): Promise<Written>;
   close(): Promise<void>;
 }
@@ -38,13 +40,14 @@ export function onFolder(threads: number | undefined): Performer {
       // Threads share what is large: a small member is sooner written by this one than handed to another.
       const pool = poolFor(bytes / (isEnsemble ? seeds.length : part.count));
       if (!isEnsemble) {
-        await writePart(output, laid, { part, pool, threads, signal, onProgress, force: replaces });
-        return;
+        const done = await writePart(output, laid, { part, pool, threads, signal, onProgress, force: replaces });
+        return done.resumedBytes;
       }
       const all = seeds.map(BigInt);
       const existing = replaces ? 'replace' : 'resume'; // a part that is done again finds what it has done
       const progress = { onProgress: (done: { readonly bytes: number }) => onProgress(done.bytes) };
-      await writeEnsemble(plan, output, { ...layout, seeds: all, part, existing, pool, threads, signal, ...progress });
+      const given = { ...layout, seeds: all, part, existing, pool, threads, signal, ...progress } as const;
+      return (await writeEnsemble(plan, output, given)).resumedBytes;
     },
     async finish({ ordered, laid, bytes }, output, signal) {
       const { seeds, isEnsemble } = ordered;
@@ -54,7 +57,8 @@ export function onFolder(threads: number | undefined): Performer {
         });
       }
       const { files, ...written } = writtenOf(output, laid);
-      return { ...written, path: output, files: files * seeds.length, bytes };
+      const each = laid.set.files.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
+      return { ...written, path: output, files: files * seeds.length, bytes, resumedBytes: each * seeds.length };
     },
     close: async () => made?.close(),
   };

@@ -179,18 +179,19 @@ class QueueWorker implements ClusterWorker {
     }
   }
 
-  async #part(job: Job, order: LaidOrder, { index, count, output }: PartJob, watched: Watched): Promise<void> {
+  async #part(job: Job, order: LaidOrder, { index, count, output }: PartJob, watched: Watched): Promise<number> {
     const start = performance.now();
     let bytes = 0;
     const onProgress = (done: number): void => {
       bytes = done;
     };
     const tell = () => job.updateProgress({ bytes });
-    await this.#unlessStopped(watched, tell, () =>
+    const resumed = await this.#unlessStopped(watched, tell, () =>
       this.#performer.part(order, this.#place(output), { index, count }, watched.signal, onProgress),
     );
     const seconds = (performance.now() - start) / 1000;
     this.#say(`${nameOf(job)} of ${output} in ${seconds.toFixed(2)} s`);
+    return resumed;
   }
 
   async #finish(job: Job, order: LaidOrder, { output }: FinishJob, watched: Watched): Promise<unknown> {
@@ -209,7 +210,8 @@ class QueueWorker implements ClusterWorker {
       () => this.#performer.finish(order, this.#place(output), watched.signal),
     );
     this.#say(`${output} is complete`);
-    return written;
+    const resumed = Object.values(await job.getChildrenValues()).reduce((sum, bytes) => sum + Number(bytes ?? 0), 0);
+    return { ...written, resumedBytes: Math.min(resumed, written.resumedBytes) }; // parts count heads too
   }
 
   /** Does something, and looks now and then whether its order was stopped; each time that it was not, `tell` is called. */

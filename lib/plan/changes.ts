@@ -73,6 +73,13 @@ export function drawsAfter(plan: Plan, tensors: readonly PlannedTensor[]): Draw[
   return [...first, ...drawsOf(drawn)];
 }
 
+/**
+ * In the order in which what is like a checkpoint is drawn. It has other files than that, which tell no other order: the plan that they carry has the same
+ * draws.
+ */
+export const byName = (tensors: readonly PlannedTensor[]): PlannedTensor[] =>
+  [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
+
 /** The draws of tensors that are initialized one after the other. */
 export function drawsOf(tensors: readonly PlannedTensor[]): Draw[] {
   return tensors

@@ -5,6 +5,7 @@ import { type JsonDocument, setKey } from '../core/json.js';
 import { isFillable, type StoredDtype } from '../core/stored-dtype.js';
 import { type CheckpointTensor, readHeaders } from '../formats/reader.js';
 import { beside, isMissingOrRefused } from '../formats/source/source.js';
+import { byName, drawsOf } from './changes.js';
 import { explained, readDocument } from './document.js';
 import { defaultOfName, isCounter, paddingRow, settingsOf } from './like-defaults.js';
 import type { Plan, PlannedTensor } from './plan.js';
@@ -76,7 +77,13 @@ export function planOfLikeness(likeness: Likeness, dtype?: Dtype, rules: readonl
   const warnings = Array.from(odd, ([what, [first, ...more]]) => {
     return `${path}: ${JSON.stringify(first)}${more.length === 0 ? '' : ` and ${more.length} more`}: ${what}`;
   });
-  return { tensors, warnings, ...(config !== undefined && { config: configText(config, dtype) }) };
+  const drawn = byName(tensors);
+  return {
+    tensors,
+    warnings,
+    ...(drawn.some((tensor, i) => tensor !== tensors[i]) && { draws: drawsOf(drawn) }),
+    ...(config !== undefined && { config: configText(config, dtype) }),
+  };
 }
 
 /** Why a tensor is zeros. */

@@ -144,7 +144,7 @@ export async function planFrom(
   quantize?: string,
 ): Promise<LoadedPlan> {
   const { plan: given, file, place, source, quantizer } = await findPlan(input, dtype, rules, quantize);
-  const changed = rules.length === 0 ? given : (await import('./rules/rules.js')).applyRules(given, rules);
+  const changed = rules.length === 0 ? given : await ruled(given, rules, isLike(source));
   if (changed.adapter && tp !== undefined) {
     const what = 'expected no tensor parallelism beside lora: servers load an adapter whole, and cut it themselves';
     throw new InputError(`${file}: ${what}`, { path: file });
@@ -174,6 +174,18 @@ export async function planFrom(
   };
   keepResolved(plan, tensors);
   return Object.freeze(plan);
+}
+
+/** Whether names, shapes and dtypes of a plan are those of a checkpoint's files. */
+export const isLike = (source: PlanSource | undefined): boolean =>
+  source?.input === 'like' || (isPlainObject(source?.recipe) && source.recipe.like !== undefined);
+
+async function ruled(plan: Plan, rules: readonly Rule[], like: boolean): Promise<Plan> {
+  const { applyRules } = await import('./rules/rules.js');
+  const changed = applyRules(plan, rules);
+  if (!like || changed.draws === undefined) return changed;
+  const { byName, drawsAfter } = await import('./changes.js');
+  return { ...changed, draws: drawsAfter(plan, byName(changed.tensors)) };
 }
 
 async function tensorsOfRank(
@@ -209,8 +221,8 @@ export async function planOfSource(text: string, checkpoint: string): Promise<Lo
     const tp = ranks === undefined ? undefined : checkTp(place, ranks);
     if (list !== undefined && !Array.isArray(list)) throw typeError(place, 'rules', 'an array', list);
     const input = await inputOfSource(place, source, checkpoint);
-    const isLike = typeof input === 'object' && input.like !== undefined;
-    if (isLike && (tp !== undefined || 'tensors' in input || 'layers' in input)) {
+    const like = typeof input === 'object' && input.like !== undefined;
+    if (like && ((tp !== undefined && tp.ranks > 1) || 'tensors' in input || 'layers' in input)) {
       const what = 'a part of another checkpoint, or more than it: give the input that it was made from';
       throw new InputError(`${checkpoint}: expected a plan to check against, but it is ${what}`, { path: checkpoint });
     }

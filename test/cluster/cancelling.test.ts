@@ -58,6 +58,7 @@ describe.skipIf(!hasRedis)(`orders that are cancelled${unlessRedis}`, () => {
       part: async () => {
         begun = true;
         await held;
+        return 0;
       },
     }));
     const first = await order('out', { parts: 1 });

@@ -24,7 +24,7 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     const seen: number[] = [];
     const made = await order('out', options);
     const written = await made.wait({ onProgress: ({ bytes }) => seen.push(bytes) });
-    expect(written).toMatchObject({ complete: true, bytes: made.bytes });
+    expect(written).toMatchObject({ complete: true, bytes: made.bytes, resumedBytes: 0 });
     expect(seen.every((bytes) => bytes <= made.bytes)).toBe(true);
     expect(out('out')).toEqual(await expected(alone));
   });
@@ -50,10 +50,24 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     const seeds = Array.from({ length: 9 }, (_, i) => i * 7);
     const path = join(folder.path, 'out');
     const made = await ensemble('out', seeds, { parts: 4 });
-    expect(await made.wait()).toMatchObject({ path, files: 9, bytes: made.bytes });
+    expect(await made.wait()).toMatchObject({ path, files: 9, bytes: made.bytes, resumedBytes: 0 });
     await writeEnsemble(plan, join(folder.path, 'expected'), { seeds });
     expect(readdirSync(path).sort()).toEqual(seeds.map((seed) => `seed-${seed}`).sort());
     for (const seed of seeds) expect(out(`out/seed-${seed}`)).toEqual(out(`expected/seed-${seed}`));
+  });
+
+  test('an order tells how many bytes of tensors were there before it', async () => {
+    await worker();
+    const plan = await loadPlan(small);
+    await writeCheckpoint(plan, join(folder.path, 'out'), { seed: 42, part: { index: 1, count: 4 } });
+    const { resumedBytes } = await (await order('out', { parts: 8 })).wait();
+    expect(resumedBytes).toBe(2 ** 20); // a quarter of some 4 MiB
+    const complete = await (await order('out', { parts: 3 })).wait();
+    expect(complete.resumedBytes).toBe(plan.bytes);
+    const seeds = [1, 2, 3];
+    await (await ensemble('many', seeds.slice(1))).wait();
+    const some = await (await ensemble('many', seeds, { parts: 2 })).wait();
+    expect(some.resumedBytes).toBe(2 * (await loadPlan(recipe(4096))).bytes);
   });
 
   test('orders of the same at once are one, and a later one finds it complete', async () => {

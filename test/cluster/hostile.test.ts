@@ -232,7 +232,7 @@ describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () 
   }, 30_000);
 
   test('an order whose parts are done, and gone when it is finished, says so', async () => {
-    await odd(() => ({ part: async () => {} }));
+    await odd(() => ({ part: async () => 0 }));
     const made = await order('out', { parts: 2 });
     await expect(made.wait()).rejects.toThrow(
       'is not complete, though all parts were written: something else has been begun there since, or files were removed',

@@ -9,8 +9,8 @@ import { beside, exists, pathOf } from '../../formats/source/source.js';
 import { inexactness } from '../../init/inexact.js';
 import { maxThreads } from '../../native/addon.js';
 import { type Keys, keysFor, streamVersions } from '../../plan/keys.js';
-import { planFrom, planOfSource } from '../../plan/load-plan.js';
-import type { Plan, PlanSource, ResolvedTensor } from '../../plan/plan.js';
+import { isLike, planFrom, planOfSource } from '../../plan/load-plan.js';
+import type { Plan, ResolvedTensor } from '../../plan/plan.js';
 import { settled, tensorsOf } from '../../plan/resolved.js';
 import { checkSeed, type Engine, engineNames } from '../../random/names.js';
 import { checkProgressing, type Progressing, progressing } from '../progressing.js';
@@ -147,10 +147,6 @@ export async function verifyCheckpoint(path: string | URL, options?: VerifyCheck
   if (ok && isOwn && isLike(plan.source)) refuseOtherHeads(checkpoint, tensors, keys);
   return { ok, origin, tensors: tensors.length, bytes, differences, measured: undefined, limit: undefined };
 }
-
-/** Whether names, shapes and dtypes of a plan are those of the files themselves. */
-const isLike = (source: PlanSource | undefined): boolean =>
-  source?.input === 'like' || (isPlainObject(source?.recipe) && source.recipe.like !== undefined);
 
 /**
  * Where the plan comes of the files' own names, shapes and dtypes, only the digest in their metadata tells whether these are what was written.

@@ -9,7 +9,16 @@ import type { FileSet } from '../virtual/layout.js';
 import { fileSetOf } from '../virtual/tensor-files.js';
 import { VirtualCheckpoint } from '../virtual/virtual.js';
 import { commit } from './commit/commit.js';
-import { checkSpace, makeFolder, removeFolders, removeNames, retried, step, syncFolder } from './commit/files.js';
+import {
+  checkSpace,
+  type Left,
+  makeFolder,
+  removeFolders,
+  removeNames,
+  retried,
+  step,
+  syncFolder,
+} from './commit/files.js';
 import {
   isHeld,
   isLeftover,
@@ -157,7 +166,7 @@ export async function writeSet(
   const made = await makeFolder(folder);
   const journal = new Recorder(folder, set, seen, finishes);
   try {
-    await checkSpace(folder, bytes - resumedBytes);
+    await checkSpace(folder, bytes - resumedBytes, leftOf(seen));
     await journal.begin();
     // Whoever had the folder may have gone on until now.
     if (seen.owner !== undefined) ({ seen, stretches, left } = await look(true));
@@ -225,6 +234,15 @@ function isFinished(set: FileSet, seen: Survey): boolean {
     seen.journal === undefined &&
     seen.leftovers.length + seen.stale.length === 0
   );
+}
+
+/** What is removed or gone on with. */
+function leftOf({ leftovers, partial }: Survey): Left {
+  const begun = [...partial.values()];
+  return {
+    names: [...leftovers.filter((name) => !isOrder(name)), ...begun.map(({ file }) => file)],
+    counted: sum(begun.map(({ bytes }) => bytes)),
+  };
 }
 
 /** Removes what runs that were killed have left, also after it was looked at, but for what is gone on with. */

@@ -2,7 +2,7 @@ import type { Dtype } from '../../core/dtype.js';
 import { InputError } from '../../core/errors.js';
 import { type JsonDocument, showPath } from '../../core/json.js';
 import { parseWith } from '../../core/json-problems.js';
-import { drawsAfter, drawsOf } from '../changes.js';
+import { byName, drawsAfter, drawsOf } from '../changes.js';
 import type { Plan, PlannedTensor } from '../plan.js';
 import { applyPreset } from '../presets/apply.js';
 import type { Quantizer } from '../quantize/quantize.js';
@@ -99,6 +99,8 @@ export function planOfRecipe(
     throw new InputError(`${source}: ${place(missing.name)}: ${what}`, { path: source });
   }
   // What presets and overrides change is drawn once, in the end: so all that was built is looked at together.
+  const count = base?.asksRules ? begun.tensors.length : 0;
+  const ordered = [...byName(plan.tensors.slice(0, count)), ...plan.tensors.slice(count)];
   const constructed = { tensors: built, draws: [...(begun.draws ?? drawsOf(begun.tensors)), ...layers.draws] };
   return {
     tensors: plan.tensors,
@@ -106,7 +108,7 @@ export function planOfRecipe(
     place,
     ...(begun.config !== undefined && { config: begun.config }),
     ...(begun.adapter !== undefined && { adapter: begun.adapter }),
-    ...(built.length > 0 && { draws: drawsAfter(constructed, plan.tensors) }),
+    ...(built.length > 0 && { draws: drawsAfter(constructed, ordered) }),
   };
 }
 

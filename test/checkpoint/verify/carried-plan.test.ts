@@ -48,6 +48,39 @@ describe('what made a checkpoint is in it', () => {
   });
 
   test.each([
+    ['shards like one file', {}, { maxShardSize: 300 }, {}],
+    ['one file like shards', { maxShardSize: 300 }, {}, {}],
+    [
+      'other shards, and rules',
+      { maxShardSize: 300 },
+      { maxShardSize: 800 },
+      { rules: { '*.bias': 'uniform', 'z.*': 'normal' } },
+    ],
+    ['one dtype like several', {}, {}, { dtype: 'float32' }],
+    ['files of raw like shards', { maxShardSize: 300 }, { format: 'raw' }, {}],
+    ['the whole as one rank', { maxShardSize: 300 }, {}, { tp: { ranks: 1, rank: 0 } }],
+  ] as const)(
+    'the engine torch draws what is like a checkpoint in one order: %s',
+    async (_, before, after, options) => {
+      const tensors = {
+        'z.weight': { shape: [9, 8] },
+        'z.bias': { shape: [8] },
+        'b.weight': { shape: [8, 8], dtype: 'float16' },
+        'a.weight': { shape: [8, 16], dtype: 'float64' },
+        'm.weight': { shape: [20, 4] },
+      };
+      const first = join(root.path, 'first');
+      await writeCheckpoint(await loadPlan({ tensors, initializers: { '*': 'ones' } }), first, before);
+      const plan = await loadPlan({ like: first }, options);
+      await writeCheckpoint(plan, join(root.path, 'second'), { ...after, engine: 'torch', seed: 5 });
+      expect(await verifyCheckpoint(join(root.path, 'second'))).toMatchObject({
+        ok: true,
+        origin: { engine: 'torch' },
+      });
+    },
+  );
+
+  test.each([
     ['safetensors', 'torch', '"shape":[3,4]', '"shape":[4,3]'],
     ['safetensors', 'philox', '"shape":[0,4]', '"shape":[0,5]'],
     ['safetensors', 'philox', '"a.bias"', '"b.bias"'],

@@ -3,7 +3,16 @@ import { dirname, join } from 'node:path';
 import { errorCode, InputError, saysResumable } from '../../../core/errors.js';
 import type { FileSet } from '../../virtual/layout.js';
 import { VirtualCheckpoint } from '../../virtual/virtual.js';
-import { checkSpace, makeFolder, PendingFile, removeNames, retried, step, syncFolder } from '../commit/files.js';
+import {
+  checkSpace,
+  type Left,
+  makeFolder,
+  PendingFile,
+  removeNames,
+  retried,
+  step,
+  syncFolder,
+} from '../commit/files.js';
 import { Heartbeat } from '../commit/heartbeat.js';
 import {
   addToJournal,
@@ -118,7 +127,8 @@ async function writeOnce(folder: string, laid: Laid, options: PartOptions, own: 
   const heartbeat = new Heartbeat(folder, own);
   await step('create a file in', folder, () => heartbeat.start());
   try {
-    await checkSpace(folder, bytes - doneBytes);
+    const names = missing.map(({ file }) => set.files[file]?.name ?? '');
+    await checkSpace(folder, bytes - doneBytes, leftOf(set.digest, run, new Set(names), seen));
     await options.onBegin?.({ path, tensors: laid.tensors, files: share.length, bytes, doneBytes });
     await writeStretches(path, stretches, virtual, options, new PartOutlet(folder, set.digest, run, own, numbers));
   } finally {
@@ -126,6 +136,15 @@ async function writeOnce(folder: string, laid: Laid, options: PartOptions, own: 
   }
   await syncFolder(folder);
   return written;
+}
+
+/** What parts that ended early have put into files, and not marked: it is written over, in its place. */
+function leftOf(digest: string, run: string, names: ReadonlySet<string>, { parts }: Survey): Left {
+  const marked = [...names].flatMap((name) => parts.get(name) ?? []);
+  return {
+    names: [...names].map((name) => pendingName(digest, run, name)),
+    counted: marked.reduce((sum, { begin, end }) => sum + end - begin, 0),
+  };
 }
 
 const bytesOf = (extents: readonly FileExtent[]): number =>
