@@ -201,6 +201,23 @@ test.each([
   },
 );
 
+test("an order of somebody who was killed while others began the same is in nobody's way", async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan);
+  const out = join(root.path, 'out');
+  await writeCheckpoint(plan, out, at(1, 2));
+  const [name = ''] = readdirSync(out).filter((each) => each.endsWith('-order.part'));
+  const [, run = ''] = /-(\w{8})-order\.part$/.exec(name) ?? [];
+  const text = readFileSync(join(out, name), 'utf8');
+  for (const other of ['00000000', 'ffffffff']) {
+    writeFileSync(join(out, name.replace(run, other)), text.replaceAll(run, other));
+  }
+  await expect(finishCheckpoint(out)).rejects.toThrow(/: part 0 of 2 is missing$/);
+  await writeCheckpoint(plan, out, at(0, 2));
+  expect(await finishCheckpoint(out)).toMatchObject({ complete: true });
+  expect(contentOf(out)).toEqual(expected);
+});
+
 test('marks of a run that has no order count for nothing', async () => {
   const plan = await loadPlan(recipe);
   const expected = await whole(plan);
