@@ -6,7 +6,7 @@ import { Queue } from 'bullmq';
 import { describe, expect, test } from 'vitest';
 import { loadPlan, writeCheckpoint, writeEnsemble } from '../../lib/checkpoint.js';
 import { queueName } from '../../lib/cluster/connection.js';
-import { orderCheckpoint, startWorker } from '../../lib/cluster.js';
+import { type OrderProgress, orderCheckpoint, startWorker } from '../../lib/cluster.js';
 import { contentOf } from '../checkpoint/temporary.js';
 import { cluster, recipe, small } from './cluster.js';
 import { hasRedis, RedisServer, unlessRedis } from './redis-server.js';
@@ -20,12 +20,16 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     ['npy', { parts: 2, format: 'npy' }, { format: 'npy' }],
     ['the engine torch', { parts: 4, engine: 'torch' }, { engine: 'torch' }],
   ])('several workers write what one process writes: %s', async (_, options, alone) => {
-    await Promise.all([worker(), worker(), worker()]);
-    const seen: number[] = [];
+    const seen: OrderProgress[] = [];
     const made = await order('out', options);
-    const written = await made.wait({ onProgress: ({ bytes }) => seen.push(bytes) });
-    expect(written).toMatchObject({ complete: true, bytes: made.bytes });
-    expect(seen.every((bytes) => bytes <= made.bytes)).toBe(true);
+    const waiting = made.wait({ onProgress: (progress) => seen.push(progress) });
+    await Promise.all([worker(), worker(), worker()]);
+    expect(await waiting).toMatchObject({ complete: true, bytes: made.bytes });
+    const nothing = { bytes: 0, totalBytes: made.bytes, parts: 0, totalParts: options.parts, workers: 0 };
+    expect(seen[0]).toEqual(nothing);
+    for (const { bytes, parts, workers } of seen) {
+      expect([bytes <= made.bytes, parts <= options.parts, workers <= 3]).toEqual([true, true, true]);
+    }
     expect(out('out')).toEqual(await expected(alone));
   });
 

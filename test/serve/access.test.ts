@@ -53,6 +53,7 @@ test('many requests at once by one connection are answered, and warn of nothing'
       text += String(chunk);
       if (text.split('HTTP/1.1 200').length > 30) break;
     }
+    expect(text.split('HTTP/1.1 200')).toHaveLength(31);
     expect(warn.mock.calls).toEqual([]);
   } finally {
     socket.destroy();

@@ -94,7 +94,7 @@ describe('what made a checkpoint is in it', () => {
         code: 'ERR_INVALID_ARG_TYPE',
         message: expect.stringContaining(`for ${name}, but received`),
       });
-      expect(await verifyCheckpoint(root.path, { statistics: false, [name]: value })).toBeDefined();
+      expect(await verifyCheckpoint(root.path, { statistics: false, [name]: value })).toMatchObject({ ok: false });
     }
   });
 

@@ -78,7 +78,10 @@ test('two that write the same at once both end well', async () => {
   const out = join(root.path, 'out');
   const seeds = Array.from({ length: 20 }, (_, seed) => seed);
   await Promise.all([0, 1].map(() => writeEnsemble(plan, out, { seeds, existing: 'resume' })));
-  expect(readdirSync(out)).toHaveLength(20);
+  const alone = join(root.path, 'alone');
+  await writeEnsemble(plan, alone, { seeds });
+  expect(readdirSync(out)).toEqual(readdirSync(alone));
+  for (const name of readdirSync(alone)) expect(contentOf(join(out, name))).toEqual(contentOf(join(alone, name)));
 });
 
 test('what a killed run has left is removed; a failure leaves nothing hidden', async () => {

@@ -167,7 +167,7 @@ test('what a server does not tell of is not taken for missing', async () => {
   fault = refuse('/config.json', 401);
   await expect(verifyCheckpoint(`${base}/gpt2/model.safetensors`)).rejects.toThrow(/config.json: .* 401/);
   fault = refuse('/config.json', 403);
-  await verifyCheckpoint(`${base}/one/model.safetensors`);
+  expect(await verifyCheckpoint(`${base}/one/model.safetensors`)).toMatchObject({ ok: true });
   const config = JSON.stringify({ model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 2 });
   fault = (request, response) =>
     refuse('/hf_quant_config.json', 401)(request, response) || Boolean(response.end(config));

@@ -233,6 +233,9 @@ test('of two that write the same name at once, one is refused', async () => {
   ]);
   const reasons = both.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
   expect(reasons).toMatchObject([{ code: 'EEXIST' }]);
+  const seed = both[0]?.status === 'fulfilled' ? 1 : 2;
+  expect(server.content('deep/out/')).toEqual(await folderOf({ seed }));
+  expect(server.uploads.size).toBe(0);
 });
 
 test('an error that stays leaves nothing, and names the object but no secret', async () => {
