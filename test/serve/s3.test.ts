@@ -92,6 +92,48 @@ test('where keys are configured, unsigned and wrongly signed requests are refuse
   expect((await fetch(`${at}/nninit?prefix=tiny%2F&a-b=2&a=1`, { headers })).status).toBe(200);
 });
 
+test('a signature is good for one request alone, by its key, at its time', async () => {
+  const at = await serve({ inputs: [models], credentials: { accessKeyId: 'AK', secretAccessKey: 'secret' } });
+  const path = '/nninit/tiny/gpt2/main/config.json';
+  const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  const usual = {
+    ...{ id: 'AK', secret: 'secret', end: 'aws4_request', method: 'GET', path, query: '', host: new URL(at).host },
+    ...{ body: '', names: 'host;x-amz-content-sha256;x-amz-date', minutesAgo: 0 },
+  };
+  /** What comes of the same request with a signature of another one. */
+  const answerTo = async (change: Partial<typeof usual>) => {
+    const { id, secret, end, method, path: key, query, host, body, names, minutesAgo } = { ...usual, ...change };
+    const time = new Date(Date.now() - minutesAgo * 60_000).toISOString().replace(/[-:]|\.\d+/g, '');
+    const values: Record<string, string> = { host, 'x-amz-content-sha256': sha256(body), 'x-amz-date': time };
+    const lines = names.split(';').map((name) => `${name}:${values[name]}\n`);
+    const canonical = [method, key, query, lines.join(''), names, sha256(body)].join('\n');
+    const scope = `${time.slice(0, 8)}/us-east-1/s3/${end}`;
+    const keyOfDay = hmac(hmac(hmac(hmac(`AWS4${secret}`, time.slice(0, 8)), 'us-east-1'), 's3'), end);
+    const signature = hmac(keyOfDay, ['AWS4-HMAC-SHA256', time, scope, sha256(canonical)].join('\n')).toString('hex');
+    const authorization = `AWS4-HMAC-SHA256 Credential=${id}/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+    const headers = { authorization, 'x-amz-date': time, 'x-amz-content-sha256': sha256('') };
+    const response = await fetch(at + path, { headers });
+    return [response.status, /<Code>(\w+)</.exec(await response.text())?.[1]];
+  };
+  for (const minutesAgo of [0, 14, -14]) expect(await answerTo({ minutesAgo })).toEqual([200, undefined]);
+  for (const [change, code] of [
+    [{ minutesAgo: 16 }, 'RequestTimeTooSkewed'],
+    [{ minutesAgo: -16 }, 'RequestTimeTooSkewed'],
+    [{ id: 'AL' }, 'InvalidAccessKeyId'],
+    [{ end: 'aws5_request' }, 'InvalidAccessKeyId'],
+    [{ secret: 'secret ' }, 'SignatureDoesNotMatch'],
+    [{ method: 'HEAD' }, 'SignatureDoesNotMatch'],
+    [{ path: '/nninit/tiny/llama/main/config.json' }, 'SignatureDoesNotMatch'],
+    [{ query: 'versionId=null' }, 'SignatureDoesNotMatch'],
+    [{ host: 'elsewhere' }, 'SignatureDoesNotMatch'],
+    [{ names: 'x-amz-content-sha256;x-amz-date' }, 'SignatureDoesNotMatch'],
+    [{ body: '{}' }, 'SignatureDoesNotMatch'],
+  ] as const) {
+    expect([change, ...(await answerTo(change))]).toEqual([change, 403, code]);
+  }
+});
+
 test('an address that is signed is good for as long as it says', async () => {
   const at = await serve({ inputs: [models], credentials: { accessKeyId: 'AK', secretAccessKey: 'secret' } });
   const path = '/nninit/tiny/gpt2/main/config.json';
