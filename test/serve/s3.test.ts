@@ -35,6 +35,58 @@ test('lists repositories, revisions that are asked for, and files, in pages', as
   expect(found).toEqual(all);
 });
 
+test('lists are as either version of the protocol asks for them', async () => {
+  repository('odd/list', llama, { 'a b&c.txt': 'x' });
+  const at = await serve({ inputs: [models] });
+  const listOf = async (query: string) => (await fetch(`${at}/nninit?prefix=odd/list/main/&${query}`)).text();
+  const all = keys(await listOf('list-type=2'));
+  expect(all).toEqual(['a b&amp;c.txt', 'config.json', 'model.safetensors'].map((name) => `odd/list/main/${name}`));
+  const encoded = await listOf('list-type=2&encoding-type=url');
+  expect(keys(encoded)[0]).toBe(encodeURIComponent('odd/list/main/a b&c.txt'));
+  expect(encoded).toContain('<EncodingType>url</EncodingType>');
+  expect(encoded).toContain(`<Prefix>${encodeURIComponent('odd/list/main/')}</Prefix>`);
+  // The first version goes on from a key.
+  const first = await listOf('max-keys=2');
+  expect([keys(first), first.includes('<IsTruncated>true<'), first.includes('KeyCount')]).toEqual([
+    all.slice(0, 2),
+    true,
+    false,
+  ]);
+  expect(first).toContain('<NextMarker>odd/list/main/config.json</NextMarker>');
+  const rest = await listOf('max-keys=2&marker=odd/list/main/config.json');
+  expect([keys(rest), rest.includes('<IsTruncated>false<'), rest.includes('NextMarker')]).toEqual([
+    all.slice(2),
+    true,
+    false,
+  ]);
+  const second = await listOf('list-type=2&max-keys=2');
+  expect(second).toContain('<KeyCount>2</KeyCount>');
+  expect(second).toContain('<NextContinuationToken>odd/list/main/config.json<');
+  // Of none nothing follows, or a client would ask for ever.
+  expect(await listOf('list-type=2&max-keys=0')).toContain('<IsTruncated>false</IsTruncated>');
+  for (const wrong of ['-1', '1.5', 'x']) {
+    const answer = await fetch(`${at}/nninit?list-type=2&max-keys=${wrong}`);
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('<Code>InvalidArgument<')]);
+  }
+  const [, size] = /<Key>odd\/list\/main\/model\.safetensors<\/Key>.*?<Size>(\d+)</.exec(await listOf('')) ?? [];
+  const object = await fetch(`${at}/nninit/odd/list/main/model.safetensors`, { method: 'HEAD' });
+  expect(object.headers.get('content-length')).toBe(size);
+  expect(await listOf('')).toContain(`<ETag>&quot;${object.headers.get('etag')?.slice(1, -1)}&quot;</ETag>`);
+});
+
+test('an object has one part, which is all of it, and of no other a byte is sent', async () => {
+  const path = `${base}/nninit/tiny/gpt2/main/config.json`;
+  const first = await fetch(`${path}?partNumber=1`);
+  expect([first.status, first.headers.get('x-amz-mp-parts-count')]).toEqual([200, '1']);
+  expect(await first.text()).toBe(await (await fetch(path)).text());
+  for (const part of ['0', '2']) {
+    const other = await fetch(`${path}?partNumber=${part}`);
+    expect([other.status, await other.text()]).toEqual([416, expect.stringContaining('<Code>InvalidPartNumber<')]);
+  }
+  const beyond = await fetch(path, { headers: { range: 'bytes=1000000-' } });
+  expect([beyond.status, await beyond.text()]).toEqual([416, expect.stringContaining('<Code>InvalidRange<')]);
+});
+
 test('objects are the same bytes as by the Hub, in ranges', async () => {
   const path = '/nninit/tiny/gpt2/seed-5/model.safetensors';
   const all = await bytesOf(await fetch(`${base}/tiny/gpt2/resolve/seed-5/model.safetensors`));

@@ -161,6 +161,27 @@ test('two versions of a file are not put together', async () => {
   await expect(checkpoint.read('c')).rejects.toThrow('has changed while it was being read');
 });
 
+test.each([
+  ['another range than was asked for', (begin: number) => [begin + 4, 8], 'sends another range than was asked for'],
+  ['nothing of a range, each time', (begin: number) => [begin, 0], 'the server ends its answers early'],
+  ['a byte at a time', (begin: number) => [begin, 1], 'the server ends its answers early'],
+] as const)('a server that sends %s is refused, and no byte of it passes for the file', async (_, answer, message) => {
+  await using checkpoint = await openCheckpoint(`${base}/one/model.safetensors`);
+  const { length } = await readFile(join(folder, 'one/model.safetensors'));
+  await checkpoint.read('b'); // the file is open then
+  requests = [];
+  fault = (request, response) => {
+    const [begin, bytes] = answer(Number(/=(\d+)-/.exec(request.headers.range ?? '')?.[1]));
+    response.writeHead(206, { etag: '"1"', 'content-range': `bytes ${begin}-${begin + 7}/${length}` });
+    return Boolean(response.end(Buffer.alloc(bytes)));
+  };
+  await expect(checkpoint.read('c')).rejects.toMatchObject({
+    code: 'ERR_NNINIT_READ',
+    message: expect.stringContaining(message),
+  });
+  expect(requests.length).toBeLessThan(6);
+});
+
 test('what a server does not tell of is not taken for missing', async () => {
   const refuse = (end: string, status: number) => (request: IncomingMessage, response: ServerResponse) =>
     (request.url ?? '').endsWith(end) && Boolean(response.writeHead(status).end());
