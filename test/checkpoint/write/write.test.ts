@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openAsBlob,
@@ -215,6 +216,43 @@ test('an error on the way leaves nothing', async () => {
   });
   await expect(failing).rejects.toThrow('no');
   expect(readdirSync(root)).toEqual([]);
+});
+
+test.each([
+  ['the only file', 'model.safetensors', {}],
+  ['a shard', 'model-00004-of-00004.safetensors', { maxShardSize: 14_000 }],
+  ['the config', 'config.json', {}],
+] as const)("what appears meanwhile under a name of the checkpoint's is not replaced: %s", async (_, name, options) => {
+  const onProgress = () => writeFileSync(join(root, name), 'mine');
+  const error = { name: 'InputError', code: 'EEXIST', path: join(root, name), message: /has appeared meanwhile/ };
+  await expect(write(root, planned, { config: '{}', ...options, onProgress })).rejects.toMatchObject(error);
+  expect(readFileSync(join(root, name), 'utf8')).toBe('mine');
+  expect(existsSync(join(root, 'model.safetensors.index.json'))).toBe(false);
+});
+
+test('after a failure no other file is begun', async () => {
+  const tensors = Array.from({ length: 20 }, (_, i): PlannedTensor => {
+    return { name: `t${i}`, shape: [400], dtype: 'float32', initializer: 'normal' };
+  });
+  const first = join(root, 'model-00001-of-00020.safetensors');
+  const options = { maxShardSize: 1600, workers: 0, onProgress: () => writeFileSync(first, 'mine') };
+  await expect(write(root, tensors, options)).rejects.toMatchObject({ code: 'EEXIST', path: first });
+  const begun = new Set(readdirSync(root).flatMap((name) => /\d{5}-of-00020/.exec(name) ?? []));
+  expect(begun.size).toBeLessThan(10);
+});
+
+test('a file that came in the place of the one that was written gets no name of the checkpoint', async () => {
+  const onProgress = () => {
+    const [name = ''] = readdirSync(root).filter((each) => each.endsWith('.safetensors.tmp'));
+    rmSync(join(root, name));
+    writeFileSync(join(root, name), 'of another process');
+  };
+  await expect(write(root, planned, { onProgress })).rejects.toMatchObject({
+    name: 'InputError',
+    code: 'EBUSY',
+    path: join(root, 'model.safetensors'),
+  });
+  expect(readdirSync(root).filter((name) => !name.startsWith('.'))).toEqual([]);
 });
 
 test.skipIf(process.platform !== 'linux')('what the system refuses is said with its code and the path', async () => {

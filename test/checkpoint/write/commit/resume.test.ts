@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { journalName } from '../../../../lib/checkpoint/write/commit/journal.js';
@@ -129,6 +129,17 @@ test('resume without a journal trusts only heads that are exactly the plan, and 
   await expect(write(folder, { resume: true, maxShardSize: 1e9 })).rejects.toThrow(/of another layout/);
   truncateSync(shard, statSync(shard).size - 1);
   await expect(write(folder, { resume: true })).rejects.toThrow(/model-00002-of-00004.* from another plan/);
+});
+
+test('resume refuses an index of others beside files that are the plan, and leaves both', async () => {
+  const folder = join(root.path, 'out');
+  await write(folder);
+  writeFileSync(join(folder, 'model.safetensors.index.json'), '{"weight_map":{}}');
+  const before = contentOf(folder);
+  await expect(write(folder, { resume: true })).rejects.toThrow(
+    /model\.safetensors\.index\.json is there, from another plan, seed or version, or damaged;/,
+  );
+  expect(contentOf(folder)).toEqual(before);
 });
 
 test('a file that is shorter than the journal says is made again', async () => {

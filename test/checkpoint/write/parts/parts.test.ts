@@ -2,7 +2,10 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { layOut } from '../../../../lib/checkpoint/virtual/virtual-checkpoint.js';
 import { isLeftover, journalName } from '../../../../lib/checkpoint/write/commit/journal.js';
+import { writePart } from '../../../../lib/checkpoint/write/parts/write-part.js';
+import { countsOf } from '../../../../lib/checkpoint/write/write.js';
 import {
   finishCheckpoint,
   loadPlan,
@@ -250,6 +253,52 @@ test('parts that live are not taken over; what they began stays after an abort',
   expect(refused).toMatchObject({ code: 'EBUSY' });
   expect(readdirSync(out).every((name) => name === journalName || isLeftover(name))).toBe(true);
   expect(readdirSync(out).some((name) => name.startsWith('.nninit-alive-'))).toBe(false);
+});
+
+test('a part that was paused while all was finished finds it complete, and leaves nothing', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan);
+  const out = join(root.path, 'out');
+  let finished = false;
+  const paused = await writeCheckpoint(plan, out, {
+    ...at(0, 2),
+    onBegin: async () => {
+      if (finished) return;
+      finished = true;
+      for (const index of [0, 1]) await writeCheckpoint(plan, out, at(index, 2));
+      await finishCheckpoint(out);
+    },
+  });
+  expect(paused).toMatchObject({ complete: true });
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test('a part that is stopped goes on from what it has put on the disk', async () => {
+  const { tensors, ...laid } = layOut('test', await loadPlan(recipe), {});
+  const expected = await whole(await loadPlan(recipe));
+  const out = join(root.path, 'out');
+  const abort = new AbortController();
+  const how = { part: { index: 0, count: 2 }, chunkBytes: 2 ** 18, journalBytes: 2 ** 20, workers: 0 };
+  const onProgress = () => void (readdirSync(out).some((name) => /-\d+\.part$/.test(name)) && abort.abort('enough'));
+  const all = { ...laid, ...countsOf(tensors) };
+  const stopped = writePart(out, all, { ...how, signal: abort.signal, onProgress });
+  await expect(stopped).rejects.toMatchObject({ name: 'InterruptedError', resumable: true });
+  const { resumedBytes } = await writePart(out, all, how);
+  expect(resumedBytes).toBeGreaterThan(2 ** 20);
+  expect(resumedBytes).toBeLessThan(8 * 2 ** 20);
+  await writePart(out, all, { ...how, part: { index: 1, count: 2 } });
+  await finishCheckpoint(out);
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test('finishing that is interrupted says that it may be tried again, and may', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  for (const index of [0, 1]) await writeCheckpoint(plan, out, at(index, 2));
+  const stopped = finishCheckpoint(out, { signal: AbortSignal.abort() });
+  await expect(stopped).rejects.toMatchObject({ name: 'InterruptedError', resumable: true });
+  await finishCheckpoint(out);
+  expect(contentOf(out)).toEqual(await whole(plan));
 });
 
 test('refusals name the option', async () => {
