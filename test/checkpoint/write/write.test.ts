@@ -188,7 +188,8 @@ test('an abort leaves nothing, not even the folders that were made', async () =>
     signal: abort.signal,
     onProgress: (written) => written > 2000 && abort.abort('SIGINT'),
   });
-  await expect(writing).rejects.toThrow(InterruptedError);
+  const path = join(root, 'a/b/model.safetensors');
+  await expect(writing).rejects.toMatchObject({ name: 'InterruptedError', path, cause: 'SIGINT', resumable: false });
   expect(readdirSync(root)).toEqual([]);
 });
 

@@ -166,6 +166,11 @@ test('a finish that was killed at any of its files is finished by another one', 
   expect(await writeCheckpoint(plan, out, { ...formats.shards, ...at(0, 3) })).toMatchObject({ complete: false });
   await finishCheckpoint(out);
   expect(contentOf(out)).toEqual(expected);
+  // And one that was killed when all files had their names.
+  for (const each of readdirSync(parts)) if (/order\.part$|json$/.test(each)) cpSync(join(parts, each), join(out, each));
+  expect(await writeCheckpoint(plan, out, { ...formats.shards, ...at(0, 3) })).toMatchObject({ complete: false });
+  expect(await finishCheckpoint(out)).toMatchObject({ complete: true });
+  expect(contentOf(out)).toEqual(expected);
 });
 
 test.each([
