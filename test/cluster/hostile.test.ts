@@ -8,7 +8,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { loadPlan } from '../../lib/checkpoint.js';
 import { checkRedis, connect, queueName } from '../../lib/cluster/connection.js';
 import type { Performer } from '../../lib/cluster/perform.js';
-import { orderCheckpoint, orderEnsemble } from '../../lib/cluster.js';
+import { orderCheckpoint, orderEnsemble, startWorker } from '../../lib/cluster.js';
 import { InputError, InterruptedError } from '../../lib/core/errors.js';
 import { cluster, recipe, small } from './cluster.js';
 import { hasRedis, RedisServer, unlessRedis } from './redis-server.js';
@@ -294,6 +294,17 @@ test.skipIf(!hasRedis)(`a database that a Redis has not is no other one${unlessR
   } finally {
     await server.stop();
   }
+});
+
+test.each([
+  [{ root: '' }, "a folder's name for root"],
+  [{ onMessage: 'x' }, 'a function for onMessage'],
+  [{ threads: 0 }, 'for threads'],
+  [{ lostAfterMs: 999 }, 'for lostAfterMs'],
+  [{ rooot: '/' }, "did you mean 'root'?"],
+] as const)('a worker with the options %j is refused before Redis is asked', async (options, what) => {
+  const starting = startWorker({ redis: 'redis://127.0.0.1:1', ...options } as never);
+  await expect(starting).rejects.toThrow(what);
 });
 
 test.each(['redis://h/three', 'redis://h/1/2', 'redis://:100%@h', 'rediss://', 'redis://h:99999', 'h:6379'])(

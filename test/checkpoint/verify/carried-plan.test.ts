@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadPlan, type Plan, verifyCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
+import { loadPlan, type Plan, type VerifyWork, verifyCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
 import { temporaryFolder } from '../temporary.js';
 
 const root = temporaryFolder();
@@ -178,6 +178,25 @@ test.each([
     await expect(verifyCheckpoint(path)).rejects.toMatchObject(refused);
     await expect(verifyCheckpoint(path, { seed: 2 })).rejects.toMatchObject(refused);
     expect(await verifyCheckpoint(path, { statistics: true })).toMatchObject({ ok: true, origin: undefined });
+  },
+);
+
+test.each([false, true])(
+  'what is to be looked at is told before, and progress to its end (statistics: %s)',
+  async (statistics) => {
+    const plan = await loadPlan(recipe);
+    await writeCheckpoint(plan, root.path, { maxShardSize: 10_000 });
+    const begun: VerifyWork[] = [];
+    const told: { readonly bytes: number; readonly totalBytes: number }[] = [];
+    const { bytes, tensors } = await verifyCheckpoint(root.path, {
+      statistics,
+      onBegin: (work) => void begun.push(work),
+      onProgress: (progress) => told.push(progress),
+    });
+    expect([bytes, tensors]).toEqual([plan.bytes, plan.tensors.length]);
+    expect(begun).toEqual([{ tensors, files: 2, bytes }]);
+    expect(told.at(-1)).toEqual({ bytes, totalBytes: bytes });
+    expect(told).toEqual(told.toSorted((a, b) => a.bytes - b.bytes));
   },
 );
 

@@ -81,6 +81,24 @@ test('a file has all tensors, with the bytes that a fill of the whole tensor giv
   expect(readdirSync(join(root, 'new/folder'))).toEqual(['model.safetensors']);
 });
 
+test.each([0, 2])('very many small tensors have their bytes too, by %i workers', async (workers) => {
+  const dtypes = ['float32', 'bfloat16', 'float64'] as const;
+  const tensors = Array.from({ length: 800 }, (_, i): PlannedTensor => {
+    const dtype = dtypes[i % 3] ?? 'float32';
+    // Between them some that are made whole, and kept.
+    if (i % 200 === 7) return { name: `t${i}`, shape: [100, 60], dtype, initializer: 'orthogonal' };
+    return { name: `t${i}`, shape: [(i * 7) % 11], dtype, initializer: 'normal' };
+  });
+  const { path } = await write(root, tensors, { workers });
+  const found = readSafetensors(path).tensors;
+  for (const { name, fill, elements, dtype } of resolvePlan({ tensors })) {
+    const bytes = { float32: Float32Array, float64: Float64Array, bfloat16: Uint16Array };
+    const expected = new bytes[dtype as keyof typeof bytes](elements);
+    if (elements > 0) fillRange(expected, dtype as Dtype, fill, { seed: 42n, stream: streamOfName(name) });
+    expect(found.get(name)?.bytes.equals(Buffer.from(expected.buffer)), name).toBe(true);
+  }
+});
+
 test("Hugging Face's own JavaScript reader reads it", async () => {
   const { path } = await write(root);
   const read = await parseSafetensorsMetadata({

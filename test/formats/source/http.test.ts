@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -152,6 +152,16 @@ test('an address without a checkpoint is refused, and says what was looked for',
     /nowhere: expected the address of a checkpoint, but it has none of model\.safetensors, /,
   );
   await expect(openCheckpoint('http://127.0.0.1:59999/model.safetensors')).rejects.toThrow(/connection refused/);
+});
+
+test('an empty file at a server is told as what it is', async () => {
+  await writeFile(join(folder, 'empty.safetensors'), '');
+  await expect(openCheckpoint(`${base}/empty.safetensors`)).rejects.toMatchObject({
+    code: 'ERR_NNINIT_HEADER',
+    message: expect.stringContaining('expected a safetensors file, but it is empty'),
+  });
+  fault = answers(416, { 'content-range': 'bytes */7' });
+  await expect(openCheckpoint(`${base}/empty.safetensors`)).rejects.toThrow('the server answered 416');
 });
 
 test('two versions of a file are not put together', async () => {

@@ -99,7 +99,7 @@ test('whoever finds that all is there finishes it, also of parts that are cut ot
   const out = join(root.path, 'out');
   const part = (index: number, count: number) =>
     writeCheckpoint(plan, out, { ...formats.shards, part: { index, count, finish: 'auto' } });
-  await part(0, 2);
+  expect(await part(0, 2)).toMatchObject({ complete: false });
   const rest = await Promise.all([part(5, 7), part(3, 7), part(4, 7), part(6, 7)]);
   expect(rest.filter(({ complete }) => complete).length).toBeGreaterThan(0);
   expect(contentOf(out)).toEqual(expected);
@@ -167,7 +167,8 @@ test('a finish that was killed at any of its files is finished by another one', 
   await finishCheckpoint(out);
   expect(contentOf(out)).toEqual(expected);
   // And one that was killed when all files had their names.
-  for (const each of readdirSync(parts)) if (/order\.part$|json$/.test(each)) cpSync(join(parts, each), join(out, each));
+  for (const each of readdirSync(parts))
+    if (/order\.part$|json$/.test(each)) cpSync(join(parts, each), join(out, each));
   expect(await writeCheckpoint(plan, out, { ...formats.shards, ...at(0, 3) })).toMatchObject({ complete: false });
   expect(await finishCheckpoint(out)).toMatchObject({ complete: true });
   expect(contentOf(out)).toEqual(expected);
