@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadPlan, type Plan, type VerifyWork, verifyCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
+import { loadPlan, type Plan, verifyCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
 import { temporaryFolder } from '../temporary.js';
 
 const root = temporaryFolder();
@@ -186,7 +186,7 @@ test.each([false, true])(
   async (statistics) => {
     const plan = await loadPlan(recipe);
     await writeCheckpoint(plan, root.path, { maxShardSize: 10_000 });
-    const begun: VerifyWork[] = [];
+    const begun: object[] = [];
     const told: { readonly bytes: number; readonly totalBytes: number }[] = [];
     const { bytes, tensors } = await verifyCheckpoint(root.path, {
       statistics,

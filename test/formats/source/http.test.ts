@@ -181,7 +181,7 @@ test.each([
   await checkpoint.read('b'); // the file is open then
   requests = [];
   fault = (request, response) => {
-    const [begin, bytes] = answer(Number(/=(\d+)-/.exec(request.headers.range ?? '')?.[1]));
+    const [begin = 0, bytes = 0] = answer(Number(/=(\d+)-/.exec(request.headers.range ?? '')?.[1]));
     response.writeHead(206, { etag: '"1"', 'content-range': `bytes ${begin}-${begin + 7}/${length}` });
     return Boolean(response.end(Buffer.alloc(bytes)));
   };

@@ -115,12 +115,14 @@ async function headOf(path: string, bytes: number): Promise<Uint8Array | undefin
  * @param replaces whether files under their own names are those of the checkpoint that is to be replaced
  */
 export function missingParts({ digest, run, count, files }: Order, names: readonly string[], replaces: boolean) {
-  const marks = marksOf(names, digest, run);
+  const there = new Set(names);
+  const isThere = (file: number): boolean => there.has(pendingName(digest, run, files[file]?.name ?? ''));
+  const marks = [...marksOf(names, digest, run)].filter(([file]) => isThere(file));
   const seen = {
     complete: new Set<string>(replaces ? [] : names),
     held: heldNames(names, digest),
     partial: new Map(),
-    parts: new Map([...marks].map(([file, extents]) => [files[file]?.name ?? '', joined(extents)])),
+    parts: new Map(marks.map(([file, extents]) => [files[file]?.name ?? '', joined(extents)])),
   };
   const set = { files: files.map((file) => ({ ...file, head: new Uint8Array(0) })) };
   return Array.from({ length: count }, (_, index) => index).filter(

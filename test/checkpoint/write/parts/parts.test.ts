@@ -227,6 +227,24 @@ test("an order of somebody who was killed while others began the same is in nobo
   expect(contentOf(out)).toEqual(expected);
 });
 
+test.each([false, true])(
+  'what was marked of a file that somebody has removed is written again, and nothing stands for it (finish is asked: %s)',
+  async (asked) => {
+    const plan = await loadPlan(recipe);
+    const expected = await whole(plan);
+    const out = join(root.path, 'out');
+    await writeCheckpoint(plan, out, at(1, 3));
+    for (const each of readdirSync(out)) if (each.endsWith('.tmp')) rmSync(join(out, each));
+    if (asked) await expect(finishCheckpoint(out)).rejects.toThrow(/: parts 0, 1, 2 of 3 are missing$/);
+    // The file is made anew by parts that have nothing to do with what was lost.
+    for (const index of [0, 2]) await writeCheckpoint(plan, out, at(index, 3));
+    await expect(finishCheckpoint(out)).rejects.toThrow(/: part 1 of 3 is missing$/);
+    expect(await writeCheckpoint(plan, out, at(1, 3))).toMatchObject({ resumedBytes: 0 });
+    await finishCheckpoint(out);
+    expect(contentOf(out)).toEqual(expected);
+  },
+);
+
 test('marks of a run that has no order count for nothing', async () => {
   const plan = await loadPlan(recipe);
   const expected = await whole(plan);
