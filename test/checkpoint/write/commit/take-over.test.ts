@@ -103,6 +103,22 @@ test.each([
   },
 );
 
+test('a run that has lost its folder while it wrote gives no file its name', async () => {
+  const folder = join(root.path, 'out');
+  let taken = false;
+  const onProgress = () => {
+    if (taken) return;
+    taken = true;
+    const [first = ''] = readFileSync(join(folder, journalName), 'utf8').trim().split('\n');
+    const { run, ...begun } = JSON.parse(first);
+    const other = { run: '89abcdef', ...begun, over: run };
+    appendFileSync(join(folder, journalName), `\n${JSON.stringify(other)}\n`);
+  };
+  await expect(write(folder, { onProgress })).rejects.toMatchObject({ code: 'EBUSY' });
+  expect(taken).toBe(true);
+  expect(readdirSync(folder)).toEqual([journalName]);
+});
+
 const gone = { pid: 2 ** 30, host: 'elsewhere', started: 'another boot:1' };
 
 test.each(['force', 'force that is stopped, and then force'])(

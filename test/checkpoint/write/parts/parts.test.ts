@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, cpSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -242,6 +242,39 @@ test.each([false, true])(
     expect(await writeCheckpoint(plan, out, at(1, 3))).toMatchObject({ resumedBytes: 0 });
     await finishCheckpoint(out);
     expect(contentOf(out)).toEqual(expected);
+  },
+);
+
+test('a head that was changed is not that of the checkpoint, which is not finished', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  for (const index of [0, 1]) await writeCheckpoint(plan, out, at(index, 2));
+  const [name = ''] = readdirSync(out).filter((each) => each.endsWith('.tmp'));
+  const file = openSync(join(out, name), 'r+');
+  writeSync(file, ' ', 20);
+  closeSync(file);
+  const refused = { code: 'ERR_NNINIT_INCOMPLETE', message: expect.stringMatching(/out is not complete$/) };
+  await expect(finishCheckpoint(out)).rejects.toMatchObject(refused);
+  expect(readdirSync(out).filter((each) => !each.startsWith('.'))).toEqual([]);
+});
+
+test.each(['model.safetensors.index.json', 'config.json'])(
+  'without its %s a checkpoint is not complete for a part',
+  async (name) => {
+    const plan = await loadPlan({
+      model_type: 'gpt2',
+      n_layer: 1,
+      n_embd: 64,
+      n_head: 1,
+      vocab_size: 16,
+      n_positions: 4,
+    });
+    const out = join(root.path, 'out');
+    const options = { maxShardSize: 20_000 };
+    await writeCheckpoint(plan, out, options);
+    expect(await writeCheckpoint(plan, out, { ...options, ...at(0, 2) })).toMatchObject({ complete: true });
+    rmSync(join(out, name));
+    expect(await writeCheckpoint(plan, out, { ...options, ...at(0, 2) })).toMatchObject({ complete: false });
   },
 );
 
