@@ -74,6 +74,12 @@ test('lists are as either version of the protocol asks for them', async () => {
   expect(await listOf('')).toContain(`<ETag>&quot;${object.headers.get('etag')?.slice(1, -1)}&quot;</ETag>`);
 });
 
+test('a bucket is there, and tells so without a list', async () => {
+  const head = await fetch(`${base}/nninit`, { method: 'HEAD' });
+  expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([200, 'application/xml', '']);
+  expect(head.headers.get('content-length')).toBe('0');
+});
+
 test('an object has one part, which is all of it, and of no other a byte is sent', async () => {
   const path = `${base}/nninit/tiny/gpt2/main/config.json`;
   const first = await fetch(`${path}?partNumber=1`);
