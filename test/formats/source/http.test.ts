@@ -228,6 +228,20 @@ test('an HF_ENDPOINT that is no address is refused, and no other server asked in
   vi.unstubAllEnvs();
 });
 
+test('a file that has grown is another one, whatever its tag says', async () => {
+  await using checkpoint = await openCheckpoint(`${base}/one/model.safetensors`);
+  await checkpoint.read('b');
+  const { length } = await readFile(join(folder, 'one/model.safetensors'));
+  fault = (request, response) => {
+    const begin = Number(/=(\d+)-/.exec(request.headers.range ?? '')?.[1]);
+    return answers(206, { etag: '"1"', 'content-range': `bytes ${begin}-${begin + 3}/${length + 4}` })(
+      request,
+      response,
+    );
+  };
+  await expect(checkpoint.read('c')).rejects.toThrow('has changed while it was being read');
+});
+
 test('a server without entity tags tells versions of a file by their times', async () => {
   let time = 'Thu, 01 Jan 2026 00:00:00 GMT';
   const bytes = await readFile(join(folder, 'one/model.safetensors'));
