@@ -48,14 +48,16 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     for (const seed of [1, 2]) expect(out(`out-${seed}`)).toEqual(await expected({ seed }));
   });
 
-  test('an ensemble', async () => {
+  test.each([{}, { engine: 'torch', format: 'npy' }] as const)('an ensemble: %j', async (layout) => {
     await Promise.all([worker(), worker()]);
     const plan = await loadPlan(recipe(4096));
     const seeds = Array.from({ length: 9 }, (_, i) => i * 7);
     const path = join(folder.path, 'out');
-    const made = await ensemble('out', seeds, { parts: 4 });
-    expect(await made.wait()).toMatchObject({ path, files: 9, bytes: made.bytes });
-    await writeEnsemble(plan, join(folder.path, 'expected'), { seeds });
+    const made = await ensemble('out', seeds, { parts: 4, ...layout });
+    const files = 9 * ('format' in layout ? 3 : 1);
+    expect(await made.wait()).toMatchObject({ path, files, bytes: made.bytes });
+    const alone = await writeEnsemble(plan, join(folder.path, 'expected'), { seeds, ...layout });
+    expect(alone.bytes).toBe(made.bytes);
     expect(readdirSync(path).sort()).toEqual(seeds.map((seed) => `seed-${seed}`).sort());
     for (const seed of seeds) expect(out(`out/seed-${seed}`)).toEqual(out(`expected/seed-${seed}`));
   });

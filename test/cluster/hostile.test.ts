@@ -239,6 +239,28 @@ describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () 
     );
   });
 
+  test('what a part has done is told while it is under way', async () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await odd(({ part }) => ({
+      part: async (laid, output, share, signal, onProgress) => {
+        onProgress(4096);
+        await held;
+        return part(laid, output, share, signal, onProgress);
+      },
+    }));
+    const made = await order('out', { parts: 1 });
+    const waiting = made.wait({
+      onProgress: ({ bytes, parts, workers }) => {
+        if (bytes === 4096 && parts === 0 && workers === 1) release(); // or the part has no end
+      },
+    });
+    expect(await waiting).toMatchObject({ complete: true });
+    expect(out('out')).toEqual(await expected());
+  });
+
   test('an order that is closed says so', async () => {
     const made = await order('out');
     const waiting = expect(made.wait()).rejects.toThrow('wait: the order is closed');
