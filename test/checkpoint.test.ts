@@ -118,8 +118,12 @@ describe('a checkpoint', () => {
     expect(Buffer.from(await virtual.read('model.safetensors')).equals(bytes)).toBe(true);
     for (const options of [{}, { pool }]) {
       const chunks: Uint8Array[] = [];
-      for await (const chunk of streamCheckpoint(plan, { seed: 42, ...options })) chunks.push(chunk);
+      const told: object[] = [];
+      const onProgress = (taken: object) => told.push(taken);
+      for await (const chunk of streamCheckpoint(plan, { seed: 42, onProgress, ...options })) chunks.push(chunk);
       expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
+      expect(told).toHaveLength(chunks.length);
+      expect(told.at(-1)).toEqual({ bytes: bytes.length, totalBytes: bytes.length });
     }
   });
 

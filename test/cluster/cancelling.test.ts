@@ -25,6 +25,17 @@ describe.skipIf(!hasRedis)(`orders that are cancelled${unlessRedis}`, () => {
     expect(out('out')).toEqual(await expected());
   });
 
+  test('one that is complete is forgotten, and what it wrote stays', async () => {
+    await worker();
+    const made = await order('out', { parts: 2 });
+    expect(await made.wait()).toMatchObject({ complete: true });
+    expect(await jobs()).toContain(`bull:${queueName}:${made.id}`);
+    await made.cancel();
+    expect((await jobs()).filter((key) => key.includes(made.id))).toEqual([]);
+    await made.cancel(); // of what is gone there is nothing to be done
+    expect(out('out')).toEqual(await expected());
+  });
+
   test('an order that is cancelled while it is finished stops, and the same goes on later', async () => {
     let [begun, stopped] = [false, false];
     const slow = await odd(() => ({

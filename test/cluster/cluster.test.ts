@@ -6,7 +6,7 @@ import { Queue } from 'bullmq';
 import { describe, expect, test } from 'vitest';
 import { loadPlan, writeCheckpoint, writeEnsemble } from '../../lib/checkpoint.js';
 import { queueName } from '../../lib/cluster/connection.js';
-import { orderCheckpoint, startWorker } from '../../lib/cluster.js';
+import { type OrderProgress, orderCheckpoint, startWorker } from '../../lib/cluster.js';
 import { contentOf } from '../checkpoint/temporary.js';
 import { cluster, recipe, small } from './cluster.js';
 import { hasRedis, RedisServer, unlessRedis } from './redis-server.js';
@@ -20,12 +20,16 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     ['npy', { parts: 2, format: 'npy' }, { format: 'npy' }],
     ['the engine torch', { parts: 4, engine: 'torch' }, { engine: 'torch' }],
   ])('several workers write what one process writes: %s', async (_, options, alone) => {
-    await Promise.all([worker(), worker(), worker()]);
-    const seen: number[] = [];
+    const seen: OrderProgress[] = [];
     const made = await order('out', options);
-    const written = await made.wait({ onProgress: ({ bytes }) => seen.push(bytes) });
-    expect(written).toMatchObject({ complete: true, bytes: made.bytes, resumedBytes: 0 });
-    expect(seen.every((bytes) => bytes <= made.bytes)).toBe(true);
+    const waiting = made.wait({ onProgress: (progress) => seen.push(progress) });
+    await Promise.all([worker(), worker(), worker()]);
+    expect(await waiting).toMatchObject({ complete: true, bytes: made.bytes, resumedBytes: 0 });
+    const nothing = { bytes: 0, totalBytes: made.bytes, parts: 0, totalParts: options.parts, workers: 0 };
+    expect(seen[0]).toEqual(nothing);
+    for (const { bytes, parts, workers } of seen) {
+      expect([bytes <= made.bytes, parts <= options.parts, workers <= 3]).toEqual([true, true, true]);
+    }
     expect(out('out')).toEqual(await expected(alone));
   });
 
@@ -44,14 +48,16 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
     for (const seed of [1, 2]) expect(out(`out-${seed}`)).toEqual(await expected({ seed }));
   });
 
-  test('an ensemble', async () => {
+  test.each([{}, { engine: 'torch', format: 'npy' }] as const)('an ensemble: %j', async (layout) => {
     await Promise.all([worker(), worker()]);
     const plan = await loadPlan(recipe(4096));
     const seeds = Array.from({ length: 9 }, (_, i) => i * 7);
     const path = join(folder.path, 'out');
-    const made = await ensemble('out', seeds, { parts: 4 });
-    expect(await made.wait()).toMatchObject({ path, files: 9, bytes: made.bytes, resumedBytes: 0 });
-    await writeEnsemble(plan, join(folder.path, 'expected'), { seeds });
+    const made = await ensemble('out', seeds, { parts: 4, ...layout });
+    const files = 9 * ('format' in layout ? 3 : 1);
+    expect(await made.wait()).toMatchObject({ path, files, bytes: made.bytes, resumedBytes: 0 });
+    const alone = await writeEnsemble(plan, join(folder.path, 'expected'), { seeds, ...layout });
+    expect(alone.bytes).toBe(made.bytes);
     expect(readdirSync(path).sort()).toEqual(seeds.map((seed) => `seed-${seed}`).sort());
     for (const seed of seeds) expect(out(`out/seed-${seed}`)).toEqual(out(`expected/seed-${seed}`));
   });

@@ -8,7 +8,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { loadPlan } from '../../lib/checkpoint.js';
 import { checkRedis, connect, queueName } from '../../lib/cluster/connection.js';
 import type { Performer } from '../../lib/cluster/perform.js';
-import { orderCheckpoint, orderEnsemble } from '../../lib/cluster.js';
+import { orderCheckpoint, orderEnsemble, startWorker } from '../../lib/cluster.js';
 import { InputError, InterruptedError } from '../../lib/core/errors.js';
 import { cluster, recipe, small } from './cluster.js';
 import { hasRedis, RedisServer, unlessRedis } from './redis-server.js';
@@ -239,6 +239,28 @@ describe.skipIf(!hasRedis)(`orders and who meddles with them${unlessRedis}`, () 
     );
   });
 
+  test('what a part has done is told while it is under way', async () => {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await odd(({ part }) => ({
+      part: async (laid, output, share, signal, onProgress) => {
+        onProgress(4096);
+        await held;
+        return part(laid, output, share, signal, onProgress);
+      },
+    }));
+    const made = await order('out', { parts: 1 });
+    const waiting = made.wait({
+      onProgress: ({ bytes, parts, workers }) => {
+        if (bytes === 4096 && parts === 0 && workers === 1) release(); // or the part has no end
+      },
+    });
+    expect(await waiting).toMatchObject({ complete: true });
+    expect(out('out')).toEqual(await expected());
+  });
+
   test('an order that is closed says so', async () => {
     const made = await order('out');
     const waiting = expect(made.wait()).rejects.toThrow('wait: the order is closed');
@@ -294,6 +316,17 @@ test.skipIf(!hasRedis)(`a database that a Redis has not is no other one${unlessR
   } finally {
     await server.stop();
   }
+});
+
+test.each([
+  [{ root: '' }, "a folder's name for root"],
+  [{ onMessage: 'x' }, 'a function for onMessage'],
+  [{ threads: 0 }, 'for threads'],
+  [{ lostAfterMs: 999 }, 'for lostAfterMs'],
+  [{ rooot: '/' }, "did you mean 'root'?"],
+] as const)('a worker with the options %j is refused before Redis is asked', async (options, what) => {
+  const starting = startWorker({ redis: 'redis://127.0.0.1:1', ...options } as never);
+  await expect(starting).rejects.toThrow(what);
 });
 
 test.each(['redis://h/three', 'redis://h/1/2', 'redis://:100%@h', 'rediss://', 'redis://h:99999', 'h:6379'])(

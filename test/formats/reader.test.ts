@@ -66,6 +66,13 @@ test('a folder without a checkpoint or with several is refused', async () => {
   await refuse(folder(stale)).toThrow(`there are 2: model.safetensors, ${indexName}`);
 });
 
+test('a shard that is all of its checkpoint needs no index', async () => {
+  expect((await readHeaders(folder({ 'm-00001-of-00001.safetensors': shard('a') }))).tensors.size).toBe(1);
+  await expect(readHeaders(folder({ 'm-00001-of-00002.safetensors': shard('a') }))).rejects.toThrow(
+    'without its index',
+  );
+});
+
 test.each([
   '../x.safetensors',
   '/etc/passwd',

@@ -46,6 +46,7 @@ test('large ones, with copies and a row of zeros', async () => {
     layers.Embedding(3000, 512, 7, { generator: make(2), dtype: 'bfloat16' }),
   ] as const;
   for (const [i, state] of (await Promise.all(running)).entries()) {
+    expect(Object.keys(state)).toEqual(Object.keys(expected[i] ?? {}));
     for (const [name, tensor] of Object.entries(state)) {
       expect(bytes(tensor).equals(bytes((expected[i] as Readonly<Record<string, Tensor>>)[name] as Tensor)), name).toBe(
         true,

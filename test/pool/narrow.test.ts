@@ -33,7 +33,9 @@ const bytes = ({ data }: NarrowTensor): Buffer =>
 test.each(dtypes)(
   '%s: the bytes of the synchronous functions, in both engines, on memory of every kind',
   async (dtype) => {
-    for (const { name, shapes, fill } of cases.filter((each) => names.includes(each.name))) {
+    const chosen = cases.filter((each) => names.includes(each.name));
+    expect(new Set(chosen.map(({ name }) => name))).toEqual(new Set(names));
+    for (const { name, shapes, fill } of chosen) {
       for (const engine of ['philox', 'torch'] as const) {
         for (const odd of shapes) {
           const shape = [...odd.slice(0, -1), 2 * (odd.at(-1) ?? 0)];

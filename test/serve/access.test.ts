@@ -53,6 +53,7 @@ test('many requests at once by one connection are answered, and warn of nothing'
       text += String(chunk);
       if (text.split('HTTP/1.1 200').length > 30) break;
     }
+    expect(text.split('HTTP/1.1 200')).toHaveLength(31);
     expect(warn.mock.calls).toEqual([]);
   } finally {
     socket.destroy();
@@ -84,8 +85,29 @@ test('no path and no link leads out of the folder', async () => {
   }
 });
 
+test('what is hidden, and folders of names that no repository has, are not served', async () => {
+  repository('tiny/hiding', llama, { '.env': 'secret', 'notes.txt': 'for all' });
+  repository('.private/llama', llama);
+  repository('tiny/.private', llama);
+  repository('a b/llama', llama);
+  expect(await raw('/tiny/hiding/resolve/main/notes.txt')).toBe(200);
+  for (const path of [
+    '/tiny/hiding/resolve/main/.env',
+    '/.private/llama/resolve/main/config.json',
+    '/tiny/.private/resolve/main/config.json',
+    '/a%20b/llama/resolve/main/config.json',
+  ]) {
+    expect([path, await raw(path)]).toEqual([path, 404]);
+  }
+  const ids = ((await (await fetch(`${base}/api/models`)).json()) as { id: string }[]).map(({ id }) => id);
+  expect(ids.filter((id) => /private|a b/.test(id))).toEqual([]);
+  const tree = await (await fetch(`${base}/api/models/tiny/hiding/tree/main`)).text();
+  expect([tree.includes('notes.txt'), tree.includes('.env')]).toEqual([true, false]);
+});
+
 test('only GET and HEAD are answered, and nothing of a client gets into heads or logs', async () => {
-  expect((await fetch(`${base}/tiny/gpt2`, { method: 'DELETE' })).status).toBe(405);
+  const deleting = await fetch(`${base}/tiny/gpt2`, { method: 'DELETE' });
+  expect([deleting.status, deleting.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
   const response = await fetch(`${base}/tiny/gpt2/resolve/main/a%0d%0ax-evil:%201`);
   expect([response.status, response.headers.get('x-evil')]).toEqual([404, null]);
 });

@@ -35,6 +35,64 @@ test('lists repositories, revisions that are asked for, and files, in pages', as
   expect(found).toEqual(all);
 });
 
+test('lists are as either version of the protocol asks for them', async () => {
+  repository('odd/list', llama, { 'a b&c.txt': 'x' });
+  const at = await serve({ inputs: [models] });
+  const listOf = async (query: string) => (await fetch(`${at}/nninit?prefix=odd/list/main/&${query}`)).text();
+  const all = keys(await listOf('list-type=2'));
+  expect(all).toEqual(['a b&amp;c.txt', 'config.json', 'model.safetensors'].map((name) => `odd/list/main/${name}`));
+  const encoded = await listOf('list-type=2&encoding-type=url');
+  expect(keys(encoded)[0]).toBe(encodeURIComponent('odd/list/main/a b&c.txt'));
+  expect(encoded).toContain('<EncodingType>url</EncodingType>');
+  expect(encoded).toContain(`<Prefix>${encodeURIComponent('odd/list/main/')}</Prefix>`);
+  // The first version goes on from a key.
+  const first = await listOf('max-keys=2');
+  expect([keys(first), first.includes('<IsTruncated>true<'), first.includes('KeyCount')]).toEqual([
+    all.slice(0, 2),
+    true,
+    false,
+  ]);
+  expect(first).toContain('<NextMarker>odd/list/main/config.json</NextMarker>');
+  const rest = await listOf('max-keys=2&marker=odd/list/main/config.json');
+  expect([keys(rest), rest.includes('<IsTruncated>false<'), rest.includes('NextMarker')]).toEqual([
+    all.slice(2),
+    true,
+    false,
+  ]);
+  const second = await listOf('list-type=2&max-keys=2');
+  expect(second).toContain('<KeyCount>2</KeyCount>');
+  expect(second).toContain('<NextContinuationToken>odd/list/main/config.json<');
+  // Of none nothing follows, or a client would ask for ever.
+  expect(await listOf('list-type=2&max-keys=0')).toContain('<IsTruncated>false</IsTruncated>');
+  for (const wrong of ['-1', '1.5', 'x']) {
+    const answer = await fetch(`${at}/nninit?list-type=2&max-keys=${wrong}`);
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('<Code>InvalidArgument<')]);
+  }
+  const [, size] = /<Key>odd\/list\/main\/model\.safetensors<\/Key>.*?<Size>(\d+)</.exec(await listOf('')) ?? [];
+  const object = await fetch(`${at}/nninit/odd/list/main/model.safetensors`, { method: 'HEAD' });
+  expect(object.headers.get('content-length')).toBe(size);
+  expect(await listOf('')).toContain(`<ETag>&quot;${object.headers.get('etag')?.slice(1, -1)}&quot;</ETag>`);
+});
+
+test('a bucket is there, and tells so without a list', async () => {
+  const head = await fetch(`${base}/nninit`, { method: 'HEAD' });
+  expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([200, 'application/xml', '']);
+  expect(head.headers.get('content-length')).toBe('0');
+});
+
+test('an object has one part, which is all of it, and of no other a byte is sent', async () => {
+  const path = `${base}/nninit/tiny/gpt2/main/config.json`;
+  const first = await fetch(`${path}?partNumber=1`);
+  expect([first.status, first.headers.get('x-amz-mp-parts-count')]).toEqual([200, '1']);
+  expect(await first.text()).toBe(await (await fetch(path)).text());
+  for (const part of ['0', '2']) {
+    const other = await fetch(`${path}?partNumber=${part}`);
+    expect([other.status, await other.text()]).toEqual([416, expect.stringContaining('<Code>InvalidPartNumber<')]);
+  }
+  const beyond = await fetch(path, { headers: { range: 'bytes=1000000-' } });
+  expect([beyond.status, await beyond.text()]).toEqual([416, expect.stringContaining('<Code>InvalidRange<')]);
+});
+
 test('objects are the same bytes as by the Hub, in ranges', async () => {
   const path = '/nninit/tiny/gpt2/seed-5/model.safetensors';
   const all = await bytesOf(await fetch(`${base}/tiny/gpt2/resolve/seed-5/model.safetensors`));
@@ -90,6 +148,48 @@ test('where keys are configured, unsigned and wrongly signed requests are refuse
   const sorted = 'a=1&a-b=2&prefix=tiny%2F';
   const headers = signed('secret', time, '/nninit', sorted);
   expect((await fetch(`${at}/nninit?prefix=tiny%2F&a-b=2&a=1`, { headers })).status).toBe(200);
+});
+
+test('a signature is good for one request alone, by its key, at its time', async () => {
+  const at = await serve({ inputs: [models], credentials: { accessKeyId: 'AK', secretAccessKey: 'secret' } });
+  const path = '/nninit/tiny/gpt2/main/config.json';
+  const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  const usual = {
+    ...{ id: 'AK', secret: 'secret', end: 'aws4_request', method: 'GET', path, query: '', host: new URL(at).host },
+    ...{ body: '', names: 'host;x-amz-content-sha256;x-amz-date', minutesAgo: 0 },
+  };
+  /** What comes of the same request with a signature of another one. */
+  const answerTo = async (change: Partial<typeof usual>) => {
+    const { id, secret, end, method, path: key, query, host, body, names, minutesAgo } = { ...usual, ...change };
+    const time = new Date(Date.now() - minutesAgo * 60_000).toISOString().replace(/[-:]|\.\d+/g, '');
+    const values: Record<string, string> = { host, 'x-amz-content-sha256': sha256(body), 'x-amz-date': time };
+    const lines = names.split(';').map((name) => `${name}:${values[name]}\n`);
+    const canonical = [method, key, query, lines.join(''), names, sha256(body)].join('\n');
+    const scope = `${time.slice(0, 8)}/us-east-1/s3/${end}`;
+    const keyOfDay = hmac(hmac(hmac(hmac(`AWS4${secret}`, time.slice(0, 8)), 'us-east-1'), 's3'), end);
+    const signature = hmac(keyOfDay, ['AWS4-HMAC-SHA256', time, scope, sha256(canonical)].join('\n')).toString('hex');
+    const authorization = `AWS4-HMAC-SHA256 Credential=${id}/${scope}, SignedHeaders=${names}, Signature=${signature}`;
+    const headers = { authorization, 'x-amz-date': time, 'x-amz-content-sha256': sha256('') };
+    const response = await fetch(at + path, { headers });
+    return [response.status, /<Code>(\w+)</.exec(await response.text())?.[1]];
+  };
+  for (const minutesAgo of [0, 14, -14]) expect(await answerTo({ minutesAgo })).toEqual([200, undefined]);
+  for (const [change, code] of [
+    [{ minutesAgo: 16 }, 'RequestTimeTooSkewed'],
+    [{ minutesAgo: -16 }, 'RequestTimeTooSkewed'],
+    [{ id: 'AL' }, 'InvalidAccessKeyId'],
+    [{ end: 'aws5_request' }, 'InvalidAccessKeyId'],
+    [{ secret: 'secret ' }, 'SignatureDoesNotMatch'],
+    [{ method: 'HEAD' }, 'SignatureDoesNotMatch'],
+    [{ path: '/nninit/tiny/llama/main/config.json' }, 'SignatureDoesNotMatch'],
+    [{ query: 'versionId=null' }, 'SignatureDoesNotMatch'],
+    [{ host: 'elsewhere' }, 'SignatureDoesNotMatch'],
+    [{ names: 'x-amz-content-sha256;x-amz-date' }, 'SignatureDoesNotMatch'],
+    [{ body: '{}' }, 'SignatureDoesNotMatch'],
+  ] as const) {
+    expect([change, ...(await answerTo(change))]).toEqual([change, 403, code]);
+  }
 });
 
 test('an address that is signed is good for as long as it says', async () => {

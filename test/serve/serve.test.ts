@@ -5,7 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { downloadFile, listFiles, modelInfo, parseSafetensorsMetadata } from '@huggingface/hub';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { loadPlan, openCheckpoint, verifyCheckpoint, writeCheckpoint } from '../../lib/checkpoint.js';
+import {
+  loadPlan,
+  openCheckpoint,
+  verifyCheckpoint,
+  virtualCheckpoint,
+  writeCheckpoint,
+} from '../../lib/checkpoint.js';
+import { createPool } from '../../lib/pool/pool.js';
 import { contentsOf } from '../../lib/serve/content.js';
 import { createHandler, createServer } from '../../lib/serve.js';
 import { bytesOf, llama, models, repository, root, serve, writeRepositories } from './serving.js';
@@ -53,6 +60,12 @@ test('a commit stands for a seed, a dtype and what the repository holds, also at
   const otherLayout = await serve({ inputs: [models], maxShardSize: '70kB' });
   expect((await fetch(`${otherLayout}/api/models/tiny/llama/revision/${sha}`)).status).toBe(404);
   expect(new Set([sha, (await info(base, 'main')).sha, (await info(base, 'seed-1')).sha]).size).toBe(3);
+  // Parts that no revision has: an unknown engine, an unknown dtype.
+  for (const parts of ['ff', '0e']) {
+    const other = `${sha.slice(0, 16)}${parts}${sha.slice(18)}`;
+    const answer = await fetch(`${base}/api/models/tiny/llama/revision/${other}`);
+    expect([answer.status, answer.headers.get('x-error-code')]).toEqual([404, 'RevisionNotFound']);
+  }
 });
 
 test('a plan of very many tensors is made beside the event loop, which goes on', async () => {
@@ -280,6 +293,11 @@ test.each([
   ['/nninit-models/llama/resolve/main/config.json', 404, 'RepoNotFound'],
   ['/nninit/llama/resolve/main/config.json', 404, 'RepoNotFound'],
   ['/nowhere', 404, 'EntryNotFound'],
+  ['/api/models/tiny/gpt2/nothing', 404, 'EntryNotFound'],
+  ['/api/models/tiny/none/nothing', 404, 'RepoNotFound'],
+  ['/api/models/tiny/gpt2/tree/main/sub', 404, 'EntryNotFound'],
+  ['/api/models/tiny/gpt2/tree/main?limit=0', 400, null],
+  ['/api/models/tiny/gpt2/tree/main?cursor=-1', 400, null],
   ['/%zz', 400, null],
   [`/${'x'.repeat(5000)}`, 414, null],
 ])('%s is answered with %i and %s', async (path, status, code) => {
@@ -303,6 +321,33 @@ test('a file beside a config that changes when it is asked for is not cut to the
   expect(await read(18, new Date(1000))).toBe('longer than before');
   await expect(read(6, new Date(1000))).rejects.toThrow('changed when it was asked for');
   await expect(read(18, new Date(2000))).rejects.toThrow('changed when it was asked for');
+});
+
+test('only what is made has the tag of a large file: what is stored is no pointer to one', async () => {
+  const tagOf = async (path: string) => (await fetch(base + path, { method: 'HEAD' })).headers.get('x-linked-etag');
+  expect(await tagOf('/tiny/gpt2/resolve/main/model.safetensors')).toMatch(/^"[0-9a-f]{40}"$/);
+  for (const path of ['/tiny/gpt2/resolve/main/config.json', '/tiny/llama/resolve/main/tokenizer.json']) {
+    expect(await tagOf(path)).toBeNull();
+  }
+});
+
+test('what names no engine is of that of the server', async () => {
+  const at = await serve({ inputs: [models], engine: 'torch' });
+  const plan = await loadPlan(join(models, 'tiny/gpt2'));
+  const path = (revision: string) => `${at}/tiny/gpt2/resolve/${revision}/model.safetensors`;
+  for (const [revision, options] of [
+    ['main', { engine: 'torch' }],
+    ['HEAD', { engine: 'torch' }],
+    ['seed-7', { engine: 'torch', seed: 7 }],
+    ['seed-7-philox', { seed: 7 }],
+    ['seed-7-bfloat16-torch', { engine: 'torch', seed: 7, dtype: 'bfloat16' }],
+  ] as const) {
+    const { dtype, ...given } = { dtype: undefined, ...options };
+    const made = virtualCheckpoint(dtype ? await loadPlan(join(models, 'tiny/gpt2'), { dtype }) : plan, given);
+    const answer = await fetch(path(revision));
+    expect(answer.headers.get('x-repo-commit')).toMatch(/^[0-9a-f]{40}$/);
+    expect(Buffer.compare(await bytesOf(answer), await made.read('model.safetensors')), revision).toBe(0);
+  }
 });
 
 test('a file is of no type that its name makes up', async () => {
@@ -346,10 +391,20 @@ test.each([
   },
 );
 
+test('a pool that was given stays open where inputs are refused, and when the handler is closed', async () => {
+  const pool = createPool({ threads: 1 });
+  await expect(createHandler({ inputs: ['/nowhere'], pool })).rejects.toThrow('expected a folder');
+  await (await createHandler({ inputs: [models], pool })).close();
+  expect((await pool.init.ones_(pool.empty([2]))).data).toEqual(Float32Array.of(1, 1));
+  await pool.close();
+});
+
 test('options and inputs are checked', async () => {
-  await expect(createServer({ inputs: ['/nowhere'] })).rejects.toThrow(
-    /serve: expected a folder, a config\.json, a recipe/,
-  );
+  await expect(createServer({ inputs: ['/nowhere'] })).rejects.toMatchObject({
+    name: 'InputError',
+    path: '/nowhere',
+    message: expect.stringContaining('serve: expected a folder, a config.json, a recipe'),
+  });
   for (const bucket of ['a/b', 'api', 'metrics', 'a%20b']) {
     await expect(createServer({ bucket })).rejects.toThrow(/letters, digits.* for bucket, but received/);
   }

@@ -106,7 +106,7 @@ export class OpenCheckpoint implements AsyncDisposable {
     const { dtype } = tensor;
     const slice = checkSlice('read', tensor.shape, ranges ?? []);
     if (ranges !== undefined && storedDtypes[dtype].pack !== 1) {
-      throw typeError('read', 'slice', `no slice of ${dtype}, whose elements are less than a byte`, ranges);
+      throw typeError('read', 'slice', `no slice of ${dtype}, whose elements are less than a byte,`, ranges);
     }
     const shape = shapeOfSlice(slice);
     const bytes = memoryFor(name, storedBytes(dtype, elementsOf(shape)));

@@ -16,6 +16,17 @@ const recipe = {
   tensors: { mix: { init: 'orthogonal', shape: [80, 70] }, rest: { init: 'normal', std: 0.5, shape: [50, 3] } },
 };
 
+/** Changes what a file's header says besides its tensors; what is undefined goes. */
+function changeMetadata(path: string, change: Readonly<Record<string, string | undefined>>): void {
+  const bytes = readFileSync(path);
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, object>;
+  const text = Buffer.from(JSON.stringify({ ...header, __metadata__: { ...header.__metadata__, ...change } }));
+  const head = Buffer.alloc(8);
+  head.writeBigUInt64LE(BigInt(text.length));
+  writeFileSync(path, Buffer.concat([head, text, bytes.subarray(8 + length)]));
+}
+
 describe('what made a checkpoint is in it', () => {
   const cases = {
     'a name': ['resnet18', { dtype: 'float16' }],
@@ -127,7 +138,7 @@ describe('what made a checkpoint is in it', () => {
         code: 'ERR_INVALID_ARG_TYPE',
         message: expect.stringContaining(`for ${name}, but received`),
       });
-      expect(await verifyCheckpoint(root.path, { statistics: false, [name]: value })).toBeDefined();
+      expect(await verifyCheckpoint(root.path, { statistics: false, [name]: value })).toMatchObject({ ok: false });
     }
   });
 
@@ -166,15 +177,7 @@ describe('what made a checkpoint is in it', () => {
     const folder = join(root.path, 'out');
     const plan = { ...(await loadPlan('resnet18', { dtype: 'bfloat16' })), source: { input: 'like' } };
     const { path } = await writeCheckpoint(plan, folder);
-    const bytes = readFileSync(path);
-    const length = Number(bytes.readBigUInt64LE(0));
-    const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<string, Record<string, string>>;
-    const changed = Buffer.from(
-      JSON.stringify({ ...header, __metadata__: { ...header.__metadata__, 'nninit.source': source } }),
-    );
-    const head = Buffer.alloc(8);
-    head.writeBigUInt64LE(BigInt(changed.length));
-    writeFileSync(path, Buffer.concat([head, changed, bytes.subarray(8 + length)]));
+    changeMetadata(path, { 'nninit.source': source });
     await expect(verifyCheckpoint(folder)).rejects.toMatchObject({
       name: 'InputError',
       message: expect.stringContaining(message),
@@ -190,6 +193,53 @@ describe('what made a checkpoint is in it', () => {
     expect(report.ok).toBe(false);
     expect(report.differences).toMatchObject([{ problem: 'values', differing: 1 }]);
   });
+});
+
+test.each([
+  [{ 'nninit.engine': undefined }, 'ERR_NNINIT_HEADER', 'in its metadata, which is damaged: statistics: true works'],
+  [{ 'nninit.stream_version': undefined }, 'ERR_NNINIT_HEADER', 'which is damaged: statistics: true works'],
+  [{ 'nninit.engine': 'mersenne' }, 'ERR_NNINIT_ENGINE', 'was written with engine mersenne, stream version 1; this'],
+  [{ 'nninit.engine': 'torch', 'nninit.stream_version': '9' }, 'ERR_NNINIT_ENGINE', 'engine torch, stream version 9'],
+  [{ 'nninit.seed': '18446744073709551616' }, 'ERR_NNINIT_HEADER', 'expected a seed in [0, 2^64) in its metadata'],
+  [{ 'nninit.seed': '-1' }, 'ERR_NNINIT_HEADER', 'expected a seed in [0, 2^64) in its metadata, but it has "-1"'],
+] as const)(
+  'values that nobody can make anew by %j are not compared, and statistics still are',
+  async (change, code, what) => {
+    const { path } = await writeCheckpoint(await loadPlan(recipe), root.path, { seed: 2 });
+    changeMetadata(path, change);
+    const refused = { name: 'InputError', code, path, message: expect.stringContaining(what) };
+    await expect(verifyCheckpoint(path)).rejects.toMatchObject(refused);
+    await expect(verifyCheckpoint(path, { seed: 2 })).rejects.toMatchObject(refused);
+    expect(await verifyCheckpoint(path, { statistics: true })).toMatchObject({ ok: true, origin: undefined });
+  },
+);
+
+test.each([false, true])(
+  'what is to be looked at is told before, and progress to its end (statistics: %s)',
+  async (statistics) => {
+    const plan = await loadPlan(recipe);
+    await writeCheckpoint(plan, root.path, { maxShardSize: 10_000 });
+    const begun: object[] = [];
+    const told: { readonly bytes: number; readonly totalBytes: number }[] = [];
+    const { bytes, tensors } = await verifyCheckpoint(root.path, {
+      statistics,
+      onBegin: (work) => void begun.push(work),
+      onProgress: (progress) => told.push(progress),
+    });
+    expect([bytes, tensors]).toEqual([plan.bytes, plan.tensors.length]);
+    expect(begun).toEqual([{ tensors, files: 2, bytes }]);
+    expect(told.at(-1)).toEqual({ bytes, totalBytes: bytes });
+    expect(told).toEqual(told.toSorted((a, b) => a.bytes - b.bytes));
+  },
+);
+
+test('without a seed of nninit distributions are compared, and values where the seed is given', async () => {
+  const { path } = await writeCheckpoint(await loadPlan(recipe), root.path, { seed: 2, engine: 'torch' });
+  changeMetadata(path, { 'nninit.seed': undefined });
+  expect(await verifyCheckpoint(path)).toMatchObject({ ok: true, origin: undefined, measured: expect.anything() });
+  const origin = { seed: 2n, engine: 'torch' };
+  expect(await verifyCheckpoint(path, { ...origin, engine: 'torch' })).toMatchObject({ ok: true, origin });
+  expect(await verifyCheckpoint(path, { seed: 2 })).toMatchObject({ ok: false, origin: { engine: 'philox' } });
 });
 
 test('options that are changed after the call are those of the next call only', async () => {

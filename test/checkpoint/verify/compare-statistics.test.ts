@@ -59,6 +59,7 @@ test.each([1000, undefined])('a checkpoint is consistent with its own plan, read
   expect(result.bytes).toBe(tensors.reduce((sum, tensor) => sum + tensor.bytes, 0));
   const byName = new Map(result.all.map((each) => [each.tensor, each]));
   expect(byName.get('normal')).toMatchObject({ expected: 'N(0, 0.02²)', statistics: { count: 120_000, nan: 0 } });
+  expect(byName.get('normal')).toMatchObject({ dtype: 'float32', shape: [300, 400] });
   expect(byName.get('padded')).toMatchObject({ statistics: { count: 99 * 64 } });
   expect(byName.get('sparse')).toMatchObject({ expected: 'N(0, 0.01²) and zeros', statistics: { count: 7000 } });
   expect(byName.get('ones')).toMatchObject({ expected: 'all 1' });
@@ -202,6 +203,27 @@ test.each([
     }
   },
 );
+
+test.each([
+  ['with another mean than zero', 'uniform'],
+  ['that are not drawn', 'ones'],
+  ['that are none', 'zeros'],
+] as const)('lengths of columns of numbers %s are numbers, of which no more is known', async (_, initializer) => {
+  const [shape, dtype] = [[40, 30], 'float32'] as const;
+  const lengths = { shape: [1, 30], dtype, initializer: 'ones', norms: { of: 'w', shape } } as const;
+  const plan = resolvePlan({
+    tensors: [
+      { name: 'w', shape, dtype, initializer },
+      { name: 'w.lengths', ...lengths },
+    ],
+  });
+  const folder = join(root, `other-${JSON.stringify(initializer)}`);
+  await writeTensors(folder, plan, { keys: philoxKeys(1n) });
+  const file = readFileSync(join(folder, 'model.safetensors'));
+  expect((await off(plan, file)).off).toEqual({});
+  file.writeFloatLE(-1, file.length - 4);
+  expect((await off(plan, file)).off).toEqual({ 'w.lengths': 'finite' });
+});
 
 test('logarithms and sines that were computed in float32 are as planned, and others are not', async () => {
   const [rows, cols, pairs] = [1500, 64, 32];

@@ -89,11 +89,20 @@ test('what is no sample of a distribution has none', () => {
   expect(distributionOf(orthogonal, 'float32')).toBeUndefined();
 });
 
+/** What so many values can be tested for: of a distribution with ends a few do not tell how wide it is, and none is too far out. */
+const testsOf = ({ kind }: Fill, count: number): string[] => [
+  ...['zeros', 'mean'],
+  ...(kind === 'normal' || count > 3 ? ['std'] : []),
+  ...(kind === 'normal' ? ['extremes'] : []),
+  ...(count > 20 ? ['shape'] : []),
+];
+
 test.each(['float32', 'float64', 'float16', 'bfloat16'] as const)('samples in %s pass, of whatever number', (dtype) => {
   for (const fill of [normal, uniform, truncated, lopsided]) {
     for (const count of [1, 2, 3, 20, 1000, 300_000]) {
       for (let seed = 0n; seed < 12n; seed++) {
         const { z } = scores(valuesOf(fill, dtype, count, { seed, stream: 9n }), fill, dtype);
+        expect(Object.keys(z)).toEqual(testsOf(fill, count));
         for (const [name, score] of Object.entries(z)) expect(score, `${fill.kind} ${count} ${name}`).toBeLessThan(5.5);
       }
     }
@@ -106,6 +115,7 @@ test.each<[string, Fill]>([
   ['U[1, 1 + 1e-13)', { kind: 'uniform', a: 1, b: 1 + 1e-13 }],
 ])('float64 keeps a distribution apart that is narrow beside its mean: %s', (_, fill) => {
   const { z } = scores(valuesOf(fill, 'float64', 100_000, { seed: 1n, stream: 1n }) as Float64Array, fill, 'float64');
+  expect(Object.keys(z)).toEqual(testsOf(fill, 100_000));
   for (const [test, score] of Object.entries(z)) if (!(score < 5)) expect.fail(`${test}: ${score}`);
 });
 

@@ -127,7 +127,7 @@ test('values are shown as what they are', async () => {
   expect(differences).toHaveLength(5);
 });
 
-test('another keys: philox_keys(every random tensor differs), in almost all elements', async () => {
+test('by another seed every random tensor differs, in almost all elements', async () => {
   const { differences } = await verify(bytes, { keys: philoxKeys(43n) });
   expect(differences.map(({ tensor }) => tensor).sort()).toEqual(['a', 'b', 'd', 'e', 'g']);
   const first = differences.find(({ tensor }) => tensor === 'a');

@@ -23,11 +23,13 @@ test.each([{}, { maxShardSize: 8000 }, { format: 'npy' }, { engine: 'torch' }] a
     const written = await writeEnsemble(plan, out, { ...layout, seeds });
     expect(written).toMatchObject({ path: out, seeds: [0n, 7n, 2n ** 64n - 1n, 2n ** 63n], resumedBytes: 0 });
     expect(readdirSync(out).sort()).toEqual(written.seeds.map((seed) => `seed-${seed}`).sort());
+    let bytes = 0;
     for (const seed of written.seeds) {
       const alone = join(root.path, `alone-${seed}`);
-      await writeCheckpoint(plan, alone, { ...layout, seed });
+      bytes += (await writeCheckpoint(plan, alone, { ...layout, seed })).bytes;
       expect(contentOf(join(out, `seed-${seed}`))).toEqual(contentOf(alone));
     }
+    expect(written.bytes).toBe(bytes);
   },
 );
 
@@ -78,7 +80,10 @@ test('two that write the same at once both end well', async () => {
   const out = join(root.path, 'out');
   const seeds = Array.from({ length: 20 }, (_, seed) => seed);
   await Promise.all([0, 1].map(() => writeEnsemble(plan, out, { seeds, existing: 'resume' })));
-  expect(readdirSync(out)).toHaveLength(20);
+  const alone = join(root.path, 'alone');
+  await writeEnsemble(plan, alone, { seeds });
+  expect(readdirSync(out)).toEqual(readdirSync(alone));
+  for (const name of readdirSync(alone)) expect(contentOf(join(out, name))).toEqual(contentOf(join(alone, name)));
 });
 
 test('what a killed run has left is removed; a failure leaves nothing hidden', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openAsBlob,
@@ -78,6 +79,24 @@ test('a file has all tensors, with the bytes that a fill of the whole tensor giv
     expect(found?.bytes.equals(Buffer.from(expected.buffer)), name).toBe(true);
   }
   expect(readdirSync(join(root, 'new/folder'))).toEqual(['model.safetensors']);
+});
+
+test.each([0, 2])('very many small tensors have their bytes too, by %i workers', async (workers) => {
+  const dtypes = ['float32', 'bfloat16', 'float64'] as const;
+  const tensors = Array.from({ length: 800 }, (_, i): PlannedTensor => {
+    const dtype = dtypes[i % 3] ?? 'float32';
+    // Between them some that are made whole, and kept.
+    if (i % 200 === 7) return { name: `t${i}`, shape: [100, 60], dtype, initializer: 'orthogonal' };
+    return { name: `t${i}`, shape: [(i * 7) % 11], dtype, initializer: 'normal' };
+  });
+  const { path } = await write(root, tensors, { workers });
+  const found = readSafetensors(path).tensors;
+  for (const { name, fill, elements, dtype } of resolvePlan({ tensors })) {
+    const bytes = { float32: Float32Array, float64: Float64Array, bfloat16: Uint16Array };
+    const expected = new bytes[dtype as keyof typeof bytes](elements);
+    if (elements > 0) fillRange(expected, dtype as Dtype, fill, { seed: 42n, stream: streamOfName(name) });
+    expect(found.get(name)?.bytes.equals(Buffer.from(expected.buffer)), name).toBe(true);
+  }
 });
 
 test("Hugging Face's own JavaScript reader reads it", async () => {
@@ -187,7 +206,8 @@ test('an abort leaves nothing, not even the folders that were made', async () =>
     signal: abort.signal,
     onProgress: (written) => written > 2000 && abort.abort('SIGINT'),
   });
-  await expect(writing).rejects.toThrow(InterruptedError);
+  const path = join(root, 'a/b/model.safetensors');
+  await expect(writing).rejects.toMatchObject({ name: 'InterruptedError', path, cause: 'SIGINT', resumable: false });
   expect(readdirSync(root)).toEqual([]);
 });
 
@@ -215,6 +235,43 @@ test('an error on the way leaves nothing', async () => {
   });
   await expect(failing).rejects.toThrow('no');
   expect(readdirSync(root)).toEqual([]);
+});
+
+test.each([
+  ['the only file', 'model.safetensors', {}],
+  ['a shard', 'model-00004-of-00004.safetensors', { maxShardSize: 14_000 }],
+  ['the config', 'config.json', {}],
+] as const)("what appears meanwhile under a name of the checkpoint's is not replaced: %s", async (_, name, options) => {
+  const onProgress = () => writeFileSync(join(root, name), 'mine');
+  const error = { name: 'InputError', code: 'EEXIST', path: join(root, name), message: /has appeared meanwhile/ };
+  await expect(write(root, planned, { config: '{}', ...options, onProgress })).rejects.toMatchObject(error);
+  expect(readFileSync(join(root, name), 'utf8')).toBe('mine');
+  expect(existsSync(join(root, 'model.safetensors.index.json'))).toBe(false);
+});
+
+test('after a failure no other file is begun', async () => {
+  const tensors = Array.from({ length: 20 }, (_, i): PlannedTensor => {
+    return { name: `t${i}`, shape: [400], dtype: 'float32', initializer: 'normal' };
+  });
+  const first = join(root, 'model-00001-of-00020.safetensors');
+  const options = { maxShardSize: 1600, workers: 0, onProgress: () => writeFileSync(first, 'mine') };
+  await expect(write(root, tensors, options)).rejects.toMatchObject({ code: 'EEXIST', path: first });
+  const begun = new Set(readdirSync(root).flatMap((name) => /\d{5}-of-00020/.exec(name) ?? []));
+  expect(begun.size).toBeLessThan(10);
+});
+
+test('a file that came in the place of the one that was written gets no name of the checkpoint', async () => {
+  const onProgress = () => {
+    const [name = ''] = readdirSync(root).filter((each) => each.endsWith('.safetensors.tmp'));
+    rmSync(join(root, name));
+    writeFileSync(join(root, name), 'of another process');
+  };
+  await expect(write(root, planned, { onProgress })).rejects.toMatchObject({
+    name: 'InputError',
+    code: 'EBUSY',
+    path: join(root, 'model.safetensors'),
+  });
+  expect(readdirSync(root).filter((name) => !name.startsWith('.'))).toEqual([]);
 });
 
 test.skipIf(process.platform !== 'linux')('what the system refuses is said with its code and the path', async () => {

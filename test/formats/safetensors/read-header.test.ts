@@ -215,6 +215,11 @@ test.each([
   ['no tensors', fileOf('{}', 0), []],
   ['spaces after the end', fileOf(`{"a":${entry()}} \n\t\r`, 8), ['a']],
   ['an empty tensor among others', fileOf(`{"b":${entry('F32', '[0]', '[8,8]')},"a":${entry()}}`, 8), ['a', 'b']],
+  [
+    'an empty tensor where another one begins',
+    fileOf(`{"a":${entry()},"b":${entry('F32', '[0]', '[0,0]')}}`, 8),
+    ['b', 'a'],
+  ],
   ['a tensor without dimensions', fileOf(`{"a":${entry('F64', '[]')}}`, 8), ['a']],
   ['another order', fileOf(`{"b":${entry('U8', '[1]', '[8,9]')},"a":${entry()}}`, 9), ['a', 'b']],
   ['unknown keys', fileOf(`{"a":{"x":[1e3,{"y":null}],${entry().slice(1)}}`, 8), ['a']],
@@ -225,6 +230,20 @@ test.each([
 ])('accepted: %s', async (_what, bytes, names) => {
   const { tensors } = await read(bytes);
   expect(tensors.map((each) => each.name)).toEqual(names);
+});
+
+test('a header alone is enough where only that is asked for, and a file that is cut off is not', async () => {
+  const text = `{"a":${entry()}}`;
+  for (const [data, message] of [
+    [0, undefined],
+    [7, 'but there are 7: the file is cut off'],
+    [9, 'but there are 9: something follows'],
+  ] as const) {
+    writeFileSync(path, fileOf(text, data));
+    const reading = readHeader(path, { withoutData: true });
+    if (message !== undefined) await expect(reading).rejects.toThrow(message);
+    else expect((await reading).tensors).toMatchObject([{ name: 'a', shape: [2] }]);
+  }
 });
 
 test('a header beyond the limit is refused though the file is as long', async () => {

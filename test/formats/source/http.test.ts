@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -154,11 +154,42 @@ test('an address without a checkpoint is refused, and says what was looked for',
   await expect(openCheckpoint('http://127.0.0.1:59999/model.safetensors')).rejects.toThrow(/connection refused/);
 });
 
+test('an empty file at a server is told as what it is', async () => {
+  await writeFile(join(folder, 'empty.safetensors'), '');
+  await expect(openCheckpoint(`${base}/empty.safetensors`)).rejects.toMatchObject({
+    code: 'ERR_NNINIT_HEADER',
+    message: expect.stringContaining('expected a safetensors file, but it is empty'),
+  });
+  fault = answers(416, { 'content-range': 'bytes */7' });
+  await expect(openCheckpoint(`${base}/empty.safetensors`)).rejects.toThrow('the server answered 416');
+});
+
 test('two versions of a file are not put together', async () => {
   await using checkpoint = await openCheckpoint(`${base}/one/model.safetensors`);
   await checkpoint.read('b');
   fault = answers(206, { etag: '"2"', 'content-range': 'bytes 0-9/100' }, '0123456789');
   await expect(checkpoint.read('c')).rejects.toThrow('has changed while it was being read');
+});
+
+test.each([
+  ['another range than was asked for', (begin: number) => [begin + 4, 8], 'sends another range than was asked for'],
+  ['nothing of a range, each time', (begin: number) => [begin, 0], 'the server ends its answers early'],
+  ['a byte at a time', (begin: number) => [begin, 1], 'the server ends its answers early'],
+] as const)('a server that sends %s is refused, and no byte of it passes for the file', async (_, answer, message) => {
+  await using checkpoint = await openCheckpoint(`${base}/one/model.safetensors`);
+  const { length } = await readFile(join(folder, 'one/model.safetensors'));
+  await checkpoint.read('b'); // the file is open then
+  requests = [];
+  fault = (request, response) => {
+    const [begin = 0, bytes = 0] = answer(Number(/=(\d+)-/.exec(request.headers.range ?? '')?.[1]));
+    response.writeHead(206, { etag: '"1"', 'content-range': `bytes ${begin}-${begin + 7}/${length}` });
+    return Boolean(response.end(Buffer.alloc(bytes)));
+  };
+  await expect(checkpoint.read('c')).rejects.toMatchObject({
+    code: 'ERR_NNINIT_READ',
+    message: expect.stringContaining(message),
+  });
+  expect(requests.length).toBeLessThan(6);
 });
 
 test('what a server does not tell of is not taken for missing', async () => {
@@ -167,7 +198,7 @@ test('what a server does not tell of is not taken for missing', async () => {
   fault = refuse('/config.json', 401);
   await expect(verifyCheckpoint(`${base}/gpt2/model.safetensors`)).rejects.toThrow(/config.json: .* 401/);
   fault = refuse('/config.json', 403);
-  await verifyCheckpoint(`${base}/one/model.safetensors`);
+  expect(await verifyCheckpoint(`${base}/one/model.safetensors`)).toMatchObject({ ok: true });
   const config = JSON.stringify({ model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 2 });
   fault = (request, response) =>
     refuse('/hf_quant_config.json', 401)(request, response) || Boolean(response.end(config));
@@ -195,6 +226,20 @@ test('an HF_ENDPOINT that is no address is refused, and no other server asked in
     await (await openCheckpoint(`${base}/one/`)).close();
   }
   vi.unstubAllEnvs();
+});
+
+test('a file that has grown is another one, whatever its tag says', async () => {
+  await using checkpoint = await openCheckpoint(`${base}/one/model.safetensors`);
+  await checkpoint.read('b');
+  const { length } = await readFile(join(folder, 'one/model.safetensors'));
+  fault = (request, response) => {
+    const begin = Number(/=(\d+)-/.exec(request.headers.range ?? '')?.[1]);
+    return answers(206, { etag: '"1"', 'content-range': `bytes ${begin}-${begin + 3}/${length + 4}` })(
+      request,
+      response,
+    );
+  };
+  await expect(checkpoint.read('c')).rejects.toThrow('has changed while it was being read');
 });
 
 test('a server without entity tags tells versions of a file by their times', async () => {

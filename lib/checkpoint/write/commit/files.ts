@@ -74,10 +74,11 @@ export class PendingFile {
     return new PendingFile(path, temporary, await step('open', temporary, () => open(temporary, 'r+')));
   }
 
-  /** A temporary file that others write to as well; it is made if it is not there. */
-  static async share(path: string, temporary: string): Promise<PendingFile> {
-    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0); // never through a link
-    return new PendingFile(path, temporary, await step('open', temporary, () => open(temporary, flags, 0o666)));
+  /** A temporary file that others write to as well; undefined if it is not there. */
+  static async share(path: string, temporary: string): Promise<PendingFile | undefined> {
+    const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0); // never through a link
+    const handle = await step('open', temporary, () => ifThere(open(temporary, flags)));
+    return handle && new PendingFile(path, temporary, handle);
   }
 
   /** Makes an empty file, or leaves the one that is there. */

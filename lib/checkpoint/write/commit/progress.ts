@@ -33,7 +33,9 @@ export async function progressOf(folder: string, set: FileSet, names: readonly s
     } else if (ownNames && (await isThere(file))) {
       complete.add(name);
     } else {
-      const extents = joined(marks.get(number) ?? []);
+      // Marks say nothing where the file that they are of is gone.
+      const isMarked = journal !== undefined && there.has(pendingName(set.digest, journal.run, name));
+      const extents = isMarked ? joined(marks.get(number) ?? []) : [];
       if (extents.length > 0) parts.set(name, extents);
       const begun = marks.size > 0 && journal ? beginOf(file, extents, journal) : journal?.progress[name];
       if (begun && (await isBegun(folder, file, begun, there))) partial.set(name, begun);

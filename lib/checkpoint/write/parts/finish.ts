@@ -38,15 +38,20 @@ export async function finishCheckpoint(folder: string, options?: FinishOptions):
 }
 
 async function finishOnce(folder: string, signal: AbortSignal | undefined): Promise<Written> {
-  const { laidByOrder, missingParts, readOrder } = await import('./order.js'); // with zod, which takes a while
-  const order = await readOrder(folder);
+  const { laidByOrder, missingParts, readOrders } = await import('./order.js'); // with zod, which takes a while
+  const orders = await readOrders(folder);
+  let [order] = orders;
   if (order === undefined) {
     throw new InputError(`${folder} holds no parts of a checkpoint`, { path: folder, code: 'ERR_NNINIT_NO_PARTS' });
   }
   try {
-    const laid = await laidByOrder(folder, order);
-    if (laid === undefined) throw incomplete(folder);
-    return await writeSet(folder, laid, { resume: true, finishes: true, signal });
+    for (const each of orders) {
+      const laid = await laidByOrder(folder, each);
+      if (laid === undefined) continue;
+      order = each;
+      return await writeSet(folder, laid, { resume: true, finishes: true, signal });
+    }
+    throw incomplete(folder);
   } catch (cause) {
     if (errorCode(cause) !== 'ERR_NNINIT_INCOMPLETE') throw cause;
     const journal = await readJournal(folder);

@@ -51,15 +51,25 @@ export async function writeOrder(folder: string, run: string, { set, tensors, pa
   }
 }
 
-/** The order of the parts that a folder holds; undefined if there is none. */
-export async function readOrder(folder: string): Promise<Order | undefined> {
+/**
+ * The orders of the parts that a folder holds, that of the run which its journal tells first. More than one where somebody was killed who
+ * began the same at the same time as others: under the name of such an order nobody writes.
+ */
+export async function readOrders(folder: string): Promise<Order[]> {
   const names = ((await step('look at', folder, () => ifThere(readdir(folder)))) ?? []).filter(isOrder);
   const journal = await readJournal(folder);
-  const digest = journal === undefined || journal === 'broken' ? undefined : journal.digest;
-  const ours = names.filter((name) => digest === undefined || name.includes(`-${digest.slice(0, 12)}-`));
-  const path = join(folder, ours[0] ?? '');
-  const text = ours.length === 0 ? undefined : await step('read', path, () => ifThere(textOf(path)));
-  if (text === undefined) return undefined;
+  const told = journal === 'broken' ? undefined : journal;
+  const ours = names.filter((name) => told === undefined || name.includes(`-${told.digest.slice(0, 12)}-`));
+  const orders: Order[] = [];
+  for (const path of ours.map((name) => join(folder, name))) {
+    const text = await step('read', path, () => ifThere(textOf(path)));
+    if (text !== undefined) orders.push(parsed(path, text));
+  }
+  const isTold = ({ run }: Order): boolean => run === told?.run;
+  return [...orders.filter(isTold), ...orders.filter((order) => !isTold(order))];
+}
+
+function parsed(path: string, text: string): Order {
   try {
     return orderSchema.parse(JSON.parse(text));
   } catch (cause) {
@@ -105,12 +115,14 @@ async function headOf(path: string, bytes: number): Promise<Uint8Array | undefin
  * @param replaces whether files under their own names are those of the checkpoint that is to be replaced
  */
 export function missingParts({ digest, run, count, files }: Order, names: readonly string[], replaces: boolean) {
-  const marks = marksOf(names, digest, run);
+  const there = new Set(names);
+  const isThere = (file: number): boolean => there.has(pendingName(digest, run, files[file]?.name ?? ''));
+  const marks = [...marksOf(names, digest, run)].filter(([file]) => isThere(file));
   const seen = {
     complete: new Set<string>(replaces ? [] : names),
     held: heldNames(names, digest),
     partial: new Map(),
-    parts: new Map([...marks].map(([file, extents]) => [files[file]?.name ?? '', joined(extents)])),
+    parts: new Map(marks.map(([file, extents]) => [files[file]?.name ?? '', joined(extents)])),
   };
   const set = { files: files.map((file) => ({ ...file, head: new Uint8Array(0) })) };
   return Array.from({ length: count }, (_, index) => index).filter(

@@ -24,6 +24,7 @@ import {
   heldName,
   isOf,
   markName,
+  marksOf,
   newRun,
   pendingName,
   readJournal,
@@ -253,7 +254,27 @@ class PartOutlet implements Outlet {
     const temporary = (run: string): string => join(this.#folder, pendingName(this.#digest, run, name));
     return isApart(stretch)
       ? await PendingFile.create(path, temporary(this.#own), { replace: true })
-      : await PendingFile.share(path, temporary(this.#run));
+      : await this.#shared(path, temporary(this.#run), this.#numbers.get(name) ?? 0);
+  }
+
+  /** The file that all parts of it are written to. Where it is not there, it is made, and no mark may say what another one before it had. */
+  async #shared(path: string, temporary: string, number: number): Promise<PendingFile> {
+    for (;;) {
+      const known = await PendingFile.share(path, temporary);
+      if (known !== undefined) return known;
+      // Looked at before it is looked again whether the file is there: then no mark is one of a file that others have made just now.
+      const names = await step('look at', this.#folder, () => readdir(this.#folder));
+      const made = await PendingFile.share(path, temporary);
+      if (made !== undefined) return made;
+      const stale = names.filter((each) => marksOf([each], this.#digest, this.#run).has(number));
+      await removeNames(this.#folder, stale);
+      if (stale.length > 0) await syncFolder(this.#folder);
+      try {
+        return await PendingFile.create(path, temporary);
+      } catch (cause) {
+        if (errorCode(cause) !== 'EEXIST') throw cause; // or somebody was quicker
+      }
+    }
   }
 
   async record(stretch: Stretch, pending: PendingFile, reached: number): Promise<void> {

@@ -44,6 +44,10 @@ test('what killed runs left is removed by resume and force', async () => {
     await expect(write(folder)).rejects.toThrow(/unfinished checkpoint/);
     await write(folder, how);
     expect(contentOf(folder)).toEqual(await expected());
+    // Also beside a checkpoint that is complete.
+    writeFileSync(join(folder, pendingName('0123456789abcdef', '01234567', 'model.safetensors')), 'x');
+    await write(folder, how);
+    expect(contentOf(folder)).toEqual(await expected());
     rmSync(folder, { recursive: true });
   }
 });

@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { journalName } from '../../../../lib/checkpoint/write/commit/journal.js';
+import { journalName, pendingName, readJournal } from '../../../../lib/checkpoint/write/commit/journal.js';
 import type { WriteOptions } from '../../../../lib/checkpoint/write/write.js';
 import type { InterruptedError } from '../../../../lib/core/errors.js';
 import { philoxKeys } from '../../../../lib/plan/keys.js';
@@ -81,6 +81,16 @@ test('stopped before there is anything to keep, it leaves nothing', async () => 
   expect(readdirSync(root.path)).toEqual([]);
 });
 
+test('between what is put on the disk, files that are complete are what a stopped run keeps', async () => {
+  const folder = join(root.path, 'out');
+  expect(await stopAfter(12_000, folder, { journalBytes: 1e9 })).toMatchObject({ resumable: false });
+  expect(readdirSync(root.path)).toEqual([]);
+  expect(await stopAfter(20_000, folder, { journalBytes: 1e9, workers: 0 })).toMatchObject({ resumable: true });
+  expect(await readJournal(folder)).toMatchObject({ process: null, progress: {} });
+  expect((await write(folder, { resume: true })).resumedBytes).toBeGreaterThanOrEqual(12_800);
+  expect(contentOf(folder)).toEqual(await expected());
+});
+
 test('resume starts what is not there, and does nothing to what is complete', async () => {
   const folder = join(root.path, 'out');
   await write(folder, { resume: true });
@@ -131,6 +141,17 @@ test('resume without a journal trusts only heads that are exactly the plan, and 
   await expect(write(folder, { resume: true })).rejects.toThrow(/model-00002-of-00004.* from another plan/);
 });
 
+test('resume refuses an index of others beside files that are the plan, and leaves both', async () => {
+  const folder = join(root.path, 'out');
+  await write(folder);
+  writeFileSync(join(folder, 'model.safetensors.index.json'), '{"weight_map":{}}');
+  const before = contentOf(folder);
+  await expect(write(folder, { resume: true })).rejects.toThrow(
+    /model\.safetensors\.index\.json is there, from another plan, seed or version, or damaged;/,
+  );
+  expect(contentOf(folder)).toEqual(before);
+});
+
 test('a file that is shorter than the journal says is made again', async () => {
   const folder = join(root.path, 'out');
   await stopAfter(5000, folder, { maxShardSize: 1e9 });
@@ -139,6 +160,13 @@ test('a file that is shorter than the journal says is made again', async () => {
   const written = await write(folder, { maxShardSize: 1e9, resume: true });
   expect(written.resumedBytes).toBe(0);
   expect(contentOf(folder)).toEqual(await expected({ maxShardSize: 1e9 }));
+});
+
+test('what another run has left meanwhile, which was only paused, is removed when all is there', async () => {
+  const folder = join(root.path, 'out');
+  const left = pendingName('0123456789abcdef', '01234567', 'model.safetensors');
+  await write(folder, { onProgress: () => writeFileSync(join(folder, left), 'x') });
+  expect(contentOf(folder)).toEqual(await expected());
 });
 
 test('a folder that vanishes is an error, and nothing is left', async () => {

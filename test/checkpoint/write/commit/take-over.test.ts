@@ -10,6 +10,7 @@ import {
   journalName,
   readJournal,
 } from '../../../../lib/checkpoint/write/commit/journal.js';
+import { philoxKeys } from '../../../../lib/plan/keys.js';
 import { contentOf } from '../../temporary.js';
 import { expected, root, write } from './resumed.js';
 
@@ -70,6 +71,52 @@ test('a journal that is made anew is not taken for the one before, though it be 
   expect(await claim.holds()).toBe(true);
   writeFileSync(join(folder, journalName), `\n${JSON.stringify(begin('00000002'))}\n`);
   expect(await claim.holds()).toBe(false);
+});
+
+test.each([
+  ['a file that is begun', { maxShardSize: 1e9 }, /\.tmp$/],
+  ['complete files that wait for the others', {}, /\.done$/],
+] as const)(
+  'a run that has lost its folder leaves there what the other one goes on with: %s',
+  async (_, layout, which) => {
+    const folder = join(root.path, 'out');
+    await write(folder, { ...layout, keys: philoxKeys(1n) });
+    let kept: string[] = [];
+    const takeOver = () => {
+      kept = readdirSync(folder).filter((name) => isLeftover(name) && which.test(name));
+      const entries = readFileSync(join(folder, journalName), 'utf8')
+        .trim()
+        .split(/\n+/)
+        .map((line) => JSON.parse(line));
+      const { progress } = entries.findLast((entry) => 'progress' in entry);
+      if (kept.length === 0 || (which.test('.tmp') && Object.keys(progress).length === 0)) return;
+      const [{ run, ...begun }] = entries;
+      const other = { run: '89abcdef', ...begun, over: run, process: null, progress };
+      appendFileSync(join(folder, journalName), `\n${JSON.stringify(other)}\n`);
+      throw new Error('enough');
+    };
+    const how = { ...layout, chunkBytes: 512, journalBytes: 1024, force: true };
+    await expect(write(folder, { ...how, onProgress: takeOver })).rejects.toMatchObject({ code: 'EBUSY' });
+    expect(readdirSync(folder)).toEqual(expect.arrayContaining(kept));
+    expect((await write(folder, { ...layout, resume: true })).resumedBytes).toBeGreaterThan(0);
+    expect(contentOf(folder)).toEqual(await expected(layout));
+  },
+);
+
+test('a run that has lost its folder while it wrote gives no file its name', async () => {
+  const folder = join(root.path, 'out');
+  let taken = false;
+  const onProgress = () => {
+    if (taken) return;
+    taken = true;
+    const [first = ''] = readFileSync(join(folder, journalName), 'utf8').trim().split('\n');
+    const { run, ...begun } = JSON.parse(first);
+    const other = { run: '89abcdef', ...begun, over: run };
+    appendFileSync(join(folder, journalName), `\n${JSON.stringify(other)}\n`);
+  };
+  await expect(write(folder, { onProgress })).rejects.toMatchObject({ code: 'EBUSY' });
+  expect(taken).toBe(true);
+  expect(readdirSync(folder)).toEqual([journalName]);
 });
 
 const gone = { pid: 2 ** 30, host: 'elsewhere', started: 'another boot:1' };

@@ -1,8 +1,11 @@
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, cpSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { layOut } from '../../../../lib/checkpoint/virtual/virtual-checkpoint.js';
 import { isLeftover, journalName } from '../../../../lib/checkpoint/write/commit/journal.js';
+import { writePart } from '../../../../lib/checkpoint/write/parts/write-part.js';
+import { countsOf } from '../../../../lib/checkpoint/write/write.js';
 import {
   finishCheckpoint,
   loadPlan,
@@ -96,7 +99,7 @@ test('whoever finds that all is there finishes it, also of parts that are cut ot
   const out = join(root.path, 'out');
   const part = (index: number, count: number) =>
     writeCheckpoint(plan, out, { ...formats.shards, part: { index, count, finish: 'auto' } });
-  await part(0, 2);
+  expect(await part(0, 2)).toMatchObject({ complete: false });
   const rest = await Promise.all([part(5, 7), part(3, 7), part(4, 7), part(6, 7)]);
   expect(rest.filter(({ complete }) => complete).length).toBeGreaterThan(0);
   expect(contentOf(out)).toEqual(expected);
@@ -163,6 +166,12 @@ test('a finish that was killed at any of its files is finished by another one', 
   expect(await writeCheckpoint(plan, out, { ...formats.shards, ...at(0, 3) })).toMatchObject({ complete: false });
   await finishCheckpoint(out);
   expect(contentOf(out)).toEqual(expected);
+  // And one that was killed when all files had their names.
+  for (const each of readdirSync(parts))
+    if (/order\.part$|json$/.test(each)) cpSync(join(parts, each), join(out, each));
+  expect(await writeCheckpoint(plan, out, { ...formats.shards, ...at(0, 3) })).toMatchObject({ complete: false });
+  expect(await finishCheckpoint(out)).toMatchObject({ complete: true });
+  expect(contentOf(out)).toEqual(expected);
 });
 
 test.each([
@@ -201,6 +210,74 @@ test.each([
   },
 );
 
+test("an order of somebody who was killed while others began the same is in nobody's way", async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan);
+  const out = join(root.path, 'out');
+  await writeCheckpoint(plan, out, at(1, 2));
+  const [name = ''] = readdirSync(out).filter((each) => each.endsWith('-order.part'));
+  const [, run = ''] = /-(\w{8})-order\.part$/.exec(name) ?? [];
+  const text = readFileSync(join(out, name), 'utf8');
+  for (const other of ['00000000', 'ffffffff']) {
+    writeFileSync(join(out, name.replace(run, other)), text.replaceAll(run, other));
+  }
+  await expect(finishCheckpoint(out)).rejects.toThrow(/: part 0 of 2 is missing$/);
+  await writeCheckpoint(plan, out, at(0, 2));
+  expect(await finishCheckpoint(out)).toMatchObject({ complete: true });
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test.each([false, true])(
+  'what was marked of a file that somebody has removed is written again, and nothing stands for it (finish is asked: %s)',
+  async (asked) => {
+    const plan = await loadPlan(recipe);
+    const expected = await whole(plan);
+    const out = join(root.path, 'out');
+    await writeCheckpoint(plan, out, at(1, 3));
+    for (const each of readdirSync(out)) if (each.endsWith('.tmp')) rmSync(join(out, each));
+    if (asked) await expect(finishCheckpoint(out)).rejects.toThrow(/: parts 0, 1, 2 of 3 are missing$/);
+    // The file is made anew by parts that have nothing to do with what was lost.
+    for (const index of [0, 2]) await writeCheckpoint(plan, out, at(index, 3));
+    await expect(finishCheckpoint(out)).rejects.toThrow(/: part 1 of 3 is missing$/);
+    expect(await writeCheckpoint(plan, out, at(1, 3))).toMatchObject({ resumedBytes: 0 });
+    await finishCheckpoint(out);
+    expect(contentOf(out)).toEqual(expected);
+  },
+);
+
+test('a head that was changed is not that of the checkpoint, which is not finished', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  for (const index of [0, 1]) await writeCheckpoint(plan, out, at(index, 2));
+  const [name = ''] = readdirSync(out).filter((each) => each.endsWith('.tmp'));
+  const file = openSync(join(out, name), 'r+');
+  writeSync(file, ' ', 20);
+  closeSync(file);
+  const refused = { code: 'ERR_NNINIT_INCOMPLETE', message: expect.stringMatching(/out is not complete$/) };
+  await expect(finishCheckpoint(out)).rejects.toMatchObject(refused);
+  expect(readdirSync(out).filter((each) => !each.startsWith('.'))).toEqual([]);
+});
+
+test.each(['model.safetensors.index.json', 'config.json'])(
+  'without its %s a checkpoint is not complete for a part',
+  async (name) => {
+    const plan = await loadPlan({
+      model_type: 'gpt2',
+      n_layer: 1,
+      n_embd: 64,
+      n_head: 1,
+      vocab_size: 16,
+      n_positions: 4,
+    });
+    const out = join(root.path, 'out');
+    const options = { maxShardSize: 20_000 };
+    await writeCheckpoint(plan, out, options);
+    expect(await writeCheckpoint(plan, out, { ...options, ...at(0, 2) })).toMatchObject({ complete: true });
+    rmSync(join(out, name));
+    expect(await writeCheckpoint(plan, out, { ...options, ...at(0, 2) })).toMatchObject({ complete: false });
+  },
+);
+
 test('marks of a run that has no order count for nothing', async () => {
   const plan = await loadPlan(recipe);
   const expected = await whole(plan);
@@ -233,6 +310,52 @@ test('parts that live are not taken over; what they began stays after an abort',
   expect(refused).toMatchObject({ code: 'EBUSY' });
   expect(readdirSync(out).every((name) => name === journalName || isLeftover(name))).toBe(true);
   expect(readdirSync(out).some((name) => name.startsWith('.nninit-alive-'))).toBe(false);
+});
+
+test('a part that was paused while all was finished finds it complete, and leaves nothing', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan);
+  const out = join(root.path, 'out');
+  let finished = false;
+  const paused = await writeCheckpoint(plan, out, {
+    ...at(0, 2),
+    onBegin: async () => {
+      if (finished) return;
+      finished = true;
+      for (const index of [0, 1]) await writeCheckpoint(plan, out, at(index, 2));
+      await finishCheckpoint(out);
+    },
+  });
+  expect(paused).toMatchObject({ complete: true });
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test('a part that is stopped goes on from what it has put on the disk', async () => {
+  const { tensors, ...laid } = layOut('test', await loadPlan(recipe), {});
+  const expected = await whole(await loadPlan(recipe));
+  const out = join(root.path, 'out');
+  const abort = new AbortController();
+  const how = { part: { index: 0, count: 2 }, chunkBytes: 2 ** 18, journalBytes: 2 ** 20, workers: 0 };
+  const onProgress = () => void (readdirSync(out).some((name) => /-\d+\.part$/.test(name)) && abort.abort('enough'));
+  const all = { ...laid, ...countsOf(tensors) };
+  const stopped = writePart(out, all, { ...how, signal: abort.signal, onProgress });
+  await expect(stopped).rejects.toMatchObject({ name: 'InterruptedError', resumable: true });
+  const { resumedBytes } = await writePart(out, all, how);
+  expect(resumedBytes).toBeGreaterThan(2 ** 20);
+  expect(resumedBytes).toBeLessThan(8 * 2 ** 20);
+  await writePart(out, all, { ...how, part: { index: 1, count: 2 } });
+  await finishCheckpoint(out);
+  expect(contentOf(out)).toEqual(expected);
+});
+
+test('finishing that is interrupted says that it may be tried again, and may', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  for (const index of [0, 1]) await writeCheckpoint(plan, out, at(index, 2));
+  const stopped = finishCheckpoint(out, { signal: AbortSignal.abort() });
+  await expect(stopped).rejects.toMatchObject({ name: 'InterruptedError', resumable: true });
+  await finishCheckpoint(out);
+  expect(contentOf(out)).toEqual(await whole(plan));
 });
 
 test('refusals name the option', async () => {

@@ -54,6 +54,10 @@ test('what is missing of an extent is what neither the beginning nor a mark has'
     { file: 0, begin: 20, end: 30 },
     { file: 0, begin: 40, end: 60 },
   ]);
+  expect(missingOf(all, { ...wanted, begin: 35 }, { ...nothing, parts })).toEqual([{ file: 0, begin: 40, end: 60 }]);
+  expect(missingOf(all, { file: 0, begin: 60, end: 100 }, { ...nothing, parts })).toEqual([
+    { file: 0, begin: 95, end: 100 },
+  ]);
   expect(missingOf(all, wanted, { ...nothing, complete: new Set(['f']) })).toEqual([]);
   expect(missingOf(all, wanted, { ...nothing, held: new Map([['f', 'f.done']]) })).toEqual([]);
 });

@@ -241,6 +241,32 @@ test('the config of weights that are replaced by some without one goes with them
   expect(Object.keys(server.content(prefix))).toEqual(['model.safetensors']);
 });
 
+test('so does the config of a checkpoint of npy files', async () => {
+  const model = { model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 1, vocab_size: 16, n_positions: 4 };
+  await writeCheckpoint(await loadPlan(model), url, { format: 'npy' });
+  expect(Object.keys(server.content('deep/out/'))).toContain('config.json');
+  await writeCheckpoint(await loadPlan(recipe), url, { existing: 'replace' });
+  expect(Object.keys(server.content('deep/out/'))).toEqual(['model.safetensors']);
+});
+
+test('uploads that others have left are given up by whoever replaces them, and all but one by whoever goes on', async () => {
+  const left = () => {
+    for (const id of ['1', '2', '3']) {
+      const key = `deep/out/model-0000${id === '3' ? 2 : 1}-of-00002.safetensors`;
+      server.uploads.set(id, { key, meta: {}, parts: new Map() });
+    }
+    server.uploads.set('4', { key: 'deep/out/mine.bin', meta: {}, parts: new Map() });
+  };
+  left();
+  await writeToS3(url, await laidOf(shards), { resume: true });
+  expect([...server.uploads.keys()]).toEqual(['4']);
+  expect(server.content('deep/out/')).toEqual(await folderOf(shards));
+  left();
+  await writeToS3(url, await laidOf({ seed: 6 }), { force: true });
+  expect([...server.uploads.keys()]).toEqual(['4']);
+  expect(Object.keys(server.content('deep/out/'))).toEqual(['model.safetensors']);
+});
+
 test('what another seed has made is refused before anything is sent, and stays', async () => {
   await writeToS3(url, await laidOf({ seed: 1 }), {});
   server.log.length = 0;
@@ -256,6 +282,9 @@ test('of two that write the same name at once, one is refused', async () => {
   ]);
   const reasons = both.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
   expect(reasons).toMatchObject([{ code: 'EEXIST' }]);
+  const seed = both[0]?.status === 'fulfilled' ? 1 : 2;
+  expect(server.content('deep/out/')).toEqual(await folderOf({ seed }));
+  expect(server.uploads.size).toBe(0);
 });
 
 test('an error that stays leaves nothing, and names the object but no secret', async () => {
