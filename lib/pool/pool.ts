@@ -314,6 +314,7 @@ export class Pool {
     await this.#gate.empty();
     await this.#scheduler.idle();
     await this.#scheduler.host.close();
+    this.#tensors.clear();
   }
 
   #run(binding: Binding, tensor: unknown, args: readonly unknown[]): Promise<unknown> {

@@ -36,8 +36,8 @@ interface Block {
 export class Tensors {
   readonly #most: number;
   readonly #share: number;
-  /** Of all that is handed out or kept. */
-  #bytes = 0;
+  /** Bytes of all that is handed out or kept. An object of its own: what is told when a buffer is collected must not lead back to the buffers that are kept. */
+  readonly #all = { bytes: 0 };
   /** The longest kept first. */
   readonly #kept = new Set<Block>();
   #keptBytes = 0;
@@ -56,7 +56,7 @@ export class Tensors {
 
   /** Bytes of the tensors that are neither released nor collected. */
   get used(): number {
-    return this.#bytes - this.#keptBytes;
+    return this.#all.bytes - this.#keptBytes;
   }
 
   /** Whether so many more bytes are within the cap. */
@@ -91,6 +91,11 @@ export class Tensors {
     this.#evict(mostKeptBytes);
   }
 
+  /** Lets go of all that is kept. */
+  clear(): void {
+    this.#evict(0);
+  }
+
   #reuse(bytes: number): Block | undefined {
     for (const block of this.#kept) {
       if (block.buffer.byteLength !== bytes) continue;
@@ -103,16 +108,17 @@ export class Tensors {
   #allocate(shape: readonly number[], bytes: number): Block {
     const life = { counts: true };
     if (bytes < leastCountedBytes) return { buffer: new SharedArrayBuffer(bytes), life };
-    if (this.#bytes + bytes > this.#most) this.#evict(Math.max(0, this.#most - this.used - bytes));
+    if (this.#all.bytes + bytes > this.#most) this.#evict(Math.max(0, this.#most - this.used - bytes));
     if (!this.hasRoom(bytes)) {
       const why = `${bytes} bytes, and ${this.used} are in use: pool.release gives back those of a tensor`;
       const error = rangeError('empty', 'shape', `a size within maxMemory, ${this.#most} bytes,`, shape, why);
       throw Object.assign(error, { code: 'ERR_NNINIT_POOL_MEMORY' });
     }
     const buffer = new SharedArrayBuffer(bytes);
-    this.#bytes += bytes;
+    const all = this.#all;
+    all.bytes += bytes;
     count(buffer, this.#share, () => {
-      if (life.counts) this.#bytes -= bytes;
+      if (life.counts) all.bytes -= bytes;
     });
     return { buffer, life };
   }
@@ -128,7 +134,7 @@ export class Tensors {
       if (this.#keptBytes <= most) return;
       this.#take(block);
       block.life.counts = false;
-      this.#bytes -= block.buffer.byteLength;
+      this.#all.bytes -= block.buffer.byteLength;
     }
   }
 }

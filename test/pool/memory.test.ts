@@ -227,3 +227,24 @@ describe('onFilled', () => {
     await expect(pool.fill(items, { signal: controller.signal })).rejects.toThrow('enough');
   });
 });
+
+test('memory that was released to a pool goes back to the system when that is closed', async () => {
+  const bytes = 32 << 20;
+  const pools = async (): Promise<void> => {
+    for (let i = 0; i < 4; i++) {
+      const own = createPool({ threads: 1 });
+      own.release(own.empty([bytes / 4]));
+      await own.close();
+    }
+  };
+  collect();
+  const before = process.memoryUsage().arrayBuffers;
+  await pools();
+  let left = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 40 && left > bytes; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    collect();
+    left = process.memoryUsage().arrayBuffers - before;
+  }
+  expect(left).toBeLessThan(2 * bytes);
+});
