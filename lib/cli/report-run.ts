@@ -163,8 +163,10 @@ async function signalsOf(
   try {
     return await signalReport(stack, { initializers, biasStd, seeds, signal, onProgress });
   } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError)
-      throw new InputError(error.message, { cause: error });
+    if (error instanceof TypeError || error instanceof RangeError) {
+      // What resolves initializers is no function that anybody has called here.
+      throw new InputError(error.message.replace(/^resolve: /, 'report: --init: '), { cause: error });
+    }
     throw error;
   } finally {
     progress?.stop();

@@ -145,6 +145,12 @@ test('report --stack says what it does, and how far it is, on stderr only', asyn
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/^nninit: .*tanb.*\n$/)]);
 });
 
+test('report --stack names the option whose initializer is none', async () => {
+  const { code, stderr } = await nninit(['report', '--stack', 'linear 8', '--init', 'normal,nromal', '-o', '-']);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^nninit: report: --init: expected one of 'uniform', .*'nromal'/);
+});
+
 test('report -o - is standard output, as of generate', async () => {
   const recipe = file('r.json', { tensors: { w: { shape: [8], init: 'ones' } } });
   for (const [format, begin] of [
