@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkOneOf } from '../core/check.js';
 import { InputError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
 import { unreadable } from '../formats/source/file.js';
@@ -163,10 +164,8 @@ async function signalsOf(
   try {
     return await signalReport(stack, { initializers, biasStd, seeds, signal, onProgress });
   } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) {
-      // What resolves initializers is no function that anybody has called here.
-      throw new InputError(error.message.replace(/^resolve: /, 'report: --init: '), { cause: error });
-    }
+    if (error instanceof TypeError || error instanceof RangeError)
+      throw new InputError(error.message, { cause: error });
     throw error;
   } finally {
     progress?.stop();
@@ -193,8 +192,8 @@ function initializerOf(text: string): Initializer {
     }
   }
   const [init = '', value, ...more] = text.split(':');
-  if (value === undefined || more.length > 0 || !(names as readonly string[]).includes(init))
-    return text as Initializer;
+  checkName(more.length > 0 ? text : init); // before those in front of it are followed, which may take minutes
+  if (value === undefined) return text as Initializer;
   const parameters = definitionOf(init as Name).parameters.map(({ name }) => name);
   const number = value.trim() === '' ? Number.NaN : Number(value);
   if (Number.isNaN(number)) {
@@ -206,6 +205,14 @@ function initializerOf(text: string): Initializer {
   throw new InputError(
     `report: expected ${Number.isNaN(number) ? 'a number' : `no ':${value}'`} after ${init} in --init, but received '${text}'`,
   );
+}
+
+function checkName(init: string): void {
+  try {
+    checkOneOf('report', '--init', init, names);
+  } catch (cause) {
+    throw new InputError((cause as Error).message, { cause });
+  }
 }
 
 /** What is looked at: the path of a checkpoint, or a plan under one seed. */
