@@ -183,13 +183,9 @@ const firstNumbers = ['gain', 'scale', 'sparsity', 'std', 'val', 'b'] as const;
 /** `xavier_uniform`, `xavier_uniform:1.5`, `kaiming_normal:tanh`, `normal:0.02`, or JSON. */
 function initializerOf(text: string): Initializer {
   if (text.startsWith('{')) {
-    try {
-      return JSON.parse(text) as Initializer;
-    } catch (cause) {
-      throw new InputError(`report: expected JSON for --init: ${cause instanceof Error ? cause.message : cause}`, {
-        cause,
-      });
-    }
+    const given = parsed(text);
+    checkName(given.init);
+    return given as Initializer;
   }
   const [init = '', value, ...more] = text.split(':');
   checkName(more.length > 0 ? text : init); // before those in front of it are followed, which may take minutes
@@ -207,7 +203,17 @@ function initializerOf(text: string): Initializer {
   );
 }
 
-function checkName(init: string): void {
+function parsed(text: string): { readonly init?: unknown } {
+  try {
+    return JSON.parse(text) as object;
+  } catch (cause) {
+    throw new InputError(`report: expected JSON for --init: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  }
+}
+
+function checkName(init: unknown): void {
   try {
     checkOneOf('report', '--init', init, names);
   } catch (cause) {
