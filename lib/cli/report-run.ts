@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkOneOf } from '../core/check.js';
 import { InputError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
 import { unreadable } from '../formats/source/file.js';
@@ -182,17 +183,13 @@ const firstNumbers = ['gain', 'scale', 'sparsity', 'std', 'val', 'b'] as const;
 /** `xavier_uniform`, `xavier_uniform:1.5`, `kaiming_normal:tanh`, `normal:0.02`, or JSON. */
 function initializerOf(text: string): Initializer {
   if (text.startsWith('{')) {
-    try {
-      return JSON.parse(text) as Initializer;
-    } catch (cause) {
-      throw new InputError(`report: expected JSON for --init: ${cause instanceof Error ? cause.message : cause}`, {
-        cause,
-      });
-    }
+    const given = parsed(text);
+    checkName(given.init);
+    return given as Initializer;
   }
   const [init = '', value, ...more] = text.split(':');
-  if (value === undefined || more.length > 0 || !(names as readonly string[]).includes(init))
-    return text as Initializer;
+  checkName(more.length > 0 ? text : init); // before those in front of it are followed, which may take minutes
+  if (value === undefined) return text as Initializer;
   const parameters = definitionOf(init as Name).parameters.map(({ name }) => name);
   const number = value.trim() === '' ? Number.NaN : Number(value);
   if (Number.isNaN(number)) {
@@ -204,6 +201,24 @@ function initializerOf(text: string): Initializer {
   throw new InputError(
     `report: expected ${Number.isNaN(number) ? 'a number' : `no ':${value}'`} after ${init} in --init, but received '${text}'`,
   );
+}
+
+function parsed(text: string): { readonly init?: unknown } {
+  try {
+    return JSON.parse(text) as object;
+  } catch (cause) {
+    throw new InputError(`report: expected JSON for --init: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  }
+}
+
+function checkName(init: unknown): void {
+  try {
+    checkOneOf('report', '--init', init, names);
+  } catch (cause) {
+    throw new InputError((cause as Error).message, { cause });
+  }
 }
 
 /** What is looked at: the path of a checkpoint, or a plan under one seed. */

@@ -145,6 +145,16 @@ test('report --stack says what it does, and how far it is, on stderr only', asyn
   expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/^nninit: .*tanb.*\n$/)]);
 });
 
+test.each(['nromal', 'normal:1:2', '{"init":"nromal"}'])(
+  'report --stack refuses what is no initializer at once: %s',
+  async (init) => {
+    const { code, stderr } = await nninit(['report', '--stack', 'linear 8', '--init', `normal,${init}`, '-o', '-']);
+    expect(code).toBe(2);
+    // Nothing is said of signals that are followed.
+    expect(stderr).toMatch(/^nninit: report: expected one of 'uniform', .* for --init, but received 'n/);
+  },
+);
+
 test('report -o - is standard output, as of generate', async () => {
   const recipe = file('r.json', { tensors: { w: { shape: [8], init: 'ones' } } });
   for (const [format, begin] of [
