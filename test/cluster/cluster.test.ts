@@ -22,7 +22,14 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
   ])('several workers write what one process writes: %s', async (_, options, alone) => {
     const seen: OrderProgress[] = [];
     const made = await order('out', options);
-    const waiting = made.wait({ onProgress: (progress) => seen.push(progress) });
+    let waiting: Promise<unknown> = Promise.resolve();
+    await new Promise<void>((resolve) => {
+      const onProgress = (progress: OrderProgress) => {
+        seen.push(progress);
+        resolve();
+      };
+      waiting = made.wait({ onProgress });
+    });
     await Promise.all([worker(), worker(), worker()]);
     expect(await waiting).toMatchObject({ complete: true, bytes: made.bytes, resumedBytes: 0 });
     const nothing = { bytes: 0, totalBytes: made.bytes, parts: 0, totalParts: options.parts, workers: 0 };

@@ -114,6 +114,17 @@ test('refused before a byte is written or a number drawn', () => {
   refuse({ of: [4, 3], ranges }).not.toThrow();
 });
 
+test.each([
+  [0.5, 8, 2, 0, 'dim'],
+  [0, -1, 2, 0, 'size'],
+  [0, 8, 0, 0, 'parts'],
+  [0, 8, 2, 2, 'part'],
+  [0, 8, 2, -1, 'part'],
+])('there is no range of (%d, %d, %d, %d)', (dim, size, parts, part, argument) => {
+  const refused = new RegExp(`^shardRange: expected an integer.* for ${argument}, but received`);
+  expect(() => shardRange(dim, size, parts, part)).toThrow(refused);
+});
+
 test('ranges as torch.chunk cuts them', () => {
   const parts = (size: number, count: number) =>
     Array.from({ length: count }, (_, part) => {

@@ -42,6 +42,8 @@ describe('runFill', () => {
     [[new Float32Array(3), 'float32', ones, 7], 'runFill: expected an object with seed and stream for key'],
     [[new Float32Array(3), 'float32', ones, { seed: 1 }], 'runFill: expected a bigint in [0, 2^64) for key.seed'],
     [[new Float32Array(3), 'float32', ones, { seed: -1n, stream: 0n }], 'runFill: expected a bigint'],
+    [[new Float32Array(3), 'float32', ones, { seed: 2n ** 64n, stream: 0n }], 'runFill: expected a bigint'],
+    [[new Float32Array(3), 'float32', ones, { seed: 0n, stream: 2n ** 64n }], 'runFill: expected a bigint'],
     [[new Float32Array(3), 'float32', ones, { state: [], total: 3 }], 'runFill: expected a Uint8Array of 5,056 bytes'],
     [[new Float32Array(3), 'float32', ones, key, -1], 'runFill: expected an integer'],
     [[new Float32Array(4), 'float32', resolve('orthogonal', [2, 2]), key, 4], 'runFill: expected 0 for begin'],

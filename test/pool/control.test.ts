@@ -129,6 +129,13 @@ describe('abort', () => {
 });
 
 describe('progress', () => {
+  test('tells the total also of a fill that waits for its turn in the one sequence', async () => {
+    const reports: Progress[] = [];
+    const generator = new Randomness({ engine: 'torch', seed: 1 });
+    await pool.init.trunc_normal_(empty([5000]), 0, 1, -0.5, 2, { generator, onProgress: (p) => reports.push(p) });
+    expect(reports.at(-1)).toEqual({ elements: 5000, bytes: 20_000, totalElements: 5000, totalBytes: 20_000 });
+  });
+
   test.each([true, false])('grows to the total, at most every 50 ms (shared %s)', async (shared) => {
     const reports: Progress[] = [];
     const w = empty([8, 2_000_000], { dtype: 'float64', shared });

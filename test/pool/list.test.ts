@@ -79,6 +79,13 @@ async function* slowly(items: readonly FillItem[]): AsyncGenerator<FillItem> {
 }
 
 describe('an item that fails', () => {
+  test('may be one that tells by what is no function, and is left as it was', async () => {
+    const tensor = empty([3]);
+    const filling = pool.fill([{ tensor, initializer: 'ones', onFilled: 5 } as unknown as FillItem]);
+    await expect(filling).rejects.toThrow('expected a function for onFilled, but received 5 of type number');
+    expect(tensor.data).toEqual(new Float32Array(3));
+  });
+
   test('is named, and the others are filled', async () => {
     const good = [pool.empty([100_000]), empty([10]), empty([50_000])];
     const items: unknown[] = [

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { errorCode, InputError, saysResumable } from '../../../core/errors.js';
 import type { FileSet } from '../../virtual/layout.js';
 import { VirtualCheckpoint } from '../../virtual/virtual.js';
@@ -262,19 +262,27 @@ class PartOutlet implements Outlet {
     for (;;) {
       const known = await PendingFile.share(path, temporary);
       if (known !== undefined) return known;
-      // Looked at before it is looked again whether the file is there: then no mark is one of a file that others have made just now.
       const names = await step('look at', this.#folder, () => readdir(this.#folder));
+      const isListed = names.includes(basename(temporary)); // what a shared disk says that is not there may be
+      // Looked at again: then no mark is one of a file that others have made meanwhile.
       const made = await PendingFile.share(path, temporary);
       if (made !== undefined) return made;
       const stale = names.filter((each) => marksOf([each], this.#digest, this.#run).has(number));
-      await removeNames(this.#folder, stale);
-      if (stale.length > 0) await syncFolder(this.#folder);
+      if (!isListed) await this.#forget(stale);
       try {
-        return await PendingFile.create(path, temporary);
+        const file = await PendingFile.create(path, temporary);
+        if (isListed) await this.#forget(stale); // it has gone just now
+        return file;
       } catch (cause) {
         if (errorCode(cause) !== 'EEXIST') throw cause; // or somebody was quicker
       }
     }
+  }
+
+  async #forget(marks: readonly string[]): Promise<void> {
+    if (marks.length === 0) return;
+    await removeNames(this.#folder, marks);
+    await syncFolder(this.#folder);
   }
 
   async record(stretch: Stretch, pending: PendingFile, reached: number): Promise<void> {
