@@ -12,23 +12,12 @@ const mostFailures = 4;
 /** One that a worker is at, and one that it finds when that is done: asking this thread for more would take longer than small tasks do. */
 export const tasksAtWorker = 2;
 
-/** Whether a thread has loaded what it runs, or has ended. */
-class Load {
-  done = false;
-  readonly end: Promise<void>;
-
-  /** @param thread that is new: Piscina's part of it says when it is ready, and nothing before */
-  constructor(thread: Worker) {
-    this.end = new Promise((resolve) => {
-      const tell = (): void => {
-        this.done = true;
-        resolve();
-      };
-      thread.once('message', tell);
-      thread.once('exit', tell);
-    });
-  }
-}
+/** What a thread says when it has loaded what it runs, and not before; or that it has ended. */
+const hasLoaded = (thread: Worker): Promise<void> =>
+  new Promise((resolve) => {
+    thread.once('message', () => resolve());
+    thread.once('exit', () => resolve());
+  });
 
 /** Loaded when a pool is made: it takes longer than all of nninit. */
 function piscinaClass(): typeof Piscina {
@@ -42,10 +31,7 @@ export class Host {
   readonly #onBroken: (error: Error) => void;
   readonly #busy: BusyTime;
   readonly #running = new Set<Promise<Report>>();
-  /** Threads that are known, and whether they have loaded what they run. */
-  readonly #loads = new WeakMap<Worker, Load>();
-  /** Whether threads have ended, so that Piscina may start one with any task. */
-  #fewer = false;
+  readonly #loaded = new WeakSet<Worker>();
   #tasks = 0;
   #failures = 0;
   #lastError: unknown;
@@ -82,12 +68,15 @@ export class Host {
     this.piscina.on('error', (error: unknown) => {
       this.#lastError = error;
     });
-    this.#watchLoads();
-    this.piscina.on('workerDestroy', () => {
-      this.#fewer = true;
-      queueMicrotask(() => this.#watchLoads()); // the one that replaces it
-      setImmediate(() => this.#revive());
+    const first = new WeakSet(this.piscina.threads);
+    for (const thread of this.piscina.threads) thread.once('message', () => this.#loaded.add(thread));
+    // Of the first ones Piscina says so at once; of each later one, whatever it was started for, when it has loaded.
+    this.piscina.on('workerCreate', ({ id }: { readonly id: number }) => {
+      for (const thread of this.piscina.threads) {
+        if (thread.threadId === id && !first.has(thread)) this.#loaded.add(thread);
+      }
     });
+    this.piscina.on('workerDestroy', () => setImmediate(() => this.#revive()));
   }
 
   /** The share of all threads' time that was spent in tasks. Piscina's own is a thousandth of it, and counts those that wait behind another one. */
@@ -99,18 +88,17 @@ export class Host {
   async run(message: Message): Promise<Report> {
     this.#tasks++;
     this.#busy.begin();
-    const running: Promise<Report> = this.piscina.run(message);
-    this.#running.add(running);
-    if (this.#fewer) this.#watchLoads();
+    let running: Promise<Report> | undefined;
     try {
+      running = this.piscina.run(message); // throws where the system gives no thread in place of one that died
+      this.#running.add(running);
       const report = await running;
       this.#failures = 0;
       return report;
     } finally {
       this.#busy.end();
       this.#tasks--;
-      this.#running.delete(running);
-      if (this.#fewer) this.#watchLoads();
+      if (running !== undefined) this.#running.delete(running);
     }
   }
 
@@ -126,18 +114,11 @@ export class Host {
   async #quiet(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
     while (true) {
-      this.#watchLoads();
-      const loading = this.piscina.threads.filter((thread) => this.#loads.get(thread)?.done === false);
+      const loading = this.piscina.threads.filter((thread) => !this.#loaded.has(thread));
       if (loading.length === 0) return;
       for (const thread of loading) thread.ref(); // an idle one does not keep the process from ending
-      await Promise.all(loading.map((thread) => this.#loads.get(thread)?.end));
+      await Promise.all(loading.map(hasLoaded));
     }
-  }
-
-  /** Looks for new threads, before they can have said anything. */
-  #watchLoads(): void {
-    this.#fewer = this.piscina.threads.length < this.#threads;
-    for (const thread of this.piscina.threads) if (!this.#loads.has(thread)) this.#loads.set(thread, new Load(thread));
   }
 
   /** Piscina replaces a worker that dies at work, but not one that dies while it starts: its tasks would wait forever. */
@@ -151,7 +132,8 @@ export class Host {
       this.#onBroken(new Error(`the pool's worker threads do not start${why}`, { cause: this.#lastError }));
       return;
     }
-    this.piscina.run({ kind: 'ping' }).catch(() => undefined); // makes Piscina start a thread
-    this.#watchLoads();
+    const ping = this.piscina.run({ kind: 'ping' }).catch(() => undefined); // makes Piscina start a thread
+    this.#running.add(ping);
+    void ping.finally(() => this.#running.delete(ping));
   }
 }

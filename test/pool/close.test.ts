@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,6 +78,24 @@ describe('ends no thread that has not loaded yet, which Node 20 takes the whole 
       rmSync(folder, { recursive: true });
     }
   });
+});
+
+test('close waits for no thread that said what it had to say before anybody asked', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nninit-'));
+  process.env.NNINIT_TEST_LATER = folder;
+  try {
+    const host = new Host(1, () => undefined, 0, fileURLToPath(new URL('./later.mjs', import.meta.url)));
+    await once(host.piscina, 'error');
+    await once(host.piscina, 'error'); // of the one that was to replace it
+    expect(host.piscina.threads).toHaveLength(0);
+    await host.piscina.run({ kind: 'ping' }); // by a thread that Piscina starts for it
+    await host.run({ kind: 'ping' });
+    await host.close();
+    expect(host.piscina.threads).toHaveLength(0);
+  } finally {
+    delete process.env.NNINIT_TEST_LATER;
+    rmSync(folder, { recursive: true });
+  }
 });
 
 describe('close while a call of many tasks is under way', () => {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { empty, init } from '../../lib/index.js';
 import { Host } from '../../lib/pool/host.js';
 import { Scheduler } from '../../lib/pool/scheduler.js';
@@ -118,5 +118,19 @@ test('threads that cannot start: rejected, not hung', async () => {
   again();
   for (let i = 0; i < 100 && reasons.length === 0; i++) await sleep(50);
   expect(reasons[0]?.message).toMatch(/^the pool's worker threads do not start: broken on purpose/);
+  await host.close();
+});
+
+test('a task that Piscina refuses, for want of a thread, keeps none busy', async () => {
+  const { host } = new Scheduler(1, 0);
+  await host.run({ kind: 'ping' });
+  const refused = vi.spyOn(host.piscina, 'run').mockImplementationOnce(() => {
+    throw new Error('no thread');
+  });
+  await expect(host.run({ kind: 'ping' })).rejects.toThrow('no thread');
+  refused.mockRestore();
+  const before = host.utilization;
+  await sleep(20);
+  expect(host.utilization).toBeLessThan(before);
   await host.close();
 });
