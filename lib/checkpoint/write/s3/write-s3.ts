@@ -214,14 +214,13 @@ class S3Run {
   /** Keeps what another run can go on with, or else gives all uploads up. Returns the error to be told. */
   async #giveUp(cause: unknown): Promise<unknown> {
     const isWorth = this.#uploads.some(({ parts }) => parts.some((part) => part !== undefined));
-    const isMarked = saysResumable(cause);
+    const isStopped = this.#options.signal?.aborted && !saysResumable(cause);
+    const told = isStopped ? new InterruptedError(this.#store.path(''), this.#options.signal?.reason) : cause;
     // Errors of callbacks too leave what was sent; what is in the way of these very objects does not.
     if (isWorth && !(cause instanceof InputError)) {
-      if (isMarked) cause.resumable = true;
+      if (saysResumable(told)) told.resumable = true;
     } else for (const { name, id } of this.#uploads) await this.#store.abort(name, id, true).catch(() => {});
-    return this.#options.signal?.aborted && !isMarked
-      ? new InterruptedError(this.#store.path(''), this.#options.signal.reason)
-      : cause;
+    return told;
   }
 }
 

@@ -403,6 +403,19 @@ test('a callback that throws: its error is told, and what was sent is kept for a
   expect(server.content('deep/out/')).toEqual(await folderOf(shards));
 });
 
+test('a callback that stops the run and throws: the error of the stop says what is kept', async () => {
+  const laid = await laidOf(shards);
+  const abort = new AbortController();
+  const onProgress = (bytes: number) => {
+    if (bytes <= 6e6) return;
+    abort.abort();
+    throw new Error('mine');
+  };
+  const stopped = writeToS3(url, laid, { partBytes: 5 * 2 ** 20, onProgress, signal: abort.signal });
+  await expect(stopped).rejects.toMatchObject({ name: 'InterruptedError', resumable: true });
+  expect(server.uploads.size).toBeGreaterThan(0);
+});
+
 test.each(['GET .* list-type', 'PUT .* uploadId', 'POST .* uploadId'])(
   'a store that never answers %s is asked again',
   async (which) => {
