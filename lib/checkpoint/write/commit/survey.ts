@@ -205,7 +205,7 @@ async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise
   );
   if (set.index !== undefined && names.includes(set.index.name) && !index) wrong.push(set.index.name);
   if (wrong.length > 0 && !replaces) throw exists(folder, wrong, 'from another plan, seed or version, or damaged');
-  const used = [...done.held.values(), ...[...done.partial.values()].map(({ file }) => file)];
+  const used = new Set([...done.held.values(), ...[...done.partial.values()].map(({ file }) => file)]);
   return {
     ...done,
     config,
@@ -213,7 +213,7 @@ async function goOn(found: Found, set: FileSet, mode: 'new' | 'resume'): Promise
     journal,
     owner: ownerOf(found.journal),
     replaces,
-    leftovers: leftovers.filter((name) => !used.includes(name)),
+    leftovers: leftovers.filter((name) => !used.has(name)),
     stale: found.stale,
     kept: found.kept,
     remnants: found.remnants,

@@ -6,6 +6,7 @@ import { retried } from '../commit/files.js';
 import { readJournal } from '../commit/journal.js';
 import { checkFolder } from '../folder.js';
 import { incomplete, type Written, writeSet } from '../write.js';
+import type { Order } from './order.js';
 
 export interface FinishOptions {
   readonly signal?: AbortSignal | undefined;
@@ -39,21 +40,19 @@ export async function finishCheckpoint(folder: string, options?: FinishOptions):
 
 async function finishOnce(folder: string, signal: AbortSignal | undefined): Promise<Written> {
   const { laidByOrder, missingParts, readOrders } = await import('./order.js'); // with zod, which takes a while
-  const orders = await readOrders(folder);
-  let [order] = orders;
-  if (order === undefined) {
-    throw new InputError(`${folder} holds no parts of a checkpoint`, { path: folder, code: 'ERR_NNINIT_NO_PARTS' });
-  }
+  let order: Order | undefined;
   try {
-    for (const each of orders) {
+    for await (const each of readOrders(folder)) {
+      order ??= each;
       const laid = await laidByOrder(folder, each);
       if (laid === undefined) continue;
       order = each;
       return await writeSet(folder, laid, { resume: true, finishes: true, signal });
     }
-    throw incomplete(folder);
+    if (order !== undefined) throw incomplete(folder);
+    throw new InputError(`${folder} holds no parts of a checkpoint`, { path: folder, code: 'ERR_NNINIT_NO_PARTS' });
   } catch (cause) {
-    if (errorCode(cause) !== 'ERR_NNINIT_INCOMPLETE') throw cause;
+    if (order === undefined || errorCode(cause) !== 'ERR_NNINIT_INCOMPLETE') throw cause;
     const journal = await readJournal(folder);
     const replaces = journal !== undefined && journal !== 'broken' && journal.replaces;
     const parts = missingParts(order, await readdir(folder), replaces);

@@ -6,7 +6,17 @@ import { formats } from '../../../formats/names.js';
 import { philoxKeys } from '../../../plan/keys.js';
 import { digestOf, type OutputFile } from '../../virtual/layout.js';
 import { ifThere, PendingFile, step, textOf } from '../commit/files.js';
-import { heldNames, isOrder, joined, marksOf, newRun, orderName, pendingName, readJournal } from '../commit/journal.js';
+import {
+  heldNames,
+  isOf,
+  isOrder,
+  joined,
+  marksOf,
+  newRun,
+  orderName,
+  pendingName,
+  readJournal,
+} from '../commit/journal.js';
 import type { Laid } from '../write.js';
 import { missingOfAll, shareOf } from './shares.js';
 
@@ -53,20 +63,32 @@ export async function writeOrder(folder: string, run: string, { set, tensors, pa
 
 /**
  * The orders of the parts that a folder holds, that of the run which its journal tells first. More than one where somebody was killed who
- * began the same at the same time as others: under the name of such an order nobody writes.
+ * began the same at the same time as others: under the name of such an order nobody writes, so it may be damaged where another one is not.
  */
-export async function readOrders(folder: string): Promise<Order[]> {
+export async function* readOrders(folder: string): AsyncGenerator<Order> {
   const names = ((await step('look at', folder, () => ifThere(readdir(folder)))) ?? []).filter(isOrder);
   const journal = await readJournal(folder);
   const told = journal === 'broken' ? undefined : journal;
   const ours = names.filter((name) => told === undefined || name.includes(`-${told.digest.slice(0, 12)}-`));
-  const orders: Order[] = [];
-  for (const path of ours.map((name) => join(folder, name))) {
+  const isTold = (name: string): boolean => told !== undefined && isOf(told.run, name);
+  let isAny = false;
+  let damage: unknown;
+  for (const name of [...ours.filter(isTold), ...ours.filter((each) => !isTold(each))]) {
+    const path = join(folder, name);
     const text = await step('read', path, () => ifThere(textOf(path)));
-    if (text !== undefined) orders.push(parsed(path, text));
+    if (text === undefined) continue;
+    let order: Order;
+    try {
+      order = parsed(path, text);
+    } catch (cause) {
+      if (isTold(name)) throw cause;
+      damage ??= cause;
+      continue;
+    }
+    isAny = true;
+    yield order;
   }
-  const isTold = ({ run }: Order): boolean => run === told?.run;
-  return [...orders.filter(isTold), ...orders.filter((order) => !isTold(order))];
+  if (!isAny && damage !== undefined) throw damage;
 }
 
 function parsed(path: string, text: string): Order {

@@ -221,6 +221,7 @@ test("an order of somebody who was killed while others began the same is in nobo
   for (const other of ['00000000', 'ffffffff']) {
     writeFileSync(join(out, name.replace(run, other)), text.replaceAll(run, other));
   }
+  for (const damaged of ['00000001', 'fffffffe']) writeFileSync(join(out, name.replace(run, damaged)), '');
   await expect(finishCheckpoint(out)).rejects.toThrow(/: part 0 of 2 is missing$/);
   await writeCheckpoint(plan, out, at(0, 2));
   expect(await finishCheckpoint(out)).toMatchObject({ complete: true });
