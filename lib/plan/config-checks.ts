@@ -6,6 +6,7 @@ import { configFields } from '../nn/families/config-fields.js';
 import {
   activations,
   computedKeys,
+  headDimReaders,
   layerTypes,
   mlpLayerTypes,
   renamedLayerTypes,
@@ -58,7 +59,7 @@ export function checkConfig({ source, text, value, isObject }: JsonDocument, mod
     }
   }
   // Read by models whose config classes do not declare them.
-  for (const key of ['num_labels', 'head_dim'])
+  for (const key of headDimReaders.includes(modelType) ? ['num_labels', 'head_dim'] : ['num_labels'])
     if (!isObject && typeof config[key] === 'number' && !isOfKind('int', config[key], spelling.get(key) ?? ''))
       throw refuse(key, expected('int'));
   checkNames(config, modelType, refuse);

@@ -65,3 +65,9 @@ export const encoderReaders: readonly string[] =
   'bart bert blenderbot blenderbot-small camembert data2vec-text electra ernie gpt2 gpt_bigcode marian mbart pegasus roberta roberta-prelayernorm trocr xlm-roberta'.split(
     ' ',
   );
+
+/** Families whose models compute with a head_dim that their config classes do not declare. */
+export const headDimReaders: readonly string[] =
+  'audio-spectrogram-transformer bamba beit bitnet cohere cohere2 deit dinov2 dinov2_with_registers exaone4 glm4_moe granite granitemoe granitemoeshared jamba lfm2 olmo olmo2 olmo3 olmoe phi phi3 phimoe qwen2 qwen2_moe qwen3_moe smollm3 starcoder2 vit'.split(
+    ' ',
+  );

@@ -1,6 +1,6 @@
 // Longer than others: what most decoders are made of.
 
-import type { z } from 'zod';
+import { z } from 'zod';
 import { container, type Module, type Own, type Rule, repeat } from '../module.js';
 import { embedding, linear } from '../modules/index.js';
 import { flag, labels, layers, optionalSize, padding, size, std } from './architecture.js';
@@ -19,13 +19,14 @@ interface Defaults {
 }
 
 /** What transformers' general head over tokens reads beside the labels. */
-export const tokenKeys = { token_classification_bias: flag().nullish() };
+export const tokenKeys = { token_classification_bias: z.unknown().optional() };
 
-/** Whether that head has a bias: null is no there. */
-export const hasTokenBias = ({ token_classification_bias: bias = true }: TokenConfig): boolean => bias === true;
+/** Whether that head has a bias: no config class declares the key, so null and 0 are no there, and 1 is yes. */
+export const hasTokenBias = ({ token_classification_bias: bias = true }: TokenConfig): boolean =>
+  Boolean(bias) && !(typeof bias === 'object' && bias !== null && Object.keys(bias).length === 0);
 
 interface TokenConfig {
-  readonly token_classification_bias?: boolean | null | undefined;
+  readonly token_classification_bias?: unknown;
 }
 
 /** The keys of config.json that decoders in the manner of Llama have in common. */

@@ -1,5 +1,5 @@
 // What the tests of runs that go on share: a plan of four files, and runs that are stopped.
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type WriteOptions, writeTensors } from '../../../../lib/checkpoint/write/write.js';
 import { philoxKeys } from '../../../../lib/plan/keys.js';
@@ -17,6 +17,12 @@ export const planned: readonly PlannedTensor[] = [
 ];
 /** Such that the plan takes four files. */
 export const maxShardSize = 17000;
+
+const shardBytes = [12_800, 8192, 16_640, 16_384];
+
+/** The bytes of tensors of complete shards, with their names or waiting for the others: which are there first, the system decides. */
+export const completeBytes = (folder: string, complete = /-0000(\d)-of-00004\.safetensors(?:\.done)?$/): number =>
+  readdirSync(folder).reduce((sum, name) => sum + (shardBytes[Number(complete.exec(name)?.[1]) - 1] ?? 0), 0);
 
 export const write = (folder: string, options: Partial<WriteOptions> = {}, tensors = planned) =>
   writeTensors(folder, resolvePlan({ tensors }), {
