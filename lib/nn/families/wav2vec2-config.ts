@@ -35,7 +35,7 @@ export const config = z
     num_adapter_layers: layers().default(3),
     output_hidden_size: optionalSize(),
     adapter_attn_dim: optionalSize(),
-    tdnn_dim: sizes().min(1).default([512, 512, 512, 512, 1500]),
+    tdnn_dim: sizes().default([512, 512, 512, 512, 1500]),
     tdnn_kernel: sizes().default([5, 3, 3, 1, 1]),
     tdnn_dilation: sizes().default([1, 2, 3, 1, 1]),
     xvector_output_dim: size().default(512),

@@ -70,6 +70,7 @@ export function speech({ prefix, encoder, rule, norms = () => true }: Speech) {
 /** What tells voices apart: x-vectors (Snyder et al. 2018), and the weights of their loss, which are as they were made: N(0, 1). */
 function voices(config: Config): Heads {
   const { hidden_size, tdnn_dim: widths, tdnn_kernel, tdnn_dilation, xvector_output_dim: out } = config;
+  if (widths.length === 0) throw new RangeError('tdnn_dim: expected one number or more');
   for (const [name, { length }] of Object.entries({ tdnn_kernel, tdnn_dilation })) {
     if (length < widths.length) throw new RangeError(`${name}: expected as many as tdnn_dim has`);
   }
