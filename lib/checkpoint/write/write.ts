@@ -9,16 +9,7 @@ import type { FileSet } from '../virtual/layout.js';
 import { fileSetOf } from '../virtual/tensor-files.js';
 import { VirtualCheckpoint } from '../virtual/virtual.js';
 import { commit } from './commit/commit.js';
-import {
-  checkSpace,
-  type Left,
-  makeFolder,
-  removeFolders,
-  removeNames,
-  retried,
-  step,
-  syncFolder,
-} from './commit/files.js';
+import { makeFolder, removeFolders, removeNames, retried, step, syncFolder } from './commit/files.js';
 import {
   isHeld,
   isLeftover,
@@ -30,6 +21,7 @@ import {
   takenOver,
 } from './commit/journal.js';
 import { Recorder } from './commit/recorder.js';
+import { checkSpace, type Left } from './commit/space.js';
 import { refuseAppeared, type Survey, survey } from './commit/survey.js';
 import { RunOutlet, stretchesOf } from './outlet.js';
 import { type RunOptions, writeStretches } from './run.js';

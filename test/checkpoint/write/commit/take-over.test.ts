@@ -17,10 +17,7 @@ import { completeBytes, expected, root, write } from './resumed.js';
 /** What happens in the folder between the look at it and the moment since which it is the run's. */
 let meanwhile: () => void = () => {};
 
-vi.mock(import('../../../../lib/checkpoint/write/commit/files.js'), async (original) => ({
-  ...(await original()),
-  checkSpace: async () => meanwhile(),
-}));
+vi.mock(import('../../../../lib/checkpoint/write/commit/space.js'), () => ({ checkSpace: async () => meanwhile() }));
 
 const begin = (run: string, more: Partial<Begin> = {}): Begin => ({
   ...{ run, digest: 'x', replaces: false, committing: false, stale: [], files: [], parts: false, process: null },
