@@ -15,6 +15,8 @@ export interface StoreSurvey {
   /** Whether the config and the index are there, as they should be. */
   readonly config: boolean;
   readonly index: boolean;
+  /** Begun, and gone on with: for each name, the numbers of its uploads. */
+  readonly uploads: ReadonlyMap<string, readonly string[]>;
   /** Of another checkpoint: to be removed when all is sent. What tells that all of it is there comes first. */
   readonly stale: readonly string[];
 }
@@ -51,7 +53,8 @@ export async function surveyStore(
   const otherConfig = set.config !== undefined && names.includes(set.config.name) && !config;
   const known = new Set(names);
   const expected = files.flatMap(({ name }) => (force || !known.has(name) ? name : []));
-  const begun = [...(await store.uploads(expected))].filter(([name]) => ours.has(name) || isWeightsName(name, base));
+  const uploads = await store.uploads(expected);
+  const begun = [...uploads].filter(([name]) => ours.has(name) || isWeightsName(name, base));
   const complete = new Set<string>();
   if (force) {
     const [sharer] = otherConfig ? sharersOf(set.config.name, strangers) : [];
@@ -63,7 +66,7 @@ export async function surveyStore(
     if (set.config === undefined && names.includes(configName) && strangers.length === 0)
       stale.push(...(await replacedConfig(store, url, weights)));
     for (const [name, ids] of begun) for (const id of ids) await store.abort(name, id);
-    return { complete, config, index: false, stale };
+    return { complete, config, index: false, uploads: new Map(), stale };
   }
   const hasIndex = resume && (await isThere(index));
   if (resume) {
@@ -81,7 +84,7 @@ export async function surveyStore(
     throw refusal(url, text);
   }
   if (otherConfig) throw refusal(url, `${store.path(set.config.name)} exists already and differs; ${replace}`);
-  return { complete, config, index: hasIndex, stale };
+  return { complete, config, index: hasIndex, uploads, stale };
 }
 
 /**

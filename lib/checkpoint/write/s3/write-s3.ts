@@ -94,11 +94,9 @@ class S3Run {
   }
 
   /** Begins an upload for each file that is not there, or goes on with one. Returns the bytes that need not be sent. */
-  async #begin({ complete }: StoreSurvey): Promise<number> {
-    const { resume, partBytes: wanted = 2 ** 24 } = this.#options;
+  async #begin({ complete, uploads }: StoreSurvey): Promise<number> {
+    const { partBytes: wanted = 2 ** 24 } = this.#options;
     const { files, selfDescribing } = this.#laid.set;
-    const missing = files.flatMap(({ name }) => (complete.has(name) ? [] : name));
-    const begun = resume ? await this.#store.uploads(missing) : new Map<string, string[]>();
     let done = 0;
     for (const { name, head, fileBytes: bytes } of files) {
       if (complete.has(name)) {
@@ -110,7 +108,7 @@ class S3Run {
         throw new InputError(
           `${this.#store.path(name)} would be longer than 10,000 parts: choose a smaller maxShardSize`,
         );
-      const [old, ...more] = begun.get(name) ?? [];
+      const [old, ...more] = uploads.get(name) ?? [];
       for (const id of more) await this.#store.abort(name, id);
       const begin = () => this.#store.begin(name, this.#labelOf(name));
       const upload: Upload = {
