@@ -55,19 +55,27 @@ export interface FileSet {
 /** What makes a plan again is carried in each file unless it is longer than this: a recipe of very many tensors. */
 const longestSource = 2 ** 20;
 
+/** Nor if all copies together are longer than this: heads are held in memory. */
+const longestCopies = 2 ** 26;
+
+/** What makes a plan again, as each of so many files carries it. */
+export function carriedText(source: PlanSource | undefined, files: number): string | undefined {
+  const text = source === undefined ? '' : jsonText(source, 'plan');
+  return text !== '' && text.length <= Math.min(longestSource, longestCopies / files) ? text : undefined;
+}
+
 /** What every file or manifest says of its making, keys sorted. */
 export function metadataOf(
   tensors: readonly ResolvedTensor[],
   keys: Keys,
-  source: PlanSource | undefined,
+  carried: string | undefined,
 ): Record<string, string> {
-  const made = source === undefined ? '' : jsonText(source, 'plan');
   return {
     format: 'pt',
     'nninit.engine': keys.engine,
     'nninit.plan': planDigest(tensors, keys),
     'nninit.seed': String(keys.seed),
-    ...(made !== '' && made.length <= longestSource && { 'nninit.source': made }),
+    ...(carried !== undefined && { 'nninit.source': carried }),
     'nninit.stream_version': String(streamVersions[keys.engine]),
     'nninit.version': version,
   };

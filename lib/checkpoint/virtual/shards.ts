@@ -5,6 +5,7 @@ import type { Keys } from '../../plan/keys.js';
 import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import {
   adapterNames,
+  carriedText,
   configDocument,
   type Document,
   digestOf,
@@ -105,8 +106,9 @@ export function safetensorsFiles(
     const given = `${maxShardSize} bytes a shard make ${shards.length}`;
     throw new InputError(`expected at most ${mostShards} shards, but ${given}: choose a larger maxShardSize`);
   }
+  const carried = carriedText(source, shards.length);
   const files = shards.map((shard, i): OutputFile => {
-    const { head, tensors: placed, dataBytes, fileBytes } = safetensorsLayout(shard, keys, source);
+    const { head, tensors: placed, dataBytes, fileBytes } = safetensorsLayout(shard, keys, carried);
     return { name: shardName(i, shards.length, base), head, tensors: placed, dataBytes, fileBytes };
   });
   const set = {
@@ -135,9 +137,9 @@ export interface SafetensorsOptions {
 }
 
 /** One file's layout with nninit's metadata; the digest in it does not depend on the order of the plan. */
-export function safetensorsLayout(tensors: readonly ResolvedTensor[], keys: Keys, source?: PlanSource) {
+export function safetensorsLayout(tensors: readonly ResolvedTensor[], keys: Keys, carried?: string) {
   const inOrder = layout(tensors, {}).tensors;
-  return layout(inOrder, metadataOf(inOrder, keys, source));
+  return layout(inOrder, metadataOf(inOrder, keys, carried));
 }
 
 /**

@@ -5,6 +5,7 @@ import { fileNames, manifestName } from '../../formats/raw/names.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import {
   adapterNames,
+  carriedText,
   configDocument,
   type Document,
   digestOf,
@@ -45,7 +46,7 @@ export function tensorFiles(
     const name = names[i] ?? '';
     return { name, head, tensors: [{ ...tensor, offset: 0 }], dataBytes: bytes, fileBytes: head.length + bytes };
   });
-  const metadata = metadataOf(tensors, keys, source);
+  const metadata = metadataOf(tensors, keys, carriedText(source, 1));
   const set = {
     format,
     base: adapter ? adapterNames.base : usualBase, // of safetensors files that these replace

@@ -71,8 +71,9 @@ function header(
   }
   const json = Buffer.from(`{${entries.join(',')}}`);
   const length = Math.ceil(json.length / 8) * 8;
-  const head = Buffer.alloc(8 + length, ' ');
+  const head = Buffer.alloc(8 + length);
   head.writeBigUInt64LE(BigInt(length), 0);
   json.copy(head, 8);
+  head.fill(' ', 8 + json.length);
   return head;
 }

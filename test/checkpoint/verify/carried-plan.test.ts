@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadPlan, type Plan, verifyCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
+import { loadPlan, type Plan, verifyCheckpoint, virtualCheckpoint, writeCheckpoint } from '../../../lib/checkpoint.js';
 import { temporaryFolder } from '../temporary.js';
 
 const root = temporaryFolder();
@@ -49,6 +49,22 @@ describe('what made a checkpoint is in it', () => {
     await writeCheckpoint(await loadPlan(input as string, options as object), folder, { seed: 9 });
     expect(await verifyCheckpoint(folder)).toMatchObject({ ok: true, origin: { seed: 9n, engine: 'philox' } });
     expect(await verifyCheckpoint(folder, { statistics: true })).toMatchObject({ ok: true, origin: undefined });
+  });
+
+  test('a long recipe is not in each of very many files', async () => {
+    const name = (i: number) => `${'long'.repeat(32)}.${i}`;
+    const tensors = Object.fromEntries(Array.from({ length: 700 }, (_, i) => [name(i), [1]]));
+    const plan = await loadPlan({ tensors, initializers: { '*': 'ones' } });
+    for (const [maxShardSize, carries] of [
+      [8, true],
+      [4, false],
+    ] as const) {
+      const checkpoint = virtualCheckpoint(plan, { maxShardSize });
+      const [file = { name: '', size: 0 }] = checkpoint.files;
+      const text = Buffer.from(await checkpoint.read(file.name, 0, file.size)).toString();
+      expect([maxShardSize, text.includes('nninit.source')]).toEqual([maxShardSize, carries]);
+      expect(text).toContain('nninit.plan');
+    }
   });
 
   test('a checkpoint to be like, too', async () => {
