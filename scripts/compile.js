@@ -103,7 +103,17 @@ async function bundle() {
 }
 
 async function bundleVendored() {
-  const build = await rolldown({ cwd: root, input: vendored, platform: 'node', external: ['@napi-rs/nice'] });
+  const refusable = {
+    name: 'refusable',
+    resolveId: (id, importer = '') =>
+      id === 'node:worker_threads' && importer.includes('worker_pool')
+        ? `${root}lib/pool/refused-thread.ts`
+        : undefined,
+  };
+  const build = await rolldown({
+    ...{ cwd: root, input: vendored, platform: 'node', external: ['@napi-rs/nice'] },
+    ...{ plugins: [refusable], tsconfig: false },
+  });
   const { output } = await build.write({
     dir: `${dist}vendor`,
     format: 'cjs',

@@ -12,6 +12,18 @@ const mostFailures = 4;
 /** One that a worker is at, and one that it finds when that is done: asking this thread for more would take longer than small tasks do. */
 export const tasksAtWorker = 2;
 
+/** The least busy thread, but none that has ended, or that the system refused. */
+const leastBusy: NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer']> = (_, workers) => {
+  let usage = tasksAtWorker;
+  let least: (typeof workers)[number] | null = null;
+  for (const worker of workers) {
+    if (worker.id === -1 || worker.currentUsage >= usage) continue;
+    usage = worker.currentUsage;
+    least = worker;
+  }
+  return least;
+};
+
 /** What a thread says when it has loaded what it runs, and not before; or that it has ended. */
 const hasLoaded = (thread: Worker): Promise<void> =>
   new Promise((resolve) => {
@@ -46,6 +58,7 @@ export class Host {
    * @param onBroken called once if threads cannot be had: then no task will ever come back
    * @param niceness of the threads
    * @param filename what they run
+   * @throws Error (ERR_WORKER_INIT_FAILED) where the system gives no threads
    */
   constructor(
     threads: number,
@@ -62,6 +75,7 @@ export class Host {
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: tasksAtWorker,
+      loadBalancer: leastBusy,
       workerData: { niceness } satisfies WorkerData,
       resourceLimits: { maxYoungGenerationSizeMb: workerYoungGenerationMb },
     });
@@ -76,7 +90,13 @@ export class Host {
         if (thread.threadId === id && !first.has(thread)) this.#loaded.add(thread);
       }
     });
-    this.piscina.on('workerDestroy', () => setImmediate(() => this.#revive()));
+    // A little later each time: a system that refuses threads may have some again.
+    this.piscina.on('workerDestroy', () => setTimeout(() => this.#revive(), 50 * this.#failures));
+    const refused = this.piscina.threads.find((thread) => 'refusal' in thread) as { refusal: unknown } | undefined;
+    if (refused !== undefined) {
+      void this.close();
+      throw refused.refusal;
+    }
   }
 
   /** The share of all threads' time that was spent in tasks. Piscina's own is a thousandth of it, and counts those that wait behind another one. */
@@ -90,7 +110,7 @@ export class Host {
     this.#busy.begin();
     let running: Promise<Report> | undefined;
     try {
-      running = this.piscina.run(message); // throws where the system gives no thread in place of one that died
+      running = this.piscina.run(message);
       this.#running.add(running);
       const report = await running;
       this.#failures = 0;

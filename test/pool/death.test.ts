@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { empty, init } from '../../lib/index.js';
@@ -119,6 +120,46 @@ test('threads that cannot start: rejected, not hung', async () => {
   for (let i = 0; i < 100 && reasons.length === 0; i++) await sleep(50);
   expect(reasons[0]?.message).toMatch(/^the pool's worker threads do not start: broken on purpose/);
   await host.close();
+});
+
+describe('a system that gives no more threads', () => {
+  const refusal = Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
+  /** As Piscina, which is CommonJS, has it. */
+  const threading = createRequire(import.meta.url)('node:worker_threads') as {
+    Worker: new (...args: unknown[]) => object;
+  };
+  const { Worker: Real } = threading;
+
+  /** Refuses so many; then there are some again. */
+  const refuse = (count: number) =>
+    vi.spyOn(threading, 'Worker').mockImplementation(function start(...args) {
+      if (--count < 0) return new Real(...args);
+      throw refusal;
+    });
+
+  test('no pool is made', () => {
+    const refused = refuse(1);
+    expect(() => new Scheduler(2, 0)).toThrow(refusal);
+    refused.mockRestore();
+  });
+
+  test.each([
+    ['one, and it ends: rejected, not hung, and the process lives', 1, 1, Infinity, 'rejected'],
+    ['two, and both end: rejected, too', 2, 2, Infinity, 'rejected'],
+    ['two, and one ends: the other does the work', 2, 1, Infinity, 'fulfilled'],
+    ['one, and it ends, but there is one again a little later', 1, 1, 3, 'fulfilled'],
+  ] as const)('%s', async (_, threads, ending, refusals, status) => {
+    await withScheduler(threads, async (scheduler) => {
+      const refused = refuse(refusals);
+      const running = [0, 1, 2].map(() => fill(scheduler, empty([2000, 1000]), 'normal'));
+      for (const thread of scheduler.host.piscina.threads.slice(0, ending)) void thread.terminate();
+      const outcomes = await Promise.allSettled(running);
+      refused.mockRestore();
+      expect(outcomes).toMatchObject(Array(3).fill({ status }));
+      if (status === 'rejected')
+        expect(outcomes[0]).toHaveProperty('reason.message', "the pool's worker threads do not start: EAGAIN");
+    });
+  });
 });
 
 test('a task that Piscina refuses, for want of a thread, keeps none busy', async () => {
