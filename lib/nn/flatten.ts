@@ -45,6 +45,8 @@ export interface ModelTensor extends LayerTensor {
   readonly norms?: Norms;
   /** Where it is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
   readonly partOf?: { readonly tensor: string; readonly begin: number };
+  /** Where it holds several of the model's, equally large ones one after another, each of which is drawn by itself: their names. */
+  readonly joinOf?: readonly string[];
 }
 
 /** A model's tensors in the order of its state_dict, tied ones once, and its random draws in order. */

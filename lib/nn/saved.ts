@@ -10,7 +10,10 @@ export interface Saved {
   readonly of?: readonly string[] | undefined;
   /** Substitutions on every name, one after another. */
   readonly rename: readonly (readonly [pattern: RegExp, replacement: string])[];
-  /** The parts in which a tensor is saved, by the model's names; undefined where it is saved whole. */
+  /**
+   * The parts in which a tensor is saved, by the model's names; undefined where it is saved whole. Where several are saved as one, the first has that
+   * (`joinOf`), the others none.
+   */
   split?(tensor: ModelTensor): readonly ModelTensor[] | undefined;
 }
 
@@ -33,7 +36,7 @@ function renamedIn(name: string, { rename, prefix = '' }: Scope): string {
 
 /**
  * The tensors as they are saved: sorted by the model's names, numbers by value; then in parts, then renamed. Draws are renamed
- * too, except those of tensors that are saved in parts: the parts say where they belong (`partOf`).
+ * too, except those of tensors that are saved in parts or joined: what is saved says where they belong (`partOf`, `joinOf`).
  */
 export function asSaved({ tensors, draws }: Flat, ...scopes: readonly Scope[]): Flat {
   const renamed = (name: string) => scopes.reduce(renamedIn, name);

@@ -8,7 +8,7 @@ import type { Plan, PlannedTensor } from './plan.js';
  * The initializer is an object of its own, so that a tensor which is drawn again tells itself from one that was left alone.
  */
 export function withInitializer(tensor: PlannedTensor, initializer: Initializer): PlannedTensor {
-  const { zeroRow: _, copyOf: __, partOf: ___, norms: ____, ...rest } = tensor;
+  const { zeroRow: _, copyOf: __, partOf: ___, joinOf: ____, norms: _____, ...rest } = tensor;
   return { ...rest, initializer: typeof initializer === 'string' ? { init: initializer } : { ...initializer } };
 }
 

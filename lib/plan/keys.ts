@@ -50,11 +50,12 @@ export function philoxKeys(seed: bigint): Keys {
 export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
   const generator = new Generator({ engine: 'torch', seed });
   const dtypes = new Map<string, Dtype>();
-  for (const { name, dtype, partOf, codes, norms } of tensors) {
+  for (const { name, dtype, partOf, joinOf, codes, norms } of tensors) {
     if (norms !== undefined) continue;
     // Codes are of values in float32.
     const drawn = codes !== undefined || isGrid(dtype) ? 'float32' : dtype;
-    if (isFillable(drawn)) dtypes.set(partOf?.tensor ?? codes?.of ?? name, drawn);
+    if (!isFillable(drawn)) continue;
+    for (const one of joinOf ?? [partOf?.tensor ?? codes?.of ?? name]) dtypes.set(one, drawn);
   }
   const [usual = 'float32'] = dtypes.values();
   const keys = new Map<string, Key>();
@@ -84,6 +85,32 @@ export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
       return partOf === undefined ? key : { ...key, offset: partOf.begin };
     },
   };
+}
+
+/**
+ * A tensor by what is drawn for it: all at once, or in the engine torch those of the model's that it joins, one after another.
+ *
+ * @param tensor which may have a place
+ */
+export function drawnFor<T extends ResolvedTensor & { readonly offset?: number }>(tensor: T, { engine }: Keys): T[] {
+  const {
+    joinOf,
+    slice,
+    fill,
+    shape: [rows = 0, ...others],
+    elements,
+    bytes,
+    offset = 0,
+  } = tensor;
+  if (engine !== 'torch' || joinOf === undefined || slice !== undefined || !isRandom(fill)) return [tensor];
+  const count = joinOf.length;
+  const part = {
+    shape: [rows / count, ...others],
+    elements: elements / count,
+    bytes: bytes / count,
+    joinOf: undefined,
+  };
+  return joinOf.map((name, i) => ({ ...tensor, ...part, name, offset: offset + i * part.bytes }));
 }
 
 function naming(tensor: string, draw: () => void): void {

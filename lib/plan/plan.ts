@@ -31,6 +31,8 @@ export interface PlannedTensor {
   readonly copyOf?: string | undefined;
   /** Where the tensor is a contiguous part of one of the model's, which is drawn as a whole: from which element on. */
   readonly partOf?: { readonly tensor: string; readonly begin: number } | undefined;
+  /** Where it holds several of the model's tensors, equally large ones one after another, each of which is drawn by itself: their names. */
+  readonly joinOf?: readonly string[] | undefined;
   /** The part that is written, where that is not all of the tensor: `shape` is the part's, `slice.shape` the whole's. */
   readonly slice?: Slice | undefined;
   /** Where the tensor holds codes of a weight's values: a quantized one's. The initializer is the weight's, `slice` a slice of the weight. */
@@ -160,7 +162,7 @@ class Fills {
 
 /** What a plan out of JSON may have wrong. */
 function checkFields(
-  { name, dtype, shape, slice, zeroRow, copyOf, partOf, codes, steps }: PlannedTensor,
+  { name, dtype, shape, slice, zeroRow, copyOf, partOf, joinOf, codes, steps }: PlannedTensor,
   known: Known,
 ): void {
   checkOneOf('plan', 'dtype', dtype, storedNames);
@@ -169,6 +171,7 @@ function checkFields(
   if (zeroRow !== undefined) checkInteger('plan', 'zeroRow', zeroRow, 0, rows - 1);
   if (partOf !== undefined)
     checkInteger('plan', 'partOf.begin', (partOf as unknown as { begin?: unknown } | null)?.begin, 0);
+  if (joinOf !== undefined) checkJoin(joinOf, slice?.shape ?? shape);
   if (codes !== undefined) checkCodes(codes, dtype, shape);
   if (steps !== undefined) checkSteps(steps, dtype, shape);
   if (copyOf === undefined) return;
@@ -181,6 +184,12 @@ function checkFields(
   )
     return;
   throw rangeError('plan', 'copyOf', 'the name of another tensor of the same shape that is no copy itself', copyOf);
+}
+
+function checkJoin(names: unknown, [rows = 0]: readonly number[]): void {
+  const known = Array.isArray(names) && names.length > 0 && names.every((name) => typeof name === 'string');
+  if (known && rows % names.length === 0) return;
+  throw typeError('plan', 'joinOf', `names of tensors that share ${rows} rows evenly`, names);
 }
 
 /** The other tensor's fill, from which lengths follow. */

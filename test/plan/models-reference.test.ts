@@ -48,7 +48,7 @@ function parseDraw(line: string) {
 describe.each(tinyCases.map((tiny) => [title(tiny), tiny] as const))('%s', async (_, tiny) => {
   const plan = await planOf(tiny);
   const names = new Set(plan.tensors.map(({ name }) => name));
-  const drawn = new Set(plan.tensors.map(({ name, partOf }) => partOf?.tensor ?? name));
+  const drawn = new Set(plan.tensors.flatMap(({ name, partOf, joinOf }) => joinOf ?? [partOf?.tensor ?? name]));
 
   test('has the names, dtypes, shapes and order of the file', () => {
     expect(linesOf(plan)).toEqual(tiny.tensors);
@@ -69,13 +69,14 @@ describe.each(tinyCases.map((tiny) => [title(tiny), tiny] as const))('%s', async
 
   test('gives each tensor the last of its draws, or the constant that is there', () => {
     const last = new Map(plan.draws.map(({ tensor, initializer }) => [tensor, initializer]));
-    for (const { name, shape, initializer, partOf, steps, norms } of plan.tensors) {
+    for (const { name, shape, initializer, partOf, joinOf, steps, norms } of plan.tensors) {
       if (elements(shape) === 0 || steps !== undefined || norms !== undefined) continue;
       const constant = tiny.constants[name];
       const fill = numbersOf(resolve(initializer, shape)).replace(/^normal (\S+) 0$/, 'constant $1');
       if (tiny.values?.[name] !== undefined) expect(fill).toMatch(/^(?:sinusoid|log_arange|log_of_uniform|dt_bias)$/);
       else if (constant !== undefined) expect([name, fill]).toEqual([name, `constant ${constant}`]);
-      else expect([name, initializer]).toEqual([name, last.get(partOf?.tensor ?? name)]);
+      else
+        for (const one of joinOf ?? [partOf?.tensor ?? name]) expect([one, initializer]).toEqual([one, last.get(one)]);
     }
   });
 

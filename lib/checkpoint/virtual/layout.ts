@@ -3,7 +3,7 @@ import { jsonText } from '../../core/json.js';
 import { version } from '../../core/version.js';
 import type { Format } from '../../formats/names.js';
 import { isTorchKey, type Key } from '../../native/addon.js';
-import { type Keys, streamVersions } from '../../plan/keys.js';
+import { drawnFor, type Keys, streamVersions } from '../../plan/keys.js';
 import type { PlanSource, ResolvedTensor } from '../../plan/plan.js';
 import type { PlacedTensor } from './range.js';
 
@@ -93,7 +93,7 @@ export function planDigest(tensors: readonly ResolvedTensor[], keys: Keys): stri
     if (codes !== undefined || steps !== undefined) facts.push(codes ?? null, steps ?? null);
     if (norms !== undefined) facts.push(norms);
     hash.update(JSON.stringify(facts, plainBigint)).update('\n');
-    updateWithKey(hash, keys.of(tensor));
+    for (const drawn of drawnFor(tensor, keys)) updateWithKey(hash, keys.of(drawn));
   }
   return hash.digest('hex').slice(0, 32);
 }

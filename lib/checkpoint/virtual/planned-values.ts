@@ -2,7 +2,7 @@ import type { Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import { sharedBytes } from '../../pool/memory.js';
 import type { Executor } from './executor.js';
-import { isWorthKeeping, keyed } from './range.js';
+import { isWorthKeeping, keyed, partsOf } from './range.js';
 import { WholeTensors } from './whole-tensors.js';
 
 /** What is made at a time. */
@@ -25,15 +25,16 @@ export class PlannedValues {
 
   /** A tensor's bytes from one on; valid until the next are asked for. */
   async bytesOf(planned: ResolvedTensor, begin: number, length: number): Promise<Uint8Array> {
-    const tensor = keyed({ ...planned, offset: 0 }, this.#keys.of(planned));
-    if (isWorthKeeping(tensor)) {
+    const tensors = keyed({ ...planned, offset: 0 }, this.#keys);
+    const [tensor] = tensors;
+    if (tensor !== undefined && isWorthKeeping(tensor)) {
       const { bytes, release } = await this.#wholes.lease(tensor, this.#executor, this.#signal);
       release(); // nothing else is made before these bytes are looked at
       return bytes.subarray(begin, begin + length);
     }
     if (this.#memory.length < length) this.#memory = sharedBytes(length);
     const memory = this.#memory.subarray(0, length);
-    const range = { parts: [{ tensor, begin, end: begin + length, at: 0 }], bytes: length, pieceBytes };
+    const range = { parts: partsOf(tensors, begin, begin + length), bytes: length, pieceBytes };
     const count = Math.ceil(length / pieceBytes);
     await this.#executor.run({ of: 'range', range, sink: { memory } }, count, length, { signal: this.#signal });
     return memory;

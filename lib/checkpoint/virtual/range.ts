@@ -1,5 +1,6 @@
 import { isWhole } from '../../core/fill.js';
 import type { Key } from '../../native/addon.js';
+import { drawnFor, type Keys } from '../../plan/keys.js';
 import type { ResolvedTensor } from '../../plan/plan.js';
 import { type FilledTensor, fillPart, unitOf } from './fill-part.js';
 
@@ -15,12 +16,13 @@ export interface TensorList {
 /** What the bytes of a tensor depend on, and its place: plain data, which goes to workers. */
 export type KeyedTensor = FilledTensor & { readonly name: string; readonly offset: number; readonly key: Key };
 
-/** A tensor with what its values depend on besides its fill, and without all that a plan may say of it otherwise. */
-export function keyed(
-  { name, dtype, shape, slice, fill, elements, bytes, zeroRow, codes, steps, norms, offset }: PlacedTensor,
-  key: Key,
-): KeyedTensor {
-  return { name, dtype, shape, slice, fill, elements, bytes, zeroRow, codes, steps, norms, offset, key };
+/** A tensor, or what it joins, with what the values depend on besides its fill, and without all that a plan may say of it otherwise. */
+export function keyed(placed: PlacedTensor, keys: Keys): KeyedTensor[] {
+  return drawnFor(placed, keys).map((tensor) => {
+    const { name, dtype, shape, slice, fill, elements, bytes, zeroRow, codes, steps, norms, offset } = tensor;
+    const key = keys.of(tensor);
+    return { name, dtype, shape, slice, fill, elements, bytes, zeroRow, codes, steps, norms, offset, key };
+  });
 }
 
 /** Bytes [begin, end) of a tensor, which stand `at` bytes into a range. */

@@ -168,7 +168,7 @@ function keyedFile(file: FileSet['files'][number], keys: Keys): VirtualFile {
     name,
     size: fileBytes,
     head,
-    tensors: tensors.map((tensor) => keyed(tensor, keys.of(tensor))),
+    tensors: tensors.flatMap((tensor) => keyed(tensor, keys)),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ModelTensor } from '../flatten.js';
 import { container, type Module, parameter, type Rule, repeat } from '../module.js';
 import { conv2d, layerNorm, linear } from '../modules/index.js';
 import { defineArchitecture, flag, labelCount, size } from './architecture.js';
@@ -8,8 +9,7 @@ import { imageConfig, pair, patchCount, vitAttention, vitMlp, vitNames } from '.
 const keys = {
   mlp_ratio: size().default(4),
   layerscale_value: z.number({ error: 'a finite number' }).default(1),
-  // Its two matrices are saved as one.
-  use_swiglu_ffn: z.literal(false, { error: 'false, since nninit does not know the other kind' }).default(false),
+  use_swiglu_ffn: flag().default(false),
 };
 
 /** How many, none included. */
@@ -73,14 +73,32 @@ function embeddings(config: Config): Module {
   };
 }
 
+/** SwiGLU: two thirds as wide, in eights. */
+function gatedMlp(width: number, outer: number): Module {
+  const inner = Math.ceil(Math.trunc((outer * 2) / 3) / 8) * 8;
+  return container('SwiGLUFFN', {
+    gate_proj: linear(width, inner),
+    up_proj: linear(width, inner),
+    down_proj: linear(inner, width),
+  });
+}
+
+/** The gate and what it opens are saved as one, in the gate's place. */
+function joinGates({ name, shape: [rows = 0, ...others], ...tensor }: ModelTensor): ModelTensor[] | undefined {
+  if (/\.mlp\.up_proj\./.test(name)) return [];
+  if (!/\.mlp\.gate_proj\./.test(name)) return undefined;
+  const joinOf = [name, name.replace('.gate_proj.', '.up_proj.')];
+  return [{ ...tensor, name: name.replace('.gate_proj.', '.weights_in.'), shape: [2 * rows, ...others], joinOf }];
+}
+
 function layer(config: Config): Module {
-  const { hidden_size: width, mlp_ratio } = config;
+  const { hidden_size: width, mlp_ratio, use_swiglu_ffn } = config;
   return container('Layer', {
     norm1: layerNorm(width),
     attention: vitAttention(config),
     layer_scale1: layerScale(width),
     norm2: layerNorm(width),
-    mlp: vitMlp(width, width * mlp_ratio),
+    mlp: (use_swiglu_ffn ? gatedMlp : vitMlp)(width, width * mlp_ratio),
     layer_scale2: layerScale(width),
   });
 }
@@ -107,7 +125,13 @@ function family<C extends Config>(model_type: string, name: string, config: z.Zo
       },
       [`${name}Model`]: body,
     },
-    saved: { rename: vitNames.rename.filter(([pattern]) => pattern.source.includes('_proj')) },
+    saved: {
+      rename: [
+        ...vitNames.rename.filter(([pattern]) => pattern.source.includes('_proj')),
+        [/\.mlp\.down_proj\./, '.mlp.weights_out.'],
+      ],
+      split: joinGates,
+    },
   });
 }
 

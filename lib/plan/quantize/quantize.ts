@@ -60,6 +60,11 @@ export function quantizerOf(given: unknown, saved: Flat, model: Flat, source: st
     const way = '; a checkpoint of another kind can be written like one that there is, with { like: path }';
     throw refuse(`a quant_method of ${quoted(known)}`, name, `${hint === undefined ? '' : ` (${hint})`}${way}`);
   }
+  const join = saved.tensors.find(({ joinOf }) => joinOf !== undefined);
+  if (join !== undefined) {
+    const what = `expected none where the file joins weights of the model's, as it does in ${show(join.name)}`;
+    throw new InputError(`${place}: ${what}`, { path: source });
+  }
   const method = methodOf(definition, given, place, source);
   const schemes = new Map<string, (tensor: ResolvedTensor) => PlannedTensor[]>();
   const last = model.tensors.findLast(({ buffer }) => buffer !== true)?.name;

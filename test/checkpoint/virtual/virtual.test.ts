@@ -97,8 +97,8 @@ test('packed tensors are found however many there are, in memory that is bounded
   });
   for (const engine of ['philox', 'torch'] as const) {
     const keys = keysFor(engine, 7n, { tensors: tensors.slice(0, engine === 'torch' ? 100 : undefined) });
-    const placed = tensors.slice(0, engine === 'torch' ? 100 : undefined).map((tensor, i) => {
-      return keyed({ ...tensor, offset: 24 * i }, keys.of(tensor));
+    const placed = tensors.slice(0, engine === 'torch' ? 100 : undefined).flatMap((tensor, i) => {
+      return keyed({ ...tensor, offset: 24 * i }, keys);
     });
     const packed = packTensors(placed);
     expect(packed.bytes.length / placed.length).toBeLessThan(300);
