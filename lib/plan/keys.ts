@@ -1,7 +1,7 @@
 import { checkShape } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
-import { isRandom } from '../core/fill.js';
+import { isRandom, isWhole } from '../core/fill.js';
 import { isGrid } from '../core/grid.js';
 import { isFillable } from '../core/stored-dtype.js';
 import { type Draw, isDrawn } from '../init/draw.js';
@@ -88,29 +88,19 @@ export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
 }
 
 /**
- * A tensor by what is drawn for it: all at once, or in the engine torch those of the model's that it joins, one after another.
+ * A tensor by what is drawn for it: all at once, or in the engine torch those of the model's that it joins, one after another. Those of slices and of
+ * whole matrices nobody draws: they are refused for want of a key.
  *
  * @param tensor which may have a place
  */
 export function drawnFor<T extends ResolvedTensor & { readonly offset?: number }>(tensor: T, { engine }: Keys): T[] {
-  const {
-    joinOf,
-    slice,
-    fill,
-    shape: [rows = 0, ...others],
-    elements,
-    bytes,
-    offset = 0,
-  } = tensor;
+  const { joinOf, slice, fill, elements, bytes, offset = 0 } = tensor;
+  const [rows = 0, ...others] = tensor.shape;
+  const count = joinOf?.length ?? 1;
   if (engine !== 'torch' || joinOf === undefined || slice !== undefined || !isRandom(fill)) return [tensor];
-  const count = joinOf.length;
-  const part = {
-    shape: [rows / count, ...others],
-    elements: elements / count,
-    bytes: bytes / count,
-    joinOf: undefined,
-  };
-  return joinOf.map((name, i) => ({ ...tensor, ...part, name, offset: offset + i * part.bytes }));
+  if (isWhole(fill) || bytes % count !== 0) return [tensor];
+  const part = { shape: [rows / count, ...others], elements: elements / count, bytes: bytes / count };
+  return joinOf.map((name, i) => ({ ...tensor, ...part, joinOf: undefined, name, offset: offset + i * part.bytes }));
 }
 
 function naming(tensor: string, draw: () => void): void {

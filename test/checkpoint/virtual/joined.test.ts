@@ -56,6 +56,18 @@ test.each([[['gate', 'up', 'after']], [[]], ['gate'], [[1, 2]]])(
   },
 );
 
+test.each([
+  { initializer: 'orthogonal' },
+  { dtype: 'float4_e2m1fn', shape: [2, 3] },
+  { slice: { shape: [32, 24], ranges: [{ dim: 1, start: 0, length: 12 }] } },
+] as const)('what is drawn of no such tensors, %j, is refused by the engine torch', (other) => {
+  const plan = {
+    ...joined,
+    tensors: [{ ...tensor('in'), shape: [32, 12], joinOf: ['gate', 'up'], ...other }] as const,
+  };
+  expect(() => virtualCheckpoint(plan, { engine: 'torch' })).toThrow('tensor "in": expected a draw of it');
+});
+
 describe('a model that has such tensors', () => {
   const config = {
     ...{ model_type: 'dinov2', hidden_size: 12, num_hidden_layers: 1, num_attention_heads: 3, image_size: 28 },
