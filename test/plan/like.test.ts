@@ -261,6 +261,9 @@ test('the config beside it says how wide weights are, and which row is padding',
     vision_config: { initializer_range: 0.3 },
   };
   expect(await stds(nested)).toEqual(all(0.1, 0.3, 5));
+  expect(await stds({ pad_token_id: 0 })).toEqual(all(0.02, 0.02, 0));
+  expect(await stds({ pad_token_id: -6 })).toEqual(all(0.02, 0.02, 0));
+  expect(await stds({ pad_token_id: -7 })).toEqual(all(0.02));
   expect(await stds({ initializer_range: 'x', pad_token_id: 6 })).toEqual(all(0.02));
   expect(await stds({ initializer_range: 0, text_config: 7 })).toEqual(all(0.02));
 });
