@@ -118,6 +118,11 @@ test('what may be codes is zeros, and said so, unless a rule has its full name',
   const byRecipe = await loadPlan({ like, initializers: { 'a.weight': 'normal', '*.weight': 'uniform' } });
   expect(byRecipe.tensors.map(({ initializer }) => initializer)).toEqual([{ init: 'normal' }, 'zeros', 'zeros']);
   expect(byRecipe.warnings).toEqual(codes('b.weight'));
+  const rules = [
+    ['a.weight', 'normal'],
+    ['a.weight', { dtype: 'float8_e5m2' }],
+  ] as const;
+  expect((await loadPlan({ like }, { rules })).warnings).toEqual(codes('b.weight'));
   await expect(loadPlan({ like, initializers: { c: 'normal' } })).rejects.toThrow(
     "expected 'zeros', which is all that nninit writes in int32",
   );

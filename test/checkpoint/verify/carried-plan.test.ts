@@ -51,6 +51,17 @@ describe('what made a checkpoint is in it', () => {
     expect(await verifyCheckpoint(folder, { statistics: true })).toMatchObject({ ok: true, origin: undefined });
   });
 
+  test('one tensor of another distribution is enough, where all others have theirs', async () => {
+    const folder = join(root.path, 'out');
+    await writeCheckpoint(await loadPlan(gpt2), folder);
+    const plan = await loadPlan(gpt2, { rules: { 'transformer.h.1.mlp.c_fc.bias': 'ones' } });
+    const { ok, differences, measured = [] } = await verifyCheckpoint(folder, { statistics: true, plan });
+    expect([ok, differences]).toEqual([false, []]);
+    expect(measured.flatMap(({ tensor, consistent }) => (consistent ? [] : tensor))).toEqual([
+      'transformer.h.1.mlp.c_fc.bias',
+    ]);
+  });
+
   test('a checkpoint to be like, too', async () => {
     await writeCheckpoint(await loadPlan(gpt2), join(root.path, 'first'));
     const plan = await loadPlan({ like: join(root.path, 'first') }, { rules: { '*.ln_1.*': 'uniform' } });
