@@ -13,10 +13,11 @@ import {
   createJournal,
   filesToTell,
   isOf,
-  isOrder,
   newRun,
+  orderName,
   pendingName,
   readJournal,
+  runOf,
   takenOver,
 } from '../commit/journal.js';
 import { checkSpace, type Left } from '../commit/space.js';
@@ -154,7 +155,8 @@ async function joinOrder(
     if (besides?.journal?.parts) return { run: besides.journal.run, seen: besides };
     const begun = besides?.journal !== undefined;
     // What a run without parts has left is used by none, where one will begin anew. Who finishes parts has their order still.
-    const anew = force && begun && !besides?.names.some(isOrder);
+    const isOrdered = besides?.names.some((name) => name === orderName(set.digest, runOf(name)));
+    const anew = force && begun && !isOrdered;
     if (besides !== undefined && !anew && missingOfAll(set, share, besides).length === 0)
       return { run: undefined, seen: besides };
     if (besides !== undefined && begun && !force) return { run: undefined, seen: besides };
