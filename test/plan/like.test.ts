@@ -118,6 +118,11 @@ test('what may be codes is zeros, and said so, unless a rule has its full name',
   const byRecipe = await loadPlan({ like, initializers: { 'a.weight': 'normal', '*.weight': 'uniform' } });
   expect(byRecipe.tensors.map(({ initializer }) => initializer)).toEqual([{ init: 'normal' }, 'zeros', 'zeros']);
   expect(byRecipe.warnings).toEqual(codes('b.weight'));
+  const rules = [
+    ['a.weight', 'normal'],
+    ['a.weight', { dtype: 'float8_e5m2' }],
+  ] as const;
+  expect((await loadPlan({ like }, { rules })).warnings).toEqual(codes('b.weight'));
   await expect(loadPlan({ like, initializers: { c: 'normal' } })).rejects.toThrow(
     "expected 'zeros', which is all that nninit writes in int32",
   );
@@ -261,6 +266,9 @@ test('the config beside it says how wide weights are, and which row is padding',
     vision_config: { initializer_range: 0.3 },
   };
   expect(await stds(nested)).toEqual(all(0.1, 0.3, 5));
+  expect(await stds({ pad_token_id: 0 })).toEqual(all(0.02, 0.02, 0));
+  expect(await stds({ pad_token_id: -6 })).toEqual(all(0.02, 0.02, 0));
+  expect(await stds({ pad_token_id: -7 })).toEqual(all(0.02));
   expect(await stds({ initializer_range: 'x', pad_token_id: 6 })).toEqual(all(0.02));
   expect(await stds({ initializer_range: 0, text_config: 7 })).toEqual(all(0.02));
 });

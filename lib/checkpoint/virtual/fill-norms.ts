@@ -3,7 +3,6 @@ import { dtypes, viewOf } from '../../core/dtype.js';
 import { elementsOf } from '../../core/shape.js';
 import { isFillable } from '../../core/stored-dtype.js';
 import { fillRange, type Key, noKey } from '../../native/addon.js';
-import { tensor as tensorOf } from '../../tensor/tensor.js';
 import { toFloat32Array } from '../../tensor/widen.js';
 import type { FilledTensor } from './fill-part.js';
 
@@ -33,7 +32,9 @@ export function fillNorms(
     const count = Math.min(step, total - at);
     const values = viewOf(drawn, new ArrayBuffer(count * dtypes[drawn].bytes), 0, count);
     if (!fillRange(values, drawn, fill, key, at, threads, cancel)) return false;
-    for (const [i, x] of toFloat32Array(tensorOf(values, [count], { dtype: drawn })).entries()) {
+    const wide =
+      values instanceof Float64Array ? values : toFloat32Array({ data: values, shape: [count], dtype: drawn });
+    for (const [i, x] of wide.entries()) {
       squares[i % elements] = (squares[i % elements] ?? 0) + x * x;
     }
   }

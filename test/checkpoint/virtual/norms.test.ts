@@ -40,6 +40,29 @@ test.each(['philox', 'torch'] as const)('%s: each is the length of a column, wha
   expect(part).toEqual(lengths.slice(100, 107));
 });
 
+test('of float64 they are as exact as that, and as small', () => {
+  const weight = {
+    name: 'weight',
+    shape: [5, 2],
+    dtype: 'float64',
+    initializer: { init: 'normal', std: 1e-60 },
+  } as const;
+  const norms = { of: 'weight', shape: weight.shape };
+  const tensors = resolvePlan({
+    tensors: [{ name: 'lengths', shape: [2], dtype: 'float64', initializer: 'ones', norms }, weight],
+  });
+  const keys = keysFor('philox', 7n, { tensors });
+  const [lengths, w] = tensors.map((tensor) => {
+    const values = new Float64Array(tensor.elements);
+    fillPart(tensor, new Uint8Array(values.buffer), 0, keys.of(tensor), 0);
+    return Array.from(values);
+  });
+  const lengthOf = (column: number) =>
+    Math.sqrt((w ?? []).reduce((sum, x, i) => sum + (i % 2 === column ? x * x : 0), 0));
+  expect(lengths).toEqual([lengthOf(0), lengthOf(1)]);
+  expect(lengths?.[0]).toBeGreaterThan(0);
+});
+
 test('follows a rule for the other tensor, and goes where a rule names it', () => {
   const { lengths, weight } = made(applyRules(plan, [ruleOf('weight', 'normal', 'rule')]), 'philox');
   expect(Array.from(lengths)).toEqual(columnsOf(weight));

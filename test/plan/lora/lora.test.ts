@@ -187,6 +187,11 @@ test.each([
   await expect(loadPlan(llama, { lora: lora as never })).rejects.toThrow(message);
 });
 
+test('a model of a head and nothing else has no linear modules that all-linear means', async () => {
+  const empty = loadPlan({ ...llama, num_hidden_layers: 0 } as never, { lora: { targets: 'all-linear' } });
+  await expect(empty).rejects.toThrow('expected a model with linear modules beside its head, but there is none');
+});
+
 test('refused beside an adapter', async () => {
   const lora = { targets: ['q_proj'] };
   await expect(loadPlan(llama, { lora, tp: { ranks: 2, rank: 0 } })).rejects.toThrow('no tensor parallelism');

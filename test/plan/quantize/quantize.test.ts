@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadPlan } from '../../../lib/checkpoint.js';
+import { InputError } from '../../../lib/core/errors.js';
 import { targetList } from '../../../lib/plan/quantize/match.js';
 import { quantizationNames } from '../../../lib/plan/quantize/names.js';
 import { quantizationPresets } from '../../../lib/plan/quantize/quantize.js';
@@ -82,14 +83,20 @@ test.each([
   [linear({ num_bits: 4, type: 'int' }), "config_groups.group_0: expected one of 'float-quantized', "],
   [
     linear({ num_bits: 4, type: 'int' }, { format: 'float-quantized' }),
-    "expected type 'float' and num_bits 8 for 'float-quantized'",
+    "config_groups.group_0: weights: expected type 'float' and num_bits 8 for 'float-quantized', but received type 'int' and num_bits 4",
+  ],
+  [
+    linear({ num_bits: 4, type: 'int', strategy: 'block', symmetric: false }, { format: 'pack-quantized' }),
+    'to be quantized it needs a multiple of 8 rows of scales, whose zero points share words, but there is 2',
   ],
   [
     linear({ num_bits: 3, type: 'int' }, { format: 'pack-quantized' }),
     'weights.num_bits: expected 4 or 8, but received 3',
   ],
 ])('%j is refused', async (settings, message) => {
-  await expect(withSettings(settings)).rejects.toThrow(message);
+  const refused = withSettings(settings);
+  await expect(refused).rejects.toThrow(InputError);
+  await expect(refused).rejects.toThrow(message);
 });
 
 test.each([

@@ -53,9 +53,7 @@ async function finishOnce(folder: string, signal: AbortSignal | undefined): Prom
     throw new InputError(`${folder} holds no parts of a checkpoint`, { path: folder, code: 'ERR_NNINIT_NO_PARTS' });
   } catch (cause) {
     if (order === undefined || errorCode(cause) !== 'ERR_NNINIT_INCOMPLETE') throw cause;
-    const journal = await readJournal(folder);
-    const replaces = journal !== undefined && journal !== 'broken' && journal.replaces;
-    const parts = missingParts(order, await readdir(folder), replaces);
+    const parts = missingParts(order, await readdir(folder), await readJournal(folder));
     const [are, more] = [parts.slice(0, 10).join(', '), parts.length > 10 ? ` and ${parts.length - 10} more` : ''];
     const what =
       parts.length === 1

@@ -10,6 +10,7 @@ import {
   heldNames,
   isOf,
   isOrder,
+  type Journal,
   joined,
   marksOf,
   newRun,
@@ -134,14 +135,19 @@ async function headOf(path: string, bytes: number): Promise<Uint8Array | undefin
 /**
  * Which of the parts that the first process was told of are not on the disk, all of them.
  *
- * @param replaces whether files under their own names are those of the checkpoint that is to be replaced
+ * @param journal where none can be read, marks count for nothing: they may be of files that were there before
  */
-export function missingParts({ digest, run, count, files }: Order, names: readonly string[], replaces: boolean) {
+export function missingParts(
+  { digest, run, count, files }: Order,
+  names: readonly string[],
+  journal: Journal | 'broken' | undefined,
+) {
+  const told = journal === 'broken' ? undefined : journal;
   const there = new Set(names);
   const isThere = (file: number): boolean => there.has(pendingName(digest, run, files[file]?.name ?? ''));
-  const marks = [...marksOf(names, digest, run)].filter(([file]) => isThere(file));
+  const marks = [...marksOf(told === undefined ? [] : names, digest, run)].filter(([file]) => isThere(file));
   const seen = {
-    complete: new Set<string>(replaces ? [] : names),
+    complete: new Set<string>(told?.replaces ? [] : names), // those may be of the checkpoint that is to be replaced
     held: heldNames(names, digest),
     partial: new Map(),
     parts: new Map(marks.map(([file, extents]) => [files[file]?.name ?? '', joined(extents)])),

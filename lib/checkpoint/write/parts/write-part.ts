@@ -14,8 +14,10 @@ import {
   filesToTell,
   isOf,
   newRun,
+  orderName,
   pendingName,
   readJournal,
+  runOf,
   takenOver,
 } from '../commit/journal.js';
 import { checkSpace, type Left } from '../commit/space.js';
@@ -151,9 +153,12 @@ async function joinOrder(
       throw cause;
     });
     if (besides?.journal?.parts) return { run: besides.journal.run, seen: besides };
-    if (besides !== undefined && missingOfAll(set, share, besides).length === 0)
-      return { run: undefined, seen: besides };
     const begun = besides?.journal !== undefined;
+    // What a run without parts has left is used by none, where one will begin anew. Who finishes parts has their order still.
+    const isOrdered = besides?.names.some((name) => name === orderName(set.digest, runOf(name)));
+    const anew = force && begun && !isOrdered;
+    if (besides !== undefined && !anew && missingOfAll(set, share, besides).length === 0)
+      return { run: undefined, seen: besides };
     if (besides !== undefined && begun && !force) return { run: undefined, seen: besides };
     const seen = begun || !besides ? await survey(folder, set, 'force', { graceMs, signal }) : besides;
     return { run: await beginOrder(folder, laid, seen, part.count), seen };

@@ -8,6 +8,7 @@ import {
   constantOf,
   groupTensor,
   type Method,
+  refusal,
   type Scheme,
   scaleIn,
   shapeTensor,
@@ -110,8 +111,9 @@ function packed(settings: Weights): Scheme {
       shapeTensor(`${module}.weight_shape`, [outputs, inputs]),
     ];
     if (!settings.symmetric) {
-      checkGroups(weight, 2, perWord, 'outputs');
       const [rows = 1, columns = 1] = shape;
+      if (shape.length > 1 && rows % perWord !== 0)
+        throw refusal(weight.tensor, `a multiple of ${perWord} rows of scales, whose zero points share words`, rows);
       const zeros = four ? wordOf(8, 4) : wordOf(128, 8);
       const zeroShape = shape.length === 1 ? [1] : [rows / perWord, columns];
       tensors.push(constantOf(`${module}.weight_zero_point`, 'int32', zeroShape, zeros));
@@ -138,7 +140,10 @@ function nvfp4(hasInput: boolean): Scheme {
 
 function schemeOf(settings: Weights, name: (typeof formats)[number], hasInput: boolean, place: string): Scheme {
   const { type, num_bits: bits } = settings;
-  const refuse = (what: string) => rangeError(place, 'weights', `${what} for '${name}'`, { type, num_bits: bits });
+  const refuse = (what: string) =>
+    new RangeError(
+      `${place}: weights: expected ${what} for '${name}', but received type '${type}' and num_bits ${bits}`,
+    );
   switch (name) {
     case 'float-quantized':
       if (type !== 'float' || bits !== 8) throw refuse("type 'float' and num_bits 8");

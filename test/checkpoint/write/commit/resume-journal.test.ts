@@ -10,6 +10,7 @@ import {
   heldName,
   journalName,
   pendingName,
+  readJournal,
 } from '../../../../lib/checkpoint/write/commit/journal.js';
 import { stateOf, thisProcess } from '../../../../lib/checkpoint/write/commit/process.js';
 import type { WriteOptions } from '../../../../lib/checkpoint/write/write.js';
@@ -61,6 +62,19 @@ test('a process that is still writing is left alone', async () => {
     await expect(write(folder, how)).rejects.toMatchObject({ name: 'InputError', code: 'EBUSY' });
   }
   expect(readdirSync(folder)).toEqual([journalName]);
+});
+
+test('a run tells its process, and is left alone while it goes on', async () => {
+  const folder = join(root.path, 'out');
+  const onBegin = async () => {
+    expect(await readJournal(folder)).toMatchObject({ process: await thisProcess() });
+    for (const how of [{}, { resume: true }, { force: true }]) {
+      const busy = { code: 'EBUSY', message: `process ${process.pid} is writing to ${folder}` };
+      await expect(write(folder, how)).rejects.toMatchObject(busy);
+    }
+  };
+  await write(folder, { onBegin });
+  expect(contentOf(folder)).toEqual(await expected());
 });
 
 test('a run of this process whose thread was ended does not keep its folder', async () => {

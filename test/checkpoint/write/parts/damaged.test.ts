@@ -2,6 +2,7 @@ import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, 
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { finishCheckpoint, loadPlan, writeCheckpoint } from '../../../../lib/checkpoint.js';
+import { journalName } from '../../../../lib/formats/journal-name.js';
 import { contentOf } from '../../temporary.js';
 import { at, recipe, root, whole } from './parted.js';
 
@@ -52,6 +53,23 @@ test('a head that was changed is not that of the checkpoint, which is not finish
   const refused = { code: 'ERR_NNINIT_INCOMPLETE', message: expect.stringMatching(/out is not complete$/) };
   await expect(finishCheckpoint(out)).rejects.toMatchObject(refused);
   expect(readdirSync(out).filter((each) => !each.startsWith('.'))).toEqual([]);
+});
+
+test.each([
+  ['gone', undefined],
+  ['empty', ''],
+  ['damaged', '{"run":1}'],
+])('without a journal (%s) no mark counts: parts are said to be missing, and written again', async (_, text) => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan);
+  const out = join(root.path, 'out');
+  for (const index of [0, 1]) await writeCheckpoint(plan, out, at(index, 2));
+  rmSync(join(out, journalName));
+  if (text !== undefined) writeFileSync(join(out, journalName), text);
+  await expect(finishCheckpoint(out)).rejects.toThrow(/: parts 0, 1 of 2 are missing$/);
+  for (const index of [0, 1]) await writeCheckpoint(plan, out, at(index, 2));
+  expect(await finishCheckpoint(out)).toMatchObject({ complete: true });
+  expect(contentOf(out)).toEqual(expected);
 });
 
 test.each(['model.safetensors.index.json', 'config.json'])(

@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -125,6 +125,52 @@ test('a run of all goes on where parts have ended', async () => {
   expect(resumedBytes).toBeGreaterThan(5e6);
   expect(contentOf(out)).toEqual(expected);
 });
+
+test('parts that are forced begin anew where a run without parts has left some, whatever their shares are', async () => {
+  const plan = await loadPlan(recipe);
+  const options = { maxShardSize: '13MB' };
+  const expected = await whole(plan, options);
+  const out = join(root.path, 'out');
+  const abort = new AbortController();
+  const onProgress = ({ bytes }: { bytes: number }) => void (bytes > 15e6 && abort.abort('enough'));
+  const stopped = writeCheckpoint(plan, out, { ...options, signal: abort.signal, onProgress });
+  await expect(stopped).rejects.toMatchObject({ resumable: true });
+  await expect(writeCheckpoint(plan, out, { ...options, ...at(1, 2) })).rejects.toThrow(/a run without parts/);
+  const forced = { ...options, existing: 'replace' } as const;
+  expect(await writeCheckpoint(plan, out, { ...forced, ...at(0, 2) })).toMatchObject({ resumedBytes: 0 });
+  await writeCheckpoint(plan, out, { ...forced, ...at(1, 2) });
+  // Also where one is done twice.
+  await writeCheckpoint(plan, out, { ...forced, ...at(0, 2) });
+  await finishCheckpoint(out);
+  expect(contentOf(out)).toEqual(expected);
+  expect(openIn(out)).toEqual([]);
+});
+
+test("somebody's file of a name that parts were to replace stays where another checkpoint comes in their place", async () => {
+  const out = join(root.path, 'out');
+  mkdirSync(out);
+  for (const name of ['a.npy', 'z.npy']) writeFileSync(join(out, name), 'mine');
+  const forced = { existing: 'replace' } as const;
+  await writeCheckpoint(await loadPlan(recipe), out, { ...forced, format: 'npy', ...at(0, 2) });
+  await writeCheckpoint(await loadPlan({ tensors: { c: { shape: [4], init: 'normal' } } }), out, forced);
+  expect(readdirSync(out)).toEqual(['a.npy', 'model.safetensors', 'z.npy']);
+  expect(readFileSync(join(out, 'a.npy'), 'utf8')).toBe('mine');
+});
+
+/** Files below a folder that this process has open, where the system tells. */
+function openIn(folder: string): string[] {
+  if (process.platform !== 'linux') return [];
+  const linkOf = (fd: string) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ''; // closed meanwhile
+    }
+  };
+  return readdirSync('/proc/self/fd')
+    .map(linkOf)
+    .filter((path) => path.startsWith(folder));
+}
 
 test('a finish that was killed at any of its files is finished by another one', async () => {
   const plan = await loadPlan(recipe);

@@ -115,6 +115,17 @@ test('old weights do not stand beside a new config, nor new ones beside an old c
   expect(server.objects.get('deep/out/model.safetensors')?.bytes.toString()).toBe('of another program');
 });
 
+test.each([
+  ['none', laidOf],
+  ['the same', configuredOf],
+])('a single file is replaced in one step, where the new config is %s', async (_, laid) => {
+  await writeToS3(url, await laid({ seed: 1 }), {});
+  const before = server.content('deep/out/');
+  server.fault = (line) => (/^POST .*uploadId/.test(line) ? '501' : 'none');
+  await expect(writeToS3(url, await laid({ seed: 2 }), { force: true })).rejects.toThrow();
+  expect(server.content('deep/out/')).toEqual(before);
+});
+
 test('the config of weights that are replaced by some without one goes with them', async () => {
   const model = { model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 1, vocab_size: 16, n_positions: 4 };
   const odd = 's3://bucket/50% of #1? ü';
