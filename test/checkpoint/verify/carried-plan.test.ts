@@ -51,7 +51,6 @@ describe('what made a checkpoint is in it', () => {
     expect(await verifyCheckpoint(folder, { statistics: true })).toMatchObject({ ok: true, origin: undefined });
   });
 
-<<<<<<< HEAD
   test('a long recipe is not in each of very many files', async () => {
     const name = (i: number) => `${'long'.repeat(32)}.${i}`;
     const tensors = Object.fromEntries(Array.from({ length: 700 }, (_, i) => [name(i), [1]]));
@@ -66,7 +65,8 @@ describe('what made a checkpoint is in it', () => {
       expect([maxShardSize, text.includes('nninit.source')]).toEqual([maxShardSize, carries]);
       expect(text).toContain('nninit.plan');
     }
-=======
+  });
+
   test('one tensor of another distribution is enough, where all others have theirs', async () => {
     const folder = join(root.path, 'out');
     await writeCheckpoint(await loadPlan(gpt2), folder);
@@ -76,7 +76,6 @@ describe('what made a checkpoint is in it', () => {
     expect(measured.flatMap(({ tensor, consistent }) => (consistent ? [] : tensor))).toEqual([
       'transformer.h.1.mlp.c_fc.bias',
     ]);
->>>>>>> look-mut
   });
 
   test('a checkpoint to be like, too', async () => {
