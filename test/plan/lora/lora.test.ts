@@ -63,6 +63,12 @@ describe("as PEFT's", () => {
       'input: lora.targets: PEFT 0.21 takes gate_proj, up_proj and down_proj of a DeepseekV3ForCausalLM for its experts, ' +
         'and does not load what the adapter has for model.layers.0.mlp.gate_proj and 5 more',
     ]);
+    // PEFT 0.21: "Cannot convert PEFT target(s) up_proj without also targeting gate_proj because they are fused into gate_up_proj."
+    const half = await loadPlan(deepseek as never, { lora: { targets: ['up_proj', 'down_proj'] } });
+    expect(half.warnings).toEqual([
+      'input: lora.targets: PEFT 0.21 takes gate_proj, up_proj and down_proj of a DeepseekV3ForCausalLM for its experts, ' +
+        'and loads no adapter that has one of gate_proj and up_proj without the other, as for model.layers.0.mlp.up_proj',
+    ]);
     const attention = await loadPlan(deepseek as never, { lora: { targets: ['o_proj', 'q_b_proj'] } });
     expect(attention.warnings).toEqual([]);
     const dense = await loadPlan(llama as never, { lora: { targets: 'all-linear' } });
