@@ -9,6 +9,7 @@ import { definitionOf, type Initializer, type Name, names } from '../init/initia
 import type { LoadedPlan } from '../plan/load-plan.js';
 import type { Engine } from '../random/names.js';
 import { type ElementDifference, tensorDifferences } from '../report/differences.js';
+import { echartsScript } from '../report/echarts.js';
 import { type ReportContent, reportPage, reportPictures, sumOfDifferences } from '../report/page.js';
 import { type SignalProgress, signalReport } from '../report/signals.js';
 import { type TensorReport, tensorReport } from '../report/tensors.js';
@@ -61,6 +62,7 @@ export async function runReport(
     throw new InputError('report: expected one seed for two inputs, or one input for several seeds');
   }
   await refuseIdle(inputs, options);
+  if (format !== 'json') await echartsScript(); // where it is not there nothing is looked at for minutes first
   await withSignals(
     async (signal) => {
       const { stderr } = shown(stack ?? '', options, streams);

@@ -31,9 +31,25 @@ function describe(issue: z.core.$ZodIssue, root: unknown, prefix: JsonPath): str
   const words = issue.code === 'invalid_value' ? issue.values.map(String) : [];
   const hint = typeof received === 'string' ? didYouMean(received, words) : undefined;
   const found = received === undefined ? 'it is missing' : `received ${show(received)}`;
-  // Of zod's own words, where a schema has none: 'Invalid input: expected array, received string'.
-  const wanted = issue.message.replace(/^[A-Z][a-z ]*: expected (.*?)(?:, received .*)?$/s, '$1');
-  return `${where}expected ${wanted}, but ${found}${hint === undefined ? '' : ` (${hint})`}`;
+  return `${where}expected ${withinNumbers(inOurWords(issue.message), received)}, but ${found}${hint === undefined ? '' : ` (${hint})`}`;
+}
+
+const signs: Readonly<Record<string, string>> = { '>=': '≥', '<=': '≤' };
+
+/** Of zod's own words, where a schema has none: 'Invalid input: expected array, received string', 'Too small: expected number to be >=1'. */
+function inOurWords(message: string): string {
+  const wanted = message.replace(/^[A-Z][a-z ]*: expected (.*?)(?:, received .*)?$/s, '$1');
+  const bound = /^(number|int|string|array) to (?:be|have) ([<>]=?)(\S+)(?: \w+)?$/.exec(wanted);
+  if (bound === null) return wanted;
+  const [, kind = '', sign = '', limit] = bound;
+  const words = { string: 'text of a length', array: 'an array of a length' }[kind] ?? 'a number';
+  return `${words} ${signs[sign] ?? sign} ${limit}`;
+}
+
+/** Says what a whole number is refused for that is larger than JavaScript's are exact. */
+function withinNumbers(wanted: string, received: unknown): string {
+  if (!(typeof received === 'number' && received > Number.MAX_SAFE_INTEGER && received < Infinity)) return wanted;
+  return wanted.includes('≤') ? wanted : wanted.replace(/whole number(?: ≥ \d+)?/, '$& and < 2^53');
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

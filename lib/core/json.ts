@@ -94,7 +94,8 @@ function decode(bytes: Uint8Array, source: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    const what = kindOfFile(bytes) ?? 'no valid UTF-8';
+    const kind = kindOfFile(bytes);
+    const what = kind === undefined || kind === 'JSON text' ? 'no valid UTF-8' : kind;
     throw new InputError(`${source}: expected JSON in UTF-8, but it is ${what}`, { path: source, cause });
   }
 }

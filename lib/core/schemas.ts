@@ -15,9 +15,7 @@ export function oneOf<const T extends string>(values: readonly T[]) {
   return z.enum(values, { error: `one of ${quoted(values)}` });
 }
 
-const dimension = z.int({
-  error: ({ input }) => `a whole number ≥ 0${Number(input) > Number.MAX_SAFE_INTEGER ? ' and < 2^53' : ''}`,
-});
+const dimension = z.int({ error: 'a whole number ≥ 0' });
 
 /** A tensor's shape. */
 export const shapeSchema = z

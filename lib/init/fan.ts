@@ -78,7 +78,7 @@ export function fansOf(
       fn,
       'in_axis',
       `an axis other than out_axis (${plain(out_axis)})`,
-      plain(in_axis),
+      in_axis.length === 1 ? in_axis[0] : in_axis,
       `of shape ${show(shape)}`,
     );
   }

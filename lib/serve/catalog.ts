@@ -80,7 +80,7 @@ export interface CatalogOptions {
   readonly pool: Pool;
   readonly engine: Engine;
   /** Bytes. */
-  readonly maxShardSize: number;
+  readonly maxShardSize: number | undefined;
 }
 
 /** What a server has: repositories, each at 2^64 seeds and in several dtypes. */

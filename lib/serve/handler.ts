@@ -24,7 +24,7 @@ export interface ServeOptions {
   readonly pool?: Pool | undefined;
   /** 'philox' by default; 'torch' for PyTorch's numbers. A revision may name the other. */
   readonly engine?: Engine | undefined;
-  /** Bytes of tensors a shard, or text such as '5GB', the default. Clients of the Hub take files of at most 50 GB. */
+  /** Bytes of tensors a shard, or text such as '5GB', the default; adapters are not cut by default. Clients of the Hub take files of at most 50 GB. */
   readonly maxShardSize?: number | string | undefined;
   /** Where it is given, requests need `Authorization: Bearer …` with it. */
   readonly token?: string | undefined;
@@ -78,21 +78,13 @@ const sendable = /^[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?$/;
 export async function createHandler(options?: ServeOptions): Promise<Handler> {
   const fn = 'createHandler';
   const given = checkOptions(fn, options, optionNames) as ServeOptions;
-  const {
-    inputs = [],
-    engine = 'philox',
-    maxShardSize = '5GB',
-    token,
-    bucket = 'nninit',
-    credentials,
-    limits = {},
-  } = given;
+  const { inputs = [], engine = 'philox', maxShardSize, token, bucket = 'nninit', credentials, limits = {} } = given;
   if (!Array.isArray(inputs) || !inputs.every((each) => typeof each === 'string' && each !== '')) {
     throw typeError(fn, 'inputs', 'an array of paths and names', inputs);
   }
   checkOneOf(fn, 'engine', engine, engineNames);
-  const shardSize = checkSize(fn, 'maxShardSize', maxShardSize);
-  checkInteger(fn, 'maxShardSize', shardSize, 1, mostShardSize);
+  const shardSize = maxShardSize === undefined ? undefined : checkSize(fn, 'maxShardSize', maxShardSize);
+  if (shardSize !== undefined) checkInteger(fn, 'maxShardSize', shardSize, 1, mostShardSize);
   for (const [name, value] of Object.entries({ token, bucket })) {
     if (value !== undefined && (typeof value !== 'string' || value === '')) throw typeError(fn, name, 'text', value);
   }

@@ -17,7 +17,7 @@ export interface Asked extends Revision {
   /** Of what the input holds: another one, another plan. */
   readonly state: string;
   /** Bytes. */
-  readonly maxShardSize: number;
+  readonly maxShardSize: number | undefined;
 }
 
 /** A checkpoint laid out, which a thread can be sent however many tensors it has. */

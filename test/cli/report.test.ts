@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { loadPlan, writeCheckpoint } from '../../lib/checkpoint.js';
 import { reportPage, tensorReport } from '../../lib/report.js';
 import { nninit } from './nninit.js';
@@ -16,6 +16,14 @@ beforeEach(() => {
 });
 afterEach(() => {
   rmSync(root, { recursive: true, force: true });
+});
+
+const echarts = vi.hoisted(() => ({ isThere: true }));
+vi.mock(import('../../lib/report/echarts.js'), async (original) => {
+  const own = await original();
+  const echartsScript = () =>
+    echarts.isThere ? own.echartsScript() : Promise.reject(new Error('npm install echarts'));
+  return { ...own, echartsScript };
 });
 
 function file(name: string, content: unknown): string {
@@ -36,6 +44,20 @@ test('report: failures are JSON where the report is to be, and two seeds are com
     { tensor: 'b', elements: 8, differing: 0, largest: 0 },
   ]);
 });
+
+test.each(['html', 'svg'])(
+  'report: where echarts is missing for %s that is said before anything is looked at',
+  async (format) => {
+    const recipe = file('r.json', { tensors: { w: { shape: [8, 8], init: 'normal' } } });
+    echarts.isThere = false;
+    try {
+      const { code, stderr } = await nninit(['report', recipe, '--format', format, '-o', join(root, 'out')]);
+      expect([code, stderr]).toEqual([1, 'nninit: npm install echarts\n']);
+    } finally {
+      echarts.isThere = true;
+    }
+  },
+);
 
 /** Root may read everything: another user may not. */
 const asOther = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--clear-groups'] : [];

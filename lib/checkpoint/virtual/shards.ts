@@ -99,12 +99,13 @@ export function shardName(shard: number, count: number, base = usualBase): strin
  */
 export function safetensorsFiles(
   tensors: readonly ResolvedTensor[],
-  { keys, base = usualBase, maxShardSize = defaultShardSize, config, source, adapter }: SafetensorsOptions,
+  { keys, base = usualBase, maxShardSize: given, config, source, adapter }: SafetensorsOptions,
 ): FileSet {
+  const maxShardSize = given ?? (adapter ? Number.MAX_SAFE_INTEGER : defaultShardSize); // PEFT reads no shards
   const shards = splitShards(tensors, maxShardSize);
   if (shards.length > mostShards) {
-    const given = `${maxShardSize} bytes a shard make ${shards.length}`;
-    throw new InputError(`expected at most ${mostShards} shards, but ${given}: choose a larger maxShardSize`);
+    const made = `${maxShardSize} bytes a shard make ${shards.length}`;
+    throw new InputError(`expected at most ${mostShards} shards, but ${made}: choose a larger maxShardSize`);
   }
   const carried = carriedText(source, shards.length);
   const files = shards.map((shard, i): OutputFile => {
@@ -129,7 +130,7 @@ export interface SafetensorsOptions {
   readonly adapter?: true | undefined;
   /** What the files' names begin with; 'model' by default. */
   readonly base?: string | undefined;
-  /** Bytes of tensors a shard; 5·10^9 by default. */
+  /** Bytes of tensors a shard; 5·10^9 by default, of an adapter as many as there are. */
   readonly maxShardSize?: number | undefined;
   readonly config?: string | undefined;
   /** What makes the plan again. */

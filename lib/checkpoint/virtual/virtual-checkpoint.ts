@@ -18,7 +18,7 @@ export interface LayoutOptions {
   readonly engine?: Engine | undefined;
   /** 'safetensors' by default; 'npy' and 'raw' make a file for each tensor. */
   readonly format?: Format | undefined;
-  /** Bytes of tensors a shard of safetensors, or text such as '5GB', the default. A tensor that is larger gets a shard of its own. */
+  /** Bytes of tensors a shard of safetensors, or text such as '5GB', the default; an adapter is not cut by default. A tensor that is larger gets a shard of its own. */
   readonly maxShardSize?: number | string | undefined;
   /**
    * What the names of safetensors files begin with, 'model' by default, of an adapter 'adapter_model': 'adapter_model' and 'diffusion_pytorch_model' are other
@@ -34,14 +34,14 @@ export const layoutOptions = ['seed', 'engine', 'format', 'maxShardSize', 'name'
  * A plan laid out into files under a seed: every byte is defined, and none is computed yet.
  *
  *     const virtual = virtualCheckpoint(await loadPlan('resnet18'), { seed: 42 });
- *     virtual.files;                                               // [{ name: 'model.safetensors', size: 46807446 }]
+ *     virtual.files;                                               // [{ name: 'model.safetensors', size: 46807664 }]
  *     await virtual.read('model.safetensors', 0, 1024, { pool });
  *
  * @param plan what loadPlan gave, or the same data out of JSON, or `{ tensors: [{ name, shape, dtype, initializer }] }`
  * @param options.seed 0 by default
  * @param options.engine 'philox' by default
  * @param options.format 'safetensors' by default
- * @param options.maxShardSize '5GB' by default
+ * @param options.maxShardSize '5GB' by default; an adapter is one file, as PEFT reads no shards
  * @param options.name 'model' by default
  * @throws InputError for a plan that makes no sense; TypeError and RangeError for options
  */

@@ -26,14 +26,18 @@ function refused(modelClass: string, chosen: readonly LinearModule[], source: st
   ];
 }
 
-/** What PEFT, on transformers 5, would pass over without a word. */
+/** What PEFT, on transformers 5, would pass over without a word, or load nothing for: it joins experts' gate_proj and up_proj, and wants both. */
 function passedOver(modelClass: string, chosen: readonly LinearModule[], source: string): readonly string[] {
   const [first, ...more] = expertsFirst.test(modelClass) ? chosen.filter(({ name }) => expertsNames.test(name)) : [];
   if (first === undefined) return [];
   const others = more.length === 0 ? '' : ` and ${more.length} more`;
+  const [hasGate, hasUp] = ['.gate_proj', '.up_proj'].map((end) => chosen.some(({ name }) => name.endsWith(end)));
+  const what =
+    hasGate === hasUp
+      ? `does not load what the adapter has for ${first.name}${others}`
+      : `loads no adapter that has one of gate_proj and up_proj without the other, as for ${first.name}`;
   return [
-    `${source}: lora.targets: PEFT 0.21 takes gate_proj, up_proj and down_proj of a ${modelClass} for its experts, and does not load what the adapter has for ` +
-      `${first.name}${others}`,
+    `${source}: lora.targets: PEFT 0.21 takes gate_proj, up_proj and down_proj of a ${modelClass} for its experts, and ${what}`,
   ];
 }
 

@@ -70,6 +70,5 @@ function checkLayer(value: unknown, source: string, path: JsonPath, nested = fal
   }
   const { layer: kind } = value;
   if (!isLayerKind(kind)) throw unknownName(kind, layerKinds, source, [...path, 'layer']);
-  const schema = layerSchema(kind);
-  return parseWith(nested ? schema.omit({ dtype: true }) : schema, value, source, path);
+  return parseWith(layerSchema(kind, undefined, nested), value, source, path);
 }

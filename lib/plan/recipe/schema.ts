@@ -22,15 +22,16 @@ export const plainTensor = z.strictObject(tensorKeys, {
 
 // ---- layers ----
 
-/** The schema of one kind of layer: `layer`, PyTorch's arguments, and the dtype of its tensors. */
+/** The schema of one kind of layer: `layer`, PyTorch's arguments, and the dtype of its tensors, which layers within another have not. */
 export function layerSchema(
   kind: LayerKind,
   nested: z.ZodType = anyObject('a layer: an object with its "layer"'),
+  isWithin = false,
 ): z.ZodObject {
   const definition = layerDefinition(kind);
   const keys: Record<string, z.ZodType> = {
     layer: z.literal(kind).describe(`${definition.summary} ${definition.initialization}`),
-    dtype: filledDtype.optional(),
+    ...(!isWithin && { dtype: filledDtype.optional() }),
   };
   for (const argument of definition.arguments) keys[argument.name] = parameterSchema(argument, nested);
   return z.strictObject(keys, { error: objectError(Object.keys(keys)) });

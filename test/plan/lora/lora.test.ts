@@ -63,6 +63,12 @@ describe("as PEFT's", () => {
       'input: lora.targets: PEFT 0.21 takes gate_proj, up_proj and down_proj of a DeepseekV3ForCausalLM for its experts, ' +
         'and does not load what the adapter has for model.layers.0.mlp.gate_proj and 5 more',
     ]);
+    // PEFT 0.21: "Cannot convert PEFT target(s) up_proj without also targeting gate_proj because they are fused into gate_up_proj."
+    const half = await loadPlan(deepseek as never, { lora: { targets: ['up_proj', 'down_proj'] } });
+    expect(half.warnings).toEqual([
+      'input: lora.targets: PEFT 0.21 takes gate_proj, up_proj and down_proj of a DeepseekV3ForCausalLM for its experts, ' +
+        'and loads no adapter that has one of gate_proj and up_proj without the other, as for model.layers.0.mlp.up_proj',
+    ]);
     const attention = await loadPlan(deepseek as never, { lora: { targets: ['o_proj', 'q_b_proj'] } });
     expect(attention.warnings).toEqual([]);
     const dense = await loadPlan(llama as never, { lora: { targets: 'all-linear' } });
@@ -170,7 +176,18 @@ test('the plan is plain data, and a recipe makes it too', async () => {
   expect((await loadPlan({ model: { ...llama, torch_dtype: 'bfloat16' }, lora })).tensors).toEqual(plan.tensors);
 });
 
+test('an adapter is one file however large, since PEFT reads no shards; it is cut where that is asked for', async () => {
+  const plan = await loadPlan(llama, { lora: { r: 1e9, targets: ['q_proj'] } });
+  const config = named('adapter_config.json');
+  expect(virtualCheckpoint(plan).files).toEqual([named('adapter_model.safetensors'), config]);
+  const cut = virtualCheckpoint(plan, { maxShardSize: '5GB' }).files;
+  expect(cut.length).toBeGreaterThan(3);
+  expect(cut).toContainEqual(named('adapter_model.safetensors.index.json'));
+});
+
 test.each([
+  [{ targets: '' }, "lora.targets: expected text of a length ≥ 1, but received ''"],
+  [{ targets: ['q_proj'], r: 2 ** 53 }, 'lora.r: expected a whole number ≥ 1 and < 2^53, but received'],
   [{ targets: 'embed_tokens' }, "lora.targets: expected some of the linear modules, 'q_proj', "],
   [{ targets: ['embed_tokens'] }, "expected linear modules, but 'model.embed_tokens', which matches, is Embedding"],
   [{ targets: ['self_attn'] }, "but 'model.layers.0.self_attn', which matches, is a module of modules"],

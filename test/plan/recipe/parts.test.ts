@@ -168,6 +168,7 @@ test.each<[unknown, string]>([
   [{ ...linear, layer: 'Liner' }, "(did you mean 'Linear'?)"],
   [{ ...linear, in_features: -1 }, 'layers["x"].in_features: expected a whole number ≥ 0, but received -1'],
   [{ ...linear, in_features: undefined }, 'layers["x"].in_features: expected a whole number ≥ 0, but it is missing'],
+  [{ ...linear, in_features: 1e300 }, 'in_features: expected a whole number ≥ 0 and < 2^53, but received 1e+300'],
   [{ ...linear, biass: true }, `layers["x"].biass: unknown key, expected one of 'layer', 'dtype', 'in_features', `],
   [{ ...linear, bias: 1 }, 'layers["x"].bias: expected true or false, but received 1'],
   [
@@ -186,7 +187,7 @@ test.each<[unknown, string]>([
   ],
   [
     { ...encoder, encoder_layer: { layer: 'TransformerEncoderLayer', d_model: 4, nhead: 1, dtype: 'float16' } },
-    'layers["x"].encoder_layer.dtype: unknown key',
+    `layers["x"].encoder_layer.dtype: unknown key, expected one of 'layer', 'd_model', `,
   ],
 ])('the layer %j is refused', (layer, message) => {
   const plan = () => planOf({ layers: { x: layer } });

@@ -123,6 +123,11 @@ const withTensor = (tensor: unknown) => ({ ...ok, tensors: { 'h.0.weight': tenso
 const withRule = (initializer: unknown) => ({ ...ok, initializers: { '*.weight': initializer } });
 
 test.each<[unknown, string]>([
+  [{ model: '' }, 'model: expected text of a length ≥ 1'],
+  [
+    { tensors: {}, preset: { name: 'dummy', roles: { matrix: [] } } },
+    'preset.roles.matrix: expected an array of a length ≥ 1',
+  ],
   [withTensor([768, -3]), 'tensors["h.0.weight"][1]: expected a whole number ≥ 0, but received -3'],
   [withTensor({ shape: [768, -3] }), 'tensors["h.0.weight"].shape[1]: expected a whole number ≥ 0, but received -3'],
   [withTensor([1.5]), 'tensors["h.0.weight"][0]: expected a whole number ≥ 0, but received 1.5'],
@@ -218,6 +223,7 @@ test.each([
 
 test('bytes that are no UTF-8 and bottomless nesting are refused, a byte order mark is not', () => {
   expect(() => readJson(Uint8Array.of(0x22, 0xff, 0x22), 'r.json')).toThrow(/no valid UTF-8/);
+  expect(() => readJson(Buffer.from('{"é": 1}', 'latin1'), 'r.json')).toThrow(/it is no valid UTF-8/);
   expect(() => readJson(Buffer.from('['.repeat(1e6) + ']'.repeat(1e6)), 'r.json')).toThrow(InputError);
   expect(readJson(Buffer.from('\ufeff{}'), 'r.json').value).toEqual({});
 });

@@ -13,7 +13,7 @@ import { loadSource } from '../load-source.js';
 const root = new URL('../../../', import.meta.url);
 const examples = readdirSync(new URL('examples/recipes', root)).filter((name) => name.endsWith('.json'));
 
-test('docs/recipe.schema.json is the schema of this version (`npx vitest run recipe_schema -u` writes it)', async () => {
+test('docs/recipe.schema.json is the schema of this version (`npx vitest run test/plan/recipe/schema -u` writes it)', async () => {
   await expect(`${JSON.stringify(recipeJsonSchema(), null, 1)}\n`).toMatchFileSnapshot(
     '../../../docs/recipe.schema.json',
   );
