@@ -164,6 +164,7 @@ void SkipWords(uint64_t words, TorchState* state) {
 }  // namespace
 
 std::string CheckTorch(const TorchFill& torch, const Range& range) {
+  const DefaultFloatEnvironment environment;
   if (range.begin + range.count > torch.total) return "expected begin plus the number of elements to be at most total";
   const bool whole =
       std::holds_alternative<OrthogonalFill>(torch.fill) || std::holds_alternative<SparseFill>(torch.fill);

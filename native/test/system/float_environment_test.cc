@@ -110,5 +110,16 @@ TEST_CASE("fills of the engine torch do not depend on them either") {
   }
 }
 
+TEST_CASE("what is refused does not depend on them, and they are left as they were") {
+  // PyTorch takes the logarithm of numbers that may be subnormal.
+  const TorchFill torch{LogOfUniformFill{1e-310, 1}, Dtype::kFloat64, 100};
+  const auto spoilt = Spoil();
+  const std::string refusal = CheckTorch(torch, {nullptr, torch.dtype, 0, torch.total});
+  const auto left = State();
+  Mend();
+  CHECK(left == spoilt);
+  CHECK(refusal == "");
+}
+
 }  // namespace
 }  // namespace nninit
