@@ -1,6 +1,8 @@
 import type { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
+import { errorCode } from '../core/errors.js';
 import { compiledFile, vendored } from '../core/package-files.js';
+import { strerror } from '../core/strerror.js';
 import { BusyTime } from './busy-time.js';
 import { workerYoungGenerationMb } from './memory.js';
 import type { Message, Report, WorkerData } from './messages.js';
@@ -22,6 +24,16 @@ const hasLoaded = (thread: Worker): Promise<void> =>
 /** Loaded when a pool is made: it takes longer than all of nninit. */
 function piscinaClass(): typeof Piscina {
   return (vendored('piscina') as { Piscina: typeof Piscina }).Piscina;
+}
+
+function startPiscina(options: ConstructorParameters<typeof Piscina>[0]): Piscina<Message, Report> {
+  const Class = piscinaClass();
+  try {
+    return new Class<Message, Report>(options);
+  } catch (cause) {
+    const error = new Error(`the pool's worker threads do not start: ${strerror(cause)}`, { cause });
+    throw Object.assign(error, { code: errorCode(cause) });
+  }
 }
 
 /** The threads: Piscina, and the care that whoever waits for them never waits in vain. */
@@ -56,7 +68,7 @@ export class Host {
     this.#threads = threads;
     this.#onBroken = onBroken;
     this.#busy = new BusyTime(threads);
-    this.piscina = new (piscinaClass())<Message, Report>({
+    this.piscina = startPiscina({
       filename,
       name: 'work',
       minThreads: threads,
