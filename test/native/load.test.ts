@@ -164,3 +164,14 @@ test('code that a bundler took out of the package says so', async () => {
     /a bundler took nninit's code out of its package.*external: \['nninit'\]/,
   );
 });
+
+test('so does what require gives, also where the program has a lib/index.js of its own', () => {
+  const bundle = join(folder, 'program', 'out', 'bundle.cjs');
+  mkdirSync(join(bundle, '..'), { recursive: true });
+  mkdirSync(join(folder, 'program', 'lib'));
+  writeFileSync(join(folder, 'program', 'lib', 'index.js'), "console.log('mistaken')");
+  cpSync(join(root, 'dist/commonjs/index.js'), bundle);
+  const { stdout, stderr } = spawnSync(process.execPath, [bundle], { encoding: 'utf8' });
+  expect(stdout).toBe('');
+  expect(stderr).toMatch(/a bundler took nninit's code out of its package/);
+});
