@@ -153,12 +153,19 @@ async function declareFaces() {
 
 /**
  * Entries that hand on the one instance of the ES modules. Jest's require reads no ES modules, and stands in front of Node's own. The process
- * of the main context has that: there is one instance of the modules, however and from which context they are asked for.
+ * of the main context has that: there is one instance of the modules, however and from which context they are asked for. In a bundle
+ * '../lib' is somebody else's, or nobody's.
  */
 function handOnToCommonJs() {
   writeFileSync(`${dist}commonjs/package.json`, '{ "type": "commonjs" }\n');
   for (const face of faces) {
     const code = `'use strict';
+if (!/[\\\\/]commonjs[\\\\/]${face}\\.js$/.test(__filename)) {
+  throw new Error(
+    "nninit: a bundler took nninit's code out of its package and left the rest behind. " +
+      "Leave nninit out of the bundle and install it beside: external: ['nninit'], see docs/installing.md",
+  );
+}
 const { getBuiltinModule } = require('node:vm').runInThisContext('process');
 module.exports = getBuiltinModule('node:module').createRequire(__filename)('../lib/${face}.js');
 `;

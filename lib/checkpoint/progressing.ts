@@ -30,9 +30,9 @@ export function checkProgressing(fn: string, options: { readonly [K in keyof Pro
   const { pool, signal, onProgress } = options;
   if (pool !== undefined && !isPool(pool)) throw typeError(fn, 'pool', 'what createPool gave', pool);
   const aborted = isSignal(signal) && signal.aborted;
-  checkFillOptions(fn, { signal: aborted ? undefined : signal, onProgress });
+  const checked = checkFillOptions(fn, { signal: aborted ? undefined : signal, onProgress });
   const own = signal === undefined ? undefined : ownSignal(signal as AbortSignal);
-  return { pool, signal: own, onProgress: onProgress as Progressing['onProgress'] };
+  return { pool, signal: own, onProgress: checked.onProgress as Progressing['onProgress'] };
 }
 
 function isPool(value: unknown): value is Pool {

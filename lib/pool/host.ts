@@ -1,6 +1,8 @@
 import type { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
+import { errorCode } from '../core/errors.js';
 import { compiledFile, vendored } from '../core/package-files.js';
+import { strerror } from '../core/strerror.js';
 import { BusyTime } from './busy-time.js';
 import { workerYoungGenerationMb } from './memory.js';
 import type { Message, Report, WorkerData } from './messages.js';
@@ -34,6 +36,14 @@ const hasLoaded = (thread: Worker): Promise<void> =>
 /** Loaded when a pool is made: it takes longer than all of nninit. */
 function piscinaClass(): typeof Piscina {
   return (vendored('piscina') as { Piscina: typeof Piscina }).Piscina;
+}
+
+/** With the code that the system's own refusal has. */
+function notStarted(cause: unknown): Error {
+  const why = cause === undefined ? '' : `: ${strerror(cause)}`;
+  const error = new Error(`the pool's worker threads do not start${why}`, { cause });
+  const code = errorCode(cause);
+  return code === undefined ? error : Object.assign(error, { code });
 }
 
 /** The threads: Piscina, and the care that whoever waits for them never waits in vain. */
@@ -95,7 +105,7 @@ export class Host {
     const refused = this.piscina.threads.find((thread) => 'refusal' in thread) as { refusal: unknown } | undefined;
     if (refused !== undefined) {
       void this.close();
-      throw refused.refusal;
+      throw notStarted(refused.refusal);
     }
   }
 
@@ -148,8 +158,7 @@ export class Host {
       if (this.piscina.threads.length > 0) return; // the others do the work
       this.#isBroken = true;
       this.#tellBroken();
-      const why = this.#lastError instanceof Error ? `: ${this.#lastError.message}` : '';
-      this.#onBroken(new Error(`the pool's worker threads do not start${why}`, { cause: this.#lastError }));
+      this.#onBroken(notStarted(this.#lastError));
       return;
     }
     const ping = this.piscina.run({ kind: 'ping' }).catch(() => undefined); // makes Piscina start a thread

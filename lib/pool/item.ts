@@ -11,6 +11,7 @@ import type { Generator } from '../random/generator.js';
 import { isNarrow, type NarrowDtype, type NarrowTensor } from '../tensor/narrow.js';
 import { asTarget, bytesEach, drawnIn, isNarrowTarget, type Target } from '../tensor/target.js';
 import type { TensorLike } from '../tensor/tensor.js';
+import { ofCaller } from './operation.js';
 
 /** Of a method, which TypeScript also takes where it is for a narrower type. */
 interface Callbacks {
@@ -154,7 +155,7 @@ export function checkItem(item: unknown, resolver: Resolver): CheckedItem {
   const given = item.tensor;
   const tensor = asTarget(fn, given, takesIntegers(initializer));
   const { fill, random } = resolver.resolve(initializer as Initializer, tensor);
-  return { tensor, fill, random, onFilled: onFilled && (async () => await onFilled(given)) };
+  return { tensor, fill, random, onFilled: onFilled && ofCaller(async () => await onFilled(given)) };
 }
 
 /** What `read` gives, or `otherwise` where it throws: names and errors are other people's, and so are their getters. */

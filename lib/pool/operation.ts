@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { typeError } from '../core/check.js';
 import type { Job } from './job.js';
 
@@ -42,8 +43,12 @@ export function checkFillOptions(fn: string, options: Readonly<Record<string, un
   }
   if (signal !== undefined && !isSignal(signal)) throw typeError(fn, 'signal', 'an AbortSignal', signal);
   if (signal?.aborted) throw reasonOf(signal);
-  return { signal, onProgress: onProgress as CheckedFillOptions['onProgress'] };
+  return { signal, onProgress: onProgress && ofCaller(onProgress as NonNullable<CheckedFillOptions['onProgress']>) };
 }
+
+/** A callback that finds its caller's AsyncLocalStorage: it is called when some worker says something, whose context is another call's. */
+export const ofCaller = <F extends (...args: never[]) => unknown>(callback: F): F =>
+  AsyncResource.bind(callback as unknown as () => unknown) as unknown as F;
 
 /** Whether something is a signal, of whatever realm, or a polyfill's. */
 export function isSignal(value: unknown): value is AbortSignal {

@@ -59,10 +59,24 @@ test('Node.js with --no-addons', () => {
   expect(failure({ flags: ['--no-addons'] })).toContain('→ start Node.js without --no-addons');
 });
 
+const permission = Number(process.versions.node.split('.')[0]) >= 24 ? '--permission' : '--experimental-permission';
+
 test('the permission model', () => {
-  const flag = Number(process.versions.node.split('.')[0]) >= 24 ? '--permission' : '--experimental-permission';
-  const said = failure({ flags: [flag, '--allow-fs-read=*'] });
+  const said = failure({ flags: [permission, '--allow-fs-read=*'] });
   expect(said).toContain("→ Node.js's permission model is on: start it with --allow-addons as well");
+});
+
+test('the permission model: threads and files that are not allowed', () => {
+  const says = (flags: readonly string[]) => {
+    const command = [join(root, 'dist/lib/cli/main.js'), 'generate', 'resnet18', '-o', join(folder, 'refused')];
+    const given = [permission, '--allow-fs-read=*', '--allow-addons', ...flags];
+    return spawnSync(process.execPath, [...given, ...command], { encoding: 'utf8' }).stderr;
+  };
+  const refusal = "Node.js's permission model refuses it: start Node.js with";
+  expect(says(['--allow-worker'])).toContain(`refused: ${refusal} --allow-fs-write as well\n`);
+  expect(says([`--allow-fs-write=${folder}`])).toContain(
+    `nninit: the pool's worker threads do not start: ${refusal} --allow-worker as well\n`,
+  );
 });
 
 test.runIf(process.platform === 'linux')('a shared library that is missing', () => {
@@ -149,4 +163,15 @@ test('code that a bundler took out of the package says so', async () => {
   expect(() => packageFile('package.json')).toThrow(
     /a bundler took nninit's code out of its package.*external: \['nninit'\]/,
   );
+});
+
+test('so does what require gives, also where the program has a lib/index.js of its own', () => {
+  const bundle = join(folder, 'program', 'out', 'bundle.cjs');
+  mkdirSync(join(bundle, '..'), { recursive: true });
+  mkdirSync(join(folder, 'program', 'lib'));
+  writeFileSync(join(folder, 'program', 'lib', 'index.js'), "console.log('mistaken')");
+  cpSync(join(root, 'dist/commonjs/index.js'), bundle);
+  const { stdout, stderr } = spawnSync(process.execPath, [bundle], { encoding: 'utf8' });
+  expect(stdout).toBe('');
+  expect(stderr).toMatch(/a bundler took nninit's code out of its package/);
 });

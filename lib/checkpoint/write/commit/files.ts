@@ -1,5 +1,5 @@
 import { constants, fsync } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readFile, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { errorCode, InputError, WriteError } from '../../../core/errors.js';
@@ -64,7 +64,7 @@ export class PendingFile {
    */
   static async create(path: string, temporary: string, { replace = false } = {}): Promise<PendingFile> {
     // 'wx' is O_CREAT | O_EXCL: never someone else's file, never through a link.
-    if (replace) await step('remove', temporary, () => rm(temporary, { force: true }));
+    if (replace) await step('remove', temporary, () => removed(temporary));
     const handle = await step('create', temporary, () => open(temporary, 'wx', 0o666));
     return new PendingFile(path, temporary, handle);
   }
@@ -249,11 +249,14 @@ export async function removeFolders(folders: readonly string[]): Promise<void> {
   }
 }
 
+/** Removes a file, if it is there. Not `rm`, which takes what may not be removed for a folder, and says ENOTDIR of it. */
+const removed = (path: string): Promise<void> => ifThere(unlink(path));
+
 /** Removes files by name, as far as they are there. */
 export async function removeNames(folder: string, names: readonly string[]): Promise<void> {
   for (const name of names) {
     const path = join(folder, name);
-    await step('remove', path, () => rm(path, { force: true }));
+    await step('remove', path, () => removed(path));
   }
 }
 
