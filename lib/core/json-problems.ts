@@ -36,20 +36,32 @@ function describe(issue: z.core.$ZodIssue, root: unknown, prefix: JsonPath): str
 
 const signs: Readonly<Record<string, string>> = { '>=': '≥', '<=': '≤' };
 
+const kinds: Readonly<Record<string, string>> = {
+  number: 'a number',
+  int: 'a whole number',
+  string: 'text',
+  boolean: 'true or false',
+  array: 'an array',
+  tuple: 'an array',
+  object: 'an object',
+  record: 'an object',
+};
+
 /** Of zod's own words, where a schema has none: 'Invalid input: expected array, received string', 'Too small: expected number to be >=1'. */
 function inOurWords(message: string): string {
   const wanted = message.replace(/^[A-Z][a-z ]*: expected (.*?)(?:, received .*)?$/s, '$1');
   const bound = /^(number|int|string|array) to (?:be|have) ([<>]=?)(\S+)(?: \w+)?$/.exec(wanted);
-  if (bound === null) return wanted;
+  if (bound === null) return kinds[wanted] ?? wanted;
   const [, kind = '', sign = '', limit] = bound;
-  const words = { string: 'text of a length', array: 'an array of a length' }[kind] ?? 'a number';
-  return `${words} ${signs[sign] ?? sign} ${limit}`;
+  const length = kind === 'string' || kind === 'array' ? ' of a length' : '';
+  return `${kinds[kind]}${length} ${signs[sign] ?? sign} ${limit}`;
 }
 
-/** Says what a whole number is refused for that is larger than JavaScript's are exact. */
+/** Says what a whole number is refused for that is larger than JavaScript's are exact, unless a bound is told on that side. */
 function withinNumbers(wanted: string, received: unknown): string {
-  if (!(typeof received === 'number' && received > Number.MAX_SAFE_INTEGER && received < Infinity)) return wanted;
-  return wanted.includes('≤') ? wanted : wanted.replace(/whole number(?: ≥ \d+)?/, '$& and < 2^53');
+  if (!Number.isInteger(received) || Number.isSafeInteger(received)) return wanted;
+  const [told, beyond] = (received as number) > 0 ? ['≤', '< 2^53'] : ['≥', '> -2^53'];
+  return wanted.includes(told) ? wanted : wanted.replace(/whole number(?: ≥ \d+)?(?=$|,| or )/, `$& and ${beyond}`);
 }
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {

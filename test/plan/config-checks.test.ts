@@ -56,10 +56,31 @@ test('the types of keys, those that are computed, the activations and kinds of l
 });
 
 test.each([
-  [{ model_type: 'gemma4_text', layer_types: 'x' }, "layer_types: expected array, but received 'x'"],
+  [{ model_type: 'gemma4_text', layer_types: 'x' }, "layer_types: expected an array, but received 'x'"],
   [
     { model_type: 'gemma4_text', layer_types: ['x'] },
     "layer_types[0]: expected sliding_attention or full_attention, but received 'x'",
+  ],
+  [
+    { model_type: 'mixtral', num_local_experts: 2 ** 53 },
+    'num_local_experts: expected a whole number from 1 to 100000, but received 9007199254740992 (and 2 more)',
+  ],
+  [
+    { model_type: 'bamba', attn_layer_indices: 2 ** 53 },
+    'attn_layer_indices: expected an array of whole numbers, but received 9007199254740992',
+  ],
+  [
+    { model_type: 'glm', pad_token_id: -(2 ** 60) },
+    'pad_token_id: expected a whole number and > -2^53, or null, but received -1152921504606847000 (and 1 more)',
+  ],
+  [
+    { model_type: 'granitemoeshared', shared_intermediate_size: 'x' },
+    "shared_intermediate_size: expected a number, but received 'x'",
+  ],
+  [{ model_type: 'beit', patch_size: 0 }, 'patch_size: expected a whole number ≥ 1, or two of them, but received 0'],
+  [
+    { model_type: 'gemma3n_text', num_hidden_layers: 2 ** 53 },
+    'num_hidden_layers: expected a whole number ≥ 0 and ≤ 10000, but received 9007199254740992 (and 1 more)',
   ],
 ])('a refusal says once what is expected: %j', async (config, message) => {
   await expect(loadPlan(config)).rejects.toMatchObject({ message: `input: ${message}` });

@@ -53,16 +53,19 @@ export function defineArchitecture<Config>(architecture: Architecture<Config>): 
   };
 }
 
-/** A size in a config. The limit keeps a slip of the keyboard from becoming a plan of millions of tensors. */
+/**
+ * A size in a config. The limit keeps a slip of the keyboard from becoming a plan of millions of tensors. Beyond it nothing else is looked at: what
+ * is refined counts on sizes.
+ */
 export function size(what = 'a whole number ≥ 1', max = Number.MAX_SAFE_INTEGER): z.ZodNumber {
   const error = max === Number.MAX_SAFE_INTEGER ? what : `${what} and ≤ ${max}`;
-  return z.int({ error }).min(1, { error }).max(max, { error });
+  return z.int({ error }).min(1, { error, abort: true }).max(max, { error, abort: true });
 }
 
 /** A number of layers, of which each makes a dozen tensors; none is possible too. */
 export function layers(): z.ZodNumber {
   const error = 'a whole number ≥ 0 and ≤ 10000';
-  return z.int({ error }).min(0, { error }).max(10_000, { error });
+  return z.int({ error }).min(0, { error, abort: true }).max(10_000, { error, abort: true });
 }
 
 /** A size that may be missing, and null too. */
