@@ -20,8 +20,8 @@ export async function progressOf(folder: string, set: FileSet, names: readonly s
   const parts = new Map<string, Extent[]>();
   const marks = journal?.parts ? marksOf(names, set.digest, journal.run) : new Map<number, Extent[]>();
   const waiting = heldNames(names, set.digest);
-  // Where older files are replaced, those of the same name and length may still be theirs, unless their heads tell.
-  const ownNames = set.selfDescribing || journal === undefined || !journal.replaces;
+  // Where older files are replaced, those of the same name and length may still be theirs, unless their heads tell. Parts give no names: there they are.
+  const ownNames = !journal?.replaces || (set.selfDescribing && !journal.parts);
   const isThere = async (file: OutputFile) =>
     there.has(file.name) && beginsLike(join(folder, file.name), file, file.dataBytes);
   for (const [number, file] of set.files.entries()) {

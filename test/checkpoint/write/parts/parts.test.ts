@@ -146,6 +146,20 @@ test('parts that are forced begin anew where a run without parts has left some, 
   expect(openIn(out)).toEqual([]);
 });
 
+test('parts that replace count nothing that has its name already, also where it is the same checkpoint', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan);
+  const out = join(root.path, 'out');
+  await writeCheckpoint(plan, out);
+  const abort = new AbortController();
+  const onProgress = ({ bytes }: { bytes: number }) => void (bytes > 15e6 && abort.abort('enough'));
+  const other = { existing: 'replace', maxShardSize: '13MB', signal: abort.signal, onProgress } as const;
+  await expect(writeCheckpoint(plan, out, other)).rejects.toMatchObject({ resumable: true });
+  for (const index of [1, 0, 1]) await writeCheckpoint(plan, out, { existing: 'replace', ...at(index, 2) });
+  expect(await finishCheckpoint(out)).toMatchObject({ complete: true });
+  expect(contentOf(out)).toEqual(expected);
+});
+
 test("somebody's file of a name that parts were to replace stays where another checkpoint comes in their place", async () => {
   const out = join(root.path, 'out');
   mkdirSync(out);
