@@ -129,7 +129,8 @@ function remnantsOf(journal: Journal | undefined): string[] {
   return [...new Set([...remnants, ...(base !== undefined && (committing || !replaces) ? [base] : [])])];
 }
 
-const ownerOf = (journal: Journal | 'broken' | undefined) => (journal === 'broken' ? null : journal?.run);
+/** The run that has a folder, as in Survey. */
+export const ownerOf = (journal: Journal | 'broken' | undefined) => (journal === 'broken' ? null : journal?.run);
 
 const presentOf = ({ names, ours, theirs }: Pick<Found, 'names' | 'ours' | 'theirs'>) => [
   ...theirs,

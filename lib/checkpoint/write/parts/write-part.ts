@@ -21,7 +21,7 @@ import {
   takenOver,
 } from '../commit/journal.js';
 import { checkSpace, type Left } from '../commit/space.js';
-import { type Survey, survey } from '../commit/survey.js';
+import { ownerOf, type Survey, survey } from '../commit/survey.js';
 import type { Stretch } from '../outlet.js';
 import { type RunOptions, writeStretches } from '../run.js';
 import { type Laid, lastOf, type Work, type Written, writtenOf } from '../write.js';
@@ -148,6 +148,7 @@ async function joinOrder(
   const { set } = laid;
   // Another part may be quicker to begin, or finish just now what was being looked at.
   return retried(['EBUSY', 'ENOENT'], async () => {
+    const before = ownerOf(await readJournal(folder));
     const besides = await survey(folder, set, 'resume', { besides: true }).catch((cause) => {
       if (force && errorCode(cause) === 'EEXIST') return undefined;
       throw cause;
@@ -161,6 +162,8 @@ async function joinOrder(
       return { run: undefined, seen: besides };
     if (besides !== undefined && begun && !force) return { run: undefined, seen: besides };
     const seen = begun || !besides ? await survey(folder, set, 'force', { graceMs, signal }) : besides;
+    // That may have waited long, and another part has begun meanwhile: it is joined.
+    if (seen.owner !== before) throw takenOver(folder);
     return { run: await beginOrder(folder, laid, seen, part.count), seen };
   });
 }

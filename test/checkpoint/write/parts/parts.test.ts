@@ -160,6 +160,22 @@ test('parts that replace count nothing that has its name already, also where it 
   expect(contentOf(out)).toEqual(expected);
 });
 
+test('parts that are forced at once join the one that has begun first, also where that is done while another one waits', async () => {
+  const plan = await loadPlan(recipe);
+  const expected = await whole(plan);
+  const out = join(root.path, 'out');
+  await writeCheckpoint(plan, out, { seed: 5, ...at(0, 2) });
+  writeFileSync(join(out, '.nninit-alive-00000000'), ''); // somebody who may be at it still
+  const { tensors, ...laid } = layOut('test', plan, {});
+  const forced = (index: number, graceMs: number) =>
+    writePart(out, { ...laid, ...countsOf(tensors) }, { part: { index, count: 2 }, force: true, graceMs });
+  const late = forced(0, 1500);
+  await forced(1, 50);
+  await late;
+  expect(await finishCheckpoint(out)).toMatchObject({ complete: true });
+  expect(contentOf(out)).toEqual(expected);
+});
+
 test("somebody's file of a name that parts were to replace stays where another checkpoint comes in their place", async () => {
   const out = join(root.path, 'out');
   mkdirSync(out);
