@@ -155,9 +155,11 @@ async function joinOrder(
     });
     if (besides?.journal?.parts) return { run: besides.journal.run, seen: besides };
     const begun = besides?.journal !== undefined;
-    // What a run without parts has left is used by none, where one will begin anew. Who finishes parts has their order still.
-    const isOrdered = besides?.names.some((name) => name === orderName(set.digest, runOf(name)));
-    const anew = force && begun && !isOrdered;
+    // What a run without parts has left is used by none, where one will begin anew. Who finishes parts has their order still, and all of them.
+    const isFinishing =
+      besides?.names.some((name) => name === orderName(set.digest, runOf(name))) &&
+      missingOfAll(set, shareOf(set, { index: 0, count: 1 }), besides).length === 0;
+    const anew = force && begun && !isFinishing;
     if (besides !== undefined && !anew && missingOfAll(set, share, besides).length === 0)
       return { run: undefined, seen: besides };
     if (besides !== undefined && begun && !force) return { run: undefined, seen: besides };
