@@ -189,7 +189,7 @@ function checkJoin({ joinOf: names, slice, shape, ...tensor }: PlannedTensor): v
     (key) => tensor[key] !== undefined,
   );
   if (besides !== undefined) throw new RangeError(`expected no ${besides} beside joinOf`);
-  const [rows = 1] = slice?.shape ?? shape;
+  const rows = (slice?.shape ?? shape)?.[0] ?? 1;
   const known = Array.isArray(names) && names.length > 0 && names.every((name) => typeof name === 'string');
   if (known && rows % names.length === 0) return;
   throw typeError('plan', 'joinOf', `names of tensors that share ${rows} rows evenly`, names);
