@@ -95,7 +95,7 @@ export function torchKeys(seed: bigint, { tensors, draws }: Drawn): Keys {
  */
 export function drawnFor<T extends ResolvedTensor & { readonly offset?: number }>(tensor: T, { engine }: Keys): T[] {
   const { joinOf, slice, fill, elements, bytes, offset = 0 } = tensor;
-  const [rows = 0, ...others] = tensor.shape;
+  const [rows = 1, ...others] = tensor.shape;
   const count = joinOf?.length ?? 1;
   if (engine !== 'torch' || joinOf === undefined || slice !== undefined || !isRandom(fill)) return [tensor];
   if (isWhole(fill) || bytes % count !== 0) return [tensor];

@@ -161,17 +161,15 @@ class Fills {
 }
 
 /** What a plan out of JSON may have wrong. */
-function checkFields(
-  { name, dtype, shape, slice, zeroRow, copyOf, partOf, joinOf, codes, steps }: PlannedTensor,
-  known: Known,
-): void {
+function checkFields(tensor: PlannedTensor, known: Known): void {
+  const { name, dtype, shape, slice, zeroRow, copyOf, partOf, joinOf, codes, steps } = tensor;
   checkOneOf('plan', 'dtype', dtype, storedNames);
   if (slice !== undefined && !isPlainObject(slice)) throw typeError('plan', 'slice', 'an object', slice);
   const rows = (slice?.shape ?? shape)?.[0] ?? 0;
   if (zeroRow !== undefined) checkInteger('plan', 'zeroRow', zeroRow, 0, rows - 1);
   if (partOf !== undefined)
     checkInteger('plan', 'partOf.begin', (partOf as unknown as { begin?: unknown } | null)?.begin, 0);
-  if (joinOf !== undefined) checkJoin(joinOf, slice?.shape ?? shape);
+  if (joinOf !== undefined) checkJoin(tensor);
   if (codes !== undefined) checkCodes(codes, dtype, shape);
   if (steps !== undefined) checkSteps(steps, dtype, shape);
   if (copyOf === undefined) return;
@@ -186,7 +184,12 @@ function checkFields(
   throw rangeError('plan', 'copyOf', 'the name of another tensor of the same shape that is no copy itself', copyOf);
 }
 
-function checkJoin(names: unknown, [rows = 0]: readonly number[]): void {
+function checkJoin({ joinOf: names, slice, shape, ...tensor }: PlannedTensor): void {
+  const besides = (['zeroRow', 'copyOf', 'partOf', 'codes', 'steps', 'norms'] as const).find(
+    (key) => tensor[key] !== undefined,
+  );
+  if (besides !== undefined) throw new RangeError(`expected no ${besides} beside joinOf`);
+  const rows = (slice?.shape ?? shape)?.[0] ?? 1;
   const known = Array.isArray(names) && names.length > 0 && names.every((name) => typeof name === 'string');
   if (known && rows % names.length === 0) return;
   throw typeError('plan', 'joinOf', `names of tensors that share ${rows} rows evenly`, names);

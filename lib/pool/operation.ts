@@ -46,9 +46,14 @@ export function checkFillOptions(fn: string, options: Readonly<Record<string, un
   return { signal, onProgress: onProgress && ofCaller(onProgress as NonNullable<CheckedFillOptions['onProgress']>) };
 }
 
-/** A callback that finds its caller's AsyncLocalStorage: it is called when some worker says something, whose context is another call's. */
-export const ofCaller = <F extends (...args: never[]) => unknown>(callback: F): F =>
-  AsyncResource.bind(callback as unknown as () => unknown) as unknown as F;
+/**
+ * A callback that finds its caller's AsyncLocalStorage: it is called when some worker says something, whose context is another call's. Not by
+ * AsyncResource.bind, which takes longer than filling a small tensor, and asks for the callback's name.
+ */
+export function ofCaller<A extends unknown[], R>(callback: (...args: A) => R): (...args: A) => R {
+  const caller = new AsyncResource('nninit');
+  return (...args) => caller.runInAsyncScope(callback, undefined, ...args);
+}
 
 /** Whether something is a signal, of whatever realm, or a polyfill's. */
 export function isSignal(value: unknown): value is AbortSignal {

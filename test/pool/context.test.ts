@@ -30,6 +30,11 @@ test('onProgress of a fill', async () => {
   expect(await found((onProgress) => pool.init.normal_(pool.empty([2 ** 18]), { onProgress }))).toEqual(own);
 });
 
+test('whatever a callback is called', async () => {
+  const onProgress = Object.defineProperty(() => undefined, 'name', { value: 1 });
+  await pool.init.normal_(pool.empty([4]), { onProgress });
+});
+
 test('onFilled of an array and of an iterable', async () => {
   const items = function* (onFilled: () => void) {
     for (let i = 0; i < 3; i++) yield { tensor: pool.empty([2 ** 17]), initializer: 'normal', onFilled } as const;

@@ -56,6 +56,17 @@ test.each([[['gate', 'up', 'after']], [[]], ['gate'], [[1, 2]]])(
   },
 );
 
+test.each([{ zeroRow: 5 }, { copyOf: 'after' }, { partOf: { tensor: 'gate', begin: 0 } }, { shape: [] }] as const)(
+  'nor has it what its parts have not, %j',
+  (other) => {
+    const plan = {
+      ...joined,
+      tensors: [tensor('after'), { ...tensor('in'), shape, joinOf: ['gate', 'up'], ...other }],
+    };
+    expect(() => virtualCheckpoint(plan as Plan)).toThrow('joinOf');
+  },
+);
+
 test.each([
   { initializer: 'orthogonal' },
   { dtype: 'float4_e2m1fn', shape: [2, 3] },
