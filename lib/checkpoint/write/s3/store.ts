@@ -158,6 +158,9 @@ export class Store {
     const { UploadId, $metadata } = await this.#ask('begin', name, (how) => {
       turns += 1;
       return this.#client.send(new this.#sdk.CreateMultipartUploadCommand(input), how);
+    }).catch(async (cause: unknown) => {
+      if (turns > 1 || (turns > 0 && this.#signal?.aborted)) await this.#abortAll(name).catch(() => {});
+      throw cause;
     });
     if (UploadId === undefined) throw new WriteError('begin', this.path(name), new Error('the store gave no UploadId'));
     if (turns > 1 || ($metadata.attempts ?? 1) > 1) {
@@ -198,9 +201,10 @@ export class Store {
   async complete(name: string, upload: string, parts: CompletedPart[], replaces: boolean, is: () => Promise<boolean>) {
     const condition = replaces ? {} : { IfNoneMatch: '*' };
     const input = { ...this.#at(name), UploadId: upload, MultipartUpload: { Parts: parts }, ...condition };
-    await this.#unlessDone(name, is, (how) =>
+    const wasThere = await this.#unlessDone(name, is, (how) =>
       this.#client.send(new this.#sdk.CompleteMultipartUploadCommand(input), how),
     );
+    if (wasThere) await this.abort(name, upload); // another run with the same content may have put it there
   }
 
   /** Writes a small object in one piece. */
@@ -225,6 +229,14 @@ export class Store {
     } catch (cause) {
       if (statusOf(cause) !== 404) throw cause; // else it was given up, and that answer was lost
     }
+  }
+
+  /** Gives up what requests may have begun that were not answered, also after the signal. */
+  async #abortAll(name: string): Promise<void> {
+    const { Bucket, Key } = this.#at(name);
+    const list = new this.#sdk.ListMultipartUploadsCommand({ Bucket, Prefix: Key });
+    const { Uploads = [] } = await this.#client.send(list);
+    for (const each of Uploads) if (each.Key === Key) await this.abort(name, each.UploadId ?? '', true);
   }
 
   /** Page after page. That more follows is believed where the store says from where, which is never where it was before, and not without end. */
@@ -256,14 +268,19 @@ export class Store {
     return { Bucket: this.#address.bucket, Key: this.#address.prefix + name };
   }
 
-  /** A request whose answer was lost has done its work: when it is made again, the store says that something is there, or no upload any more. */
-  async #unlessDone(name: string, is: () => Promise<boolean>, send: Send<unknown>) {
+  /**
+   * A request whose answer was lost has done its work: when it is made again, the store says that something is there, or no upload any more. Returns whether
+   * it said so.
+   */
+  async #unlessDone(name: string, is: () => Promise<boolean>, send: Send<unknown>): Promise<boolean> {
     try {
       await this.#ask('write', name, send);
+      return false;
     } catch (cause) {
       const status = statusOf(cause) ?? 0;
       if (![404, 409, 412].includes(status) || !(await is()))
         throw status === 412 ? appeared(this.path(name), cause) : cause;
+      return true;
     }
   }
 

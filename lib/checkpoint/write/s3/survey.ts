@@ -19,6 +19,8 @@ export interface StoreSurvey {
   readonly uploads: ReadonlyMap<string, readonly string[]>;
   /** Of another checkpoint: to be removed when all is sent. What tells that all of it is there comes first. */
   readonly stale: readonly string[];
+  /** All of another checkpoint that is to be replaced. While any of it is there, no run goes on with this one. */
+  readonly old: readonly string[];
 }
 
 export interface StoreMode {
@@ -55,6 +57,7 @@ export async function surveyStore(
   const expected = files.flatMap(({ name }) => (force || !known.has(name) ? name : []));
   const uploads = await store.uploads(expected);
   const begun = [...uploads].filter(([name]) => ours.has(name) || isWeightsName(name, base));
+  const other = begun.find(([name]) => !ours.has(name));
   const complete = new Set<string>();
   if (force) {
     const [sharer] = otherConfig ? sharersOf(set.config.name, strangers) : [];
@@ -66,10 +69,19 @@ export async function surveyStore(
     if (set.config === undefined && names.includes(configName) && strangers.length === 0)
       stale.push(...(await replacedConfig(store, url, weights)));
     for (const [name, ids] of begun) for (const id of ids) await store.abort(name, id);
-    return { complete, config, index: false, uploads: new Map(), stale };
+    return {
+      complete,
+      config,
+      index: false,
+      uploads: new Map(),
+      stale,
+      old: otherConfig ? [...weights, configName] : weights,
+    };
   }
   const hasIndex = resume && (await isThere(index));
   if (resume) {
+    if (other !== undefined)
+      throw refusal(url, `${url} holds an unfinished checkpoint of another layout (${other[0]}); ${replace}`);
     if (stale[0] !== undefined) throw refusal(url, `${there(stale[0])}, of another layout; ${replace}`);
     for (const { name, fileBytes } of files.filter((file) => known.has(file.name))) {
       if (await store.has(name, fileBytes, labels.get(name) ?? '')) complete.add(name);
@@ -84,7 +96,7 @@ export async function surveyStore(
     throw refusal(url, text);
   }
   if (otherConfig) throw refusal(url, `${store.path(set.config.name)} exists already and differs; ${replace}`);
-  return { complete, config, index: hasIndex, uploads, stale };
+  return { complete, config, index: hasIndex, uploads, stale, old: [] };
 }
 
 /**

@@ -61,6 +61,10 @@ class S3Run {
   readonly #virtual: VirtualCheckpoint;
   readonly #labels: ReadonlyMap<string, string>;
   readonly #uploads: Upload[] = [];
+  /** Of another checkpoint, which a run that goes on would refuse. */
+  #old = new Set<string>();
+  /** Whether the store has something of this checkpoint besides the parts that are sent now. */
+  #hasMore = false;
   #sent = 0;
 
   constructor(store: Store, laid: Laid, options: S3Options & { readonly pool: Pool | undefined }) {
@@ -75,8 +79,11 @@ class S3Run {
     const { set } = this.#laid;
     const written = { ...writtenOf('', this.#laid), path: this.#store.path(lastOf('', set)) };
     const { force = false, resume = false } = this.#options;
-    const seen = await surveyStore(this.#store, url, set, { force, resume });
+    this.#hasMore = resume; // as far as is known
     try {
+      const seen = await surveyStore(this.#store, url, set, { force, resume });
+      this.#old = new Set(seen.old);
+      this.#hasMore = seen.complete.size > 0 || seen.uploads.size > 0;
       const resumedBytes = await this.#begin(seen);
       const { tensors } = this.#laid;
       const work = { tensors, files: set.files.length, bytes: written.bytes, doneBytes: resumedBytes };
@@ -197,13 +204,22 @@ class S3Run {
     const { config, files, index, digest } = this.#laid.set;
     const { force = false } = this.#options;
     const whole = index?.name ?? (config !== undefined && !hasConfig ? files[0]?.name : undefined);
-    if (force && whole !== undefined) await this.#store.remove(whole);
-    for (const name of stale) await this.#store.remove(name);
-    const put = ({ name, text }: Document) => this.#store.put(name, Buffer.from(text), digest, force);
+    const remove = async (name: string) => {
+      await this.#store.remove(name);
+      this.#old.delete(name);
+    };
+    if (force && whole !== undefined) await remove(whole);
+    for (const name of stale) await remove(name);
+    const put = async ({ name, text }: Document) => {
+      await this.#store.put(name, Buffer.from(text), digest, force);
+      this.#old.delete(name);
+    };
     if (config !== undefined && !hasConfig) await put(config);
     for (const { name, id, bytes, parts } of this.#uploads) {
       const all = parts.filter((part) => part !== undefined);
       await this.#store.complete(name, id, all, force, () => this.#store.has(name, bytes, this.#labelOf(name)));
+      this.#old.delete(name);
+      this.#hasMore = true;
     }
     this.#uploads.length = 0;
     if (index !== undefined && !hasIndex) await put(index);
@@ -211,13 +227,19 @@ class S3Run {
 
   /** Keeps what another run can go on with, or else gives all uploads up. Returns the error to be told. */
   async #giveUp(cause: unknown): Promise<unknown> {
-    const isWorth = this.#uploads.some(({ parts }) => parts.some((part) => part !== undefined));
+    const isWorth = this.#hasMore || this.#uploads.some(({ parts }) => parts.some((part) => part !== undefined));
     const isStopped = this.#options.signal?.aborted && !saysResumable(cause);
     const told = isStopped ? new InterruptedError(this.#store.path(''), this.#options.signal?.reason) : cause;
     // Errors of callbacks too leave what was sent; what is in the way of these very objects does not.
-    if (isWorth && !(cause instanceof InputError)) {
-      if (saysResumable(told)) told.resumable = true;
-    } else for (const { name, id } of this.#uploads) await this.#store.abort(name, id, true).catch(() => {});
+    let isKept = isWorth && this.#old.size === 0 && !(cause instanceof InputError);
+    if (!isKept) {
+      for (const { name, id } of this.#uploads) {
+        await this.#store.abort(name, id, true).catch(() => {
+          isKept = this.#old.size === 0; // where the store is away, they stay
+        });
+      }
+    }
+    if (isKept && saysResumable(told)) told.resumable = true;
     return told;
   }
 }
