@@ -106,7 +106,7 @@ async function bundleVendored() {
   const refusable = {
     name: 'refusable',
     resolveId: (id, importer = '') =>
-      id === 'node:worker_threads' && importer.includes('worker_pool')
+      id === 'node:worker_threads' && /piscina[\\/]dist[\\/]worker_pool/.test(importer)
         ? `${root}lib/pool/refused-thread.ts`
         : undefined,
   };

@@ -104,7 +104,10 @@ export interface FileOptions {
 export function addFileOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--max-shard-size <size>', 'of tensors a file: 5GB, 500MB, 2GiB (default: 5GB)').argParser(parseSize),
+      new Option(
+        '--max-shard-size <size>',
+        'of tensors a file: 5GB, 500MB, 2GiB (default: 5GB; an adapter is one file)',
+      ).argParser(parseSize),
     )
     .option(
       '--name <base>',

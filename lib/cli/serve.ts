@@ -57,9 +57,10 @@ export function addServe(program: Command, streams: Streams): void {
     )
     .addOption(engineOption('of revisions that name none').default('philox'))
     .addOption(
-      new Option('--max-shard-size <size>', 'of tensors a file: 5GB, 500MB, at most 50GB (default: 5GB)').argParser(
-        parseSize,
-      ),
+      new Option(
+        '--max-shard-size <size>',
+        'of tensors a file: 5GB, 500MB, at most 50GB (default: 5GB; adapters are one file)',
+      ).argParser(parseSize),
     )
     .option('--bucket <name>', 'for clients of S3', 'nninit')
     .addOption(new Option('--bytes-per-second <size>', 'the most of each download, such as 100MB').argParser(parseSize))

@@ -138,7 +138,7 @@ export class QueuedOrder implements Order {
 
   /** Joins the order if it is under way, or makes it. */
   begin(): Promise<void> {
-    return this.#asking('begin', () => this.#begin());
+    return this.#asking('begin', () => this.#repeated(() => this.#begin()));
   }
 
   async #begin(): Promise<void> {
@@ -185,7 +185,7 @@ export class QueuedOrder implements Order {
     const waiting = new Waiting(onMessage, this.#told);
     this.#waiting.add(waiting);
     try {
-      const untilDone = () => this.#waitUntilDone(waiting, signal, onProgress);
+      const untilDone = () => this.#repeated(() => this.#waitUntilDone(waiting, signal, onProgress));
       return await this.#asking('wait', () =>
         interruptible(this.path, signal, () => Promise.race([untilDone(), waiting.failed])),
       );
@@ -304,6 +304,17 @@ export class QueuedOrder implements Order {
     }
   }
 
+  /** Asks again where the connection broke before all answers were there. What Redis has done already is found, and not done again. */
+  async #repeated<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (cause) {
+        if (this.#closed || !isCutOff(cause)) throw cause;
+      }
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#connection.redis.status === 'ready') await this.#queue.close().catch(() => {});
@@ -314,6 +325,10 @@ export class QueuedOrder implements Order {
     return this.close();
   }
 }
+
+/** What ioredis says of pipelines and transactions that were answered in part; all else it asks again itself. */
+const isCutOff = (cause: unknown): boolean =>
+  cause instanceof Error && cause.message === 'Command aborted due to connection close';
 
 const cancelled = 'cancelled';
 

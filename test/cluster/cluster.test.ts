@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Queue } from 'bullmq';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { loadPlan, writeCheckpoint, writeEnsemble } from '../../lib/checkpoint.js';
 import { queueName } from '../../lib/cluster/connection.js';
 import { type OrderProgress, orderCheckpoint, startWorker } from '../../lib/cluster.js';
@@ -265,6 +265,19 @@ describe.skipIf(!hasRedis)(`orders over Redis${unlessRedis}`, () => {
       expect(out(name)).toEqual(await expected({}, large));
     }
   }, 90_000);
+
+  test('a connection that breaks while answers are coming is asked again', async () => {
+    const cut = Object.assign(new Error('Command aborted due to connection close'), { name: 'AbortError' });
+    const { Queue } = await import('bullmq');
+    const spy = vi.spyOn(Queue.prototype, 'getJobState').mockRejectedValueOnce(cut);
+    const made = await order('out', { parts: 2 });
+    await worker();
+    spy.mockRejectedValueOnce(cut);
+    expect(await made.wait()).toMatchObject({ complete: true });
+    expect(spy.mock.calls.length).toBeGreaterThan(2);
+    spy.mockRestore();
+    expect(out('out')).toEqual(await expected());
+  });
 
   test('options that make no sense', async () => {
     const plan = await loadPlan(small);
