@@ -3,6 +3,7 @@ import type { ModelTensor } from '../flatten.js';
 import { container, type Module, parameter, type Rule, repeat } from '../module.js';
 import { conv2d, layerNorm, linear } from '../modules/index.js';
 import { defineArchitecture, flag, labelCount, size } from './architecture.js';
+import { gatedMlp } from './decoder.js';
 import { headed, transformersInit } from './transformers.js';
 import { imageConfig, pair, patchCount, vitAttention, vitMlp, vitNames } from './vit-layers.js';
 
@@ -74,13 +75,8 @@ function embeddings(config: Config): Module {
 }
 
 /** SwiGLU: two thirds as wide, in eights. */
-function gatedMlp(width: number, outer: number): Module {
-  const inner = Math.ceil(Math.trunc((outer * 2) / 3) / 8) * 8;
-  return container('SwiGLUFFN', {
-    gate_proj: linear(width, inner),
-    up_proj: linear(width, inner),
-    down_proj: linear(inner, width),
-  });
+function swiglu(hidden_size: number, outer: number): Module {
+  return gatedMlp({ hidden_size, intermediate_size: Math.ceil(Math.trunc((outer * 2) / 3) / 8) * 8 }, true);
 }
 
 /** The gate and what it opens are saved as one, in the gate's place. */
@@ -98,7 +94,7 @@ function layer(config: Config): Module {
     attention: vitAttention(config),
     layer_scale1: layerScale(width),
     norm2: layerNorm(width),
-    mlp: (use_swiglu_ffn ? gatedMlp : vitMlp)(width, width * mlp_ratio),
+    mlp: (use_swiglu_ffn ? swiglu : vitMlp)(width, width * mlp_ratio),
     layer_scale2: layerScale(width),
   });
 }
