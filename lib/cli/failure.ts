@@ -24,7 +24,7 @@ export function exitCodeOf(error: unknown): number {
   return exitCodes.failure;
 }
 
-/** What the library calls an option, and what the command line calls it. */
+/** What the library and Node.js say, and what the command line says. */
 const flags = [
   ["existing: 'replace'", '--force'],
   ["existing: 'resume' without a part", '--resume without --part'],
@@ -36,6 +36,8 @@ const flags = [
   ['give it as an option', 'give it with --seed'],
   [' for name, but', ' for --name, but'],
   [' for quantize, but', ' for --quantize, but'],
+  ['input: lora.', '--lora '],
+  ['ENOENT: no such file or directory, uv_cwd', 'the working directory was removed: change to one that is there'],
 ] as const;
 
 /**

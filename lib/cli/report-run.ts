@@ -128,11 +128,7 @@ async function write(
 ): Promise<string> {
   if (format === 'json') {
     let text = '';
-    // Numbers of 64 bits as text, as everywhere in JSON.
-    const plain = JSON.parse(
-      JSON.stringify(content, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
-    );
-    writeJson({ write: (line) => (text += line) }, plain);
+    writeJson({ write: (line) => (text += line) }, content);
     await writeTo(output, text, stdout);
   } else if (format === 'html') {
     await writeTo(output, await reportPage(content), stdout);

@@ -53,7 +53,7 @@ export async function reportPage(content: ReportContent): Promise<string> {
     readFile(packageFile('lib/report/page/client.js'), 'utf8'),
     readFile(packageFile('lib/report/page/style.css'), 'utf8'),
   ]);
-  const data = JSON.stringify({ sections, themes }, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+  const data = JSON.stringify({ sections, themes });
   const hash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
   const policy = [
     "default-src 'none'",

@@ -57,8 +57,8 @@ export interface TensorFacts {
 export interface TensorReport {
   /** Where they are from: a path, or the name that was given. */
   readonly source: string;
-  /** Of a plan's values; undefined for those of files. */
-  readonly seed?: bigint;
+  /** Of a plan's values, in decimal, since JSON has no such integers; undefined for those of files. */
+  readonly seed?: string;
   readonly engine?: Engine;
   readonly tensors: readonly TensorFacts[];
   /** Tensors that are missing, not planned, or of another dtype or shape. */
@@ -124,7 +124,7 @@ export async function tensorReport(input: Plan | string | URL, options?: TensorR
     const executor = pool === undefined ? onThisThread(threads) : onPool(pool, fn);
     const keys = keysFor(engine, seed, { tensors, draws: model.draws });
     const measured = await measure(tensors, madeSamples(tensors, keys, executor, signal), work(bytes));
-    return { source: name ?? 'a plan', seed, engine, ...measured, differences: [], seconds: seconds() };
+    return { source: name ?? 'a plan', seed: String(seed), engine, ...measured, differences: [], seconds: seconds() };
   }
   if (!(typeof input === 'string' || input instanceof URL) || String(input) === '') {
     throw typeError(fn, 'input', 'a plan, a path or a URL', input);

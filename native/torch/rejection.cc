@@ -105,11 +105,11 @@ uint64_t RejectionSegment(const TorchRejection& rejection, const Range& range, c
   }
   const uint64_t most = MostTorchRounds(2 * draw);
   uint64_t rounds = 1;
-  // Where a thousand elements or more are left, and of a million candidates or more at most one in 200,000 was
-  // accepted, they do not all get theirs within 100,000 draws: of those that would, one in 10^18 looks like that.
+  // Where 200 elements or more are left, and of four million candidates or more at most one in 200,000 was accepted,
+  // they do not all get theirs within 100,000 draws: of those that would, one in 10^28 looks like that.
   uint64_t tried = range.count;
   const auto hopeless = [&] {
-    return pending.size() >= 1000 && tried >= 1000000 && (range.count - pending.size()) * 200000 <= tried;
+    return pending.size() >= 200 && tried >= 4000000 && (range.count - pending.size()) * 200000 <= tried;
   };
   while (!pending.empty() && !cancel.Requested() && rounds < most && !hopeless()) {
     tried += pending.size();

@@ -287,4 +287,6 @@ test('--healthy and --lora plan other tensors than the model has, or other value
     const refused = await plan(path, '--healthy', ...more);
     expect(refused).toMatchObject({ code: 2, stderr: `nninit: expected --healthy without ${more[0]}\n` });
   }
+  const none = await plan(path, '--lora', 'targets=q_proj,r=0');
+  expect(none.stderr).toBe('nninit: --lora r: expected a whole number ≥ 1, but received 0\n');
 });

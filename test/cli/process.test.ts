@@ -94,6 +94,13 @@ test.skipIf(process.platform === 'win32')(
   },
 );
 
+test.skipIf(process.platform === 'win32')('in a folder that somebody has removed', async () => {
+  const args = ['sh', folder.path, process.execPath, main, 'generate', recipe([4], 'normal'), '-o', 'out'];
+  const script = 'mkdir "$1/gone" && cd "$1/gone" && rmdir "$1/gone" && shift && exec "$@"';
+  const { code, stderr } = await start('sh', ['-c', script, ...args]).ended;
+  expect([code, stderr]).toEqual([1, 'nninit: the working directory was removed: change to one that is there\n']);
+});
+
 describe.skipIf(process.platform === 'win32')('nobody listens', () => {
   test('a model is finished without its progress', async () => {
     const out = join(folder.path, 'out');
