@@ -1,7 +1,7 @@
 import { isPlainObject, quoted, show } from '../core/check.js';
 import type { InputError } from '../core/errors.js';
 import { configFields } from '../nn/families/config-fields.js';
-import { ropeTypes } from '../nn/families/config-values.js';
+import { layerTypes, ropeTypes } from '../nn/families/config-values.js';
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -24,6 +24,12 @@ function ropeTypesOf(modelType: string): typeof ropeTypes {
   return { default: plain, ...Object.fromEntries(needed) };
 }
 
+/** Those whose kinds of layers each have rotary positions of their own. */
+const byKinds = /^(?:gemma(?:3n?|4)_text|modernbert|olmo3)$/;
+
+/** Those whose config class does not read `rope_theta`, or has one already. */
+const ownBase = /^(?:gpt_neox|ministral3)$/;
+
 /** What it computes with, and so must be a number where it is there; of some null is as good. */
 const numbers: Readonly<Record<string, readonly string[]>> = {
   linear: ['factor'],
@@ -35,18 +41,25 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
 /** Refuses rotary positions that transformers refuses, which give no tensor its shape. */
 export function checkRope(config: Config, modelType: string, sizes: Config, refuse: Refuse): void {
   if (configFields[modelType]?.['dict?']?.includes('rope_parameters') !== true) return;
-  if (Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
-    throw refuse('rope_theta', 'a number');
   // What Python takes for false counts as missing.
   const { rope_scaling: scaling } = config;
   const isEmpty = !scaling || (typeof scaling === 'object' && Object.keys(scaling).length === 0);
   const key = isEmpty ? 'rope_parameters' : 'rope_scaling';
   const given = config[key];
   if (!(isEmpty || isPlainObject(given))) throw refuse(key, 'an object, or null');
-  if (!isPlainObject(given)) return;
-  // By kinds of layers where they differ between these.
-  for (const rope of [given, ...Object.values(given)].filter(isPlainObject)) {
-    const type = rope.rope_type ?? rope.type;
+  const flat = isPlainObject(given) ? given : {};
+  const byKind = byKinds.test(modelType) ? layerTypes.flatMap((kind) => flat[kind] ?? []).filter(isPlainObject) : [];
+  const isNested = modelType === 'gemma4_text' || (modelType === 'modernbert' && isEmpty);
+  if (isNested && byKind.length === 0 && Object.keys(flat).length > 0)
+    throw refuse(key, "an object of rotary positions for each kind of layer, such as 'full_attention'");
+  const isRead = !byKinds.test(modelType) && !ownBase.test(modelType) && !Object.hasOwn(flat, 'rope_theta');
+  if (isRead && Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
+    throw refuse('rope_theta', 'a number');
+  for (const rope of byKind.length === 0 ? [flat] : byKind) {
+    const isBase = rope !== flat || !byKinds.test(modelType);
+    if (isBase && Object.hasOwn(rope, 'rope_theta') && typeof rope.rope_theta !== 'number')
+      throw refuse(key, `a number as "rope_theta", not ${show(rope.rope_theta)}`);
+    const type = Object.hasOwn(rope, 'rope_type') ? rope.rope_type : rope.type;
     if (type === undefined) continue;
     const known = ropeTypesOf(modelType);
     const needed = typeof type === 'string' && Object.hasOwn(known, type) ? known[type] : undefined;
@@ -66,7 +79,7 @@ export function checkRope(config: Config, modelType: string, sizes: Config, refu
     if (modelType === 'mixtral' && /^(?:dynamic|longrope|yarn)$/.test(String(type)) && sizes.head_dim == null)
       throw refuse('head_dim', `a whole number ≥ 1 beside the rope_type '${String(type)}'`);
   }
-  checkFactors(given, key, config, modelType, sizes, refuse);
+  checkFactors(flat, key, config, modelType, sizes, refuse);
 }
 
 /** Phi's factors: one for each two numbers of a head that are turned against each other. */
