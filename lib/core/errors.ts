@@ -1,4 +1,4 @@
-import { strerror } from './strerror.js';
+import { namelessCode, strerror } from './strerror.js';
 import { messageText, withoutPassword } from './text.js';
 
 /**
@@ -75,5 +75,5 @@ export function saysResumable(error: unknown): error is WriteError | Interrupted
 /** The `code` of a system error. */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  return typeof error.code === 'string' ? (namelessCode(error) ?? error.code) : undefined;
 }

@@ -83,3 +83,15 @@ test('of a shape with very many dimensions the first ones are shown', () => {
     /\(shape \[(1, ){16}… \(20,000 dimensions\)\]\)/,
   );
 });
+
+test.runIf(process.platform === 'linux')(
+  'what shared disks refuse has its name, though Node.js has none for it',
+  () => {
+    const cause = Object.assign(new Error('Unknown system error -122: write'), {
+      errno: -122,
+      code: 'Unknown system error -122',
+    });
+    const { code, message } = new WriteError('write', 'f', cause);
+    expect([code, message]).toEqual(['EDQUOT', 'could not write f: disk quota exceeded (EDQUOT)']);
+  },
+);

@@ -2,7 +2,7 @@ import type { CompletedPart } from '@aws-sdk/client-s3';
 import { InputError, InterruptedError, saysResumable } from '../../../core/errors.js';
 import { get_num_threads } from '../../../native/addon.js';
 import type { Pool } from '../../../pool/pool.js';
-import type { Document } from '../../virtual/layout.js';
+import { configName, type Document } from '../../virtual/layout.js';
 import { streamFile } from '../../virtual/stream.js';
 import { VirtualCheckpoint } from '../../virtual/virtual.js';
 import { leastForWorkers, type RunOptions } from '../run.js';
@@ -199,11 +199,12 @@ class S3Run {
     if (failure !== undefined) throw failure.cause;
   }
 
-  /** Where another checkpoint is replaced, what tells that it is complete goes first: its weights are not seen with another config. */
+  /** Where another checkpoint is replaced, what tells that it is complete goes first: its weights are not seen with another config, or none. */
   async #publish({ config: hasConfig, index: hasIndex, stale }: StoreSurvey): Promise<void> {
     const { config, files, index, digest } = this.#laid.set;
     const { force = false } = this.#options;
-    const whole = index?.name ?? (config !== undefined && !hasConfig ? files[0]?.name : undefined);
+    const changesConfig = (config !== undefined && !hasConfig) || stale.includes(configName);
+    const whole = index?.name ?? (changesConfig ? files[0]?.name : undefined);
     const remove = async (name: string) => {
       await this.#store.remove(name);
       this.#old.delete(name);

@@ -126,6 +126,14 @@ test.each([
   expect(server.content('deep/out/')).toEqual(before);
 });
 
+test('weights do not stand without their config when some without one replace them', async () => {
+  const model = { model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 1, vocab_size: 16, n_positions: 4 };
+  await writeCheckpoint(await loadPlan(model), url);
+  server.fault = (line) => (/^POST .*uploadId/.test(line) ? '501' : 'none');
+  await expect(writeCheckpoint(await loadPlan(recipe), url, { existing: 'replace' })).rejects.toThrow();
+  expect(server.content('deep/out/')).toEqual({});
+});
+
 test('the config of weights that are replaced by some without one goes with them', async () => {
   const model = { model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 1, vocab_size: 16, n_positions: 4 };
   const odd = 's3://bucket/50% of #1? ü';
