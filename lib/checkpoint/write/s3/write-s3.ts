@@ -1,5 +1,6 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
 import { InputError, InterruptedError, saysResumable } from '../../../core/errors.js';
+import { manifestName } from '../../../formats/raw/names.js';
 import { get_num_threads } from '../../../native/addon.js';
 import type { Pool } from '../../../pool/pool.js';
 import { configName, type Document } from '../../virtual/layout.js';
@@ -205,12 +206,13 @@ class S3Run {
     const { force = false } = this.#options;
     const changesConfig = (config !== undefined && !hasConfig) || stale.includes(configName);
     const whole = index?.name ?? (changesConfig ? files[0]?.name : undefined);
-    const remove = async (name: string) => {
+    // A manifest goes after the files that nobody would know to be a checkpoint's without it.
+    const place = (name: string) => [manifestName, configName].indexOf(name);
+    const gone = [...(force && whole !== undefined ? [whole] : []), ...stale];
+    for (const name of gone.sort((a, b) => place(a) - place(b))) {
       await this.#store.remove(name);
       this.#old.delete(name);
-    };
-    if (force && whole !== undefined) await remove(whole);
-    for (const name of stale) await remove(name);
+    }
     const put = async ({ name, text }: Document) => {
       await this.#store.put(name, Buffer.from(text), digest, force);
       this.#old.delete(name);

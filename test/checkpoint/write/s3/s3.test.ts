@@ -84,6 +84,21 @@ test('a checkpoint of npy files goes, all of it, when another layout replaces it
   expect(Object.keys(server.content('deep/out/'))).toEqual(['mine.npy', 'model.safetensors']);
 });
 
+test.each([{}, { format: 'raw' }] as const)(
+  'so it does where the one that replaces it with %j was ended while it removed it',
+  async (other) => {
+    await writeToS3(url, await laidOf({ format: 'npy' }), {});
+    const known = Object.keys(server.content('deep/out/')).length;
+    let removed = 0;
+    server.fault = (line) => (line.startsWith('DELETE') && ++removed > 1 ? '501' : 'none');
+    await expect(writeToS3(url, await laidOf(other), { force: true })).rejects.toThrow();
+    expect(Object.keys(server.content('deep/out/'))).toHaveLength(known - 1);
+    server.fault = () => 'none';
+    await writeToS3(url, await laidOf(other), { force: true });
+    expect(Object.keys(server.content('deep/out/')).filter((name) => name.endsWith('.npy'))).toEqual([]);
+  },
+);
+
 const withConfig = { config: { name: 'config.json', text: '{"new":1}\n' } };
 
 async function configuredOf(options: object, config: object = withConfig) {
