@@ -55,9 +55,10 @@ export function checkRope(config: Config, modelType: string, sizes: Config, refu
   const isRead = !byKinds.test(modelType) && !ownBase.test(modelType) && !Object.hasOwn(flat, 'rope_theta');
   if (isRead && Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
     throw refuse('rope_theta', 'a number');
-  for (const rope of byKind.length === 0 ? [flat] : byKind) {
-    const isBase = rope !== flat || !byKinds.test(modelType);
-    if (isBase && Object.hasOwn(rope, 'rope_theta') && typeof rope.rope_theta !== 'number')
+  const ropes = byKind.length === 0 ? [flat] : byKind;
+  for (const rope of ropes) {
+    const isUsed = rope !== flat || !byKinds.test(modelType);
+    if (isUsed && Object.hasOwn(rope, 'rope_theta') && typeof rope.rope_theta !== 'number')
       throw refuse(key, `a number as "rope_theta", not ${show(rope.rope_theta)}`);
     const type = Object.hasOwn(rope, 'rope_type') ? rope.rope_type : rope.type;
     if (type === undefined) continue;
@@ -79,23 +80,34 @@ export function checkRope(config: Config, modelType: string, sizes: Config, refu
     if (modelType === 'mixtral' && /^(?:dynamic|longrope|yarn)$/.test(String(type)) && sizes.head_dim == null)
       throw refuse('head_dim', `a whole number ≥ 1 beside the rope_type '${String(type)}'`);
   }
-  checkFactors(flat, key, config, modelType, sizes, refuse);
+  if (byKind.length > 0 || !byKinds.test(modelType))
+    for (const rope of ropes) checkFactors(rope, key, config, modelType, sizes, refuse);
 }
 
-/** Phi's factors: one for each two numbers of a head that are turned against each other. */
+/** Those that turn a half or a quarter of each head, where neither config nor rotary positions say how much. */
+const half = /^(?:bamba|glm4?|glm4_moe|nemotron|persimmon|phi)$/;
+const quarter = /^(?:gpt_neox|qwen3_5(?:_moe)?_text|qwen3_next|stablelm)$/;
+
+/** Factors of positions beyond those that were learned: one for each two numbers of a head that are turned against each other. */
 function checkFactors(rope: Config, key: string, config: Config, modelType: string, sizes: Config, refuse: Refuse) {
   const isFirst = modelType === 'phi3';
-  if (!isFirst && !(modelType === 'phimoe' && (rope.rope_type ?? rope.type) === 'longrope')) return;
-  const { hidden_size: width, num_attention_heads: heads } = sizes;
-  const part = rope.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
-  const turned = Math.trunc(Math.floor(Number(width) / Number(heads)) * Number(part));
+  if (!isFirst && (rope.rope_type ?? rope.type) !== 'longrope') return;
+  const { hidden_size: width, num_attention_heads: heads, qk_rope_head_dim: latent } = sizes;
+  const own = half.test(modelType) ? 0.5 : quarter.test(modelType) ? 0.25 : 1;
+  const part = rope.partial_rotary_factor ?? config.partial_rotary_factor ?? config.rotary_pct ?? own;
+  const whole =
+    latent ?? (/^phi/.test(modelType) ? undefined : sizes.head_dim) ?? Math.floor(Number(width) / Number(heads));
+  const turned = Math.trunc(Number(whole) * Number(part));
   const pairs = isFirst ? Math.floor(turned / 2) : Math.ceil(turned / 2);
+  if (Number.isNaN(pairs)) return;
   const fits = (factors: unknown) =>
     Array.isArray(factors) &&
     factors.every((factor) => typeof factor === 'number') &&
-    (factors.length === pairs || (!isFirst && factors.length === 1));
+    (factors.length === pairs || (!isFirst && (factors.length === 1 || pairs === 1)));
   for (const name of isFirst ? ['short_factor', 'long_factor'] : ['short_factor']) {
-    if (rope[name] != null && !fits(rope[name]))
+    if ((!isFirst || rope[name] != null) && !fits(rope[name]))
       throw refuse(key, `"${name}" of ${pairs} numbers, for heads of ${turned} that are turned by twos`);
   }
+  // Of the other only its presence is asked, as a list.
+  if (!isFirst && !Array.isArray(rope.long_factor)) throw refuse(key, '"long_factor" as an array of numbers');
 }
