@@ -1,5 +1,5 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
-import { errorCode, InputError, InterruptedError, saysResumable } from '../../../core/errors.js';
+import { InputError, InterruptedError, saysResumable, WriteError } from '../../../core/errors.js';
 import { get_num_threads } from '../../../native/addon.js';
 import type { Pool } from '../../../pool/pool.js';
 import { configName, type Document } from '../../virtual/layout.js';
@@ -249,14 +249,13 @@ class S3Run {
     const { config, files, index, digest } = this.#laid.set;
     const file = files.find(({ name }) => name === wanted);
     if (file !== undefined) return this.#store.has(wanted, file.fileBytes, this.#labelOf(wanted));
-    const document = [config, index].find((each) => each?.name === wanted);
-    return document !== undefined && this.#store.has(wanted, Buffer.byteLength(document.text), digest);
+    if (wanted === config?.name) return (await this.#store.text(wanted)) === config.text; // the same for every seed
+    return wanted === index?.name && this.#store.has(wanted, Buffer.byteLength(index.text), digest);
   }
 
   /** Keeps what another run can go on with, or else gives all uploads up. Returns the error to be told. */
   async #giveUp(reason: unknown): Promise<unknown> {
-    // The store has no such upload any more: who replaces a checkpoint gives up what others send there.
-    const cause = errorCode(reason) === 'NoSuchUpload' ? this.#takenOver(reason) : reason;
+    const cause = (await this.#isTakenOver(reason)) ? this.#takenOver(reason) : reason;
     const isWorth = this.#hasMore || this.#uploads.some(({ parts }) => parts.some((part) => part !== undefined));
     const isStopped = this.#options.signal?.aborted && !saysResumable(cause);
     const told = isStopped ? new InterruptedError(this.#store.path(''), this.#options.signal?.reason) : cause;
@@ -271,6 +270,12 @@ class S3Run {
     }
     if (isKept && saysResumable(told)) told.resumable = true;
     return told;
+  }
+
+  /** Whether an upload is gone, and not because another run with the same content has completed it. */
+  async #isTakenOver(cause: unknown): Promise<boolean> {
+    if (!(cause instanceof WriteError) || cause.code !== 'NoSuchUpload') return false;
+    return !(await this.#isOurs(cause.path.slice(this.#store.path('').length)).catch(() => true));
   }
 
   #takenOver(cause: unknown): InputError {

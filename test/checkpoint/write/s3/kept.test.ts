@@ -117,6 +117,23 @@ test('uploads that another run has given up are not said to be gone on with', as
   expect(server.uploads.size).toBe(0);
 });
 
+test('one of two that go on with the same leaves the rest of it to the other', async () => {
+  const laid = await laidOf(shards);
+  const [first, second] = laid.set.files.map(({ name }) => `deep/out/${name}`);
+  server.uploads.set('left', { key: String(first), meta: {}, parts: new Map() });
+  const complete = async () => {
+    // As the other one does with a file of which this one has to send everything yet.
+    for (const [id, { key, meta }] of server.uploads) {
+      if (key !== second) continue;
+      server.objects.set(key, { bytes: Buffer.alloc(Number(laid.set.files[1]?.fileBytes)), meta });
+      server.uploads.delete(id);
+    }
+  };
+  const late = writeToS3(url, laid, { resume: true, partBytes, onBegin: complete });
+  await expect(late).rejects.toMatchObject({ code: 'NoSuchUpload', resumable: true });
+  expect([...server.uploads.values()].map(({ key }) => key)).toEqual([first]);
+});
+
 test('a store that knows no conditions of what is to be replaced does without', async () => {
   await writeToS3(url, await laidOf({ seed: 1 }), {});
   server.knowsMatches = false;
