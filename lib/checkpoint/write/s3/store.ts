@@ -25,6 +25,15 @@ export interface StoreOptions {
   readonly idleMs?: number | undefined;
 }
 
+/** What stood under a name when it was looked at: its ETag, '' where the store tells none; undefined for nothing. */
+export type Seen = string | undefined;
+
+/** That nobody has put anything there since then. */
+function conditionOf(seen: Seen): { readonly IfNoneMatch?: string; readonly IfMatch?: string } {
+  if (seen === undefined) return { IfNoneMatch: '*' };
+  return seen === '' ? {} : { IfMatch: seen };
+}
+
 type Send<T> = (how: { readonly abortSignal?: AbortSignal }) => Promise<T>;
 
 /** What is asked of an object store. Credentials and region come by the SDK's own chain. */
@@ -75,10 +84,10 @@ export class Store {
     }
   }
 
-  /** The names of all objects right below the prefix. */
-  async names(): Promise<string[]> {
+  /** All objects right below the prefix, by their names. */
+  async objects(): Promise<Map<string, Seen>> {
     const { bucket: Bucket, prefix: Prefix } = this.#address;
-    const names: string[] = [];
+    const found = new Map<string, Seen>();
     const ask = (from: object) =>
       this.#ask('list', '', (how) =>
         this.#client.send(new this.#sdk.ListObjectsV2Command({ Bucket, Prefix, Delimiter: '/', ...from }), how),
@@ -87,9 +96,9 @@ export class Store {
       more: IsTruncated ?? token !== undefined,
       from: token && { ContinuationToken: token },
     }))) {
-      for (const { Key = '' } of page.Contents ?? []) names.push(Key.slice(Prefix.length));
+      for (const { Key = '', ETag = '' } of page.Contents ?? []) found.set(Key.slice(Prefix.length), ETag);
     }
-    return names;
+    return found;
   }
 
   /**
@@ -197,23 +206,22 @@ export class Store {
     });
   }
 
-  /** Makes an object of its parts; one that is there already is refused unless `replaces`. */
-  async complete(name: string, upload: string, parts: CompletedPart[], replaces: boolean, is: () => Promise<boolean>) {
-    const condition = replaces ? {} : { IfNoneMatch: '*' };
-    const input = { ...this.#at(name), UploadId: upload, MultipartUpload: { Parts: parts }, ...condition };
-    const wasThere = await this.#unlessDone(name, is, (how) =>
-      this.#client.send(new this.#sdk.CompleteMultipartUploadCommand(input), how),
+  /** Makes an object of its parts, if what was seen there is there still. */
+  async complete(name: string, upload: string, parts: CompletedPart[], seen: Seen, is: () => Promise<boolean>) {
+    const input = { ...this.#at(name), UploadId: upload, MultipartUpload: { Parts: parts } };
+    const wasThere = await this.#unlessDone(name, seen, is, (how, condition) =>
+      this.#client.send(new this.#sdk.CompleteMultipartUploadCommand({ ...input, ...condition }), how),
     );
     if (wasThere) await this.abort(name, upload); // another run with the same content may have put it there
   }
 
-  /** Writes a small object in one piece. */
-  async put(name: string, body: Uint8Array, digest: string, replaces: boolean): Promise<void> {
-    const condition = replaces ? {} : { IfNoneMatch: '*' };
+  /** Writes a small object in one piece, likewise. */
+  async put(name: string, body: Uint8Array, digest: string, seen: Seen, is: () => Promise<boolean>): Promise<void> {
     const sum = { ChecksumCRC32: checksumOf(body), Metadata: { [digestKey]: digest } };
-    const input = { ...this.#at(name), Body: body, ...sum, ...condition };
-    const is = () => this.has(name, body.length, digest);
-    await this.#unlessDone(name, is, (how) => this.#client.send(new this.#sdk.PutObjectCommand(input), how));
+    const input = { ...this.#at(name), Body: body, ...sum };
+    await this.#unlessDone(name, seen, is, (how, condition) =>
+      this.#client.send(new this.#sdk.PutObjectCommand({ ...input, ...condition }), how),
+    );
   }
 
   async remove(name: string): Promise<void> {
@@ -272,14 +280,22 @@ export class Store {
    * A request whose answer was lost has done its work: when it is made again, the store says that something is there, or no upload any more. Returns whether
    * it said so.
    */
-  async #unlessDone(name: string, is: () => Promise<boolean>, send: Send<unknown>): Promise<boolean> {
+  async #unlessDone(
+    name: string,
+    seen: Seen,
+    is: () => Promise<boolean>,
+    send: (how: Parameters<Send<unknown>>[0], condition: object) => Promise<unknown>,
+  ): Promise<boolean> {
     try {
-      await this.#ask('write', name, send);
+      await this.#ask('write', name, (how) => send(how, conditionOf(seen))).catch((cause) => {
+        if (seen === undefined || statusOf(cause) !== notImplemented) throw cause;
+        return this.#ask('write', name, (how) => send(how, {})); // a store that knows no such conditions
+      });
       return false;
     } catch (cause) {
       const status = statusOf(cause) ?? 0;
       if (![404, 409, 412].includes(status) || !(await is()))
-        throw status === 412 ? appeared(this.path(name), cause) : cause;
+        throw status === 412 ? changed(this.path(name), cause) : cause;
       return true;
     }
   }
@@ -361,7 +377,8 @@ function wrapped(action: string, path: string, cause: unknown): unknown {
   return new WriteError(action, path, told);
 }
 
-function appeared(path: string, cause: unknown): InputError {
+/** The error for what another run has put there. */
+export function changed(path: string, cause?: unknown): InputError {
   return new InputError(`${path} has appeared meanwhile; existing: 'replace' replaces it`, {
     path,
     code: 'EEXIST',

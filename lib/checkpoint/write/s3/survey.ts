@@ -6,10 +6,12 @@ import { configName, type Document, type FileSet, type OutputFile } from '../../
 import { isAnyWeightsName, isWeightsName, sharersOf } from '../../virtual/shards.js';
 import { metadataOfManifest, ownerByMetadata } from '../commit/old-config.js';
 import { filesOfManifestText, othersOf } from '../commit/others.js';
-import type { Store } from './store.js';
+import type { Seen, Store } from './store.js';
 
 /** What a store holds of a checkpoint that is to be written there. */
 export interface StoreSurvey {
+  /** All that is there, by names. */
+  readonly objects: ReadonlyMap<string, Seen>;
   /** Files that need no sending. */
   readonly complete: ReadonlySet<string>;
   /** Whether the config and the index are there, as they should be. */
@@ -42,7 +44,8 @@ export async function surveyStore(
   const { base, files, index } = set;
   const labels = labelsOf(set);
   const ours = new Set([...files, index].flatMap((each) => each?.name ?? []));
-  const names = await store.names();
+  const objects = await store.objects();
+  const names = [...objects.keys()];
   const listed = names.includes(manifestName) ? filesOfManifestText((await store.text(manifestName)) ?? '', names) : [];
   const stale = othersOf(names, [base], listed).filter((name) => !ours.has(name));
   const weights = [...stale, ...names.filter((name) => ours.has(name))];
@@ -70,6 +73,7 @@ export async function surveyStore(
       stale.push(...(await replacedConfig(store, url, weights)));
     for (const [name, ids] of begun) for (const id of ids) await store.abort(name, id);
     return {
+      objects,
       complete,
       config,
       index: false,
@@ -96,7 +100,7 @@ export async function surveyStore(
     throw refusal(url, text);
   }
   if (otherConfig) throw refusal(url, `${store.path(set.config.name)} exists already and differs; ${replace}`);
-  return { complete, config, index: hasIndex, uploads, stale, old: [] };
+  return { objects, complete, config, index: hasIndex, uploads, stale, old: [] };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
-import { InputError, InterruptedError, saysResumable } from '../../../core/errors.js';
+import { InputError, InterruptedError, saysResumable, WriteError } from '../../../core/errors.js';
 import { manifestName } from '../../../formats/raw/names.js';
 import { get_num_threads } from '../../../native/addon.js';
 import type { Pool } from '../../../pool/pool.js';
@@ -10,7 +10,7 @@ import { leastForWorkers, type RunOptions } from '../run.js';
 import { poolForCall } from '../workers.js';
 import { type Laid, lastOf, type Work, type Written, writtenOf } from '../write.js';
 import { addressOf } from './address.js';
-import { checksumOf, Store, type StoreOptions } from './store.js';
+import { changed, checksumOf, type Seen, Store, type StoreOptions } from './store.js';
 import { labelsOf, type StoreSurvey, surveyStore } from './survey.js';
 
 export interface S3Options extends Pick<RunOptions, 'pool' | 'threads' | 'signal' | 'onProgress'>, StoreOptions {
@@ -201,26 +201,28 @@ class S3Run {
   }
 
   /** Where another checkpoint is replaced, what tells that it is complete goes first: its weights are not seen with another config, or none. */
-  async #publish({ config: hasConfig, index: hasIndex, stale }: StoreSurvey): Promise<void> {
+  async #publish({ objects, config: hasConfig, index: hasIndex, stale }: StoreSurvey): Promise<void> {
     const { config, files, index, digest } = this.#laid.set;
     const { force = false } = this.#options;
     const changesConfig = (config !== undefined && !hasConfig) || stale.includes(configName);
     const whole = index?.name ?? (changesConfig ? files[0]?.name : undefined);
+    const there = force ? await this.#unchanged(objects, stale) : new Map(objects);
     // A manifest goes after the files that nobody would know to be a checkpoint's without it.
     const place = (name: string) => [manifestName, configName].indexOf(name);
     const gone = [...(force && whole !== undefined ? [whole] : []), ...stale];
     for (const name of gone.sort((a, b) => place(a) - place(b))) {
       await this.#store.remove(name);
+      there.delete(name);
       this.#old.delete(name);
     }
     const put = async ({ name, text }: Document) => {
-      await this.#store.put(name, Buffer.from(text), digest, force);
+      await this.#store.put(name, Buffer.from(text), digest, there.get(name), () => this.#isOurs(name));
       this.#old.delete(name);
     };
     if (config !== undefined && !hasConfig) await put(config);
-    for (const { name, id, bytes, parts } of this.#uploads) {
+    for (const { name, id, parts } of this.#uploads) {
       const all = parts.filter((part) => part !== undefined);
-      await this.#store.complete(name, id, all, force, () => this.#store.has(name, bytes, this.#labelOf(name)));
+      await this.#store.complete(name, id, all, there.get(name), () => this.#isOurs(name));
       this.#old.delete(name);
       this.#hasMore = true;
     }
@@ -228,8 +230,34 @@ class S3Run {
     if (index !== undefined && !hasIndex) await put(index);
   }
 
+  /**
+   * What is there, before any of it is replaced or removed.
+   *
+   * @throws InputError (EEXIST) where another run has put there what is to be replaced, or this run's own: parts of two would lie beside each other
+   */
+  async #unchanged(seen: StoreSurvey['objects'], stale: readonly string[]): Promise<Map<string, Seen>> {
+    const { config, files, index } = this.#laid.set;
+    const concerned = new Set([...files.map(({ name }) => name), config?.name, index?.name, ...stale]);
+    const there = await this.#store.objects();
+    for (const [name, etag] of there) {
+      if (concerned.has(name) && etag !== seen.get(name) && !(await this.#isOurs(name)))
+        throw changed(this.#store.path(name));
+    }
+    return there;
+  }
+
+  /** Whether an object is of this very checkpoint: another run may write the same. */
+  async #isOurs(wanted: string): Promise<boolean> {
+    const { config, files, index, digest } = this.#laid.set;
+    const file = files.find(({ name }) => name === wanted);
+    if (file !== undefined) return this.#store.has(wanted, file.fileBytes, this.#labelOf(wanted));
+    if (wanted === config?.name) return (await this.#store.text(wanted)) === config.text; // the same for every seed
+    return wanted === index?.name && this.#store.has(wanted, Buffer.byteLength(index.text), digest);
+  }
+
   /** Keeps what another run can go on with, or else gives all uploads up. Returns the error to be told. */
-  async #giveUp(cause: unknown): Promise<unknown> {
+  async #giveUp(reason: unknown): Promise<unknown> {
+    const cause = (await this.#isTakenOver(reason)) ? this.#takenOver(reason) : reason;
     const isWorth = this.#hasMore || this.#uploads.some(({ parts }) => parts.some((part) => part !== undefined));
     const isStopped = this.#options.signal?.aborted && !saysResumable(cause);
     const told = isStopped ? new InterruptedError(this.#store.path(''), this.#options.signal?.reason) : cause;
@@ -244,6 +272,18 @@ class S3Run {
     }
     if (isKept && saysResumable(told)) told.resumable = true;
     return told;
+  }
+
+  /** Whether an upload is gone, and not because another run with the same content has completed it. */
+  async #isTakenOver(cause: unknown): Promise<boolean> {
+    if (!(cause instanceof WriteError) || cause.code !== 'NoSuchUpload') return false;
+    return !(await this.#isOurs(cause.path.slice(this.#store.path('').length)).catch(() => true));
+  }
+
+  #takenOver(cause: unknown): InputError {
+    const path = this.#store.path('');
+    const text = `what was sent to ${path} is given up: another run has begun there anew, or a rule of the bucket has removed it`;
+    return new InputError(text, { path, code: 'EBUSY', cause });
   }
 }
 

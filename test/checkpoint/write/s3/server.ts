@@ -1,6 +1,6 @@
 /** A small, strict server of S3's protocol, which keeps objects in memory and breaks down now and then. */
 import { createHash, randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { crc32 } from 'node:zlib';
 
@@ -47,6 +47,8 @@ export class S3Server {
     answer;
   /** Whether it lists uploads of a whole name alone, as MinIO does. */
   hidesUploads = false;
+  /** Whether it knows the condition If-Match. */
+  knowsMatches = true;
   endpoint = '';
   /** Bytes of an answer without end. */
   sent = 0;
@@ -140,7 +142,7 @@ export class S3Server {
     );
     if (key === '') return query.has('uploads') ? this.#listUploads(query) : this.#list(query);
     const id = query.get('uploadId');
-    if (id !== null) return this.#serveUpload(method ?? '', key, id, query, bytes, given['if-none-match']);
+    if (id !== null) return this.#serveUpload(method ?? '', key, id, query, bytes, given);
     if (method === 'POST' && query.has('uploads')) {
       const upload = randomUUID();
       this.uploads.set(upload, { key, meta, parts: new Map() });
@@ -149,7 +151,7 @@ export class S3Server {
     const there = this.objects.get(key);
     if (method === 'DELETE') this.objects.delete(key);
     else if (method === 'PUT') {
-      if (there !== undefined && given['if-none-match'] === '*') throw new Refusal(412, 'PreconditionFailed');
+      this.#refuseUnless(key, given);
       this.objects.set(key, { bytes, meta });
       headers.etag = etagOf(bytes);
     } else if (method === 'HEAD') {
@@ -168,7 +170,14 @@ export class S3Server {
     return '';
   }
 
-  #serveUpload(method: string, key: string, id: string, query: URLSearchParams, bytes: Buffer, condition?: string) {
+  #serveUpload(
+    method: string,
+    key: string,
+    id: string,
+    query: URLSearchParams,
+    bytes: Buffer,
+    given: IncomingHttpHeaders,
+  ) {
     const upload = this.uploads.get(id);
     if (upload?.key !== key) throw new Refusal(404, 'NoSuchUpload');
     const { parts, meta } = upload;
@@ -205,10 +214,20 @@ export class S3Server {
     if (asked.some(({ sum, number }, i) => !parts.has(number) || sum !== sumOf(found[i] ?? bytes)))
       throw new Refusal(400, 'InvalidPart');
     if (found.slice(0, -1).some((part) => part.length < leastPart)) throw new Refusal(400, 'EntityTooSmall');
-    if (condition === '*' && this.objects.has(key)) throw new Refusal(412, 'PreconditionFailed');
+    this.#refuseUnless(key, given);
     this.objects.set(key, { bytes: Buffer.concat(found), meta });
     this.uploads.delete(id);
     return `<CompleteMultipartUploadResult><Key>${key}</Key></CompleteMultipartUploadResult>`;
+  }
+
+  #refuseUnless(key: string, given: IncomingHttpHeaders): void {
+    const there = this.objects.get(key);
+    const wanted = given['if-match'];
+    if (wanted !== undefined && !this.knowsMatches) throw new Refusal(501, 'NotImplemented');
+    if (wanted !== undefined && there === undefined) throw new Refusal(404, 'NoSuchKey');
+    if (wanted !== undefined && there !== undefined && etagOf(there.bytes) !== wanted)
+      throw new Refusal(412, 'PreconditionFailed');
+    if (given['if-none-match'] === '*' && there !== undefined) throw new Refusal(412, 'PreconditionFailed');
   }
 
   #list(query: URLSearchParams): string {
@@ -217,7 +236,7 @@ export class S3Server {
     const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort();
     const page = keys.slice(0, 2);
     const more = keys.length > 2 ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : '';
-    return `<ListBucketResult>${page.map((key) => `<Contents><Key>${key}</Key></Contents>`).join('')}${more}</ListBucketResult>`;
+    return `<ListBucketResult>${page.map((key) => `<Contents><Key>${key}</Key><ETag>${etagOf(this.objects.get(key)?.bytes as Buffer)}</ETag></Contents>`).join('')}${more}</ListBucketResult>`;
   }
 
   #listUploads(query: URLSearchParams): string {
