@@ -114,16 +114,18 @@ function lines(output: Output, { begin, total, before, amounts }: Work): Progres
   };
 }
 
-/** How much a second, and the seconds that the rest takes, by the rate of the last few seconds. */
+/** How much a second, and the seconds that the rest takes, by the rate of the last few seconds. At first, while hardly more than headers is there, nobody can tell. */
 function watch(total: number): (written: number) => { rate: number; left: number } {
   const window = 10_000;
-  const seen = [{ at: performance.now(), written: 0 }];
+  const begin = performance.now();
+  const seen = [{ at: begin, written: 0 }];
   return (written) => {
     const at = performance.now();
     seen.push({ at, written });
     while (seen.length > 2 && at - (seen[1]?.at ?? at) > window) seen.shift();
     const first = seen[0] ?? { at, written };
     const rate = (written - first.written) / Math.max(1e-3, (at - first.at) / 1000);
-    return { rate, left: rate > 0 ? (total - written) / rate : Number.POSITIVE_INFINITY };
+    const isTellable = rate > 0 && (written >= total / 1000 || at - begin > window);
+    return { rate, left: isTellable ? (total - written) / rate : Number.POSITIVE_INFINITY };
   };
 }
