@@ -93,6 +93,16 @@ test('the page links to revisions of other engines than the server has', async (
   expect(links).toEqual(['seed-8-philox', 'seed-7']);
 });
 
+test('of many files the page links to the first ones, and says how many more there are', async () => {
+  const many = await serve({ inputs: ['resnet18'], maxShardSize: 4_000_000 });
+  const { siblings } = (await (await fetch(`${many}/api/models/torchvision/resnet18`)).json()) as {
+    siblings: object[];
+  };
+  const page = await (await fetch(many)).text();
+  expect(page.match(/resolve\/main/g)).toHaveLength(6);
+  expect(page).toContain(`and ${siblings.length - 6} more`);
+});
+
 test('metrics count what was answered and sent', async () => {
   const part = await fetch(`${base}/tiny/gpt2/resolve/main/model.safetensors`, { headers: { range: 'bytes=0-9' } });
   expect(await part.text()).toHaveLength(10);

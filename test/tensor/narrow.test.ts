@@ -25,6 +25,12 @@ test.each(dtypes)('%s: values are those of float32, rounded to the nearest there
   expect(w.data.length).toBe(dtype === 'float4_e2m1fn' ? 3000 : 6000);
 });
 
+test('without a shape it is all elements in one dimension, two of them in a byte where they are that small', () => {
+  const memory = new Uint8Array(3);
+  expect(tensor(memory, undefined, { dtype: 'float4_e2m1fn' }).shape).toEqual([6]);
+  expect(tensor(memory, undefined, { dtype: 'float8_e5m2' }).shape).toEqual([3]);
+});
+
 test('the generator moves on as for any tensor, in both engines', () => {
   for (const engine of ['philox', 'torch'] as const) {
     const [a, b] = [new Generator({ engine, seed: 3 }), new Generator({ engine, seed: 3 })];
