@@ -15,6 +15,8 @@ export interface Task {
   readonly files: number;
   readonly bytes: number;
   readonly doneBytes: number;
+  /** Where they are many, each of so many tensors. */
+  readonly checkpoints?: number | undefined;
   /** 'writing … to' if left out. */
   readonly verb?: 'writing … to' | 'checking … of' | undefined;
 }
@@ -26,10 +28,11 @@ const [hideCursor, showCursor, clear] = ['\x1b[?25l', '\x1b[?25h', '\r\x1b[K'];
 
 /** A bar on a terminal, without colours and as wide as there is room; a few plain lines elsewhere. */
 export async function showProgress(output: Output, task: Task): Promise<Progress> {
-  const { path, tensors, files, bytes, doneBytes, verb = 'writing … to' } = task;
+  const { path, tensors, files, bytes, doneBytes, checkpoints, verb = 'writing … to' } = task;
+  const of = checkpoints === undefined ? '' : `${counted(checkpoints, 'checkpoint')} of `;
   const inFiles = files > 1 ? ` in ${counted(files, 'file')}` : '';
   const there = doneBytes > 0 ? `, of which ${size(doneBytes)} are there,` : ',';
-  const what = `${counted(tensors, 'tensor')}${inFiles}, ${size(bytes)}${there}`;
+  const what = `${of}${counted(tensors, 'tensor')}${inFiles}, ${size(bytes)}${there}`;
   const begin = `${verb.replace('…', what)} ${printable(path)}`;
   return show(output, {
     begin,
