@@ -6,7 +6,9 @@ import { createServer } from 'node:http';
 import { createPool } from 'nninit';
 import { loadPlan, virtualCheckpoint } from 'nninit/checkpoint';
 
-/** Models by config beside those that nninit knows by name. */
+/** The models that are served by name: a list, since loadPlan also reads files, and a name from a request may be that of one. */
+const names = new Set(['resnet18', 'resnet50', 'convnext_tiny', 'mobilenet_v3_small', 'vit_b_16']);
+/** Models by config beside those. */
 const configs = new Map([['gpt2', JSON.parse(readFileSync(new URL('../gpt2/config.json', import.meta.url), 'utf8'))]]);
 const chunkBytes = 2 ** 20;
 
@@ -83,10 +85,10 @@ function parse(url) {
 /** A model by its name, or one tensor: `shape` (64x3x7x7), `init`, and the initializer's own parameters. */
 async function checkpointOf(name, { seed = '0', engine, dtype, ...rest }, mostBytes) {
   if (!/^-?\d+$/.test(seed)) throw new Refusal(400, 'seed: expected a whole number');
-  const input = name === 'weights' ? recipeOf(rest) : (configs.get(name) ?? { model: name });
+  const input = name === 'weights' ? recipeOf(rest) : names.has(name) ? { model: name } : configs.get(name);
+  if (input === undefined) throw new Refusal(404, 'expected the name of a model that is served, or weights');
   const [unknown] = name === 'weights' ? [] : Object.keys(rest);
   if (unknown !== undefined) throw new Refusal(400, `expected seed, engine and dtype, but received '${unknown}'`);
-  if (!/^[a-z0-9_]+$/.test(name)) throw new Refusal(404, 'expected the name of a model, or weights');
   try {
     const plan = await loadPlan(input, { dtype });
     if (plan.bytes > mostBytes) throw new Refusal(400, `expected at most ${mostBytes} bytes, not ${plan.bytes}`);

@@ -162,7 +162,8 @@ async function toFolders(
   const start = performance.now();
   let progress: Progress | undefined;
   const tensors = plan.tensors.length;
-  const work = { path: output, tensors, files: seeds.length, bytes: plan.bytes * seeds.length, doneBytes: 0 };
+  const [checkpoints, bytes] = [seeds.length, plan.bytes * seeds.length];
+  const work = { path: output, checkpoints, tensors, files: 1, bytes, doneBytes: 0 };
   if (!json && !quiet && part === undefined) progress = await showProgress(stderr, work);
   try {
     const { bytes, resumedBytes, ...written } = await writeEnsemble(plan, output, {

@@ -62,13 +62,13 @@ async function wait(
 ): Promise<void> {
   const start = performance.now();
   const { path, bytes } = order;
-  const files = seeds?.length ?? 1;
+  const work = { path, checkpoints: seeds?.length, tensors, files: 1, bytes, doneBytes: 0 };
   let progress: Progress | undefined;
   const isIdle = idleness();
   try {
     const onMessage = (text: string) => warn(stderr, text);
     const waiting = async (signal: AbortSignal) => {
-      if (!json && !quiet) progress = await showProgress(stderr, { path, tensors, files, bytes, doneBytes: 0 });
+      if (!json && !quiet) progress = await showProgress(stderr, work);
       const onProgress = (seen: OrderProgress) => {
         progress?.update(seen.bytes);
         if (isIdle(seen)) onMessage('no worker has been at it for 10 s: `nninit worker` at the same Redis is one');

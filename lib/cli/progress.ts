@@ -15,6 +15,8 @@ export interface Task {
   readonly files: number;
   readonly bytes: number;
   readonly doneBytes: number;
+  /** Where they are many, each of so many tensors. */
+  readonly checkpoints?: number | undefined;
   /** 'writing … to' if left out. */
   readonly verb?: 'writing … to' | 'checking … of' | undefined;
 }
@@ -26,10 +28,11 @@ const [hideCursor, showCursor, clear] = ['\x1b[?25l', '\x1b[?25h', '\r\x1b[K'];
 
 /** A bar on a terminal, without colours and as wide as there is room; a few plain lines elsewhere. */
 export async function showProgress(output: Output, task: Task): Promise<Progress> {
-  const { path, tensors, files, bytes, doneBytes, verb = 'writing … to' } = task;
+  const { path, tensors, files, bytes, doneBytes, checkpoints, verb = 'writing … to' } = task;
+  const of = checkpoints === undefined ? '' : `${counted(checkpoints, 'checkpoint')} of `;
   const inFiles = files > 1 ? ` in ${counted(files, 'file')}` : '';
   const there = doneBytes > 0 ? `, of which ${size(doneBytes)} are there,` : ',';
-  const what = `${counted(tensors, 'tensor')}${inFiles}, ${size(bytes)}${there}`;
+  const what = `${of}${counted(tensors, 'tensor')}${inFiles}, ${size(bytes)}${there}`;
   const begin = `${verb.replace('…', what)} ${printable(path)}`;
   return show(output, {
     begin,
@@ -114,16 +117,18 @@ function lines(output: Output, { begin, total, before, amounts }: Work): Progres
   };
 }
 
-/** How much a second, and the seconds that the rest takes, by the rate of the last few seconds. */
+/** How much a second, and the seconds that the rest takes, by the rate of the last few seconds. At first, while hardly more than headers is there, nobody can tell. */
 function watch(total: number): (written: number) => { rate: number; left: number } {
   const window = 10_000;
-  const seen = [{ at: performance.now(), written: 0 }];
+  const begin = performance.now();
+  const seen = [{ at: begin, written: 0 }];
   return (written) => {
     const at = performance.now();
     seen.push({ at, written });
     while (seen.length > 2 && at - (seen[1]?.at ?? at) > window) seen.shift();
     const first = seen[0] ?? { at, written };
     const rate = (written - first.written) / Math.max(1e-3, (at - first.at) / 1000);
-    return { rate, left: rate > 0 ? (total - written) / rate : Number.POSITIVE_INFINITY };
+    const isTellable = rate > 0 && (written >= total / 1000 || at - begin > window);
+    return { rate, left: isTellable ? (total - written) / rate : Number.POSITIVE_INFINITY };
   };
 }

@@ -76,6 +76,20 @@ test('shards, and files of tensors', async () => {
   expect(names.filter((name) => name.includes('safetensors'))).toEqual([]);
 });
 
+test('checkpoints of many seeds are counted as such', async () => {
+  const { code, stdout, stderr } = await generate('--seeds', '1,3..4', '--format', 'npy');
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^nninit: writing 3 checkpoints of 28 tensors, 2\.07 MB, to .*out\n$/);
+  expect(stdout).toMatch(/out: 3 checkpoints, 2,078,208 bytes \(2\.08 MB\) in [\d.]+ s\n$/);
+  expect(readdirSync(join(root, 'out')).sort()).toEqual(['seed-1', 'seed-3', 'seed-4']);
+  const more = await generate('--seeds', '4,9', '--format', 'npy', '--resume', '--json');
+  expect([more.code, more.stderr]).toEqual([0, '']);
+  const { bytes, resumed_bytes: resumed, ...facts } = JSON.parse(more.stdout);
+  expect(resumed).toBe(689_152);
+  expect(bytes).toBeGreaterThan(2 * resumed);
+  expect(facts).toEqual({ path: join(root, 'out'), seeds: ['4', '9'], seconds: expect.any(Number), engine: 'philox' });
+});
+
 test('--quiet prints nothing', async () => {
   expect(await generate('--quiet')).toEqual({ code: 0, stdout: '', stderr: '' });
 });

@@ -62,6 +62,24 @@ test.each([200, 80, 60, 40, 20, 8, 1])(
   },
 );
 
+test('headers alone do not tell how long it will take', async () => {
+  const text: string[] = [];
+  vi.stubEnv('TERM', 'xterm');
+  const progress = await showProgress(terminal(80, text), { ...task, doneBytes: 0 });
+  const drawn = (milliseconds: number, written: number) => {
+    vi.advanceTimersByTime(milliseconds);
+    progress.update(written);
+    return text.at(-1);
+  };
+  expect(drawn(1000, 11_000)).toContain(' 0% | ? left'); // not 505 h
+  expect(drawn(1000, 1e9)).toContain(' 5% | 38 s left');
+  const slow = await showProgress(terminal(80, text), { ...task, doneBytes: 0 });
+  vi.advanceTimersByTime(11_000);
+  slow.update(11e6);
+  expect(text.at(-1)).toContain(' 0% | 5 h 33 min left'); // a slow disk is told in the end
+  vi.unstubAllEnvs();
+});
+
 test('a dumb terminal gets lines', async () => {
   const text: string[] = [];
   vi.stubEnv('TERM', 'dumb');

@@ -121,6 +121,13 @@ test('files of others are compared with distributions', async () => {
   expect(JSON.parse(withSeed.stdout)).toMatchObject({ mode: 'bytes', ok: true });
 });
 
+test('distributions that PyTorch gets wrong are warned of where they are compared', async () => {
+  const rule = 'lm_head.weight={"init":"trunc_normal","std":0.001,"a":1,"b":2}';
+  const { code, stderr } = await nninit('verify', out(), join(root, 'config.json'), '--statistics', '--init', rule);
+  expect(code).toBe(1);
+  expect(stderr).toContain('nninit: warning: lm_head.weight: if PyTorch or the engine torch made it, the distribution');
+});
+
 test("a rank's checkpoint is verified as that rank's", async () => {
   const folder = join(root, 'rank');
   const ranks = ['--tp', '4', '--rank', '3'];

@@ -112,8 +112,9 @@ describe('GET', () => {
     ['weights?shape=3&init=orthogonal', 400, 'Only tensors with 2 or more dimensions'],
     ['weights?shape=99999x99999&init=normal', 400, 'expected at most 4294967296 bytes'],
     ['resnet18?sede=7', 400, "'sede'"],
-    ['nothing', 400, 'nothing'],
-    ['constructor', 400, 'constructor'],
+    ['nothing', 404, 'the name of a model'],
+    ['constructor', 404, 'the name of a model'],
+    ['test', 404, 'the name of a model'], // a folder where the server runs: nothing is said of it, and nothing read
     ['', 404, 'the name of a model'],
     ['..%2Fsecret', 404, 'the name of a model'],
     ['resnet18%00', 404, 'the name of a model'],

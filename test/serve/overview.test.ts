@@ -93,6 +93,37 @@ test('the page links to revisions of other engines than the server has', async (
   expect(links).toEqual(['seed-8-philox', 'seed-7']);
 });
 
+test('of many files the page links to the first ones, and says how many more there are', async () => {
+  const many = await serve({ inputs: ['resnet18'], maxShardSize: 4_000_000 });
+  const { siblings } = (await (await fetch(`${many}/api/models/torchvision/resnet18`)).json()) as {
+    siblings: object[];
+  };
+  const page = await (await fetch(many)).text();
+  expect(page.match(/resolve\/main/g)).toHaveLength(6);
+  expect(page).toContain(`and ${siblings.length - 6} more`);
+});
+
+test('of revisions with very many tensors, which take memory, fewer are kept', async () => {
+  const folder = join(root, 'kept');
+  for (const [name, count] of [
+    ['few', 2],
+    ['many', 26_000],
+  ] as const) {
+    mkdirSync(join(folder, 'tiny', name), { recursive: true });
+    const tensors = { [`h.{0..${count - 1}}.w`]: { shape: [1], init: 'zeros' } };
+    writeFileSync(join(folder, 'tiny', name, 'recipe.json'), JSON.stringify({ tensors }));
+  }
+  const own = await serve({ inputs: [folder] });
+  const kept = async (name: string) => {
+    for (const seed of [1, 2])
+      await fetch(`${own}/tiny/${name}/resolve/seed-${seed}/model.safetensors`, { method: 'HEAD' });
+    const page = await (await fetch(own)).text();
+    return [1, 2].filter((seed) => page.includes(`api/models/tiny/${name}/revision/seed-${seed}"`));
+  };
+  expect(await kept('few')).toEqual([1, 2]);
+  expect(await kept('many')).toEqual([2]);
+});
+
 test('metrics count what was answered and sent', async () => {
   const part = await fetch(`${base}/tiny/gpt2/resolve/main/model.safetensors`, { headers: { range: 'bytes=0-9' } });
   expect(await part.text()).toHaveLength(10);

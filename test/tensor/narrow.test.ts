@@ -25,6 +25,18 @@ test.each(dtypes)('%s: values are those of float32, rounded to the nearest there
   expect(w.data.length).toBe(dtype === 'float4_e2m1fn' ? 3000 : 6000);
 });
 
+test('without a shape it is all elements in one dimension, two of them in a byte where they are that small', () => {
+  const memory = new Uint8Array(3);
+  expect(tensor(memory, undefined, { dtype: 'float4_e2m1fn' }).shape).toEqual([6]);
+  expect(tensor(memory, undefined, { dtype: 'float8_e5m2' }).shape).toEqual([3]);
+});
+
+test('what names its shape dims and its dtype type, as in onnxruntime, is taken as it is', () => {
+  const like = { data: new Int8Array(6), dims: [2, 3], type: 'int8' } as const;
+  expect(init.eye_(like)).toBe(like);
+  expect([...like.data]).toEqual([1, 0, 0, 0, 1, 0]);
+});
+
 test('the generator moves on as for any tensor, in both engines', () => {
   for (const engine of ['philox', 'torch'] as const) {
     const [a, b] = [new Generator({ engine, seed: 3 }), new Generator({ engine, seed: 3 })];
