@@ -32,10 +32,10 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
   yarn: ['factor?', 'beta_fast?', 'beta_slow?', 'original_max_position_embeddings'],
 };
 
-/** Refuses rotary positions that transformers refuses, which give no tensor its shape. */
+/** Refuses rotary positions that transformers refuses, which give no tensor its shape. It looks at them in families that have none too. */
 export function checkRope(config: Config, modelType: string, sizes: Config, refuse: Refuse): void {
-  if (configFields[modelType]?.['dict?']?.includes('rope_parameters') !== true) return;
-  if (Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
+  const turns = configFields[modelType]?.['dict?']?.includes('rope_parameters') === true;
+  if (turns && Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
     throw refuse('rope_theta', 'a number');
   // What Python takes for false counts as missing.
   const { rope_scaling: scaling } = config;
@@ -50,10 +50,11 @@ export function checkRope(config: Config, modelType: string, sizes: Config, refu
     if (type === undefined) continue;
     const known = ropeTypesOf(modelType);
     const needed = typeof type === 'string' && Object.hasOwn(known, type) ? known[type] : undefined;
+    if (needed === undefined && !turns) continue;
     if (needed === undefined) throw refuse(key, `a "rope_type" of ${quoted(Object.keys(known))}, not ${show(type)}`);
     const missing = needed.find((name) => !Object.hasOwn(rope, name));
     if (missing !== undefined) throw refuse(key, `"${missing}" beside the rope_type '${String(type)}'`);
-    const counted = modelType === 'phi3' ? [] : (numbers[String(type)] ?? []);
+    const counted = modelType === 'phi3' || !turns ? [] : (numbers[String(type)] ?? []);
     for (const name of counted) {
       const value = rope[name.replace('?', '')];
       if (value === undefined || typeof value === 'number' || (value === null && name.endsWith('?'))) continue;
