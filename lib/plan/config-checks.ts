@@ -1,7 +1,10 @@
+import { z } from 'zod';
 import { didYouMean, isPlainObject, quoted, show } from '../core/check.js';
 import { InputError } from '../core/errors.js';
 import { type JsonDocument, setKey } from '../core/json.js';
+import { parseWith } from '../core/json-problems.js';
 import { scanJson } from '../core/json-scan.js';
+import { labels } from '../nn/families/architecture.js';
 import { configFields } from '../nn/families/config-fields.js';
 import {
   activations,
@@ -34,7 +37,7 @@ const words: Readonly<Record<string, string>> = {
  * layers of different shapes, stages of a backbone that it has not.
  *
  * @param sizes the config with its defaults
- * @returns the text that belongs beside the weights; for a config that was given as an object with 1.0 where JavaScript has 1
+ * @returns the text that belongs beside the weights; without `torch.` before a dtype, and for a config that was given as an object with 1.0 where JavaScript has 1
  * @throws InputError naming the key
  */
 export function checkConfig({ source, text, value, isObject }: JsonDocument, modelType: string, sizes: Config): string {
@@ -58,15 +61,37 @@ export function checkConfig({ source, text, value, isObject }: JsonDocument, mod
       repaired = setKey(repaired, key, config[key], pointed);
     }
   }
+  for (const key of ['dtype', 'torch_dtype']) {
+    const given = config[key];
+    // Older versions of transformers wrote this; newer ones refuse it.
+    if (typeof given === 'string' && given.startsWith('torch.'))
+      repaired = setKey(repaired, key, given.slice('torch.'.length));
+  }
   // Read by models whose config classes do not declare them.
   for (const key of headDimReaders.includes(modelType) ? ['num_labels', 'head_dim'] : ['num_labels'])
     if (!isObject && typeof config[key] === 'number' && !isOfKind('int', config[key], spelling.get(key) ?? ''))
       throw refuse(key, expected('int'));
+  // Read by every config class, also of models that classify nothing.
+  parseWith(labelKeys, config, source);
   checkNames(config, modelType, refuse);
   checkRope(config, modelType, sizes, refuse);
-  checkLayers(config, modelType, sizes.num_hidden_layers, refuse);
+  checkLayers(config, modelType, layersOf(sizes), refuse);
   if (configFields[modelType]?.['list[str]?']?.includes('_out_features')) checkStages(config, sizes, refuse);
   return repaired;
+}
+
+const labelKeys = z.looseObject(labels);
+
+/** What transformers calls num_hidden_layers, by any of the names that families have for it. */
+function layersOf({
+  num_hidden_layers,
+  n_layer,
+  n_layers,
+  num_layers,
+  encoder_layers,
+  decoder_layers,
+}: Config): unknown {
+  return num_hidden_layers ?? n_layer ?? n_layers ?? num_layers ?? encoder_layers ?? decoder_layers;
 }
 
 /** What a saved config says of the stages whose outputs a backbone gives: those of a config of fewer layers are others. */

@@ -24,8 +24,9 @@ const isScale = matcherOfAll([
 const isQuantized = matcherOfAll(['*zero_point', '*.qzeros', '*.qweight', '*.g_idx']);
 /** What sees or hears, in a model that also reads: a model of its own, with norms of the usual kind. */
 const isTower = matcherOfAll(['*vision*', '*visual*', '*audio*', '*image_*']);
-/** Norms that a gate multiplies, the steps of linear attention, and scales within a model. */
+/** Norms that a gate multiplies, and those of what joins a tower to a model; the steps of linear attention, and scales within a model. */
 const isOne = matcherOfAll([
+  '*merger.*norm.weight',
   ...['*linear_attn.norm.weight', '*linear_attn.dt_bias', '*mamba.dt_bias', '*mixer.D', '*mamba.D'],
   ...['*layer_scalar', '*router.scale', '*router.per_expert_scale'],
 ]);
@@ -33,7 +34,7 @@ const isOne = matcherOfAll([
 const isLength = matcherOfAll(['*parametrizations.weight.original0', '*.weight_g']);
 /** Mamba's, and the biases whose softplus are its steps. */
 const isDecay = matcherOfAll(['*A_log']);
-const isStep = matcherOfAll(['*mixer.dt_bias', '*mixer.dt_proj.bias']);
+const isStep = matcherOfAll(['*mixer.dt_bias', '*mixer.dt_proj.bias', '*self_attn.dt_bias']);
 const isPaddedEmbedding = matcherOfAll(['embed_tokens.weight', '*.embed_tokens.weight', '*.word_embeddings.weight']);
 
 /**
@@ -122,7 +123,9 @@ export function defaultOfName(
   if (isOne(name)) return { initializer: 'ones' };
   if (isLength(name)) return { initializer: 'ones', odd: 'by its name the lengths of columns of a weight: ones' };
   if (isDecay(name)) {
-    return { initializer: name.includes('linear_attn') ? { init: 'log_of_uniform', a: 0.01, b: 16 } : 'log_arange' };
+    // Those of Kimi's attention are one for each head, whatever their dimensions.
+    const a = name.includes('linear_attn') ? 0.01 : name.endsWith('self_attn.A_log') ? 1 : undefined;
+    return { initializer: a === undefined ? 'log_arange' : { init: 'log_of_uniform', a, b: 16 } };
   }
   if (isStep(name)) return { initializer: 'dt_bias' };
   if (isWholeBias(name) || name.endsWith('.mm_input_projection_weight')) return { initializer: 'zeros' };

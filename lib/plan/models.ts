@@ -294,12 +294,6 @@ function configText(
   if (!Array.isArray(config.architectures) || config.architectures.length === 0) {
     edited = setKey(edited, 'architectures', [modelClass]);
   }
-  for (const key of ['dtype', 'torch_dtype']) {
-    const given = config[key];
-    // Older versions of transformers wrote this; newer ones refuse it.
-    if (typeof given === 'string' && given.startsWith('torch.'))
-      edited = setKey(edited, key, given.slice('torch.'.length));
-  }
   if (dtype === undefined) return edited;
   const present = ['dtype', 'torch_dtype'].filter((key) => Object.hasOwn(config, key));
   // Every version of transformers reads torch_dtype; dtype only those since 4.56.

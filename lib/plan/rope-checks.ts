@@ -38,9 +38,9 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
   yarn: ['factor?', 'beta_fast?', 'beta_slow?', 'original_max_position_embeddings'],
 };
 
-/** Refuses rotary positions that transformers refuses, which give no tensor its shape. */
+/** Refuses rotary positions that transformers refuses, which give no tensor its shape. It looks at them in families that have none too. */
 export function checkRope(config: Config, modelType: string, sizes: Config, refuse: Refuse): void {
-  if (configFields[modelType]?.['dict?']?.includes('rope_parameters') !== true) return;
+  const turns = configFields[modelType]?.['dict?']?.includes('rope_parameters') === true;
   // What Python takes for false counts as missing.
   const { rope_scaling: scaling } = config;
   const isEmpty = !scaling || (typeof scaling === 'object' && Object.keys(scaling).length === 0);
@@ -48,40 +48,42 @@ export function checkRope(config: Config, modelType: string, sizes: Config, refu
   const given = config[key];
   if (!(isEmpty || isPlainObject(given))) throw refuse(key, 'an object, or null');
   const flat = isPlainObject(given) ? given : {};
-  const byKind = byKinds.test(modelType) ? layerTypes.flatMap((kind) => flat[kind] ?? []).filter(isPlainObject) : [];
+  const nested = byKinds.test(modelType) ? layerTypes.flatMap((kind) => flat[kind] ?? []).filter(isPlainObject) : [];
   const isNested = modelType === 'gemma4_text' || (modelType === 'modernbert' && isEmpty);
-  if (isNested && byKind.length === 0 && Object.keys(flat).length > 0)
+  if (isNested && nested.length === 0 && Object.keys(flat).length > 0)
     throw refuse(key, "an object of rotary positions for each kind of layer, such as 'full_attention'");
-  const isRead = !byKinds.test(modelType) && !ownBase.test(modelType) && !Object.hasOwn(flat, 'rope_theta');
-  if (isRead && Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
+  const ropes = nested.length === 0 ? [flat] : nested;
+  for (const rope of ropes) checkType(rope, key, modelType, turns, sizes, refuse);
+  const isBase = !byKinds.test(modelType) && !ownBase.test(modelType) && !Object.hasOwn(flat, 'rope_theta');
+  if (turns && isBase && Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
     throw refuse('rope_theta', 'a number');
-  const ropes = byKind.length === 0 ? [flat] : byKind;
+  if (!turns || (nested.length === 0 && byKinds.test(modelType))) return;
   for (const rope of ropes) {
-    const isUsed = rope !== flat || !byKinds.test(modelType);
-    if (isUsed && Object.hasOwn(rope, 'rope_theta') && typeof rope.rope_theta !== 'number')
+    if (Object.hasOwn(rope, 'rope_theta') && typeof rope.rope_theta !== 'number')
       throw refuse(key, `a number as "rope_theta", not ${show(rope.rope_theta)}`);
-    const type = Object.hasOwn(rope, 'rope_type') ? rope.rope_type : rope.type;
-    if (type === undefined) continue;
-    const known = ropeTypesOf(modelType);
-    const needed = typeof type === 'string' && Object.hasOwn(known, type) ? known[type] : undefined;
-    if (needed === undefined) throw refuse(key, `a "rope_type" of ${quoted(Object.keys(known))}, not ${show(type)}`);
-    const missing = needed.find((name) => !Object.hasOwn(rope, name));
-    if (missing !== undefined) throw refuse(key, `"${missing}" beside the rope_type '${String(type)}'`);
-    const counted = modelType === 'phi3' ? [] : (numbers[String(type)] ?? []);
-    for (const name of counted) {
-      const value = rope[name.replace('?', '')];
-      if (value === undefined || typeof value === 'number' || (value === null && name.endsWith('?'))) continue;
-      throw refuse(
-        key,
-        `a number as "${name.replace('?', '')}" of the rope_type '${String(type)}', not ${show(value)}`,
-      );
-    }
-    // Of these kinds transformers asks a Mixtral for its head_dim, which its config class leaves empty.
-    if (modelType === 'mixtral' && /^(?:dynamic|longrope|yarn)$/.test(String(type)) && sizes.head_dim == null)
-      throw refuse('head_dim', `a whole number ≥ 1 beside the rope_type '${String(type)}'`);
+    checkFactors(rope, key, config, modelType, sizes, refuse);
   }
-  if (byKind.length > 0 || !byKinds.test(modelType))
-    for (const rope of ropes) checkFactors(rope, key, config, modelType, sizes, refuse);
+}
+
+/** The kind, and what it needs beside its name. */
+function checkType(rope: Config, key: string, modelType: string, turns: boolean, sizes: Config, refuse: Refuse): void {
+  const type = Object.hasOwn(rope, 'rope_type') ? rope.rope_type : rope.type;
+  if (type === undefined) return;
+  const known = ropeTypesOf(modelType);
+  const needed = typeof type === 'string' && Object.hasOwn(known, type) ? known[type] : undefined;
+  if (needed === undefined && !turns) return;
+  if (needed === undefined) throw refuse(key, `a "rope_type" of ${quoted(Object.keys(known))}, not ${show(type)}`);
+  const missing = needed.find((name) => !Object.hasOwn(rope, name));
+  if (missing !== undefined) throw refuse(key, `"${missing}" beside the rope_type '${String(type)}'`);
+  const counted = modelType === 'phi3' || !turns ? [] : (numbers[String(type)] ?? []);
+  for (const name of counted) {
+    const value = rope[name.replace('?', '')];
+    if (value === undefined || typeof value === 'number' || (value === null && name.endsWith('?'))) continue;
+    throw refuse(key, `a number as "${name.replace('?', '')}" of the rope_type '${String(type)}', not ${show(value)}`);
+  }
+  // Of these kinds transformers asks a Mixtral for its head_dim, which its config class leaves empty.
+  if (modelType === 'mixtral' && /^(?:dynamic|longrope|yarn)$/.test(String(type)) && sizes.head_dim == null)
+    throw refuse('head_dim', `a whole number ≥ 1 beside the rope_type '${String(type)}'`);
 }
 
 /** Those that turn a half or a quarter of each head, where neither config nor rotary positions say how much. */

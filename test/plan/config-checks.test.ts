@@ -107,6 +107,25 @@ test('an object has lists of 1 where a config.json must have lists of 1.0: they 
   );
 });
 
+test.each(['text_config', 'vision_config'])(
+  'torch.float16 in a %s is written as newer versions read it too',
+  async (part) => {
+    const config = {
+      model_type: 'llava',
+      [part]: { torch_dtype: 'torch.float16', dtype: 'torch.half', num_hidden_layers: 2 },
+    };
+    const written = JSON.parse((await read(JSON.stringify(config))).config ?? '') as Record<string, unknown>;
+    expect(written[part]).toEqual({ torch_dtype: 'float16', dtype: 'half', num_hidden_layers: 2 });
+  },
+);
+
+test('labels are looked at in parts of a config, whose models classify nothing', async () => {
+  const vision_config = { id2label: { neg: 'negative' } };
+  await expect(loadPlan({ model_type: 'llava', vision_config } as never)).rejects.toThrow(
+    'vision_config: id2label: expected an object from whole numbers to names',
+  );
+});
+
 test('torch.float16, which older versions of transformers wrote, is written as newer ones read it', async () => {
   const { config, tensors } = await read(
     '{"model_type": "gpt2", "n_layer": 0, "architectures": ["GPT2Model"], "torch_dtype": "torch.float16"}',

@@ -232,6 +232,9 @@ test.each([
   ['qwen3_5', 'model.language_model.layers.0.linear_attn.norm.weight', [4], 'ones'],
   ['qwen3_5', 'model.language_model.layers.0.linear_attn.dt_bias', [4], 'ones'],
   ['qwen3_5', 'model.visual.blocks.0.norm1.weight', [4], 'ones'],
+  ['qwen3_5_text', 'model.merger.mlp.0.pre_norm.weight', [4], 'ones'], // MiniCPM-V 4.6 around it
+  ['kimi_linear', 'model.layers.0.self_attn.dt_bias', [4], 'dt_bias'],
+  ['kimi_linear', 'model.layers.0.self_attn.A_log', [1, 1, 4, 1], { init: 'log_of_uniform', a: 1, b: 16 }],
   ['qwen3_next', 'model.layers.0.linear_attn.norm.weight', [4], 'ones'],
   ['nemotron', 'model.norm.weight', [4], 'ones'],
   ['gpt_oss', 'model.layers.0.mlp.experts.gate_up_proj_bias', [2, 8], 'zeros'],

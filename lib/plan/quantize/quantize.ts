@@ -22,6 +22,9 @@ const methods: Readonly<Record<string, Definition>> = {
   modelopt,
 };
 
+/** Other methods of transformers and of servers, near in name to ours, which are no misspellings of them. */
+const otherMethods = ['vptq', 'mxfp8', 'fp4', 'fp_quant', 'nvfp4', 'modelopt_fp4'];
+
 /** What `quantize: NAME` sets as `quantization_config`. */
 export const quantizationPresets: Readonly<Record<string, Readonly<Record<string, unknown>>>> = Object.fromEntries([
   ...Object.entries(methods)
@@ -56,7 +59,7 @@ export function quantizerOf(given: unknown, saved: Flat, model: Flat, source: st
   const known = Object.keys(methods);
   const definition = typeof name === 'string' && Object.hasOwn(methods, name) ? methods[name] : undefined;
   if (definition === undefined) {
-    const hint = typeof name === 'string' ? didYouMean(name, known) : undefined;
+    const hint = typeof name === 'string' && !otherMethods.includes(name) ? didYouMean(name, known) : undefined;
     const way = '; a checkpoint of another kind can be written like one that there is, with { like: path }';
     throw refuse(`a quant_method of ${quoted(known)}`, name, `${hint === undefined ? '' : ` (${hint})`}${way}`);
   }

@@ -31,6 +31,7 @@ test.each([
     "input: quantization_config: expected a quant_method of 'fp8', 'compressed-tensors', ",
   ],
   [{ quant_method: 'gtpq', bits: 4 }, "but received 'gtpq' (did you mean 'gptq'?)"],
+  [{ quant_method: 'vptq' }, "but received 'vptq'; a checkpoint of another kind"],
   ['fp8', 'quantization_config: expected an object, but received'],
   [
     { quant_method: 'gptq', bits: 3 },
