@@ -29,6 +29,7 @@ const isOne = matcherOfAll([
   '*merger.*norm.weight',
   ...['*linear_attn.norm.weight', '*linear_attn.dt_bias', '*mamba.dt_bias', '*mixer.D', '*mamba.D'],
   ...['*layer_scalar', '*router.scale', '*router.per_expert_scale'],
+  ...['*hidden_states_scale', '*residual_scale', '*router_states_scale'],
 ]);
 /** Lengths of a weight's columns, by the weight norms of PyTorch. */
 const isLength = matcherOfAll(['*parametrizations.weight.original0', '*.weight_g']);
