@@ -29,6 +29,7 @@ const isOne = matcherOfAll([
   '*merger.*norm.weight',
   ...['*linear_attn.norm.weight', '*linear_attn.dt_bias', '*mamba.dt_bias', '*mixer.D', '*mamba.D'],
   ...['*layer_scalar', '*router.scale', '*router.per_expert_scale'],
+  ...['*hidden_states_scale', '*residual_scale', '*router_states_scale'],
 ]);
 /** Lengths of a weight's columns, by the weight norms of PyTorch. */
 const isLength = matcherOfAll(['*parametrizations.weight.original0', '*.weight_g']);
@@ -53,13 +54,17 @@ const centredNorms = matcherOfAll([
     't5gemma*',
     'vaultgemma',
   ],
-  ...['qwen3_next', 'qwen3_5*', 'qwen4_exp*', 'minimax_m3*', 'step3p7*'],
+  ...['qwen3_next', 'qwen3_5*', 'qwen4_exp*', 'minimax_m3*', 'step3p7*', 'videoprism*'],
 ]);
+/** Of these also those that see. */
+const centredTowers = matcherOfAll(['videoprism*']);
 
 /** What the config.json beside a checkpoint says of how it is initialized. */
 export interface LikeSettings {
   /** Whether norms multiply by 1 + weight. */
   readonly centred: boolean;
+  /** And those of towers within the model. */
+  readonly centredTowers: boolean;
   /** Of weights, and of those of towers within the model. */
   readonly std: number;
   readonly towerStd: number;
@@ -77,6 +82,7 @@ export function settingsOf(config: unknown): LikeSettings {
   const padding = whole.pad_token_id ?? text.pad_token_id;
   return {
     centred: types.some((type) => typeof type === 'string' && centredNorms(type) && !type.endsWith('_vision')),
+    centredTowers: typeof whole.model_type === 'string' && centredTowers(whole.model_type),
     std,
     towerStd: stdOf(tower) ?? std,
     padding: Number.isSafeInteger(padding) ? (padding as number) : undefined,
@@ -132,7 +138,8 @@ export function defaultOfName(
   const isInTower = isTower(name);
   if (rank >= 2) return { initializer: { init: 'normal', std: isInTower ? settings.towerStd : settings.std } };
   const isBatchNorm = name.endsWith('weight') && has(name.replace(/weight$/, 'running_var'));
-  if (isNorm(name) && !isBatchNorm) return { initializer: settings.centred && !isInTower ? 'zeros' : 'ones' };
+  const centred = isInTower ? settings.centredTowers : settings.centred;
+  if (isNorm(name) && !isBatchNorm) return { initializer: centred ? 'zeros' : 'ones' };
   if (isBatchNorm) return { initializer: 'ones' };
   if (isBias(name)) return { initializer: 'zeros' };
   if (isWeight(name))

@@ -83,7 +83,7 @@ async function readModel(document: JsonDocument, config: Readonly<Record<string,
   const { model_type, classes } = architecture;
   const named = withLayerTypes(config);
   const parsed = parseWith(architecture.config, architecture.prepare?.(named) ?? named, source);
-  let text = checkConfig(document, model_type, parsed as Part['config']);
+  let text = checkConfig({ ...document, value: config }, model_type, parsed as Part['config']);
   const parts = new Map<string, Part>();
   for (const [key, nested] of Object.entries(architecture.parts?.(config) ?? {})) {
     const place = `${source}: ${key}`;
@@ -122,6 +122,21 @@ async function readModel(document: JsonDocument, config: Readonly<Record<string,
   return { architecture, part: { model_type, config: parsed as Part['config'], build }, text };
 }
 
+const floats = new Map<unknown, number>([
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+  ['NaN', NaN],
+]);
+
+/** With the numbers that JSON lacks as transformers 5 writes them: `{ "__float__": "Infinity" }`. */
+function withFloats(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withFloats);
+  if (!isPlainObject(value)) return value;
+  const entries = Object.entries(value);
+  const number = entries.length === 1 ? floats.get(value.__float__) : undefined;
+  return number ?? Object.fromEntries(entries.map(([key, inner]) => [key, withFloats(inner)]));
+}
+
 function memberOf(text: string, key: string): string | undefined {
   const member = scanJson(text).members.findLast((each) => each.key === key);
   return member === undefined ? undefined : text.slice(member.valueBegin, member.valueEnd);
@@ -137,7 +152,7 @@ const isEmptyConfig = (given: unknown): boolean =>
  */
 export async function modelOf(document: JsonDocument) {
   const { source } = document;
-  const config = document.value as Readonly<Record<string, unknown>>;
+  const config = withFloats(document.value) as Readonly<Record<string, unknown>>;
   const { architecture, part, text } = await readModel(document, config);
   const modelClass = classOf(config, architecture, source);
   return tensorsIn(source, () => {

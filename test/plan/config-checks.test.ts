@@ -165,6 +165,16 @@ test("Python's Infinity in a config of a family that is known stays as it is", a
   expect((await read(text)).config).toBe(text);
 });
 
+test('transformers 5 writes Infinity as an object, and such configs are its own', async () => {
+  const limit = '"time_step_limit": [0.0, {"__float__": "Infinity"}]';
+  const mamba = `{"model_type": "mamba2", "num_hidden_layers": 1, ${limit}, "layer_norm_epsilon": {"__float__": "-Infinity"}}`;
+  expect((await read(mamba)).config).toContain(limit);
+  await expect(read(mamba.replace('-Infinity', 'inf'))).rejects.toThrow(
+    'layer_norm_epsilon: expected a number with a point',
+  );
+  await expect(read(mamba.replace(limit, '"vocab_size": {"__float__": "NaN"}'))).rejects.toThrow('vocab_size: ');
+});
+
 test.each([
   [
     { hidden_act: 'gelu_neww' },

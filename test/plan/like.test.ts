@@ -237,6 +237,11 @@ test.each([
   ['kimi_linear', 'model.layers.0.self_attn.A_log', [1, 1, 4, 1], { init: 'log_of_uniform', a: 1, b: 16 }],
   ['qwen3_next', 'model.layers.0.linear_attn.norm.weight', [4], 'ones'],
   ['nemotron', 'model.norm.weight', [4], 'ones'],
+  ['zaya', 'model.input_hidden_states_scale', [4], 'ones'],
+  ['zaya', 'model.layers.0.post_mlp_residual_scale.residual_scale', [4], 'ones'],
+  ['zaya', 'model.layers.1.mlp.gate.router_states_scale', [4], 'ones'],
+  ['videoprism', 'video_model.vision_model.layernorm1.weight', [4], 'zeros'],
+  ['videoprism_vision_model', 'spatial_layers.0.layernorm_after.weight', [4], 'zeros'],
   ['gpt_oss', 'model.layers.0.mlp.experts.gate_up_proj_bias', [2, 8], 'zeros'],
   ['gpt_oss', 'model.layers.0.mlp.experts.down_proj_bias', [2, 4], 'zeros'],
 ] as const)('%s: %s begins as the reference makes it', (model_type, name, shape, initializer) => {
