@@ -225,7 +225,12 @@ export class Store {
   }
 
   async remove(name: string): Promise<void> {
-    await this.#ask('remove', name, (how) => this.#client.send(new this.#sdk.DeleteObjectCommand(this.#at(name)), how));
+    const input = this.#at(name);
+    try {
+      await this.#ask('remove', name, (how) => this.#client.send(new this.#sdk.DeleteObjectCommand(input), how));
+    } catch (cause) {
+      if (statusOf(cause) !== 404) throw cause; // else it is gone: some stores say so, also where the first answer was lost
+    }
   }
 
   /** Gives up an upload, with all its parts. Where it is the `last` that is done, it is also done after the signal, and with the SDK's attempts alone. */
@@ -288,7 +293,7 @@ export class Store {
   ): Promise<boolean> {
     try {
       await this.#ask('write', name, (how) => send(how, conditionOf(seen))).catch((cause) => {
-        if (seen === undefined || statusOf(cause) !== notImplemented) throw cause;
+        if (statusOf(cause) !== notImplemented) throw cause;
         return this.#ask('write', name, (how) => send(how, {})); // a store that knows no such conditions
       });
       return false;
