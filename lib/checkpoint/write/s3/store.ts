@@ -292,9 +292,9 @@ export class Store {
     send: (how: Parameters<Send<unknown>>[0], condition: object) => Promise<unknown>,
   ): Promise<boolean> {
     try {
-      await this.#ask('write', name, (how) => send(how, conditionOf(seen))).catch((cause) => {
-        if (statusOf(cause) !== notImplemented) throw cause;
-        return this.#ask('write', name, (how) => send(how, {})); // a store that knows no such conditions
+      await this.#ask('write', name, (how) => send(how, conditionOf(seen))).catch(async (cause) => {
+        if (!(await this.#isVoid(name, seen, cause))) throw cause;
+        return this.#ask('write', name, (how) => send(how, {}));
       });
       return false;
     } catch (cause) {
@@ -303,6 +303,12 @@ export class Store {
         throw status === 412 ? changed(this.path(name), cause) : cause;
       return true;
     }
+  }
+
+  /** Whether a condition has no meaning to a store: it knows no such, or compares other ETags than it lists, such as those in quotes. */
+  async #isVoid(name: string, seen: Seen, cause: unknown): Promise<boolean> {
+    if (statusOf(cause) === notImplemented) return true;
+    return statusOf(cause) === 412 && seen !== undefined && (await this.objects()).get(name) === seen;
   }
 
   async #ask<T>(action: string, name: string, send: Send<T>): Promise<T> {
