@@ -225,7 +225,12 @@ export class Store {
   }
 
   async remove(name: string): Promise<void> {
-    await this.#ask('remove', name, (how) => this.#client.send(new this.#sdk.DeleteObjectCommand(this.#at(name)), how));
+    const input = this.#at(name);
+    try {
+      await this.#ask('remove', name, (how) => this.#client.send(new this.#sdk.DeleteObjectCommand(input), how));
+    } catch (cause) {
+      if (statusOf(cause) !== 404) throw cause; // else it is gone: some stores say so, also where the first answer was lost
+    }
   }
 
   /** Gives up an upload, with all its parts. Where it is the `last` that is done, it is also done after the signal, and with the SDK's attempts alone. */
@@ -287,9 +292,9 @@ export class Store {
     send: (how: Parameters<Send<unknown>>[0], condition: object) => Promise<unknown>,
   ): Promise<boolean> {
     try {
-      await this.#ask('write', name, (how) => send(how, conditionOf(seen))).catch((cause) => {
-        if (seen === undefined || statusOf(cause) !== notImplemented) throw cause;
-        return this.#ask('write', name, (how) => send(how, {})); // a store that knows no such conditions
+      await this.#ask('write', name, (how) => send(how, conditionOf(seen))).catch(async (cause) => {
+        if (!(await this.#isVoid(name, seen, cause))) throw cause;
+        return this.#ask('write', name, (how) => send(how, {}));
       });
       return false;
     } catch (cause) {
@@ -298,6 +303,12 @@ export class Store {
         throw status === 412 ? changed(this.path(name), cause) : cause;
       return true;
     }
+  }
+
+  /** Whether a condition has no meaning to a store: it knows no such, or compares other ETags than it lists, such as those in quotes. */
+  async #isVoid(name: string, seen: Seen, cause: unknown): Promise<boolean> {
+    if (statusOf(cause) === notImplemented) return true;
+    return statusOf(cause) === 412 && seen !== undefined && (await this.objects()).get(name) === seen;
   }
 
   async #ask<T>(action: string, name: string, send: Send<T>): Promise<T> {

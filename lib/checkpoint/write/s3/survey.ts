@@ -79,7 +79,7 @@ export async function surveyStore(
       index: false,
       uploads: new Map(),
       stale,
-      old: otherConfig ? [...weights, configName] : weights,
+      old: [...weights, ...stale, ...(otherConfig ? [set.config.name] : [])],
     };
   }
   const hasIndex = resume && (await isThere(index));

@@ -4,6 +4,7 @@ import { manifestName } from '../../../formats/raw/names.js';
 import { get_num_threads } from '../../../native/addon.js';
 import type { Pool } from '../../../pool/pool.js';
 import { configName, type Document } from '../../virtual/layout.js';
+import { isWeightsName } from '../../virtual/shards.js';
 import { streamFile } from '../../virtual/stream.js';
 import { VirtualCheckpoint } from '../../virtual/virtual.js';
 import { leastForWorkers, type RunOptions } from '../run.js';
@@ -203,14 +204,11 @@ class S3Run {
   /** Where another checkpoint is replaced, what tells that it is complete goes first: its weights are not seen with another config, or none. */
   async #publish({ objects, config: hasConfig, index: hasIndex, stale }: StoreSurvey): Promise<void> {
     const { config, files, index, digest } = this.#laid.set;
-    const { force = false } = this.#options;
     const changesConfig = (config !== undefined && !hasConfig) || stale.includes(configName);
     const whole = index?.name ?? (changesConfig ? files[0]?.name : undefined);
-    const there = force ? await this.#unchanged(objects, stale) : new Map(objects);
-    // A manifest goes after the files that nobody would know to be a checkpoint's without it.
-    const place = (name: string) => [manifestName, configName].indexOf(name);
-    const gone = [...(force && whole !== undefined ? [whole] : []), ...stale];
-    for (const name of gone.sort((a, b) => place(a) - place(b))) {
+    const there = await this.#unchanged(objects, stale);
+    const first = this.#options.force && whole !== undefined && there.has(whole) ? [whole] : [];
+    for (const name of inOrder([...first, ...stale])) {
       await this.#store.remove(name);
       there.delete(name);
       this.#old.delete(name);
@@ -231,17 +229,17 @@ class S3Run {
   }
 
   /**
-   * What is there, before any of it is replaced or removed.
+   * What is there, before anything is put there, replaced or removed.
    *
-   * @throws InputError (EEXIST) where another run has put there what is to be replaced, or this run's own: parts of two would lie beside each other
+   * @throws InputError (EEXIST) where another run has put a checkpoint there, of whatever layout, or parts of one: two would lie beside each other
    */
   async #unchanged(seen: StoreSurvey['objects'], stale: readonly string[]): Promise<Map<string, Seen>> {
-    const { config, files, index } = this.#laid.set;
-    const concerned = new Set([...files.map(({ name }) => name), config?.name, index?.name, ...stale]);
+    const { base, config, files, index } = this.#laid.set;
+    const concerned = new Set([...files.map(({ name }) => name), config?.name, index?.name, ...stale, manifestName]);
     const there = await this.#store.objects();
     for (const [name, etag] of there) {
-      if (concerned.has(name) && etag !== seen.get(name) && !(await this.#isOurs(name)))
-        throw changed(this.#store.path(name));
+      const isConcerned = concerned.has(name) || isWeightsName(name, base);
+      if (isConcerned && etag !== seen.get(name) && !(await this.#isOurs(name))) throw changed(this.#store.path(name));
     }
     return there;
   }
@@ -285,6 +283,17 @@ class S3Run {
     const text = `what was sent to ${path} is given up: another run has begun there anew, or a rule of the bucket has removed it`;
     return new InputError(text, { path, code: 'EBUSY', cause });
   }
+}
+
+/**
+ * What is to be removed, so that a run that ends meanwhile leaves what tells the next one whose the rest is: a manifest goes after the files that it tells of,
+ * and a config before the last of its weights, but not while all of them are there.
+ */
+function inOrder(names: readonly string[]): string[] {
+  const weights = names.filter((name) => name !== manifestName && name !== configName);
+  if (names.includes(manifestName)) weights.push(manifestName);
+  if (names.includes(configName)) weights.splice(Math.max(1, weights.length - 1), 0, configName);
+  return weights;
 }
 
 /** Bytes [begin, end) of a file that a part has; parts count from 1. */

@@ -134,11 +134,38 @@ test('one of two that go on with the same leaves the rest of it to the other', a
   expect([...server.uploads.values()].map(({ key }) => key)).toEqual([first]);
 });
 
-test('a store that knows no conditions of what is to be replaced does without', async () => {
-  await writeToS3(url, await laidOf({ seed: 1 }), {});
-  server.knowsMatches = false;
-  await writeToS3(url, await laidOf({ seed: 2 }), { force: true });
-  expect(server.content('deep/out/')).toEqual(await folderOf({ seed: 2 }));
+test.each([{}, { force: true }])('of two that write other layouts at once, one is refused: %j', async (how) => {
+  server.hidesUploads = true; // so neither sees what the other has begun
+  const other = await laidOf(shards);
+  const onBegin = async () => void (await writeToS3(url, other, how));
+  const late = writeToS3(url, await laidOf({ seed: 1 }), { ...how, onBegin });
+  await expect(late).rejects.toMatchObject({ code: 'EEXIST' });
+  expect(server.content('deep/out/')).toEqual(await folderOf(shards));
+});
+
+test('a store that knows no conditions does without', async () => {
+  server.knowsConditions = false;
+  await writeToS3(url, await laidOf({ ...shards, seed: 1 }), {});
+  await writeToS3(url, await laidOf(shards), { force: true });
+  expect(server.content('deep/out/')).toEqual(await folderOf(shards));
+});
+
+test('a store that compares other ETags than it lists does without conditions', async () => {
+  await writeToS3(url, await laidOf({ ...shards, seed: 1 }), {});
+  server.lie = (line, answer) =>
+    line.endsWith('list-type') ? String(answer).replace(/<ETag>"(.*?)"/g, '<ETag>$1') : answer;
+  await writeToS3(url, await laidOf(shards), { force: true });
+  expect(server.content('deep/out/')).toEqual(await folderOf(shards));
+});
+
+test('a store that cannot remove what is not there: nothing of it is asked, and a removal whose answer was lost is done', async () => {
+  server.missesRemoved = true;
+  await writeToS3(url, await laidOf({ ...shards, seed: 1 }), { force: true });
+  const lost = new Set<string>();
+  server.fault = (line) => (line.startsWith('DELETE') && lost.size < lost.add(line).size ? 'lost' : 'none');
+  await writeToS3(url, await laidOf(shards), { force: true });
+  expect(lost.size).toBe(1);
+  expect(server.content('deep/out/')).toEqual(await folderOf(shards));
 });
 
 test('uploads are given up that were begun by requests whose answers are all lost', async () => {

@@ -167,6 +167,29 @@ test('so does the config of a checkpoint of npy files', async () => {
   expect(Object.keys(server.content('deep/out/'))).toEqual(['model.safetensors']);
 });
 
+test.each([
+  ['shards', { maxShardSize: 1000 }],
+  ['npy files', { format: 'npy' }],
+] as const)('so it does where one is ended while it removes %s', async (_, layout) => {
+  const model = { model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 1, vocab_size: 16, n_positions: 4 };
+  const small = await loadPlan({ tensors: { a: { shape: [4], dtype: 'float32', init: 'ones' } } });
+  await writeCheckpoint(await loadPlan(model), url, layout);
+  server.fault = (line) => (/^DELETE .*config.json$/.test(line) ? '501' : 'none');
+  await expect(writeCheckpoint(small, url, { existing: 'replace' })).rejects.toMatchObject({ resumable: false });
+  server.fault = () => 'none';
+  await writeCheckpoint(small, url, { existing: 'replace' });
+  expect(Object.keys(server.content('deep/out/'))).toEqual(['model.safetensors']);
+});
+
+test('a single file is not gone on with while the config of another is there, which goes with it', async () => {
+  const model = { model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 1, vocab_size: 16, n_positions: 4 };
+  await writeCheckpoint(await loadPlan(model), url);
+  server.fault = (line) => (/^DELETE .*config.json$/.test(line) ? '501' : 'none');
+  const replaced = writeCheckpoint(await loadPlan(recipe), url, { existing: 'replace' });
+  await expect(replaced).rejects.toMatchObject({ name: 'WriteError', resumable: false });
+  expect(server.uploads.size).toBe(0);
+});
+
 test('what another seed has made is refused before anything is sent, and stays', async () => {
   await writeToS3(url, await laidOf({ seed: 1 }), {});
   server.log.length = 0;

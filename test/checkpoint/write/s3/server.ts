@@ -47,8 +47,10 @@ export class S3Server {
     answer;
   /** Whether it lists uploads of a whole name alone, as MinIO does. */
   hidesUploads = false;
-  /** Whether it knows the condition If-Match. */
-  knowsMatches = true;
+  /** Whether it knows the conditions If-Match and If-None-Match. */
+  knowsConditions = true;
+  /** Whether it refuses to remove what is not there, as Google's does. */
+  missesRemoved = false;
   endpoint = '';
   /** Bytes of an answer without end. */
   sent = 0;
@@ -149,8 +151,9 @@ export class S3Server {
       return `<InitiateMultipartUploadResult><UploadId>${upload}</UploadId></InitiateMultipartUploadResult>`;
     }
     const there = this.objects.get(key);
-    if (method === 'DELETE') this.objects.delete(key);
-    else if (method === 'PUT') {
+    if (method === 'DELETE') {
+      if (!this.objects.delete(key) && this.missesRemoved) throw new Refusal(404, 'NoSuchKey');
+    } else if (method === 'PUT') {
       this.#refuseUnless(key, given);
       this.objects.set(key, { bytes, meta });
       headers.etag = etagOf(bytes);
@@ -223,7 +226,8 @@ export class S3Server {
   #refuseUnless(key: string, given: IncomingHttpHeaders): void {
     const there = this.objects.get(key);
     const wanted = given['if-match'];
-    if (wanted !== undefined && !this.knowsMatches) throw new Refusal(501, 'NotImplemented');
+    if ((wanted ?? given['if-none-match']) !== undefined && !this.knowsConditions)
+      throw new Refusal(501, 'NotImplemented');
     if (wanted !== undefined && there === undefined) throw new Refusal(404, 'NoSuchKey');
     if (wanted !== undefined && there !== undefined && etagOf(there.bytes) !== wanted)
       throw new Refusal(412, 'PreconditionFailed');
