@@ -81,6 +81,12 @@ test('relu: kaiming keeps the variance, xavier halves it at each layer', async (
   }
 });
 
+test('a stack of two layers has a gain that keeps gradients, and one of a single layer none', async () => {
+  const gain = async (stack: string) => (await signalReport(stack, { seeds: [0] })).gradientGain;
+  expect(await gain('linear 64 x 2, relu')).toBeCloseTo(Math.SQRT2, 5);
+  expect(await gain('linear 64 x 1, relu')).toBeNull();
+});
+
 test('what grows beyond all numbers explodes, and does not vanish', async () => {
   const initializers = ['normal', 'kaiming_normal'] as const;
   const report = await signalReport('linear 64 x 210, relu', { initializers, seeds: [0] });

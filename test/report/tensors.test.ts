@@ -66,6 +66,8 @@ test("a plan's values, and the same from a folder that someone else wrote", asyn
   const byName = new Map(read.tensors.map((each) => [each.name, each]));
   for (const each of made.tensors) expect(byName.get(each.name)).toEqual(each);
   expect(read.differences).toEqual([]);
+  expect(read.source).toBe(join(folder, 'out', 'model.safetensors'));
+  expect((await tensorReport(join(folder, 'out'), { name: 'mine' })).source).toBe('mine');
 });
 
 test('structure: orthonormal vectors, zeros by column', async () => {

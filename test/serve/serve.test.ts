@@ -281,6 +281,7 @@ test('a whole address, as some proxies ask for it, is answered like its path', a
 test.each([
   ['/api/models/tiny/none', 404, 'RepoNotFound'],
   ['/api/models/gpt2/revision/main', 404, 'RepoNotFound'],
+  ['/gpt2/raw/main/config.json', 404, 'RepoNotFound'],
   ['/gpt2/resolve/main/config.json', 404, 'RepoNotFound'],
   ['/api/models/tiny/llama/revision/none', 404, 'RevisionNotFound'],
   ['/tiny/llama/resolve/seed-x/config.json', 404, 'RevisionNotFound'],
