@@ -122,19 +122,14 @@ async function readModel(document: JsonDocument, config: Readonly<Record<string,
   return { architecture, part: { model_type, config: parsed as Part['config'], build }, text };
 }
 
-const floats = new Map<unknown, number>([
-  ['Infinity', Infinity],
-  ['-Infinity', -Infinity],
-  ['NaN', NaN],
-]);
-
 /** With the numbers that JSON lacks as transformers 5 writes them: `{ "__float__": "Infinity" }`. */
 function withFloats(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withFloats);
   if (!isPlainObject(value)) return value;
   const entries = Object.entries(value);
-  const number = entries.length === 1 ? floats.get(value.__float__) : undefined;
-  return number ?? Object.fromEntries(entries.map(([key, inner]) => [key, withFloats(inner)]));
+  const { __float__: tagged } = value;
+  if (entries.length === 1 && typeof tagged === 'string' && /^(?:NaN|-?Infinity)$/.test(tagged)) return Number(tagged);
+  return Object.fromEntries(entries.map(([key, inner]) => [key, withFloats(inner)]));
 }
 
 function memberOf(text: string, key: string): string | undefined {
