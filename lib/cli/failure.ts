@@ -24,7 +24,7 @@ export function exitCodeOf(error: unknown): number {
   return exitCodes.failure;
 }
 
-/** What the library and Node.js say, and what the command line says. */
+/** What the library calls an option, and what the command line calls it. */
 const flags = [
   ["existing: 'replace'", '--force'],
   ["existing: 'resume' without a part", '--resume without --part'],
@@ -37,7 +37,6 @@ const flags = [
   [' for name, but', ' for --name, but'],
   [' for quantize, but', ' for --quantize, but'],
   ['input: lora.', '--lora '],
-  ['ENOENT: no such file or directory, uv_cwd', 'the working directory was removed: change to one that is there'],
 ] as const;
 
 /**
@@ -49,10 +48,16 @@ export function describeError(error: unknown, debug: boolean, again = '--resume'
   if (!(error instanceof Error)) return `nninit: ${String(error)}`;
   if (debug && error.stack !== undefined)
     return error.stack + (error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : '');
-  const text = isRefusal(error) ? error.message.replace(/^\w+: /, '') : error.message; // which function it was, users did not ask
+  const text = isRefusal(error) ? error.message.replace(/^\w+: /, '') : ofSystem(error); // which function it was, users did not ask
   const line = printable(inFlags(text).replace(/\s*\n\s*/g, ' ')) + whatIsLeft(error, again);
   return line.startsWith('nninit: ') ? line : `nninit: ${line}`;
 }
+
+/** The working directory is asked for at many places; each version of Node.js has other words for one that is gone. */
+const ofSystem = (error: NodeJS.ErrnoException): string =>
+  error.syscall === 'uv_cwd' && error.code === 'ENOENT'
+    ? 'the working directory was removed: change to one that is there'
+    : error.message;
 
 /** A word that may be a part of a path too. */
 const shardSize = /(?<![\w./\\-])maxShardSize(?![\w./\\-])/g;
