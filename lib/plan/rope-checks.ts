@@ -48,16 +48,17 @@ export function checkRope(config: Config, modelType: string, sizes: Config, refu
   const given = config[key];
   if (!(isEmpty || isPlainObject(given))) throw refuse(key, 'an object, or null');
   const flat = isPlainObject(given) ? given : {};
-  const nested = byKinds.test(modelType) ? layerTypes.flatMap((kind) => flat[kind] ?? []).filter(isPlainObject) : [];
-  const isNested = modelType === 'gemma4_text' || (modelType === 'modernbert' && isEmpty);
-  if (isNested && nested.length === 0 && Object.keys(flat).length > 0)
+  const isByKind = byKinds.test(modelType);
+  const nested = isByKind ? layerTypes.flatMap((kind) => flat[kind] ?? []).filter(isPlainObject) : [];
+  const mustNest = modelType === 'gemma4_text' || (modelType === 'modernbert' && isEmpty);
+  if (mustNest && nested.length === 0 && Object.keys(flat).length > 0)
     throw refuse(key, "an object of rotary positions for each kind of layer, such as 'full_attention'");
   const ropes = nested.length === 0 ? [flat] : nested;
   for (const rope of ropes) checkType(rope, key, modelType, turns, sizes, refuse);
-  const isBase = !byKinds.test(modelType) && !ownBase.test(modelType) && !Object.hasOwn(flat, 'rope_theta');
-  if (turns && isBase && Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
+  const readsBase = turns && !isByKind && !ownBase.test(modelType) && !Object.hasOwn(flat, 'rope_theta');
+  if (readsBase && Object.hasOwn(config, 'rope_theta') && typeof config.rope_theta !== 'number')
     throw refuse('rope_theta', 'a number');
-  if (!turns || (nested.length === 0 && byKinds.test(modelType))) return;
+  if (!turns || (nested.length === 0 && isByKind)) return;
   for (const rope of ropes) {
     if (Object.hasOwn(rope, 'rope_theta') && typeof rope.rope_theta !== 'number')
       throw refuse(key, `a number as "rope_theta", not ${show(rope.rope_theta)}`);
@@ -65,9 +66,12 @@ export function checkRope(config: Config, modelType: string, sizes: Config, refu
   }
 }
 
+/** Python's get: a null that is there counts. */
+const typeOf = (rope: Config): unknown => (Object.hasOwn(rope, 'rope_type') ? rope.rope_type : rope.type);
+
 /** The kind, and what it needs beside its name. */
 function checkType(rope: Config, key: string, modelType: string, turns: boolean, sizes: Config, refuse: Refuse): void {
-  const type = Object.hasOwn(rope, 'rope_type') ? rope.rope_type : rope.type;
+  const type = typeOf(rope);
   if (type === undefined) return;
   const known = ropeTypesOf(modelType);
   const needed = typeof type === 'string' && Object.hasOwn(known, type) ? known[type] : undefined;
@@ -93,7 +97,7 @@ const quarter = /^(?:gpt_neox|qwen3_5(?:_moe)?_text|qwen3_next|stablelm)$/;
 /** Factors of positions beyond those that were learned: one for each two numbers of a head that are turned against each other. */
 function checkFactors(rope: Config, key: string, config: Config, modelType: string, sizes: Config, refuse: Refuse) {
   const isFirst = modelType === 'phi3';
-  if (!isFirst && (rope.rope_type ?? rope.type) !== 'longrope') return;
+  if (!isFirst && typeOf(rope) !== 'longrope') return;
   const { hidden_size: width, num_attention_heads: heads, qk_rope_head_dim: latent } = sizes;
   const own = half.test(modelType) ? 0.5 : quarter.test(modelType) ? 0.25 : 1;
   const part = rope.partial_rotary_factor ?? config.partial_rotary_factor ?? config.rotary_pct ?? own;
