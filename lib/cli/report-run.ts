@@ -62,6 +62,7 @@ export async function runReport(
     throw new InputError('report: expected one seed for two inputs, or one input for several seeds');
   }
   await refuseIdle(inputs, options);
+  if (output !== undefined) await refuseOver(output, [...inputs, options.like, options.rules]);
   if (format !== 'json') await echartsScript(); // where it is not there nothing is looked at for minutes first
   await withSignals(
     async (signal) => {
@@ -116,6 +117,17 @@ async function refuseIdle(inputs: readonly (string | undefined)[], options: Repo
   const why =
     inputs.length === 0 ? 'beside --stack alone' : `beside ${inputs.join(' and ')}, which is looked at as it is`;
   throw new InputError(`report: expected no --${option} ${why}`);
+}
+
+/** Nothing that is read is written over. */
+async function refuseOver(output: string, inputs: readonly (string | undefined)[]): Promise<void> {
+  const there = await stat(output).catch(() => undefined);
+  if (there?.isFile() !== true) return;
+  for (const input of inputs) {
+    const read = input === undefined ? undefined : await stat(input).catch(() => undefined);
+    if (read?.ino === there.ino && read.dev === there.dev)
+      throw new InputError(`report: expected another file for -o than ${input}, which is read`, { path: output });
+  }
 }
 
 /** A dash is standard output, as for generate. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +43,24 @@ test('report: failures are JSON where the report is to be, and two seeds are com
     { tensor: 'w', elements: 64, differing: 64, largest: expect.any(Number) },
     { tensor: 'b', elements: 8, differing: 0, largest: 0 },
   ]);
+});
+
+test('report: what it is of is not written over, by whatever path', async () => {
+  const recipe = file('r.json', { tensors: { w: { shape: [8, 8], init: 'normal' } } });
+  await writeCheckpoint(await loadPlan(recipe), root);
+  const weights = join(root, 'model.safetensors');
+  const rules = file('rules.json', { w: 'ones' });
+  const before = [recipe, weights, rules].map((path) => readFileSync(path));
+  for (const given of [
+    [recipe, '-o', `${root}/./r.json`],
+    [weights, '-o', weights],
+    [recipe, '--rules', rules, '-o', rules],
+  ]) {
+    const { code, stderr } = await nninit(['report', ...given, '--format', 'json']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('report: expected another file for -o than');
+  }
+  expect([recipe, weights, rules].map((path) => readFileSync(path))).toEqual(before);
 });
 
 test.each(['html', 'svg'])(

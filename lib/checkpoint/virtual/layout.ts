@@ -12,6 +12,8 @@ export const configName = 'config.json';
 /** The files of an adapter as PEFT names them. */
 export const adapterNames = { base: 'adapter_model', config: 'adapter_config.json' } as const;
 
+export const configNames: readonly string[] = [configName, adapterNames.config];
+
 /** The config of a plan as a file. */
 export function configDocument(text: string | undefined, adapter?: true): Document | undefined {
   return text === undefined ? undefined : { name: adapter ? adapterNames.config : configName, text };

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { codeCountsOf } from '../../../lib/checkpoint/verify/statistics/codes.js';
+import { meanZ } from '../../../lib/checkpoint/verify/statistics/tails.js';
 import { fillPart } from '../../../lib/checkpoint/virtual/fill-part.js';
+import { twoSidedZ } from '../../../lib/core/normal.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
 import { resolvePlan } from '../../../lib/plan/plan.js';
 
@@ -26,4 +28,31 @@ test('codes that are shifted are so many standard errors off in their mean, code
   const spread = scoresOf((code) => Math.round(code * 1.05));
   expect(Math.abs((spread.std ?? 0) - (1.05 ** 2 - 1) * Math.sqrt(256 ** 2 / 2))).toBeLessThan(6);
   expect(spread.mean).toBeLessThan(4);
+});
+
+test.each([
+  [{ init: 'orthogonal', gain: 0.5 }, [64, 32], 'int8', 0n],
+  [{ init: 'delta_orthogonal' }, [8, 5, 9], 'uint8', 0n],
+  [{ init: 'delta_orthogonal' }, [4, 2, 5, 8], 'float4_e2m1fn', 0n],
+  [{ init: 'sparse', sparsity: 0.9, std: 3 }, [19, 9], 'float8_e4m3fn', 0n],
+  [{ init: 'sparse', sparsity: 0.9, std: 3 }, [20, 10], 'uint8', 0n],
+  [{ init: 'log_of_uniform', a: 0.01, b: 16 }, [2], 'float8_e5m2', 200n],
+  [{ init: 'trunc_normal', a: 1, b: 3 }, [], 'int8', 0n],
+] as const)('%o of %j in %s follows its plan under each seed (from %i on)', (initializer, shape, dtype, first) => {
+  const [tensor] = resolvePlan({ tensors: [{ name: 'w', shape: [...shape], dtype, initializer }] });
+  if (tensor === undefined) throw new Error('expected a tensor');
+  for (let seed = first; seed < first + 20n; seed++) {
+    const codes = new Uint8Array(tensor.bytes);
+    fillPart(tensor, codes, 0, philoxKeys(seed).of(tensor), 0);
+    const counts = codeCountsOf(tensor);
+    counts?.add(codes);
+    for (const { test, z } of counts?.scores().scores ?? []) expect([test, seed, z < 5]).toEqual([test, seed, true]);
+  }
+});
+
+test('values all of which are the outermost are as far out as they are seldom', () => {
+  const grid = () => ({ values: Float64Array.of(1, 2, 3), weights: Float64Array.of(0.8, 0.17, 0.03) });
+  expect(meanZ(50, 3, 1, grid, (x) => x)).toBeCloseTo(twoSidedZ(0.06), 6);
+  expect(meanZ(50, 3, 10, grid, (x) => x)).toBeGreaterThan(7);
+  expect(meanZ(50, 3.5, 1, grid, (x) => x)).toBe(50);
 });

@@ -6,7 +6,7 @@ import type { ResolvedTensor } from '../../../plan/plan.js';
 import { zeroRowRange } from '../../virtual/zero-row.js';
 import { distributionOf } from './expected.js';
 import { leastExpected, type Score, type Statistics } from './measure.js';
-import { countZ } from './tails.js';
+import { countZ, type Grid, meanZ } from './tails.js';
 
 /** A value of a grid, dequantized: how often it is expected, and how often it is there. */
 interface Cell {
@@ -113,14 +113,23 @@ export class CodeCounts {
     const center = expected(1, 0);
     const variance = expected(2, center);
     const found = this.#cells.reduce((sum, { value, count }) => sum + (value - center) ** 2 * count, 0) / n;
-    if (isWhole(this.#fill)) {
-      // Elements that depend on one another: their sum of squares alone is known.
-      const off = Math.abs(found / variance - 1) > 0.05 + 8 / Math.sqrt(n);
-      return { scores: [...scores, { test: 'norm', z: off ? Number.POSITIVE_INFINITY : 0 }], comparisons: 0 };
-    }
-    scores.push({ test: 'mean', z: (Math.abs(mean - center) / Math.sqrt(variance)) * Math.sqrt(n) });
     const spread = Math.sqrt((expected(4, center) - variance ** 2) / n);
-    scores.push({ test: 'std', z: Math.abs(found - variance) / spread });
+    // Few numbers of a skewed distribution are far from its mean more often than normal ones.
+    const grid = (): Grid => ({
+      values: Float64Array.from(this.#cells, ({ value }) => value),
+      weights: Float64Array.from(this.#cells, ({ probability }) => probability),
+    });
+    const squareZ = (difference: number): number =>
+      meanZ(Math.abs(difference) / spread, variance + difference, n, grid, (x) => (x - center) ** 2);
+    if (isWhole(this.#fill)) {
+      // Elements that depend on one another: their sum of squares alone is known, and their distribution is near to the one that is taken for theirs.
+      const off = found - variance;
+      const beyond = Math.sign(off) * Math.max(0, Math.abs(off) - 0.05 * variance);
+      return { scores: [...scores, { test: 'norm', z: beyond === 0 ? 0 : squareZ(beyond) }], comparisons: 1 };
+    }
+    const meanScore = (Math.abs(mean - center) / Math.sqrt(variance)) * Math.sqrt(n);
+    scores.push({ test: 'mean', z: meanZ(meanScore, mean, n, grid, (x) => x) });
+    scores.push({ test: 'std', z: squareZ(found - variance) });
     const tested = this.#cells.filter(({ probability: p }) => n * Math.min(p, 1 - p) >= leastExpected);
     const z = Math.max(
       0,
@@ -141,17 +150,17 @@ export class CodeCounts {
 /** The distribution function of a fill's values, those of an orthogonal matrix taken for normal. */
 function cdfOf(fill: Fill): { readonly cdf: (x: number) => number; readonly text: string } {
   if (fill.kind === 'orthogonal') {
-    const std = Math.abs(fill.gain) / Math.sqrt(Math.max(fill.rows, fill.cols) * fill.stride);
+    const std = Math.abs(fill.gain) / Math.sqrt(Math.max(fill.rows, fill.cols));
     const normal = distributionOf({ kind: 'normal', mean: 0, std }, 'float32');
-    return {
-      cdf: normal?.cdf ?? ((x) => (x < 0 ? 0 : 1)),
-      text: `orthogonal, gain ${Number(fill.gain.toPrecision(4))}`,
-    };
+    const cdf = normal?.cdf ?? ((x) => (x < 0 ? 0 : 1));
+    return { cdf: withZeros(cdf, 1 - 1 / fill.stride), text: `orthogonal, gain ${Number(fill.gain.toPrecision(4))}` };
   }
   const distribution = distributionOf(fill, 'float32');
   if (distribution === undefined) throw new Error(`${fill.kind} has no distribution`);
   const { cdf, text } = distribution;
-  if (fill.kind !== 'sparse') return { cdf, text };
-  const zeros = fill.zeros / fill.rows;
-  return { cdf: (x) => (1 - zeros) * cdf(x) + (x > 0 ? zeros : 0), text };
+  return fill.kind === 'sparse' ? { cdf: withZeros(cdf, fill.zeros / fill.rows), text } : { cdf, text };
 }
+
+/** Of values a share of which is zero, and the others are distributed so. */
+const withZeros = (cdf: (x: number) => number, zeros: number) => (x: number) =>
+  (1 - zeros) * cdf(x) + (x > 0 ? zeros : 0);

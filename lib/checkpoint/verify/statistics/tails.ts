@@ -1,3 +1,5 @@
+import { twoSidedZ } from '../../../core/normal.js';
+
 /** Below it a sum of many numbers is near enough to normal. */
 const leastDoubtful = 4;
 const gridSteps = 4000;
@@ -38,6 +40,12 @@ export function meanZ(z: number, mean: number, n: number, grid: () => Grid, of: 
   const away = values.map((x) => of(x) - mean);
   const least = away.reduce((a, b) => Math.min(a, b));
   const most = away.reduce((a, b) => Math.max(a, b));
+  const nearly = 1e-9 * (most - least);
+  if (Math.min(Math.abs(least), Math.abs(most)) <= nearly) {
+    // All of them are the outermost value, where the grid has it.
+    const share = away.reduce((sum, x, i) => sum + (Math.abs(x) <= nearly ? (weights[i] as number) : 0), 0);
+    return Math.min(z, twoSidedZ(2 * share ** n));
+  }
   if (!(least < 0 && most > 0)) return z;
   // K(t) = ln E e^(t·away) has its minimum where K' is zero.
   const tilted = (t: number) => {

@@ -1,28 +1,55 @@
-import { join } from 'node:path';
 import { isPlainObject } from '../../../core/check.js';
 import { manifestName } from '../../../formats/raw/names.js';
 import { readHeader } from '../../../formats/safetensors/read-header.js';
-import { configName } from '../../virtual/layout.js';
+import { configName, type FileSet } from '../../virtual/layout.js';
+import { sharersOf } from '../../virtual/shards.js';
 import { textOf } from './files.js';
 
-/**
- * Whose the config.json is that stands beside weights which are about to be replaced, where the new ones have none: 'theirs' if nninit
- * wrote it with them, so that it goes with them; 'apart' if nninit wrote them without one, and someone added it; 'unknown' beside weights
- * of other programs, which it may describe, and beside such that do not tell what they were made from.
- *
- * @param weights files of the old checkpoints, a manifest among them: one of files for each tensor may stand beside one of another name
- */
-export async function ownerOfConfig(
-  folder: string,
-  weights: readonly string[],
-): Promise<'theirs' | 'apart' | 'unknown'> {
-  return ownerByMetadata(weights, (name) => metadataOf(join(folder, name)));
+type MetadataOf = (name: string) => Promise<ReadonlyMap<string, unknown> | undefined>;
+
+/** Weights that are about to be replaced. */
+export interface Replaced {
+  /** The new ones. */
+  readonly set: FileSet;
+  /** Files of the old ones, a manifest among them: one of files for each tensor may stand beside one of another name. */
+  readonly weights: readonly string[];
+  /** Weights that stay. */
+  readonly strangers: readonly string[];
 }
 
-/** The same, by what tells a file's metadata. */
-export async function ownerByMetadata(
+/**
+ * The configs that go with the old weights, of those that the new ones do not have: nninit wrote them with these, and none that stay share them. `isUnknown`
+ * is set where there is a config.json of which nobody can tell and the new weights have no config: it would seem to describe them.
+ *
+ * @param metadataOf what tells a file's metadata
+ */
+export async function configsOfReplaced(
+  configs: readonly string[],
+  { set, weights, strangers }: Replaced,
+  metadataOf: MetadataOf,
+): Promise<{ readonly theirs: string[]; readonly isUnknown: boolean }> {
+  const theirs: string[] = [];
+  let isUnknown = false;
+  for (const name of configs) {
+    if (sharersOf(name, strangers).length > 0) continue;
+    const owner = await ownerOf(name, weights, metadataOf);
+    if (owner === 'theirs') theirs.push(name);
+    else if (owner === 'unknown' && name === configName && set.config === undefined) isUnknown = true;
+  }
+  return { theirs, isUnknown };
+}
+
+export const inDoubt = (path: string): string =>
+  `${path} may describe the weights that would be replaced, and the plan has no config: move it away first`;
+
+/**
+ * Whose a config is: 'theirs' if nninit wrote it with the weights; 'apart' if nninit wrote them without one, and someone added it; 'unknown' beside weights
+ * of other programs, which it may describe, and beside such that do not tell what they were made from.
+ */
+async function ownerOf(
+  config: string,
   weights: readonly string[],
-  metadataOf: (name: string) => Promise<ReadonlyMap<string, unknown> | undefined>,
+  metadataOf: MetadataOf,
 ): Promise<'theirs' | 'apart' | 'unknown'> {
   let isOurs = false;
   let isTold = true;
@@ -33,7 +60,7 @@ export async function ownerByMetadata(
     const metadata = await metadataOf(name).catch(() => undefined);
     if (metadata?.get('nninit.version') === undefined) continue;
     const source = metadata.get('nninit.source');
-    if (String(source).includes(`"${configName}"`)) return 'theirs';
+    if (brings(source, config)) return 'theirs';
     known.add(checkpoint);
     isOurs = true;
     if (source === undefined) isTold = false; // of a plan that was put together in code, or of a very long recipe: either may have a config
@@ -42,10 +69,22 @@ export async function ownerByMetadata(
   return weights.length === 0 ? 'apart' : 'unknown';
 }
 
+/** Whether what weights were made from comes with a config of that name. */
+function brings(source: unknown, config: string): boolean {
+  if (config === configName) return String(source).includes(`"${configName}"`);
+  try {
+    const made: unknown = JSON.parse(String(source));
+    return isPlainObject(made) && isPlainObject(made.recipe) && made.recipe.lora !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** What the shards of a checkpoint have in common: of those that stand in one folder any may have brought the config. */
 const checkpointOf = (name: string): string => name.replace(/(-\d{5}-of-\d{5})?\.safetensors.*$/, '');
 
-async function metadataOf(path: string): Promise<ReadonlyMap<string, unknown> | undefined> {
+/** Of a file in a folder. */
+export async function metadataOf(path: string): Promise<ReadonlyMap<string, unknown> | undefined> {
   if (/\.safetensors(\.done)?$/.test(path)) return (await readHeader(path)).metadata;
   return path.endsWith(manifestName) ? metadataOfManifest((await textOf(path)) ?? '') : undefined;
 }

@@ -2,12 +2,12 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../../core/errors.js';
 import { manifestName } from '../../../formats/raw/names.js';
-import { configName, type Document, type FileSet } from '../../virtual/layout.js';
+import { configName, configNames, type Document, type FileSet } from '../../virtual/layout.js';
 import { isAnyWeightsName, isWeightsName, sharersOf } from '../../virtual/shards.js';
 import { ifThere, step, textOf } from './files.js';
 import { graceMs, isBeating, isChanging, isHere } from './heartbeat.js';
 import { type Extent, isAlive, isHeld, isLeftover, type Journal, journalName, readJournal } from './journal.js';
-import { ownerOfConfig } from './old-config.js';
+import { configsOfReplaced, inDoubt, metadataOf, type Replaced } from './old-config.js';
 import { filesOfManifest, isTensorFile, othersOf } from './others.js';
 import { stateOf } from './process.js';
 import { type Partial, progressOf } from './progress.js';
@@ -95,12 +95,12 @@ export async function survey(folder: string, set: FileSet, mode: Mode, options: 
   const weights = presentOf({ names, ours, theirs });
   const held = leftovers.filter(isHeld);
   const strangers = names.filter((name) => isAnyWeightsName(name) && !weights.includes(name));
-  if (set.config === undefined && names.includes(configName)) {
-    if (stale.includes(configName)) theirs.push(configName);
-    else if (mode === 'force' && strangers.length === 0)
-      theirs.push(...(await replacedConfig(folder, [...weights, ...held])));
-  }
   const configFile = set.config?.name ?? configName;
+  const configs = names.filter((name) => configNames.includes(name) && name !== set.config?.name);
+  theirs.push(...configs.filter((name) => stale.includes(name)));
+  const rest = configs.filter((name) => !stale.includes(name));
+  if (mode === 'force')
+    theirs.push(...(await replacedConfigs(folder, rest, { set, weights: [...weights, ...held], strangers })));
   await refuseFolders(
     folder,
     [...ours, ...theirs, configName, configFile].filter((name) => names.includes(name)),
@@ -137,19 +137,11 @@ const presentOf = ({ names, ours, theirs }: Pick<Found, 'names' | 'ours' | 'thei
   ...names.filter((name) => ours.has(name)),
 ];
 
-/**
- * The config.json of weights that are replaced by some without one, if it is theirs.
- *
- * @throws InputError where it may describe the old weights and nobody can tell: it would seem to describe the new ones
- */
-async function replacedConfig(folder: string, weights: readonly string[]): Promise<string[]> {
-  const owner = await ownerOfConfig(folder, weights);
-  if (owner !== 'unknown') return owner === 'theirs' ? [configName] : [];
-  const path = join(folder, configName);
-  throw refusal(
-    path,
-    `${path} may describe the weights that would be replaced, and the plan has no config: move it away first`,
-  );
+/** @throws InputError where a config.json may describe the old weights and nobody can tell, and the new ones have none */
+async function replacedConfigs(folder: string, configs: readonly string[], replaced: Replaced): Promise<string[]> {
+  const { theirs, isUnknown } = await configsOfReplaced(configs, replaced, (name) => metadataOf(join(folder, name)));
+  if (isUnknown) throw refusal(join(folder, configName), inDoubt(join(folder, configName)));
+  return theirs;
 }
 
 /**

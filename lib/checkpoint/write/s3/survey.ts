@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { InputError } from '../../../core/errors.js';
 import { manifestName } from '../../../formats/raw/names.js';
 import { readHeader } from '../../../formats/safetensors/read-header.js';
-import { configName, type Document, type FileSet, type OutputFile } from '../../virtual/layout.js';
+import { configName, configNames, type Document, type FileSet, type OutputFile } from '../../virtual/layout.js';
 import { isAnyWeightsName, isWeightsName, sharersOf } from '../../virtual/shards.js';
-import { metadataOfManifest, ownerByMetadata } from '../commit/old-config.js';
+import { configsOfReplaced, inDoubt, metadataOfManifest, type Replaced } from '../commit/old-config.js';
 import { filesOfManifestText, othersOf } from '../commit/others.js';
 import type { Seen, Store } from './store.js';
 
@@ -69,8 +69,8 @@ export async function surveyStore(
         url,
         `${there(set.config.name)}, may describe ${sharer} too, which stays, and differs: move one of them away first`,
       );
-    if (set.config === undefined && names.includes(configName) && strangers.length === 0)
-      stale.push(...(await replacedConfig(store, url, weights)));
+    const configs = names.filter((name) => configNames.includes(name) && name !== set.config?.name);
+    stale.push(...(await replacedConfigs(store, url, configs, { set, weights, strangers })));
     for (const [name, ids] of begun) for (const id of ids) await store.abort(name, id);
     return {
       objects,
@@ -115,18 +115,19 @@ export function labelsOf({ files, digest, selfDescribing }: FileSet): ReadonlyMa
   return new Map(files.map((file) => [file.name, labelOf(file)]));
 }
 
-/** As in a folder: it goes with weights that nninit wrote it for, and must not seem to describe others. */
-async function replacedConfig(store: Store, url: string, weights: readonly string[]): Promise<string[]> {
-  const owner = await ownerByMetadata(weights, async (name) => {
+/** As in a folder. */
+async function replacedConfigs(
+  store: Store,
+  url: string,
+  configs: readonly string[],
+  replaced: Replaced,
+): Promise<string[]> {
+  const { theirs, isUnknown } = await configsOfReplaced(configs, replaced, async (name) => {
     if (name.endsWith('.safetensors')) return (await readHeader(store.path(name))).metadata;
     return name === manifestName ? metadataOfManifest((await store.text(name)) ?? '') : undefined;
   });
-  if (owner !== 'unknown') return owner === 'theirs' ? [configName] : [];
-  const path = store.path(configName);
-  throw refusal(
-    url,
-    `${path} may describe the weights that would be replaced, and the plan has no config: move it away first`,
-  );
+  if (isUnknown) throw refusal(url, inDoubt(store.path(configName)));
+  return theirs;
 }
 
 const refusal = (url: string, text: string): InputError => new InputError(text, { path: url, code: 'EEXIST' });

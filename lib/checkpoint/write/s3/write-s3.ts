@@ -3,7 +3,7 @@ import { InputError, InterruptedError, saysResumable, WriteError } from '../../.
 import { manifestName } from '../../../formats/raw/names.js';
 import { get_num_threads } from '../../../native/addon.js';
 import type { Pool } from '../../../pool/pool.js';
-import { configName, type Document } from '../../virtual/layout.js';
+import { configNames, type Document } from '../../virtual/layout.js';
 import { isWeightsName } from '../../virtual/shards.js';
 import { streamFile } from '../../virtual/stream.js';
 import { VirtualCheckpoint } from '../../virtual/virtual.js';
@@ -204,7 +204,7 @@ class S3Run {
   /** Where another checkpoint is replaced, what tells that it is complete goes first: its weights are not seen with another config, or none. */
   async #publish({ objects, config: hasConfig, index: hasIndex, stale }: StoreSurvey): Promise<void> {
     const { config, files, index, digest } = this.#laid.set;
-    const changesConfig = (config !== undefined && !hasConfig) || stale.includes(configName);
+    const changesConfig = (config !== undefined && !hasConfig) || stale.some((name) => configNames.includes(name));
     const whole = index?.name ?? (changesConfig ? files[0]?.name : undefined);
     const there = await this.#unchanged(objects, stale);
     const first = this.#options.force && whole !== undefined && there.has(whole) ? [whole] : [];
@@ -290,9 +290,10 @@ class S3Run {
  * and a config before the last of its weights, but not while all of them are there.
  */
 function inOrder(names: readonly string[]): string[] {
-  const weights = names.filter((name) => name !== manifestName && name !== configName);
+  const configs = names.filter((name) => configNames.includes(name));
+  const weights = names.filter((name) => name !== manifestName && !configs.includes(name));
   if (names.includes(manifestName)) weights.push(manifestName);
-  if (names.includes(configName)) weights.splice(Math.max(1, weights.length - 1), 0, configName);
+  weights.splice(Math.max(1, weights.length - 1), 0, ...configs);
   return weights;
 }
 
