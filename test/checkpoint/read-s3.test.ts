@@ -1,6 +1,9 @@
 // Checkpoints in an object store are read by ranges, as those at any server.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { loadPlan, openCheckpoint, verifyCheckpoint, writeCheckpoint } from '../../lib/checkpoint.js';
+import { temporaryFolder } from './temporary.js';
 import { type Fault, S3Server } from './write/s3/server.js';
 
 let server: S3Server;
@@ -146,6 +149,7 @@ test('what is not there, or may not be read', async () => {
   await expect(verifyCheckpoint(`${url}/model.safetensors`)).rejects.toThrow(
     `could not read ${url}/model.safetensors: the store answered 404 NoSuchKey`,
   );
+  await expect(verifyCheckpoint('s3://nowhere/out')).rejects.toThrow('the store answered 404 NoSuchBucket');
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'other');
   await expect(verifyCheckpoint(url)).rejects.toMatchObject({ code: 'ERR_NNINIT_READ', message: /403 AccessDenied/ });
 });
@@ -159,3 +163,25 @@ test('keys that a process is given later are those that are asked with', async (
   await verifyCheckpoint(url);
   expect(asked()).toEqual(new Set(['newer']));
 });
+
+const folder = temporaryFolder();
+
+test.each([true, false])(
+  "a profile's endpoint and region are those of a store (endpoint in a variable: %j)",
+  async (isVariable) => {
+    const { port } = new URL(server.endpoint);
+    const endpoint = `http://localhost:${port}`; // a name, under which a bucket could be a host
+    const file = join(folder.path, 'config');
+    writeFileSync(file, `[default]\nregion = far-1\n${isVariable ? '' : `endpoint_url = ${endpoint}\n`}`);
+    vi.stubEnv('AWS_CONFIG_FILE', file);
+    vi.stubEnv('AWS_REGION', undefined);
+    vi.stubEnv('AWS_ENDPOINT_URL_S3', isVariable ? endpoint : undefined);
+    await writeCheckpoint(await loadPlan(recipe), url);
+    expect(await verifyCheckpoint(url)).toMatchObject({ ok: true });
+    expect(server.regions).toEqual(new Set(['far-1']));
+    vi.stubEnv('AWS_CONFIG_FILE', undefined);
+    vi.stubEnv('AWS_ENDPOINT_URL_S3', endpoint);
+    await verifyCheckpoint(url);
+    expect(server.regions).toEqual(new Set(['far-1', 'us-east-1']));
+  },
+);

@@ -18,7 +18,7 @@ const mostConnectMs = 10_000;
 /**
  * A client of the store that the SDK's own variables and files name, with credentials by its own chain.
  *
- * @param endpoint of a store that is not Amazon's, such as MinIO: then the bucket is in the path. By default AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL
+ * @param endpoint of a store that is not Amazon's, such as MinIO: then the bucket is in the path. By default AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or the profile's
  * @param idleMs how long a store may do nothing
  * @throws InputError if the SDK is not installed
  */
@@ -28,11 +28,13 @@ export async function openClient(endpoint?: string, idleMs = usualIdleMs): Promi
       's3:// needs the npm package @aws-sdk/client-s3, which is not installed: npm install @aws-sdk/client-s3@3';
     throw new InputError(text, { cause });
   });
-  const elsewhere = endpoint ?? (process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL);
-  const place = elsewhere === undefined ? {} : { endpoint: elsewhere, forcePathStyle: true };
-  const region = elsewhere === undefined || process.env.AWS_REGION ? {} : { region: 'us-east-1' };
+  const { config } = new sdk.S3Client({}); // what its variables and files say
+  const variable = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL;
+  const elsewhere = endpoint ?? (variable || (await config.serviceConfiguredEndpoint?.()));
+  const region = () => config.region().catch(() => 'us-east-1');
+  const place = elsewhere === undefined ? {} : { endpoint: elsewhere, forcePathStyle: true, region };
   const requestHandler = { connectionTimeout: mostConnectMs, socketTimeout: idleMs };
-  return { sdk, client: new sdk.S3Client({ ...place, ...region, requestHandler }) };
+  return { sdk, client: new sdk.S3Client({ ...place, requestHandler }) };
 }
 
 /** One client for all that is read in the same environment: it keeps its connections and credentials. */
@@ -84,7 +86,7 @@ export async function targetOf(address: string): Promise<Target> {
         // An empty object has no range.
         if (status === 416) return new Response(null, { status, headers: { 'content-range': 'bytes */0' } });
         const why = status === undefined ? strerror(cause) : `the store answered ${status} ${name}`;
-        throw refused(why, causeOfStatus(status ?? 0, why));
+        throw refused(why, name === 'NoSuchBucket' ? undefined : causeOfStatus(status ?? 0, why));
       }
     },
   };

@@ -18,7 +18,7 @@ const mostTextBytes = 2 ** 28;
 const mostPages = 2000;
 
 export interface StoreOptions {
-  /** Of a store that is not Amazon's, such as MinIO: then the bucket is in the path. By default AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
+  /** Of a store that is not Amazon's, such as MinIO: then the bucket is in the path. By default AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or the profile's. */
   readonly endpoint?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** How long a store may take and send nothing. */
@@ -201,7 +201,8 @@ export class Store {
       const sum = { ChecksumCRC32: checksumOf(body) };
       const input = { ...this.#at(name), UploadId: upload, PartNumber: number, Body: body, ...sum };
       const { ETag, ChecksumCRC32: told } = await this.#client.send(new this.#sdk.UploadPartCommand(input), how);
-      if (told !== undefined && told !== sum.ChecksumCRC32) throw otherBytes();
+      if (told === undefined) return { ETag, PartNumber: number }; // which knows no checksums, and may refuse them at the end
+      if (told !== sum.ChecksumCRC32) throw otherBytes();
       return { ETag, PartNumber: number, ...sum };
     });
   }
@@ -305,10 +306,12 @@ export class Store {
     }
   }
 
-  /** Whether a condition has no meaning to a store: it knows no such, or compares other ETags than it lists, such as those in quotes. */
+  /** Whether a condition has no meaning to a store: it knows no such, of which Swift says so, or compares other ETags than it lists, such as those in quotes. */
   async #isVoid(name: string, seen: Seen, cause: unknown): Promise<boolean> {
-    if (statusOf(cause) === notImplemented) return true;
-    return statusOf(cause) === 412 && seen !== undefined && (await this.objects()).get(name) === seen;
+    const status = statusOf(cause);
+    if (status === notImplemented) return true;
+    const mayBe = status === 412 ? seen !== undefined : (cause as WriteError).code === 'InvalidRequest';
+    return mayBe && (await this.objects()).get(name) === seen;
   }
 
   async #ask<T>(action: string, name: string, send: Send<T>): Promise<T> {
@@ -381,7 +384,8 @@ function isPassing(cause: unknown): boolean {
 function wrapped(action: string, path: string, cause: unknown): unknown {
   if (cause instanceof WriteError || !(cause instanceof Error)) return cause;
   const { message, name } = cause;
-  const told = Object.assign(new Error(`${message} (${name})`), {
+  const said = message === 'UnknownError' ? name : `${message} (${name})`; // the SDK's word for no message, as of Ceph
+  const told = Object.assign(new Error(said), {
     code: name,
     $metadata: (cause as { $metadata?: unknown }).$metadata,
   });

@@ -40,6 +40,8 @@ export class S3Server {
   readonly log: string[] = [];
   /** Of each, the session that it was signed for. */
   readonly sessions: unknown[] = [];
+  /** The regions that requests were signed for. */
+  readonly regions = new Set<string | undefined>();
   /** What is to go wrong with a request. */
   fault: (request: string) => Fault = () => 'none';
   /** What it answers in place of what it should. */
@@ -49,6 +51,8 @@ export class S3Server {
   hidesUploads = false;
   /** Whether it knows the conditions If-Match and If-None-Match. */
   knowsConditions = true;
+  /** Whether it is as Swift: no checksums, no conditions, and it refuses both. */
+  isSwift = false;
   /** Whether it refuses to remove what is not there, as Google's does. */
   missesRemoved = false;
   endpoint = '';
@@ -83,6 +87,7 @@ export class S3Server {
     const line = `${request.method} ${url.pathname} ${what}`.trim();
     this.log.push(line);
     this.sessions.push(request.headers['x-amz-security-token']);
+    this.regions.add(request.headers.authorization?.split('/')[2]);
     const fault = this.fault(line);
     if (fault === 'reset') return void request.socket.destroy();
     const pieces: Buffer[] = [];
@@ -144,7 +149,7 @@ export class S3Server {
     );
     if (key === '') return query.has('uploads') ? this.#listUploads(query) : this.#list(query);
     const id = query.get('uploadId');
-    if (id !== null) return this.#serveUpload(method ?? '', key, id, query, bytes, given);
+    if (id !== null) return this.#serveUpload(method ?? '', key, id, query, bytes, given, headers);
     if (method === 'POST' && query.has('uploads')) {
       const upload = randomUUID();
       this.uploads.set(upload, { key, meta, parts: new Map() });
@@ -180,6 +185,7 @@ export class S3Server {
     query: URLSearchParams,
     bytes: Buffer,
     given: IncomingHttpHeaders,
+    headers: Record<string, string>,
   ) {
     const upload = this.uploads.get(id);
     if (upload?.key !== key) throw new Refusal(404, 'NoSuchUpload');
@@ -192,6 +198,8 @@ export class S3Server {
       const number = Number(query.get('partNumber'));
       if (!(number >= 1 && number <= 10_000)) throw new Refusal(400, 'InvalidArgument');
       parts.set(number, bytes);
+      headers.etag = etagOf(bytes);
+      if (!this.isSwift) headers['x-amz-checksum-crc32'] = sumOf(bytes);
       return '';
     }
     if (method === 'GET') {
@@ -201,7 +209,7 @@ export class S3Server {
       const each = page.map(
         ([number, part]) =>
           `<Part><PartNumber>${number}</PartNumber><Size>${part.length}</Size><ETag>${etagOf(part)}</ETag>` +
-          `<ChecksumCRC32>${sumOf(part)}</ChecksumCRC32></Part>`,
+          `${this.isSwift ? '' : `<ChecksumCRC32>${sumOf(part)}</ChecksumCRC32>`}</Part>`,
       );
       const more = `<IsTruncated>${all.length > 2}</IsTruncated><NextPartNumberMarker>${page.at(-1)?.[0] ?? 0}</NextPartNumberMarker>`;
       return `<ListPartsResult>${each.join('')}${more}</ListPartsResult>`;
@@ -211,12 +219,15 @@ export class S3Server {
       sum: /<ChecksumCRC32>([^<]*)</.exec(text)?.[1],
     }));
     const found = asked.map(({ number }) => parts.get(number) ?? Buffer.alloc(0));
+    if (this.isSwift && asked.some(({ sum }) => sum !== undefined)) throw new Refusal(400, 'MalformedXML');
     if (asked.length === 0) throw new Refusal(400, 'MalformedXML');
     if (asked.some(({ number }, i) => number <= (asked[i - 1]?.number ?? 0)))
       throw new Refusal(400, 'InvalidPartOrder');
-    if (asked.some(({ sum, number }, i) => !parts.has(number) || sum !== sumOf(found[i] ?? bytes)))
+    if (asked.some(({ sum, number }, i) => !parts.has(number) || (!this.isSwift && sum !== sumOf(found[i] ?? bytes))))
       throw new Refusal(400, 'InvalidPart');
     if (found.slice(0, -1).some((part) => part.length < leastPart)) throw new Refusal(400, 'EntityTooSmall');
+    if (this.isSwift && given['if-none-match'] !== undefined) throw new Refusal(400, 'InvalidRequest');
+    if (this.isSwift && given['if-match'] !== undefined) throw new Refusal(412, 'PreconditionFailed');
     this.#refuseUnless(key, given);
     this.objects.set(key, { bytes: Buffer.concat(found), meta });
     this.uploads.delete(id);
@@ -226,7 +237,7 @@ export class S3Server {
   #refuseUnless(key: string, given: IncomingHttpHeaders): void {
     const there = this.objects.get(key);
     const wanted = given['if-match'];
-    if ((wanted ?? given['if-none-match']) !== undefined && !this.knowsConditions)
+    if ((wanted ?? given['if-none-match']) !== undefined && (this.isSwift || !this.knowsConditions))
       throw new Refusal(501, 'NotImplemented');
     if (wanted !== undefined && there === undefined) throw new Refusal(404, 'NoSuchKey');
     if (wanted !== undefined && there !== undefined && etagOf(there.bytes) !== wanted)
