@@ -6,7 +6,7 @@ import { Generator } from '../random/generator.js';
 import type { NarrowDtype } from '../tensor/narrow.js';
 import { drawnIn } from '../tensor/target.js';
 import type { Order } from './job.js';
-import type { Operation } from './operation.js';
+import { type Operation, ofCaller } from './operation.js';
 import type { Scheduler } from './scheduler.js';
 
 /**
@@ -76,6 +76,7 @@ export function listInTurn<T>(
   operation: Operation,
   run: (own: Generator) => Promise<T>,
 ): Promise<T> {
+  const runForCaller = ofCaller(run); // who gives the turn to it is another call
   return unlessStopped(operation, (begun) =>
     generator.inTurn(
       () => {
@@ -85,7 +86,7 @@ export function listInTurn<T>(
       async (engine) => {
         const own = new Generator({ engine: 'torch' }).set_state(engine.get_state());
         try {
-          return await run(own);
+          return await runForCaller(own);
         } finally {
           if (operation.stopped === undefined) engine.set_state(own.get_state());
         }

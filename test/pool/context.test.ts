@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { loadPlan, writeCheckpoint } from '../../lib/checkpoint.js';
-import { createPool } from '../../lib/index.js';
+import { createPool, Generator } from '../../lib/index.js';
 
 const pool = createPool({ threads: 1 });
 const folder = mkdtempSync(join(tmpdir(), 'nninit-context-'));
@@ -41,6 +41,13 @@ test('onFilled of an array and of an iterable', async () => {
   };
   expect(await found((onFilled) => pool.fill([...items(onFilled)]))).toEqual(own);
   expect(await found((onFilled) => pool.fill(items(onFilled)))).toEqual(own);
+});
+
+test('onFilled of lists that wait for their turn at a generator', async () => {
+  const generator = new Generator({ engine: 'torch' });
+  const fill = (onFilled: () => void) =>
+    pool.fill([{ tensor: pool.empty([2 ** 17]), initializer: 'normal', onFilled }], { generator });
+  expect(await found(fill)).toEqual(own);
 });
 
 test('onProgress of a checkpoint', async () => {
