@@ -270,6 +270,18 @@ test('the config that is written says how the model is quantized, and makes the 
   expect((await loadPlan(config)).tensors).toEqual(plan.tensors);
 });
 
+// compressed-tensors takes for quantized what a target means and the list does not name, and then looks for its scale.
+test.each([
+  [{ model_type: 'llama' }, []],
+  [{ model_type: 'bert' }, ['cls.predictions.decoder']],
+  [{ model_type: 'bert', tie_word_embeddings: false }, []],
+  [{ model_type: 'distilbert' }, ['vocab_projector']],
+  [{ model_type: 'phimoe', num_local_experts: 2 }, ['model.layers.0.mlp.router']],
+] as const)('the config that is written for %j names the linear layers that have no codes', async (model, others) => {
+  const { config } = await loadPlan({ ...llama, ...model } as never, { quantize: 'float-quantized' });
+  expect(JSON.parse(config ?? '').quantization_config.ignore).toEqual(['lm_head', ...others]);
+});
+
 test('embeddings, norms and the head stay, and rules reach weights by their own names', async () => {
   const plan = await loadPlan(llama, { quantize: 'awq', rules: { '*.q_proj.weight': { init: 'normal', std: 0.5 } } });
   const names = plan.tensors.map(({ name }) => name);
