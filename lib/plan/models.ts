@@ -172,9 +172,11 @@ async function quantizationOf(
     const what = `expected a config without one beside quantize ${quoted([name])}, but it is there`;
     throw new InputError(`${source}: quantization_config: ${what}`, { path: source });
   }
-  const settings = quantizationPresets[name];
-  const quantizer = quantizerOf(settings, saved, model, source);
-  if (quantizer.count > 0) return { quantizer, settings };
+  const preset = quantizationPresets[name];
+  const quantizer = quantizerOf(preset, saved, model, source);
+  // A loader would look for the scales of what the list does not name.
+  const ignore = Array.isArray(preset?.ignore) && { ignore: [...new Set([...preset.ignore, ...quantizer.left])] };
+  if (quantizer.count > 0) return { quantizer, settings: { ...preset, ...ignore } };
   const what = 'expected a model with modules that it is for, but there is none';
   throw new InputError(`${source}: quantize ${quoted([name])}: ${what}`, { path: source });
 }

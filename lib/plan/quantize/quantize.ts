@@ -39,6 +39,8 @@ export const quantizationPresets: Readonly<Record<string, Readonly<Record<string
 export interface Quantizer {
   /** How many weights it quantizes. */
   readonly count: number;
+  /** Modules that tools take for linear layers, and that have no codes in the file all the same: those that share an embedding's weight, and routers. */
+  readonly left: readonly string[];
   /** Makes of a model's tensors, or of one rank's parts of them, those that a quantized checkpoint has. */
   quantize(tensors: readonly ResolvedTensor[]): PlannedTensor[];
 }
@@ -77,6 +79,7 @@ export function quantizerOf(given: unknown, saved: Flat, model: Flat, source: st
   }
   return {
     count: schemes.size,
+    left: model.tensors.flatMap(leftOf),
     quantize: (planned) => planned.flatMap((tensor) => schemes.get(tensor.name)?.(tensor) ?? [plain(tensor)]),
   };
 }
@@ -92,6 +95,13 @@ function methodOf(definition: Definition, given: unknown, place: string, source:
 
 /** Heads over a vocabulary within another module, tied to the embedding or not; what is outermost is one anyway. */
 const heads = /(^|\.)(lm_head|embed_out|output_projection|vocab_projector|(predictions|lm_head)\.decoder)$/;
+const isHeadName = (module: string): boolean => !module.includes('.') || heads.test(module);
+
+/** `Linear` in a list of targets means what derives from it too. */
+function leftOf({ name, kind, tied = [] }: Flat['tensors'][number]): string[] {
+  const modules = tied.map((alias) => alias.replace(/\.weight$/, '')).filter(isHeadName);
+  return kind === 'LinearRouter' ? [...modules, name.replace(/\.weight$/, '')] : modules;
+}
 
 /**
  * Which tensors are weights of modules that may be quantized.
@@ -109,7 +119,7 @@ function candidatesOf(tensors: Flat['tensors'], last: string | undefined): Map<s
     const isDerived = kind === 'FalconLinear' || derived.has(name);
     if ((kind === 'Linear' || isDerived) && name.endsWith('.weight')) {
       const module = name.slice(0, -'.weight'.length);
-      const isHead = !module.includes('.') || tied !== undefined || heads.test(module);
+      const isHead = tied !== undefined || isHeadName(module);
       const isLast = (tensorInCode ?? name) === last;
       found.set(name, { module, inCode, kind: 'Linear', isHead, isLast, isGate, isDerived });
     } else if (kind === 'Experts' && partOf !== undefined && name.endsWith('.weight')) {

@@ -270,6 +270,46 @@ test('the config that is written says how the model is quantized, and makes the 
   expect((await loadPlan(config)).tensors).toEqual(plan.tensors);
 });
 
+const int = { type: 'int', symmetric: false } as const;
+// As compressed-tensors 0.18 makes them: zero points share words only where there are several.
+test.each([
+  [{ ...int, num_bits: 4, strategy: 'tensor' }, 'weight_zero_point', 'int8', [1]],
+  [{ ...int, num_bits: 4, strategy: 'channel' }, 'weight_zero_point', 'int32', [64, 1]],
+  [{ ...int, num_bits: 4, group_size: -1 }, 'weight_zero_point', 'int32', [64, 1]],
+  [{ ...int, num_bits: 8, group_size: -1, symmetric: true }, 'weight_scale', 'float32', [512, 1]],
+] as const)('the numbers that %j shares: %s', async (weights, name, dtype, shape) => {
+  const { tensors } = await withSettings(linear(weights, { format: 'pack-quantized' }));
+  const found = tensors.find((tensor) => tensor.name.endsWith(`up_proj.${name}`));
+  expect(found).toMatchObject({ dtype, shape });
+});
+
+test('static activations that are not symmetric have a zero point', async () => {
+  const inputs = async (symmetric: boolean) => {
+    const input_activations = { num_bits: 8, type: 'int', strategy: 'tensor', dynamic: false, symmetric };
+    const group_0 = { targets: ['Linear'], weights: { ...int, num_bits: 8, symmetric: true }, input_activations };
+    const { tensors } = await withSettings(linear({}, { format: 'int-quantized', config_groups: { group_0 } }));
+    return tensors.flatMap(({ name, dtype, shape, initializer }) =>
+      name.includes('up_proj.input_') ? [{ name: name.replace(/.*input_/, ''), dtype, shape, initializer }] : [],
+    );
+  };
+  const scale = { name: 'scale', dtype: 'float32', shape: [1], initializer: { init: 'constant', val: 1 } };
+  const zero = { name: 'zero_point', dtype: 'int8', shape: [1], initializer: 'zeros' };
+  expect(await inputs(false)).toEqual([scale, zero]);
+  expect(await inputs(true)).toEqual([scale]);
+});
+
+// compressed-tensors takes for quantized what a target means and the list does not name, and then looks for its scale.
+test.each([
+  [{ model_type: 'llama' }, []],
+  [{ model_type: 'bert' }, ['cls.predictions.decoder']],
+  [{ model_type: 'bert', tie_word_embeddings: false }, []],
+  [{ model_type: 'distilbert' }, ['vocab_projector']],
+  [{ model_type: 'phimoe', num_local_experts: 2 }, ['model.layers.0.mlp.router']],
+] as const)('the config that is written for %j names the linear layers that have no codes', async (model, others) => {
+  const { config } = await loadPlan({ ...llama, ...model } as never, { quantize: 'float-quantized' });
+  expect(JSON.parse(config ?? '').quantization_config.ignore).toEqual(['lm_head', ...others]);
+});
+
 test('embeddings, norms and the head stay, and rules reach weights by their own names', async () => {
   const plan = await loadPlan(llama, { quantize: 'awq', rules: { '*.q_proj.weight': { init: 'normal', std: 0.5 } } });
   const names = plan.tensors.map(({ name }) => name);

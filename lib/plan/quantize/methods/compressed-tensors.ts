@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { quoted, rangeError } from '../../../core/check.js';
+import type { PlannedTensor } from '../../plan.js';
 import { isMeant, targetList } from '../match.js';
 import type { WeightGrid } from '../scale.js';
 import {
@@ -32,7 +33,9 @@ const weights = z.looseObject({
 
 type Weights = z.output<typeof weights>;
 
-const activations = z.looseObject({ dynamic: z.union([z.boolean(), z.string()]).nullish() }).nullish();
+const activations = z
+  .looseObject({ dynamic: z.union([z.boolean(), z.string()]).nullish(), symmetric: z.unknown().optional() })
+  .nullish();
 
 const formats = [
   'float-quantized',
@@ -46,10 +49,14 @@ const format = z.enum(formats, { error: formats.map((name) => `'${name}'`).join(
 
 const group = z.looseObject({ weights: weights.nullish(), input_activations: activations, targets: names, format });
 
+const strategyOf = ({ strategy, group_size: size }: Weights): (typeof strategies)[number] =>
+  strategy ?? (size == null ? 'tensor' : size === -1 ? 'channel' : 'group');
+
 /** The scale's shape, what shares one being checked. */
-function scaleShape(weight: Weight, { strategy, group_size, block_structure }: Weights): number[] {
+function scaleShape(weight: Weight, settings: Weights): number[] {
   const { outputs, inputs, tensor } = weight;
-  switch (strategy ?? (group_size == null || group_size === -1 ? 'tensor' : 'group')) {
+  const { group_size, block_structure } = settings;
+  switch (strategyOf(settings)) {
     case 'tensor':
       return [1];
     case 'channel':
@@ -71,6 +78,13 @@ function scaleShape(weight: Weight, { strategy, group_size, block_structure }: W
   }
 }
 
+const zeroPoint = (name: string, shape: readonly number[], dtype: 'int8' | 'float8_e4m3fn'): PlannedTensor => ({
+  name,
+  shape,
+  dtype,
+  initializer: 'zeros',
+});
+
 /** Codes of 8 bits as they are, and a scale. */
 function plain(settings: Weights, grid: WeightGrid): Scheme {
   return (weight) => {
@@ -78,17 +92,11 @@ function plain(settings: Weights, grid: WeightGrid): Scheme {
     const scale = scaleIn(weight, grid, dtype);
     const limit = grid === 'int8' ? { limit: 127 } : {};
     const shape = scaleShape(weight, settings);
+    const stored = grid === 'int8' ? 'int8' : 'float8_e4m3fn';
     return [
-      codesOf(weight, tensor.name, grid === 'int8' ? 'int8' : 'float8_e4m3fn', tensor.shape, {
-        grid,
-        scale,
-        ...limit,
-        order: 'rows',
-      }),
+      codesOf(weight, tensor.name, stored, tensor.shape, { grid, scale, ...limit, order: 'rows' }),
       constantOf(`${module}.weight_scale`, dtype, shape, scale),
-      ...(settings.symmetric
-        ? []
-        : [{ name: `${module}.weight_zero_point`, shape, dtype: 'int8' as const, initializer: 'zeros' as const }]),
+      ...(settings.symmetric ? [] : [zeroPoint(`${module}.weight_zero_point`, shape, stored)]),
     ];
   };
 }
@@ -110,13 +118,15 @@ function packed(settings: Weights): Scheme {
       constantOf(`${module}.weight_scale`, dtype, shape, scale),
       shapeTensor(`${module}.weight_shape`, [outputs, inputs]),
     ];
-    if (!settings.symmetric) {
+    // One zero point alone is a number of its own, without half of the range added.
+    if (!settings.symmetric && shape.length === 1) {
+      tensors.push(zeroPoint(`${module}.weight_zero_point`, shape, 'int8'));
+    } else if (!settings.symmetric) {
       const [rows = 1, columns = 1] = shape;
-      if (shape.length > 1 && rows % perWord !== 0)
+      if (rows % perWord !== 0)
         throw refusal(weight.tensor, `a multiple of ${perWord} rows of scales, whose zero points share words`, rows);
       const zeros = four ? wordOf(8, 4) : wordOf(128, 8);
-      const zeroShape = shape.length === 1 ? [1] : [rows / perWord, columns];
-      tensors.push(constantOf(`${module}.weight_zero_point`, 'int32', zeroShape, zeros));
+      tensors.push(constantOf(`${module}.weight_zero_point`, 'int32', [rows / perWord, columns], zeros));
     }
     if (settings.actorder === 'group' || settings.actorder === true) {
       tensors.push(groupTensor(`${module}.weight_g_idx`, inputs, inputs / (shape[1] ?? 1)));
@@ -217,11 +227,16 @@ export const compressedTensors = defineMethod({
       if (settings != null && used === undefined) {
         throw rangeError(here, 'format', `one of ${quoted(formats)}`, config.format);
       }
-      const isStatic = group.input_activations != null && group.input_activations.dynamic !== true;
+      const inputs = group.input_activations;
+      const isStatic = inputs != null && inputs.dynamic !== true;
       const scheme = settings == null || used === undefined ? undefined : schemeOf(settings, used, isStatic, here);
       const withInput: Scheme | undefined =
         scheme !== undefined && isStatic && used !== 'nvfp4-pack-quantized'
-          ? (weight) => [...scheme(weight), constantOf(`${weight.module}.input_scale`, weight.dtype, [1], 1)]
+          ? (weight) => [
+              ...scheme(weight),
+              constantOf(`${weight.module}.input_scale`, weight.dtype, [1], 1),
+              ...(inputs.symmetric === false ? [zeroPoint(`${weight.module}.input_zero_point`, [1], 'int8')] : []),
+            ]
           : scheme;
       return { matches: targetList(targets, `${here}.targets`), scheme: withInput };
     });
