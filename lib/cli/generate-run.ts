@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import type { Part } from '../checkpoint/write/parts/shares.js';
+import { isAddress } from '../checkpoint/write/s3/address.js';
 import type { Written } from '../checkpoint/write/write.js';
 import { InputError, stdoutName } from '../core/errors.js';
 import { isFillable } from '../core/stored-dtype.js';
@@ -71,10 +72,12 @@ export async function runGenerate(
     await withSignals((signal) => toFolders(plan, { ...options, part }, streams, signal), { json });
     return;
   }
+  // What was sent to an object store beside the checkpoint that it replaces is not gone on with.
+  const beginsAnew = options.force === true && isAddress(options.output);
   const written = await (toStdout
     ? withSignals((signal) => toStream(plan, options, streams, signal), { json })
     : withSignals((signal) => toFolder(plan, { ...options, part }, streams, signal), {
-        left: '; what was begun stays: --resume goes on, --force starts anew',
+        left: `; what was begun stays: ${beginsAnew ? '' : '--resume goes on, '}--force starts anew`,
         json,
       }));
   const { streamVersions } = await import('../plan/keys.js');

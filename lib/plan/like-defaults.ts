@@ -33,6 +33,8 @@ const isOne = matcherOfAll([
 ]);
 /** Lengths of a weight's columns, by the weight norms of PyTorch. */
 const isLength = matcherOfAll(['*parametrizations.weight.original0', '*.weight_g']);
+/** How far back MiniMax's linear attention looks. */
+const isComputed = matcherOfAll(['*.slope_rate', '*.query_decay', '*.key_decay', '*.diagonal_decay']);
 /** Mamba's, and the biases whose softplus are its steps. */
 const isDecay = matcherOfAll(['*A_log']);
 const isStep = matcherOfAll(['*mixer.dt_bias', '*mixer.dt_proj.bias', '*self_attn.dt_bias']);
@@ -128,6 +130,12 @@ export function defaultOfName(
   if (isVariance(name)) return { initializer: 'ones' };
   if (isOne(name)) return { initializer: 'ones' };
   if (isLength(name)) return { initializer: 'ones', odd: 'by its name the lengths of columns of a weight: ones' };
+  if (isComputed(name)) {
+    return {
+      initializer: 'ones',
+      odd: 'by its name a table that the model computes from its config, which random values do not suit: ones',
+    };
+  }
   if (isDecay(name)) {
     // Those of Kimi's attention are one for each head, whatever their dimensions.
     const a = name.includes('linear_attn') ? 0.01 : name.endsWith('self_attn.A_log') ? 1 : undefined;

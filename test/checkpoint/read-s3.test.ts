@@ -154,6 +154,15 @@ test('what is not there, or may not be read', async () => {
   await expect(verifyCheckpoint(url)).rejects.toMatchObject({ code: 'ERR_NNINIT_READ', message: /403 AccessDenied/ });
 });
 
+test('the address of a store that is none is told with where it stands', async () => {
+  for (const endpoint of ['minio:9000', '127.0.0.1:9000', 'http://', 'ftp://minio']) {
+    vi.stubEnv('AWS_ENDPOINT_URL_S3', endpoint);
+    await expect(verifyCheckpoint(url)).rejects.toThrow(
+      `s3://: expected http://host or https://host in AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, but received '${endpoint}'`,
+    );
+  }
+});
+
 test('keys that a process is given later are those that are asked with', async () => {
   await writeCheckpoint(await loadPlan(recipe), url);
   const asked = () => new Set(server.sessions.splice(0));

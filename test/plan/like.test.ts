@@ -136,14 +136,16 @@ test('what names do not tell is said, once for all of a kind', async () => {
     ['freqs', 'F32', [8]],
     ['fc.weight_scale_inv', 'F32', [2, 2]],
     ['position_ids', 'I64', [1, 8]],
+    ['attn.diagonal_decay', 'F32', [1, 2, 4, 4]],
   ];
   const { tensors, warnings } = await loadSource({ like: checkpoint(entries) });
-  expect(tensors.map(({ fill }) => (fill.kind === 'constant' ? fill.value : fill.kind))).toEqual([1, 1, 0, 0, 1, 0]);
+  expect(tensors.map(({ fill }) => (fill.kind === 'constant' ? fill.value : fill.kind))).toEqual([1, 1, 0, 0, 1, 0, 1]);
   expect(warnings.map((warning) => warning.replace(/^.*safetensors: /, ''))).toEqual([
     '"a.weight" and 1 more: taken for the weight of a norm, since it has one dimension, and so ones',
     '"logit_scale" and 1 more: of no kind that its name tells, and so zeros',
     '"fc.weight_scale_inv": by its name a scale of quantized weights, which random values do not suit: ones',
     '"position_ids": zeros, which is all that nninit writes in int64',
+    '"attn.diagonal_decay": by its name a table that the model computes from its config, which random values do not suit: ones',
   ]);
 });
 

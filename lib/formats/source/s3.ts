@@ -1,5 +1,6 @@
 // Objects of a store, by range requests; the SDK signs them. What comes is read as any server's answer is (http.ts).
 import type { S3Client } from '@aws-sdk/client-s3';
+import { show } from '../../core/check.js';
 import { InputError } from '../../core/errors.js';
 import { strerror } from '../../core/strerror.js';
 import { answerLimit, causeOfStatus, type Target } from './http.js';
@@ -31,6 +32,10 @@ export async function openClient(endpoint?: string, idleMs = usualIdleMs): Promi
   const { config } = new sdk.S3Client({}); // what its variables and files say
   const variable = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL;
   const elsewhere = endpoint ?? (variable || (await config.serviceConfiguredEndpoint?.()));
+  if (elsewhere !== undefined && !/^https?:\/\/[^/]/i.test(elsewhere)) {
+    const what = (endpoint ?? variable) ? 'AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL' : "the profile's endpoint_url";
+    throw new InputError(`s3://: expected http://host or https://host in ${what}, but received ${show(elsewhere)}`);
+  }
   const region = () => config.region().catch(() => 'us-east-1');
   const place = elsewhere === undefined ? {} : { endpoint: elsewhere, forcePathStyle: true, region };
   const requestHandler = { connectionTimeout: mostConnectMs, socketTimeout: idleMs };

@@ -1,6 +1,9 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { writeToS3 } from '../../../../lib/checkpoint/write/s3/write-s3.js';
-import { folderOf, laidOf, server, shards, url } from './storing.js';
+import { main, start } from '../../../cli/processes.js';
+import { folderOf, laidOf, recipe, root, server, shards, url } from './storing.js';
 
 const partBytes = 5 * 2 ** 20;
 
@@ -48,6 +51,25 @@ test('what is to be replaced is in the way of a run that goes on, so nothing is 
   expect(await interrupted({ force: true })).toMatchObject({ name: 'InterruptedError', resumable: true });
   await writeToS3(url, await laidOf(shards), { partBytes, resume: true });
   expect(server.content('deep/out/')).toEqual(await folderOf({ ...shards, existing: 'replace' }));
+});
+
+test('where there is no time to give up what was sent, beside what is to be replaced, nobody is told to go on with it', async () => {
+  await writeToS3(url, await laidOf({ seed: 6 }), {});
+  const stuck = new Promise<void>((resolve) => {
+    server.fault = (line) => {
+      if (/^PUT .*uploadId/.test(line)) resolve();
+      return /^(PUT|DELETE)/.test(line) ? 'stall' : 'none';
+    };
+  });
+  const input = join(root.path, 'recipe.json');
+  writeFileSync(input, JSON.stringify(recipe));
+  const args = [main, 'generate', input, '-o', url, '--force'];
+  const { child, ended } = start(process.execPath, args, { NNINIT_GRACE_MS: '50' });
+  await Promise.race([stuck, ended]);
+  child.kill('SIGTERM');
+  const { signal, stderr } = await ended;
+  expect(signal).toBe('SIGTERM');
+  expect(stderr).toMatch(/\nnninit: interrupted; what was begun stays: --force starts anew\n$/);
 });
 
 test('an unfinished checkpoint of another layout is not gone on with, and said to be there', async () => {
