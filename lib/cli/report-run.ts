@@ -1,8 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { configNames } from '../checkpoint/virtual/layout.js';
+import { isAnyWeightsName } from '../checkpoint/virtual/shards.js';
 import { checkOneOf } from '../core/check.js';
 import { InputError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
+import { manifestName } from '../formats/raw/names.js';
 import { unreadable } from '../formats/source/file.js';
 import { isUrl } from '../formats/source/source.js';
 import { definitionOf, type Initializer, type Name, names } from '../init/initializers.js';
@@ -62,7 +65,7 @@ export async function runReport(
     throw new InputError('report: expected one seed for two inputs, or one input for several seeds');
   }
   await refuseIdle(inputs, options);
-  if (output !== undefined) await refuseOver(output, [...inputs, options.like, options.rules]);
+  if (output !== undefined && format !== 'svg') await refuseOver(output, [...inputs, options.like, options.rules]);
   if (format !== 'json') await echartsScript(); // where it is not there nothing is looked at for minutes first
   await withSignals(
     async (signal) => {
@@ -119,14 +122,21 @@ async function refuseIdle(inputs: readonly (string | undefined)[], options: Repo
   throw new InputError(`report: expected no --${option} ${why}`);
 }
 
-/** Nothing that is read is written over. */
+/** Nothing that is read is written over: an input itself, or what of a checkpoint's folder a report is of. */
 async function refuseOver(output: string, inputs: readonly (string | undefined)[]): Promise<void> {
-  const there = await stat(output).catch(() => undefined);
-  if (there?.isFile() !== true) return;
+  const identity = async (path: string) => {
+    const there = await stat(path).catch(() => undefined);
+    return there && { id: `${there.dev}:${there.ino}`, isFolder: there.isDirectory() };
+  };
+  const [there, folder] = [await identity(output), await identity(dirname(output))];
+  if (there === undefined || there.isFolder) return;
+  const name = basename(output);
+  const isOfCheckpoint =
+    isAnyWeightsName(name) || [...configNames, manifestName].includes(name) || name.endsWith('.npy');
   for (const input of inputs) {
-    const read = input === undefined ? undefined : await stat(input).catch(() => undefined);
-    if (read?.ino === there.ino && read.dev === there.dev)
-      throw new InputError(`report: expected another file for -o than ${input}, which is read`, { path: output });
+    const read = input === undefined ? undefined : await identity(input);
+    if (read !== undefined && (read.id === there.id || (isOfCheckpoint && read.id === folder?.id)))
+      throw new InputError(`report: expected another file for -o than ${output}, which is read`, { path: output });
   }
 }
 

@@ -54,6 +54,7 @@ test('report: what it is of is not written over, by whatever path', async () => 
   for (const given of [
     [recipe, '-o', `${root}/./r.json`],
     [weights, '-o', weights],
+    [root, '-o', weights],
     [recipe, '--rules', rules, '-o', rules],
   ]) {
     const { code, stderr } = await nninit(['report', ...given, '--format', 'json']);
