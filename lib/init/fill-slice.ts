@@ -14,7 +14,7 @@ import { checkNarrowFill } from './check-narrow-fill.js';
 import { isDrawn } from './draw.js';
 import { fillSliceOfTarget } from './fill-target.js';
 import type { Initializer } from './initializers.js';
-import { resolve } from './resolve.js';
+import { resolveFor } from './resolve.js';
 
 /** Which part of which tensor, and what `init.*_` takes besides. */
 export interface FillSliceOptions {
@@ -90,7 +90,7 @@ export function prepareSlice(
   }
   const threads = given.threads === undefined ? 0 : checkThreads(fn, given.threads);
   const generator = given.generator === undefined ? default_generator : checkGenerator(fn, given.generator);
-  const fill = resolve(initializer, slice.shape, { dtype: drawnIn(target.dtype) });
+  const fill = resolveFor(fn, initializer, slice.shape, { dtype: drawnIn(target.dtype) });
   if (isNarrowTarget(target)) checkNarrowFill(fn, fill, target);
   const elements = checkShape(fn, slice.shape);
   if (isWhole(fill) && elements * dtypes[drawnIn(target.dtype)].bytes > mostBytes) {

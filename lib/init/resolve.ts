@@ -30,21 +30,31 @@ export function resolve(
   shape: readonly number[],
   options?: { readonly dtype?: Dtype | undefined },
 ): Fill {
-  const { dtype = 'float32' } = checkOptions('resolve', options, ['dtype']);
-  const site = { fn: 'resolve', shape, size: checkShape('resolve', shape), dtype: checkDtype('resolve', dtype) };
+  return resolveFor('resolve', initializer, shape, options);
+}
+
+/** `resolve` for another function that was given the initializer, which is what its refusals name. */
+export function resolveFor(
+  caller: string,
+  initializer: unknown,
+  shape: readonly number[],
+  options?: { readonly dtype?: Dtype | undefined },
+): Fill {
+  const { dtype = 'float32' } = checkOptions(caller, options, ['dtype']);
+  const site = { fn: caller, shape, size: checkShape(caller, shape), dtype: checkDtype(caller, dtype) };
   if (typeof initializer !== 'string' && !isPlainObject(initializer)) {
-    throw typeError('resolve', 'initializer', 'a name or a plain object with a name in init', initializer);
+    throw typeError(caller, 'initializer', 'a name or a plain object with a name in init', initializer);
   }
   const { init, ...rest }: Record<string, unknown> =
     typeof initializer === 'string' ? { init: initializer } : initializer;
-  const fn = checkName(init);
+  const fn = checkName(caller, init);
   const definition = definitionOf(fn);
   return definition.resolve({ ...site, fn }, readOptions(fn, definition.parameters, rest));
 }
 
-function checkName(init: unknown): Name {
+function checkName(caller: string, init: unknown): Name {
   if (typeof init === 'string' && Object.hasOwn(initializers, init)) return init as Name;
   const what = `one of ${quoted(names)}`;
-  if (typeof init !== 'string') throw typeError('resolve', 'init', what, init);
-  throw rangeError('resolve', 'init', what, init, didYouMean(init, names));
+  if (typeof init !== 'string') throw typeError(caller, 'init', what, init);
+  throw rangeError(caller, 'init', what, init, didYouMean(init, names));
 }

@@ -93,7 +93,12 @@ async function findLike(like: string, dtype: Dtype | undefined, rules: readonly 
 /** What a recipe has at least one of. */
 const recipeParts = ['tensors', 'layers', 'model', 'like'];
 
-async function findDocument(document: JsonDocument, dtype: Dtype | undefined, rules: readonly Rule[]): Promise<Found> {
+/** The plan of a config or a recipe. */
+export async function findDocument(
+  document: JsonDocument,
+  dtype: Dtype | undefined,
+  rules: readonly Rule[],
+): Promise<Found> {
   const { source: file, value } = document;
   const has = (key: string) => isPlainObject(value) && Object.hasOwn(value, key);
   if (isConfig(value)) {
@@ -107,14 +112,28 @@ async function findDocument(document: JsonDocument, dtype: Dtype | undefined, ru
     const recipe = parseRecipe(document);
     const base = await baseOf(document, recipe, dtype ?? recipe.dtype);
     const { place, ...plan } = planOfRecipe(document, dtype, base, rules);
-    const made = carried(value as Readonly<Record<string, unknown>>, plan, base?.model);
-    return { plan, file, place, source: { recipe: made }, quantizer: base?.quantizer };
+    const given = value as Readonly<Record<string, unknown>>;
+    const source = { recipe: carried(given, plan, base?.model), ...orderOf(document, given) };
+    return { plan, file, place, source, quantizer: base?.quantizer };
   }
   throw new InputError(
     `${file}: expected a Hugging Face config.json, which has a "model_type", or a recipe, which has "tensors", "layers", ` +
       '"model" or "like" (see docs/recipes.md)',
     { path: file },
   );
+}
+
+/** Objects of a recipe in which order counts: the last rule that matches, and the next of the engine torch's numbers. */
+export const orderedKeys = ['tensors', 'layers', 'initializers', 'overrides'] as const;
+
+/** What its objects do not keep of a recipe's text: JavaScript moves keys such as "0" to the front. */
+function orderOf(document: JsonDocument, recipe: Readonly<Record<string, unknown>>): Pick<PlanSource, 'order'> {
+  const moved = orderedKeys.filter((key) => {
+    const held = Object.keys(recipe[key] ?? {});
+    return document.keysOf(key).some((name, i) => name !== held[i]);
+  });
+  if (moved.length === 0) return {};
+  return { order: Object.fromEntries(moved.map((key) => [key, document.keysOf(key)])) };
 }
 
 /** A recipe as it is carried: what it names by path stands beside the weights, or is the checkpoint itself. */

@@ -9,10 +9,11 @@ import {
 } from '../core/check.js';
 import type { Dtype } from '../core/dtype.js';
 import { InputError } from '../core/errors.js';
+import type { JsonDocument } from '../core/json.js';
 import { messageText } from '../core/text.js';
 import { pathOf } from '../formats/source/source.js';
 import type { Draw } from '../init/draw.js';
-import { findPlan, isConfig } from './find-plan.js';
+import { type Found, findDocument, findPlan, isConfig, orderedKeys } from './find-plan.js';
 import type { LoraOptions } from './lora/options.js';
 import {
   digestOfTensors,
@@ -143,7 +144,15 @@ export async function planFrom(
   tp: { readonly ranks: number; readonly rank: number } | undefined,
   quantize?: string,
 ): Promise<LoadedPlan> {
-  const { plan: given, file, place, source, quantizer } = await findPlan(input, dtype, rules, quantize);
+  return planOf(await findPlan(input, dtype, rules, quantize), dtype, rules, tp);
+}
+
+async function planOf(
+  { plan: given, file, place, source, quantizer }: Found,
+  dtype: Dtype | undefined,
+  rules: readonly Rule[],
+  tp: { readonly ranks: number; readonly rank: number } | undefined,
+): Promise<LoadedPlan> {
   const changed = rules.length === 0 ? given : await ruled(given, rules, isLike(source));
   if (changed.adapter && tp !== undefined) {
     const what = 'expected no tensor parallelism beside lora: servers load an adapter whole, and cut it themselves';
@@ -200,7 +209,7 @@ async function tensorsOfRank(
   return forRank(tensors, { tp: ranks, rank, source, config: parsed });
 }
 
-const sourceKeys = ['input', 'recipe', 'dtype', 'rules', 'tp'] as const;
+const sourceKeys = ['input', 'recipe', 'order', 'dtype', 'rules', 'tp'] as const;
 
 /**
  * The plan that a source makes again, for a checkpoint that carries it. The text is as foreign as the checkpoint: it can name a model that
@@ -216,7 +225,7 @@ export async function planOfSource(text: string, checkpoint: string): Promise<Lo
     const { readJson } = await import('../core/json.js');
     const source = readJson(Buffer.from(text), place).value;
     if (!isPlainObject(source)) throw typeError(place, 'it', 'an object', source);
-    const { dtype: name, tp: ranks, rules: list } = checkOptions(place, source, sourceKeys);
+    const { dtype: name, tp: ranks, rules: list, order } = checkOptions(place, source, sourceKeys);
     const dtype = name === undefined ? undefined : checkDtype(place, name);
     const tp = ranks === undefined ? undefined : checkTp(place, ranks);
     if (list !== undefined && !Array.isArray(list)) throw typeError(place, 'rules', 'an array', list);
@@ -226,11 +235,32 @@ export async function planOfSource(text: string, checkpoint: string): Promise<Lo
       const what = 'a part of another checkpoint, or more than it: give the input that it was made from';
       throw new InputError(`${checkpoint}: expected a plan to check against, but it is ${what}`, { path: checkpoint });
     }
-    return await planFrom(input, dtype, await rulesFrom(place, list), tp);
+    const rules = await rulesFrom(place, list);
+    if (order === undefined) return await planFrom(input, dtype, rules, tp);
+    return await planOf(await findDocument(await inOrder(place, input, order), dtype, rules), dtype, rules, tp);
   } catch (cause) {
     if (!(cause instanceof TypeError || cause instanceof RangeError)) throw cause;
     throw new InputError(cause.message, { path: checkpoint, cause });
   }
+}
+
+/** A recipe whose keys stand as they are carried beside it. */
+async function inOrder(
+  place: string,
+  recipe: string | Readonly<Record<string, unknown>>,
+  given: unknown,
+): Promise<JsonDocument> {
+  if (typeof recipe === 'string') throw typeError(place, 'order', 'none without a recipe', given);
+  const { documentOf } = await import('../core/json.js');
+  const document = documentOf(recipe, 'input');
+  const order = checkOptions(place, given, orderedKeys, 'order') as Record<string, readonly string[]>;
+  for (const [key, names] of Object.entries(order)) {
+    const held = JSON.stringify(document.keysOf(key).toSorted());
+    if (!Array.isArray(names) || JSON.stringify(names.toSorted()) !== held) {
+      throw typeError(place, `order.${key}`, `the keys of the recipe's ${key}`, names);
+    }
+  }
+  return { ...document, keysOf: (key) => order[key ?? ''] ?? document.keysOf(key) };
 }
 
 async function inputOfSource(

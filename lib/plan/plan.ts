@@ -66,6 +66,8 @@ export interface PlanSource {
   readonly input?: string | undefined;
   /** A recipe; what it names by path is in it. */
   readonly recipe?: unknown;
+  /** The keys of the recipe's objects as its text has them, of those that JavaScript's objects hold in another order. */
+  readonly order?: Readonly<Record<string, readonly string[]>> | undefined;
   readonly dtype?: Dtype | undefined;
   /** From globs to initializers, dtypes or both, in order; they come after the input's own. */
   readonly rules?: readonly (readonly [glob: string, change: unknown])[] | undefined;

@@ -1,7 +1,7 @@
 import { checkInteger, checkOptions, rangeError, show, typeError } from '../core/check.js';
 import type { Fill } from '../core/fill.js';
 import type { Initializer } from '../init/initializers.js';
-import { resolve } from '../init/resolve.js';
+import { resolveFor } from '../init/resolve.js';
 import { checkFillOptions, throwIfAborted } from '../pool/operation.js';
 import { checkSeed } from '../random/names.js';
 import { adviseOn, explain, gradientGain } from './advice.js';
@@ -212,7 +212,7 @@ async function linearSeries(
   { stack, seeds, biasStd, onLayer, theoryOf }: Run,
 ): Promise<SignalSeries> {
   const inputsOf = (i: number) => stack.layers[i - 1]?.width ?? stack.inputs;
-  const fills = stack.layers.map(({ width }, i) => resolve(initializer, [width, inputsOf(i)]));
+  const fills = stack.layers.map(({ width }, i) => resolveFor('signalReport', initializer, [width, inputsOf(i)]));
   const variances = fills.map(weightVariance);
   const known = variances.every((variance): variance is number => variance !== undefined);
   const depths = stack.layers.length;
@@ -243,10 +243,10 @@ const residualScales = (stack: Stack) =>
 async function transformerSeries(initializer: Initializer, { stack, seeds, onLayer }: Run): Promise<SignalSeries[]> {
   const shapes = blockShapes(stack.inputs);
   const fills: BlockMatrices<Fill> = {
-    value: resolve(initializer, shapes.value),
-    output: resolve(initializer, shapes.output),
-    up: resolve(initializer, shapes.up),
-    down: resolve(initializer, shapes.down),
+    value: resolveFor('signalReport', initializer, shapes.value),
+    output: resolveFor('signalReport', initializer, shapes.output),
+    up: resolveFor('signalReport', initializer, shapes.up),
+    down: resolveFor('signalReport', initializer, shapes.down),
   };
   const variances = {
     value: weightVariance(fills.value),

@@ -109,9 +109,10 @@ export async function tensorReport(input: Plan | string | URL, options?: TensorR
   const { name, onBegin } = options ?? {};
   if (name !== undefined && typeof name !== 'string') throw typeError(fn, 'name', 'a string', name);
   if (onBegin !== undefined && typeof onBegin !== 'function') throw typeError(fn, 'onBegin', 'a function', onBegin);
+  if (given.plan !== undefined && !isPlan(given.plan)) throw typeError(fn, 'plan', 'what loadPlan gave', given.plan);
   // As they are at the call.
   const model = isPlan(input) ? settled(input) : undefined;
-  const own = given.plan !== undefined && isPlan(given.plan) ? settled(given.plan) : undefined;
+  const own = given.plan === undefined ? undefined : settled(given.plan);
   using _call = pool?.enter(fn);
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
@@ -129,7 +130,6 @@ export async function tensorReport(input: Plan | string | URL, options?: TensorR
   if (!(typeof input === 'string' || input instanceof URL) || String(input) === '') {
     throw typeError(fn, 'input', 'a plan, a path or a URL', input);
   }
-  if (given.plan !== undefined && !isPlan(given.plan)) throw typeError(fn, 'plan', 'what loadPlan gave', given.plan);
   const checkpoint = await readHeaders(pathOf(input), { signal });
   const plan = own ?? (await planCarried(checkpoint, () => {}, signal));
   const { pairs, differences } = plan === undefined ? unplanned(checkpoint) : match(checkpoint, tensorsOf(plan));

@@ -103,7 +103,8 @@ test('refused before a byte is written or a number drawn', () => {
   refuse({ of: [4, 3], ranges, threads: 0 }).toThrow('for threads');
   refuse({ of: [4, 3], ranges, generator: {} }).toThrow('expected a Generator for generator');
   refuse({ of: [4, 3], ranges, seed: 1 }).toThrow("expected one of 'of', 'ranges', 'generator', 'threads'");
-  refuse({ of: [4, 3], ranges }, 'norma').toThrow("did you mean 'normal'?");
+  refuse({ of: [4, 3], ranges }, 'norma').toThrow(/^fillSlice: expected one of .* \(did you mean 'normal'\?\)$/);
+  refuse({ of: [4, 3], ranges }, 5).toThrow('fillSlice: expected a name or a plain object with a name in init');
   refuse({ of: [4, 3], ranges }, { init: 'normal', std: -1 }).toThrow(RangeError);
   const corner = [ranges[0], { dim: 1, start: 0, length: 3 }];
   refuse({ of: [2 ** 26, 2 ** 24], ranges: corner }, 'orthogonal').toThrow(

@@ -186,6 +186,19 @@ test.each([
   await expect(signalReport('linear 8', options as never)).rejects.toThrow(says);
 });
 
+test.each(['linear 8', 'transformer 8 x 1'])(
+  '%s: what is no initializer is refused in the name of signalReport',
+  async (stack) => {
+    for (const [initializer, says] of [
+      ['norma', /^signalReport: expected one of .* for init, .* \(did you mean 'normal'\?\)$/],
+      [5, /^signalReport: expected a name or a plain object .* for initializer, but received 5/],
+    ] as const) {
+      const refused = signalReport(stack, { initializers: [initializer as never], seeds: [0] });
+      await expect(refused).rejects.toThrow(says);
+    }
+  },
+);
+
 test('biases are refused where there are none', async () => {
   const options = { initializers: ['normal'], seeds: [0] } as const;
   const refused = signalReport('transformer 8 x 1, gelu', { ...options, biasStd: 0.5 });

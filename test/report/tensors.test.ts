@@ -70,6 +70,15 @@ test("a plan's values, and the same from a folder that someone else wrote", asyn
   expect((await tensorReport(join(folder, 'out'), { name: 'mine' })).source).toBe('mine');
 });
 
+test('what is no plan is refused for the option plan, whatever is reported on', async () => {
+  for (const input of [await loadPlan('resnet18'), folder]) {
+    await expect(tensorReport(input, { plan: 'resnet18' as never })).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARG_TYPE',
+      message: "tensorReport: expected what loadPlan gave for plan, but received 'resnet18' of type string",
+    });
+  }
+});
+
 test('structure: orthonormal vectors, zeros by column', async () => {
   const { tensors } = await tensorReport(await loadPlan(recipe));
   const q = tensors.find(({ name }) => name === 'q.weight')?.structure;

@@ -51,6 +51,23 @@ describe('what made a checkpoint is in it', () => {
     expect(await verifyCheckpoint(folder, { statistics: true })).toMatchObject({ ok: true, origin: undefined });
   });
 
+  test.each(['philox', 'torch'] as const)(
+    'a recipe whose rules and names are numbers is carried in the order of its text, which decides values (%s)',
+    async (engine) => {
+      const texts = [
+        '{ "tensors": { "b": [3], "22": [6, 12] }, "initializers": { "*": "uniform", "22": "normal" } }',
+        '{ "layers": { "b": { "layer": "Linear", "in_features": 2, "out_features": 3 }, "0": { "layer": "Bilinear", "in1_features": 2, "in2_features": 2, "out_features": 3 } } }',
+        '{ "tensors": { "7": [4], "1": [5] }, "initializers": { "*": "normal" }, "overrides": { "?": "ones", "1": "uniform" } }',
+      ];
+      for (const [i, text] of texts.entries()) {
+        const file = join(root.path, `${i}.json`);
+        writeFileSync(file, text);
+        const { path } = await writeCheckpoint(await loadPlan(file), join(root.path, `${i}`), { seed: 9, engine });
+        expect(await verifyCheckpoint(path)).toMatchObject({ ok: true, differences: [], origin: { seed: 9n, engine } });
+      }
+    },
+  );
+
   test('a long recipe is not in each of very many files', async () => {
     const name = (i: number) => `${'long'.repeat(32)}.${i}`;
     const tensors = Object.fromEntries(Array.from({ length: 700 }, (_, i) => [name(i), [1]]));
@@ -195,6 +212,10 @@ describe('what made a checkpoint is in it', () => {
     ['{"recipe":{"like":"/etc"}}', 'for recipe.like'],
     ['{"input":5}', 'for input'],
     ['{"recipe":5}', 'for recipe'],
+    ['{"recipe":{"tensors":{"a":[1]}},"order":{"tensors":["b"]}}', 'for order.tensors'],
+    ['{"recipe":{"tensors":{"a":[1]}},"order":{"tensors":5}}', 'for order.tensors'],
+    ['{"recipe":{"tensors":{"a":[1]}},"order":{"a":[]}}', "one of 'tensors', 'layers'"],
+    ['{"input":"resnet18","order":{}}', 'for order'],
     ['{"input":"like","dtype":"foo"}', 'for dtype'],
     ['{"input":"like","tp":5}', 'a plain object'],
     ['{"inptu":"like"}', "did you mean 'input'?"],
