@@ -30,7 +30,8 @@ export async function openClient(endpoint?: string, idleMs = usualIdleMs): Promi
   });
   const { config } = new sdk.S3Client({}); // what its variables and files say
   const variable = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL;
-  const elsewhere = endpoint ?? (variable || (await config.serviceConfiguredEndpoint?.()));
+  const configured = config.serviceConfiguredEndpoint ?? (() => variable); // AWS_IGNORE_CONFIGURED_ENDPOINT_URLS has its say
+  const elsewhere = endpoint ?? (await configured());
   const region = () => config.region().catch(() => 'us-east-1');
   const place = elsewhere === undefined ? {} : { endpoint: elsewhere, forcePathStyle: true, region };
   const requestHandler = { connectionTimeout: mostConnectMs, socketTimeout: idleMs };
@@ -41,7 +42,7 @@ export async function openClient(endpoint?: string, idleMs = usualIdleMs): Promi
 const clients = new Map<string, Promise<Client>>();
 /** What may change while a process lives: keys above all, which expire, or were wrong the first time. */
 const decisive = [
-  ...['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_PROFILE'],
+  ...['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'AWS_REGION', 'AWS_PROFILE'],
   ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'],
   ...['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE'],
 ];
