@@ -131,6 +131,40 @@ test('a config.json that was added to weights without one stays', async () => {
   expect(readdirSync(at('out'))).toEqual(['config.json', 'model.safetensors']);
 });
 
+test('what an unfinished part was to replace keeps its config, also where another one takes its place', async () => {
+  const part = { index: 0, count: 2 };
+  const replaced = { existing: 'replace', seed: 2 } as const;
+  await writeCheckpoint(await loadPlan(config), at('out'));
+  const model = contentOf(at('out'));
+  await writeCheckpoint(await loadPlan(recipe), at('out'), { ...replaced, part });
+  await writeCheckpoint(await loadPlan(recipe), at('out'), { ...replaced, name: 'x' });
+  expect(readdirSync(at('out'))).toEqual(['config.json', 'model.safetensors', 'x.safetensors']);
+  expect(contentOf(at('out'))).toMatchObject(model);
+  await writeCheckpoint(await loadPlan(recipe), at('mine'));
+  writeFileSync(at('mine', 'config.json'), '{"mine": 1}');
+  await writeCheckpoint(await loadPlan(config), at('mine'), { ...replaced, part, maxShardSize: 1000 });
+  expect(readdirSync(at('mine')).filter((name) => name.endsWith('.done'))).not.toEqual([]);
+  await writeCheckpoint(await loadPlan(recipe), at('mine'), replaced);
+  expect(readdirSync(at('mine'))).toEqual(['config.json', 'model.safetensors']);
+});
+
+test("the config.json of a recipe that has its model in it goes too; that of what is like a checkpoint may be anyone's", async () => {
+  const replaced = { existing: 'replace' } as const;
+  await writeCheckpoint(await loadPlan({ model: config }), at('out'));
+  expect(readdirSync(at('out'))).toEqual(['config.json', 'model.safetensors']);
+  const like = await loadPlan({ like: at('out') });
+  await writeCheckpoint(await loadPlan(recipe), at('out'), replaced);
+  expect(readdirSync(at('out'))).toEqual(['model.safetensors']);
+  await writeCheckpoint(like, at('like'));
+  const writing = writeCheckpoint(await loadPlan(recipe), at('like'), replaced);
+  await expect(writing).rejects.toThrow(/config\.json may describe the weights that would be replaced/);
+  const named = await loadPlan({ tensors: { 'config.json': { shape: [3], init: 'normal' } } });
+  await writeCheckpoint(named, at('mine'));
+  writeFileSync(at('mine', 'config.json'), '{"mine": 1}');
+  await writeCheckpoint(await loadPlan(recipe), at('mine'), replaced);
+  expect(readdirSync(at('mine'))).toEqual(['config.json', 'model.safetensors']);
+});
+
 test('a config.json goes with the weights that brought it, also where others without one are replaced beside them', async () => {
   const plan = await loadPlan(recipe);
   const model = await loadPlan({ model_type: 'gpt2', n_layer: 1, n_embd: 8, n_head: 2, vocab_size: 8, n_positions: 8 });

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { loadPlan, openCheckpoint, verifyCheckpoint, writeCheckpoint } from '../../lib/checkpoint.js';
+import { openClient } from '../../lib/formats/source/s3.js';
 import { temporaryFolder } from './temporary.js';
 import { type Fault, S3Server } from './write/s3/server.js';
 
@@ -194,3 +195,11 @@ test.each([true, false])(
     expect(server.regions).toEqual(new Set(['far-1', 'us-east-1']));
   },
 );
+
+test('endpoints of variables and profiles are passed over where that is asked for, but not one that is given', async () => {
+  const isOwn = async (endpoint?: string) => (await openClient(endpoint)).client.config.forcePathStyle;
+  expect(await isOwn()).toBe(true);
+  vi.stubEnv('AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'true');
+  expect(await isOwn()).toBe(false);
+  expect(await isOwn(server.endpoint)).toBe(true);
+});

@@ -31,7 +31,8 @@ export async function openClient(endpoint?: string, idleMs = usualIdleMs): Promi
   });
   const { config } = new sdk.S3Client({}); // what its variables and files say
   const variable = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL;
-  const elsewhere = endpoint ?? (variable || (await config.serviceConfiguredEndpoint?.()));
+  const configured = config.serviceConfiguredEndpoint ?? (() => variable); // AWS_IGNORE_CONFIGURED_ENDPOINT_URLS has its say
+  const elsewhere = endpoint ?? (await configured());
   if (elsewhere !== undefined && !/^https?:\/\/[^/]/i.test(elsewhere)) {
     const what = (endpoint ?? variable) ? 'AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL' : "the profile's endpoint_url";
     throw new InputError(`s3://: expected http://host or https://host in ${what}, but received ${show(elsewhere)}`);
@@ -46,7 +47,7 @@ export async function openClient(endpoint?: string, idleMs = usualIdleMs): Promi
 const clients = new Map<string, Promise<Client>>();
 /** What may change while a process lives: keys above all, which expire, or were wrong the first time. */
 const decisive = [
-  ...['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_REGION', 'AWS_PROFILE'],
+  ...['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'AWS_REGION', 'AWS_PROFILE'],
   ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'],
   ...['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE'],
 ];

@@ -4,7 +4,7 @@ import { meanZ } from '../../../lib/checkpoint/verify/statistics/tails.js';
 import { fillPart } from '../../../lib/checkpoint/virtual/fill-part.js';
 import { twoSidedZ } from '../../../lib/core/normal.js';
 import { philoxKeys } from '../../../lib/plan/keys.js';
-import { resolvePlan } from '../../../lib/plan/plan.js';
+import { type ResolvedTensor, resolvePlan } from '../../../lib/plan/plan.js';
 
 /** The score of each test, of N(0, 20²) in int8 of which each code is changed. */
 function scoresOf(change: (code: number) => number): Record<string, number> {
@@ -56,3 +56,23 @@ test('values all of which are the outermost are as far out as they are seldom', 
   expect(meanZ(50, 3, 10, grid, (x) => x)).toBeGreaterThan(7);
   expect(meanZ(50, 3.5, 1, grid, (x) => x)).toBe(50);
 });
+
+test.each([
+  ['normal', { init: 'normal', std: 3 }, { init: 'normal', std: 3.3 }],
+  ['sparse', { init: 'sparse', sparsity: 0.5, std: 3 }, { init: 'sparse', sparsity: 0.5, std: 3.3 }],
+  ['orthogonal', { init: 'orthogonal', gain: 60 }, { init: 'orthogonal', gain: 66 }],
+] as const)(
+  '%s: a deviation that is a tenth off shows, however far the values of a dtype reach',
+  (_name, planned, made) => {
+    for (const dtype of ['float8_e4m3fn', 'float8_e5m2', 'float4_e2m1fn', 'int8', 'uint8'] as const) {
+      const tensorOf = (initializer: typeof planned | typeof made) =>
+        resolvePlan({ tensors: [{ name: 'w', shape: [256, 512], dtype, initializer }] })[0] as ResolvedTensor;
+      const codes = new Uint8Array(tensorOf(made).bytes);
+      fillPart(tensorOf(made), codes, 0, philoxKeys(7n).of(tensorOf(made)), 0);
+      const counts = codeCountsOf(tensorOf(planned));
+      counts?.add(codes);
+      const score = counts?.scores().scores.find(({ test }) => test === 'std' || test === 'norm');
+      expect([dtype, score?.test, (score?.z ?? 0) > 7]).toEqual([dtype, score?.test, true]);
+    }
+  },
+);

@@ -36,8 +36,10 @@ export function gridOf(cdf: (x: number) => number, quantile: (p: number) => numb
  */
 export function meanZ(z: number, mean: number, n: number, grid: () => Grid, of: (x: number) => number): number {
   if (!(z > leastDoubtful)) return z;
-  const { values, weights } = grid();
-  const away = values.map((x) => of(x) - mean);
+  const all = grid();
+  // What cannot occur may lie very far out, where a tilt of all that can vanishes beside it.
+  const weights = all.weights.filter((weight) => weight > 0);
+  const away = all.values.filter((_, i) => (all.weights[i] as number) > 0).map((x) => of(x) - mean);
   const least = away.reduce((a, b) => Math.min(a, b));
   const most = away.reduce((a, b) => Math.max(a, b));
   const nearly = 1e-9 * (most - least);
@@ -47,13 +49,14 @@ export function meanZ(z: number, mean: number, n: number, grid: () => Grid, of: 
     return Math.min(z, twoSidedZ(2 * share ** n));
   }
   if (!(least < 0 && most > 0)) return z;
+  const logs = weights.map(Math.log);
   // K(t) = ln E e^(t·away) has its minimum where K' is zero.
   const tilted = (t: number) => {
-    const top = t > 0 ? t * most : t * least;
+    const top = away.reduce((max, x, i) => Math.max(max, t * x + (logs[i] as number)), Number.NEGATIVE_INFINITY);
     let [sum, first, second] = [0, 0, 0];
     for (let i = 0; i < away.length; i++) {
       const x = away[i] as number;
-      const weight = (weights[i] as number) * Math.exp(t * x - top);
+      const weight = Math.exp(t * x + (logs[i] as number) - top);
       sum += weight;
       first += weight * x;
       second += weight * x * x;

@@ -59,25 +59,28 @@ async function ownerOf(
     if (known.has(checkpoint)) continue;
     const metadata = await metadataOf(name).catch(() => undefined);
     if (metadata?.get('nninit.version') === undefined) continue;
-    const source = metadata.get('nninit.source');
-    if (brings(source, config)) return 'theirs';
+    const brought = brings(metadata.get('nninit.source'), config);
+    if (brought) return 'theirs';
     known.add(checkpoint);
     isOurs = true;
-    if (source === undefined) isTold = false; // of a plan that was put together in code, or of a very long recipe: either may have a config
+    if (brought === undefined) isTold = false;
   }
   if (isOurs) return isTold ? 'apart' : 'unknown';
   return weights.length === 0 ? 'apart' : 'unknown';
 }
 
-/** Whether what weights were made from comes with a config of that name. */
-function brings(source: unknown, config: string): boolean {
-  if (config === configName) return String(source).includes(`"${configName}"`);
+/** Whether what weights were made from comes with a config of that name; undefined where it may: of what is like a checkpoint, one that had one. */
+function brings(source: unknown, config: string): boolean | undefined {
+  let made: unknown;
   try {
-    const made: unknown = JSON.parse(String(source));
-    return isPlainObject(made) && isPlainObject(made.recipe) && made.recipe.lora !== undefined;
-  } catch {
-    return false;
-  }
+    made = JSON.parse(String(source));
+  } catch {}
+  if (!isPlainObject(made)) return undefined; // of a plan that was put together in code, or of a very long recipe
+  const recipe = isPlainObject(made.recipe) ? made.recipe : {};
+  if (config !== configName) return recipe.lora !== undefined;
+  if (recipe.lora !== undefined) return false;
+  if (made.input === 'like' || recipe.like !== undefined) return undefined;
+  return made.input === configName || recipe.model === configName || isPlainObject(recipe.model);
 }
 
 /** What the shards of a checkpoint have in common: of those that stand in one folder any may have brought the config. */

@@ -93,12 +93,13 @@ export async function survey(folder: string, set: FileSet, mode: Mode, options: 
   const theirs = othersOf(names, [set.base, ...remnants], [...listed, ...known]).filter((name) => !ours.has(name));
   const kept = names.filter((name) => ours.has(name) && isTensorFile(name) && !told.has(name) && !listed.has(name));
   const weights = presentOf({ names, ours, theirs });
-  const held = leftovers.filter(isHeld);
+  const held = readable(journal)?.committing ? leftovers.filter(isHeld) : []; // not before that may they have brought a config
   const strangers = names.filter((name) => isAnyWeightsName(name) && !weights.includes(name));
   const configFile = set.config?.name ?? configName;
   const configs = names.filter((name) => configNames.includes(name) && name !== set.config?.name);
-  theirs.push(...configs.filter((name) => stale.includes(name)));
-  const rest = configs.filter((name) => !stale.includes(name));
+  const isStale = (name: string) => stale.includes(name) && sharersOf(name, strangers).length === 0;
+  theirs.push(...configs.filter(isStale));
+  const rest = configs.filter((name) => !isStale(name));
   if (mode === 'force')
     theirs.push(...(await replacedConfigs(folder, rest, { set, weights: [...weights, ...held], strangers })));
   await refuseFolders(

@@ -1,4 +1,4 @@
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { InputError } from '../../../core/errors.js';
@@ -121,6 +121,7 @@ export async function laidByOrder(folder: string, order: Order): Promise<Laid | 
 
 async function headOf(path: string, bytes: number): Promise<Uint8Array | undefined> {
   return step('read', path, async () => {
+    if (!(await stat(path)).isFile()) return undefined; // a named pipe is opened for ever
     const handle = await open(path, 'r');
     try {
       const head = Buffer.alloc(bytes);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -53,6 +54,16 @@ test('a head that was changed is not that of the checkpoint, which is not finish
   const refused = { code: 'ERR_NNINIT_INCOMPLETE', message: expect.stringMatching(/out is not complete$/) };
   await expect(finishCheckpoint(out)).rejects.toMatchObject(refused);
   expect(readdirSync(out).filter((each) => !each.startsWith('.'))).toEqual([]);
+});
+
+test.runIf(process.platform !== 'win32')('a named pipe in the place of a file is none of the checkpoint', async () => {
+  const plan = await loadPlan(recipe);
+  const out = join(root.path, 'out');
+  for (const index of [0, 1]) await writeCheckpoint(plan, out, at(index, 2));
+  const [name = ''] = readdirSync(out).filter((each) => each.endsWith('.tmp'));
+  rmSync(join(out, name));
+  execFileSync('mkfifo', [join(out, name)]);
+  await expect(finishCheckpoint(out)).rejects.toMatchObject({ code: 'ERR_NNINIT_INCOMPLETE' });
 });
 
 test.each([
