@@ -12,6 +12,7 @@ export const configName = 'config.json';
 /** The files of an adapter as PEFT names them. */
 export const adapterNames = { base: 'adapter_model', config: 'adapter_config.json' } as const;
 
+/** Of a model and of an adapter: files that describe weights. */
 export const configNames: readonly string[] = [configName, adapterNames.config];
 
 /** The config of a plan as a file. */

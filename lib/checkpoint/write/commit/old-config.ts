@@ -39,6 +39,7 @@ export async function configsOfReplaced(
   return { theirs, isUnknown };
 }
 
+/** Why a run is refused beside such a config. */
 export const inDoubt = (path: string): string =>
   `${path} may describe the weights that would be replaced, and the plan has no config: move it away first`;
 
