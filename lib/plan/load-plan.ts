@@ -256,7 +256,8 @@ async function inOrder(
   const order = checkOptions(place, given, orderedKeys, 'order') as Record<string, readonly string[]>;
   for (const [key, names] of Object.entries(order)) {
     const held = JSON.stringify(document.keysOf(key).toSorted());
-    if (!Array.isArray(names) || JSON.stringify(names.toSorted()) !== held) {
+    const areNames = Array.isArray(names) && names.every((name) => typeof name === 'string');
+    if (!areNames || JSON.stringify(names.toSorted()) !== held) {
       throw typeError(place, `order.${key}`, `the keys of the recipe's ${key}`, names);
     }
   }

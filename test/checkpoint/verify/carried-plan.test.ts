@@ -214,6 +214,7 @@ describe('what made a checkpoint is in it', () => {
     ['{"recipe":5}', 'for recipe'],
     ['{"recipe":{"tensors":{"a":[1]}},"order":{"tensors":["b"]}}', 'for order.tensors'],
     ['{"recipe":{"tensors":{"a":[1]}},"order":{"tensors":5}}', 'for order.tensors'],
+    ['{"recipe":{"tensors":{"a":[1]}},"order":{"tensors":[{"toString":5},{"toString":5}]}}', 'for order.tensors'],
     ['{"recipe":{"tensors":{"a":[1]}},"order":{"a":[]}}', "one of 'tensors', 'layers'"],
     ['{"input":"resnet18","order":{}}', 'for order'],
     ['{"input":"like","dtype":"foo"}', 'for dtype'],
