@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { configNames } from '../checkpoint/virtual/layout.js';
 import { isAnyWeightsName } from '../checkpoint/virtual/shards.js';
+import { isTensorFile } from '../checkpoint/write/commit/others.js';
 import { checkOneOf } from '../core/check.js';
 import { InputError, stdoutName } from '../core/errors.js';
 import { counted, printable, size } from '../core/text.js';
@@ -125,14 +126,13 @@ async function refuseIdle(inputs: readonly (string | undefined)[], options: Repo
 /** Nothing that is read is written over: an input itself, or what of a checkpoint's folder a report is of. */
 async function refuseOver(output: string, inputs: readonly (string | undefined)[]): Promise<void> {
   const identity = async (path: string) => {
-    const there = await stat(path).catch(() => undefined);
+    const there = await stat(path, { bigint: true }).catch(() => undefined);
     return there && { id: `${there.dev}:${there.ino}`, isFolder: there.isDirectory() };
   };
   const [there, folder] = [await identity(output), await identity(dirname(output))];
   if (there === undefined || there.isFolder) return;
   const name = basename(output);
-  const isOfCheckpoint =
-    isAnyWeightsName(name) || [...configNames, manifestName].includes(name) || name.endsWith('.npy');
+  const isOfCheckpoint = isAnyWeightsName(name) || isTensorFile(name) || [...configNames, manifestName].includes(name);
   for (const input of inputs) {
     const read = input === undefined ? undefined : await identity(input);
     if (read !== undefined && (read.id === there.id || (isOfCheckpoint && read.id === folder?.id)))

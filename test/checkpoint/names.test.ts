@@ -177,37 +177,22 @@ test('a config.json goes with the weights that brought it, also where others wit
 test.each(['npy', 'raw', 'safetensors'] as const)(
   'the config of an adapter in %s goes with it, and that of a model where an adapter takes its place',
   async (format) => {
-    const llama = {
-      model_type: 'llama',
-      hidden_size: 8,
-      intermediate_size: 8,
-      num_hidden_layers: 1,
-      num_attention_heads: 2,
-    };
-    const model = await loadPlan(llama);
-    const adapter = await loadPlan(llama, { lora: { targets: ['q_proj'], r: 1 } });
+    const [whole, adapter] = [await loadPlan(model), await loadPlan(model, loraOf(1))];
     const name = format === 'safetensors' ? { name: 'adapter_model' } : {};
     await writeCheckpoint(adapter, at('out'), { format });
-    await writeCheckpoint(model, at('out'), { ...name, existing: 'replace' });
+    await writeCheckpoint(whole, at('out'), { ...name, existing: 'replace' });
     expect(readdirSync(at('out'))).toEqual(['config.json', `${name.name ?? 'model'}.safetensors`].sort());
-    await writeCheckpoint(model, at('other'), { format, ...name });
+    await writeCheckpoint(whole, at('other'), { format, ...name });
     await writeCheckpoint(adapter, at('other'), { existing: 'replace' });
     expect(readdirSync(at('other'))).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
   },
 );
 
 test('the config of an adapter stays beside another adapter, and one that was added beside weights without', async () => {
-  const llama = {
-    model_type: 'llama',
-    hidden_size: 8,
-    intermediate_size: 8,
-    num_hidden_layers: 1,
-    num_attention_heads: 2,
-  };
-  const adapter = await loadPlan(llama, { lora: { targets: ['q_proj'], r: 1 } });
+  const adapter = await loadPlan(model, loraOf(1));
   await writeCheckpoint(adapter, at('out'), { name: 'x' });
   await writeCheckpoint(adapter, at('out'), { format: 'npy' });
-  await writeCheckpoint(await loadPlan(llama), at('out'), { existing: 'replace' });
+  await writeCheckpoint(await loadPlan(model), at('out'), { existing: 'replace' });
   expect(readdirSync(at('out'))).toEqual(['adapter_config.json', 'config.json', 'model.safetensors', 'x.safetensors']);
   await writeCheckpoint(await loadPlan(recipe), at('added'));
   writeFileSync(at('added', 'adapter_config.json'), '{}');

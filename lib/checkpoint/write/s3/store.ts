@@ -1,18 +1,13 @@
-import { setTimeout } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { CompletedPart, Part, S3Client } from '@aws-sdk/client-s3';
-import { InputError, InterruptedError, WriteError } from '../../../core/errors.js';
+import { InputError, WriteError } from '../../../core/errors.js';
 import { openClient, type Sdk } from '../../../formats/source/s3.js';
-import { throwIfAborted } from '../../../pool/operation.js';
 import type { Address } from './address.js';
+import { asked, notImplemented, otherBytes, type Send, statusOf, unmade } from './request.js';
 
 /** Objects carry the digest of the checkpoint that they are of. */
 const digestKey = 'nninit-digest';
 
-/** After the SDK's own attempts, a request is made anew so often. */
-const mostTurns = 5;
-const notImplemented = 501;
-const firstPauseMs = 200;
 const mostTextBytes = 2 ** 28;
 /** No list is longer: of parts there are 10,000, and of names a million at most. */
 const mostPages = 2000;
@@ -33,8 +28,6 @@ function conditionOf(seen: Seen): { readonly IfNoneMatch?: string; readonly IfMa
   if (seen === undefined) return { IfNoneMatch: '*' };
   return seen === '' ? {} : { IfMatch: seen };
 }
-
-type Send<T> = (how: { readonly abortSignal?: AbortSignal }) => Promise<T>;
 
 /** What is asked of an object store. Credentials and region come by the SDK's own chain. */
 export class Store {
@@ -314,28 +307,9 @@ export class Store {
     return mayBe && (await this.objects()).get(name) === seen;
   }
 
-  async #ask<T>(action: string, name: string, send: Send<T>): Promise<T> {
-    const signal = this.#signal;
-    for (let turn = 1; ; turn++) {
-      throwIfInterrupted(this.path(name), signal);
-      try {
-        return await send(signal === undefined ? {} : { abortSignal: signal });
-      } catch (cause) {
-        throwIfInterrupted(this.path(name), signal);
-        if (cause instanceof Unmade) throw cause.cause;
-        if (turn === mostTurns || !isPassing(cause)) throw wrapped(action, this.path(name), cause);
-        const pause = firstPauseMs * 2 ** turn * (0.5 + Math.random() / 2);
-        await setTimeout(pause, undefined, { signal }).catch(() => {});
-      }
-    }
+  #ask<T>(action: string, name: string, send: Send<T>): Promise<T> {
+    return asked(action, this.path(name), send, this.#signal);
   }
-}
-
-/** What was to be sent could not be made, of which the store knows nothing. */
-class Unmade extends Error {}
-
-function unmade(cause: unknown): never {
-  throw new Unmade('there is nothing to send', { cause });
 }
 
 /** CRC-32 as the protocol has it: base64 of the big-endian number. */
@@ -343,53 +317,6 @@ export function checksumOf(bytes: Uint8Array): string {
   const sum = Buffer.alloc(4);
   sum.writeUInt32BE(crc32(bytes));
   return sum.toString('base64');
-}
-
-/** To be sent again, as what a store refuses itself. */
-function otherBytes(): Error {
-  return Object.assign(new Error('the store got other bytes than were sent'), {
-    name: 'BadDigest',
-    code: 'BadDigest',
-  });
-}
-
-function throwIfInterrupted(path: string, signal: AbortSignal | undefined): void {
-  try {
-    throwIfAborted(signal);
-  } catch (cause) {
-    throw new InterruptedError(path, cause);
-  }
-}
-
-function statusOf(cause: unknown): number | undefined {
-  const of = cause instanceof WriteError ? cause.cause : cause;
-  return (of as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode;
-}
-
-/** Whether it may go well next time: the store is busy or out of order, or the connection broke. */
-function isPassing(cause: unknown): boolean {
-  const { name = '', code } = cause as { name?: string; code?: string };
-  if (name === 'CredentialsProviderError') return false;
-  const status = statusOf(cause);
-  if (status !== undefined)
-    return (
-      (status >= 500 && status !== notImplemented) ||
-      status === 429 ||
-      status === 408 ||
-      /Timeout|BadDigest|SlowDown|IncompleteBody/.test(name)
-    );
-  return code !== undefined || name === 'TimeoutError';
-}
-
-function wrapped(action: string, path: string, cause: unknown): unknown {
-  if (cause instanceof WriteError || !(cause instanceof Error)) return cause;
-  const { message, name } = cause;
-  const said = message === 'UnknownError' ? name : `${message} (${name})`; // the SDK's word for no message, as of Ceph
-  const told = Object.assign(new Error(said), {
-    code: name,
-    $metadata: (cause as { $metadata?: unknown }).$metadata,
-  });
-  return new WriteError(action, path, told);
 }
 
 /** The error for what another run has put there. */
